@@ -1,0 +1,1 @@
+"""The engine: facts to decisions to accounts."""

@@ -1,0 +1,121 @@
+"""The interface of everything that chooses a target, and the names of those that ship."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from autoscale.context import Context
+from autoscale.errors import InvalidTarget, PolicyError
+from autoscale.outcome import Outcome
+from autoscale.registry import Registry
+from autoscale.target import Target
+
+Arrays = dict[str, npt.NDArray[Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The index of the chosen target, and the probability with which it was chosen."""
+
+    index: int
+    probability: float
+
+
+class Agent(ABC):
+    """Chooses one of its targets for every query and learns from what came of it.
+
+    Agents take a context and give an index; they do not know whether a simulator or a device is behind it. All
+    randomness comes from the generator made of ``seed``: same seed, same contexts, same choices.
+
+    Args:
+        targets: what it chooses from; at least one.
+        seed: of its random generator.
+
+    Raises:
+        InvalidTarget: no targets, or one twice.
+    """
+
+    name: ClassVar[str]
+
+    def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
+        if not targets or len(set(targets)) != len(targets):
+            raise InvalidTarget(f"an agent needs one or more different targets, not {[str(t) for t in targets]}")
+        self.targets = tuple(targets)
+        self.rng = np.random.default_rng(seed)
+
+    @classmethod
+    def from_options(cls, targets: Sequence[Target], options: Mapping[str, Any], seed: int = 0) -> "Agent":
+        """Make one from what ``options`` gave.
+
+        Raises:
+            TypeError: options it does not take.
+        """
+        return cls(targets, seed=seed, **options)
+
+    @abstractmethod
+    def select(self, context: Context) -> Choice:
+        """Choose one of ``context.admitted``."""
+
+    def learn(
+        self,
+        context: Context,
+        index: int,
+        outcome: Outcome,
+        reward: float,
+        next_context: Context | None = None,
+    ) -> None:
+        """Take in what came of target ``index`` in ``context``; an agent that never learns ignores it.
+
+        Args:
+            context: in which it was chosen.
+            index: which target was tried.
+            outcome: what it cost.
+            reward: the same as one number.
+            next_context: the context that followed, where the caller knows it.
+        """
+
+    def options(self) -> Mapping[str, Any]:
+        """What it was made with, in values JSON can hold."""
+        return {}
+
+    def state(self) -> Arrays:
+        """What it has learned, as plain arrays."""
+        return {}
+
+    def restore(self, state: Arrays) -> None:
+        """Take back what ``state`` gave.
+
+        Raises:
+            PolicyError: arrays are missing or have other shapes.
+        """
+        if state:
+            raise PolicyError(f"agent '{self.name}' keeps no state, but the policy holds {sorted(state)}")
+
+
+AGENTS = Registry(
+    "agent",
+    {
+        "cloud": "autoscale.agents.fixed:Cloud",
+        "connected-edge": "autoscale.agents.fixed:ConnectedEdge",
+        "cost-model": "autoscale.agents.cost_model:CostModel",
+        "device-best": "autoscale.agents.fixed:DeviceBest",
+        "device-cpu-fp32": "autoscale.agents.fixed:DeviceCpuFp32",
+        "q-learning": "autoscale.agents.q_learning:QLearning",
+    },
+    group="autoscale.agents",
+)
+
+
+def make_agent(name: str, targets: Sequence[Target], seed: int = 0) -> Agent:
+    """The agent registered under ``name``, with its default options.
+
+    Raises:
+        UnknownName: no such agent.
+        InvalidTarget: it cannot work with these targets.
+    """
+    agent: Agent = AGENTS.get(name)(targets, seed=seed)
+    return agent

@@ -1,0 +1,103 @@
+"""The paper's fixed baselines: one rule, chosen once for each network, that never learns."""
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from autoscale.agents.base import Agent, Choice
+from autoscale.context import Context
+from autoscale.errors import InvalidTarget
+from autoscale.forecast import Indices
+from autoscale.target import Target
+
+
+class Fixed(Agent):
+    """Sends every query of a network to one target, among those of the baseline's kind.
+
+    Where none of its kind is admitted (a closed link, a mode) it takes the best of the admitted ones.
+
+    Raises:
+        InvalidTarget: none of the targets is of its kind.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
+        super().__init__(targets, seed)
+        self._own = np.array([i for i, target in enumerate(targets) if self.wants(target)], dtype=np.intp)
+        if self._own.size == 0:
+            raise InvalidTarget(f"agent '{self.name}' needs {self.kind} among {[str(t) for t in targets]}")
+        self._chosen: dict[str, int] = {}
+
+    def wants(self, target: Target) -> bool:
+        """Whether the target is of this baseline's kind."""
+        raise NotImplementedError
+
+    def select(self, context: Context) -> Choice:
+        """The network's target; the best admitted one where that is not admitted."""
+        index = self._chosen.get(context.model.name)
+        if index is None:
+            index = self._chosen[context.model.name] = self.rank(context, self._own)
+        if index not in context.admitted:
+            own = np.intersect1d(self._own, context.admitted)
+            index = self.rank(context, own if own.size else context.admitted)
+        return Choice(index, 1.0)
+
+    def rank(self, context: Context, candidates: Indices) -> int:
+        """The best candidate by the world's forecast; by the highest setting where it has none."""
+        if context.forecast is not None:
+            return context.forecast.best(context.goal, candidates)
+        return self.highest(candidates)
+
+    def highest(self, candidates: Indices) -> int:
+        """The candidate with the highest frequency or the most threads."""
+        return int(max(candidates, key=lambda i: (self.targets[i].frequency_hz or 0, self.targets[i].threads or 0)))
+
+
+class DeviceCpuFp32(Fixed):
+    """The paper's "Edge (CPU FP32)": the CPU in fp32 at its highest setting, whatever happens."""
+
+    name = "device-cpu-fp32"
+    kind = "a device:cpu/fp32 target"
+
+    def wants(self, target: Target) -> bool:
+        """Whether it is this device's CPU in fp32."""
+        return (target.place, target.processor, target.precision) == ("device", "cpu", "fp32")
+
+    def rank(self, context: Context, candidates: Indices) -> int:
+        """The highest setting, by definition."""
+        return self.highest(candidates)
+
+
+class DeviceBest(Fixed):
+    """The paper's "Edge (Best)": the on-device target with the best forecast."""
+
+    name = "device-best"
+    kind = "a device target"
+
+    def wants(self, target: Target) -> bool:
+        """Whether it is on this device."""
+        return target.place == "device"
+
+
+class ConnectedEdge(Fixed):
+    """The paper's "Connected Edge": a nearby device."""
+
+    name = "connected-edge"
+    kind = "an edge target"
+
+    def wants(self, target: Target) -> bool:
+        """Whether it is on a nearby device."""
+        return target.place == "edge"
+
+
+class Cloud(Fixed):
+    """The paper's "Cloud"."""
+
+    name = "cloud"
+    kind = "a cloud target"
+
+    def wants(self, target: Target) -> bool:
+        """Whether it is in the cloud."""
+        return target.place == "cloud"

@@ -1,0 +1,42 @@
+"""The command ``autoscale``: finds its subcommands among the entry points of the group ``autoscale.commands``."""
+
+import sys
+from importlib.metadata import EntryPoint, entry_points
+
+import typer
+from typer.core import TyperGroup
+
+from autoscale.errors import AutoScaleError
+
+GROUP = "autoscale.commands"
+HELP = "Decide, for every inference query, where it runs: in time, for the least energy or carbon."
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one line on standard error and exit code 2."""
+    try:
+        build(sys.argv[1:])()
+    except AutoScaleError as error:
+        print(f"autoscale: {error}", file=sys.stderr)
+        raise SystemExit(2) from None
+    except BrokenPipeError:
+        raise SystemExit(141) from None
+
+
+def build(arguments: list[str]) -> typer.Typer:
+    """The application, with the asked-for subcommand alone where one is named: the others need not be imported."""
+    app = typer.Typer(name="autoscale", help=HELP, no_args_is_help=True, cls=TyperGroup, add_completion=False)
+    app.callback()(lambda: None)
+    commands = {point.name: point for point in entry_points(group=GROUP)}
+    asked = [name for name in arguments[:1] if name in commands]
+    for name in asked or sorted(commands):
+        _add(app, commands[name])
+    return app
+
+
+def _add(app: typer.Typer, point: EntryPoint) -> None:
+    command = point.load()
+    if isinstance(command, typer.Typer):
+        app.add_typer(command, name=point.name)
+    else:
+        app.command(point.name)(command)

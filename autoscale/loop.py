@@ -1,0 +1,77 @@
+"""The one loop: sense, select, run, reward, learn. It serves training, evaluation and production alike."""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from autoscale.agents.base import Agent, Choice
+from autoscale.context import Context
+from autoscale.outcome import Outcome
+from autoscale.record import Attempt, Decision
+from autoscale.reward import reward
+from autoscale.target import Target
+
+
+@dataclass(frozen=True, slots=True)
+class Performance:
+    """What a world made of a choice.
+
+    Attributes:
+        outcome: what the query cost in all; the chosen target answers for its failures, so this is what it learns.
+        attempts: the targets tried, in order; the last one answered.
+        answer: what the caller of a real world gets.
+        lessons: further targets that were tried, each with what it cost by itself.
+    """
+
+    outcome: Outcome
+    attempts: tuple[Attempt, ...]
+    answer: Any = None
+    lessons: tuple[tuple[int, Outcome], ...] = ()
+
+
+class World(Protocol):
+    """What shows contexts and turns choices into outcomes: a device, or a simulator of one."""
+
+    targets: tuple[Target, ...]
+
+    def observe(self, query: Any) -> Context:
+        """What an agent may know when ``query`` arrives."""
+
+    def perform(self, query: Any, context: Context, choice: Choice) -> Performance:
+        """Run the query on the chosen target.
+
+        Raises:
+            TargetError: it failed, and the goal's mode allows no other target.
+        """
+
+
+def run_query(world: World, agent: Agent, query: Any, requested: str) -> tuple[Any, Context, Decision]:
+    """Take one query through the loop; the agent has learned from it when this returns.
+
+    Args:
+        world: where it happens.
+        agent: who chooses; its targets are the world's.
+        query: whatever the world takes.
+        requested: the pinned target or the inference mode, for the decision.
+
+    Raises:
+        TargetError: the choice failed and the mode allows no other target; the agent learns nothing from it.
+    """
+    context = world.observe(query)
+    choice = agent.select(context)
+    performance = world.perform(query, context, choice)
+    gained = reward(performance.outcome, context.goal, context.reference)
+    agent.learn(context, choice.index, performance.outcome, gained)
+    for index, outcome in performance.lessons:
+        agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
+    forecast = context.forecast
+    decision = Decision(
+        requested=requested,
+        chosen=world.targets[choice.index],
+        attempts=performance.attempts,
+        predicted_latency_s=None if forecast is None else float(forecast.latency_s[choice.index]),
+        predicted_energy_j=None if forecast is None else float(forecast.energy_j[choice.index]),
+        outcome=performance.outcome,
+        probability=choice.probability,
+        reward=gained,
+    )
+    return performance.answer, context, decision

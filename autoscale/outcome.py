@@ -1,0 +1,92 @@
+"""What a query cost: time, energy, carbon and accuracy, each with how it is known."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from autoscale.errors import InvalidInput
+from autoscale.goal import Goal
+
+
+class Method(StrEnum):
+    """How a figure is known."""
+
+    MEASURED = "measured"
+    MODELLED = "modelled"
+    DEFAULT = "default"
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One quantity by who spent it; the unit is in the name of the field that holds it.
+
+    >>> (Split(device=1.0) + Split(network=0.5)).total
+    1.5
+    """
+
+    device: float = 0.0
+    network: float = 0.0
+    remote: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """The sum over the three."""
+        return self.device + self.network + self.remote
+
+    def __add__(self, other: "Split") -> "Split":
+        return Split(self.device + other.device, self.network + other.network, self.remote + other.remote)
+
+
+ZERO = Split()
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one query cost, from the call to the answer, failed attempts included.
+
+    ``energy_j.device`` is all that the device's battery paid (its radio too); ``energy_j.network`` is the
+    infrastructure between the machines, ``energy_j.remote`` the machine that answered.
+
+    Attributes:
+        latency_s: from the call to the answer.
+        energy_j: joules of the device, the network, the remote machine.
+        carbon_operational_g: gCO2e of that energy.
+        carbon_embodied_g: gCO2e of making the machines, for the time they were used.
+        accuracy: of the variant that answered, as a fraction; None where nobody measured it.
+        methods: figure (``"latency_s"``, ``"energy_j.device"``, ...) to how it is known.
+    """
+
+    latency_s: float
+    energy_j: Split = ZERO
+    carbon_operational_g: Split = ZERO
+    carbon_embodied_g: Split = ZERO
+    accuracy: float | None = None
+    methods: Mapping[str, Method] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if not self.latency_s >= 0.0:
+            raise InvalidInput(f"latency_s is {self.latency_s}; allowed: 0 or more")
+        if not self.energy_j.total >= 0.0:
+            raise InvalidInput(f"energy_j is {self.energy_j}; allowed: 0 or more")
+
+    @property
+    def carbon_g(self) -> float:
+        """Operational and embodied gCO2e, everywhere."""
+        return self.carbon_operational_g.total + self.carbon_embodied_g.total
+
+    def is_late(self, goal: Goal) -> bool:
+        """Whether the answer came after the goal's limit."""
+        return self.latency_s > goal.latency_s
+
+    def misses_accuracy(self, goal: Goal) -> bool:
+        """Whether the accuracy is known to be below the goal's floor."""
+        return goal.min_accuracy is not None and self.accuracy is not None and self.accuracy < goal.min_accuracy
+
+    def objective_value(self, goal: Goal) -> float:
+        """The quantity the goal minimises: device joules, grams in all, or seconds.
+
+        Energy is the device's own, as in the paper; carbon is everybody's, as in GreenScale.
+        """
+        if goal.objective == "energy":
+            return self.energy_j.device
+        return self.carbon_g if goal.objective == "carbon" else self.latency_s

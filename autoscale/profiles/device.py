@@ -1,0 +1,162 @@
+"""A device or server, as its file describes it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from autoscale.errors import ProfileError, one_of
+from autoscale.profiles.figure import Figure
+from autoscale.profiles.processor import Processor, processor_from
+from autoscale.profiles.radio import Radio, radio_from
+from autoscale.profiles.reader import Facts
+from autoscale.profiles.schema import KINDS, RADIOS
+from autoscale.target import PROCESSORS, Target
+from autoscale.units import SECONDS_PER_YEAR
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """DRAM and flash: sizes in bytes, bandwidth in bytes/s."""
+
+    dram_bytes: float
+    bandwidth_bytes_per_s: float
+    flash_bytes: float
+
+
+@dataclass(frozen=True, slots=True)
+class Thermal:
+    """One lumped heat node: capacitance J/K, resistance to the air K/W, degrees Celsius where it throttles."""
+
+    capacitance_j_per_k: float
+    resistance_k_per_w: float
+    throttle_c: float
+
+
+@dataclass(frozen=True, slots=True)
+class Embodied:
+    """What making the machine emitted.
+
+    Attributes:
+        total_kg: kgCO2e of the whole machine; ``low_kg`` and ``high_kg`` are the ends of its range.
+        lifetime_s: expected life.
+        die_mm2: area of the logic dies.
+        node_nm: the process they were made in.
+    """
+
+    low_kg: float
+    total_kg: float
+    high_kg: float
+    lifetime_s: float
+    die_mm2: float
+    node_nm: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceProfile:
+    """A device or server.
+
+    Attributes:
+        name: the name it is loaded by, and that a target may hold as its host.
+        title: what people call it.
+        kind: ``phone``, ``tablet``, ``board``, ``laptop`` or ``server``.
+        idle_w: awake, doing nothing.
+        battery_wh: capacity; None where it has none.
+        processors: ``cpu``, ``gpu``, ``npu`` to what there is.
+        radios: ``wifi``, ``lte``, ``5g`` to what there is.
+        memory: DRAM and flash.
+        thermal: None where it is not known to throttle.
+        embodied: what making it emitted.
+        figures: dotted key to the figure with its source, every number of the file.
+    """
+
+    name: str
+    title: str
+    kind: str
+    idle_w: float
+    battery_wh: float | None
+    processors: Mapping[str, Processor]
+    radios: Mapping[str, Radio]
+    memory: Memory
+    thermal: Thermal | None
+    embodied: Embodied
+    figures: Mapping[str, Figure]
+
+    def targets(self) -> list[Target]:
+        """Where a query can run on it: processor, precision, and frequency step where it has steps."""
+        return [
+            Target("device", kind, precision, frequency_hz=step)
+            for kind, processor in self.processors.items()
+            for precision in processor.precisions
+            for step in (processor.frequencies_hz or (None,))
+        ]
+
+    def source_of(self, key: str) -> Figure:
+        """A figure with its unit, source, method and range.
+
+        Raises:
+            UnknownName: the file holds no such key, as in ``cpu.core_w``.
+        """
+        one_of(f"figure of {self.name}", key, self.figures)
+        return self.figures[key]
+
+
+def device_from(facts: Facts) -> DeviceProfile:
+    """The device that a file describes.
+
+    Raises:
+        ProfileError: a kind that does not exist, or a name that is not the file's.
+    """
+    check_name(facts)
+    one_of(f"kind in {facts.path}:", str(facts.texts["kind"]), KINDS, ProfileError)
+    return DeviceProfile(
+        facts.texts["name"],
+        facts.texts["title"],
+        facts.texts["kind"],
+        facts.number("power.idle_w"),
+        facts.number("power.battery_wh") if "power.battery_wh" in facts.figures else None,
+        {kind: processor_from(facts, kind) for kind in PROCESSORS if facts.has(kind)},
+        {name: radio_from(facts, f"radios.{name}") for name in RADIOS if facts.has(f"radios.{name}")},
+        _memory(facts),
+        _thermal(facts) if facts.has("thermal") else None,
+        _embodied(facts),
+        facts.figures,
+    )
+
+
+def check_name(facts: Facts) -> None:
+    """A file is called as what it describes.
+
+    Raises:
+        ProfileError: it is not.
+    """
+    if facts.texts["name"] != facts.path.stem:
+        raise ProfileError(f"{facts.path}: name is '{facts.texts['name']}'; allowed: '{facts.path.stem}', the file's")
+
+
+def _memory(facts: Facts) -> Memory:
+    return Memory(
+        facts.number("memory.dram_gb") * 1e9,
+        facts.number("memory.bandwidth_gb_per_s") * 1e9,
+        facts.number("storage.flash_gb") * 1e9,
+    )
+
+
+def _thermal(facts: Facts) -> Thermal:
+    return Thermal(
+        facts.number("thermal.capacitance_j_per_k"),
+        facts.number("thermal.resistance_k_per_w"),
+        facts.number("thermal.throttle_c"),
+    )
+
+
+def _embodied(facts: Facts) -> Embodied:
+    total = facts.figures["embodied.total_kg"]
+    if not isinstance(total.low, float) or not isinstance(total.high, float):
+        raise ProfileError(f"{facts.path}: embodied.total_kg has no range; allowed: low and high beside it")
+    return Embodied(
+        total.low,
+        facts.number("embodied.total_kg"),
+        total.high,
+        facts.number("embodied.lifetime_years") * SECONDS_PER_YEAR,
+        facts.number("embodied.die_mm2"),
+        facts.number("embodied.node_nm"),
+    )

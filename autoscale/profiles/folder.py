@@ -1,0 +1,63 @@
+"""Where the device and link files are, and loading one by name or by path."""
+
+from pathlib import Path
+
+from autoscale.errors import one_of
+from autoscale.profiles.device import DeviceProfile, device_from
+from autoscale.profiles.link import LinkProfile, link_from
+from autoscale.profiles.reader import read_facts
+from autoscale.profiles.schema import DEVICE, LINK
+
+
+def devices_folder() -> Path:
+    """``devices`` inside the installed package, or beside it in a source tree."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "devices"
+    return installed if installed.is_dir() else package.parent / "devices"
+
+
+def device_names() -> list[str]:
+    """The devices and servers that ship with AutoScale, sorted."""
+    return _names(devices_folder())
+
+
+def link_names() -> list[str]:
+    """The links that ship with AutoScale, sorted."""
+    return _names(devices_folder() / "links")
+
+
+def load_device(name_or_path: str | Path) -> DeviceProfile:
+    """Read a device by name (``moto-x-force``, also ``moto_x_force``) or from a ``.toml`` file of your own.
+
+    Raises:
+        UnknownName: no device of that name ships; the message names the nearest.
+        ProfileError: the file does not follow the schema.
+    """
+    return device_from(read_facts(_find("device", name_or_path, devices_folder()), DEVICE))
+
+
+def load_link(name_or_path: str | Path) -> LinkProfile:
+    """Read a link by name (``wifi``, ``lte``) or from a ``.toml`` file of your own.
+
+    Raises:
+        UnknownName: no link of that name ships; the message names the nearest.
+        ProfileError: the file does not follow the schema.
+    """
+    return link_from(read_facts(_find("link", name_or_path, devices_folder() / "links"), LINK))
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def _find(what: str, name_or_path: str | Path, folder: Path) -> Path:
+    if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
+        return Path(name_or_path)
+    names = {_plain(name): name for name in _names(folder)}
+    name = names.get(_plain(name_or_path), name_or_path)
+    one_of(what, name, sorted(names.values()))
+    return folder / f"{name}.toml"
+
+
+def _plain(name: str) -> str:
+    return "".join(letter for letter in name.lower() if letter.isalnum())

@@ -1,0 +1,100 @@
+"""What a device or link file may hold: its tables, their keys, which are needed and which run in step."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from autoscale.target import PRECISIONS
+
+VERSION: Final = 1
+KINDS: Final = ("phone", "tablet", "board", "laptop", "server")
+RADIOS: Final = ("wifi", "lte", "5g")
+LAYER_KINDS: Final = ("conv", "depthwise_conv", "fully_connected", "recurrent", "other")
+"""The kinds that ``ModelProfile.macs_by_kind`` splits by."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The keys of one table.
+
+    Attributes:
+        needed: figures that must be there.
+        optional: figures that may be there.
+        texts: plain strings (or lists of strings) that must be there.
+        along: the figure that every array of the table has the length of; it rises from entry to entry.
+        arrays: figures that hold one number for each entry of ``along``.
+        is_needed: whether the table itself must be there.
+    """
+
+    needed: tuple[str, ...] = ()
+    optional: tuple[str, ...] = ()
+    texts: tuple[str, ...] = ()
+    along: str = ""
+    arrays: tuple[str, ...] = ()
+    is_needed: bool = False
+
+    @property
+    def figures(self) -> tuple[str, ...]:
+        """Every figure it may hold."""
+        return (*((self.along,) if self.along else ()), *self.arrays, *self.needed, *self.optional)
+
+
+Schema = Mapping[str, Table]
+"""Dotted name of a table to what it holds; the empty name is the file's own top."""
+
+_SPEED: Final = ("launch_s", "layer_s", "bandwidth_gb_per_s")
+_RATES: Final = Table(optional=tuple(f"{kind}_mac_per_s" for kind in LAYER_KINDS))
+_RADIO: Final = Table(
+    along="rssi_dbm",
+    arrays=("tx_w", "rx_w"),
+    needed=("tx_w_per_mbps", "rx_w_per_mbps", "idle_w", "tail_w", "tail_s"),
+)
+
+
+def _processor(name: str, table: Table, *speed: str) -> dict[str, Table]:
+    rates = {f"{name}.speed.{precision}": _RATES for precision in PRECISIONS}
+    return {name: table, f"{name}.speed": Table(needed=(*_SPEED, *speed)), **rates}
+
+
+DEVICE: Final[Schema] = {
+    "": Table(texts=("name", "title", "kind")),
+    "power": Table(needed=("idle_w",), optional=("battery_wh",), is_needed=True),
+    **_processor(
+        "cpu",
+        Table(
+            texts=("name", "precisions"),
+            along="frequencies_mhz",
+            arrays=("shared_w", "core_w"),
+            needed=("cores", "idle_w"),
+            is_needed=True,
+        ),
+        "parallel_fraction",
+    ),
+    **_processor(
+        "gpu",
+        Table(
+            texts=("name", "precisions"), along="frequencies_mhz", arrays=("busy_w",), needed=("idle_w",)
+        ),
+    ),
+    **_processor("npu", Table(texts=("name", "precisions"), needed=("busy_w", "idle_w"))),
+    "memory": Table(needed=("dram_gb", "bandwidth_gb_per_s"), is_needed=True),
+    "storage": Table(needed=("flash_gb",), is_needed=True),
+    "radios": Table(),
+    **{f"radios.{name}": _RADIO for name in RADIOS},
+    "thermal": Table(needed=("capacitance_j_per_k", "resistance_k_per_w", "throttle_c")),
+    "embodied": Table(needed=("die_mm2", "node_nm", "total_kg", "lifetime_years"), is_needed=True),
+}
+"""A device or server."""
+
+LINK: Final[Schema] = {
+    "": Table(texts=("name", "title", "radio_name", "signal")),
+    "rate": Table(
+        along="rssi_dbm",
+        arrays=("downlink_mbps", "uplink_mbps"),
+        needed=("spread_fraction",),
+        is_needed=True,
+    ),
+    "delay": Table(needed=("round_trip_s", "jitter_s", "promotion_s"), is_needed=True),
+    "radio": Table(_RADIO.needed, _RADIO.optional, (), _RADIO.along, _RADIO.arrays, is_needed=True),
+}
+"""A link between a device and the machines it may use."""

@@ -1,0 +1,76 @@
+"""Conversions between SI and the units people and files use: the only module that converts.
+
+>>> kwh_from_j(3.6e6)
+1.0
+>>> round(w_from_dbm(30.0), 12)
+1.0
+"""
+
+from typing import Final
+
+J_PER_KWH: Final = 3.6e6
+SECONDS_PER_YEAR: Final = 365.0 * 24 * 3600
+"""A year of 8760 hours, as the SCI standard's worked example counts it."""
+
+MICRO_PER_UNIT: Final = 1_000_000
+NANO_PER_UNIT: Final = 1_000_000_000
+
+
+def kwh_from_j(energy_j: float) -> float:
+    """Joules as kilowatt-hours."""
+    return energy_j / J_PER_KWH
+
+
+def j_from_kwh(energy_kwh: float) -> float:
+    """Kilowatt-hours as joules."""
+    return energy_kwh * J_PER_KWH
+
+
+def w_from_dbm(power_dbm: float) -> float:
+    """Decibel-milliwatts as watts."""
+    return float(10.0 ** (power_dbm / 10.0)) / 1e3
+
+
+def hz_from_mhz(frequency_mhz: float) -> int:
+    """Megahertz as whole hertz."""
+    return round(frequency_mhz * 1e6)
+
+
+def mhz_from_hz(frequency_hz: int) -> float:
+    """Hertz as megahertz."""
+    return frequency_hz / 1e6
+
+
+def bps_from_mbps(rate_mbps: float) -> float:
+    """Megabits per second as bits per second."""
+    return rate_mbps * 1e6
+
+
+def uj_from_j(energy_j: float) -> int:
+    """Joules as the whole microjoules that a ledger keeps."""
+    return round(energy_j * MICRO_PER_UNIT)
+
+
+def ng_from_g(mass_g: float) -> int:
+    """Grams as the whole nanograms that a ledger keeps."""
+    return round(mass_g * NANO_PER_UNIT)
+
+
+def us_from_s(time_s: float) -> int:
+    """Seconds as the whole microseconds that a ledger keeps."""
+    return round(time_s * MICRO_PER_UNIT)
+
+
+def mbps_from_bps(rate_bps: float) -> float:
+    """Bits per second as megabits per second."""
+    return rate_bps / 1e6
+
+
+def s_from_ms(time_ms: float) -> float:
+    """Milliseconds as seconds."""
+    return time_ms / 1e3
+
+
+def ms_from_s(time_s: float) -> float:
+    """Seconds as milliseconds."""
+    return time_s * 1e3

@@ -1,0 +1,1 @@
+"""The simulator: worlds with network variance, as Gymnasium environments."""

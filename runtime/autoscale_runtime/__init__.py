@@ -1,0 +1,1 @@
+"""On the device: sense, choose, run, measure, learn."""

@@ -1,0 +1,96 @@
+"""What every backend offers: it loads a model file for a target and answers queries with it."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from autoscale.outcome import Method
+from autoscale.registry import Registry
+from autoscale.target import Target
+from autoscale_runtime.tensors import Array, Feeds, TensorSpec
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCost:
+    """What the machine that answered says of the query, and what crossed the link.
+
+    A figure the server did not give is None.
+    """
+
+    sent_bytes: int
+    received_bytes: int
+    queue_s: float | None = None
+    compute_s: float | None = None
+    energy_j: float | None = None
+    carbon_operational_g: float | None = None
+    carbon_embodied_g: float | None = None
+    method: Method = Method.DEFAULT
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The outputs in the order asked for, and the far side's account when there is one."""
+
+    outputs: list[Array]
+    remote: RemoteCost | None = None
+
+
+class Runner(ABC):
+    """One model, loaded for one target. Thread-safe."""
+
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+
+    @abstractmethod
+    def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
+        """Answer one query; None asks for all outputs in the model's order.
+
+        Raises:
+            FeedError: the feeds or output names are not the model's.
+            TargetError: no answer, none in time (where the target can be interrupted), or nonsense.
+        """
+
+    def close(self) -> None:
+        """Give back what is held; calling it twice is harmless."""
+
+
+class Backend(ABC):
+    """A runtime that can execute model files on some of this host's processors.
+
+    Attributes:
+        name: as registered.
+        suffixes: the model files it reads (``.onnx``).
+    """
+
+    name: ClassVar[str]
+    suffixes: ClassVar[tuple[str, ...]]
+
+    @classmethod
+    @abstractmethod
+    def is_available(cls) -> bool:
+        """Whether what it needs is installed here."""
+
+    @abstractmethod
+    def targets(self, precision: str) -> list[Target]:
+        """The targets of this host on which it can run a file of that precision; empty for none."""
+
+    @abstractmethod
+    def load(self, path: Path, target: Target) -> Runner:
+        """Load a file for one of its targets.
+
+        Raises:
+            ModelError: not a model, truncated, or an operator it lacks (UnsupportedModel).
+            MissingExtra: its package is not installed.
+        """
+
+
+BACKENDS = Registry(
+    "backend",
+    {
+        "onnxruntime": "autoscale_runtime.backends.onnxruntime:OnnxRuntime",
+        "litert": "autoscale_runtime.backends.litert:LiteRT",
+    },
+    group="autoscale.backends",
+)

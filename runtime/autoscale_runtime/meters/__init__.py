@@ -1,0 +1,1 @@
+"""Meters: what is spent."""

@@ -1,0 +1,1 @@
+"""Offload: the server, the client and the link between them."""
