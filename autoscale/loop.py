@@ -1,5 +1,6 @@
 """The one loop: sense, select, run, reward, learn. It serves training, evaluation and production alike."""
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -44,7 +45,9 @@ class World(Protocol):
         """
 
 
-def run_query(world: World, agent: Agent, query: Any, requested: str) -> tuple[Any, Context, Decision]:
+def run_query(
+    world: World, agent: Agent, query: Any, requested: str, guard: AbstractContextManager[Any] | None = None
+) -> tuple[Any, Context, Decision]:
     """Take one query through the loop; the agent has learned from it when this returns.
 
     Args:
@@ -52,17 +55,21 @@ def run_query(world: World, agent: Agent, query: Any, requested: str) -> tuple[A
         agent: who chooses; its targets are the world's.
         query: whatever the world takes.
         requested: the pinned target or the inference mode, for the decision.
+        guard: held while the agent chooses and while it learns, not while the query runs; for callers with threads.
 
     Raises:
         TargetError: the choice failed and the mode allows no other target; the agent learns nothing from it.
     """
     context = world.observe(query)
-    choice = agent.select(context)
+    guard = guard or nullcontext()
+    with guard:
+        choice = agent.select(context)
     performance = world.perform(query, context, choice)
     gained = reward(performance.outcome, context.goal, context.reference)
-    agent.learn(context, choice.index, performance.outcome, gained)
-    for index, outcome in performance.lessons:
-        agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
+    with guard:
+        agent.learn(context, choice.index, performance.outcome, gained)
+        for index, outcome in performance.lessons:
+            agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
     forecast = context.forecast
     decision = Decision(
         requested=requested,

@@ -3,12 +3,9 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 from typing import Final
 
 from autoscale.errors import InvalidObservation
-
-NOTHING: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +33,6 @@ class LinkState:
         _check("downlink_bps", self.downlink_bps, 0.0, math.inf)
 
 
-UNKNOWN_LINK: Final = LinkState()
-
-
 @dataclass(frozen=True, slots=True)
 class Observation:
     """Everything sensed at one moment.
@@ -62,7 +56,7 @@ class Observation:
     temperature_c: float | None = None
     battery: float | None = None
     is_charging: bool | None = None
-    intensity_g_per_kwh: Mapping[str, float] = NOTHING
+    intensity_g_per_kwh: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check("cpu_load", self.cpu_load, 0.0, 1.0)
@@ -80,3 +74,6 @@ class Observation:
 def _check(name: str, value: float | None, low: float, high: float) -> None:
     if value is not None and not low <= value <= high:
         raise InvalidObservation(f"{name} is {value}; allowed: {low:g} to {high:g}, or None where it is not sensed")
+
+
+UNKNOWN_LINK: Final = LinkState()

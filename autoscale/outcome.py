@@ -74,6 +74,17 @@ class Outcome:
         """Operational and embodied gCO2e, everywhere."""
         return self.carbon_operational_g.total + self.carbon_embodied_g.total
 
+    def after(self, earlier: "Outcome") -> "Outcome":
+        """This outcome with what an earlier, failed attempt at the same query cost added to it."""
+        return Outcome(
+            self.latency_s + earlier.latency_s,
+            self.energy_j + earlier.energy_j,
+            self.carbon_operational_g + earlier.carbon_operational_g,
+            self.carbon_embodied_g + earlier.carbon_embodied_g,
+            self.accuracy,
+            {**earlier.methods, **self.methods},
+        )
+
     def is_late(self, goal: Goal) -> bool:
         """Whether the answer came after the goal's limit."""
         return self.latency_s > goal.latency_s

@@ -1,7 +1,6 @@
 """Agents in files: one zip of plain arrays and a JSON header, no pickle, written atomically."""
 
 import json
-import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +18,11 @@ _HEADER: Final = "header"
 
 
 def save_policy(agent: Agent, path: Path | str) -> None:
-    """Write an agent's name, targets, options and state; an older file stays whole until the new one is complete."""
+    """Write an agent's name, targets, options and state; an older file stays whole until the new one is complete.
+
+    Raises:
+        PolicyError: the folder is missing, read-only or full.
+    """
     header = {
         "format": FORMAT,
         "version": VERSION,
@@ -28,8 +31,11 @@ def save_policy(agent: Agent, path: Path | str) -> None:
         "options": dict(agent.options()),
     }
     arrays = {_HEADER: np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **agent.state()}
-    with atomic_write(path) as file:
-        np.savez_compressed(file, allow_pickle=False, **arrays)
+    try:
+        with atomic_write(path) as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise PolicyError(f"policy {path} cannot be written: {error}") from error
 
 
 def load_policy(path: Path | str, targets: Sequence[Target] | None = None, seed: int = 0) -> Agent:
@@ -46,7 +52,10 @@ def load_policy(path: Path | str, targets: Sequence[Target] | None = None, seed:
     """
     path = Path(path)
     header, arrays = _read(path)
-    own = [Target.parse(text) for text in header["targets"]]
+    try:
+        own = [Target.parse(text) for text in header["targets"]]
+    except (InvalidInput, TypeError) as error:
+        raise PolicyError(f"policy {path} names targets that are none: {error}") from error
     if targets is not None and list(targets) != own:
         raise PolicyError(
             f"policy {path} was made for {listing(own)}; this device has {listing(targets)}. "
@@ -55,7 +64,7 @@ def load_policy(path: Path | str, targets: Sequence[Target] | None = None, seed:
     try:
         agent = make(header["agent"], own, header["options"], seed)
         agent.restore(arrays)
-    except InvalidInput as error:
+    except (ValueError, TypeError, IndexError) as error:
         raise PolicyError(f"policy {path}: {error}") from error
     return agent
 
@@ -77,14 +86,14 @@ def make(name: str, targets: Sequence[Target], options: dict[str, Any], seed: in
 
 def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
     except FileNotFoundError as error:
         raise PolicyError(f"policy {path} does not exist") from error
     except KeyError as error:
         raise PolicyError(f"{path} is an array file, but not a policy of AutoScale: it has no header") from error
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+    except Exception as error:  # a damaged file fails in zipfile, zlib, numpy and json in a dozen ways
         raise PolicyError(f"{path} is damaged or no policy of AutoScale: {error}") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise PolicyError(f"{path} is not a policy of AutoScale: its header names no '{FORMAT}'")

@@ -23,7 +23,7 @@ _PATTERN: Final = re.compile(
     r"(?P<place>[a-z]+):(?:(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*):)?(?P<processor>[a-z]+)/(?P<precision>[a-z0-9]+)"
     r"(?:@(?P<setting>[A-Za-z0-9.]+))?"
 )
-_SETTING: Final = re.compile(r"(?P<mhz>[1-9][0-9]*(?:\.[0-9]{1,6})?)MHz|(?P<threads>[1-9][0-9]*)t")
+_SETTING: Final = re.compile(r"(?P<mhz>[1-9][0-9]{0,6}(?:\.[0-9]{1,6})?)MHz|(?P<threads>[1-9][0-9]{0,6})t")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,6 +59,7 @@ class Target:
             raise InvalidTarget(f"a target has one setting, not both {self.frequency_hz} Hz and {self.threads} threads")
         if not _PATTERN.fullmatch(str(self)):
             raise InvalidTarget(f"'{self}' is not a target; the shape is {_SHAPE}")
+        _parse_setting(self.setting or None, str(self))
 
     @classmethod
     def parse(cls, text: str) -> "Target":

@@ -1,6 +1,6 @@
-"""What a link did over time: its rate, round trip and signal, read from a file, looked up at any moment.
+"""Files that say what a link did over time: read, by name or all at once, and written.
 
-Two kinds of file are read:
+Two kinds are read:
 
 * CSV, ``time_s,mbps[,rtt_ms,rssi_dbm]`` with a header, optionally with a column ``trace`` that names each of
   several traces in one file. A row holds from its time on; an optional cell may be empty (not known there).
@@ -8,120 +8,79 @@ Two kinds of file are read:
   pass. Not a line for a while is an outage, not a gap.
 """
 
-import csv
-import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from functools import cached_property
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
-from autoscale.errors import InvalidInput, TraceError, listing, nearest, one_of
+from autoscale.errors import TraceError, listing, nearest
+from autoscale.files import atomic_write
+from autoscale.link_trace import Floats, LinkSample, LinkTrace
 from autoscale.units import bps_from_mbps, mbps_from_bps, ms_from_s, s_from_ms
 
-Floats = NDArray[np.float64]
-End = Literal["loop", "hold", "stop"]
+__all__ = ["LinkSample", "LinkTrace", "read_trace", "read_traces", "write_trace"]
 
 WINDOW_S: Final = 0.1
 """A mahimahi file becomes a rate over equal windows of about this length."""
 PACKET_BITS: Final = 1500 * 8
-LONGEST_MS: Final = 1_000_000_000
 LARGEST_STEP: Final = 20.0
 """A step of more than so many times the median one is a gap (recorded traces without a hole reach 14)."""
 
 
-class LinkSample(NamedTuple):
-    """The link at one moment; None where the trace does not tell."""
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """What the cells of a column may hold, and how they become SI."""
 
-    rate_bps: float
-    round_trip_s: float | None
-    rssi_dbm: float | None
+    name: str
+    low: float
+    high: float
+    to_si: Callable[[float], float] = float
+    parse: Callable[[str], float] = float
+    is_optional: bool = False
 
+    @property
+    def allowed(self) -> str:
+        kind = "a whole number" if self.parse is int else "a number"
+        return f"{kind} from {self.low:g} to {self.high:g}{', or empty' if self.is_optional else ''}"
 
-def _unknown() -> Floats:
-    return np.array(np.nan)
+    def value(self, cell: str) -> float | None:
+        """The cell in SI, NaN for an empty optional one, None for what is not allowed."""
+        if self.is_optional and not cell.strip():
+            return float("nan")
+        try:
+            number = self.parse(cell)
+        except ValueError:
+            return None
+        return self.to_si(number) if self.low <= number <= self.high else None
 
-
-@dataclass(frozen=True, eq=False)
-class LinkTrace:
-    """A link over time, constant between its samples. Each array has one entry a sample; scalars are repeated.
-
-    Attributes:
-        time_s: when each sample begins; starts at 0 and increases.
-        rate_bps: 0 or more, bit/s; 0 is an outage.
-        round_trip_s: 0 or more; NaN where not known.
-        rssi_dbm: received signal strength; NaN where not known.
-
-    Raises:
-        TraceError: no samples, arrays of different lengths, times that do not increase, a value out of range.
-    """
-
-    time_s: Floats
-    rate_bps: Floats
-    round_trip_s: Floats = field(default_factory=_unknown)
-    rssi_dbm: Floats = field(default_factory=_unknown)
-
-    def __post_init__(self) -> None:
-        shape = np.shape(self.time_s)
-        if len(shape) != 1 or not shape[0]:
-            raise TraceError(f"time_s has shape {shape}; allowed: one dimension, at least one sample")
-        for name in ("time_s", "rate_bps", "round_trip_s", "rssi_dbm"):
-            object.__setattr__(self, name, _frozen(name, getattr(self, name), shape))
-        if self.time_s[0] != 0 or not (np.isfinite(self.time_s).all() and (np.diff(self.time_s) > 0).all()):
-            raise TraceError("time_s must start at 0 and increase")
-        if not (np.isfinite(self.rate_bps) & (self.rate_bps >= 0)).all():
-            raise TraceError("rate_bps must be finite and 0 or more")
-        if (self.round_trip_s < 0).any() or np.isinf([self.round_trip_s, self.rssi_dbm]).any():
-            raise TraceError("round_trip_s must be 0 or more, rssi_dbm finite; NaN where not known")
-
-    @cached_property
-    def duration_s(self) -> float:
-        """How long the trace lasts: its last sample lasts one median step, a lone sample one second."""
-        return float(self.time_s[-1] + (np.median(np.diff(self.time_s)) if len(self.time_s) > 1 else 1.0))
-
-    def index_at(self, times_s: ArrayLike, end: End = "loop") -> NDArray[np.intp]:
-        """Which sample holds at each time (any shape); before 0 the first.
-
-        Past ``duration_s`` the trace starts again (``loop``), keeps its last sample (``hold``), or there is no
-        more link and the index is -1 (``stop``).
-
-        Raises:
-            InvalidInput: another ``end``.
-        """
-        one_of("end of a trace", end, get_args(End), InvalidInput)
-        times = np.asarray(times_s, dtype=float)
-        within = times % self.duration_s if end == "loop" else times
-        index = np.maximum(np.searchsorted(self.time_s, within, side="right") - 1, 0)
-        return np.where(times >= self.duration_s, -1, index) if end == "stop" else index
-
-    def rate_at(self, times_s: ArrayLike, end: End = "loop") -> Floats:
-        """The rate at each time, bit/s, in the shape of ``times_s``; 0 after a trace that stops."""
-        index = self.index_at(times_s, end)
-        return np.where(index < 0, 0.0, self.rate_bps[index])
-
-    def at(self, time_s: float, end: End = "loop") -> LinkSample:
-        """The link at one time; rate 0 and nothing known after a trace that stops."""
-        index = int(self.index_at(time_s, end))
-        if index < 0:
-            return LinkSample(0.0, None, None)
-        round_trip_s, rssi_dbm = float(self.round_trip_s[index]), float(self.rssi_dbm[index])
-        return LinkSample(float(self.rate_bps[index]), _known(round_trip_s), _known(rssi_dbm))
+    def values(self, cells: Sequence[str], where: "_Where") -> Floats:
+        values = [self.value(cell) for cell in cells]
+        if None in values:
+            row = values.index(None)
+            raise where.error(row, f"{self.name} is '{cells[row].strip()}'; allowed: {self.allowed}")
+        return np.array(values, dtype=float)
 
 
-def _frozen(name: str, values: ArrayLike, shape: tuple[int, ...]) -> Floats:
-    try:
-        array = np.broadcast_to(np.asarray(values, dtype=float), shape).copy()
-    except ValueError as error:
-        raise TraceError(f"{name} has shape {np.shape(values)}; allowed: {shape}, as time_s") from error
-    array.setflags(write=False)
-    return array
+MILLISECONDS: Final = _Column("time in ms", 0, 1e9, s_from_ms, int)
+COLUMNS: Final = (
+    _Column("time_s", 0, 1e10),
+    _Column("mbps", 0, 1e6, bps_from_mbps),
+    _Column("rtt_ms", 0, 1e6, s_from_ms, is_optional=True),
+    _Column("rssi_dbm", -200, 50, is_optional=True),
+)
 
 
-def _known(value: float) -> float | None:
-    return None if np.isnan(value) else value
+@dataclass(frozen=True, slots=True)
+class _Where:
+    """A file, and the line number of each of its rows."""
+
+    path: Path
+    lines: Sequence[int]
+
+    def error(self, row: int, problem: str) -> TraceError:
+        return TraceError(f"{self.path}, line {self.lines[row]}: {problem}")
 
 
 def read_trace(path: str | Path, name: str | None = None, largest_gap_s: float | None = None) -> LinkTrace:
@@ -140,10 +99,10 @@ def read_trace(path: str | Path, name: str | None = None, largest_gap_s: float |
     if name is not None:
         if name not in traces:
             hint = nearest(name, traces)
-            raise TraceError(f"{path}: no trace '{name}'{hint}; it holds {len(traces)}: {_few(traces)}")
+            raise TraceError(f"{path}: no trace '{name}'{hint}; it holds {len(traces)}: {_few([*traces])}")
         return traces[name]
     if len(traces) > 1:
-        raise TraceError(f"{path} holds {len(traces)} traces; name one of them: {_few(traces)}")
+        raise TraceError(f"{path} holds {len(traces)} traces; name one of them: {_few([*traces])}")
     return next(iter(traces.values()))
 
 
@@ -156,97 +115,101 @@ def read_traces(path: str | Path, largest_gap_s: float | None = None) -> dict[st
         TraceError: as for :func:`read_trace`.
     """
     path = Path(path)
-    numbers, lines = _lines(path)
-    if path.suffix != ".csv" and (path.suffix in (".up", ".down") or lines[0].strip().isdecimal()):
-        return {path.stem: _from_mahimahi(path, numbers, lines)}
-    return _from_csv(path, numbers, lines, largest_gap_s)
+    where, rows = _rows(path)
+    is_number = rows[0].strip().lstrip("+-").isdecimal()
+    if path.suffix in (".up", ".down") or (path.suffix != ".csv" and is_number):
+        return {path.stem: _from_mahimahi(where, rows)}
+    return _from_csv(where, rows, largest_gap_s)
 
 
 def write_trace(path: str | Path, trace: LinkTrace) -> None:
     """Write a trace as CSV that :func:`read_trace` reads back; whole or not at all."""
-    path = Path(path)
     columns = {"time_s": trace.time_s, "mbps": mbps_from_bps(1.0) * trace.rate_bps}
     optional = {"rtt_ms": ms_from_s(1.0) * trace.round_trip_s, "rssi_dbm": trace.rssi_dbm}
     columns |= {name: values for name, values in optional.items() if not np.isnan(values).all()}
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(columns)
-        rows = zip(*(values.tolist() for values in columns.values()), strict=True)
-        writer.writerows(["" if np.isnan(value) else repr(value) for value in row] for row in rows)
-    os.replace(part, path)
+    rows = zip(*(values.tolist() for values in columns.values()), strict=True)
+    lines = [",".join("" if np.isnan(value) else repr(value) for value in row) for row in rows]
+    with atomic_write(path) as file:
+        file.write("\n".join([",".join(columns), *lines, ""]).encode())
 
 
-def _few(names: Sequence[str] | dict[str, LinkTrace]) -> str:
-    return listing(list(names)[:5]) + (", ..." if len(names) > 5 else "")
+def _few(names: Sequence[str]) -> str:
+    return listing(names[:5]) + (", ..." if len(names) > 5 else "")
 
 
-def _lines(path: Path) -> tuple[list[int], list[str]]:
+def _rows(path: Path) -> tuple[_Where, list[str]]:
     """The lines that are not blank, with their numbers."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise TraceError(f"{path}: not a readable text file: {error}") from error
-    kept = [(number, line) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
+    kept = [(number, line) for number, line in enumerate(text.split("\n"), start=1) if line.strip()]
     if not kept:
         raise TraceError(f"{path} is empty; allowed: CSV with a header time_s,mbps, or mahimahi milliseconds")
-    return [number for number, _ in kept], [line for _, line in kept]
+    return _Where(path, [number for number, _ in kept]), [line for _, line in kept]
 
 
-def _from_mahimahi(path: Path, numbers: Sequence[int], lines: Sequence[str]) -> LinkTrace:
+def _from_mahimahi(where: _Where, rows: Sequence[str]) -> LinkTrace:
     """Packets counted in equal windows that fill the file exactly, so that every byte is kept."""
-    times_ms = _numbers(_Column(path, "milliseconds", numbers), lines, (0, LONGEST_MS), int)
-    back = np.flatnonzero(np.diff(times_ms) < 0)
+    times_s = MILLISECONDS.values(rows, where)
+    back = np.flatnonzero(np.diff(times_s) < 0)
     if back.size:
-        late = int(back[0]) + 1
-        raise TraceError(
-            f"{path}, line {numbers[late]}: {times_ms[late]:.0f} ms comes after {times_ms[late - 1]:.0f} ms; "
-            f"allowed: the same or later"
-        )
-    last_ms = times_ms[-1]
-    if last_ms == 0:
-        raise TraceError(f"{path}, line {numbers[-1]}: the last time is 0 ms; allowed: 1 to {LONGEST_MS} ms")
-    windows = max(1, round(s_from_ms(last_ms) / WINDOW_S))
+        row = int(back[0]) + 1
+        raise where.error(row, f"time {rows[row].strip()} ms is before the line above; allowed: the same or later")
+    last_s = float(times_s[-1])
+    if last_s == 0:
+        raise where.error(len(rows) - 1, "the last time is 0 ms; allowed: 1 ms or more")
+    windows = max(1, round(last_s / WINDOW_S))
     # A packet at a window's very end belongs to it, as the last line of the file belongs to the last window.
-    window = np.maximum(np.ceil(times_ms * windows / last_ms).astype(int) - 1, 0)
-    window_s = s_from_ms(last_ms) / windows
-    bits = np.bincount(window, minlength=windows) * float(PACKET_BITS)
-    return LinkTrace(np.arange(windows) * window_s, bits / window_s)
+    window = np.clip(np.ceil(times_s * (windows / last_s)).astype(int) - 1, 0, windows - 1)
+    packets = np.bincount(window, minlength=windows).astype(np.float64)
+    return LinkTrace(np.linspace(0.0, last_s, windows, endpoint=False), packets * (PACKET_BITS * windows / last_s))
 
 
-class _Column(NamedTuple):
-    path: Path
-    name: str
-    lines: Sequence[int]
-
-    def error(self, row: int, cell: str, allowed: str) -> TraceError:
-        return TraceError(f"{self.path}, line {self.lines[row]}: {self.name} is '{cell}'; allowed: {allowed}")
-
-
-def _numbers(
-    column: _Column,
-    cells: Sequence[str],
-    limits: tuple[float, float],
-    parse: Callable[[str], float] = float,
-    is_optional: bool = False,
-) -> Floats:
-    """The cells of a column; NaN for the empty ones of an optional column."""
-    allowed = f"{'a whole' if parse is int else 'a'} number from {limits[0]:g} to {limits[1]:g}"
-    empty = np.array([is_optional and not cell.strip() for cell in cells])
-    try:
-        values = np.array([np.nan if gone else parse(cell) for cell, gone in zip(cells, empty, strict=True)], float)
-    except ValueError:
-        row = next(row for row, cell in enumerate(cells) if not empty[row] and not _parses(cell, parse))
-        raise column.error(row, cells[row], allowed) from None
-    wrong = np.flatnonzero(~empty & ~((values >= limits[0]) & (values <= limits[1])))
-    if wrong.size:
-        raise column.error(int(wrong[0]), cells[int(wrong[0])], allowed)
-    return values
+def _from_csv(where: _Where, rows: Sequence[str], largest_gap_s: float | None) -> dict[str, LinkTrace]:
+    header = [name.strip() for name in rows[0].split(",")]
+    _check_header(where, header)
+    where = _Where(where.path, where.lines[1:])
+    cells = [row.split(",") for row in rows[1:]]
+    if not cells:
+        raise TraceError(f"{where.path} has a header but no rows; allowed: at least one")
+    for row, each in enumerate(cells):
+        if len(each) != len(header):
+            raise where.error(row, f"{len(each)} cells; allowed: {len(header)}, as the header")
+    by_name = dict(zip(header, zip(*cells, strict=True), strict=True))
+    values = {column.name: column.values(by_name[column.name], where) for column in COLUMNS if column.name in by_name}
+    table = np.array([values.get(column.name, np.full(len(cells), np.nan)) for column in COLUMNS])
+    names = by_name.get("trace", [where.path.stem] * len(cells))
+    return {name: _from_table(where, table, own, largest_gap_s) for name, own in _grouped(names).items()}
 
 
-def _parses(cell: str, parse: Callable[[str], float]) -> bool:
-    try:
-        parse(cell)
-    except ValueError:
-        return False
-    return True
+def _check_header(where: _Where, header: list[str]) -> None:
+    known = ["trace", *(column.name for column in COLUMNS)]
+    for name in header:
+        if name not in known:
+            problem = f"unknown column '{name}'{nearest(name, known)}"
+            raise TraceError(f"{where.path}, line {where.lines[0]}: {problem}; allowed: {listing(known)}")
+    for column in COLUMNS:
+        if header.count(column.name) != 1 and not (column.is_optional and column.name not in header):
+            problem = f"{header.count(column.name)} columns '{column.name}'"
+            raise TraceError(f"{where.path}, line {where.lines[0]}: {problem}; allowed: one")
+
+
+def _grouped(names: Iterable[str]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = {}
+    for row, name in enumerate(names):
+        groups.setdefault(name.strip(), []).append(row)
+    return groups
+
+
+def _from_table(where: _Where, table: Floats, rows: list[int], largest_gap_s: float | None) -> LinkTrace:
+    time_s, rate_bps, round_trip_s, rssi_dbm = table[:, rows]
+    steps = np.diff(time_s)
+    largest = (LARGEST_STEP * np.median(steps) if steps.size else 0.0) if largest_gap_s is None else largest_gap_s
+    for step in np.flatnonzero(steps <= 0)[:1]:
+        problem = f"time_s {time_s[step + 1]:g} comes after {time_s[step]:g}; allowed: times that increase"
+        raise where.error(rows[step + 1], problem)
+    for step in np.flatnonzero(steps > largest)[:1]:
+        problem = f"a gap of {steps[step]:g} s before it; allowed: {largest:g} s (20 median steps, or largest_gap_s)"
+        raise where.error(rows[step + 1], problem)
+    return LinkTrace(time_s - time_s[0], rate_bps, round_trip_s, rssi_dbm)

@@ -7,6 +7,7 @@ chance of being late; exploration is inverse-gap weighting (SquareCB, Foster and
 so targets close to the best are tried often, hopeless ones hardly ever, and every probability is known exactly.
 """
 
+import math
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,7 +17,7 @@ from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.paper_state import WORLD_STATES, world_state
 from autoscale.context import Context
 from autoscale.errors import InvalidInput, PolicyError
-from autoscale.forecast import Floats, Forecast
+from autoscale.forecast import Floats, Forecast, Indices
 from autoscale.outcome import Outcome
 from autoscale.reward import MISS_PENALTY
 from autoscale.target import Target
@@ -30,10 +31,17 @@ PRIOR_WEIGHT: Final = 2.0
 MEMORY: Final = 20.0
 """How many observations of a target are remembered; older ones fade."""
 
+FADE: Final = 0.98
+"""What is left of a belief's weight after each query that met its condition but went elsewhere, so that a target that
+failed is tried again before long."""
+
 GREED: Final = 40.0
 """Inverse-gap weighting spends at most about 1 / GREED of the best cost on exploring."""
 
+_TINY: Final = 1e-12
+_FARTHEST: Final = 10.0  # the log of a ratio; one absurd figure must not drown all that follow it
 _LOADS: Final = WORLD_STATES // 4
+Cells = tuple[Indices, Indices]
 _FIELDS: Final = ("weight", "cost", "latency", "late")
 
 
@@ -47,8 +55,10 @@ class _Belief:
         self.latency = np.zeros(shape)
         self.late = np.zeros(shape)
 
-    def add(self, cell: tuple[int, int], cost: float, latency: float, late: float) -> None:
-        """Take in one observation; what is older than ``MEMORY`` fades."""
+    def add(self, met: Cells, index: int, cost: float, latency: float, late: float) -> None:
+        """Take in what target ``index`` did, and fade what the others did under the conditions ``met``."""
+        self.weight[met] *= FADE
+        cell = (met[0][index], index)
         weight = self.weight[cell] = min(float(self.weight[cell]) + 1.0, MEMORY)
         for values, value in ((self.cost, cost), (self.latency, latency), (self.late, late)):
             values[cell] += (value - values[cell]) / weight
@@ -96,9 +106,9 @@ class CostModel(Agent):
         cost = _log_ratio(outcome.objective_value(context.goal), expected)
         latency = _log_ratio(outcome.latency_s, float(forecast.latency_s[index]))
         late = float(outcome.is_late(context.goal))
-        cell = (int(self._conditions(context)[index]), index)
-        self._belief(context).add(cell, cost, latency, late)
-        self._pooled.add(cell, cost, latency, late)
+        met = (self._conditions(context), self._columns)
+        self._belief(context).add(met, index, cost, latency, late)
+        self._pooled.add(met, index, cost, latency, late)
 
     def state(self) -> Arrays:
         """Beliefs of every network, shape (networks + 1, conditions, targets); the first is the pooled one."""
@@ -139,13 +149,13 @@ class CostModel(Agent):
         latency = trust * own.latency[at] + (1.0 - trust) * shrink * pooled.latency[at]
         room = (np.log(goal.latency_s / forecast.latency_s) - latency) / LATENCY_SPREAD
         late = trust * own.late[at] + (1.0 - trust) / (1.0 + np.exp(np.clip(1.702 * room, -50.0, 50.0)))
-        value = forecast.objective(goal) * np.exp(cost)
+        value = np.maximum(forecast.objective(goal), _TINY) * np.exp(cost)
         loss: Floats = value / value[context.admitted].min() + MISS_PENALTY * late
         if goal.min_accuracy is not None:
             loss = loss + MISS_PENALTY * (forecast.accuracy < goal.min_accuracy)
         return loss
 
-    def _conditions(self, context: Context) -> Floats:
+    def _conditions(self, context: Context) -> Indices:
         """The condition each target is judged under: co-runner load on the device, signal for a remote place."""
         loads, signals = divmod(world_state(context.observation), 4)
         remote = np.where(self._is_cloud, signals >> 1, signals & 1)
@@ -167,4 +177,5 @@ def _forecast(context: Context) -> Forecast:
 
 
 def _log_ratio(actual: float, expected: float) -> float:
-    return float(np.log(max(actual, 1e-12) / max(expected, 1e-12)))
+    ratio = math.log(max(actual, _TINY)) - math.log(max(expected, _TINY))
+    return min(max(ratio, -_FARTHEST), _FARTHEST)

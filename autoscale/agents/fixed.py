@@ -41,10 +41,14 @@ class Fixed(Agent):
             index = self._chosen[context.model.name] = self.rank(context, self._own)
         if index not in context.admitted:
             own = np.intersect1d(self._own, context.admitted)
-            index = self.rank(context, own if own.size else context.admitted)
+            index = self.rank(context, own) if own.size else self.best(context, context.admitted)
         return Choice(index, 1.0)
 
     def rank(self, context: Context, candidates: Indices) -> int:
+        """The candidate of its kind that the baseline stands for."""
+        return self.best(context, candidates)
+
+    def best(self, context: Context, candidates: Indices) -> int:
         """The best candidate by the world's forecast; by the highest setting where it has none."""
         if context.forecast is not None:
             return context.forecast.best(context.goal, candidates)
@@ -90,6 +94,16 @@ class ConnectedEdge(Fixed):
     def wants(self, target: Target) -> bool:
         """Whether it is on a nearby device."""
         return target.place == "edge"
+
+
+class Pinned(Agent):
+    """The first of its targets, always; for a caller who has made the choice."""
+
+    name = "pinned"
+
+    def select(self, context: Context) -> Choice:
+        """The first target."""
+        return Choice(0, 1.0)
 
 
 class Cloud(Fixed):

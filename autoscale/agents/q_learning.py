@@ -11,6 +11,7 @@ from autoscale.agents.paper_state import STATES, state_of
 from autoscale.context import Context
 from autoscale.errors import InvalidInput, PolicyError, one_of
 from autoscale.outcome import Outcome
+from autoscale.reward import MISS_PENALTY
 from autoscale.target import Target
 
 _LARGEST: Final = float(np.finfo(np.float16).max)
@@ -115,6 +116,9 @@ class QLearning(Agent):
         forecast = context.forecast if self.hyper.initial == "forecast" else None
         if forecast is None:
             return
-        late = forecast.latency_s > context.goal.latency_s
-        value = forecast.objective(context.goal)
-        self.table[state] = -value / value.max() - late
+        goal = context.goal
+        missed = forecast.latency_s > goal.latency_s
+        if goal.min_accuracy is not None:
+            missed |= forecast.accuracy < goal.min_accuracy
+        expected = -forecast.objective(goal) / context.reference - MISS_PENALTY * missed
+        self.table[state] = np.clip(expected, -_LARGEST, _LARGEST)

@@ -47,6 +47,7 @@ class Unit:
 UNITS: Final = {
     "cores": Unit("cores", 1.0),
     "fraction": Unit("fraction", 0.0, 1.0),
+    "ratio": Unit("ratio"),
     "w": Unit("W"),
     "w_per_mbps": Unit("W per Mbit/s"),
     "wh": Unit("Wh"),
@@ -143,7 +144,9 @@ def _check_range(at: str, value: Value, low: Value | None, high: Value | None, m
         return
     ends = [_tuple(each) for each in (low, value, high)]
     if len({len(each) for each in ends}) > 1:
-        raise ProfileError(f"{at}: low, value and high have {[len(each) for each in ends]} numbers; allowed: as many each")
+        raise ProfileError(
+            f"{at}: low, value and high have {[len(each) for each in ends]} numbers; allowed: as many each"
+        )
     for least, middle, most in zip(*ends, strict=True):
         if not least <= middle <= most:
             raise ProfileError(f"{at} is {middle:g}, outside its range {least:g} to {most:g}")

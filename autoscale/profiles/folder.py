@@ -1,5 +1,6 @@
 """Where the device and link files are, and loading one by name or by path."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from autoscale.errors import one_of
@@ -46,6 +47,21 @@ def load_link(name_or_path: str | Path) -> LinkProfile:
     return link_from(read_facts(_find("link", name_or_path, devices_folder() / "links"), LINK))
 
 
+def shipped_name(what: str, name: str, names: Sequence[str]) -> str:
+    """The name that a spelling stands for: case, ``-``, ``_`` and blanks make no difference.
+
+    >>> shipped_name("device", "Moto_X Force", ["mi8pro", "moto-x-force"])
+    'moto-x-force'
+
+    Raises:
+        UnknownName: none of the names; the message names the nearest.
+    """
+    spellings = {_plain(each): each for each in names}
+    found = spellings.get(_plain(name), name)
+    one_of(what, found, names)
+    return found
+
+
 def _names(folder: Path) -> list[str]:
     return sorted(path.stem for path in folder.glob("*.toml"))
 
@@ -53,10 +69,7 @@ def _names(folder: Path) -> list[str]:
 def _find(what: str, name_or_path: str | Path, folder: Path) -> Path:
     if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
         return Path(name_or_path)
-    names = {_plain(name): name for name in _names(folder)}
-    name = names.get(_plain(name_or_path), name_or_path)
-    one_of(what, name, sorted(names.values()))
-    return folder / f"{name}.toml"
+    return folder / f"{shipped_name(what, name_or_path, _names(folder))}.toml"
 
 
 def _plain(name: str) -> str:

@@ -85,7 +85,7 @@ def link_from(facts: Facts) -> LinkProfile:
         facts.array("rate.rssi_dbm"),
         facts.array("rate.downlink_mbps") * 1e6,
         facts.array("rate.uplink_mbps") * 1e6,
-        facts.number("rate.spread_fraction"),
+        facts.number("rate.spread_ratio"),
         facts.number("delay.round_trip_s"),
         facts.number("delay.jitter_s"),
         facts.number("delay.promotion_s"),

@@ -67,7 +67,7 @@ def _parse(path: Path) -> dict[str, Any]:
 
 def _sources(path: Path, table: Any) -> dict[str, str]:
     if not isinstance(table, dict) or not all(isinstance(text, str) and text for text in table.values()):
-        raise ProfileError(f"{path}: [sources] is missing or holds more than texts; allowed: key = \"citation\"")
+        raise ProfileError(f'{path}: [sources] is missing or holds more than texts; allowed: key = "citation"')
     return table
 
 

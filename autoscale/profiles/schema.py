@@ -72,9 +72,7 @@ DEVICE: Final[Schema] = {
     ),
     **_processor(
         "gpu",
-        Table(
-            texts=("name", "precisions"), along="frequencies_mhz", arrays=("busy_w",), needed=("idle_w",)
-        ),
+        Table(texts=("name", "precisions"), along="frequencies_mhz", arrays=("busy_w",), needed=("idle_w",)),
     ),
     **_processor("npu", Table(texts=("name", "precisions"), needed=("busy_w", "idle_w"))),
     "memory": Table(needed=("dram_gb", "bandwidth_gb_per_s"), is_needed=True),
@@ -91,7 +89,7 @@ LINK: Final[Schema] = {
     "rate": Table(
         along="rssi_dbm",
         arrays=("downlink_mbps", "uplink_mbps"),
-        needed=("spread_fraction",),
+        needed=("spread_ratio",),
         is_needed=True,
     ),
     "delay": Table(needed=("round_trip_s", "jitter_s", "promotion_s"), is_needed=True),

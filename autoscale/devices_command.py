@@ -1,0 +1,124 @@
+"""``autoscale devices``: the devices, servers and links that ship, and where their numbers come from."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from autoscale.profiles import (
+    DeviceProfile,
+    Figure,
+    LinkProfile,
+    Processor,
+    device_names,
+    link_names,
+    load_device,
+    load_link,
+)
+from autoscale.profiles.folder import shipped_name
+
+Profile = DeviceProfile | LinkProfile
+
+
+def devices(
+    name: Annotated[
+        str | None, typer.Argument(help="A device, server or link that ships, or a device's .toml file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """List the devices, servers and links that ship, or show every figure of one: value, range, source.
+
+    Example: autoscale devices mi8pro
+    """
+    if name is not None:
+        profile = _load(name)
+        _print_json(_details(profile)) if as_json else _print_figures(profile)
+        return
+    profiles: list[Profile] = [*map(load_device, device_names()), *map(load_link, link_names())]
+    _print_json([_summary(each) for each in profiles]) if as_json else _print_list(profiles)
+
+
+def _load(name: str) -> Profile:
+    if name.endswith(".toml"):
+        return load_device(name)
+    known = shipped_name("device or link", name, [*device_names(), *link_names()])
+    return load_link(known) if known in link_names() else load_device(known)
+
+
+def _print_json(value: Any) -> None:
+    print(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def _summary(profile: Profile) -> dict[str, Any]:
+    top = {"name": profile.name, "title": profile.title}
+    if isinstance(profile, LinkProfile):
+        return {**top, "kind": "link", "radio": profile.radio_name, "round_trip_s": profile.round_trip_s}
+    processors = {kind: _processor(each) for kind, each in profile.processors.items()}
+    return {**top, "kind": profile.kind, "idle_w": profile.idle_w, "processors": processors}
+
+
+def _processor(processor: Processor) -> dict[str, Any]:
+    return {
+        "name": processor.name,
+        "precisions": processor.precisions,
+        "cores": processor.cores,
+        "frequencies_hz": processor.frequencies_hz,
+        "peak_w": processor.busy_w(processor.cores),
+    }
+
+
+def _details(profile: Profile) -> dict[str, Any]:
+    targets = [str(target) for target in profile.targets()] if isinstance(profile, DeviceProfile) else []
+    figures = [asdict(figure) for figure in profile.figures.values()]
+    return {**_summary(profile), "targets": targets, "figures": figures}
+
+
+def _print_list(profiles: list[Profile]) -> None:
+    table = Table("name", "what", "kind", "processors or radio", title="autoscale devices NAME shows each figure")
+    for profile in profiles:
+        if isinstance(profile, LinkProfile):
+            table.add_row(profile.name, profile.title, "link", profile.radio_name)
+        else:
+            parts = [_sentence(kind, each) for kind, each in profile.processors.items()]
+            table.add_row(profile.name, profile.title, profile.kind, "\n".join(parts))
+    Console().print(table)
+
+
+def _sentence(kind: str, processor: Processor) -> str:
+    steps = f", {len(processor.frequencies_hz)} steps" if processor.frequencies_hz else ""
+    return f"{kind} {processor.name}{steps}, {processor.busy_w(processor.cores):.3g} W"
+
+
+def _print_figures(profile: Profile) -> None:
+    sources = list(dict.fromkeys(figure.source for figure in profile.figures.values()))
+    table = Table("figure", "value", "unit", "method", "range", "source", title=profile.title)
+    for figure in profile.figures.values():
+        table.add_row(
+            figure.key,
+            _value(figure.value),
+            figure.unit,
+            figure.method,
+            _range(figure),
+            str(sources.index(figure.source) + 1),
+        )
+    console = Console()
+    console.print(table)
+    for number, source in enumerate(sources, start=1):
+        console.print(f"{number}. {source}", markup=False, highlight=False)
+
+
+def _value(value: float | tuple[float, ...]) -> str:
+    if not isinstance(value, tuple):
+        return f"{value:.6g}"
+    return " ".join(f"{each:.4g}" for each in value)
+
+
+def _range(figure: Figure) -> str:
+    if figure.low is None or figure.high is None:
+        return ""
+    if isinstance(figure.low, tuple) and isinstance(figure.high, tuple):
+        return f"{figure.low[0]:.4g} to {figure.high[0]:.4g} … {figure.low[-1]:.4g} to {figure.high[-1]:.4g}"
+    return f"{_value(figure.low)} to {_value(figure.high)}"

@@ -1,0 +1,123 @@
+"""The route that leaves the device: a model on another machine, behind a link that may fail."""
+
+import time
+from typing import Final
+
+from autoscale.errors import TargetError
+from autoscale.observation import LinkState, Observation
+from autoscale.outcome import Outcome
+from autoscale.target import Target
+from autoscale_runtime.backends.base import RemoteCost
+from autoscale_runtime.backends.remote import RemoteRunner
+from autoscale_runtime.device.account import Account, Transfer
+from autoscale_runtime.device.circuit import Circuit
+from autoscale_runtime.device.route import Expected, Failed, Query, Route
+from autoscale_runtime.meters.base import Mark
+from autoscale_runtime.sensors.senses import Senses
+from autoscale_runtime.tensors import Array
+
+WEIGHT: Final = 0.2
+"""Share of a new observation in the running mean of the server's time."""
+
+DEFAULT_LINK: Final = LinkState(round_trip_s=0.02, uplink_bps=20e6, downlink_bps=20e6)
+"""A middling Wi-Fi link, assumed until the first transfer: good enough to be tried, not to be trusted."""
+
+
+class RemoteRoute(Route):
+    """A model served over the Open Inference Protocol. Making it opens no socket.
+
+    Args:
+        target: where it is.
+        runner: the model there.
+        accuracy: of the variant that is served.
+        guess: of an answer's size in bytes and of the server's time in s, until the first answer.
+        account: what sending costs this device.
+        circuit: of the link; routes to one machine share it.
+        senses: where the link's transfers are reported and its estimate comes from.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        runner: RemoteRunner,
+        accuracy: float | None,
+        guess: tuple[int, float],
+        account: Account,
+        circuit: Circuit,
+        senses: Senses,
+    ) -> None:
+        self.target = target
+        self.accuracy = accuracy
+        self._circuit = circuit
+        self._senses = senses
+        self._runner = runner
+        self._account = account
+        self._received_bytes, self._server_s = guess
+        self._server_cost = RemoteCost(0, 0)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the circuit to it is closed, in the electrical sense: queries pass."""
+        return not self._circuit.is_open
+
+    def expected(self, query: Query, observation: Observation) -> Expected:
+        """From the link's estimate, and the server's time and bill for the last queries."""
+        transfer = self._transfer(query.nbytes, self._received_bytes, observation)
+        known = self._senses.predict_s(self.target.link, transfer.sent_bytes, transfer.received_bytes)
+        link_s = _default_s(transfer) if known is None else known.expected_s
+        latency_s = link_s + self._server_s
+        energy_j = self._account.table.energy_j(latency_s, 0.0) + self._account.radio_j(transfer, latency_s)
+        there_g = (self._server_cost.carbon_operational_g or 0.0) + (self._server_cost.carbon_embodied_g or 0.0)
+        return Expected(latency_s, energy_j, sum(self._account.carbon_g(energy_j, latency_s)) + there_g)
+
+    def run(self, query: Query, observation: Observation, timeout_s: float) -> tuple[list[Array], Outcome]:
+        """Send it and wait for the answer; the circuit and the link's estimate learn from what happens."""
+        mark, started_s = self._account.begin(), time.perf_counter()
+        try:
+            answer = self._runner.run(query.output_names, query.feeds, timeout_s)
+        except TargetError as error:
+            raise Failed(self._fail(mark, query, observation, time.perf_counter() - started_s, error), error) from error
+        latency_s = time.perf_counter() - started_s
+        said = answer.remote or RemoteCost(query.nbytes, 0)
+        self._learn(latency_s, said)
+        transfer = self._transfer(said.sent_bytes, said.received_bytes, observation)
+        return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy, transfer, said)
+
+    def close(self) -> None:
+        """End the connection and the probing."""
+        self._circuit.close()
+        self._runner.close()
+
+    def _fail(
+        self, mark: Mark, query: Query, observation: Observation, elapsed_s: float, error: TargetError
+    ) -> Outcome:
+        """The request was on the air for as long as it took to give up; what the far side spent is not known."""
+        self._circuit.fail(error)
+        self._senses.failed(self.target.link, query.nbytes, elapsed_s)
+        return self._account.end(mark, self.target, elapsed_s, None, self._transfer(query.nbytes, 0, observation))
+
+    def _learn(self, latency_s: float, cost: RemoteCost) -> None:
+        self._circuit.succeed()
+        busy_s = min((cost.queue_s or 0.0) + (cost.compute_s or 0.0), latency_s)
+        self._senses.transferred(self.target.link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
+        self._received_bytes = cost.received_bytes
+        self._server_s += WEIGHT * (busy_s - self._server_s)
+        self._server_cost = cost
+
+    def _transfer(self, sent_bytes: int, received_bytes: int, observation: Observation) -> Transfer:
+        link = observation.link(self.target.link)
+        return Transfer(
+            sent_bytes,
+            received_bytes,
+            link.uplink_bps or DEFAULT_LINK.uplink_bps or 0.0,
+            link.downlink_bps or DEFAULT_LINK.downlink_bps or 0.0,
+            link.rssi_dbm,
+        )
+
+
+def _default_s(transfer: Transfer) -> float:
+    return (
+        (DEFAULT_LINK.round_trip_s or 0.0)
+        + 8.0 * transfer.sent_bytes / transfer.uplink_bps
+        + 8.0 * transfer.received_bytes / transfer.downlink_bps
+    )

@@ -1,0 +1,179 @@
+"""The device as the agent's world: what is seen, which routes are open, and how a query gets its answer."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from autoscale.agents.base import Choice
+from autoscale.context import Context
+from autoscale.errors import InvalidGoal, TargetError
+from autoscale.forecast import Forecast, Indices
+from autoscale.goal import Goal
+from autoscale.loop import Performance
+from autoscale.model import ModelProfile
+from autoscale.observation import Observation
+from autoscale.outcome import Outcome
+from autoscale.record import Attempt
+from autoscale.target import Target
+from autoscale_runtime.device.route import Failed, Query, Route
+from autoscale_runtime.tensors import Array
+
+RESCUE_MARGIN: Final = 1.3
+"""How much longer than expected the rescue of a query may take before the answer is late."""
+
+
+class DeviceWorld:
+    """The routes of one model under one goal.
+
+    Args:
+        model: what is known of the network.
+        routes: every way to an answer; their targets are the agent's.
+        goal: what counts as a good answer.
+        observe: what the sensors see now.
+        timeout_s: how long a remote target may take where no rescue in time is possible.
+        hedge: give a remote target up early enough for the device to answer in time.
+
+    Raises:
+        InvalidGoal: no route meets the goal's mode and accuracy floor.
+    """
+
+    def __init__(
+        self,
+        model: ModelProfile,
+        routes: Sequence[Route],
+        goal: Goal,
+        observe: Callable[[], Observation],
+        timeout_s: float = 2.0,
+        hedge: bool = True,
+    ) -> None:
+        self.targets = tuple(route.target for route in routes)
+        self.routes = tuple(routes)
+        self.goal = goal
+        self.reference = 1.0
+        self._model = model
+        self._observe = observe
+        self._timeout_s = timeout_s
+        self._hedge = hedge
+        self._accuracy = np.array([math.nan if r.accuracy is None else r.accuracy for r in routes])
+        self._distrusted: set[int] = set()
+        self._has_remotes = any(target.is_remote for target in self.targets)
+        self._admitted: dict[int, Indices] = {}
+        self.restrict(self._distrusted)
+
+    def restrict(self, distrusted: set[int]) -> None:
+        """Leave out routes whose answers cannot be trusted.
+
+        Raises:
+            InvalidGoal: none is left.
+        """
+        floor = self.goal.min_accuracy
+        accurate = [i for i in range(len(self.routes)) if floor is None or self._accuracy[i] >= floor]
+        self._usable = [i for i in accurate if i not in distrusted]
+        self._preferred = [i for i in self._usable if self.goal.mode.prefers(self.targets[i])]
+        if not (self._usable if self.goal.mode.may_fall_back else self._preferred):
+            raise InvalidGoal(self._nothing_left(floor))
+        self._distrusted = distrusted
+        self._admitted.clear()
+
+    def observe(self, query: Query) -> Context:
+        """What the agent may know of this query."""
+        observation = self._observe()
+        return Context(
+            self._model,
+            observation,
+            self.goal,
+            self._open_now() if self._has_remotes else self._admit(self._preferred),
+            lambda: self._forecast(query, observation),
+            self.reference,
+        )
+
+    def perform(self, query: Query, context: Context, choice: Choice) -> Performance:
+        """Run the query on the chosen route, and where that fails and the mode allows, on the best of the others.
+
+        Raises:
+            FeedError: the feeds are not the model's.
+            TargetError: the choice failed, and every other allowed route too.
+        """
+        attempts: list[Attempt] = []
+        wasted: Outcome | None = None
+        index = choice.index
+        while True:
+            route = self.routes[index]
+            timeout_s = self._deadline_s(context, index) if route.target.is_remote else math.inf
+            try:
+                answer, outcome = route.run(query, context.observation, timeout_s)
+            except Failed as failure:
+                wasted = failure.outcome if wasted is None else failure.outcome.after(wasted)
+                attempts.append(_failed_attempt(route.target, failure))
+                index = self._next(context, attempts, wasted.latency_s, failure.error)
+                continue
+            attempts.append(Attempt(route.target, outcome.latency_s))
+            return _performance(answer, outcome, wasted, index, tuple(attempts))
+
+    def _open_now(self) -> Indices:
+        """The admitted routes, links that are down left out; where that leaves none, whatever may answer."""
+        key = sum(1 << i for i in self._usable if self.routes[i].is_open)
+        if key not in self._admitted:
+            preferred = [i for i in self._preferred if key >> i & 1]
+            fallback = [i for i in self._usable if key >> i & 1] if self.goal.mode.may_fall_back else []
+            self._admitted[key] = np.array(preferred or fallback or self._preferred or self._usable, dtype=np.intp)
+        return self._admitted[key]
+
+    def _admit(self, indices: Sequence[int]) -> Indices:
+        if 0 not in self._admitted:
+            self._admitted[0] = np.array(indices or self._usable, dtype=np.intp)
+        return self._admitted[0]
+
+    def _forecast(self, query: Query, observation: Observation) -> Forecast:
+        expected = np.array([route.expected(query, observation) for route in self.routes]).T
+        return Forecast(expected[0], expected[1], expected[2], self._accuracy)
+
+    def _deadline_s(self, context: Context, index: int) -> float:
+        """How long a remote route may take: until the device could just rescue the query in time."""
+        limit_s, forecast = self.goal.latency_s, context.forecast
+        rescuers = [i for i in self._usable if not self.targets[i].is_remote]
+        may_rescue = self._hedge and self.goal.mode.may_fall_back and rescuers and math.isfinite(limit_s)
+        if forecast is None or not may_rescue:
+            return self._timeout_s
+        expected_s = float(forecast.latency_s[index])
+        safe_s = limit_s - RESCUE_MARGIN * float(forecast.latency_s[rescuers].min())
+        if expected_s <= safe_s:
+            return safe_s
+        return min(max(limit_s, 2.0 * expected_s), self._timeout_s)
+
+    def _next(self, context: Context, attempts: Sequence[Attempt], elapsed_s: float, error: TargetError) -> int:
+        """The route that tries after a failure: the device's best first, then other machines.
+
+        Raises:
+            TargetError: the error itself, where no other route may try.
+        """
+        tried = {attempt.target for attempt in attempts}
+        left = [i for i in self._usable if self.targets[i] not in tried and self.routes[i].is_open]
+        if not left or not self.goal.mode.may_fall_back or context.forecast is None:
+            raise error
+        near = [i for i in left if not self.targets[i].is_remote]
+        remaining = replace(self.goal, latency_s=max(self.goal.latency_s - elapsed_s, 1e-6))
+        return context.forecast.best(remaining, near or left)
+
+    def _nothing_left(self, floor: float | None) -> str:
+        known = ", ".join(
+            f"{route.target} ({'unknown' if route.accuracy is None else f'{route.accuracy:.3f}'})"
+            for route in self.routes
+        )
+        limits = f"mode {self.goal.mode}" + (f" and min_accuracy {floor}" if floor is not None else "")
+        return f"no target meets {limits}; there are, with their accuracy: {known or 'none'}"
+
+
+def _failed_attempt(target: Target, failure: Failed) -> Attempt:
+    return Attempt(target, failure.outcome.latency_s, str(failure.error), type(failure.error).__name__)
+
+
+def _performance(
+    answer: list[Array], outcome: Outcome, wasted: Outcome | None, index: int, attempts: tuple[Attempt, ...]
+) -> Performance:
+    if wasted is None:
+        return Performance(outcome, attempts, answer)
+    return Performance(outcome.after(wasted), attempts, answer, ((index, outcome),))

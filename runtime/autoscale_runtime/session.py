@@ -1,0 +1,219 @@
+"""The on-device SDK: a session that stands where ``onnxruntime.InferenceSession`` stood.
+
+For every query it senses, chooses a target, runs, measures, learns and records.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from autoscale.agents.base import Agent, make_agent
+from autoscale.agents.fixed import Pinned
+from autoscale.errors import InvalidGoal, InvalidInput, one_of
+from autoscale.goal import Goal, InferenceMode
+from autoscale.loop import run_query
+from autoscale.observation import Observation
+from autoscale.policies import load_policy, save_policy
+from autoscale.profiles import load_device
+from autoscale.record import Decision, Record
+from autoscale.target import Target
+from autoscale_runtime.bundle import Bundle
+from autoscale_runtime.device.account import WORLD_INTENSITY_G_PER_KWH, Account
+from autoscale_runtime.device.calibration import calibrate
+from autoscale_runtime.device.plan import RemoteModel, routes_of
+from autoscale_runtime.device.route import Query
+from autoscale_runtime.device.world import DeviceWorld
+from autoscale_runtime.meters.choose import PREFERRED, best_meter
+from autoscale_runtime.meters.modelled import ModelledMeter
+from autoscale_runtime.sensors.base import Sensor, host_sensors
+from autoscale_runtime.sensors.senses import Senses
+from autoscale_runtime.tensors import Array, Feeds, TensorSpec
+
+POLICY_SUFFIX: Final = ".npz"
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What most sessions leave as it is.
+
+    Attributes:
+        target: pins every query to one target, as in ``device:cpu/int8@2t``; it then never falls back.
+        timeout_s: how long a remote target may take where the device cannot rescue the query in time.
+        hedge: give a remote target up early enough for the device to answer within the goal's limit.
+        power_table: the device profile whose watts the modelled energy uses.
+        meters: which meters may tell the device's energy, the most wanted first; the first that works here does.
+        intensity_g_per_kwh: carbon intensity of the electricity the device was charged with.
+        sensors: what to sense with; None for every sensor that has something to sense on this host.
+        seed: of the agent's random generator.
+        on_record: called with every query's record, from the querying thread.
+    """
+
+    target: str | None = None
+    timeout_s: float = 2.0
+    hedge: bool = True
+    power_table: str = "laptop"
+    meters: Sequence[str] = PREFERRED
+    intensity_g_per_kwh: float = WORLD_INTENSITY_G_PER_KWH
+    sensors: Sequence[Sensor] | None = None
+    seed: int = 0
+    on_record: Callable[[Record], None] | None = None
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.timeout_s < float("inf"):
+            raise InvalidInput(f"timeout_s is {self.timeout_s}; allowed: seconds above 0")
+
+
+class Session:
+    """One model, decided per query. Thread-safe; a context manager.
+
+    >>> session = Session("model.onnx", Goal(objective="energy", latency_s=0.05))  # doctest: +SKIP
+    >>> outputs = session.run(None, {"input": image})  # doctest: +SKIP
+    >>> session.last.selected, session.last.outcome.energy_j.device  # doctest: +SKIP
+
+    The first query also runs every local target once or twice, to know its speed and to see that its answer agrees
+    with the reference's; ``warm_up`` does that beforehand.
+
+    Args:
+        model: a model file, or a bundle made by ``autoscale prepare``.
+        goal: what counts as a good answer.
+        remotes: place and host (``cloud``, ``edge:tab-s6``) to a server's ``host:port``, or to a ``RemoteModel``.
+            Under ``ONLY_ON_DEVICE`` they are not looked at: no socket is ever opened.
+        agent: a registered name, a policy file (``.npz``) made for the same targets, or an agent.
+        mode: where queries may run; None leaves it to the goal.
+        options: the rest.
+
+    Raises:
+        ModelError: the model cannot be read or run here.
+        InvalidGoal: no target meets the goal's mode and accuracy floor.
+        InvalidTarget: the pinned target is none of this session's.
+        UnknownName: no agent or power table of that name.
+        PolicyError: a policy that is damaged or made for other targets.
+    """
+
+    def __init__(
+        self,
+        model: str | Path | Bundle,
+        goal: Goal | None = None,
+        *,
+        remotes: Mapping[str, str | RemoteModel] | None = None,
+        agent: str | Path | Agent = "q-learning",
+        mode: str | None = None,
+        options: SessionOptions | None = None,
+    ) -> None:
+        self.options = options or SessionOptions()
+        self.goal = goal or Goal()
+        if mode is not None:
+            one_of("inference mode", mode, list(InferenceMode), InvalidGoal)
+            self.goal = replace(self.goal, mode=InferenceMode(mode))
+        self.bundle = model if isinstance(model, Bundle) else Bundle.read(Path(model))
+        self.last: Decision | None = None
+        self.distrusted: dict[Target, str] = {}
+        self._guard = threading.Lock()
+        self._is_warm = False
+        self._senses, self._world = self._open(_remote_models(remotes or {}, self.goal.mode))
+        self.agent = self._agent(agent)
+        self._requested = self.options.target or str(self.goal.mode)
+
+    def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
+        """Answer one query, as ``InferenceSession.run`` does; ``last`` then tells what was decided and what it cost.
+
+        Raises:
+            FeedError: the feeds or output names are not the model's.
+            TargetError: the target failed and the mode, or a pinned target, allows no other.
+        """
+        query = Query(output_names, feeds)
+        if not self._is_warm:
+            self._warm_up(query)
+        time_s = time.time()
+        answer, context, decision = run_query(self._world, self.agent, query, self._requested, self._guard)
+        self.last = decision
+        if self.options.on_record is not None:
+            row = Record(time_s, self.options.power_table, self.bundle.name, self.goal, context.observation, decision)
+            self.options.on_record(row)
+        outputs: list[Array] = answer
+        return outputs
+
+    def warm_up(self, feeds: Feeds) -> None:
+        """Run every local target on these feeds, to know its speed and whether its answer can be trusted.
+
+        Raises:
+            FeedError: the feeds are not the model's.
+            InvalidGoal: no trusted target is left that meets the goal.
+        """
+        self._warm_up(Query(None, feeds))
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """Where queries of this session can run."""
+        return self._world.targets
+
+    def get_inputs(self) -> tuple[TensorSpec, ...]:
+        """Names, dtypes and shapes of the inputs, as ``InferenceSession.get_inputs``."""
+        return self.bundle.inputs
+
+    def get_outputs(self) -> tuple[TensorSpec, ...]:
+        """Names, dtypes and shapes of the outputs, as ``InferenceSession.get_outputs``."""
+        return self.bundle.outputs
+
+    def save_policy(self, path: Path | str) -> None:
+        """Write what the agent has learned; ``Session(..., agent=path)`` goes on from there."""
+        with self._guard:
+            save_policy(self.agent, path)
+
+    def close(self) -> None:
+        """Stop sensing and give the models and connections back."""
+        self._senses.close()
+        for route in self._world.routes:
+            route.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _open(self, remotes: Mapping[str, RemoteModel]) -> tuple[Senses, DeviceWorld]:
+        options = self.options
+        table = ModelledMeter(load_device(options.power_table))
+        self.meter = best_meter(options.power_table, options.meters)
+        account = Account(self.meter.meter, table, options.intensity_g_per_kwh)
+        sensors = host_sensors(tuple(remotes)) if options.sensors is None else options.sensors
+        senses = Senses(sensors, tuple(remotes))
+        routes = routes_of(self.bundle, remotes, account, senses, options.target)
+        remote = [route for route in routes if route.target.is_remote]
+
+        def observe() -> Observation:
+            return senses.now({route.target.link: route.is_open for route in remote})
+
+        world = DeviceWorld(self.bundle.profile, routes, self.goal, observe, options.timeout_s, options.hedge)
+        return senses.start(), world
+
+    def _agent(self, agent: str | Path | Agent) -> Agent:
+        targets, seed = self._world.targets, self.options.seed
+        if self.options.target is not None:
+            return Pinned(targets)
+        if isinstance(agent, Agent):
+            if agent.targets != targets:
+                raise InvalidInput(f"the agent chooses among {agent.targets}; this session has {targets}")
+            return agent
+        if isinstance(agent, Path) or agent.endswith(POLICY_SUFFIX):
+            return load_policy(agent, targets, seed)
+        return make_agent(agent, targets, seed)
+
+    def _warm_up(self, query: Query) -> None:
+        with self._guard:
+            if not self._is_warm:
+                self.distrusted = calibrate(self._world, query)
+                self._is_warm = True
+
+
+def _remote_models(remotes: Mapping[str, str | RemoteModel], mode: InferenceMode) -> dict[str, RemoteModel]:
+    if mode is InferenceMode.ONLY_ON_DEVICE:
+        return {}
+    return {link: RemoteModel(each) if isinstance(each, str) else each for link, each in remotes.items()}
