@@ -16,11 +16,14 @@ def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
     try:
         build(sys.argv[1:])()
+    except BrokenPipeError:
+        raise SystemExit(141) from None
     except AutoScaleError as error:
         print(f"autoscale: {error}", file=sys.stderr)
         raise SystemExit(2) from None
-    except BrokenPipeError:
-        raise SystemExit(141) from None
+    except OSError as error:
+        print(f"autoscale: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
+        raise SystemExit(2) from None
 
 
 def build(arguments: list[str]) -> typer.Typer:
@@ -35,7 +38,11 @@ def build(arguments: list[str]) -> typer.Typer:
 
 
 def _add(app: typer.Typer, point: EntryPoint) -> None:
-    command = point.load()
+    try:
+        command = point.load()
+    except ImportError as error:  # a broken plug-in, or a missing extra, takes away no other command
+        print(f"autoscale: the command '{point.name}' cannot be loaded: {error}", file=sys.stderr)
+        return
     if isinstance(command, typer.Typer):
         app.add_typer(command, name=point.name)
     else:

@@ -113,7 +113,7 @@ def _print_figures(profile: Profile) -> None:
 def _value(value: float | tuple[float, ...]) -> str:
     if not isinstance(value, tuple):
         return f"{value:.6g}"
-    return " ".join(f"{each:.4g}" for each in value)
+    return " ".join(f"{each:.6g}" for each in value)
 
 
 def _range(figure: Figure) -> str:

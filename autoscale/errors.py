@@ -19,6 +19,7 @@
     ├── PortInUse (OSError)               a server cannot bind
     └── TargetError (RuntimeError)        a target did not answer
         ├── TargetUnavailable             unreachable, refused, or its circuit is open
+        │   └── Overloaded                it has as many queries as it takes
         ├── DeadlineExceeded (TimeoutError)
         └── WrongAnswer                   it answered nonsense: names, shapes, dtypes, NaN
 
@@ -101,6 +102,10 @@ class TargetError(AutoScaleError, RuntimeError):
 
 class TargetUnavailable(TargetError):
     """The target cannot be reached, refused the query, or its circuit is open."""
+
+
+class Overloaded(TargetUnavailable):
+    """The target has as many queries as it takes; it did not begin this one."""
 
 
 class DeadlineExceeded(TargetError, TimeoutError):

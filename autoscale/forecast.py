@@ -37,7 +37,8 @@ class Forecast:
     def best(self, goal: Goal, admitted: Sequence[int] | Indices) -> int:
         """The admitted target with the best objective among those that meet the goal.
 
-        Where none meets it, the soonest of those accurate enough; where none is, the most accurate.
+        Where none is in time, the best objective of those accurate enough, as the reward has it (late is late); where
+        none is accurate enough, the most accurate.
         """
         index = np.asarray(admitted, dtype=np.intp)
         floor = -np.inf if goal.min_accuracy is None else goal.min_accuracy
@@ -45,6 +46,5 @@ class Forecast:
         if accurate.size == 0:
             return int(index[np.argmax(self.accuracy[index])])
         in_time = accurate[self.latency_s[accurate] <= goal.latency_s]
-        if in_time.size == 0:
-            return int(accurate[np.argmin(self.latency_s[accurate])])
-        return int(in_time[np.argmin(self.objective(goal)[in_time])])
+        candidates = in_time if in_time.size else accurate
+        return int(candidates[np.argmin(self.objective(goal)[candidates])])

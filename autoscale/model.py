@@ -43,6 +43,9 @@ class ModelProfile:
         input_bytes: what one query sends to a remote machine.
         output_bytes: what comes back.
         accuracies: precision to accuracy, where it was measured.
+        other: layers of any other kind that a processor runs by itself: pooling, additions, attention products.
+        values_by_kind: values moved to and from memory in one inference, split as the MACs: activations read and
+            written, and parameters read; empty where they were not counted.
     """
 
     name: str
@@ -57,9 +60,11 @@ class ModelProfile:
     input_bytes: int = 0
     output_bytes: int = 0
     accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
+    other: int = 0
+    values_by_kind: Mapping[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("conv", "depthwise_conv", "fully_connected", "recurrent", "macs", "parameters"):
+        for name in ("conv", "depthwise_conv", "fully_connected", "recurrent", "other", "macs", "parameters"):
             _check_count(name, getattr(self, name))
         for name in ("parameter_bytes", "input_bytes", "output_bytes"):
             _check_count(name, getattr(self, name))

@@ -1,5 +1,6 @@
 """What a query cost: time, energy, carbon and accuracy, each with how it is known."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -47,6 +48,9 @@ class Outcome:
     ``energy_j.device`` is all that the device's battery paid (its radio too); ``energy_j.network`` is the
     infrastructure between the machines, ``energy_j.remote`` the machine that answered.
 
+    Raises:
+        InvalidInput: a figure that is negative, infinite or NaN: one of them would spoil all an agent has learned.
+
     Attributes:
         latency_s: from the call to the answer.
         energy_j: joules of the device, the network, the remote machine.
@@ -64,10 +68,14 @@ class Outcome:
     methods: Mapping[str, Method] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not self.latency_s >= 0.0:
-            raise InvalidInput(f"latency_s is {self.latency_s}; allowed: 0 or more")
-        if not self.energy_j.total >= 0.0:
-            raise InvalidInput(f"energy_j is {self.energy_j}; allowed: 0 or more")
+        if not 0.0 <= self.latency_s < math.inf:
+            raise InvalidInput(f"latency_s is {self.latency_s}; allowed: 0 or more, finite")
+        for name in ("energy_j", "carbon_operational_g", "carbon_embodied_g"):
+            split = getattr(self, name)
+            if not (split.device >= 0.0 and split.network >= 0.0 and split.remote >= 0.0 and split.total < math.inf):
+                raise InvalidInput(f"{name} is {split}; allowed: 0 or more, finite")
+        if self.accuracy is not None and not 0.0 <= self.accuracy <= 1.0:
+            raise InvalidInput(f"accuracy is {self.accuracy}; allowed: a fraction from 0 to 1, or None")
 
     @property
     def carbon_g(self) -> float:
@@ -75,7 +83,7 @@ class Outcome:
         return self.carbon_operational_g.total + self.carbon_embodied_g.total
 
     def after(self, earlier: "Outcome") -> "Outcome":
-        """This outcome with what an earlier, failed attempt at the same query cost added to it."""
+        """The same outcome with what an earlier, failed attempt at the same query cost added to it."""
         return Outcome(
             self.latency_s + earlier.latency_s,
             self.energy_j + earlier.energy_j,

@@ -95,6 +95,9 @@ def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
         raise PolicyError(f"{path} is an array file, but not a policy of AutoScale: it has no header") from error
     except Exception as error:  # a damaged file fails in zipfile, zlib, numpy and json in a dozen ways
         raise PolicyError(f"{path} is damaged or no policy of AutoScale: {error}") from error
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise PolicyError(f"policy {path} holds NaN in '{name}'")
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise PolicyError(f"{path} is not a policy of AutoScale: its header names no '{FORMAT}'")
     if header.get("version") != VERSION:

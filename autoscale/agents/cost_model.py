@@ -35,33 +35,17 @@ FADE: Final = 0.98
 """What is left of a belief's weight after each query that met its condition but went elsewhere, so that a target that
 failed is tried again before long."""
 
+LONGEST_STEP: Final = 1.0
+"""How far off a belief one observation can prove it (a factor of e): one absurd figure must not drown the others."""
+
 GREED: Final = 40.0
 """Inverse-gap weighting spends at most about 1 / GREED of the best cost on exploring."""
 
 _TINY: Final = 1e-12
-_FARTHEST: Final = 10.0  # the log of a ratio; one absurd figure must not drown all that follow it
+_LOGISTIC: Final = 1.702  # the logistic curve of this slope is the normal distribution within 0.01
 _LOADS: Final = WORLD_STATES // 4
+_FIELDS: Final = 4
 Cells = tuple[Indices, Indices]
-_FIELDS: Final = ("weight", "cost", "latency", "late")
-
-
-class _Belief:
-    """What was seen of each target under each condition, shape (conditions, targets)."""
-
-    def __init__(self, targets: int) -> None:
-        shape = (_LOADS, targets)
-        self.weight = np.zeros(shape)
-        self.cost = np.zeros(shape)
-        self.latency = np.zeros(shape)
-        self.late = np.zeros(shape)
-
-    def add(self, met: Cells, index: int, cost: float, latency: float, late: float) -> None:
-        """Take in what target ``index`` did, and fade what the others did under the conditions ``met``."""
-        self.weight[met] *= FADE
-        cell = (met[0][index], index)
-        weight = self.weight[cell] = min(float(self.weight[cell]) + 1.0, MEMORY)
-        for values, value in ((self.cost, cost), (self.latency, latency), (self.late, late)):
-            values[cell] += (value - values[cell]) / weight
 
 
 class CostModel(Agent):
@@ -78,8 +62,8 @@ class CostModel(Agent):
         self._is_device = np.array([not target.is_remote for target in targets])
         self._is_cloud = np.array([target.place == "cloud" for target in targets])
         self._columns = np.arange(len(targets))
-        self._pooled = _Belief(len(targets))
-        self._beliefs: dict[str, _Belief] = {}
+        self._pooled = self._nothing_known()
+        self._beliefs: dict[str, Floats] = {}
 
     def select(self, context: Context) -> Choice:
         """Draw a target by inverse-gap weighting of the expected losses."""
@@ -105,16 +89,19 @@ class CostModel(Agent):
         expected = float(forecast.objective(context.goal)[index])
         cost = _log_ratio(outcome.objective_value(context.goal), expected)
         latency = _log_ratio(outcome.latency_s, float(forecast.latency_s[index]))
-        late = float(outcome.is_late(context.goal))
-        met = (self._conditions(context), self._columns)
-        self._belief(context).add(met, index, cost, latency, late)
-        self._pooled.add(met, index, cost, latency, late)
+        seen = np.array([cost, latency, float(outcome.is_late(context.goal))])
+        cells = self._cells(context)
+        _add(self._belief(context), cells, index, seen)
+        _add(self._pooled, cells, index, seen)
 
     def state(self) -> Arrays:
-        """Beliefs of every network, shape (networks + 1, conditions, targets); the first is the pooled one."""
-        beliefs = [self._pooled, *self._beliefs.values()]
-        arrays: Arrays = {name: np.stack([getattr(belief, name) for belief in beliefs]) for name in _FIELDS}
-        return arrays | {"networks": np.array(["", *self._beliefs], dtype=np.str_)}
+        """Beliefs of every network, shape (networks + 1, 4, conditions, targets); the first is the pooled one.
+
+        The four are the weight of what was seen, the logs of cost and latency over their forecasts, and how often it
+        was late.
+        """
+        beliefs = np.stack([self._pooled, *self._beliefs.values()])
+        return {"beliefs": beliefs, "networks": np.array([*self._beliefs], dtype=np.str_)}
 
     def restore(self, state: Arrays) -> None:
         """Take beliefs back.
@@ -122,52 +109,57 @@ class CostModel(Agent):
         Raises:
             PolicyError: arrays are missing or of another shape.
         """
-        missing = {*_FIELDS, "networks"} - state.keys()
+        missing = {"beliefs", "networks"} - state.keys()
         if missing:
             raise PolicyError(f"policy lacks the arrays {sorted(missing)} that '{self.name}' needs")
-        names = [str(name) for name in state["networks"]]
-        shape = (len(names), _LOADS, len(self.targets))
-        for field in _FIELDS:
-            if state[field].shape != shape:
-                raise PolicyError(f"policy array '{field}' is {state[field].shape}; '{self.name}' needs {shape}")
-        beliefs = [_Belief(len(self.targets)) for _ in names]
-        for row, belief in enumerate(beliefs):
-            for field in _FIELDS:
-                setattr(belief, field, np.array(state[field][row], dtype=np.float64))
-        self._pooled = beliefs[0]
-        self._beliefs = dict(zip(names[1:], beliefs[1:], strict=True))
+        shape = (len(state["networks"]) + 1, *self._pooled.shape)
+        if state["beliefs"].shape != shape:
+            raise PolicyError(f"policy array 'beliefs' is {state['beliefs'].shape}; '{self.name}' needs {shape}")
+        self._pooled, *beliefs = np.array(state["beliefs"], dtype=np.float64)
+        self._beliefs = dict(zip(state["networks"].tolist(), beliefs, strict=True))
 
     def _losses(self, context: Context) -> Floats:
         """Expected loss of every target, shape (targets,); 1 is the cost of the best."""
         forecast, goal = _forecast(context), context.goal
-        own, pooled = self._belief(context), self._pooled
-        at = (self._conditions(context), self._columns)
-        weight = own.weight[at]
+        cells = self._cells(context)
+        weight, cost, latency, late = self._belief(context)[:, *cells]
+        pooled_weight, pooled_cost, pooled_latency, _ = self._pooled[:, *cells]
         trust = weight / (weight + PRIOR_WEIGHT)
-        shrink = pooled.weight[at] / (pooled.weight[at] + PRIOR_WEIGHT)
-        cost = trust * own.cost[at] + (1.0 - trust) * shrink * pooled.cost[at]
-        latency = trust * own.latency[at] + (1.0 - trust) * shrink * pooled.latency[at]
+        borrowed = (1.0 - trust) * pooled_weight / (pooled_weight + PRIOR_WEIGHT)
+        cost = trust * cost + borrowed * pooled_cost
+        latency = trust * latency + borrowed * pooled_latency
         room = (np.log(goal.latency_s / forecast.latency_s) - latency) / LATENCY_SPREAD
-        late = trust * own.late[at] + (1.0 - trust) / (1.0 + np.exp(np.clip(1.702 * room, -50.0, 50.0)))
+        late = trust * late + (1.0 - trust) / (1.0 + np.exp(np.minimum(_LOGISTIC * room, 50.0)))
         value = np.maximum(forecast.objective(goal), _TINY) * np.exp(cost)
         loss: Floats = value / value[context.admitted].min() + MISS_PENALTY * late
         if goal.min_accuracy is not None:
             loss = loss + MISS_PENALTY * (forecast.accuracy < goal.min_accuracy)
         return loss
 
-    def _conditions(self, context: Context) -> Indices:
-        """The condition each target is judged under: co-runner load on the device, signal for a remote place."""
+    def _cells(self, context: Context) -> Cells:
+        """Condition and number of each target; the load is a device's condition, the signal that of a remote place."""
         loads, signals = divmod(world_state(context.observation), 4)
         remote = np.where(self._is_cloud, signals >> 1, signals & 1)
-        return np.where(self._is_device, loads, remote)
+        return np.where(self._is_device, loads, remote), self._columns
 
-    def _belief(self, context: Context) -> _Belief:
+    def _belief(self, context: Context) -> Floats:
         goal = context.goal
         key = f"{context.model.name}|{goal.objective}|{goal.latency_s:g}"
         belief = self._beliefs.get(key)
         if belief is None:
-            belief = self._beliefs[key] = _Belief(len(self.targets))
+            belief = self._beliefs[key] = self._nothing_known()
         return belief
+
+    def _nothing_known(self) -> Floats:
+        return np.zeros((_FIELDS, _LOADS, len(self.targets)))
+
+
+def _add(belief: Floats, cells: Cells, index: int, seen: Floats) -> None:
+    """Take in what target ``index`` did, and let fade what the others did under the same conditions."""
+    belief[0][cells] *= FADE
+    weight = belief[0, cells[0][index], index] = min(belief[0, cells[0][index], index] + 1.0, MEMORY)
+    known = belief[1:, cells[0][index], index]
+    known += np.minimum(np.maximum(seen - known, -LONGEST_STEP), LONGEST_STEP) / weight
 
 
 def _forecast(context: Context) -> Forecast:
@@ -177,5 +169,4 @@ def _forecast(context: Context) -> Forecast:
 
 
 def _log_ratio(actual: float, expected: float) -> float:
-    ratio = math.log(max(actual, _TINY)) - math.log(max(expected, _TINY))
-    return min(max(ratio, -_FARTHEST), _FARTHEST)
+    return math.log(max(actual, _TINY)) - math.log(max(expected, _TINY))

@@ -5,9 +5,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from autoscale.agents.base import Agent, Choice
+from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.context import Context
-from autoscale.errors import InvalidTarget
+from autoscale.errors import InvalidTarget, PolicyError
 from autoscale.forecast import Indices
 from autoscale.target import Target
 
@@ -43,6 +43,21 @@ class Fixed(Agent):
             own = np.intersect1d(self._own, context.admitted)
             index = self.rank(context, own) if own.size else self.best(context, context.admitted)
         return Choice(index, 1.0)
+
+    def state(self) -> Arrays:
+        """The target chosen for each network."""
+        networks = np.array([*self._chosen], dtype=np.str_)
+        return {"networks": networks, "chosen": np.array([*self._chosen.values()], dtype=np.intp)}
+
+    def restore(self, state: Arrays) -> None:
+        """Take the choices back.
+
+        Raises:
+            PolicyError: they are missing, or targets it may not choose.
+        """
+        if state.keys() != {"networks", "chosen"} or not np.isin(state["chosen"], self._own).all():
+            raise PolicyError(f"agent '{self.name}' needs its choices for each network, but the policy lacks them")
+        self._chosen = dict(zip(state["networks"].tolist(), state["chosen"].tolist(), strict=True))
 
     def rank(self, context: Context, candidates: Indices) -> int:
         """The candidate of its kind that the baseline stands for."""

@@ -144,9 +144,8 @@ def _check_range(at: str, value: Value, low: Value | None, high: Value | None, m
         return
     ends = [_tuple(each) for each in (low, value, high)]
     if len({len(each) for each in ends}) > 1:
-        raise ProfileError(
-            f"{at}: low, value and high have {[len(each) for each in ends]} numbers; allowed: as many each"
-        )
+        lengths = ", ".join(str(len(each)) for each in ends)
+        raise ProfileError(f"{at}: low, value and high have {lengths} numbers; allowed: as many each")
     for least, middle, most in zip(*ends, strict=True):
         if not least <= middle <= most:
             raise ProfileError(f"{at} is {middle:g}, outside its range {least:g} to {most:g}")

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoscale.errors import ProfileError, listing, nearest
-from autoscale.profiles.figure import Figure, read_figure
+from autoscale.profiles.figure import Figure, read_figure, unit_of
 from autoscale.profiles.schema import VERSION, Schema, Table
 
 Floats = npt.NDArray[np.float64]
@@ -50,10 +50,9 @@ def read_facts(path: Path, schema: Schema) -> Facts:
     if document.pop("schema", None) != VERSION:
         raise ProfileError(f"{path}: schema is not {VERSION}; the file begins with 'schema = {VERSION}'")
     sources = _sources(path, document.pop("sources", None))
-    texts: dict[str, Any] = {}
-    figures: dict[str, Figure] = {}
-    _walk(path, "", document, schema, sources, texts, figures)
-    return Facts(path, texts, figures)
+    reading = _Reading(path, schema, sources)
+    reading.table("", document)
+    return Facts(path, reading.texts, reading.figures)
 
 
 def _parse(path: Path) -> dict[str, Any]:
@@ -71,30 +70,37 @@ def _sources(path: Path, table: Any) -> dict[str, str]:
     return table
 
 
-def _walk(
-    path: Path,
-    name: str,
-    content: dict[str, Any],
-    schema: Schema,
-    sources: dict[str, str],
-    texts: dict[str, Any],
-    figures: dict[str, Figure],
-) -> None:
-    table = schema[name]
-    for key, entry in content.items():
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    path: Path
+    schema: Schema
+    sources: dict[str, str]
+    texts: dict[str, Any] = field(default_factory=dict)
+    figures: dict[str, Figure] = field(default_factory=dict)
+
+    def table(self, name: str, content: dict[str, Any]) -> None:
+        for key, entry in content.items():
+            self._entry(name, key, entry)
+        _check_complete(self.path, name, content, self.schema)
+        _check_lengths(self.path, name, self.schema[name], self.figures)
+
+    def _entry(self, name: str, key: str, entry: Any) -> None:
         dotted = f"{name}.{key}" if name else key
-        if dotted in schema:
+        if dotted in self.schema:
             if not isinstance(entry, dict):
-                raise ProfileError(f"{path}: {dotted} is {entry!r}; allowed: a table [{dotted}]")
-            _walk(path, dotted, entry, schema, sources, texts, figures)
-        elif key in table.texts:
-            texts[dotted] = _text(path, dotted, entry)
-        elif key in table.figures:
-            figures[dotted] = read_figure(str(path), dotted, entry, sources)
+                raise ProfileError(f"{self.path}: {dotted} is {entry!r}; allowed: a table [{dotted}]")
+            self.table(dotted, entry)
+        elif key in self.schema[name].texts:
+            self.texts[dotted] = _text(self.path, dotted, entry)
+        elif key in self.schema[name].figures:
+            self.figures[dotted] = read_figure(str(self.path), dotted, entry, self.sources)
         else:
-            raise ProfileError(_unknown(path, name, key, schema))
-    _check_complete(path, name, content, schema)
-    _check_lengths(path, name, table, figures)
+            hint = "" if unit_of(key) or not _is_figure(entry) else "; a number's key ends in its unit"
+            raise ProfileError(_unknown(self.path, name, key, self.schema) + hint)
+
+
+def _is_figure(entry: Any) -> bool:
+    return isinstance(entry, int | float) or (isinstance(entry, dict) and "value" in entry)
 
 
 def _text(path: Path, key: str, entry: Any) -> Any:

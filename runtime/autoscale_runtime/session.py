@@ -74,8 +74,8 @@ class Session:
     >>> outputs = session.run(None, {"input": image})  # doctest: +SKIP
     >>> session.last.selected, session.last.outcome.energy_j.device  # doctest: +SKIP
 
-    The first query also runs every local target once or twice, to know its speed and to see that its answer agrees
-    with the reference's; ``warm_up`` does that beforehand.
+    The first query is also run on every target that the mode allows, to know their speed and to see that their
+    answers agree with the reference's; ``warm_up`` does that beforehand.
 
     Args:
         model: a model file, or a bundle made by ``autoscale prepare``.
@@ -114,7 +114,7 @@ class Session:
         self.distrusted: dict[Target, str] = {}
         self._guard = threading.Lock()
         self._is_warm = False
-        self._senses, self._world = self._open(_remote_models(remotes or {}, self.goal.mode))
+        self._senses, self._observe, self._world = self._open(_remote_models(remotes or {}, self.goal.mode))
         self.agent = self._agent(agent)
         self._requested = self.options.target or str(self.goal.mode)
 
@@ -138,13 +138,17 @@ class Session:
         return outputs
 
     def warm_up(self, feeds: Feeds) -> None:
-        """Run every local target on these feeds, to know its speed and whether its answer can be trusted.
+        """Run every target on these feeds, to know its speed and whether its answer can be trusted.
 
         Raises:
             FeedError: the feeds are not the model's.
             InvalidGoal: no trusted target is left that meets the goal.
         """
         self._warm_up(Query(None, feeds))
+
+    def observe(self) -> Observation:
+        """What the sensors see now; also keeps them awake, since an idle session senses nothing."""
+        return self._observe()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -178,7 +182,7 @@ class Session:
     ) -> None:
         self.close()
 
-    def _open(self, remotes: Mapping[str, RemoteModel]) -> tuple[Senses, DeviceWorld]:
+    def _open(self, remotes: Mapping[str, RemoteModel]) -> tuple[Senses, Callable[[], Observation], DeviceWorld]:
         options = self.options
         table = ModelledMeter(load_device(options.power_table))
         self.meter = best_meter(options.power_table, options.meters)
@@ -192,7 +196,7 @@ class Session:
             return senses.now({route.target.link: route.is_open for route in remote})
 
         world = DeviceWorld(self.bundle.profile, routes, self.goal, observe, options.timeout_s, options.hedge)
-        return senses.start(), world
+        return senses.start(), observe, world
 
     def _agent(self, agent: str | Path | Agent) -> Agent:
         targets, seed = self._world.targets, self.options.seed
@@ -209,7 +213,7 @@ class Session:
     def _warm_up(self, query: Query) -> None:
         with self._guard:
             if not self._is_warm:
-                self.distrusted = calibrate(self._world, query)
+                self.distrusted = calibrate(self._world, query, self.options.timeout_s)
                 self._is_warm = True
 
 

@@ -63,9 +63,7 @@ def check_feeds(specs: Sequence[TensorSpec], feeds: Feeds) -> None:
             raise FeedError(f"input {spec} is missing; given: {listing(feeds) or 'nothing'}")
         array = feeds[spec.name]
         if not isinstance(array, np.ndarray):
-            raise FeedError(
-                f"input '{spec.name}' is a {type(array).__name__}; allowed: a numpy array for {spec}"
-            )
+            raise FeedError(f"input '{spec.name}' is a {type(array).__name__}; allowed: a numpy array for {spec}")
         if not spec.admits(array):
             shape = "x".join(map(str, array.shape)) or "scalar"
             raise FeedError(f"input '{spec.name}' is {array.dtype}[{shape}]; allowed: {spec}")
@@ -83,8 +81,6 @@ def check_outputs(specs: Sequence[TensorSpec], outputs: Mapping[str, Array]) -> 
             raise WrongAnswer(f"the answer lacks output {spec}; it has {listing(outputs) or 'nothing'}")
         if not spec.admits(array):
             shape = "x".join(map(str, array.shape)) or "scalar"
-            raise WrongAnswer(
-                f"output '{spec.name}' came back as {array.dtype}[{shape}]; the model gives {spec}"
-            )
+            raise WrongAnswer(f"output '{spec.name}' came back as {array.dtype}[{shape}]; the model gives {spec}")
         if array.dtype.kind == "f" and bool(np.isnan(array).any()):
             raise WrongAnswer(f"output '{spec.name}' came back with NaN")

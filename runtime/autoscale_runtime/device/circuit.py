@@ -4,10 +4,10 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
-from autoscale.errors import TargetError, TargetUnavailable
+from autoscale.errors import Overloaded, TargetError, TargetUnavailable
 
 FAILURES_TO_OPEN: Final = 2
-"""Missed deadlines in a row that open the circuit; a refused connection opens it at once."""
+"""Missed deadlines or full queues in a row that open the circuit; a refused connection opens it at once."""
 
 FIRST_BACKOFF_S: Final = 0.5
 LONGEST_BACKOFF_S: Final = 30.0
@@ -45,7 +45,8 @@ class Circuit:
         """No answer came: open the circuit if that is enough."""
         with self._lock:
             self._failures += 1
-            if isinstance(error, TargetUnavailable) or self._failures >= FAILURES_TO_OPEN:
+            is_gone = isinstance(error, TargetUnavailable) and not isinstance(error, Overloaded)
+            if is_gone or self._failures >= FAILURES_TO_OPEN:
                 self.reason = str(error)
                 self._open()
 

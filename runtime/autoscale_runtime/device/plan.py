@@ -119,6 +119,7 @@ def _connect(bundle: Bundle, link: str, remote: RemoteModel, account: Account, s
     return RemoteRoute(
         Target.parse(f"{link}:{remote.processor}/{remote.precision}"),
         runner,
+        bundle.inputs,
         profile.accuracy(remote.precision),
         (profile.output_bytes, profile.macs / DEFAULT_MACS_PER_S),
         account,

@@ -3,7 +3,7 @@
 import time
 from typing import Final
 
-from autoscale.errors import TargetError
+from autoscale.errors import FeedError, TargetError, TargetUnavailable
 from autoscale.observation import LinkState, Observation
 from autoscale.outcome import Outcome
 from autoscale.target import Target
@@ -14,13 +14,13 @@ from autoscale_runtime.device.circuit import Circuit
 from autoscale_runtime.device.route import Expected, Failed, Query, Route
 from autoscale_runtime.meters.base import Mark
 from autoscale_runtime.sensors.senses import Senses
-from autoscale_runtime.tensors import Array
+from autoscale_runtime.tensors import Array, TensorSpec, check_feeds
 
 WEIGHT: Final = 0.2
 """Share of a new observation in the running mean of the server's time."""
 
-DEFAULT_LINK: Final = LinkState(round_trip_s=0.02, uplink_bps=20e6, downlink_bps=20e6)
-"""A middling Wi-Fi link, assumed until the first transfer: good enough to be tried, not to be trusted."""
+DEFAULT_LINK: Final = LinkState(round_trip_s=0.005, uplink_bps=100e6, downlink_bps=100e6)
+"""A good Wi-Fi link, assumed until the first transfer: what is not known is worth a try."""
 
 
 class RemoteRoute(Route):
@@ -29,6 +29,7 @@ class RemoteRoute(Route):
     Args:
         target: where it is.
         runner: the model there.
+        inputs: what the model takes here; feeds that fit them and not the far side's are the far side's fault.
         accuracy: of the variant that is served.
         guess: of an answer's size in bytes and of the server's time in s, until the first answer.
         account: what sending costs this device.
@@ -40,6 +41,7 @@ class RemoteRoute(Route):
         self,
         target: Target,
         runner: RemoteRunner,
+        inputs: tuple[TensorSpec, ...],
         accuracy: float | None,
         guess: tuple[int, float],
         account: Account,
@@ -51,9 +53,11 @@ class RemoteRoute(Route):
         self._circuit = circuit
         self._senses = senses
         self._runner = runner
+        self._inputs = inputs
         self._account = account
         self._received_bytes, self._server_s = guess
         self._server_cost = RemoteCost(0, 0)
+        self._has_answered = False
 
     @property
     def is_open(self) -> bool:
@@ -75,7 +79,11 @@ class RemoteRoute(Route):
         mark, started_s = self._account.begin(), time.perf_counter()
         try:
             answer = self._runner.run(query.output_names, query.feeds, timeout_s)
-        except TargetError as error:
+        except (TargetError, FeedError) as refusal:
+            check_feeds(self._inputs, query.feeds)
+            error = (
+                refusal if isinstance(refusal, TargetError) else TargetUnavailable(f"another model there: {refusal}")
+            )
             raise Failed(self._fail(mark, query, observation, time.perf_counter() - started_s, error), error) from error
         latency_s = time.perf_counter() - started_s
         said = answer.remote or RemoteCost(query.nbytes, 0)
@@ -101,7 +109,8 @@ class RemoteRoute(Route):
         busy_s = min((cost.queue_s or 0.0) + (cost.compute_s or 0.0), latency_s)
         self._senses.transferred(self.target.link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
         self._received_bytes = cost.received_bytes
-        self._server_s += WEIGHT * (busy_s - self._server_s)
+        self._server_s += (WEIGHT if self._has_answered else 1.0) * (busy_s - self._server_s)
+        self._has_answered = True
         self._server_cost = cost
 
     def _transfer(self, sent_bytes: int, received_bytes: int, observation: Observation) -> Transfer:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
@@ -154,9 +153,10 @@ class DeviceWorld:
         left = [i for i in self._usable if self.targets[i] not in tried and self.routes[i].is_open]
         if not left or not self.goal.mode.may_fall_back or context.forecast is None:
             raise error
-        near = [i for i in left if not self.targets[i].is_remote]
-        remaining = replace(self.goal, latency_s=max(self.goal.latency_s - elapsed_s, 1e-6))
-        return context.forecast.best(remaining, near or left)
+        left = [i for i in left if not self.targets[i].is_remote] or left
+        latency_s = context.forecast.latency_s
+        in_time = [i for i in left if elapsed_s + latency_s[i] <= self.goal.latency_s]
+        return context.forecast.best(self.goal, in_time) if in_time else min(left, key=lambda i: float(latency_s[i]))
 
     def _nothing_left(self, floor: float | None) -> str:
         known = ", ".join(

@@ -1,1 +1,29 @@
-"""Meters: what is spent."""
+"""Meters: what is spent.
+
+>>> from autoscale_runtime.meters import best_meter
+>>> meter, reason = best_meter("mi8pro", names=["modelled"])
+>>> reading = meter.end(meter.begin())
+>>> reading.method.value, reading.source
+('modelled', "power table 'mi8pro'")
+"""
+
+from autoscale_runtime.meters.attributed import AttributedMeter
+from autoscale_runtime.meters.base import METERS, CounterMeter, Mark, Meter, Reading
+from autoscale_runtime.meters.choose import Chosen, best_meter
+from autoscale_runtime.meters.modelled import ModelledMeter
+from autoscale_runtime.meters.null import NullMeter
+from autoscale_runtime.meters.replay import ReplayMeter
+
+__all__ = [
+    "METERS",
+    "AttributedMeter",
+    "Chosen",
+    "CounterMeter",
+    "Mark",
+    "Meter",
+    "ModelledMeter",
+    "NullMeter",
+    "Reading",
+    "ReplayMeter",
+    "best_meter",
+]

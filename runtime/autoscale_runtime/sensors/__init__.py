@@ -1,1 +1,29 @@
-"""Sensors: what is seen."""
+"""Sensors: what is seen.
+
+>>> from autoscale_runtime.sensors import Senses, host_sensors
+>>> with Senses(host_sensors(["cloud"]), links=["cloud"]) as senses:
+...     senses.transferred("cloud", sent_bytes=100_000, received_bytes=1_000, elapsed_s=0.08)
+...     link = senses.now({"cloud": True}).link("cloud")
+>>> link.is_up, link.uplink_bps is not None
+(True, True)
+"""
+
+from autoscale_runtime.sensors.base import NOTHING_SENSED, SENSORS, Sensor, host_sensors
+from autoscale_runtime.sensors.links import LinkEstimator, TransferTime
+from autoscale_runtime.sensors.load import LoadSensor
+from autoscale_runtime.sensors.replay import ReplaySensor, record, watch
+from autoscale_runtime.sensors.senses import Senses
+
+__all__ = [
+    "NOTHING_SENSED",
+    "SENSORS",
+    "LinkEstimator",
+    "LoadSensor",
+    "ReplaySensor",
+    "Senses",
+    "Sensor",
+    "TransferTime",
+    "host_sensors",
+    "record",
+    "watch",
+]

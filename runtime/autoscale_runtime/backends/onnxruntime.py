@@ -1,0 +1,145 @@
+"""ONNX Runtime on the CPU: .onnx files of any precision, at the thread counts of this host."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import onnxruntime as ort
+
+from autoscale.errors import (
+    AutoScaleError,
+    FeedError,
+    ModelError,
+    TargetError,
+    TargetUnavailable,
+    UnsupportedModel,
+    one_of,
+)
+from autoscale.target import Target
+from autoscale_runtime.backends.base import Answer, Backend, Runner
+from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads
+from autoscale_runtime.tensors import Array, Feeds, TensorSpec, check_feeds
+
+DTYPES: Final = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int8)": "int8",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(uint8)": "uint8",
+    "tensor(uint16)": "uint16",
+    "tensor(uint32)": "uint32",
+    "tensor(uint64)": "uint64",
+    "tensor(bool)": "bool",
+    "tensor(string)": "object",
+}
+"""ONNX Runtime's names of the tensor types that numpy has."""
+
+_UNSUPPORTED: Final = (
+    "No Op registered",
+    "not a registered",
+    "Could not find an implementation",
+    "NOT_IMPLEMENTED",
+    "opset",
+    "Unsupported model IR version",
+)
+
+
+class OnnxRuntime(Backend):
+    """ONNX Runtime's CPU execution provider."""
+
+    name: ClassVar[str] = "onnxruntime"
+    suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
+
+    @classmethod
+    def is_available(cls) -> bool:
+        """Always: ONNX Runtime comes with the base install."""
+        return True
+
+    def targets(self, precision: str) -> list[Target]:
+        """The CPU at each useful thread count."""
+        return cpu_targets(precision)
+
+    def load(self, path: Path, target: Target) -> "OnnxRunner":
+        """Open a session; an int8 or fp16 target expects a file of that precision, it converts nothing."""
+        threads = cpu_threads(target)
+        if not path.is_file():
+            raise ModelError(f"model file '{path}' does not exist")
+        try:
+            session = ort.InferenceSession(str(path), _options(threads), providers=["CPUExecutionProvider"])
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            raise _load_error(path, error) from error
+        return OnnxRunner(session, path)
+
+
+class OnnxRunner(Runner):
+    """One ONNX Runtime session. ``timeout_s`` is ignored: a started kernel is not interrupted."""
+
+    def __init__(self, session: ort.InferenceSession, path: Path) -> None:
+        self.inputs = tuple(_spec(each, path) for each in session.get_inputs())
+        self.outputs = tuple(_spec(each, path) for each in session.get_outputs())
+        self._run = session.run
+
+    def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
+        """Answer one query; the feeds are checked only once ONNX Runtime refuses them."""
+        try:
+            return Answer(self._run(output_names, feeds))
+        except AutoScaleError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors share no base class
+            raise self._run_error(output_names, feeds, error) from error
+
+    def close(self) -> None:
+        """Let the session go as soon as the queries under way have their answers."""
+        self._run = _closed
+
+    def _run_error(self, output_names: Sequence[str] | None, feeds: Feeds, error: Exception) -> AutoScaleError:
+        try:
+            check_feeds(self.inputs, feeds)
+            for name in output_names or ():
+                one_of("output", name, [each.name for each in self.outputs], FeedError)
+        except FeedError as wrong:
+            return wrong
+        # The feeds fit one by one, but not together: two inputs that share an open dimension.
+        refused = type(error).__name__ == "InvalidArgument"
+        return (FeedError if refused else TargetError)(f"ONNX Runtime: {_reason(error)}")
+
+
+def _closed(*_: object) -> list[Array]:
+    raise TargetUnavailable("the model was closed; load it again")
+
+
+def _options(threads: int) -> ort.SessionOptions:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 4
+    # A thread that spins while it waits burns energy for microseconds of latency.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+def _spec(node: Any, path: Path) -> TensorSpec:
+    if node.type not in DTYPES:
+        raise UnsupportedModel(f"'{path}': '{node.name}' is a {node.type}; allowed: a tensor")
+    shape = tuple(each if isinstance(each, int) else None for each in node.shape)
+    return TensorSpec(node.name, np.dtype(DTYPES[node.type]), shape)
+
+
+def _load_error(path: Path, error: Exception) -> ModelError:
+    reason = _reason(error)
+    if type(error).__name__ == "InvalidProtobuf" or "No graph was found" in reason:
+        return ModelError(f"'{path}' is not an ONNX model, or a truncated one ({path.stat().st_size} bytes)")
+    kind = UnsupportedModel if any(sign in str(error) for sign in _UNSUPPORTED) else ModelError
+    return kind(f"ONNX Runtime cannot load '{path}': {reason}")
+
+
+def _reason(error: Exception) -> str:
+    """The first line of ONNX Runtime's message without its ``[ONNXRuntimeError] : 7 : NAME :`` head."""
+    text = str(error).strip()
+    if text.startswith("[ONNXRuntimeError]"):
+        text = text.split(" : ", 3)[-1]
+    return text.partition("\n")[0]

@@ -1,0 +1,1 @@
+"""The demonstration: real trained networks, asked real questions whose answers are known."""

@@ -1,0 +1,62 @@
+"""The demonstration's networks in every precision, made once by the same code as ``autoscale prepare``."""
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+
+from autoscale.errors import ModelError
+from autoscale.model import Accuracy
+from autoscale_runtime.backends.onnxruntime import OnnxRuntime
+from autoscale_runtime.bundle import Bundle
+from autoscale_runtime.demo.networks import Network
+from autoscale_runtime.demo.wheels import cache_folder
+from autoscale_runtime.preparation.prepare import prepare
+
+CALIBRATION: Final = 96
+"""Samples given to ``prepare``: half set the ranges of int8, half are compared with fp32."""
+
+EVALUATION: Final = 100
+"""Samples, other than the day's, on which each variant's accuracy is measured."""
+
+EVALUATION_SEED: Final = 1
+
+
+def bundle_of(network: Network, step: Callable[[str], None]) -> Bundle:
+    """The network's bundle, out of the user's cache or made now.
+
+    Raises:
+        ModelError: it cannot be made or written.
+    """
+    made_of = hashlib.sha256(network.model_path.read_bytes()).hexdigest()[:12]
+    folder = cache_folder() / "bundles" / made_of / network.name
+    try:
+        return Bundle.read(folder)
+    except ModelError:
+        pass  # not there yet, or damaged: made anew
+    step(f"preparing {network.title}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(prefix="autoscale-demo-") as scratch:
+        samples = Path(scratch) / "samples.npz"
+        stacked = [sample.feeds for sample in network.calibration(CALIBRATION)]
+        np.savez(samples, allow_pickle=False, **{name: np.stack([f[name] for f in stacked]) for name in stacked[0]})
+        draft = prepare(network.model_path, samples, None, Path(scratch) / network.name, step).bundle
+        return judged(draft, network).write(folder)
+
+
+def judged(bundle: Bundle, network: Network) -> Bundle:
+    """The bundle with accuracies against the true labels instead of agreement with fp32."""
+    samples = network.samples(EVALUATION, EVALUATION_SEED)
+    source = f"mean score on {EVALUATION} labelled samples of {network.title}"
+    backend, accuracies = OnnxRuntime(), {}
+    for variant in bundle.variants:
+        runner = backend.load(variant.path, backend.targets(variant.precision)[0])
+        scores = [network.score(runner.run(None, sample.feeds).outputs, sample) for sample in samples]
+        accuracies[variant.precision] = Accuracy(float(np.mean(scores)), source)
+        runner.close()
+    variants = tuple(replace(each, accuracy=accuracies[each.precision]) for each in bundle.variants)
+    return replace(bundle, variants=variants)

@@ -1,0 +1,53 @@
+"""The demonstration's day: what the link and the other programs do while the queries come."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from autoscale_runtime.offload.link_conditions import LinkConditions
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A part of the day.
+
+    Attributes:
+        name: for people.
+        link: its middle conditions.
+        co_runners: busy processes on each of the device's cores.
+    """
+
+    name: str
+    link: LinkConditions
+    co_runners: int = 0
+
+
+GOOD: Final = LinkConditions(rate_bps=160e6, round_trip_s=0.005, jitter_s=0.001, rssi_dbm=-52.0)
+WEAK: Final = LinkConditions(rate_bps=2e6, round_trip_s=0.080, jitter_s=0.020, loss=0.01, rssi_dbm=-86.0)
+OUTAGE: Final = LinkConditions(rate_bps=0.0, rssi_dbm=-97.0)
+
+DAY: Final = (
+    Phase("good link", GOOD),
+    Phase("weak link", WEAK),
+    Phase("good link", GOOD),
+    Phase("outage", OUTAGE),
+    Phase("good link", GOOD),
+    Phase("busy CPU", GOOD, co_runners=4),
+)
+
+SPREAD_DB: Final = 2.0
+"""Standard deviation of the signal around its middle; the rate follows it."""
+
+
+def conditions(phase: Phase, rng: np.random.Generator) -> LinkConditions:
+    """The link for one query of a phase: its middle conditions with a little fading."""
+    fade_db = float(np.clip(rng.normal(0.0, SPREAD_DB), -5.0, 5.0))
+    link = phase.link
+    return LinkConditions(
+        rate_bps=link.rate_bps * 10.0 ** (fade_db / 20.0),
+        round_trip_s=link.round_trip_s,
+        jitter_s=link.jitter_s,
+        loss=link.loss,
+        rssi_dbm=None if link.rssi_dbm is None else link.rssi_dbm + fade_db,
+    )

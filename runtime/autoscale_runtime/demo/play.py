@@ -1,0 +1,193 @@
+"""One policy lives through the day: the same queries, in the same order, under the same conditions as the others."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from autoscale.agents.base import Agent, Choice
+from autoscale.context import Context
+from autoscale.errors import TargetError
+from autoscale.goal import Goal
+from autoscale.outcome import Outcome
+from autoscale.record import Decision
+from autoscale_runtime.demo.day import Phase, conditions
+from autoscale_runtime.demo.networks import Network, Sample
+from autoscale_runtime.demo.stage import SignalSensor, Stage
+from autoscale_runtime.bundle import Bundle
+from autoscale_runtime.device.plan import RemoteModel
+from autoscale_runtime.sensors.load import LoadSensor
+from autoscale_runtime.session import Session, SessionOptions
+
+SETTLE_S = 0.3
+"""Between two phases: a phase begins when the sensors have seen it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Who decides, and what an application with that policy would do about a remote target that is late.
+
+    Attributes:
+        name: as the results list it.
+        agent: the registered agent.
+        mode: the inference mode.
+        hedge: whether a late remote target is given up in time for the device to answer.
+    """
+
+    name: str
+    agent: str
+    mode: str = "AUTO"
+    hedge: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One network of the day, prepared, with its goal."""
+
+    network: Network
+    bundle: Bundle
+    goal: Goal
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One query of the day."""
+
+    phase: Phase
+    task: Task
+    sample: Sample
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What became of one query; ``decision`` is None where it was lost."""
+
+    step: Step
+    decision: Decision | None
+    score: float
+
+
+@dataclass(slots=True)
+class Timings:
+    """How long each decision and each lesson took, in seconds."""
+
+    select_s: list[float] = field(default_factory=list)
+    learn_s: list[float] = field(default_factory=list)
+
+
+class Timed(Agent):
+    """Another agent, with a stopwatch."""
+
+    name = "timed"
+
+    def __init__(self, agent: Agent, timings: Timings) -> None:
+        super().__init__(agent.targets)
+        self._agent = agent
+        self._timings = timings
+
+    def select(self, context: Context) -> Choice:
+        """What the other agent selects."""
+        started_s = time.perf_counter()
+        choice = self._agent.select(context)
+        self._timings.select_s.append(time.perf_counter() - started_s)
+        return choice
+
+    def learn(
+        self, context: Context, index: int, outcome: Outcome, reward: float, next_context: Context | None = None
+    ) -> None:
+        """Let the other agent learn."""
+        started_s = time.perf_counter()
+        self._agent.learn(context, index, outcome, reward, next_context)
+        self._timings.learn_s.append(time.perf_counter() - started_s)
+
+
+def schedule(tasks: Sequence[Task], day: Sequence[Phase], per_phase: int, seed: int) -> list[Step]:
+    """The day's queries: ``per_phase`` in each phase, drawn from the tasks at random."""
+    rng = np.random.default_rng(seed)
+    count = per_phase * len(day)
+    samples = [iter(task.network.samples(count, seed)) for task in tasks]
+    drawn = rng.integers(0, len(tasks), count)
+    return [Step(day[i // per_phase], tasks[which], next(samples[which])) for i, which in enumerate(drawn)]
+
+
+def play(
+    policy: Policy,
+    steps: Sequence[Step],
+    stage: Stage,
+    options: SessionOptions,
+    on_answer: Callable[[Answered], None],
+) -> Timings:
+    """Let one policy answer the day's queries; each answer is told as it comes.
+
+    Args:
+        policy: who decides.
+        steps: the day's queries.
+        stage: the machines.
+        options: of the sessions; the policy's own settings and the stage's sensors are put in.
+        on_answer: called after each query.
+    """
+    timings = Timings()
+    tasks = {step.task.network.name: step.task for step in steps}
+    first = {step.task.network.name: step.sample for step in reversed(steps)}
+    stage.set_co_runners(0)
+    sessions = {name: _session(policy, task, stage, options, timings) for name, task in tasks.items()}
+    try:
+        for name, session in sessions.items():
+            session.warm_up(first[name].feeds)
+        _live(sessions, steps, stage, on_answer)
+    finally:
+        stage.set_co_runners(0)
+        for session in sessions.values():
+            session.close()
+    return timings
+
+
+def _session(policy: Policy, task: Task, stage: Stage, options: SessionOptions, timings: Timings) -> Session:
+    session = Session(
+        task.bundle,
+        task.goal,
+        remotes={"cloud": RemoteModel(stage.address, task.network.name)},
+        agent=policy.agent,
+        mode=policy.mode,
+        options=SessionOptions(
+            timeout_s=options.timeout_s,
+            hedge=policy.hedge,
+            power_table=options.power_table,
+            meters=options.meters,
+            intensity_g_per_kwh=options.intensity_g_per_kwh,
+            sensors=[LoadSensor(), SignalSensor(stage, "cloud")],
+            seed=options.seed,
+        ),
+    )
+    session.agent = Timed(session.agent, timings)
+    return session
+
+
+def _live(
+    sessions: Mapping[str, Session], steps: Sequence[Step], stage: Stage, on_answer: Callable[[Answered], None]
+) -> None:
+    rng, phase = np.random.default_rng(0), None
+    for step in steps:
+        stage.set_link(conditions(step.phase, rng))
+        if step.phase is not phase:
+            phase = step.phase
+            stage.set_co_runners(phase.co_runners)
+            _settle(sessions)
+        on_answer(_answer(sessions[step.task.network.name], step))
+
+
+def _settle(sessions: Mapping[str, Session]) -> None:
+    until_s = time.monotonic() + SETTLE_S
+    while time.monotonic() < until_s:
+        time.sleep(0.05)
+        for session in sessions.values():
+            session.observe()
+
+
+def _answer(session: Session, step: Step) -> Answered:
+    try:
+        outputs = session.run(None, step.sample.feeds)
+    except TargetError:
+        return Answered(step, None, 0.0)
+    return Answered(step, session.last, step.task.network.score(outputs, step.sample))

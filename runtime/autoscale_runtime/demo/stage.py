@@ -1,0 +1,142 @@
+"""The demonstration's machines on one machine: a device, a server behind a shaped link, and co-runners.
+
+Each has processes and, where the system allows it, processor cores of its own: the device the first half of what
+this process may use, the server and the link the rest.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+from autoscale.errors import TargetUnavailable
+from autoscale.observation import LinkState, Observation
+from autoscale_runtime.offload.link_conditions import LinkConditions
+from autoscale_runtime.sensors.base import Sensor
+
+_BUSY: Final = """
+import os, time
+parent, end = os.getppid(), time.monotonic() + 120
+while time.monotonic() < end and os.getppid() == parent:
+    sum(range(100_000))
+"""
+
+
+class Stage:
+    """The processes around the device; a context manager that ends what it started.
+
+    Args:
+        repository: the models the server serves.
+
+    Raises:
+        TargetUnavailable: the server or the link does not come up.
+    """
+
+    def __init__(self, repository: Path) -> None:
+        self.link = LinkConditions()
+        self._co_runners: list[subprocess.Popen[str]] = []
+        self._all_cores = _cores()
+        device, cloud = _split(self._all_cores)
+        _pin(cloud)
+        self._server = _start("-m", "autoscale", "serve", str(repository), "--port", "0")
+        server_address = _address(self._server)
+        self._proxy = _start("-m", "autoscale_runtime.demo.link_process", server_address)
+        self.address = _address(self._proxy)
+        _pin(device)
+        self.device_cores = device
+
+    def set_link(self, conditions: LinkConditions) -> None:
+        """Change the link, for the sensors too; it takes effect within milliseconds."""
+        self.link = conditions
+        assert self._proxy.stdin is not None
+        self._proxy.stdin.write(json.dumps(asdict(conditions)) + "\n")
+        self._proxy.stdin.flush()
+
+    def set_co_runners(self, per_core: int) -> None:
+        """Have so many busy processes on each of the device's cores."""
+        wanted = per_core * len(self.device_cores)
+        while len(self._co_runners) < wanted:
+            self._co_runners.append(_start("-c", _BUSY))
+        while len(self._co_runners) > wanted:
+            _end(self._co_runners.pop())
+
+    def close(self) -> None:
+        """End every process it started and take all cores back."""
+        self.set_co_runners(0)
+        for process in (self._proxy, self._server):
+            _end(process)
+        _pin(self._all_cores)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class SignalSensor(Sensor):
+    """The signal of the stage's link, as a Wi-Fi card would tell it."""
+
+    name = "stage-signal"
+
+    def __init__(self, stage: Stage, link: str) -> None:
+        self._stage = stage
+        self._link = link
+
+    def sense(self) -> Observation:
+        """The received signal strength now."""
+        return Observation(links={self._link: LinkState(rssi_dbm=self._stage.link.rssi_dbm)})
+
+
+def _start(*arguments: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+
+
+def _address(process: subprocess.Popen[str]) -> str:
+    """The ``host:port`` that a process names on its first line."""
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    words = [word for word in line.split() if word.count(":") == 1 and word.rpartition(":")[2].isdecimal()]
+    if not words:
+        _end(process)
+        raise TargetUnavailable(
+            f"a process of the demonstration did not come up: {line.strip() or 'it ended without a word'}"
+        )
+    return words[0]
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(5.0)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+    for stream in (process.stdin, process.stdout):
+        if stream is not None:
+            stream.close()
+
+
+def _cores() -> list[int]:
+    if hasattr(os, "sched_getaffinity"):
+        return sorted(os.sched_getaffinity(0))
+    return list(range(os.cpu_count() or 1))
+
+
+def _split(cores: list[int]) -> tuple[list[int], list[int]]:
+    """The device's cores and the server's; one core is shared."""
+    half = len(cores) // 2
+    return (cores[:half], cores[half:]) if half else (cores, cores)
+
+
+def _pin(cores: list[int]) -> None:
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)

@@ -1,0 +1,104 @@
+"""Per-query energy from a counter that is too coarse for one query: the measured sum, spread by a power table.
+
+A counter such as RAPL counts the whole machine, and a query is over before it has ticked a few times. So the
+counter is read over windows of many queries. Over a window, the power table says what the machine should have
+spent (its idle power, and the CPU time of *all* processes, at the table's watts); the counter says what it
+did spend. The ratio of the two calibrates the table, and each query is told its modelled energy times that
+ratio. Thus other processes are charged for their own CPU time, and a query for its CPU time and for the
+machine's idle power while it lasts, as in the paper. Nothing else is subtracted.
+"""
+
+from threading import Lock
+from time import perf_counter
+from typing import ClassVar, NamedTuple, Self
+
+from autoscale.errors import InvalidInput
+from autoscale.outcome import Method
+from autoscale.target import Target
+from autoscale_runtime.meters.base import CounterMeter, Mark, Meter, Reading
+from autoscale_runtime.meters.modelled import ModelledMeter
+from autoscale_runtime.sensors.cpu_time import cpu_time
+
+FADE = 0.8
+"""What a window's weight is multiplied with for every later one: the last five or so count."""
+
+
+class _Window(NamedTuple):
+    mark: Mark
+    opened_s: float
+    busy_s: float
+
+
+class AttributedMeter(Meter):
+    """A counter calibrates a power table; until its first window is over, the reading is the table's.
+
+    Args:
+        counter: what measures.
+        table: what spreads.
+
+    Attributes:
+        calibration: measured over modelled joules; None until a window was measured.
+    """
+
+    name: ClassVar[str] = "attributed"
+
+    def __init__(self, counter: CounterMeter, table: ModelledMeter) -> None:
+        self.counter = counter
+        self.table = table
+        self._lock = Lock()
+        self._measured_j = self._expected_j = 0.0
+        self.calibration: float | None = None
+        self._window = self._open()
+        self._source = f"{counter.scope}, spread by {table.source}"
+
+    @classmethod
+    def on_this_host(cls, power_table: str | None) -> Self:
+        """It is made of two meters.
+
+        Raises:
+            InvalidInput: always.
+        """
+        raise InvalidInput("an attributed meter is made of two: AttributedMeter(counter, table)")
+
+    def why_unavailable(self) -> str | None:
+        """What keeps the counter from working."""
+        return self.counter.why_unavailable()
+
+    def begin(self) -> Mark:
+        """Open a window of one query."""
+        return self.table.begin()
+
+    def end(self, mark: Mark, target: Target | None = None) -> Reading | None:
+        """The query's share of what was measured; modelled as long as nothing was.
+
+        None where the table has no such processor as the target's.
+        """
+        reading = self.table.end(mark, target)
+        if self._is_over():
+            self._calibrate()
+        factor = self.calibration
+        if factor is None or reading is None:
+            return reading
+        return Reading(reading.energy_j * factor, Method.MEASURED, self._source, reading.window_s)
+
+    def _open(self) -> _Window:
+        return _Window(self.counter.begin(), perf_counter(), cpu_time().busy_s)
+
+    def _is_over(self) -> bool:
+        return perf_counter() - self._window.opened_s >= self.counter.shortest_s
+
+    def _calibrate(self) -> None:
+        with self._lock:
+            if not self._is_over():
+                return
+            window, measured = self._window, self.counter.end(self._window.mark)
+            self._window = self._open()
+            if measured is None:
+                self._measured_j = self._expected_j = 0.0
+                self.calibration = None
+                return
+            busy_s = max(self._window.busy_s - window.busy_s, 0.0)
+            self._measured_j = FADE * self._measured_j + measured.energy_j
+            self._expected_j = FADE * self._expected_j + self.table.energy_j(measured.window_s, busy_s)
+            # A table may say that nothing was to be spent, which calibrates nothing.
+            self.calibration = self._measured_j / self._expected_j if self._expected_j > 0.0 else None

@@ -1,0 +1,162 @@
+"""What every meter offers: what was spent between a beginning and an end, and how that is known."""
+
+import logging
+import math
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, Final, NamedTuple, Self
+
+from autoscale.outcome import Method
+from autoscale.registry import Registry
+from autoscale.target import Target
+
+_LOG: Final = logging.getLogger("autoscale.meters")
+
+
+class Mark(NamedTuple):
+    """Where a window began.
+
+    Attributes:
+        time_s: on the meter's clock.
+        counter: what its counter said.
+        gaps: how often the counter could not be read until then.
+    """
+
+    time_s: float
+    counter: float
+    gaps: int = 0
+
+
+class Reading(NamedTuple):
+    """What was spent in a window.
+
+    Attributes:
+        energy_j: joules.
+        method: how they are known.
+        source: the meter, and the power table where one has a part in it.
+        window_s: how long the window was.
+    """
+
+    energy_j: float
+    method: Method
+    source: str
+    window_s: float
+
+
+class Meter(ABC):
+    """Something that tells energy. Windows may overlap; each knows its own beginning. Thread-safe.
+
+    Attributes:
+        name: as registered.
+    """
+
+    name: ClassVar[str]
+
+    @classmethod
+    @abstractmethod
+    def on_this_host(cls, power_table: str | None) -> Self:
+        """The meter as a session makes it.
+
+        Args:
+            power_table: name or file of the device profile that describes this host, if any does.
+
+        Raises:
+            InvalidInput: the meter needs a power table and has none, or a wrong one.
+        """
+
+    @abstractmethod
+    def why_unavailable(self) -> str | None:
+        """What keeps it from working on this host, for people to read; None where it works."""
+
+    @abstractmethod
+    def begin(self) -> Mark:
+        """Open a window."""
+
+    @abstractmethod
+    def end(self, mark: Mark, target: Target | None = None) -> Reading | None:
+        """What was spent since the mark; None where that cannot be told, which is not zero.
+
+        Args:
+            mark: what ``begin`` gave.
+            target: where the query ran, for the meters that model or attribute by it.
+        """
+
+    def is_available(self) -> bool:
+        """Whether it works on this host."""
+        return self.why_unavailable() is None
+
+
+class CounterMeter(Meter):
+    """A meter over a counter of joules that only grows, at a resolution that short windows fall below.
+
+    A subclass writes ``read_j``; it may let OSError or ValueError out, for which this class gives no
+    reading and logs the first.
+
+    Attributes:
+        shortest_s: no reading for a window shorter than this.
+        scope: what the counter counts, as a reading's source says it.
+    """
+
+    shortest_s: ClassVar[float]
+    scope: str
+    _gaps: int = 0
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+
+    @abstractmethod
+    def read_j(self) -> float:
+        """The counter now, in joules since some moment.
+
+        Raises:
+            OSError: it cannot be read.
+            ValueError: it is garbage, or tells nothing at present.
+        """
+
+    def why_unavailable(self) -> str | None:
+        """What went wrong in reading the counter once."""
+        try:
+            self.read_j()
+        except (OSError, ValueError) as error:
+            return str(error)
+        return None
+
+    def begin(self) -> Mark:
+        """Open a window."""
+        return Mark(self.clock(), self._counter(), self._gaps)
+
+    def end(self, mark: Mark, target: Target | None = None) -> Reading | None:
+        """All that the counter counted since the mark, whoever spent it; the target plays no part.
+
+        A window within which the counter could not be read has no reading.
+        """
+        window_s = self.clock() - mark.time_s
+        if window_s < self.shortest_s:
+            return None
+        energy_j = self._counter() - mark.counter
+        if self._gaps != mark.gaps or not energy_j >= 0.0:
+            return None
+        return Reading(energy_j, Method.MEASURED, self.scope, window_s)
+
+    def _counter(self) -> float:
+        try:
+            return self.read_j()
+        except (OSError, ValueError) as error:
+            self._gaps += 1
+            if self._gaps == 1:
+                _LOG.warning("the meter '%s' cannot be read, so it tells nothing: %s", self.name, error)
+            return math.nan
+
+
+METERS: Final = Registry(
+    "meter",
+    {
+        "rapl": "autoscale_runtime.meters.rapl:RaplMeter",
+        "battery": "autoscale_runtime.meters.battery:BatteryMeter",
+        "nvml": "autoscale_runtime.meters.nvml:NvmlMeter",
+        "modelled": "autoscale_runtime.meters.modelled:ModelledMeter",
+        "none": "autoscale_runtime.meters.null:NullMeter",
+    },
+    group="autoscale.meters",
+)

@@ -1,0 +1,24 @@
+"""Keeps freed memory in the process, so that large messages are not paid for in page faults.
+
+glibc gives a freed block of a message's size back to the kernel and asks for it again with the next message. On a
+602 kB request that is more than half of what gRPC costs over loopback.
+"""
+
+import ctypes
+from typing import Final
+
+_TRIM_THRESHOLD: Final = -1
+_TOP_PAD: Final = -2
+_MMAP_THRESHOLD: Final = -3
+
+
+def keep_freed_memory() -> bool:
+    """Tell glibc to hold up to 512 MiB of freed memory; False where the C library is another.
+
+    For a whole process, so for programs, never for a library to call on its own.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return False
+    settings = ((_TRIM_THRESHOLD, 1 << 29), (_MMAP_THRESHOLD, 1 << 29), (_TOP_PAD, 1 << 26))
+    return all(mallopt(option, value) == 1 for option, value in settings)

@@ -1,0 +1,222 @@
+"""What a link does, estimated from the session's own transfers: no probe is ever sent.
+
+The time of a transfer, less what the far machine spent on the query, is taken to be::
+
+    t = round_trip + 8 * sent_bytes / uplink + 8 * received_bytes / downlink
+
+and the three unknowns come from a weighted least-squares fit over the recent transfers, in relative errors,
+since jitter grows with the time. A transfer weighs less with every later one and every half-life that passes.
+
+A transfer that is far from expected for its size is set aside: one is a hiccup, and a second in the same
+direction soon after (or one after a failure) means that the link has changed, so all that came before is
+dropped.
+
+Transfers of one size tell the sum and not its parts. The weak pull towards what was believed before keeps
+the parts plausible then (in the beginning: half of the time is round trip, half is transmission) and the
+sum right: such an estimate predicts the size it saw, and its spread is wide for others.
+"""
+
+import math
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import NormalDist
+from threading import Lock
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from autoscale.errors import InvalidInput
+from autoscale.observation import LinkState
+from autoscale_runtime.sensors.link_fit import FASTEST, LinkFit, Vector, features, fit_link
+
+KEPT: Final = 16
+FADE: Final = 0.8
+"""What a transfer's weight is multiplied with for every later one: the last five or so count."""
+
+FIRST_SPREAD: Final = 0.3
+"""How far off, in log time, an estimate from a single transfer is taken to be."""
+
+SURPRISE: Final = 0.25
+"""An error in log time below this is never a surprise, however steady the link."""
+
+WIDEST: Final = 2.0
+"""The largest spread told, a factor of about 7 either way; an error beyond it is always a surprise."""
+
+
+@dataclass(frozen=True, slots=True)
+class TransferTime:
+    """How long a transfer will take: log-normal, ``spread`` being the standard deviation of its logarithm."""
+
+    expected_s: float
+    spread: float
+
+    def quantile_s(self, probability: float) -> float:
+        """The time that a transfer stays below with this probability, as in 0.99 for a deadline."""
+        return self.expected_s * math.exp(self.spread * NormalDist().inv_cdf(probability))
+
+
+class _Transfer(NamedTuple):
+    time_s: float
+    took_s: float
+    features: Vector
+    surprise: int
+    """-1 much faster than expected, 1 much slower, else 0."""
+
+
+class LinkEstimator:
+    """Round trip and rates of one link. Thread-safe.
+
+    Args:
+        half_life_s: after this long, a transfer counts half.
+        expires_s: after this long without a transfer, nothing is known any more.
+        clock: seconds, monotonic.
+    """
+
+    def __init__(
+        self,
+        half_life_s: float = 30.0,
+        expires_s: float = 600.0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.half_life_s = half_life_s
+        self.expires_s = expires_s
+        self._clock = clock
+        self._lock = Lock()
+        self._transfers: deque[_Transfer] = deque(maxlen=KEPT)
+        self._belief: Vector = FASTEST
+        self._fit = LinkFit(FASTEST, np.zeros((3, 3)))
+        self._spread = self._calm_spread = FIRST_SPREAD
+        self._failures = 0
+
+    def observe(self, sent_bytes: int, received_bytes: int, elapsed_s: float, remote_busy_s: float) -> None:
+        """Learn from an answered query.
+
+        Args:
+            sent_bytes: size of the request.
+            received_bytes: size of the answer.
+            elapsed_s: from the first byte out to the last byte in.
+            remote_busy_s: how long the far machine says it queued and computed; 0 where it does not say.
+
+        Raises:
+            InvalidInput: a negative or infinite figure.
+        """
+        _check(
+            sent_bytes=sent_bytes,
+            received_bytes=received_bytes,
+            elapsed_s=elapsed_s,
+            remote_busy_s=remote_busy_s,
+        )
+        with self._lock:
+            self._learn(features(sent_bytes, received_bytes), elapsed_s - remote_busy_s)
+            self._failures = 0
+
+    def fail(self, sent_bytes: int, elapsed_s: float) -> None:
+        """Learn from a query that brought no answer.
+
+        Giving up later than an answer was due shows that the link is at least that slow. A quick refusal
+        shows nothing about speed, but every failure widens the spread until the next answer.
+
+        Raises:
+            InvalidInput: a negative or infinite figure.
+        """
+        _check(sent_bytes=sent_bytes, elapsed_s=elapsed_s)
+        with self._lock:
+            asked = features(sent_bytes, 0)
+            if self._transfers and elapsed_s > self._fit.time_s(asked):
+                self._learn(asked, elapsed_s)
+            self._failures += 1
+
+    def predict_s(self, sent_bytes: int, received_bytes: int) -> TransferTime | None:
+        """The time a transfer of this size will take; None while nothing is known of the link.
+
+        The far machine's time is not in it.
+        """
+        with self._lock:
+            age_s = self._age_s()
+            if age_s > self.expires_s:
+                return None
+            asked = features(sent_bytes, received_bytes)
+            doubt = 0.5 * age_s / self.half_life_s + 0.5 * self._failures
+            spread = self._spread * math.sqrt(1.0 + self._fit.leverage(asked))
+            return TransferTime(self._fit.time_s(asked), min(math.hypot(spread, doubt), WIDEST))
+
+    def state(self, rssi_dbm: float | None = None, is_up: bool | None = None) -> LinkState:
+        """The link as an observation shows it; RSSI and whether it is up are known by others."""
+        with self._lock:
+            if self._age_s() > self.expires_s:
+                return LinkState(rssi_dbm=rssi_dbm, is_up=is_up)
+            round_trip_s, up_s_per_bit, down_s_per_bit = self._fit.values.tolist()
+        return LinkState(rssi_dbm, round_trip_s, 1.0 / up_s_per_bit, 1.0 / down_s_per_bit, is_up)
+
+    def _age_s(self) -> float:
+        return self._clock() - self._transfers[-1].time_s if self._transfers else math.inf
+
+    def _learn(self, asked: Vector, took_s: float) -> None:
+        took_s = max(took_s, float(FASTEST[0]))
+        surprise = 0
+        if self._age_s() > self.expires_s:
+            self._start(asked, took_s)
+        else:
+            error = math.log(took_s / self._fit.time_s(asked))
+            surprise = self._judge(error, asked)
+            if surprise and self._is_change(surprise):
+                self._drop(surprise)
+                self._belief = self._shifted(error, asked)
+                surprise = 0
+        self._transfers.append(_Transfer(self._clock(), took_s, asked, surprise))
+        self._refit()
+
+    def _start(self, asked: Vector, took_s: float) -> None:
+        self._transfers.clear()
+        bits = float(asked[1:].sum())
+        per_bit = took_s / 2.0 / bits if bits else 0.0
+        self._belief = np.maximum([took_s / 2.0, per_bit, per_bit], FASTEST)
+
+    def _judge(self, error: float, asked: Vector) -> int:
+        # By the spread of the ordinary ones: a first surprise must not make the second look usual.
+        spread = self._calm_spread * math.sqrt(1.0 + self._fit.leverage(asked))
+        limit = min(max(3.0 * spread, SURPRISE), WIDEST)
+        return 0 if abs(error) < limit else int(math.copysign(1, error))
+
+    def _is_change(self, surprise: int) -> bool:
+        recent = list(self._transfers)[-3:]
+        return self._failures > 0 or any(each.surprise == surprise for each in recent)
+
+    def _drop(self, surprise: int) -> None:
+        """Keep what came since the link began to surprise; after a failure, nothing."""
+        past = list(self._transfers)
+        self._transfers.clear()
+        if not self._failures:
+            recent = past[-3:]
+            first = next(i for i, each in enumerate(recent) if each.surprise == surprise)
+            self._transfers.extend(each._replace(surprise=0) for each in recent[first:])
+
+    def _shifted(self, error: float, asked: Vector) -> Vector:
+        """The old belief at the new speed: what the surprising transfer says little about stays as it was."""
+        shares = asked * self._fit.values
+        shifted: Vector = np.maximum(self._fit.values * np.exp(error * shares / shares.max()), FASTEST)
+        return shifted
+
+    def _refit(self) -> None:
+        count = len(self._transfers)
+        times_s = np.array([each.took_s for each in self._transfers])
+        asked = np.array([each.features for each in self._transfers])
+        ages_s = self._transfers[-1].time_s - np.array([each.time_s for each in self._transfers])
+        weights = FADE ** np.arange(count - 1, -1, -1) * 0.5 ** (ages_s / self.half_life_s)
+        ordinary = np.array([each.surprise == 0 for each in self._transfers])
+        self._fit = fit_link(times_s, asked, weights * ordinary, self._belief)
+        errors = np.clip(np.log(asked @ self._fit.values / times_s), -1.0, 1.0)
+        self._spread = _spread(errors, weights)
+        self._calm_spread = _spread(errors, weights * ordinary)
+
+
+def _spread(errors: Vector, weights: Vector) -> float:
+    return math.sqrt((FIRST_SPREAD**2 + float(weights @ errors**2)) / (1.0 + float(weights.sum())))
+
+
+def _check(**figures: float) -> None:
+    for name, value in figures.items():
+        if not 0.0 <= value < math.inf:
+            raise InvalidInput(f"{name} of a transfer is {value}; allowed: 0 or more, and finite")

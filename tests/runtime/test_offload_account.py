@@ -1,0 +1,71 @@
+import dataclasses
+import math
+from pathlib import Path
+
+import pytest
+
+from autoscale.errors import InvalidInput, ProfileError
+from autoscale.outcome import Method
+from autoscale.profiles import load_device
+from autoscale.target import Target
+from autoscale.units import J_PER_KWH
+from autoscale_runtime.meters import ModelledMeter, ReplayMeter
+from autoscale_runtime.offload.account import Account, Bill
+
+LAPTOP = load_device("laptop")
+CPU = LAPTOP.processors["cpu"]
+
+
+def bill(account: Account, compute_s: float, threads: int) -> Bill:
+    target = Target("device", "cpu", "fp32", threads=threads)
+    return account.bill(account.begin(), compute_s, target)
+
+
+def test_energy_is_busy_power_and_a_share_of_idle_power() -> None:
+    cost = bill(Account(LAPTOP), compute_s=2.0, threads=4)
+    watts = CPU.busy_w(4) + LAPTOP.idle_w * 4 / CPU.cores
+    assert cost.energy_j == pytest.approx(2.0 * watts)
+    assert cost.method is Method.MODELLED
+
+
+def test_carbon_follows_the_grid_and_the_building() -> None:
+    cost = bill(Account(LAPTOP, intensity_g_per_kwh=360.0, pue=1.25), 1.0, 1)
+    assert cost.carbon_operational_g == pytest.approx(cost.energy_j / J_PER_KWH * 450.0)
+
+
+def test_embodied_carbon_is_the_share_of_cores_for_the_time() -> None:
+    made = LAPTOP.embodied
+    cost = bill(Account(LAPTOP), 3600.0, CPU.cores // 2)
+    assert cost.carbon_embodied_g == pytest.approx(made.total_kg * 1000 * 3600 / made.lifetime_s / 2)
+
+
+def test_more_threads_than_cores_hold_the_whole_machine() -> None:
+    assert bill(Account(LAPTOP), 1.0, 64) == bill(Account(LAPTOP), 1.0, CPU.cores)
+
+
+def test_what_a_meter_measures_takes_the_place_of_the_table(tmp_path: Path) -> None:
+    (tmp_path / "rapl.csv").write_text("time_s,energy_j\n0,0\n10,70\n")
+    now_s = [0.0]
+    account = Account(LAPTOP, meter=ReplayMeter(tmp_path / "rapl.csv", lambda: now_s[0]))
+    mark = account.begin()
+    now_s[0] = 2.0
+    cost = account.bill(mark, 2.0, Target.parse("device:cpu/fp32@1t"))
+    assert (cost.energy_j, cost.method) == (14.0, Method.MEASURED)
+
+
+def test_what_a_meter_only_models_does_not() -> None:
+    metered = bill(Account(LAPTOP, meter=ModelledMeter(load_device("xeon-p100"))), 1.0, 1)
+    assert metered == bill(Account(LAPTOP), 1.0, 1)
+
+
+@pytest.mark.parametrize("wrong", [-1.0, math.nan, math.inf])
+def test_a_grid_or_building_that_cannot_be_is_refused(wrong: float) -> None:
+    with pytest.raises(InvalidInput, match="intensity_g_per_kwh is"):
+        Account(LAPTOP, intensity_g_per_kwh=wrong)
+    with pytest.raises(InvalidInput, match="pue is"):
+        Account(LAPTOP, pue=wrong)
+
+
+def test_a_machine_without_a_cpu_cannot_serve() -> None:
+    with pytest.raises(ProfileError, match="'laptop' has no CPU"):
+        Account(dataclasses.replace(LAPTOP, processors={}))

@@ -1,0 +1,120 @@
+"""Load of others, on the real machine and in arithmetic."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscale_runtime.sensors.cpu_time import CpuTime, cpu_time, process_cpu_s
+from autoscale_runtime.sensors.load import LoadSensor, _Snapshot, load_between, usable_cores
+
+BURN = "import time; end = time.time() + 20\nwhile time.time() < end: pass"
+
+
+@pytest.fixture
+def burner():
+    process = subprocess.Popen([sys.executable, "-c", BURN])
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_first_reading_has_no_cpu_load_but_a_memory_load():
+    observation = LoadSensor().read()
+    assert observation.cpu_load is None
+    assert 0.0 < observation.memory_load < 1.0
+
+
+def test_a_companion_is_not_a_co_runner(burner):
+    with_it, without_it = LoadSensor(), LoadSensor(companions=[burner.pid])
+    with_it.read(), without_it.read()
+    begin = process_cpu_s(burner.pid, usable_cores())
+    total = cpu_time().total_s
+    time.sleep(0.6)
+    seen, unseen = with_it.read().cpu_load, without_it.read().cpu_load
+    share = (process_cpu_s(burner.pid, usable_cores()) - begin) / (cpu_time().total_s - total)
+    assert seen >= 0.5 * share > 0.0
+    assert seen - unseen == pytest.approx(share, abs=0.1)
+
+
+def test_own_work_is_not_a_co_runner():
+    sensor = LoadSensor(window_s=0.2)
+    sensor.read()
+    before, own = cpu_time(), time.process_time()
+    while time.process_time() - own < 0.3:
+        pass
+    load = sensor.read().cpu_load
+    after = cpu_time()
+    busy_share = (after.busy_s - before.busy_s) / (after.total_s - before.total_s)
+    own_share = 0.3 / (after.total_s - before.total_s)
+    assert load == pytest.approx(max(busy_share - own_share, 0.0), abs=0.15)
+
+
+def test_pinned_to_one_core_only_that_core_counts():
+    cores = usable_cores()
+    if len(cores) < 2:
+        pytest.skip("one core only")
+    kept = min(cores)
+    others = cores - {kept}
+    process = subprocess.Popen([sys.executable, "-c", BURN])
+    try:
+        os.sched_setaffinity(process.pid, others)
+        os.sched_setaffinity(os.getpid(), {kept})
+        assert usable_cores() == {kept}
+        assert process_cpu_s(process.pid, frozenset({kept})) == 0.0
+        sensor = LoadSensor()
+        sensor.read()
+        start = cpu_time(frozenset({kept}))
+        time.sleep(0.4)
+        load, end = sensor.read().cpu_load, cpu_time(frozenset({kept}))
+        assert load == pytest.approx((end.busy_s - start.busy_s) / (end.total_s - start.total_s), abs=0.15)
+    finally:
+        os.sched_setaffinity(os.getpid(), cores)
+        process.kill()
+        process.wait()
+
+
+def test_cores_add_up_to_the_machine():
+    cores = usable_cores()
+    if len(cores) != os.cpu_count():
+        pytest.skip("pinned")
+    parts = sum(cpu_time(frozenset({core})).total_s for core in cores)
+    assert parts == pytest.approx(cpu_time().total_s, rel=0.02)
+
+
+def test_a_process_that_is_gone_spent_nothing():
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    process.wait()
+    assert process_cpu_s(process.pid, usable_cores()) == 0.0
+
+
+def test_after_a_pause_the_load_is_of_now():
+    now_s = [0.0]
+    sensor = LoadSensor(window_s=0.5, clock=lambda: now_s[0])
+    for time_s in (0.0, 600.0, 600.001, 600.2):
+        now_s[0] = time_s
+        sensor.read()
+    assert sensor._past[0].time_s >= 600.0
+
+
+seconds = st.floats(0.0, 1e6)
+
+
+@given(seconds, seconds, seconds, seconds, seconds)
+def test_load_is_a_fraction_or_absent(elapsed_s, busy_s, total_s, own_s, past_own_s):
+    cores = frozenset({0})
+    before = _Snapshot(0.0, cores, CpuTime(0.0, 0.0), past_own_s)
+    load = load_between(before, _Snapshot(elapsed_s, cores, CpuTime(busy_s, total_s), own_s))
+    assert load is None or 0.0 <= load <= 1.0
+    assert (load is None) == (elapsed_s < 0.05 or total_s == 0.0)
+
+
+def test_load_of_a_known_interval():
+    cores = frozenset({0, 1})
+    before = _Snapshot(10.0, cores, CpuTime(100.0, 1000.0), 5.0)
+    after = _Snapshot(11.0, cores, CpuTime(101.5, 1002.0), 5.5)
+    assert load_between(before, after) == pytest.approx(0.5)
