@@ -5,7 +5,7 @@ the roofline (Williams et al., CACM 2009) with its corner rounded, because a kin
 lie left of the ridge and some right.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,18 +20,21 @@ VALUE_BYTES: Final = {"fp32": 4, "fp16": 2, "int8": 1}
 MACS_PER_VALUE: Final = 60.0
 """Multiply-accumulates for each value a layer reads or writes, in a profile that does not count them."""
 
+_LIKE: Final = {
+    "depthwise_conv": "conv",
+    "fully_connected": "conv",
+    "recurrent": "fully_connected",
+    "other": "conv",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a setting compares with one thread at the highest frequency.
-
-    Attributes:
-        arithmetic: time of arithmetic and of overhead, as a factor.
-        traffic: time of memory traffic, as a factor.
-    """
+    """How a setting compares with one thread at the highest frequency: factors on the times."""
 
     arithmetic: float = 1.0
     traffic: float = 1.0
+    overhead: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,7 @@ class Seconds:
     Attributes:
         arithmetic_s: limited by multiply-accumulates.
         memory_s: limited by memory traffic.
-        overhead_s: launches and layer changes.
+        overhead_s: launch and layer changes.
     """
 
     arithmetic_s: float = 0.0
@@ -61,22 +64,43 @@ class Seconds:
         )
 
 
-def kind_seconds(speed: Speed, precision: str, kind: str, macs: float, values: float, pace: Pace) -> Seconds:
-    """Arithmetic and traffic of all layers of one kind; what each limits is its share of the rounded corner."""
-    rate = speed.mac_per_s[precision].get(kind) or max(speed.mac_per_s[precision].values())
-    arithmetic_s = macs / rate * pace.arithmetic
-    traffic_s = values * VALUE_BYTES[precision] / speed.bandwidth_bytes_per_s * pace.traffic
+def seconds(
+    speed: Speed, precision: str, model: ModelProfile, pace: Pace, without: Collection[str] = ()
+) -> Seconds:
+    """Time of one inference, but for the kinds of layers that another processor does."""
+    macs, values = macs_by_kind(model), values_by_kind(model)
+    kinds = [kind for kind in LAYER_KINDS if kind not in without]
+    layers = sum(getattr(model, kind) for kind in kinds)
+    parts = [
+        corner(
+            macs.get(kind, 0) / rate_of(speed.mac_per_s[precision], kind) * pace.arithmetic,
+            values.get(kind, 0) * VALUE_BYTES[precision] / speed.bandwidth_bytes_per_s * pace.traffic,
+        )
+        for kind in kinds
+    ]
+    return sum(parts, Seconds(overhead_s=(speed.launch_s + layers * speed.layer_s) * pace.overhead))
+
+
+def corner(arithmetic_s: float, traffic_s: float) -> Seconds:
+    """A kind's time, shared out by how much each of the two lengthens it (its elasticity)."""
     powers = arithmetic_s**SHARPNESS + traffic_s**SHARPNESS
-    if powers <= 0.0:
+    if powers == 0.0:
         return Seconds()
     total_s = powers ** (1.0 / SHARPNESS)
     memory_s = total_s * traffic_s**SHARPNESS / powers
     return Seconds(total_s - memory_s, memory_s)
 
 
-def layers_by_kind(model: ModelProfile) -> dict[str, int]:
-    """How many layers there are of each kind."""
-    return {kind: getattr(model, kind) for kind in LAYER_KINDS}
+def handover(speed: Speed, model: ModelProfile, left: Collection[str]) -> Seconds:
+    """Stopping and starting again around every layer that another processor does."""
+    return Seconds(overhead_s=speed.launch_s * sum(getattr(model, kind) for kind in left))
+
+
+def rate_of(rates: Mapping[str, float], kind: str) -> float:
+    """The MAC/s of a kind; one without a rate of its own takes that of the kind most like it."""
+    while kind not in rates:
+        kind = _LIKE[kind]
+    return rates[kind]
 
 
 def macs_by_kind(model: ModelProfile) -> Mapping[str, int]:

@@ -1,4 +1,4 @@
-"""What a device or link file may hold: its tables, their keys, which are needed and which run in step."""
+"""What a device, link or network file may hold: its tables, their keys, which are needed and which run in step."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -96,3 +96,11 @@ LINK: Final[Schema] = {
     "radio": Table(_RADIO.needed, _RADIO.optional, (), _RADIO.along, _RADIO.arrays, is_needed=True),
 }
 """A link between a device and the machines it may use."""
+
+NETWORK: Final[Schema] = {
+    "": Table(texts=("name", "title", "task")),
+    "size": Table(needed=("parameters_values", "parameters_bytes", "input_bytes", "output_bytes"), is_needed=True),
+    **{kind: Table(needed=("count_layers", "work_macs", "moved_values")) for kind in LAYER_KINDS},
+    "accuracy": Table(optional=tuple(f"{precision}_fraction" for precision in PRECISIONS), is_needed=True),
+}
+"""A network."""

@@ -20,10 +20,11 @@ from autoscale.observation import Observation
 from autoscale.policies import load_policy, save_policy
 from autoscale.profiles import load_device
 from autoscale.record import Decision, Record
+from autoscale.reward import reward
 from autoscale.target import Target
 from autoscale_runtime.bundle import Bundle
 from autoscale_runtime.device.account import WORLD_INTENSITY_G_PER_KWH, Account
-from autoscale_runtime.device.calibration import calibrate
+from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.plan import RemoteModel, routes_of
 from autoscale_runtime.device.route import Query
 from autoscale_runtime.device.world import DeviceWorld
@@ -111,7 +112,7 @@ class Session:
             self.goal = replace(self.goal, mode=InferenceMode(mode))
         self.bundle = model if isinstance(model, Bundle) else Bundle.read(Path(model))
         self.last: Decision | None = None
-        self.distrusted: dict[Target, str] = {}
+        self.calibration = Calibration()
         self._guard = threading.Lock()
         self._is_warm = False
         self._senses, self._observe, self._world = self._open(_remote_models(remotes or {}, self.goal.mode))
@@ -212,9 +213,13 @@ class Session:
 
     def _warm_up(self, query: Query) -> None:
         with self._guard:
-            if not self._is_warm:
-                self.distrusted = calibrate(self._world, query, self.options.timeout_s)
-                self._is_warm = True
+            if self._is_warm:
+                return
+            self.calibration = calibrate(self._world, query, self.options.timeout_s)
+            context = self._world.observe(query)
+            for index, outcome in self.calibration.lessons:
+                self.agent.learn(context, index, outcome, reward(outcome, self.goal, context.reference))
+            self._is_warm = True
 
 
 def _remote_models(remotes: Mapping[str, str | RemoteModel], mode: InferenceMode) -> dict[str, RemoteModel]:

@@ -7,7 +7,7 @@ import pytest
 
 from autoscale.errors import DeadlineExceeded
 from autoscale_runtime.offload.admission import Admission
-from autoscale_runtime.offload.status import Overloaded
+from autoscale.errors import Overloaded
 
 
 def test_no_more_run_than_may_and_none_is_forgotten() -> None:

@@ -12,7 +12,8 @@ from autoscale.errors import (
     UnknownName,
     WrongAnswer,
 )
-from autoscale_runtime.offload.status import TABLE, Overloaded, code_of, error_of
+from autoscale.errors import Overloaded
+from autoscale_runtime.offload.status import TABLE, code_of, error_of
 
 
 @pytest.mark.parametrize(

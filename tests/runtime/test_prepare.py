@@ -168,6 +168,23 @@ def test_shapes_that_vary_come_as_a_folder(tmp_path: Path) -> None:
     assert "closeness" in prepared.rows[2].accuracy.source
 
 
+def test_the_current_folder_stays_clean(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    nodes = [
+        # How many rows there are, and so whether the sum is possible, is known only once it runs.
+        helper.make_node("NonZero", ["x"], ["n"], "nonzero"),
+        helper.make_node("Transpose", ["n"], ["t"], "transpose"),
+        helper.make_node("Cast", ["t"], ["f"], "cast", to=TensorProto.FLOAT),
+        helper.make_node("Add", ["x", "f"], ["s"], "add"),
+        helper.make_node("MatMul", ["s", "w"], ["y"], "matmul"),
+    ]
+    model = _save(tmp_path / "net.onnx", nodes, ["k", 2], {"w": RNG.normal(size=(2, 512))}, ["m", 512])
+    np.save(tmp_path / "x.npy", np.eye(2, dtype=np.float32)[None].repeat(6, axis=0))
+    assert prepare(model, tmp_path / "x.npy", None, tmp_path / "bundle").left_out == {}
+    assert not list((tmp_path / "here").iterdir())
+
+
 def test_nodes_may_be_without_names(tmp_path: Path) -> None:
     model = onnx.load(classifier(tmp_path / "named.onnx"))
     for node in model.graph.node:

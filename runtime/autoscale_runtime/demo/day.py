@@ -1,5 +1,6 @@
 """The demonstration's day: what the link and the other programs do while the queries come."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,18 +24,34 @@ class Phase:
     co_runners: int = 0
 
 
-GOOD: Final = LinkConditions(rate_bps=160e6, round_trip_s=0.005, jitter_s=0.001, rssi_dbm=-52.0)
+FAST: Final = LinkConditions(rate_bps=160e6, round_trip_s=0.005, jitter_s=0.001, rssi_dbm=-48.0)
+GOOD: Final = LinkConditions(rate_bps=60e6, round_trip_s=0.008, jitter_s=0.001, rssi_dbm=-63.0)
 WEAK: Final = LinkConditions(rate_bps=2e6, round_trip_s=0.080, jitter_s=0.020, loss=0.01, rssi_dbm=-86.0)
 OUTAGE: Final = LinkConditions(rate_bps=0.0, rssi_dbm=-97.0)
 
-DAY: Final = (
-    Phase("good link", GOOD),
-    Phase("weak link", WEAK),
-    Phase("good link", GOOD),
-    Phase("outage", OUTAGE),
-    Phase("good link", GOOD),
-    Phase("busy CPU", GOOD, co_runners=4),
-)
+
+MOST_CO_RUNNERS: Final = 16
+
+
+def day(co_runners: int) -> tuple[Phase, ...]:
+    """The phases in their order, the last with so many busy processes on each of the device's cores."""
+    return (
+        Phase("fast link", FAST),
+        Phase("weak link", WEAK),
+        Phase("good link", GOOD),
+        Phase("outage", OUTAGE),
+        Phase("good link", GOOD),
+        Phase("busy CPU", FAST, co_runners),
+    )
+
+
+def heavy_co_runners(latency_s: float, limit_s: float) -> int:
+    """How many busy processes on a core make a query of ``latency_s`` late by a third, sharing the core fairly.
+
+    On a fast machine it takes more of them than on a slow one; at least 3, at most ``MOST_CO_RUNNERS``.
+    """
+    return min(max(math.ceil(1.33 * limit_s / latency_s) - 1, 3), MOST_CO_RUNNERS)
+
 
 SPREAD_DB: Final = 2.0
 """Standard deviation of the signal around its middle; the rate follows it."""

@@ -12,10 +12,10 @@ from autoscale.errors import TargetError
 from autoscale.goal import Goal
 from autoscale.outcome import Outcome
 from autoscale.record import Decision
+from autoscale_runtime.bundle import Bundle
 from autoscale_runtime.demo.day import Phase, conditions
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.stage import SignalSensor, Stage
-from autoscale_runtime.bundle import Bundle
 from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.sensors.load import LoadSensor
 from autoscale_runtime.session import Session, SessionOptions
@@ -69,11 +69,12 @@ class Answered:
 
 
 @dataclass(slots=True)
-class Timings:
-    """How long each decision and each lesson took, in seconds."""
+class Effort:
+    """What deciding took: seconds of each decision and each lesson, joules of getting to know the targets."""
 
     select_s: list[float] = field(default_factory=list)
     learn_s: list[float] = field(default_factory=list)
+    warm_up_j: float = 0.0
 
 
 class Timed(Agent):
@@ -81,16 +82,16 @@ class Timed(Agent):
 
     name = "timed"
 
-    def __init__(self, agent: Agent, timings: Timings) -> None:
+    def __init__(self, agent: Agent, effort: Effort) -> None:
         super().__init__(agent.targets)
         self._agent = agent
-        self._timings = timings
+        self._effort = effort
 
     def select(self, context: Context) -> Choice:
         """What the other agent selects."""
         started_s = time.perf_counter()
         choice = self._agent.select(context)
-        self._timings.select_s.append(time.perf_counter() - started_s)
+        self._effort.select_s.append(time.perf_counter() - started_s)
         return choice
 
     def learn(
@@ -99,7 +100,7 @@ class Timed(Agent):
         """Let the other agent learn."""
         started_s = time.perf_counter()
         self._agent.learn(context, index, outcome, reward, next_context)
-        self._timings.learn_s.append(time.perf_counter() - started_s)
+        self._effort.learn_s.append(time.perf_counter() - started_s)
 
 
 def schedule(tasks: Sequence[Task], day: Sequence[Phase], per_phase: int, seed: int) -> list[Step]:
@@ -117,7 +118,7 @@ def play(
     stage: Stage,
     options: SessionOptions,
     on_answer: Callable[[Answered], None],
-) -> Timings:
+) -> Effort:
     """Let one policy answer the day's queries; each answer is told as it comes.
 
     Args:
@@ -127,23 +128,24 @@ def play(
         options: of the sessions; the policy's own settings and the stage's sensors are put in.
         on_answer: called after each query.
     """
-    timings = Timings()
+    effort = Effort()
     tasks = {step.task.network.name: step.task for step in steps}
     first = {step.task.network.name: step.sample for step in reversed(steps)}
     stage.set_co_runners(0)
-    sessions = {name: _session(policy, task, stage, options, timings) for name, task in tasks.items()}
+    sessions = {name: _session(policy, task, stage, options, effort) for name, task in tasks.items()}
     try:
         for name, session in sessions.items():
             session.warm_up(first[name].feeds)
+            effort.warm_up_j += session.calibration.energy_j
         _live(sessions, steps, stage, on_answer)
     finally:
         stage.set_co_runners(0)
         for session in sessions.values():
             session.close()
-    return timings
+    return effort
 
 
-def _session(policy: Policy, task: Task, stage: Stage, options: SessionOptions, timings: Timings) -> Session:
+def _session(policy: Policy, task: Task, stage: Stage, options: SessionOptions, effort: Effort) -> Session:
     session = Session(
         task.bundle,
         task.goal,
@@ -160,7 +162,7 @@ def _session(policy: Policy, task: Task, stage: Stage, options: SessionOptions, 
             seed=options.seed,
         ),
     )
-    session.agent = Timed(session.agent, timings)
+    session.agent = Timed(session.agent, effort)
     return session
 
 

@@ -6,9 +6,10 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+from rich.box import SIMPLE
 from rich.table import Table
 
-from autoscale_runtime.demo.play import Answered, Timings
+from autoscale_runtime.demo.play import Answered, Effort
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,68 +27,69 @@ class Row:
     lost: int
 
 
-def rows(days: Mapping[str, Sequence[Answered]], reference: str) -> dict[str, Row]:
-    """One row a policy; PPW is against the policy named ``reference``."""
-    reference_j = _energy_j(days[reference])
-    return {name: _row(day, reference_j) for name, day in days.items()}
+def row(day: Sequence[Answered], learning_j: float, reference: Row | None) -> Row:
+    """One policy's row.
+
+    Args:
+        day: what became of its queries, at least one of them answered.
+        learning_j: energy spent on getting to know the targets, spread over the day's queries.
+        reference: the row that its PPW is against; None for the reference itself.
+    """
+    decided = [(each, each.decision) for each in day if each.decision is not None]
+    outcomes = [decision.outcome for _, decision in decided]
+    energy_j = (sum(outcome.energy_j.device for outcome in outcomes) + learning_j) / len(day)
+    latencies_s = np.array([outcome.latency_s for outcome in outcomes])
+    late = sum(decision.outcome.is_late(each.step.task.goal) for each, decision in decided)
+    ran = Counter(str(decision.selected) for _, decision in decided)
+    lost = len(day) - len(decided)
+    return Row(
+        energy_j_per_query=energy_j,
+        ppw=1.0 if reference is None else reference.energy_j_per_query / energy_j,
+        latency_p50_s=float(np.quantile(latencies_s, 0.5)),
+        latency_p95_s=float(np.quantile(latencies_s, 0.95)),
+        # A lost query never came, which is as late as can be.
+        late_fraction=(late + lost) / len(day),
+        accuracy=float(np.mean([each.score for each in day])),
+        carbon_g_per_query=float(np.mean([outcome.carbon_g for outcome in outcomes])),
+        targets={target: count / len(day) for target, count in ran.most_common()},
+        lost=lost,
+    )
 
 
-def to_json(table: Mapping[str, Row], queries: int, method: str, timings: Timings) -> dict[str, Any]:
+def to_json(rows: Mapping[str, Row], queries: int, method: str, effort: Effort) -> dict[str, Any]:
     """The document that ``--json`` writes."""
-    policies = {name: {k: v for k, v in asdict(row).items() if k != "lost"} for name, row in table.items()}
     return {
         "queries": queries,
-        "lost": sum(row.lost for row in table.values()),
+        "lost": sum(each.lost for each in rows.values()),
         "method": method,
-        "policies": policies,
+        "policies": {name: {k: v for k, v in asdict(each).items() if k != "lost"} for name, each in rows.items()},
         "decision_us": {
-            "select_p50": 1e6 * float(np.median(timings.select_s)),
-            "learn_p50": 1e6 * float(np.median(timings.learn_s)),
+            "select_p50": 1e6 * float(np.median(effort.select_s)),
+            "learn_p50": 1e6 * float(np.median(effort.learn_s)),
         },
     }
 
 
-def to_table(table: Mapping[str, Row], title: str) -> Table:
+def to_table(rows: Mapping[str, Row]) -> Table:
     """The same for people."""
-    drawn = Table(title=title, title_justify="left")
-    for name in ("policy", "mJ/query", "PPW", "p50 ms", "p95 ms", "late", "accuracy", "mgCO2e", "lost", "ran on"):
-        drawn.add_column(name, justify="left" if name in ("policy", "ran on") else "right")
-    for name, row in table.items():
-        shares = [f"{share:.0%} {target}" for target, share in row.targets.items() if share >= 0.005]
-        drawn.add_row(
+    table = Table(box=SIMPLE, pad_edge=False)
+    for name in ("policy", "mJ/query", "PPW", "p50 ms", "p95 ms", "late", "right", "mgCO2e", "lost"):
+        table.add_column(name, justify="left" if name == "policy" else "right", no_wrap=True)
+    for name, each in rows.items():
+        table.add_row(
             name,
-            f"{1e3 * row.energy_j_per_query:.1f}",
-            f"{row.ppw:.2f}x",
-            f"{1e3 * row.latency_p50_s:.1f}",
-            f"{1e3 * row.latency_p95_s:.1f}",
-            f"{row.late_fraction:.1%}",
-            f"{row.accuracy:.1%}",
-            f"{1e3 * row.carbon_g_per_query:.3f}",
-            str(row.lost),
-            "\n".join(shares),
+            f"{1e3 * each.energy_j_per_query:.1f}",
+            f"{each.ppw:.2f}x",
+            f"{1e3 * each.latency_p50_s:.1f}",
+            f"{1e3 * each.latency_p95_s:.1f}",
+            f"{each.late_fraction:.1%}",
+            f"{each.accuracy:.1%}",
+            f"{1e3 * each.carbon_g_per_query:.3f}",
+            str(each.lost),
         )
-    return drawn
+    return table
 
 
-def _row(day: Sequence[Answered], reference_j: float) -> Row:
-    decided = [each for each in day if each.decision is not None]
-    decisions = [each.decision for each in decided if each.decision is not None]
-    latencies_s = np.array([decision.outcome.latency_s for decision in decisions])
-    late = [d.outcome.is_late(each.step.task.goal) for each, d in zip(decided, decisions, strict=True)]
-    ran = Counter(str(decision.selected) for decision in decisions)
-    return Row(
-        energy_j_per_query=_energy_j(day),
-        ppw=reference_j / _energy_j(day),
-        latency_p50_s=float(np.quantile(latencies_s, 0.5)),
-        latency_p95_s=float(np.quantile(latencies_s, 0.95)),
-        # A lost query never came, which is as late as can be.
-        late_fraction=(sum(late) + len(day) - len(decided)) / len(day),
-        accuracy=float(np.mean([each.score for each in day])),
-        carbon_g_per_query=float(np.mean([decision.outcome.carbon_g for decision in decisions])),
-        targets={target: count / len(day) for target, count in ran.most_common()},
-        lost=len(day) - len(decided),
-    )
-
-
-def _energy_j(day: Sequence[Answered]) -> float:
-    return float(np.mean([each.decision.outcome.energy_j.device for each in day if each.decision is not None]))
+def where(row: Row) -> str:
+    """Where a policy's queries ran, in words."""
+    return ", ".join(f"{share:.0%} {target}" for target, share in row.targets.items() if share >= 0.005)

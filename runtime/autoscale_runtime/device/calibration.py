@@ -1,70 +1,87 @@
 """Getting to know the targets on a real query: how fast they are, and whether their answers can be trusted."""
 
 import logging
+from dataclasses import dataclass, field
 from typing import Final
 
 from autoscale.observation import Observation
+from autoscale.outcome import Outcome
 from autoscale.target import Target
 from autoscale_runtime.device.route import Failed, Query, Route
 from autoscale_runtime.device.trust import disagreement
 from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.tensors import Array
 
-RUNS: Final = 3
-"""The first allocates; the others are timed."""
+RUNS: Final = 2
+"""The first connects and allocates, the second tells the speed."""
 
 _LOG: Final = logging.getLogger("autoscale.session")
 _QUIET: Final = Observation()
 
 
-def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> dict[Target, str]:
+@dataclass(slots=True)
+class Calibration:
+    """What calibrating told.
+
+    Attributes:
+        lessons: index of a target and what the second run on it cost, for the agent to learn from.
+        energy_j: what all of it cost the device.
+        distrusted: targets left out, each with the reason.
+    """
+
+    lessons: list[tuple[int, Outcome]] = field(default_factory=list)
+    energy_j: float = 0.0
+    distrusted: dict[Target, str] = field(default_factory=dict)
+
+
+def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration:
     """Run every route on ``query``, set the world's reference, and leave out what cannot be trusted.
 
     A remote route that does not answer is not left out: links come back.
-
-    Returns:
-        The targets left out, each with the reason.
 
     Raises:
         FeedError: the feeds are not the model's.
         TargetError: the reference itself does not answer.
         InvalidGoal: no trusted target is left that meets the goal.
     """
-    locals_ = [route for route in world.routes if not route.target.is_remote]
-    if not locals_:
-        return {}
-    reference = max(locals_, key=lambda route: _rank(route.target))
-    try:
-        right = _answers(reference, query, timeout_s)
-    except Failed as failure:
-        raise failure.error from failure
-    distrusted: dict[int, str] = {}
+    told = Calibration()
+    first = max(range(len(world.routes)), key=lambda index: _rank(world.targets[index]))
+    right = _ask(world.routes[first], query, timeout_s, told, first)
+    if isinstance(right, Failed):
+        raise right.error
     for index, route in enumerate(world.routes):
-        reason = None if route is reference else _reason(route, query, right, timeout_s)
+        answer = right if index == first else _ask(route, query, timeout_s, told, index)
+        reason = _reason(route, answer, right)
         if reason is not None:
             _LOG.warning("target %s is left out: %s", route.target, reason)
-            distrusted[index] = reason
-    world.restrict(set(distrusted))
-    expected = reference.expected(query, _QUIET)
+            told.distrusted[route.target] = reason
+    told.lessons = [each for each in told.lessons if world.targets[each[0]] not in told.distrusted]
+    world.restrict({index for index, target in enumerate(world.targets) if target in told.distrusted})
+    expected = world.routes[first].expected(query, _QUIET)
     values = {"energy": expected.energy_j, "carbon": expected.carbon_g, "latency": expected.latency_s}
     world.reference = values[world.goal.objective]
-    return {world.targets[index]: reason for index, reason in distrusted.items()}
+    return told
 
 
-def _reason(route: Route, query: Query, right: list[Array], timeout_s: float) -> str | None:
-    try:
-        return disagreement(right, _answers(route, query, timeout_s))
-    except Failed as failure:
-        return None if route.target.is_remote else str(failure)
-
-
-def _answers(route: Route, query: Query, timeout_s: float) -> list[Array]:
+def _ask(route: Route, query: Query, timeout_s: float, told: Calibration, index: int) -> list[Array] | Failed:
     everything = Query(None, query.feeds)
-    for _ in range(RUNS - 1):
-        route.run(everything, _QUIET, timeout_s)
-    return route.run(everything, _QUIET, timeout_s)[0]
+    try:
+        for _ in range(RUNS):
+            answer, outcome = route.run(everything, _QUIET, timeout_s)
+            told.energy_j += outcome.energy_j.device
+    except Failed as failure:
+        told.energy_j += failure.outcome.energy_j.device
+        return failure
+    told.lessons.append((index, outcome))
+    return answer
 
 
-def _rank(target: Target) -> tuple[bool, bool, int]:
-    """The reference is ``cpu/fp32`` at its highest setting, as in the paper; else the nearest to it."""
-    return target.precision == "fp32", target.processor == "cpu", target.threads or 0
+def _reason(route: Route, answer: list[Array] | Failed, right: list[Array]) -> str | None:
+    if isinstance(answer, Failed):
+        return None if route.target.is_remote else str(answer)
+    return disagreement(right, answer)
+
+
+def _rank(target: Target) -> tuple[bool, bool, bool, int]:
+    """The reference is the device's ``cpu/fp32`` at its highest setting, as in the paper; else the nearest to it."""
+    return not target.is_remote, target.precision == "fp32", target.processor == "cpu", target.threads or 0

@@ -6,8 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from autoscale.errors import DeadlineExceeded
-from autoscale_runtime.offload.status import Overloaded
+from autoscale.errors import DeadlineExceeded, Overloaded
 
 
 class Waiter:

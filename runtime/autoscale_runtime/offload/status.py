@@ -15,7 +15,6 @@ from autoscale.errors import (
     WrongAnswer,
 )
 
-
 # The first row that fits counts: what is more special stands above what is more general.
 TABLE: Final[tuple[tuple[type[AutoScaleError], grpc.StatusCode], ...]] = (
     (UnknownName, grpc.StatusCode.NOT_FOUND),

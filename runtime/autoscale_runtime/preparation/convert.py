@@ -122,12 +122,12 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
 
 
 def _folded(model: ModelProto, scratch: Path) -> ModelProto:
-    """Constants and batch norms folded, shapes written in; where they cannot all be inferred, what can be."""
+    """Constants and batch norms folded, and the shapes that ONNX can infer written in.
+
+    Without symbolic inference: calibration knows the shapes, and where it fails it litters the current folder.
+    """
     save(model, scratch)
-    try:
-        quant_pre_process(scratch, scratch)
-    except Exception:  # it raises bare Exception for incomplete inference, and whatever sympy does
-        quant_pre_process(scratch, scratch, skip_symbolic_shape=True)
+    quant_pre_process(scratch, scratch, skip_symbolic_shape=True)
     return onnx.load(scratch)
 
 
