@@ -95,10 +95,12 @@ def _latency(axes: "Axes", day: Day) -> None:
 
 
 def _energy(axes: "Axes", days: Mapping[str, Day]) -> None:
+    totals_j = []
     for colour, (name, day) in zip(_COLOURS, days.items(), strict=False):
-        spent_j = np.cumsum([0.0 if each.decision is None else each.decision.outcome.energy_j.device for each in day])
+        spent_j = np.cumsum([each.decision.outcome.energy_j.device if each.decision else 0.0 for each in day])
         axes.plot(spent_j, color=colour, label=name)
-    # The cloud's energy in a weak link would flatten everything else.
-    axes.set_ylim(0, 1.5 * statistics.median(line.get_ydata()[-1] for line in axes.get_lines()))
+        totals_j.append(float(spent_j[-1]))
+    # What the cloud costs on a weak link would flatten everything else.
+    axes.set_ylim(0.0, 1.5 * statistics.median(totals_j))
     axes.set_ylabel("device energy so far, J")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from rich.box import SIMPLE
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from autoscale_runtime.demo.play import Answered, Effort
@@ -72,7 +72,7 @@ def to_json(rows: Mapping[str, Row], queries: int, method: str, effort: Effort) 
 
 def to_table(rows: Mapping[str, Row]) -> Table:
     """The same for people."""
-    table = Table(box=SIMPLE, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("policy", "mJ/query", "PPW", "p50 ms", "p95 ms", "late", "right", "mgCO2e", "lost"):
         table.add_column(name, justify="left" if name == "policy" else "right", no_wrap=True)
     for name, each in rows.items():
