@@ -25,6 +25,15 @@ SIDECAR: Final = ".data"
 """What follows a model file's name in that of its external weights."""
 
 
+def served_name(name: str, precision: str) -> str:
+    """What a server calls a bundle's variant: fp32 by the bundle's name, the others with their precision behind it.
+
+    >>> served_name("magika", "int8")
+    'magika-int8'
+    """
+    return name if precision == "fp32" else f"{name}-{precision}"
+
+
 @dataclass(frozen=True, slots=True)
 class Variant:
     """One file of the network. Weights outside it lie beside it, in the file's name and ``.data``.

@@ -234,7 +234,7 @@ def test_the_best_of_a_forecast() -> None:
     assert forecast.best(Goal(latency_s=inf), everything) == 2
     assert forecast.best(Goal("carbon"), everything) == forecast.best(Goal("latency"), everything) == 0
     assert forecast.best(Goal(min_accuracy=0.7), everything) == 3, "an unknown accuracy is no miss"
-    assert forecast.best(Goal(latency_s=0.001), everything) == 0, "none in time: the soonest"
+    assert forecast.best(Goal(latency_s=0.001), everything) == 2, "none in time: the best objective all the same"
     assert forecast.best(Goal(min_accuracy=0.95), [0, 1, 2]) == 0, "none accurate enough: the most accurate"
     assert forecast.best(Goal(), [2]) == 2
 

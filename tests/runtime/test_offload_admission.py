@@ -5,9 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from autoscale.errors import DeadlineExceeded
+from autoscale.errors import DeadlineExceeded, Overloaded
 from autoscale_runtime.offload.admission import Admission
-from autoscale.errors import Overloaded
 
 
 def test_no_more_run_than_may_and_none_is_forgotten() -> None:

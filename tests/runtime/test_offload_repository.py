@@ -1,8 +1,13 @@
+import shutil
+from dataclasses import replace
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx import TensorProto, helper
 
 from autoscale.errors import InvalidTarget, ModelError, RepositoryError
+from autoscale_runtime.bundle import Bundle, Variant
 from autoscale_runtime.offload.repository import load_repository
 
 
@@ -48,3 +53,36 @@ def test_a_broken_model_is_named(tmp_path: Path, content: bytes) -> None:
 def test_more_threads_than_cores_are_refused(repository: Path) -> None:
     with pytest.raises(InvalidTarget, match="4096t"):
         load_repository(repository, 4096)
+
+
+@pytest.fixture
+def bundle(tmp_path: Path) -> Bundle:
+    graph = helper.make_graph(
+        [helper.make_node("Relu", ["x"], ["y"])],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    for name in ("fp32.onnx", "int8.onnx"):
+        onnx.save(model, tmp_path / name)
+    bare = Bundle.read(tmp_path / "fp32.onnx")
+    variants = (Variant("fp32", tmp_path / "fp32.onnx"), Variant("int8", tmp_path / "int8.onnx"))
+    return replace(bare, name="net", variants=variants).write(tmp_path / "repository" / "net")
+
+
+def test_every_variant_of_a_bundle_is_loaded(bundle: Bundle) -> None:
+    folder = bundle.variants[0].path.parent
+    for repository in (folder, folder.parent):
+        models = load_repository(repository, threads=1)
+        assert {name: str(versions[1].target) for name, versions in models.items()} == {
+            "net": "device:cpu/fp32@1t",
+            "net-int8": "device:cpu/int8@1t",
+        }
+
+
+def test_two_models_of_one_name_are_named(bundle: Bundle, repository: Path) -> None:
+    folder = bundle.variants[0].path.parent.parent
+    shutil.copytree(repository / "scale", folder / "net-int8")
+    with pytest.raises(RepositoryError, match="both hold a model 'net-int8'"):
+        load_repository(folder, 1)

@@ -6,13 +6,13 @@ from autoscale.errors import (
     DeadlineExceeded,
     FeedError,
     InvalidInput,
+    Overloaded,
     RepositoryError,
     TargetError,
     TargetUnavailable,
     UnknownName,
     WrongAnswer,
 )
-from autoscale.errors import Overloaded
 from autoscale_runtime.offload.status import TABLE, code_of, error_of
 
 

@@ -104,12 +104,9 @@ def _tasks(console: Console) -> list[Task]:
 
 
 def _repository(tasks: list[Task], folder: Path) -> Path:
-    """The fp32 networks as the server wants them."""
+    """The bundles as the server wants them: side by side."""
     for task in tasks:
-        version = folder / task.network.name / "1"
-        version.mkdir(parents=True)
-        fp32 = next(each for each in task.bundle.variants if each.precision == "fp32")
-        shutil.copy(fp32.path, version / "model.onnx")
+        shutil.copytree(task.bundle.variants[0].path.parent, folder / task.network.name)
     return folder
 
 

@@ -16,7 +16,6 @@ from autoscale_runtime.bundle import Bundle
 from autoscale_runtime.demo.day import Phase, conditions
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.stage import SignalSensor, Stage
-from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.sensors.load import LoadSensor
 from autoscale_runtime.session import Session, SessionOptions
 
@@ -149,7 +148,7 @@ def _session(policy: Policy, task: Task, stage: Stage, options: SessionOptions, 
     session = Session(
         task.bundle,
         task.goal,
-        remotes={"cloud": RemoteModel(stage.address, task.network.name)},
+        remotes={"cloud": stage.address},
         agent=policy.agent,
         mode=policy.mode,
         options=SessionOptions(

@@ -50,6 +50,9 @@ def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration
     if isinstance(right, Failed):
         raise right.error
     for index, route in enumerate(world.routes):
+        # What the mode would rather keep on this device is not sent away just to know how long that takes.
+        if route.target.is_remote and not world.goal.mode.prefers(route.target):
+            continue
         answer = right if index == first else _ask(route, query, timeout_s, told, index)
         reason = _reason(route, answer, right)
         if reason is not None:

@@ -10,7 +10,7 @@ from autoscale.errors import InvalidTarget, UnsupportedModel, listing, one_of
 from autoscale.target import Target
 from autoscale_runtime.backends.base import BACKENDS, Backend
 from autoscale_runtime.backends.remote import RemoteRunner
-from autoscale_runtime.bundle import Bundle
+from autoscale_runtime.bundle import Bundle, served_name
 from autoscale_runtime.device.account import Account
 from autoscale_runtime.device.circuit import Circuit
 from autoscale_runtime.device.contention import Contention
@@ -28,7 +28,7 @@ class RemoteModel:
 
     Attributes:
         address: ``host:port`` of a server that speaks the Open Inference Protocol.
-        model: its name there; empty for the bundle's own.
+        model: its name there; empty for what ``autoscale serve`` calls that variant of the bundle.
         processor: what it runs on there.
         precision: in which it runs there.
     """
@@ -114,7 +114,7 @@ def _remote(
 
 
 def _connect(bundle: Bundle, link: str, remote: RemoteModel, account: Account, senses: Senses) -> Route:
-    runner = RemoteRunner(remote.address, remote.model or bundle.name)
+    runner = RemoteRunner(remote.address, remote.model or served_name(bundle.name, remote.precision))
     profile = bundle.profile
     return RemoteRoute(
         Target.parse(f"{link}:{remote.processor}/{remote.precision}"),

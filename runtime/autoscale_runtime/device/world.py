@@ -57,10 +57,8 @@ class DeviceWorld:
         self._timeout_s = timeout_s
         self._hedge = hedge
         self._accuracy = np.array([math.nan if r.accuracy is None else r.accuracy for r in routes])
-        self._distrusted: set[int] = set()
-        self._has_remotes = any(target.is_remote for target in self.targets)
         self._admitted: dict[int, Indices] = {}
-        self.restrict(self._distrusted)
+        self.restrict(set())
 
     def restrict(self, distrusted: set[int]) -> None:
         """Leave out routes whose answers cannot be trusted.
@@ -74,7 +72,6 @@ class DeviceWorld:
         self._preferred = [i for i in self._usable if self.goal.mode.prefers(self.targets[i])]
         if not (self._usable if self.goal.mode.may_fall_back else self._preferred):
             raise InvalidGoal(self._nothing_left(floor))
-        self._distrusted = distrusted
         self._admitted.clear()
 
     def observe(self, query: Query) -> Context:
@@ -84,7 +81,7 @@ class DeviceWorld:
             self._model,
             observation,
             self.goal,
-            self._open_now() if self._has_remotes else self._admit(self._preferred),
+            self._open_now(),
             lambda: self._forecast(query, observation),
             self.reference,
         )
@@ -120,11 +117,6 @@ class DeviceWorld:
             fallback = [i for i in self._usable if key >> i & 1] if self.goal.mode.may_fall_back else []
             self._admitted[key] = np.array(preferred or fallback or self._preferred or self._usable, dtype=np.intp)
         return self._admitted[key]
-
-    def _admit(self, indices: Sequence[int]) -> Indices:
-        if 0 not in self._admitted:
-            self._admitted[0] = np.array(indices or self._usable, dtype=np.intp)
-        return self._admitted[0]
 
     def _forecast(self, query: Query, observation: Observation) -> Forecast:
         expected = np.array([route.expected(query, observation) for route in self.routes]).T

@@ -17,7 +17,11 @@ from autoscale_runtime.offload.server import serve as start
 
 def serve(
     repository: Annotated[
-        Path, typer.Argument(help="Model repository: REPOSITORY/<model>/<version>/model.onnx.", show_default=False)
+        Path,
+        typer.Argument(
+            help="Model repository: REPOSITORY/<model>/<version>/model.onnx, or bundles made by autoscale prepare.",
+            show_default=False,
+        ),
     ],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8001,
