@@ -6,18 +6,16 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.cost.roofline import Pace, Seconds, handover, macs_by_kind, seconds
+from autoscale.cost.roofline import macs_by_kind, pace_of, seconds
 from autoscale.errors import InvalidTarget, ProfileError, listing
 from autoscale.forecast import Floats
 from autoscale.model import ModelProfile
 from autoscale.outcome import Method
-from autoscale.profiles import DeviceProfile, Processor, Speed
-from autoscale.profiles.schema import LAYER_KINDS
+from autoscale.profiles import DeviceProfile, Speed
 from autoscale.target import Target
 
-TRAFFIC_EXPONENT: Final = {"cpu": 0.4, "gpu": 0.8, "npu": 0.0}
-"""Memory bandwidth goes with the processor's frequency to this power: the memory's own clock follows it, in part
-(Linux sdm845.dtsi votes 2.7 to 7.2 GB/s as the Adreno 630 goes from 342 to 710 MHz)."""
+_DOUBT: Final = (Method.MEASURED, Method.MODELLED, Method.DEFAULT)
+
 
 @dataclass(frozen=True, slots=True)
 class Compute:
@@ -61,28 +59,29 @@ def compute(device: DeviceProfile, model: ModelProfile, target: Target) -> Compu
     """Predict one inference on one processor; the target's place and host do not matter.
 
     A CPU runs on all its cores unless the target says how many; a processor runs at its highest frequency unless the
-    target says which. Kinds of layers that a GPU or NPU has no rate for run on the CPU, and are handed over and back.
+    target says which. A network with layers that a GPU or NPU has no rate for runs on the CPU, whole: that is what
+    NNAPI and the delegates come to where a network would break into many pieces.
 
     Raises:
         InvalidTarget: the device has no such processor, or that does not compute in such a precision.
         ProfileError: the device file says nothing of the processor's speed.
     """
-    processor, cpu = _processor(device, target), device.processors["cpu"]
-    own, on_cpu = _shares(device, model, target)
-    threads = cpu.cores if target.threads is None else target.threads
-    latency_s = own.total_s + on_cpu.total_s
-    energy_j = processor.busy_w(threads, target.frequency_hz) * own.total_s + cpu.busy_w(cpu.cores) * on_cpu.total_s
-    cpu_s = on_cpu.total_s - on_cpu.memory_s + own.overhead_s + (own.arithmetic_s if processor is cpu else 0.0)
+    target = placed(device, model, target)
+    processor, speed = device.processors[target.processor], speed_of(device, target)
+    parts = seconds(speed, target.precision, model, pace_of(processor, speed, target))
+    threads = processor.cores if target.threads is None else target.threads
+    power_w = processor.busy_w(threads, target.frequency_hz)
+    cpu_s = parts.total_s - parts.memory_s if processor.kind == "cpu" else parts.overhead_s
     method, least, most = _trust(device, target)
     return Compute(
-        latency_s,
-        energy_j,
-        energy_j / latency_s,
-        (own.memory_s + on_cpu.memory_s) / latency_s,
-        cpu_s / latency_s,
+        parts.total_s,
+        power_w * parts.total_s,
+        power_w,
+        parts.memory_s / parts.total_s,
+        cpu_s / parts.total_s,
         method,
-        latency_s * least,
-        latency_s * most,
+        parts.total_s * least,
+        parts.total_s * most,
     )
 
 
@@ -93,7 +92,13 @@ def table(device: DeviceProfile, models: Sequence[ModelProfile], targets: Sequen
     return CostTable(**{name: np.array([[getattr(cell, name) for cell in row] for row in rows]) for name in names})
 
 
-def _processor(device: DeviceProfile, target: Target) -> Processor:
+def placed(device: DeviceProfile, model: ModelProfile, target: Target) -> Target:
+    """Where a network runs when it is sent to a target: there, or on the CPU for want of layers it can do.
+
+    Raises:
+        InvalidTarget: the device has no such processor, or that does not compute in such a precision.
+        ProfileError: the device file says nothing of the processor's speed.
+    """
     processor = device.processors.get(target.processor)
     if processor is None:
         raise InvalidTarget(f"{device.name} has no {target.processor}; allowed: {listing(device.processors)}")
@@ -101,47 +106,28 @@ def _processor(device: DeviceProfile, target: Target) -> Processor:
         raise InvalidTarget(
             f"{target.processor} of {device.name} has no {target.precision}; allowed: {listing(processor.precisions)}"
         )
-    return processor
+    rates = speed_of(device, target).mac_per_s[target.precision]
+    if processor.kind == "cpu" or all(kind in rates for kind, macs in macs_by_kind(model).items() if macs):
+        return target
+    known = target.precision in device.processors["cpu"].precisions
+    return Target("device", "cpu", target.precision if known else "fp32")
 
 
-def _speed(device: DeviceProfile, kind: str, precision: str) -> Speed:
-    speed = device.processors[kind].speed
-    if speed is None or precision not in speed.mac_per_s:
-        raise ProfileError(f"{device.name}: [{kind}.speed.{precision}] is missing; it is needed to predict a latency")
+def speed_of(device: DeviceProfile, target: Target) -> Speed:
+    """The speed of a target's processor.
+
+    Raises:
+        ProfileError: the device file does not tell it for the target's precision.
+    """
+    speed = device.processors[target.processor].speed
+    if speed is None or target.precision not in speed.mac_per_s:
+        missing = f"[{target.processor}.speed.{target.precision}]"
+        raise ProfileError(f"{device.name}: {missing} is missing; it is needed to predict a latency")
     return speed
-
-
-def _shares(device: DeviceProfile, model: ModelProfile, target: Target) -> tuple[Seconds, Seconds]:
-    """Time on the processor, and time on the CPU for the kinds that the processor cannot do."""
-    speed = _speed(device, target.processor, target.precision)
-    pace = _pace(device.processors[target.processor], speed, target)
-    if target.processor == "cpu":
-        return seconds(speed, target.precision, model, pace), Seconds()
-    known = speed.mac_per_s[target.precision]
-    left = {kind for kind, macs in macs_by_kind(model).items() if macs and kind not in known}
-    own = seconds(speed, target.precision, model, pace, without=left)
-    if not left:
-        return own, Seconds()
-    precision = target.precision if target.precision in device.processors["cpu"].precisions else "fp32"
-    cpu = _speed(device, "cpu", precision)
-    done = {kind for kind in LAYER_KINDS if kind not in left}
-    every_core = _pace(device.processors["cpu"], cpu, Target("device", "cpu", precision))
-    return own + handover(speed, model, left), seconds(cpu, precision, model, every_core, without=done)
-
-
-def _pace(processor: Processor, speed: Speed, target: Target) -> Pace:
-    threads = processor.cores if target.threads is None else min(target.threads, processor.cores)
-    share = 1.0
-    if target.frequency_hz is not None and processor.frequencies_hz:
-        share = target.frequency_hz / processor.frequencies_hz[-1]
-    amdahl = 1.0 - speed.parallel_fraction * (1.0 - 1.0 / threads)
-    slower = share ** -TRAFFIC_EXPONENT[processor.kind]
-    return Pace(amdahl / share, slower, 1.0 / share if processor.kind == "cpu" else 1.0)
 
 
 def _trust(device: DeviceProfile, target: Target) -> tuple[Method, float, float]:
     """How the speed is known, and the ends of the latency as factors: those of its rate of convolutions."""
     rate = device.figures[f"{target.processor}.speed.{target.precision}.conv_mac_per_s"]
-    value, low, high = (float(np.max(end or rate.value)) for end in (rate.value, rate.low, rate.high))
-    method = Method.DEFAULT if rate.method is Method.DEFAULT else Method.MODELLED
-    return method, value / high, value / low
+    value, low, high = (float(np.max(rate.value if end is None else end)) for end in (rate.value, rate.low, rate.high))
+    return max(rate.method, Method.MODELLED, key=_DOUBT.index), value / high, value / low

@@ -5,16 +5,21 @@ the roofline (Williams et al., CACM 2009) with its corner rounded, because a kin
 lie left of the ridge and some right.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
 from autoscale.model import ModelProfile
-from autoscale.profiles import Speed
+from autoscale.profiles import Processor, Speed
 from autoscale.profiles.schema import LAYER_KINDS
+from autoscale.target import Target
 
 SHARPNESS: Final = 2.0
 """How sharp the corner is: 1 adds the two times, infinity takes the longer."""
+
+TRAFFIC_EXPONENT: Final = {"cpu": 0.4, "gpu": 0.8, "npu": 0.0}
+"""Memory bandwidth goes with the processor's frequency to this power: the memory's own clock follows it, in part
+(Linux sdm845.dtsi votes 2.7 to 7.2 GB/s as the Adreno 630 goes from 342 to 710 MHz)."""
 
 VALUE_BYTES: Final = {"fp32": 4, "fp16": 2, "int8": 1}
 MACS_PER_VALUE: Final = 60.0
@@ -64,21 +69,28 @@ class Seconds:
         )
 
 
-def seconds(
-    speed: Speed, precision: str, model: ModelProfile, pace: Pace, without: Collection[str] = ()
-) -> Seconds:
-    """Time of one inference, but for the kinds of layers that another processor does."""
-    macs, values = macs_by_kind(model), values_by_kind(model)
-    kinds = [kind for kind in LAYER_KINDS if kind not in without]
-    layers = sum(getattr(model, kind) for kind in kinds)
+def seconds(speed: Speed, precision: str, model: ModelProfile, pace: Pace) -> Seconds:
+    """Time of one inference."""
+    rates, macs, values = speed.mac_per_s[precision], dict(macs_by_kind(model)), values_by_kind(model)
+    macs["conv"] = macs.get("conv", 0) - round(model.winograd_macs * (1.0 - 1.0 / speed.winograd))
+    value_s = VALUE_BYTES[precision] / speed.bandwidth_bytes_per_s * pace.traffic
+    layers = sum(getattr(model, kind) for kind in LAYER_KINDS)
     parts = [
-        corner(
-            macs.get(kind, 0) / rate_of(speed.mac_per_s[precision], kind) * pace.arithmetic,
-            values.get(kind, 0) * VALUE_BYTES[precision] / speed.bandwidth_bytes_per_s * pace.traffic,
-        )
-        for kind in kinds
+        corner(macs.get(kind, 0) / rate_of(rates, kind) * pace.arithmetic, values.get(kind, 0) * value_s)
+        for kind in LAYER_KINDS
     ]
     return sum(parts, Seconds(overhead_s=(speed.launch_s + layers * speed.layer_s) * pace.overhead))
+
+
+def pace_of(processor: Processor, speed: Speed, target: Target) -> Pace:
+    """The setting of a target: on all cores and at the highest frequency, unless it says otherwise."""
+    threads = processor.cores if target.threads is None else min(target.threads, processor.cores)
+    share = 1.0
+    if target.frequency_hz is not None and processor.frequencies_hz:
+        share = target.frequency_hz / processor.frequencies_hz[-1]
+    amdahl = 1.0 - speed.parallel_fraction * (1.0 - 1.0 / threads)
+    slower = share ** -TRAFFIC_EXPONENT[processor.kind]
+    return Pace(amdahl / share, slower, 1.0 / share if processor.kind == "cpu" else 1.0)
 
 
 def corner(arithmetic_s: float, traffic_s: float) -> Seconds:
@@ -89,11 +101,6 @@ def corner(arithmetic_s: float, traffic_s: float) -> Seconds:
     total_s = powers ** (1.0 / SHARPNESS)
     memory_s = total_s * traffic_s**SHARPNESS / powers
     return Seconds(total_s - memory_s, memory_s)
-
-
-def handover(speed: Speed, model: ModelProfile, left: Collection[str]) -> Seconds:
-    """Stopping and starting again around every layer that another processor does."""
-    return Seconds(overhead_s=speed.launch_s * sum(getattr(model, kind) for kind in left))
 
 
 def rate_of(rates: Mapping[str, float], kind: str) -> float:

@@ -53,7 +53,7 @@ _RADIO: Final = Table(
 
 def _processor(name: str, table: Table, *speed: str) -> dict[str, Table]:
     rates = {f"{name}.speed.{precision}": _RATES for precision in PRECISIONS}
-    return {name: table, f"{name}.speed": Table(needed=(*_SPEED, *speed)), **rates}
+    return {name: table, f"{name}.speed": Table(needed=(*_SPEED, *speed), optional=("winograd_ratio",)), **rates}
 
 
 DEVICE: Final[Schema] = {
@@ -100,7 +100,7 @@ LINK: Final[Schema] = {
 NETWORK: Final[Schema] = {
     "": Table(texts=("name", "title", "task")),
     "size": Table(needed=("parameters_values", "parameters_bytes", "input_bytes", "output_bytes"), is_needed=True),
-    **{kind: Table(needed=("count_layers", "work_macs", "moved_values")) for kind in LAYER_KINDS},
+    **{kind: Table(needed=("count_layers", "work_macs", "moved_values"), optional=("winograd_macs",)) for kind in LAYER_KINDS},
     "accuracy": Table(optional=tuple(f"{precision}_fraction" for precision in PRECISIONS), is_needed=True),
 }
 """A network."""
