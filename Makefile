@@ -1,7 +1,9 @@
 PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
-READY  := $(VENV)/.ready
+DEMO   := $(VENV)/.demo
+DEV    := $(VENV)/.dev
+PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench proto clean
@@ -9,29 +11,35 @@ READY  := $(VENV)/.ready
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
 
-$(READY): pyproject.toml constraints.txt
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AutoScale needs Python 3.11 or later")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
-	@touch $@
-
-demo: $(READY)  ## watch this machine decide, per query, where real networks run (under 3 minutes)
+demo: $(DEMO)  ## watch this machine decide, per query, where real networks run (2 minutes)
 	$(BIN)/autoscale demo
 
-test: $(READY)  ## the whole test suite
+test: $(DEV)  ## the whole test suite
 	$(BIN)/pytest
 
-check: $(READY)  ## lint, format, types, import rule
+check: $(DEV)  ## lint, format, types, import rule
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(READY)  ## speed and size, each beside its peer
+bench: $(DEV)  ## speed and size, each beside its peer and its target
 	$(BIN)/python -m benchmarks
 
-proto: $(READY)  ## regenerate the wire code from proto/
+proto: $(DEV)  ## regenerate the wire code from proto/
 	$(BIN)/python -m benchmarks.proto
 
 clean:  ## remove the virtual environment and caches
-	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
+
+$(BIN)/pip:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AutoScale needs Python 3.11 or later")'
+	$(PYTHON) -m venv $(VENV)
+
+$(DEMO): pyproject.toml constraints.txt | $(BIN)/pip
+	$(PIP) -e '.[demo]'
+	@touch $@
+
+$(DEV): pyproject.toml constraints.txt | $(BIN)/pip
+	$(PIP) -e '.[dev]'
+	@touch $@ $(DEMO)
