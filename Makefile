@@ -6,7 +6,7 @@ DEV    := $(VENV)/.dev
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench proto clean
+.PHONY: help demo test check bench fit proto clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
@@ -25,6 +25,9 @@ check: $(DEV)  ## lint, format, types, import rule
 
 bench: $(DEV)  ## speed and size, each beside its peer and its target
 	$(BIN)/python -m benchmarks
+
+fit: $(DEV)  ## the latency model against published measurements, one network left out at a time
+	$(BIN)/python -m benchmarks.fit
 
 proto: $(DEV)  ## regenerate the wire code from proto/
 	$(BIN)/python -m benchmarks.proto

@@ -46,8 +46,7 @@ class ModelProfile:
         other: layers of any other kind that a processor runs by itself: pooling, additions, attention products.
         values_by_kind: values moved to and from memory in one inference, split as the MACs: activations read and
             written, and parameters read; empty where they were not counted.
-        winograd_macs: those of ``conv`` whose filters are 3 x 3 with stride 1: Winograd's method computes them with
-            fewer multiplications.
+        spatial_macs: those of ``conv`` whose filters are larger than 1 x 1.
     """
 
     name: str
@@ -64,12 +63,12 @@ class ModelProfile:
     accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
     other: int = 0
     values_by_kind: Mapping[str, int] = field(default_factory=dict)
-    winograd_macs: int = 0
+    spatial_macs: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("conv", "depthwise_conv", "fully_connected", "recurrent", "other", "macs", "winograd_macs", "parameters"):
+        for name in ("conv", "depthwise_conv", "fully_connected", "recurrent", "other"):
             _check_count(name, getattr(self, name))
-        for name in ("parameter_bytes", "input_bytes", "output_bytes"):
+        for name in ("macs", "spatial_macs", "parameters", "parameter_bytes", "input_bytes", "output_bytes"):
             _check_count(name, getattr(self, name))
         for precision in self.accuracies:
             one_of("precision", precision, PRECISIONS, ModelError)

@@ -51,7 +51,7 @@ def _network_from(facts: Facts) -> ModelProfile:
         output_bytes=round(facts.number("size.output_bytes")),
         accuracies=_accuracies(facts),
         values_by_kind=_by_kind(facts, "moved_values"),
-        winograd_macs=round(facts.number("conv.winograd_macs")) if "conv.winograd_macs" in facts.figures else 0,
+        spatial_macs=round(facts.number("conv.spatial_macs")) if "conv.spatial_macs" in facts.figures else 0,
     )
 
 

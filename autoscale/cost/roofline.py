@@ -72,7 +72,7 @@ class Seconds:
 def seconds(speed: Speed, precision: str, model: ModelProfile, pace: Pace) -> Seconds:
     """Time of one inference."""
     rates, macs, values = speed.mac_per_s[precision], dict(macs_by_kind(model)), values_by_kind(model)
-    macs["conv"] = macs.get("conv", 0) - round(model.winograd_macs * (1.0 - 1.0 / speed.winograd))
+    macs["conv"] = macs.get("conv", 0) + round(model.spatial_macs * (1.0 / speed.spatial_ratio - 1.0))
     value_s = VALUE_BYTES[precision] / speed.bandwidth_bytes_per_s * pace.traffic
     layers = sum(getattr(model, kind) for kind in LAYER_KINDS)
     parts = [

@@ -21,8 +21,8 @@ class Speed:
         layer_s: fixed cost of one layer.
         bandwidth_bytes_per_s: memory traffic it can sustain.
         parallel_fraction: share of the work that more threads speed up (Amdahl); 0 where there is one queue.
-        winograd: how many times faster it does convolutions of 3 x 3 and stride 1; 1 where its framework does not use
-            Winograd's method.
+        spatial_ratio: MAC/s of convolutions larger than 1 x 1, as a factor of ``conv``: above 1 where the framework
+            saves multiplications (Winograd's method), below where it has to gather the windows first.
         mac_per_s: precision to layer kind to effective multiply-accumulates a second.
     """
 
@@ -30,7 +30,7 @@ class Speed:
     layer_s: float
     bandwidth_bytes_per_s: float
     parallel_fraction: float
-    winograd: float
+    spatial_ratio: float
     mac_per_s: Mapping[str, Mapping[str, float]]
 
 
@@ -123,6 +123,6 @@ def _speed(facts: Facts, kind: str) -> Speed:
         facts.number(f"{at}.layer_s"),
         facts.number(f"{at}.bandwidth_gb_per_s") * 1e9,
         facts.number(f"{at}.parallel_fraction") if kind == "cpu" else 0.0,
-        facts.number(f"{at}.winograd_ratio") if f"{at}.winograd_ratio" in facts.figures else 1.0,
+        facts.number(f"{at}.spatial_ratio") if f"{at}.spatial_ratio" in facts.figures else 1.0,
         {precision: kinds for precision, kinds in rates.items() if kinds},
     )

@@ -53,7 +53,7 @@ _RADIO: Final = Table(
 
 def _processor(name: str, table: Table, *speed: str) -> dict[str, Table]:
     rates = {f"{name}.speed.{precision}": _RATES for precision in PRECISIONS}
-    return {name: table, f"{name}.speed": Table(needed=(*_SPEED, *speed), optional=("winograd_ratio",)), **rates}
+    return {name: table, f"{name}.speed": Table(needed=(*_SPEED, *speed), optional=("spatial_ratio",)), **rates}
 
 
 DEVICE: Final[Schema] = {
@@ -84,6 +84,8 @@ DEVICE: Final[Schema] = {
 }
 """A device or server."""
 
+_LAYERS: Final = Table(needed=("count_layers", "work_macs", "moved_values"))
+
 LINK: Final[Schema] = {
     "": Table(texts=("name", "title", "radio_name", "signal")),
     "rate": Table(
@@ -100,7 +102,8 @@ LINK: Final[Schema] = {
 NETWORK: Final[Schema] = {
     "": Table(texts=("name", "title", "task")),
     "size": Table(needed=("parameters_values", "parameters_bytes", "input_bytes", "output_bytes"), is_needed=True),
-    **{kind: Table(needed=("count_layers", "work_macs", "moved_values"), optional=("winograd_macs",)) for kind in LAYER_KINDS},
+    **dict.fromkeys(LAYER_KINDS, _LAYERS),
+    "conv": Table(_LAYERS.needed, optional=("spatial_macs",)),
     "accuracy": Table(optional=tuple(f"{precision}_fraction" for precision in PRECISIONS), is_needed=True),
 }
 """A network."""

@@ -1,0 +1,1 @@
+"""Speeds of processors from measured latencies: the data, the studies, the fit."""
