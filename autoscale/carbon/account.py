@@ -1,0 +1,168 @@
+"""What a query emitted, by who and how: operational and embodied, of the device, the network and the remote machine.
+
+Everything that changes by the hour and not by the query is worked out beforehand, into grams per joule, second and
+byte; a query then costs a few multiplications.
+
+>>> from autoscale.carbon.footprint import product_footprint
+>>> from autoscale.carbon.network import load_network_share
+>>> from autoscale.carbon.yearly import YearlyAverages
+>>> grid = YearlyAverages()
+>>> phone = Machine(grid.at("FR", 0.0), product_footprint("phone").g_per_s())
+>>> server = Machine(grid.at("IE", 0.0), product_footprint("server").g_per_s(utilisation=0.5, share=0.1), pue=1.1)
+>>> account = CarbonAccount(phone, load_network_share("fixed"), grid.at("FR", 0.0), server)
+>>> spent = account.grams(device_j=0.08, device_s=0.05, moved_bytes=150e3, remote_j=0.5, remote_s=0.01)
+>>> round(spent.operational_g.total * 1e3, 3), round(spent.embodied_g.total * 1e3, 3)
+(0.298, 0.29)
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from autoscale.carbon.intensity import Intensity
+from autoscale.carbon.network import NO_NETWORK, NetworkShare
+from autoscale.carbon.range import ZERO_RANGE, Range
+from autoscale.errors import InvalidInput
+from autoscale.outcome import Method, Split
+
+FIGURES: Final = ("carbon_operational_g", "carbon_embodied_g")
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """A machine that queries run on.
+
+    Attributes:
+        intensity: of its electricity, where and when it was drawn (of a phone: what is in its battery).
+        making_g_per_s: gCO2e of its making for each second it is held, from ``Footprint.g_per_s``.
+        pue: power usage effectiveness of its building; 1 where there is none.
+
+    Raises:
+        InvalidInput: a PUE below 1.
+    """
+
+    intensity: Intensity
+    making_g_per_s: Range = ZERO_RANGE
+    pue: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 1.0 <= self.pue < float("inf"):
+            raise InvalidInput(f"pue is {self.pue}; allowed: 1 or more")
+
+
+class QueryCarbon(NamedTuple):
+    """Grams of CO2e of one query, as ``Outcome`` takes them, and the joules of the network."""
+
+    operational_g: Split
+    embodied_g: Split
+    network_j: float
+
+
+@dataclass(frozen=True, slots=True)
+class Rates:
+    """One end of the range, ready to multiply."""
+
+    device_g_per_j: float
+    device_g_per_s: float
+    network_j_per_byte: float
+    network_g_per_j: float
+    network_g_per_byte: float
+    remote_g_per_j: float
+    remote_g_per_s: float
+
+    def grams(
+        self, device_j: float, device_s: float, moved_bytes: float, remote_j: float, remote_s: float
+    ) -> QueryCarbon:
+        """A query's carbon at this end of the range; arguments as for :meth:`CarbonAccount.grams`."""
+        network_j = moved_bytes * self.network_j_per_byte
+        return QueryCarbon(
+            Split(device_j * self.device_g_per_j, network_j * self.network_g_per_j, remote_j * self.remote_g_per_j),
+            Split(
+                device_s * self.device_g_per_s, moved_bytes * self.network_g_per_byte, remote_s * self.remote_g_per_s
+            ),
+            network_j,
+        )
+
+
+class CarbonAccount:
+    """Turns joules, seconds and bytes of a query into grams.
+
+    Args:
+        device: the machine that asks.
+        network: what a byte takes; nothing where no query leaves the device.
+        network_intensity: of the network's electricity; the device's where None is given.
+        remote: the machine that answers; None where the account is the device's alone.
+
+    Raises:
+        InvalidInput: average and marginal intensities mixed; a ``default`` that stands in may be of the other kind.
+
+    Attributes:
+        kinds: ``device``, ``network``, ``remote`` to ``average`` or ``marginal``.
+        low: rates at the low end; ``mid`` and ``high`` likewise. Outcomes hold mid; reports ask all three.
+        methods: figure (``carbon_operational_g.device``, ...) to how its rate is known. Joules that are modelled make
+            an operational figure modelled too, however well its rate is known.
+    """
+
+    def __init__(
+        self,
+        device: Machine,
+        network: NetworkShare = NO_NETWORK,
+        network_intensity: Intensity | None = None,
+        remote: Machine | None = None,
+    ) -> None:
+        carrying = network_intensity or device.intensity
+        machines = {"device": device.intensity, "network": carrying} | ({"remote": remote.intensity} if remote else {})
+        self.kinds = {name: each.kind for name, each in machines.items()}
+        if len({each.kind for each in machines.values() if each.method is not Method.DEFAULT}) > 1:
+            raise InvalidInput(f"intensities are {self.kinds}; allowed: average or marginal throughout an account")
+        ends = (_rates(end, device, network, carrying, remote) for end in ("low", "mid", "high"))
+        self.low, self.mid, self.high = ends
+        self.methods = _methods(device, network, carrying, remote)
+
+    def grams(
+        self,
+        device_j: float,
+        device_s: float,
+        moved_bytes: float = 0.0,
+        remote_j: float = 0.0,
+        remote_s: float = 0.0,
+    ) -> QueryCarbon:
+        """The best estimate of a query's carbon.
+
+        Args:
+            device_j: joules of the device, its radio with it.
+            device_s: how long it was held.
+            moved_bytes: to and fro together, over the network.
+            remote_j: joules of the remote machine, without its building's.
+            remote_s: how long it was held.
+        """
+        return self.mid.grams(device_j, device_s, moved_bytes, remote_j, remote_s)
+
+
+def _rates(end: str, device: Machine, network: NetworkShare, carrying: Intensity, remote: Machine | None) -> Rates:
+    def of(span: Range) -> float:
+        return float(getattr(span, end))
+
+    return Rates(
+        of(device.intensity.g_per_j) * device.pue,
+        of(device.making_g_per_s),
+        of(network.energy_j_per_byte),
+        of(carrying.g_per_j),
+        of(network.making_g_per_byte),
+        of(remote.intensity.g_per_j) * remote.pue if remote else 0.0,
+        of(remote.making_g_per_s) if remote else 0.0,
+    )
+
+
+def _methods(device: Machine, network: NetworkShare, carrying: Intensity, remote: Machine | None) -> dict[str, Method]:
+    """The network's are always averages; a footprint spread over a life that is only expected is modelled."""
+    operational, embodied = FIGURES
+    methods = {f"{operational}.device": _rate_method(device.intensity), f"{embodied}.device": Method.MODELLED}
+    if network is not NO_NETWORK:
+        methods |= dict.fromkeys(("energy_j.network", f"{operational}.network", f"{embodied}.network"), Method.DEFAULT)
+    if remote:
+        methods |= {f"{operational}.remote": _rate_method(remote.intensity), f"{embodied}.remote": Method.MODELLED}
+    return methods
+
+
+def _rate_method(intensity: Intensity) -> Method:
+    return Method.MODELLED if intensity.method is Method.MEASURED else intensity.method

@@ -1,0 +1,64 @@
+"""Hourly intensities from a file: what was recorded for the very hours that are accounted for.
+
+Rules, for a time that is asked for: the row whose step holds it counts as it stands. Where rows are missing, up to
+``longest_gap_s`` is interpolated linearly between the neighbours (``modelled``); a longer gap, and what lies before or
+after the file, falls back on the yearly average (``default``). A row with an empty figure is a missing hour.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from autoscale.carbon.intensity import Intensity, IntensitySource, Kind
+from autoscale.carbon.intensity_csv import read_intensity_csv
+from autoscale.carbon.series import Sample, Series
+from autoscale.carbon.yearly import YearlyAverages
+
+LONGEST_GAP_S: Final = 3 * 3600.0
+
+
+class HourlyIntensity(IntensitySource):
+    """Intensities of the places of a file.
+
+    Args:
+        path: CSV, as :func:`autoscale.carbon.intensity_csv.read_intensity_csv` takes it.
+        place: whose intensities they are, where the file has no column that says so.
+        kind: ``average`` or ``marginal``; a file cannot tell.
+        longest_gap_s: the most that is interpolated.
+        fallback: answers what the file does not; the yearly averages where None is given.
+
+    Raises:
+        TraceError: the file cannot be read, or one of its lines is wrong.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        place: str | None = None,
+        kind: Kind = "average",
+        longest_gap_s: float = LONGEST_GAP_S,
+        fallback: IntensitySource | None = None,
+    ) -> None:
+        self.kind = kind
+        self._path = Path(path)
+        self._series: Mapping[str, Series] = {
+            name.casefold(): each for name, each in read_intensity_csv(path, place).items()
+        }
+        self._longest_gap_s = longest_gap_s
+        self._fallback = fallback or YearlyAverages()
+
+    def at(self, place: str, time_s: float) -> Intensity:
+        """The file's figure for the time, or what the rules above put in its place."""
+        series = self._series.get(place.casefold())
+        if series is None:
+            return self._fallback.at(place, time_s)
+        sample = series.covering(time_s)
+        if sample is not None:
+            return self._intensity(sample, f"{self._path.name}, {place}")
+        sample = series.interpolated(time_s, self._longest_gap_s)
+        if sample is not None:
+            return self._intensity(sample, f"{self._path.name}, {place}, interpolated over missing rows")
+        return self._fallback.at(place, time_s)
+
+    def _intensity(self, sample: Sample, source: str) -> Intensity:
+        return Intensity.of(sample.range_g_per_kwh, self.kind, source, sample.time_s, sample.method)

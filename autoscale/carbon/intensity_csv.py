@@ -1,0 +1,121 @@
+"""Reads hourly carbon intensities from CSV: ``time,g_per_kwh[,zone]``, or Electricity Maps' own columns.
+
+Times are ISO 8601 and UTC where they name no zone. Electricity Maps' life-cycle column counts where it is there, else
+the direct one. Rows that its column of estimates marks are ``modelled``.
+"""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from autoscale.carbon.series import Sample, Series
+from autoscale.errors import TraceError, listing
+from autoscale.outcome import Method
+
+_TIME: Final = ("time", "datetime (utc)")
+_FIGURE: Final = (
+    "g_per_kwh",
+    "carbon intensity gco2eq/kwh (life cycle)",
+    "carbon intensity gco2eq/kwh (lca)",
+    "carbon intensity gco2eq/kwh (direct)",
+)
+_ZONE: Final = ("zone", "zone id")
+_ESTIMATED: Final = ("estimated", "data estimated")
+_TRUE: Final = ("1", "true")
+
+
+@dataclass(frozen=True, slots=True)
+class _Columns:
+    """Where each thing stands in a row; None where the file has no such column."""
+
+    time: int
+    figure: int
+    zone: int | None
+    estimated: int | None
+
+
+def read_intensity_csv(path: str | Path, place: str | None = None) -> dict[str, Series]:
+    """The series of each zone of a file.
+
+    Args:
+        path: the file, UTF-8.
+        place: the zone's name where the file has no column for it.
+
+    Raises:
+        TraceError: not a readable file, a column that is missing, no zone at all; a time or figure that is none, is
+            negative, NaN or infinite, a time that repeats or goes back: the message names the line.
+    """
+    path = Path(path)
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            columns = _columns(path, next(reader, []), place)
+            zones = _zones(path, columns, place, [(reader.line_num, row) for row in reader if any(row)])
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise TraceError(f"{path}: not a readable CSV file: {error}") from error
+    if not zones:
+        raise TraceError(f"{path} holds no carbon intensity; allowed: at least one row with a figure")
+    return {zone: Series(samples) for zone, samples in zones.items()}
+
+
+def _columns(path: Path, header: Sequence[str], place: str | None) -> _Columns:
+    names = [name.strip().casefold().replace("₂", "2") for name in header]
+
+    def find(spellings: Sequence[str]) -> int | None:
+        return next((names.index(each) for each in spellings if each in names), None)
+
+    time, figure, zone = find(_TIME), find(_FIGURE), find(_ZONE)
+    if time is None or figure is None:
+        raise TraceError(
+            f"{path}, line 1: the columns are {listing(header)}; allowed: time and g_per_kwh, or Electricity Maps' "
+            "'Datetime (UTC)' and 'Carbon intensity gCO2eq/kWh (Life cycle)'"
+        )
+    if zone is None and place is None:
+        raise TraceError(f"{path} has no column 'zone'; say whose intensities they are with place=")
+    return _Columns(time, figure, zone, find(_ESTIMATED))
+
+
+def _zones(
+    path: Path, columns: _Columns, place: str | None, rows: Sequence[tuple[int, Sequence[str]]]
+) -> Mapping[str, list[Sample]]:
+    zones: dict[str, list[Sample]] = {}
+    for line, row in rows:
+        where = f"{path}, line {line}"
+        if len(row) <= max(columns.time, columns.figure, columns.zone or 0, columns.estimated or 0):
+            raise TraceError(f"{where}: {len(row)} cells; allowed: as many as the header")
+        if row[columns.figure].strip():
+            zone = row[columns.zone].strip() if columns.zone is not None else str(place)
+            _append(where, zones.setdefault(zone, []), _sample(where, columns, row))
+    return zones
+
+
+def _append(where: str, samples: list[Sample], sample: Sample) -> None:
+    if samples and sample.time_s <= samples[-1].time_s:
+        what = "repeats" if sample.time_s == samples[-1].time_s else "goes back from"
+        before = datetime.fromtimestamp(samples[-1].time_s, UTC).isoformat()
+        raise TraceError(f"{where}: the time {what} {before} above; allowed: times that increase")
+    samples.append(sample)
+
+
+def _sample(where: str, columns: _Columns, row: Sequence[str]) -> Sample:
+    time_s = _parsed(where, row[columns.time], _time_s, "an ISO 8601 time, UTC unless it names its zone")
+    g_per_kwh = _parsed(where, row[columns.figure], float, "a number of gCO2e/kWh, 0 or more")
+    if not 0.0 <= g_per_kwh < float("inf"):
+        raise TraceError(f"{where}: g_per_kwh is {row[columns.figure]}; allowed: 0 or more, finite")
+    is_estimated = columns.estimated is not None and row[columns.estimated].strip().casefold() in _TRUE
+    return Sample(time_s, g_per_kwh, Method.MODELLED if is_estimated else Method.MEASURED)
+
+
+def _parsed(where: str, cell: str, parse: Callable[[str], float], allowed: str) -> float:
+    try:
+        return parse(cell.strip())
+    except (ValueError, OverflowError) as error:
+        raise TraceError(f"{where}: '{cell}'; allowed: {allowed}") from error
+
+
+def _time_s(text: str) -> float:
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

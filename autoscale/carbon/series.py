@@ -1,0 +1,94 @@
+"""Carbon intensities over time, looked up at any moment; shared by files and live sources."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscale.carbon.range import Range
+from autoscale.errors import InvalidInput
+from autoscale.outcome import Method
+
+SPREAD: Final = {Method.MEASURED: 0.05, Method.MODELLED: 0.2}
+"""How far off an hour's figure may be, as a fraction. Settled hours: twice the 2 to 3 % by which two revisions of
+Electricity Maps' hours of 2022 differ on average (umassos/decarbonization-potential, commit 3493a630). Estimates and
+forecasts: the upper end of the day-ahead errors of CarbonCast (Maji et al., BuildSys 2022, as recalled)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """A figure that holds from a time on.
+
+    Attributes:
+        time_s: since 1970 UTC.
+        g_per_kwh: gCO2e/kWh.
+        method: ``measured`` where it is settled, ``modelled`` where it is estimated or forecast.
+    """
+
+    time_s: float
+    g_per_kwh: float
+    method: Method = Method.MEASURED
+
+    @property
+    def range_g_per_kwh(self) -> Range:
+        """The figure within what its method leaves open, gCO2e/kWh."""
+        return Range.about(self.g_per_kwh, SPREAD[self.method])
+
+
+class Series:
+    """Samples in the order of time, each holding for one step.
+
+    Args:
+        samples: at least one, times that increase.
+        step_s: how long each holds; the most frequent distance where None is given, one hour for a lone sample.
+
+    Raises:
+        InvalidInput: no samples, times that do not increase, a figure that is negative, NaN or infinite.
+    """
+
+    def __init__(self, samples: Sequence[Sample], step_s: float | None = None) -> None:
+        self.samples = tuple(samples)
+        self._time_s: NDArray[np.float64] = np.array([each.time_s for each in samples])
+        steps = np.diff(self._time_s)
+        figures = np.array([each.g_per_kwh for each in samples])
+        if not self.samples or not (steps > 0.0).all() or not ((figures >= 0.0) & np.isfinite(figures)).all():
+            raise InvalidInput("samples of carbon intensity: allowed: one or more, times that increase, 0 or more")
+        self.step_s = step_s or _most_frequent(steps)
+
+    def covering(self, time_s: float) -> Sample | None:
+        """The sample whose step holds the time."""
+        index = self._before(time_s)
+        if index < 0 or time_s >= self.samples[index].time_s + self.step_s:
+            return None
+        return self.samples[index]
+
+    def interpolated(self, time_s: float, longest_gap_s: float) -> Sample | None:
+        """On the line between the neighbours of a gap, where no more than ``longest_gap_s`` is missing."""
+        index = self._before(time_s)
+        if not 0 <= index < len(self.samples) - 1:
+            return None
+        left, right = self.samples[index : index + 2]
+        if right.time_s - left.time_s - self.step_s > longest_gap_s:
+            return None
+        part = (time_s - left.time_s) / (right.time_s - left.time_s)
+        return Sample(time_s, left.g_per_kwh + part * (right.g_per_kwh - left.g_per_kwh), Method.MODELLED)
+
+    def held(self, time_s: float, longest_s: float) -> Sample | None:
+        """The last sample, as an estimate, for no more than ``longest_s`` after its step ended."""
+        last = self.samples[-1]
+        age_s = time_s - last.time_s - self.step_s
+        return Sample(last.time_s, last.g_per_kwh, Method.MODELLED) if 0.0 <= age_s <= longest_s else None
+
+    def within(self, from_s: float, until_s: float) -> list[Sample]:
+        """The samples whose step touches a span of time."""
+        return [each for each in self.samples if each.time_s + self.step_s > from_s and each.time_s < until_s]
+
+    def _before(self, time_s: float) -> int:
+        return int(np.searchsorted(self._time_s, time_s, side="right")) - 1
+
+
+def _most_frequent(steps: NDArray[np.float64]) -> float:
+    lengths, counts = np.unique(steps, return_counts=True)
+    return float(lengths[counts.argmax()]) if steps.size else 3600.0

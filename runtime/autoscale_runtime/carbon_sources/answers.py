@@ -1,0 +1,67 @@
+"""What a caller gives and a server answers, taken apart and checked."""
+
+import os
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from autoscale.errors import InvalidInput
+
+
+class Unusable(Exception):
+    """A document that does not have the shape its server promises."""
+
+
+def from_environment(variable: str, given: str | None, purpose: str) -> str:
+    """What the caller gave, else what the environment holds.
+
+    Raises:
+        InvalidInput: neither, or not printable ASCII.
+    """
+    found = (given or os.environ.get(variable, "")).strip()
+    if not found or not found.isprintable() or not found.isascii():
+        wrong = "is missing" if not found else "holds characters that no header can"
+        raise InvalidInput(f"{purpose} {wrong}; allowed: given to the source, or in the environment as {variable}")
+    return found
+
+
+def time_of(text: Any) -> float:
+    """An ISO 8601 time as seconds since 1970; UTC where it names no zone.
+
+    Raises:
+        Unusable: not one.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    except (TypeError, ValueError) as error:
+        raise Unusable(f"time is {text!r}; allowed: ISO 8601") from error
+
+
+def iso(time_s: float) -> str:
+    """A time as servers take it, to the second: ``2024-05-01T12:00:00Z``."""
+    return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def rows_of(document: Any, *keys: str) -> list[Mapping[str, Any]]:
+    """The list of objects under the first of some keys that a document has.
+
+    Raises:
+        Unusable: none of them, or something else there.
+    """
+    found = next((document[key] for key in keys if isinstance(document, dict) and key in document), None)
+    if not isinstance(found, list) or not all(isinstance(row, dict) for row in found):
+        raise Unusable(f"the answer has no list '{keys[0]}'")
+    return found
+
+
+def figure_of(row: Mapping[str, Any], key: str) -> float | None:
+    """A figure of a row; None where the server has none.
+
+    Raises:
+        Unusable: something that is no number.
+    """
+    value = row.get(key)
+    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        raise Unusable(f"{key} is {value!r}; allowed: a number")
+    return value

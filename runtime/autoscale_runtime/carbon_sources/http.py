@@ -1,0 +1,103 @@
+"""One GET of one JSON document: the only place that talks HTTP.
+
+The standard library does: a handful of requests an hour, GET and JSON only, need no pool and no package more. A
+redirect is refused, since it would carry the key to whoever it points to.
+"""
+
+import json
+from collections.abc import Mapping
+from http.client import HTTPException, HTTPMessage
+from typing import IO, Any, Final
+from urllib.error import HTTPError
+from urllib.parse import urlencode, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from autoscale.errors import InvalidInput
+
+TIMEOUT_S: Final = 10.0
+LARGEST_BYTES: Final = 16 * 2**20
+_HERE: Final = ("127.0.0.1", "::1", "localhost")
+
+
+class HttpFailure(Exception):
+    """A server did not give the document.
+
+    Attributes:
+        status: the HTTP status; None where there was no answer.
+        retry_after_s: how long the server asked to be left alone; None where it did not say.
+    """
+
+    def __init__(self, problem: str, status: int | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(problem)
+        self.status = status
+        self.retry_after_s = retry_after_s
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    def redirect_request(
+        self, req: Request, fp: IO[bytes], code: int, msg: str, headers: HTTPMessage, newurl: str
+    ) -> None:
+        return None
+
+
+class JsonClient:
+    """Gets documents below one address.
+
+    Args:
+        base_url: ``https://``, or ``http://`` on this machine or where no key is sent.
+        headers: sent with every request.
+        timeout_s: the longest that one answer may take to begin.
+
+    Raises:
+        InvalidInput: not an address, or a key that would cross a network in the clear.
+    """
+
+    def __init__(self, base_url: str, headers: Mapping[str, str] | None = None, timeout_s: float = TIMEOUT_S) -> None:
+        parts = urlsplit(base_url)
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise InvalidInput(f"address is '{base_url}'; allowed: https://host/path, or http://")
+        self._base_url = base_url.rstrip("/")
+        self._headers = {"Accept": "application/json", "User-Agent": "autoscale-inference", **(headers or {})}
+        self._timeout_s = timeout_s
+        self._opener = build_opener(_NoRedirect)
+        self._is_private = parts.scheme == "https" or parts.hostname in _HERE
+        self._check(headers)
+
+    def get(self, path: str, query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None) -> Any:
+        """The document at a path; None where the server has nothing (204).
+
+        Raises:
+            HttpFailure: no answer, another status than 2xx, more than 16 MiB, or not JSON.
+            InvalidInput: a key that would cross a network in the clear.
+        """
+        self._check(headers)
+        url = f"{self._base_url}{path}" + (f"?{urlencode(query)}" if query else "")
+        request = Request(url, headers={**self._headers, **(headers or {})})
+        try:
+            with self._opener.open(request, timeout=self._timeout_s) as response:
+                body = response.read(LARGEST_BYTES + 1)
+        except HTTPError as error:
+            with error:
+                raise HttpFailure(f"{url} answered {error.code} {error.reason}", error.code, _wait_s(error)) from error
+        except (OSError, HTTPException) as error:
+            raise HttpFailure(f"{url} did not answer: {error}") from error
+        return _document(url, body)
+
+    def _check(self, headers: Mapping[str, str] | None) -> None:
+        if headers and not self._is_private:
+            raise InvalidInput(f"{self._base_url} would get a key in the clear; allowed: https://, or this machine")
+
+
+def _document(url: str, body: bytes) -> Any:
+    if len(body) > LARGEST_BYTES:
+        raise HttpFailure(f"{url} answered with more than {LARGEST_BYTES} bytes")
+    try:
+        return json.loads(body) if body else None
+    except ValueError as error:
+        raise HttpFailure(f"{url} answered with something that is not JSON: {error}") from error
+
+
+def _wait_s(error: HTTPError) -> float | None:
+    """Seconds from ``Retry-After``; a date there is left to the own back-off."""
+    text = error.headers.get("Retry-After", "").strip()
+    return float(text) if text.isdecimal() else None
