@@ -1,1 +1,11 @@
-"""The simulator: worlds with network variance, as Gymnasium environments."""
+"""The simulator: worlds with stochastic variance, for agents (``SimWorld``) and as Gymnasium environments.
+
+Importing it registers ``AutoScale/EdgeInference-v0`` where Gymnasium is installed.
+"""
+
+from importlib.util import find_spec
+
+if find_spec("gymnasium") is not None:
+    from autoscale_envs.registration import register
+
+    register()

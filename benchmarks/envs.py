@@ -1,0 +1,90 @@
+"""What a step of the simulator costs: the native vector environment, the scalar one, and the agents' world.
+
+Run from the root: ``python -m benchmarks.envs``.
+"""
+
+from collections.abc import Callable
+from time import process_time
+from typing import Any, Final
+
+import numpy as np
+from gymnasium.vector import SyncVectorEnv
+
+from autoscale.agents.base import Choice
+from autoscale_envs.edge import EdgeInferenceEnv
+from autoscale_envs.options import WorldOptions
+from autoscale_envs.tables import make_tables
+from autoscale_envs.vector import EdgeInferenceVectorEnv
+from autoscale_envs.world import SimWorld
+
+Row = dict[str, Any]
+
+ENVIRONMENTS: Final = 1024
+PEERS: Final = 64
+"""SyncVectorEnv steps one after the other, so its rate does not depend on how many there are."""
+SCENARIO: Final = "D4"
+"""All physics on: co-runners that change, wandering signals and rates, heat, battery, queue, hidden factors."""
+REPEATS: Final = 4
+
+
+def best_rate(step: Callable[[int], object], steps: int, warm_up: int) -> float:
+    """Steps a second of processor time, the best of several runs: other work on the machine can only take from it."""
+    for number in range(warm_up):
+        step(number)
+    return max(_rate(step, steps) for _ in range(REPEATS))
+
+
+def run() -> list[Row]:
+    """Time the environments, one core, all in this process."""
+    native = EdgeInferenceVectorEnv(ENVIRONMENTS, scenario=SCENARIO)
+    native_rate = ENVIRONMENTS * _vector_rate(native, steps=256, warm_up=64)
+    peer = SyncVectorEnv([lambda: EdgeInferenceEnv(scenario=SCENARIO)] * PEERS)
+    peer_rate = PEERS * _vector_rate(peer, steps=32, warm_up=1)
+    return [
+        _row(f"vector env, {ENVIRONMENTS}", native_rate, "queries/s", 2e6, f"SyncVectorEnv, {PEERS}: {peer_rate:.0f}"),
+        _row("vector env / SyncVectorEnv", native_rate / peer_rate, "x", 50.0),
+        _row("scalar env", _scalar_rate(), "steps/s", 1e4),
+        _row("SimWorld, observe and perform", _world_rate(), "steps/s", 1e6 / 60.0),
+    ]
+
+
+def main() -> None:
+    """Print the rows."""
+    for row in run():
+        print(f"{row['name']:30} {row['value']:12.0f} {row['unit']:10} >= {row['target']:<9.0f} {row['peer']}")
+
+
+def _rate(step: Callable[[int], object], steps: int) -> float:
+    start = process_time()
+    for number in range(steps):
+        step(number)
+    return steps / (process_time() - start)
+
+
+def _vector_rate(env: EdgeInferenceVectorEnv | SyncVectorEnv[Any, Any], steps: int, warm_up: int) -> float:
+    actions = np.random.default_rng(0).integers(0, 66, (16, env.num_envs))
+    env.reset(seed=0)
+    return best_rate(lambda number: env.step(actions[number % 16]), steps, warm_up)
+
+
+def _scalar_rate() -> float:
+    env = EdgeInferenceEnv(scenario=SCENARIO, queries=10**9)
+    env.reset(seed=0)
+    return best_rate(lambda number: env.step(number % 66), steps=2000, warm_up=64)
+
+
+def _world_rate() -> float:
+    world = SimWorld(make_tables(WorldOptions(scenario=SCENARIO)))
+
+    def step(number: int) -> None:
+        world.perform(None, world.observe(), Choice(number % 66, 1.0))
+
+    return best_rate(step, steps=2000, warm_up=64)
+
+
+def _row(name: str, value: float, unit: str, target: float, peer: str = "") -> Row:
+    return {"name": name, "value": value, "unit": unit, "target": target, "peer": peer}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,201 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from autoscale.cost import transfer
+from autoscale.networks import load_network
+from autoscale.profiles import load_device, load_link
+from autoscale.target import Target
+from autoscale_envs import battery, hidden, intensity, interference, network, processes, server, thermal, workload
+from autoscale_envs.options import WorldOptions
+from autoscale_envs.scenarios import SCENARIOS, Signal
+from autoscale_envs.tables import make_tables
+from autoscale_envs.vector import EdgeInferenceVectorEnv
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.5, 0.99])
+def test_gauss_markov_has_variance_one_and_the_right_memory(rho: float) -> None:
+    path = processes.gauss_markov(RNG.standard_normal((64, 1, 4000)), RNG.standard_normal((1, 4000)), np.array([rho]))
+    path = path[:, 0]
+    assert path.var() == pytest.approx(1.0, abs=0.05)
+    assert np.mean(path[1:] * path[:-1]) == pytest.approx(rho, abs=0.03)
+
+
+def test_gauss_markov_goes_on_from_block_to_block() -> None:
+    normals, start, rho = RNG.standard_normal((10, 2, 3)), np.zeros((2, 3)), np.array([0.9, 0.0])
+    whole = processes.gauss_markov(normals, start, rho)
+    first = processes.gauss_markov(normals[:4], start, rho)
+    second = processes.gauss_markov(normals[4:], first[-1], rho)
+    assert (np.concatenate([first, second]) == whole).all()
+
+
+def test_regimes_stay_and_are_drawn_by_weight() -> None:
+    cumulative = np.array([0.2, 1.0])
+    path = processes.regimes(RNG.random((64, 4000)), np.zeros(4000, dtype=np.intp), 0.25, cumulative)
+    assert path[-20:].mean() == pytest.approx(0.8, abs=0.02)
+    switched = np.mean(path[1:] != path[:-1])
+    assert switched == pytest.approx(0.25 * 2 * 0.2 * 0.8, abs=0.01)
+
+
+def test_a_regime_is_kept_from_the_block_before() -> None:
+    path = processes.regimes(np.full((5, 2), 0.9), np.array([3, 1]), 0.5, np.array([0.25, 0.5, 0.75, 1.0]))
+    assert path.tolist() == [[3, 1]] * 5
+
+
+def test_all_networks_ask_equally_often_several_times_in_a_row() -> None:
+    asks = workload.next_networks(RNG.random((64, 4000)), np.zeros(4000, dtype=np.intp), 4)
+    assert np.bincount(asks[40:].ravel()) / asks[40:].size == pytest.approx(0.25, abs=0.02)
+    assert np.mean(asks[1:] == asks[:-1]) > 0.85
+
+
+def test_gaps_have_the_mean_that_was_asked() -> None:
+    assert workload.gaps(RNG.random(100_000), 0.5).mean() == pytest.approx(0.5, rel=0.02)
+
+
+@pytest.mark.parametrize("link_name", ["wifi", "lte"])
+def test_moving_a_query_costs_what_the_engine_says(link_name: str) -> None:
+    link, device, model = load_link(link_name), load_device("mi8pro"), load_network("mobilenet-v1")
+    radio = device.radios[link.radio_name]
+    rssi_dbm, factor = np.array([[-60.0, -75.5, -90.0]]), np.array([[1.0, 0.7, 1.3]])
+    conditions = network.Conditions(rssi_dbm, factor, np.ones(3), np.ones(3))
+    seen = network.passage(network.make_path(link, radio, (model,)), conditions, np.zeros((1, 3), dtype=np.intp))
+    whole = transfer(link, radio, model.input_bytes, model.output_bytes, rssi_dbm, rate_factor=factor)
+    waiting_j = radio.tail_w * link.round_trip_s
+    np.testing.assert_allclose(seen.move_s, whole.send_s + whole.receive_s, rtol=1e-9)
+    np.testing.assert_allclose(seen.move_j, whole.energy_j - waiting_j, rtol=1e-9)
+    np.testing.assert_allclose(seen.round_trip_s, whole.wait_s, rtol=1e-9)
+
+
+def test_the_remote_costs_of_a_world_are_the_engines() -> None:
+    """A cloud query of a calm world: the paper's formula over the link, and the tail it adds."""
+    tables = make_tables(WorldOptions(networks=("resnet-50",), hidden_sigma=0.0))
+    env = EdgeInferenceVectorEnv(1, networks=("resnet-50",), hidden_sigma=0.0, gap_s=100.0)
+    env.reset(seed=0)
+    query = env._streams.now_at(0)
+    infos = env.step(np.array([65]))[4]
+    radio, remote_s = tables.radios[1], tables.costs.latency_s[0, 65]
+    latency_s = (remote_s + query.cloud_move_s) * query.latency_noise + query.cloud_wait_s + query.queue_s
+    latency_s += query.cloud_surprise_s
+    waits_s = latency_s - (remote_s + query.cloud_move_s) * query.latency_noise + remote_s
+    radio_j = query.cloud_move_j + radio.tail_w * (min(waits_s, radio.tail_s) + radio.tail_s)
+    assert infos["latency_s"][0] == pytest.approx(latency_s, rel=1e-12)
+    assert infos["energy_j"][0] == pytest.approx(
+        radio_j * query.energy_noise + tables.device.idle_w * latency_s, rel=1e-9
+    )
+
+
+def test_weaker_signals_take_longer_and_more_energy() -> None:
+    link, device = load_link("wifi"), load_device("s10e")
+    path = network.make_path(link, device.radios["wifi"], (load_network("resnet-50"),))
+    rssi_dbm = np.linspace(-95.0, -40.0, 30)[None]
+    ones = np.ones_like(rssi_dbm)
+    seen = network.passage(path, network.Conditions(rssi_dbm, ones, ones[0], ones[0]), np.zeros((1, 30), np.intp))
+    assert (np.diff(seen.move_s) <= 0).all() and (np.diff(seen.move_j) <= 0).all()
+    assert seen.move_s[0, 0] > 20 * seen.move_s[0, -1]
+
+
+def test_a_signal_strays_around_its_level() -> None:
+    link = load_link("wifi")
+    signals_dbm = network.signal_dbm(link, Signal("weak", sd_db=3.0), RNG.standard_normal(50_000))
+    assert (signals_dbm.mean(), signals_dbm.std()) == pytest.approx((-86.0, 3.0), abs=0.1)
+
+
+def test_a_queue_is_that_of_mm1() -> None:
+    load = np.full(400_000, 0.6)
+    waits_s = server.wait_s(load, RNG.random(load.size))
+    assert waits_s.mean() == pytest.approx(float(server.mean_wait_s(0.6)), rel=0.02)
+    assert np.mean(waits_s == 0.0) == pytest.approx(0.4, abs=0.01)
+
+
+@given(st.floats(-8.0, 8.0), st.floats(0.1, 10.0))
+def test_a_server_is_never_wholly_busy(wander: float, odds: float) -> None:
+    assert 0.0 < float(server.server_load(np.array(wander), odds)) < 1.0
+
+
+def test_jitter_is_nothing_on_average_and_never_undoes_the_round_trip() -> None:
+    for name in ("wifi", "wifi-direct", "lte", "5g-low", "5g-mmwave"):
+        drawn = network.jitter(load_link(name), RNG.random(200_000))
+        assert drawn.mean() == pytest.approx(0.0, abs=0.01) and drawn.min() >= -1.0
+
+
+@given(st.floats(0.0, 1.0), st.floats(0.0, 1.0))
+def test_strain_grows_with_load_from_nothing(low: float, high: float) -> None:
+    low, high = sorted((low, high))
+    for strain in (interference.cpu_strain, interference.memory_strain):
+        assert 0.0 <= strain(np.array(low)) <= strain(np.array(high)) < 4.0
+        assert strain(np.array(0.0)) == 0.0
+
+
+def test_a_cpu_heavy_co_runner_hurts_the_cpu_most() -> None:
+    pairs = make_tables(WorldOptions(networks=("mobilenet-v1",))).costs
+    cpu, gpu, npu = pairs.cpu_bound[0, [22, 59, 60]]
+    assert cpu > 2 * gpu and cpu > 1.5 * npu
+
+
+def test_loads_are_fractions_around_their_means() -> None:
+    drawn = interference.loads([0.0, 0.9], np.array([0, 1] * 5000), RNG.standard_normal(10_000))
+    assert (drawn[::2] == 0.0).all()
+    assert drawn[1::2].mean() == pytest.approx(0.88, abs=0.02) and drawn.max() == 1.0
+
+
+def test_heat_settles_where_power_and_air_say() -> None:
+    node = load_device("mi8pro").thermal
+    settled_c = thermal.warmed_c(25.0, 2.0, 1e6, node)
+    assert settled_c == pytest.approx(25.0 + 2.0 * node.resistance_k_per_w)
+    half = thermal.warmed_c(thermal.warmed_c(25.0, 2.0, 30.0, node), 2.0, 30.0, node)
+    assert half == pytest.approx(thermal.warmed_c(25.0, 2.0, 60.0, node))
+
+
+def test_a_cap_takes_the_highest_step_below_it() -> None:
+    targets = [Target("device", "cpu", "fp32", frequency_hz=step) for step in (10**9, 15 * 10**8, 2 * 10**9)]
+    targets += [Target("device", "npu", "int8"), Target("cloud", "gpu", "fp32")]
+    capped = thermal.capped_targets(targets)
+    assert capped[0].tolist() == [0, 1, 2, 3, 4]
+    assert capped[-1].tolist() == [0, 0, 0, 3, 4]
+    assert capped[thermal.CAPS.index(0.75)].tolist() == [0, 1, 1, 3, 4]
+
+
+def test_a_battery_drains_by_what_is_drawn() -> None:
+    full_j = battery.capacity_j(10.0)
+    assert battery.drained(0.5, 10.0, 360.0, full_j) == pytest.approx(0.4)
+    assert battery.drained(0.01, 10.0, 3600.0, full_j) == 0.0
+    assert battery.drained(0.5, 10.0, 3600.0, battery.capacity_j(None)) == 0.5
+
+
+def test_hidden_factors_have_the_spread_that_was_asked() -> None:
+    drawn = hidden.hidden_factors(RNG.standard_normal((20_000, hidden.FACTORS)), 0.15)
+    for factor in drawn:
+        assert np.log(factor).std() == pytest.approx(0.15, abs=0.005)
+    exact = hidden.hidden_factors(RNG.standard_normal((3, hidden.FACTORS)), 0.0)
+    assert all((factor == 1.0).all() for factor in exact)
+
+
+def test_intensity_goes_by_the_hour() -> None:
+    assert intensity.hour_of_day(np.array([0.0, 3599.0, 3600.0, 86399.0, 86400.0])).tolist() == [0, 0, 1, 23, 0]
+    assert intensity.DEVICE_G_PER_KWH.size == intensity.CLOUD_G_PER_KWH.size == 24
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    st.sampled_from(sorted(SCENARIOS)),
+    st.sampled_from(["mi8pro", "s10e", "moto-x-force", "laptop"]),
+    st.sampled_from(["wifi", "lte", "5g-low", "5g-mmwave"]),
+    st.floats(0.01, 50.0),
+    st.floats(0.0, 1.0),
+    st.integers(0, 2**32 - 1),
+)
+def test_every_figure_is_finite_and_above_nothing(scenario, device, link, gap_s, sigma, seed) -> None:
+    env = EdgeInferenceVectorEnv(
+        4, device=device, scenario=scenario, links={"cloud": link}, gap_s=gap_s, hidden_sigma=sigma, oracle=True
+    )
+    env.reset(seed=seed)
+    rng = np.random.default_rng(seed)
+    for _ in range(20):
+        observations, rewards, *_, infos = env.step(rng.integers(0, len(env.targets), 4))
+        assert env.observation_space.contains(observations)
+        assert np.isfinite(rewards).all() and (rewards < 0).all()
+        for name in ("energy_j", "latency_s", "carbon_g"):
+            assert np.isfinite(infos[name]).all() and (infos[name] > 0).all()
