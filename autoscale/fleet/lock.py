@@ -1,0 +1,48 @@
+"""One process at a time: a lock that goes with the process that held it, however it ends."""
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from autoscale.errors import InvalidInput
+
+
+class FolderLock:
+    """Holds a folder until it is closed or the process ends.
+
+    Args:
+        folder: which; it exists.
+        what: what the folder is, for the message (``"ledger"``).
+        holders: who may hold it once (``"collector"``).
+
+    Raises:
+        InvalidInput: another process, or another part of this one, holds it.
+    """
+
+    def __init__(self, folder: Path, what: str, holders: str) -> None:
+        self._handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.read(self._handle, 32).decode(errors="replace").strip()
+            os.close(self._handle)
+            held = f"the {what} '{folder}' is in use by process {holder or 'unknown'}"
+            raise InvalidInput(f"{held}; allowed: one {holders} for each {what}") from None
+        os.ftruncate(self._handle, 0)
+        os.write(self._handle, f"{os.getpid()}\n".encode())
+
+    def close(self) -> None:
+        """Let it go; the file stays, since to delete it would let two hold it."""
+        if self._handle >= 0:
+            os.close(self._handle)
+            self._handle = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,224 @@
+"""The ledger on disk: Parquet by day, and the manifest that says which files count. Needs the extra ``fleet``.
+
+::
+
+    LEDGER/manifest.sqlite                          which files count; never glob
+    LEDGER/records/day=2026-11-21/<name>.parquet    accepted rows by day (UTC) of time_us
+    LEDGER/quarantine/<name>.parquet                rejected rows with their reason
+    LEDGER/quarantine/<sha256>.batch                what could not be read as rows, as it came
+
+A commit writes files beside their place, syncs and renames them, then names them in the manifest in one transaction,
+together with what has arrived of every log. A crash before that leaves files that do not count and that the next
+opening removes; the devices, which had no answer, send again.
+"""
+
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+
+from autoscale.files import atomic_write
+from autoscale.fleet.arrow import arrow, merge_parquet, rejected_table_of, table_of, write_parquet
+from autoscale.fleet.lock import FolderLock
+from autoscale.fleet.manifest import Change, Entry, Manifest
+from autoscale.fleet.rows import Rows, Texts
+from autoscale.fleet.validation import REASONS, Reasons
+
+GRACE_S: Final = 3600.0
+"""How long a compacted file stays for reports that began before."""
+
+SMALL_BYTES: Final = 64 << 20
+MANY: Final = 16
+"""So many files smaller than that of one day are worth merging."""
+
+_US_PER_DAY: Final = 86_400_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Rows to commit together.
+
+    Attributes:
+        rows: of any days.
+        reasons: why each is rejected, as ``judge`` tells it; None for all accepted.
+        unreadable: sha256 to bytes of what could not be read as rows.
+        change: what else becomes true with them.
+    """
+
+    rows: Rows
+    reasons: Reasons | None = None
+    unreadable: Mapping[str, bytes] = field(default_factory=dict)
+    change: Change = field(default_factory=Change)
+
+
+class Ledger:
+    """A ledger open for writing, by one process at a time; a context manager.
+
+    Raises:
+        InvalidInput: another process writes it, or it is of a later version.
+        MissingExtra: pyarrow is not installed.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        arrow("parquet")
+        self.folder = Path(folder)
+        for name in ("records", "quarantine"):
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self._lock = FolderLock(self.folder, "ledger", "collector")
+        try:
+            self.manifest = Manifest(self.folder)
+            self._clean()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def commit(self, intake: Intake) -> None:
+        """Add rows; when this returns they are on disk and count, when it raises nothing has changed.
+
+        Raises:
+            OSError: the disk is full or fails.
+        """
+        with self._written() as added:
+            if intake.reasons is None:
+                accepted = intake.rows
+            else:
+                accepted = intake.rows.take(intake.reasons < 0) if bool(np.any(intake.reasons >= 0)) else intake.rows
+                self._write_rejected(intake.rows, intake.reasons, added)
+            self._write_days(accepted, added)
+            for name, content in intake.unreadable.items():
+                self._write_unreadable(name, content, added)
+            counts = {**intake.change.counts, "accepted": len(accepted)}
+            self.manifest.commit(replace(intake.change, added=tuple(added), counts=counts), time.time())
+
+    def write(self, rows: Rows) -> None:
+        """Add rows that need no check, as a simulator's.
+
+        Raises:
+            OSError: the disk is full or fails.
+        """
+        self.commit(Intake(rows))
+
+    def has_unreadable(self, name: str) -> bool:
+        """Whether something of this sha256 is in quarantine already."""
+        return self.manifest.has(_unreadable_path(name))
+
+    def crowded_days(self) -> list[str]:
+        """Days with so many small files that merging them helps who reads."""
+        small = Counter(each.day for each in self.manifest.entries() if each.day and each.bytes < SMALL_BYTES)
+        return sorted(day for day, count in small.items() if count >= MANY)
+
+    def compact(self, day: str) -> None:
+        """Merge the small files of a day into one; the old ones go after ``GRACE_S``.
+
+        Raises:
+            OSError: the disk is full or fails; nothing has changed.
+        """
+        small = [each for each in self.manifest.entries(day) if each.bytes < SMALL_BYTES]
+        if len(small) < 2:
+            return
+        with self._written() as added:
+            path = self._new(self._day_folder(day))
+            merge_parquet([self.folder / each.path for each in small], path)
+            self._add(added, path, day, sum(each.rows for each in small))
+            retired = tuple(each.path for each in small)
+            self.manifest.commit(Change(added=tuple(added), retired=retired), time.time())
+        self._remove(self.manifest.retired(time.time() - GRACE_S))
+
+    def close(self) -> None:
+        """Let others write."""
+        self.manifest.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _written(self) -> Iterator[list[Entry]]:
+        """Collects files written for a commit, and removes them where it fails."""
+        added: list[Entry] = []
+        try:
+            yield added
+        except BaseException:
+            for each in added:
+                with suppress(OSError):  # what cannot be removed does not count either
+                    (self.folder / each.path).unlink()
+            raise
+
+    def _write_days(self, rows: Rows, added: list[Entry]) -> None:
+        numbers = rows.numbers["time_us"] // _US_PER_DAY
+        days = np.unique(numbers)
+        for number in days.tolist():
+            day = datetime.fromtimestamp(number * 86_400, UTC).date().isoformat()
+            part = rows if len(days) == 1 else rows.take(numbers == number)
+            path = self._new(self._day_folder(day))
+            write_parquet(table_of(part), path)
+            self._add(added, path, day, len(part))
+
+    def _write_rejected(self, rows: Rows, reasons: Reasons, added: list[Entry]) -> None:
+        is_rejected = reasons >= 0
+        if np.any(is_rejected):
+            texts = Texts(reasons[is_rejected].astype(np.int32), REASONS)
+            path = self._new(self.folder / "quarantine")
+            write_parquet(rejected_table_of(rows.take(is_rejected), texts), path)
+            self._add(added, path, "", len(texts.codes))
+
+    def _write_unreadable(self, name: str, content: bytes, added: list[Entry]) -> None:
+        path = self.folder / _unreadable_path(name)
+        with atomic_write(path) as file:
+            file.write(content)
+        self._add(added, path, "", 0)
+
+    def _day_folder(self, day: str) -> Path:
+        folder = self.folder / "records" / f"day={day}"
+        if not folder.is_dir():
+            folder.mkdir()
+            _sync_folder(folder.parent)
+        return folder
+
+    def _new(self, folder: Path) -> Path:
+        return folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
+
+    def _add(self, added: list[Entry], path: Path, day: str, rows: int) -> None:
+        added.append(Entry(path.relative_to(self.folder).as_posix(), day, rows, path.stat().st_size))
+        _sync_folder(path.parent)
+
+    def _clean(self) -> None:
+        """Remove what a crash left over: files that no manifest names, whole or half-written."""
+        known = self.manifest.known()
+        here = (path for name in ("records", "quarantine") for path in (self.folder / name).rglob("*"))
+        left_over = [path.relative_to(self.folder).as_posix() for path in here if path.is_file()]
+        self._remove(each for each in left_over if each not in known)
+        self._remove(self.manifest.retired(time.time() - GRACE_S))
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        removed = list(paths)
+        for each in removed:
+            (self.folder / each).unlink(missing_ok=True)
+        self.manifest.forget(removed)
+
+
+def _unreadable_path(name: str) -> str:
+    return f"quarantine/{name}.batch"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, as fsync of a file makes only its content."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,132 @@
+"""What the fleet's ledger costs: one record on the device, and records a second in a collector held to one core.
+
+Run from the root: ``python -m benchmarks.fleet_ledger``. Needs the extra ``fleet``.
+"""
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import deque
+from pathlib import Path
+from time import perf_counter, perf_counter_ns
+from typing import Any, Final
+
+import grpc
+import numpy as np
+
+from autoscale.fleet.rows import Rows
+from autoscale.fleet.view import read_ledger
+from autoscale.goal import Goal
+from autoscale.observation import Observation
+from autoscale.outcome import Method, Outcome, Split
+from autoscale.record import Attempt, Decision, Record
+from autoscale.target import Target
+from autoscale_runtime.fleet.segment import read_segment
+from autoscale_runtime.fleet.wire import batch_of
+from autoscale_runtime.fleet.writer import LedgerWriter
+
+Row = dict[str, Any]
+
+RECORDS: Final = 20_000
+BATCH_ROWS: Final = 4096
+BATCHES: Final = 400
+DEVICES: Final = 40
+SENDING: Final = 16
+COLLECT: Final = "from autoscale_runtime.fleet.command import fleet; fleet()"
+TARGETS: Final = [Target.parse(each) for each in ("device:cpu/int8@1766MHz", "device:gpu/fp16", "cloud:gpu/fp32")]
+
+
+def record(number: int) -> Record:
+    """One of some thousand different records."""
+    target = TARGETS[number % 3]
+    energy_j = 0.01 + 1e-5 * (number % 997)
+    methods = {"latency_s": Method.MEASURED, "energy_j.device": Method.MODELLED, "accuracy": Method.MEASURED}
+    outcome = Outcome(
+        0.02 + 1e-6 * (number % 9973), Split(energy_j, 0.002, 0.1), Split(3e-6, 1e-7, 1e-5), Split(2e-6), 0.71, methods
+    )
+    decision = Decision("AUTO", target, (Attempt(target, 0.02),), 0.019, 0.011, outcome, 0.93, -1.0)
+    seen = Observation(0.1, 0.5, intensity_g_per_kwh={"device": 381.0, "cloud": 56.0})
+    return Record(time.time(), "mi8pro", "mobilenet-v1", Goal(), seen, decision)
+
+
+def append_us(folder: Path) -> tuple[float, float]:
+    """Median and 99th percentile of an append, microseconds."""
+    records = [record(i) for i in range(997)]
+    times = np.empty(RECORDS)
+    with LedgerWriter(folder) as log:
+        for i in range(RECORDS):
+            each = records[i % len(records)]
+            start = perf_counter_ns()
+            log.append(each)
+            times[i] = perf_counter_ns() - start
+    return float(np.median(times)) / 1e3, float(np.quantile(times, 0.99)) / 1e3
+
+
+def collected_per_s(folder: Path, rows: Rows) -> float:
+    """Records a second that a collector on one core makes durable."""
+    batches = [_batch(rows, i) for i in range(BATCHES)]
+    ledger = folder / "ledger"
+    command = [sys.executable, "-c", COLLECT, "collect", str(ledger), "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as collector:
+        os.sched_setaffinity(collector.pid, {max(os.sched_getaffinity(0))})
+        assert collector.stdout is not None
+        address = collector.stdout.readline().split()[-1]
+        elapsed_s = _send(address, batches)
+        collector.send_signal(signal.SIGTERM)
+    counts = read_ledger(ledger).counts
+    assert counts["accepted"] == BATCHES * BATCH_ROWS, counts
+    return BATCHES * BATCH_ROWS / elapsed_s
+
+
+def run() -> list[Row]:
+    """Append and collect."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        median, tail = append_us(folder / "log")
+        segment = read_segment(min((folder / "log").glob("*.log")))
+        assert segment is not None
+        rate = collected_per_s(folder, segment.rows.take(np.arange(BATCH_ROWS)))
+    return [
+        {"name": "ledger append p50", "value": median, "unit": "us", "target": 20.0, "peer": ""},
+        {"name": "ledger append p99", "value": tail, "unit": "us", "target": None, "peer": ""},
+        {"name": "collector", "value": rate / 1e3, "unit": "k records/s", "target": 100.0, "peer": "one core"},
+    ]
+
+
+def main() -> None:
+    """Print the rows."""
+    for row in run():
+        target = "" if row["target"] is None else f"{row['target']:g}"
+        print(f"{row['name']:20} {row['value']:8.2f} {row['unit']:12} {target:8} {row['peer']}")
+
+
+def _batch(rows: Rows, number: int) -> bytes:
+    """A batch of one of the devices, its numbers after those of that device's batch before."""
+    sequence = np.arange(BATCH_ROWS) + (number // DEVICES) * BATCH_ROWS
+    numbers = {**rows.numbers, "sequence": sequence}
+    return batch_of(Rows(numbers, rows.texts), f"device-{number % DEVICES}", "log", {}).SerializeToString()
+
+
+def _send(address: str, batches: list[bytes]) -> float:
+    """Send, some at a time; the time until the last is acknowledged."""
+    with grpc.insecure_channel(address, compression=grpc.Compression.Gzip) as channel:
+        upload: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
+            "/autoscale.fleet.FleetCollector/Upload"
+        )
+        grpc.channel_ready_future(channel).result(30)
+        under_way: deque[Any] = deque()
+        start = perf_counter()
+        for batch in batches:
+            under_way.append(upload.future(batch))
+            if len(under_way) >= SENDING:
+                under_way.popleft().result()
+        for each in under_way:
+            each.result()
+        return perf_counter() - start
+
+
+if __name__ == "__main__":
+    main()

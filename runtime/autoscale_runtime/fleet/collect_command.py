@@ -1,0 +1,89 @@
+"""``autoscale fleet collect``."""
+
+import csv
+import signal
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from autoscale.carbon.places import Places
+from autoscale.errors import InvalidInput, UnknownName
+from autoscale.fleet.validation import Rules
+from autoscale.fleet.view import read_ledger
+from autoscale.profiles import device_names
+from autoscale_runtime.fleet.collector import collect
+from autoscale_runtime.offload.malloc import keep_freed_memory
+
+_ID = "device_id"
+
+
+def collect_command(
+    ledger: Annotated[Path, typer.Argument(help="Folder of the ledger; made where there is none.", show_default=False)],
+    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 9001,
+    inventory: Annotated[
+        Path | None,
+        typer.Option(help="CSV with a column device_id: rows of other devices go to quarantine.", show_default=False),
+    ] = None,
+    profiles: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder of device profiles (.toml) known beside those that ship; unknown models go to quarantine.",
+            show_default=False,
+        ),
+    ] = None,
+    ahead_s: Annotated[
+        float, typer.Option(min=0.0, help="How far a device's clock may be ahead; later rows go to quarantine.")
+    ] = 3600.0,
+) -> None:
+    """Collect what the queries of a fleet cost into a ledger: Parquet by day.
+
+    Prints "collecting into LEDGER on 127.0.0.1:9001" once it is ready. SIGTERM or
+    Ctrl-C stops it, after the batches under way are on disk, with what it counted.
+
+    Each row counts once, however often a device sends it and whatever crashes.
+    Rows that cannot be true go to LEDGER/quarantine with their reason: of unknown
+    devices, models of devices or electricity regions, of the future, negative.
+
+    Example: autoscale fleet collect ledger --port 9001 --inventory devices.csv
+    """
+    keep_freed_memory()
+    devices = None if inventory is None else _device_ids(inventory)
+    rules = Rules(devices, _device_models(profiles), _is_place(Places.shipped()), ahead_s)
+    stopped = threading.Event()
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, lambda *_: stopped.set())
+    with collect(ledger, rules, host, port) as collector:
+        print(f"collecting into {ledger} on {collector.address}", flush=True)
+        stopped.wait()
+    counts = read_ledger(ledger).counts
+    print(", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
+
+
+def _device_models(folder: Path | None) -> frozenset[str]:
+    if folder is not None and not folder.is_dir():
+        raise InvalidInput(f"'{folder}' is not a folder; allowed: one of device profiles, each NAME.toml")
+    own = [] if folder is None else [path.stem for path in folder.glob("*.toml")]
+    return frozenset([*device_names(), *own])
+
+
+def _is_place(places: Places) -> Callable[[str], bool]:
+    def is_place(spelling: str) -> bool:
+        try:
+            places.find(spelling)
+        except UnknownName:
+            return False
+        return True
+
+    return is_place
+
+
+def _device_ids(path: Path) -> frozenset[str]:
+    with path.open(newline="", encoding="utf-8-sig") as file:
+        table = csv.DictReader(file)
+        if _ID not in (table.fieldnames or ()):
+            raise InvalidInput(f"'{path}' has the columns {table.fieldnames}; allowed: '{_ID}' among them")
+        return frozenset(row[_ID].strip() for row in table if row[_ID])

@@ -1,0 +1,88 @@
+"""``autoscale fleet`` as people and parent processes start it."""
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from autoscale.fleet import Origin, read_ledger
+from autoscale_runtime.fleet import LedgerWriter, Uploader
+from tests.runtime.fleet_parts import record
+
+pytest.importorskip("pyarrow")
+
+from autoscale.fleet.store import Ledger
+
+MAIN = """
+import sys
+from autoscale import cli
+from importlib.metadata import EntryPoint
+point = EntryPoint("fleet", "autoscale_runtime.fleet.command:fleet", cli.GROUP)
+cli.entry_points = lambda group: [point]
+cli.main()
+"""
+"""The command line with this command alone."""
+
+COMMAND = [sys.executable, "-c", MAIN, "fleet"]
+
+
+def refusal(*arguments: str) -> str:
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_its_first_line_tells_the_address_and_a_signal_ends_it(tmp_path: Path, stop: signal.Signals) -> None:
+    ledger, inventory = tmp_path / "ledger", tmp_path / "devices.csv"
+    with LedgerWriter(tmp_path / "a", Origin(regions={"device": "FRA"})) as log:
+        log.append(record())
+        log.append(record(device="toaster"))
+    with LedgerWriter(tmp_path / "b", Origin(regions={"device": "Atlantis"})) as log:
+        log.append(record())
+    with LedgerWriter(tmp_path / "c") as log:
+        log.append(record())
+    ids = [(tmp_path / name / "device_id").read_text() for name in "ab"]
+    inventory.write_text("\n".join(["name,device_id", *(f"x,{each}" for each in ids)]))
+    options = [str(ledger), "--port", "0", "--inventory", str(inventory)]
+    with subprocess.Popen([*COMMAND, "collect", *options], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        line = process.stdout.readline().strip()
+        assert line.startswith(f"collecting into {ledger} on 127.0.0.1:")
+        for name in "abc":
+            with Uploader(tmp_path / name, line.split()[-1]) as uploader:
+                uploader.upload()
+        process.send_signal(stop)
+        assert process.stdout.readline() == (
+            "accepted 1, missing 0, rejected:unknown_device 2, rejected:unknown_region 1\n"
+        )
+        assert process.wait(20) == 0
+    assert len(read_ledger(ledger).files) == 1
+
+
+def test_a_ledger_in_use_ends_it_with_2(tmp_path: Path) -> None:
+    with Ledger(tmp_path):
+        assert "allowed: one collector for each ledger" in refusal("collect", str(tmp_path), "--port", "0")
+
+
+def test_wrong_files_end_it_with_2(tmp_path: Path) -> None:
+    (tmp_path / "devices.csv").write_text("name\nx\n")
+    options = ("collect", str(tmp_path / "ledger"), "--port", "0")
+    told = refusal(*options, "--inventory", str(tmp_path / "devices.csv"))
+    assert "has the columns ['name']; allowed: 'device_id' among them" in told
+    assert "No such file" in refusal(*options, "--inventory", str(tmp_path / "none.csv"))
+    assert "is not a folder" in refusal(*options, "--profiles", str(tmp_path / "none"))
+    assert "--port" in refusal("collect", str(tmp_path / "ledger"), "--port", "65536")
+
+
+def test_an_unknown_command_ends_it_with_2() -> None:
+    assert "colect" in refusal("colect")
+
+
+def test_the_help_names_the_commands() -> None:
+    done = subprocess.run([*COMMAND, "--help"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0
+    assert "collect" in done.stdout

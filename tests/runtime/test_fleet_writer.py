@@ -1,0 +1,200 @@
+"""The log on the device: whole after whatever end, bounded, one writer, and no query ever feels it."""
+
+import math
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from autoscale.errors import InvalidInput
+from autoscale.fleet import Origin
+from autoscale.fleet.schema import NOT_A_NUMBER
+from autoscale_runtime.fleet import LedgerWriter
+from autoscale_runtime.fleet.log_folder import LogFolder
+from autoscale_runtime.fleet.segment import ROW, Header, frame, read_segment
+from tests.runtime.fleet_parts import files_up_to, latencies, logged, record, sequences
+
+ROW_BYTES = len(frame(ROW)) + Header("", "", 0, {}).row_dtype.itemsize
+
+
+def only(folder: Path) -> Path:
+    [path] = folder.glob("*.log")
+    return path
+
+
+def test_what_was_appended_can_be_read_before_the_writer_closes(tmp_path: Path) -> None:
+    with LedgerWriter(tmp_path, Origin(app_version="1.2")) as log:
+        log.append(record(5, model="äöü"))
+        log.append(record(6))
+        segment = read_segment(only(tmp_path))
+        assert segment is not None
+        assert segment.rows.numbers["latency_us"].tolist() == [5, 6]
+        texts = {name: [each.words[code] for code in each.codes] for name, each in segment.rows.texts.items()}
+        assert texts["model"] == ["äöü", "mobilenet-v1"]
+        assert texts["app_version"] == ["1.2"] * 2
+        assert log.lost == {}
+
+
+def test_a_log_goes_on_under_its_name_with_the_next_number(tmp_path: Path) -> None:
+    logged(tmp_path, 3)
+    logged(tmp_path, 2, first=3)
+    assert (sequences(tmp_path), latencies(tmp_path)) == ([0, 1, 2, 3, 4], [0, 1, 2, 3, 4])
+    segments = [read_segment(each) for each in tmp_path.glob("*.log")]
+    assert len({(each.header.device_id, each.header.log_id) for each in segments if each}) == 1
+    assert len({each.rows.texts["session_id"].words[0] for each in segments if each}) == 2
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(cut=st.integers(1, 700), junk=st.binary(max_size=40))
+def test_a_torn_end_costs_its_records_and_no_other(
+    tmp_path_factory: pytest.TempPathFactory, cut: int, junk: bytes
+) -> None:
+    folder = tmp_path_factory.mktemp("torn")
+    logged(folder, 6)
+    path = only(folder)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) - cut] + junk)
+    kept = latencies(folder)
+    assert kept == list(range(len(kept)))
+    assert len(kept) >= 6 - math.ceil(cut / ROW_BYTES)
+    logged(folder, 3, first=100)
+    assert latencies(folder) == [*kept, 100, 101, 102]
+    numbers = sequences(folder)
+    assert numbers == sorted(set(numbers))
+    # Numbers that the cut records may have had are never used again.
+    assert numbers[-3] >= len(kept) + (len(content) - cut + len(junk) > read_good(path))
+
+
+def read_good(path: Path) -> int:
+    segment = read_segment(path)
+    return 0 if segment is None else segment.good_bytes
+
+
+def test_damage_inside_loses_what_follows_in_that_segment_alone(tmp_path: Path) -> None:
+    logged(tmp_path, 4)
+    path = only(tmp_path)
+    logged(tmp_path, 2, first=4)
+    content = bytearray(path.read_bytes())
+    content[-ROW_BYTES - 10] ^= 1  # in the last row but one
+    path.write_bytes(content)
+    assert latencies(tmp_path) == [0, 1, 4, 5]
+
+
+def test_a_segment_without_a_header_is_removed(tmp_path: Path) -> None:
+    logged(tmp_path, 2)
+    LogFolder(tmp_path).path_of(2).write_bytes(b"\x00" * 50)
+    logged(tmp_path, 1, first=2)
+    assert latencies(tmp_path) == [0, 1, 2]
+
+
+def test_an_emptied_folder_begins_a_new_log_of_the_same_device(tmp_path: Path) -> None:
+    logged(tmp_path, 2)
+    before = read_segment(only(tmp_path))
+    only(tmp_path).unlink()
+    logged(tmp_path, 1)
+    after = read_segment(only(tmp_path))
+    assert before is not None
+    assert after is not None
+    assert after.header.device_id == before.header.device_id
+    assert after.header.log_id != before.header.log_id
+
+
+def test_the_folder_keeps_to_its_size_and_counts_what_it_drops(tmp_path: Path) -> None:
+    limit = 128 << 10
+    with LedgerWriter(tmp_path, max_bytes=limit) as log:
+        for number in range(2000):
+            log.append(record(number))
+        lost = log.lost["space"]
+    assert sum(each.stat().st_size for each in tmp_path.glob("*.log")) <= limit + 4096
+    kept = latencies(tmp_path)
+    assert kept == list(range(lost, 2000))
+    assert lost > 0
+    with LedgerWriter(tmp_path, max_bytes=limit) as again:
+        assert again.lost == {"space": lost}
+
+
+def test_what_the_collector_has_is_dropped_uncounted(tmp_path: Path) -> None:
+    logged(tmp_path, 100)
+    segment = read_segment(only(tmp_path))
+    assert segment is not None
+    LogFolder(tmp_path).acknowledge(segment.header.log_id, 1999)
+    with LedgerWriter(tmp_path, max_bytes=64 << 10) as log:
+        for number in range(100):
+            log.append(record(number))
+        assert log.lost == {}
+    assert sequences(tmp_path) == list(range(2000, 2100))
+
+
+def test_a_full_disk_is_counted_and_the_query_does_not_feel_it(tmp_path: Path) -> None:
+    with LedgerWriter(tmp_path) as log:
+        log.append(record(0))
+        with files_up_to(only(tmp_path).stat().st_size + 400):
+            for number in range(1, 11):
+                log.append(record(number))
+        kept = latencies(tmp_path)
+        assert log.lost == {"disk": 11 - len(kept)}
+        log.append(record(11))
+    assert kept == [0, 1]
+    assert (latencies(tmp_path), sequences(tmp_path)) == ([0, 1, 11], [0, 1, 11])
+    segment = read_segment(only(tmp_path))
+    assert segment is not None
+    assert segment.lost == {"disk": 9}
+
+
+def test_a_disk_full_from_the_start_leaves_nothing_half_written(tmp_path: Path) -> None:
+    with LedgerWriter(tmp_path) as log:
+        with files_up_to(50):
+            log.append(record(0))
+        assert list(tmp_path.glob("*.log")) == []
+        log.append(record(1))
+        assert log.lost == {"disk": 1}
+    assert (latencies(tmp_path), sequences(tmp_path)) == ([1], [1])
+
+
+def test_clocks_that_jump_and_numbers_that_are_none_are_written_as_they_are(tmp_path: Path) -> None:
+    times = [1.7e9, 1.6e9, 0.0, 1.8e9, math.nan]
+    with LedgerWriter(tmp_path) as log:
+        for each in times:
+            log.append(record(time_s=each))
+    segment = read_segment(only(tmp_path))
+    assert segment is not None
+    told = [round(each * 1e6) for each in times[:-1]]
+    assert segment.rows.numbers["time_us"].tolist() == [*told, NOT_A_NUMBER]
+    assert sequences(tmp_path) == [0, 1, 2, 3, 4]
+
+
+def test_threads_may_append_at_once(tmp_path: Path) -> None:
+    def append(log: LedgerWriter, first: int) -> None:
+        for number in range(first, first + 200):
+            log.append(record(number, model=f"model-{number}"))
+
+    with LedgerWriter(tmp_path) as log:
+        threads = [threading.Thread(target=append, args=(log, 1000 * i)) for i in range(4)]
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    assert sorted(latencies(tmp_path)) == sorted(1000 * i + j for i in range(4) for j in range(200))
+    assert sequences(tmp_path) == list(range(800))
+
+
+def test_one_writer_for_a_folder(tmp_path: Path) -> None:
+    held = f"in use by process {os.getpid()}; allowed: one writer for each log"
+    with LedgerWriter(tmp_path), pytest.raises(InvalidInput, match=held):
+        LedgerWriter(tmp_path)
+    LedgerWriter(tmp_path).close()
+
+
+def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="max_bytes is 1; allowed: 65536 or more"):
+        LedgerWriter(tmp_path, max_bytes=1)
+    (tmp_path / "file").touch()
+    with pytest.raises(InvalidInput, match="cannot hold a log"):
+        LedgerWriter(tmp_path / "file")
+    log = LedgerWriter(tmp_path)
+    log.close()
+    with pytest.raises(InvalidInput, match="was closed"):
+        log.append(record())
