@@ -64,13 +64,13 @@ def run_query(
     guard = guard or nullcontext()
     with guard:
         choice = agent.select(context)
+    forecast = context.forecast  # before the query teaches the world better
     performance = world.perform(query, context, choice)
     gained = reward(performance.outcome, context.goal, context.reference)
     with guard:
         agent.learn(context, choice.index, performance.outcome, gained)
         for index, outcome in performance.lessons:
             agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
-    forecast = context.forecast
     decision = Decision(
         requested=requested,
         chosen=world.targets[choice.index],

@@ -11,9 +11,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+import numpy as np
+
 from autoscale.agents.base import Agent, make_agent
 from autoscale.agents.fixed import Pinned
-from autoscale.errors import InvalidGoal, InvalidInput, one_of
+from autoscale.carbon import WORLD_INTENSITY_G_PER_KWH
+from autoscale.errors import FeedError, InvalidGoal, InvalidInput, one_of
 from autoscale.goal import Goal, InferenceMode
 from autoscale.loop import run_query
 from autoscale.observation import Observation
@@ -23,7 +26,7 @@ from autoscale.record import Decision, Record
 from autoscale.reward import reward
 from autoscale.target import Target
 from autoscale_runtime.bundle import Bundle
-from autoscale_runtime.device.account import WORLD_INTENSITY_G_PER_KWH, Account
+from autoscale_runtime.device.account import Account, carbon_account
 from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.plan import RemoteModel, routes_of
 from autoscale_runtime.device.route import Query
@@ -31,6 +34,7 @@ from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.meters.choose import PREFERRED, best_meter
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.sensors.base import Sensor, host_sensors
+from autoscale_runtime.sensors.grid import GridSensor
 from autoscale_runtime.sensors.senses import Senses
 from autoscale_runtime.tensors import Array, Feeds, TensorSpec
 
@@ -66,6 +70,8 @@ class SessionOptions:
     def __post_init__(self) -> None:
         if not 0.0 < self.timeout_s < float("inf"):
             raise InvalidInput(f"timeout_s is {self.timeout_s}; allowed: seconds above 0")
+        if not 0.0 <= self.intensity_g_per_kwh < float("inf"):
+            raise InvalidInput(f"intensity_g_per_kwh is {self.intensity_g_per_kwh}; allowed: 0 or more, finite")
 
 
 class Session:
@@ -118,6 +124,7 @@ class Session:
         self._senses, self._observe, self._world = self._open(_remote_models(remotes or {}, self.goal.mode))
         self.agent = self._agent(agent)
         self._requested = self.options.target or str(self.goal.mode)
+        self._senses.start()
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
         """Answer one query, as ``InferenceSession.run`` does; ``last`` then tells what was decided and what it cost.
@@ -126,7 +133,7 @@ class Session:
             FeedError: the feeds or output names are not the model's.
             TargetError: the target failed and the mode, or a pinned target, allows no other.
         """
-        query = Query(output_names, feeds)
+        query = Query(output_names, _arrays(self.bundle.inputs, feeds))
         if not self._is_warm:
             self._warm_up(query)
         time_s = time.time()
@@ -145,7 +152,7 @@ class Session:
             FeedError: the feeds are not the model's.
             InvalidGoal: no trusted target is left that meets the goal.
         """
-        self._warm_up(Query(None, feeds))
+        self._warm_up(Query(None, _arrays(self.bundle.inputs, feeds)))
 
     def observe(self) -> Observation:
         """What the sensors see now; also keeps them awake, since an idle session senses nothing."""
@@ -187,9 +194,10 @@ class Session:
         options = self.options
         table = ModelledMeter(load_device(options.power_table))
         self.meter = best_meter(options.power_table, options.meters)
-        account = Account(self.meter.meter, table, options.intensity_g_per_kwh)
+        account = Account(self.meter.meter, table, carbon_account(table, options.intensity_g_per_kwh))
         sensors = host_sensors(tuple(remotes)) if options.sensors is None else options.sensors
-        senses = Senses(sensors, tuple(remotes))
+        grid = GridSensor({"device": options.intensity_g_per_kwh})
+        senses = Senses([grid, *sensors], tuple(remotes))
         routes = routes_of(self.bundle, remotes, account, senses, options.target)
         remote = [route for route in routes if route.target.is_remote]
 
@@ -197,7 +205,7 @@ class Session:
             return senses.now({route.target.link: route.is_open for route in remote})
 
         world = DeviceWorld(self.bundle.profile, routes, self.goal, observe, options.timeout_s, options.hedge)
-        return senses.start(), observe, world
+        return senses, observe, world
 
     def _agent(self, agent: str | Path | Agent) -> Agent:
         targets, seed = self._world.targets, self.options.seed
@@ -220,6 +228,20 @@ class Session:
             for index, outcome in self.calibration.lessons:
                 self.agent.learn(context, index, outcome, reward(outcome, self.goal, context.reference))
             self._is_warm = True
+
+
+def _arrays(specs: Sequence[TensorSpec], feeds: Feeds) -> Feeds:
+    """The feeds with lists made arrays: ONNX Runtime takes lists, the wire does not."""
+    if all(isinstance(each, np.ndarray) for each in feeds.values()):
+        return feeds
+    dtypes = {spec.name: spec.dtype for spec in specs}
+    try:
+        return {
+            name: each if isinstance(each, np.ndarray) else np.array(each, dtypes.get(name))
+            for name, each in feeds.items()
+        }
+    except (ValueError, TypeError) as error:
+        raise FeedError(f"an input is no tensor: {error}") from error
 
 
 def _remote_models(remotes: Mapping[str, str | RemoteModel], mode: InferenceMode) -> dict[str, RemoteModel]:

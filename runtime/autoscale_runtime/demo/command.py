@@ -21,7 +21,7 @@ from autoscale.profiles import load_device
 from autoscale_runtime.demo.bundles import bundle_of
 from autoscale_runtime.demo.day import day, heavy_co_runners
 from autoscale_runtime.demo.networks import fetch
-from autoscale_runtime.demo.picture import draw
+from autoscale_runtime.demo.picture import draw, figure_type
 from autoscale_runtime.demo.play import Answered, Effort, Policy, Step, Task, play, schedule
 from autoscale_runtime.demo.stage import Stage
 from autoscale_runtime.demo.summary import Row, row, to_json, to_table, where
@@ -41,7 +41,7 @@ def demo(
     picture: Annotated[Path, typer.Option(help="Where to write the picture.")] = Path("autoscale-demo.png"),
     agent: Annotated[str, typer.Option(help="Who decides for the policy 'autoscale'.")] = "cost-model",
     power_table: Annotated[str, typer.Option(help="Device profile whose watts the modelled energy uses.")] = "mi8pro",
-    queries: Annotated[int, typer.Option(min=6, help="How many queries each policy answers.")] = 360,
+    queries: Annotated[int, typer.Option(min=6, help="How many queries each policy answers, in whole sixths.")] = 360,
     seed: Annotated[int, typer.Option(help="Of the day and of the agent.")] = 0,
 ) -> None:
     """Watch this machine decide, per query, where two real networks run.
@@ -55,7 +55,8 @@ def demo(
     """
     one_of("agent", agent, AGENTS.names())
     load_device(power_table)
-    _check_folder(picture, json_file)
+    _check_paths(picture, json_file)
+    figure_type()  # two minutes of work are not to be lost for want of it
     console = Console()
     options = SessionOptions(power_table=power_table, meters=("modelled",), timeout_s=TIMEOUT_S, seed=seed)
     policies = [
@@ -78,8 +79,10 @@ def demo(
             file.write(json.dumps(to_json(rows, len(steps), method, efforts[OURS]), indent=2).encode())
 
 
-def _check_folder(*paths: Path | None) -> None:
+def _check_paths(*paths: Path | None) -> None:
     for path in paths:
+        if path is not None and path.is_dir():
+            raise IsADirectoryError(f"cannot write '{path}': it is a folder")
         if path is not None and not path.parent.is_dir():
             raise FileNotFoundError(f"cannot write '{path}': the folder '{path.parent}' does not exist")
 

@@ -14,11 +14,25 @@ from autoscale_runtime.demo.play import Answered
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Day = Sequence[Answered]
 
 _COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito: told apart by colour-blind eyes too
 _CALM, _HARD = "#ffffff", "#f0ede6"
+
+
+def figure_type() -> "type[Figure]":
+    """What pictures are drawn on.
+
+    Raises:
+        MissingExtra: matplotlib is not installed.
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingExtra("matplotlib", "demo", "the picture") from None
+    return Figure
 
 
 def draw(days: Mapping[str, Sequence[Answered]], shown: str, path: Path) -> None:
@@ -33,11 +47,7 @@ def draw(days: Mapping[str, Sequence[Answered]], shown: str, path: Path) -> None
         MissingExtra: matplotlib is not installed.
         OSError: the file cannot be written.
     """
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingExtra("matplotlib", "demo", "the picture") from None
-    figure = Figure(figsize=(11, 7.5), layout="constrained")
+    figure = figure_type()(figsize=(11, 7.5), layout="constrained")
     choices, latency, energy = figure.subplots(3, 1, sharex=True, height_ratios=(2, 2, 2))
     day = days[shown]
     for axes in (choices, latency, energy):
@@ -73,7 +83,7 @@ def _choices(axes: "Axes", day: Day) -> None:
     targets = sorted({str(decision.selected) for _, _, decision in answered})
     for colour, network in zip(_COLOURS, _networks(day), strict=False):
         mine = [(i, targets.index(str(decision.selected))) for i, name, decision in answered if name == network]
-        axes.plot(*zip(*mine, strict=True), "|", ms=9, color=colour, label=network)
+        axes.plot([i for i, _ in mine], [place for _, place in mine], "|", ms=9, color=colour, label=network)
     moved = [(i, targets.index(str(decision.selected))) for i, _, decision in answered if decision.did_fallback]
     if moved:
         axes.plot(*zip(*moved, strict=True), "o", ms=7, mfc="none", mec="black", label="fell back")
@@ -101,6 +111,6 @@ def _energy(axes: "Axes", days: Mapping[str, Day]) -> None:
         axes.plot(spent_j, color=colour, label=name)
         totals_j.append(float(spent_j[-1]))
     # What the cloud costs on a weak link would flatten everything else.
-    axes.set_ylim(0.0, 1.5 * statistics.median(totals_j))
+    axes.set_ylim(0.0, 1.5 * statistics.median(totals_j) or 1.0)
     axes.set_ylabel("device energy so far, J")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -39,15 +40,19 @@ class Stage:
     def __init__(self, repository: Path) -> None:
         self.link = LinkConditions()
         self._co_runners: list[subprocess.Popen[str]] = []
-        self._all_cores = _cores()
-        device, cloud = _split(self._all_cores)
-        _pin(cloud)
-        self._server = _start("-m", "autoscale", "serve", str(repository), "--port", "0")
-        server_address = _address(self._server)
-        self._proxy = _start("-m", "autoscale_runtime.demo.link_process", server_address)
-        self.address = _address(self._proxy)
-        _pin(device)
+        cores = _cores()
+        device, cloud = _split(cores)
         self.device_cores = device
+        with ExitStack() as undo:
+            undo.callback(_pin, cores)
+            _pin(cloud)
+            server = _start("-m", "autoscale", "serve", str(repository), "--port", "0")
+            undo.callback(_end, server)
+            self._proxy = _start("-m", "autoscale_runtime.demo.link_process", _address(server))
+            undo.callback(_end, self._proxy)
+            self.address = _address(self._proxy)
+            _pin(device)
+            self._undo = undo.pop_all()
 
     def set_link(self, conditions: LinkConditions) -> None:
         """Change the link, for the sensors too; it takes effect within milliseconds."""
@@ -67,9 +72,7 @@ class Stage:
     def close(self) -> None:
         """End every process it started and take all cores back."""
         self.set_co_runners(0)
-        for process in (self._proxy, self._server):
-            _end(process)
-        _pin(self._all_cores)
+        self._undo.close()
 
     def __enter__(self) -> Self:
         return self
@@ -106,7 +109,6 @@ def _address(process: subprocess.Popen[str]) -> str:
     line = process.stdout.readline()
     words = [word for word in line.split() if word.count(":") == 1 and word.rpartition(":")[2].isdecimal()]
     if not words:
-        _end(process)
         raise TargetUnavailable(
             f"a process of the demonstration did not come up: {line.strip() or 'it ended without a word'}"
         )

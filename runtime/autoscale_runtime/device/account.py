@@ -1,19 +1,16 @@
 """What a query costs: joules of this device by its meter, what the far machine says of itself, and grams of CO2e."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from autoscale.carbon import embodied_g, operational_g
+from autoscale.carbon import CarbonAccount, Intensity, Machine, Range, device_footprint, load_network_share
 from autoscale.outcome import Method, Outcome, Split
 from autoscale.target import Target
 from autoscale_runtime.backends.base import RemoteCost
 from autoscale_runtime.meters.base import Mark, Meter
 from autoscale_runtime.meters.modelled import ModelledMeter
-
-WORLD_INTENSITY_G_PER_KWH: Final = 475.0
-"""The world's average grid (IEA, Global Energy and CO2 Status Report 2019), where the caller names no other."""
 
 NOTHING_SAID: Final = RemoteCost(0, 0)
 
@@ -35,14 +32,15 @@ class Account:
     Args:
         meter: tells this device's energy in a window.
         table: the power table, for forecasts and for the radio, which no meter sees by itself.
-        intensity_g_per_kwh: carbon intensity where the device was charged.
+        carbon: grams of this device and of the network, by joule, second and byte.
     """
 
-    def __init__(self, meter: Meter, table: ModelledMeter, intensity_g_per_kwh: float) -> None:
+    def __init__(self, meter: Meter, table: ModelledMeter, carbon: CarbonAccount) -> None:
         self.table = table
         self.begin = meter.begin
         self._end = meter.end
-        self._intensity_g_per_kwh = intensity_g_per_kwh
+        self._carbon = carbon.mid
+        self._carbon_methods = carbon.methods
         self._here: dict[tuple[Method, bool], Mapping[str, Method]] = {}
 
     def end(
@@ -67,18 +65,13 @@ class Account:
         reading = self._end(mark, target)
         modelled_j = self.table.energy_j(latency_s, 0.0) if reading is None else reading.energy_j
         energy_j = modelled_j + (self.radio_j(transfer, latency_s) if transfer is not None else 0.0)
-        operational, embodied = self.carbon_g(energy_j, latency_s)
+        moved_bytes = transfer.sent_bytes + transfer.received_bytes if transfer is not None else 0
+        spent = self._carbon.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
         methods = self._methods(Method.MODELLED if reading is None else reading.method, accuracy is not None)
-        if said is NOTHING_SAID:
-            return Outcome(latency_s, Split(energy_j), Split(operational), Split(embodied), accuracy, methods)
-        return Outcome(
-            latency_s,
-            Split(energy_j, remote=said.energy_j or 0.0),
-            Split(operational, remote=said.carbon_operational_g or 0.0),
-            Split(embodied, remote=said.carbon_embodied_g or 0.0),
-            accuracy,
-            {**methods, **_said_methods(said)},
+        here = Outcome(
+            latency_s, Split(energy_j, spent.network_j), spent.operational_g, spent.embodied_g, accuracy, methods
         )
+        return here if said is NOTHING_SAID else _with_said(here, said)
 
     def radio_j(self, transfer: Transfer, longest_s: float) -> float:
         """The radio's energy; it cannot have sent for longer than the query lasted, however poor the estimate."""
@@ -91,31 +84,46 @@ class Account:
             transfer.rssi_dbm,
         )
 
-    def carbon_g(self, energy_j: float, latency_s: float) -> tuple[float, float]:
-        """Grams of CO2e of this device: operational, and embodied for the time it was held."""
-        making = self.table.profile.embodied
-        return (
-            operational_g(energy_j, self._intensity_g_per_kwh),
-            embodied_g(making.total_kg, latency_s, making.lifetime_s),
-        )
+    def carbon_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0) -> float:
+        """Grams of CO2e of this device and of the network, operational and embodied."""
+        spent = self._carbon.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
+        return spent.operational_g.total + spent.embodied_g.total
 
     def _methods(self, energy: Method, accuracy: bool) -> Mapping[str, Method]:
         key = (energy, accuracy)
         if key not in self._here:
             methods = {
+                **self._carbon_methods,
                 "latency_s": Method.MEASURED,
                 "energy_j.device": energy,
-                "carbon_operational_g.device": Method.MODELLED,
-                "carbon_embodied_g.device": Method.MODELLED,
+                "energy_j.network": Method.DEFAULT,
             }
             self._here[key] = MappingProxyType(methods | ({"accuracy": Method.MEASURED} if accuracy else {}))
         return self._here[key]
 
 
-def _said_methods(said: RemoteCost) -> dict[str, Method]:
+def carbon_account(table: ModelledMeter, intensity_g_per_kwh: float) -> CarbonAccount:
+    """The grams of a device with this power table, charged at this intensity, on Wi-Fi.
+
+    What a byte takes of the network is the marginal figure: it is what a decision changes.
+    """
+    at = Range.exactly(intensity_g_per_kwh)
+    grid = Intensity.of(at, "average", "as given to the session", 0.0, Method.DEFAULT)
+    phone = Machine(grid, device_footprint(table.profile).g_per_s())
+    return CarbonAccount(phone, load_network_share("fixed", "marginal"))
+
+
+def _with_said(here: Outcome, said: RemoteCost) -> Outcome:
+    """The outcome with what the far machine says of itself; what it leaves out counts as 0 and has no method."""
     figures = {
         "energy_j.remote": said.energy_j,
         "carbon_operational_g.remote": said.carbon_operational_g,
         "carbon_embodied_g.remote": said.carbon_embodied_g,
     }
-    return {name: said.method for name, value in figures.items() if value is not None}
+    return replace(
+        here,
+        energy_j=here.energy_j + Split(remote=said.energy_j or 0.0),
+        carbon_operational_g=here.carbon_operational_g + Split(remote=said.carbon_operational_g or 0.0),
+        carbon_embodied_g=here.carbon_embodied_g + Split(remote=said.carbon_embodied_g or 0.0),
+        methods={**here.methods, **{name: said.method for name, value in figures.items() if value is not None}},
+    )

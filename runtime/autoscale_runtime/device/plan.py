@@ -14,7 +14,7 @@ from autoscale_runtime.bundle import Bundle, served_name
 from autoscale_runtime.device.account import Account
 from autoscale_runtime.device.circuit import Circuit
 from autoscale_runtime.device.contention import Contention
-from autoscale_runtime.device.local import DEFAULT_MACS_PER_S, LocalRoute
+from autoscale_runtime.device.local import LocalRoute
 from autoscale_runtime.device.remote import RemoteRoute
 from autoscale_runtime.device.route import Route
 from autoscale_runtime.sensors.senses import Senses
@@ -105,24 +105,14 @@ def _backends(bundle: Bundle) -> list[Backend]:
 def _remote(
     bundle: Bundle, remotes: Mapping[str, RemoteModel], account: Account, senses: Senses
 ) -> dict[Target, Callable[[], Route]]:
-    return {
-        Target.parse(f"{link}:{each.processor}/{each.precision}"): partial(
-            _connect, bundle, link, each, account, senses
-        )
-        for link, each in remotes.items()
-    }
+    targets = {Target.parse(f"{link}:{each.processor}/{each.precision}"): each for link, each in remotes.items()}
+    for target in targets:
+        if not target.is_remote:
+            raise InvalidTarget(f"'{target}' is no remote target; allowed: 'cloud', 'edge', or 'edge:' and a name")
+    return {target: partial(_connect, bundle, target, each, account, senses) for target, each in targets.items()}
 
 
-def _connect(bundle: Bundle, link: str, remote: RemoteModel, account: Account, senses: Senses) -> Route:
+def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: Account, senses: Senses) -> Route:
     runner = RemoteRunner(remote.address, remote.model or served_name(bundle.name, remote.precision))
-    profile = bundle.profile
-    return RemoteRoute(
-        Target.parse(f"{link}:{remote.processor}/{remote.precision}"),
-        runner,
-        bundle.inputs,
-        profile.accuracy(remote.precision),
-        (profile.output_bytes, profile.macs / DEFAULT_MACS_PER_S),
-        account,
-        Circuit(lambda: runner.probe(PROBE_TIMEOUT_S)),
-        senses,
-    )
+    circuit = Circuit(lambda: runner.probe(PROBE_TIMEOUT_S))
+    return RemoteRoute(target, runner, bundle, account, circuit, senses)

@@ -3,18 +3,20 @@
 import time
 from typing import Final
 
-from autoscale.errors import FeedError, TargetError, TargetUnavailable
+from autoscale.errors import FeedError, TargetError, TargetUnavailable, one_of
 from autoscale.observation import LinkState, Observation
 from autoscale.outcome import Outcome
 from autoscale.target import Target
-from autoscale_runtime.backends.base import RemoteCost
+from autoscale_runtime.backends.base import Answer, RemoteCost
 from autoscale_runtime.backends.remote import RemoteRunner
+from autoscale_runtime.bundle import Bundle
 from autoscale_runtime.device.account import Account, Transfer
 from autoscale_runtime.device.circuit import Circuit
+from autoscale_runtime.device.local import DEFAULT_MACS_PER_S
 from autoscale_runtime.device.route import Expected, Failed, Query, Route
 from autoscale_runtime.meters.base import Mark
 from autoscale_runtime.sensors.senses import Senses
-from autoscale_runtime.tensors import Array, TensorSpec, check_feeds
+from autoscale_runtime.tensors import Array, check_feeds, check_outputs
 
 WEIGHT: Final = 0.2
 """Share of a new observation in the running mean of the server's time."""
@@ -29,9 +31,7 @@ class RemoteRoute(Route):
     Args:
         target: where it is.
         runner: the model there.
-        inputs: what the model takes here; feeds that fit them and not the far side's are the far side's fault.
-        accuracy: of the variant that is served.
-        guess: of an answer's size in bytes and of the server's time in s, until the first answer.
+        bundle: the model as it is here: what fits it and not the far side's is the far side's fault.
         account: what sending costs this device.
         circuit: of the link; routes to one machine share it.
         senses: where the link's transfers are reported and its estimate comes from.
@@ -41,21 +41,21 @@ class RemoteRoute(Route):
         self,
         target: Target,
         runner: RemoteRunner,
-        inputs: tuple[TensorSpec, ...],
-        accuracy: float | None,
-        guess: tuple[int, float],
+        bundle: Bundle,
         account: Account,
         circuit: Circuit,
         senses: Senses,
     ) -> None:
         self.target = target
-        self.accuracy = accuracy
+        self.accuracy = bundle.profile.accuracy(target.precision)
         self._circuit = circuit
         self._senses = senses
         self._runner = runner
-        self._inputs = inputs
+        self._inputs = bundle.inputs
+        self._outputs = {spec.name: spec for spec in bundle.outputs}
         self._account = account
-        self._received_bytes, self._server_s = guess
+        self._received_bytes = bundle.profile.output_bytes
+        self._server_s = bundle.profile.macs / DEFAULT_MACS_PER_S
         self._server_cost = RemoteCost(0, 0)
         self._has_answered = False
 
@@ -72,15 +72,18 @@ class RemoteRoute(Route):
         latency_s = link_s + self._server_s
         energy_j = self._account.table.energy_j(latency_s, 0.0) + self._account.radio_j(transfer, latency_s)
         there_g = (self._server_cost.carbon_operational_g or 0.0) + (self._server_cost.carbon_embodied_g or 0.0)
-        return Expected(latency_s, energy_j, sum(self._account.carbon_g(energy_j, latency_s)) + there_g)
+        moved_bytes = transfer.sent_bytes + transfer.received_bytes
+        return Expected(latency_s, energy_j, self._account.carbon_g(energy_j, latency_s, moved_bytes) + there_g)
 
     def run(self, query: Query, observation: Observation, timeout_s: float) -> tuple[list[Array], Outcome]:
         """Send it and wait for the answer; the circuit and the link's estimate learn from what happens."""
+        check_feeds(self._inputs, query.feeds)
+        for name in query.output_names or ():
+            one_of("output", name, self._outputs, FeedError)
         mark, started_s = self._account.begin(), time.perf_counter()
         try:
-            answer = self._runner.run(query.output_names, query.feeds, timeout_s)
+            answer = self._ask(query, timeout_s)
         except (TargetError, FeedError) as refusal:
-            check_feeds(self._inputs, query.feeds)
             error = (
                 refusal if isinstance(refusal, TargetError) else TargetUnavailable(f"another model there: {refusal}")
             )
@@ -95,6 +98,13 @@ class RemoteRoute(Route):
         """End the connection and the probing."""
         self._circuit.close()
         self._runner.close()
+
+    def _ask(self, query: Query, timeout_s: float) -> Answer:
+        """The answer, with the outputs by the names and of the shapes that the model has here."""
+        names = query.output_names or [*self._outputs]
+        answer = self._runner.run(names, query.feeds, timeout_s)
+        check_outputs([self._outputs[name] for name in names], dict(zip(names, answer.outputs, strict=True)))
+        return answer
 
     def _fail(
         self, mark: Mark, query: Query, observation: Observation, elapsed_s: float, error: TargetError

@@ -23,6 +23,9 @@ from autoscale_runtime.tensors import Array
 RESCUE_MARGIN: Final = 1.3
 """How much longer than expected the rescue of a query may take before the answer is late."""
 
+GIVING_UP_S: Final = 0.005
+"""How long after its deadline a remote call is over: gRPC takes up to 3 ms."""
+
 
 class DeviceWorld:
     """The routes of one model under one goal.
@@ -130,7 +133,7 @@ class DeviceWorld:
         if forecast is None or not may_rescue:
             return self._timeout_s
         expected_s = float(forecast.latency_s[index])
-        safe_s = limit_s - RESCUE_MARGIN * float(forecast.latency_s[rescuers].min())
+        safe_s = limit_s - GIVING_UP_S - RESCUE_MARGIN * float(forecast.latency_s[rescuers].min())
         if expected_s <= safe_s:
             return safe_s
         return min(max(limit_s, 2.0 * expected_s), self._timeout_s)

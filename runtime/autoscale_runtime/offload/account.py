@@ -3,15 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from autoscale.carbon import embodied_g, operational_g
+from autoscale.carbon import WORLD_INTENSITY_G_PER_KWH, embodied_g, operational_g
 from autoscale.errors import InvalidInput, ProfileError
 from autoscale.outcome import Method
 from autoscale.profiles import DeviceProfile
 from autoscale.target import Target
 from autoscale_runtime.meters import Mark, Meter, NullMeter
-
-WORLD_INTENSITY_G_PER_KWH: Final = 475.0
-"""The world's average grid (IEA, Global Energy and CO2 Status Report 2019), where the operator names no other."""
 
 DEFAULT_PUE: Final = 1.1
 """Power usage effectiveness of a large data centre, as AutoScale's design fixes it."""

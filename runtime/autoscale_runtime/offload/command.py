@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
+from autoscale.carbon import WORLD_INTENSITY_G_PER_KWH
 from autoscale.profiles import load_device
 from autoscale_runtime.meters import best_meter
-from autoscale_runtime.offload.account import DEFAULT_PUE, WORLD_INTENSITY_G_PER_KWH, Account
+from autoscale_runtime.offload.account import DEFAULT_PUE, Account
 from autoscale_runtime.offload.malloc import keep_freed_memory
 from autoscale_runtime.offload.server import DEFAULT_MACHINE, DEFAULT_WAITING, Limits, Server
 from autoscale_runtime.offload.server import serve as start
