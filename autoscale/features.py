@@ -104,6 +104,7 @@ class Encoder:
 
     def __init__(self) -> None:
         self._asked: dict[str, tuple[ModelProfile, Goal, list[float]]] = {}
+        self._edge, self._cloud = "edge", "cloud"
 
     def __call__(self, context: Context) -> Rows:
         """The feature vector, float32 of shape (len(FEATURES),)."""
@@ -111,7 +112,22 @@ class Encoder:
         known = self._asked.get(model.name)
         if known is None or known[0] is not model or known[1] is not goal:
             known = self._asked[model.name] = (model, goal, _network_features(model, goal))
-        return np.array(known[2] + _world_features(context.observation), dtype=np.float32)
+        return np.array(known[2] + self._sensed(context.observation), dtype=np.float32)
+
+    def _sensed(self, seen: Observation) -> list[float]:
+        links, intensity = seen.links, seen.intensity_g_per_kwh
+        if self._edge not in links:
+            self._edge = _first_to("edge", links)
+        if self._cloud not in links:
+            self._cloud = _first_to("cloud", links)
+        edge, cloud = links.get(self._edge, UNKNOWN_LINK), links.get(self._cloud, UNKNOWN_LINK)
+        return [
+            *(_load(seen.cpu_load), _load(seen.memory_load)),
+            *(_rssi(edge.rssi_dbm), _trip(edge.round_trip_s), _rate(edge.uplink_bps), _rate(edge.downlink_bps)),
+            *(_rssi(cloud.rssi_dbm), _trip(cloud.round_trip_s), _rate(cloud.uplink_bps), _rate(cloud.downlink_bps)),
+            *(_intensity(intensity.get("device")), _intensity(intensity.get("cloud"))),
+            *(_heat(seen.temperature_c), _charge(seen.battery)),
+        ]
 
 
 def _scaled(name: str, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
@@ -151,19 +167,6 @@ def _network_features(model: ModelProfile, goal: Goal) -> list[float]:
     return [_scale(name)(asked[name] if name in asked else getattr(model, name)) for name in NETWORK_FEATURES]
 
 
-def _world_features(seen: Observation) -> list[float]:
-    links, intensity = seen.links, seen.intensity_g_per_kwh
-    edge = links.get("edge") or _first_to("edge", links)
-    cloud = links.get("cloud") or _first_to("cloud", links)
-    return [
-        *(_load(seen.cpu_load), _load(seen.memory_load)),
-        *(_rssi(edge.rssi_dbm), _trip(edge.round_trip_s), _rate(edge.uplink_bps), _rate(edge.downlink_bps)),
-        *(_rssi(cloud.rssi_dbm), _trip(cloud.round_trip_s), _rate(cloud.uplink_bps), _rate(cloud.downlink_bps)),
-        *(_intensity(intensity.get("device")), _intensity(intensity.get("cloud"))),
-        *(_heat(seen.temperature_c), _charge(seen.battery)),
-    ]
-
-
-def _first_to(place: str, links: Mapping[str, LinkState]) -> LinkState:
-    """The first link to a place."""
-    return next((state for name, state in links.items() if name.startswith(place)), UNKNOWN_LINK)
+def _first_to(place: str, links: Mapping[str, LinkState]) -> str:
+    """The name of the first link to a place; the place itself where there is none."""
+    return next((name for name in links if name.startswith(place)), place)

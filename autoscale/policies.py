@@ -11,6 +11,7 @@ from autoscale.agents.base import AGENTS, Agent, Arrays
 from autoscale.errors import InvalidInput, PolicyError, listing
 from autoscale.files import atomic_write
 from autoscale.target import Target
+from autoscale.transfer import transfer
 
 FORMAT: Final = "autoscale-policy"
 VERSION: Final = 1
@@ -38,7 +39,9 @@ def save_policy(agent: Agent, path: Path | str) -> None:
         raise PolicyError(f"policy {path} cannot be written: {error}") from error
 
 
-def load_policy(path: Path | str, targets: Sequence[Target] | None = None, seed: int = 0) -> Agent:
+def load_policy(
+    path: Path | str, targets: Sequence[Target] | None = None, seed: int = 0, *, adapt: bool = False
+) -> Agent:
     """The agent a policy file holds.
 
     Args:
@@ -46,6 +49,8 @@ def load_policy(path: Path | str, targets: Sequence[Target] | None = None, seed:
         targets: what it shall choose from; the policy must have been made for the same ones (in any order is not
             enough: an index is what it has learned). None takes the file's own.
         seed: of its random generator.
+        adapt: whether a policy for other targets starts these ones by ``autoscale.transfer``, as one trained in the
+            simulator does on a device.
 
     Raises:
         PolicyError: missing, damaged, not a policy, a version this release cannot read, or for other targets.
@@ -56,9 +61,10 @@ def load_policy(path: Path | str, targets: Sequence[Target] | None = None, seed:
         own = [Target.parse(text) for text in header["targets"]]
     except (InvalidInput, TypeError) as error:
         raise PolicyError(f"policy {path} names targets that are none: {error}") from error
-    if targets is not None and list(targets) != own:
+    wanted = own if targets is None else list(targets)
+    if wanted != own and not adapt:
         raise PolicyError(
-            f"policy {path} was made for {listing(own)}; this device has {listing(targets)}. "
+            f"policy {path} was made for {listing(own)}; this device has {listing(wanted)}. "
             "Train it for these targets, or start without a policy"
         )
     try:
@@ -66,7 +72,7 @@ def load_policy(path: Path | str, targets: Sequence[Target] | None = None, seed:
         agent.restore(arrays)
     except (ValueError, TypeError, IndexError) as error:
         raise PolicyError(f"policy {path}: {error}") from error
-    return agent
+    return agent if wanted == own else transfer(agent, wanted, seed)
 
 
 def make(name: str, targets: Sequence[Target], options: dict[str, Any], seed: int) -> Agent:

@@ -17,7 +17,7 @@ from rich.table import Table
 
 Row = dict[str, Any]
 
-NAMES: Final = ("agents", "carbon", "session", "offload", "fleet_ledger", "envs", "size")
+NAMES: Final = ("agents", "frozen", "carbon", "session", "offload", "fleet_ledger", "envs", "sb3", "size")
 
 
 def main() -> None:

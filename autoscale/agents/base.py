@@ -40,6 +40,10 @@ class Agent(ABC):
     """
 
     name: ClassVar[str]
+    per_target: ClassVar[tuple[str, ...]] = ()
+    """Arrays of its state whose last axis is the targets; with them, what was learned can start other targets."""
+    is_fixed: ClassVar[bool] = False
+    """Whether it always gives a network the same target while the same ones are admitted, and never learns."""
 
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
         if not targets or len(set(targets)) != len(targets):
@@ -99,12 +103,18 @@ class Agent(ABC):
 AGENTS = Registry(
     "agent",
     {
+        "bo": "autoscale.agents.kernel:GaussianProcess",
         "cloud": "autoscale.agents.fixed:Cloud",
         "connected-edge": "autoscale.agents.fixed:ConnectedEdge",
         "cost-model": "autoscale.agents.cost_model:CostModel",
         "device-best": "autoscale.agents.fixed:DeviceBest",
         "device-cpu-fp32": "autoscale.agents.fixed:DeviceCpuFp32",
+        "frozen": "autoscale.agents.frozen:Frozen",
+        "knn": "autoscale.agents.nearest:NearestNeighbours",
+        "lr": "autoscale.agents.frozen:LinearRegression",
         "q-learning": "autoscale.agents.q_learning:QLearning",
+        "svm": "autoscale.agents.kernel:SupportVectorMachine",
+        "svr": "autoscale.agents.kernel:SupportVectorRegression",
     },
     group="autoscale.agents",
 )

@@ -56,6 +56,7 @@ class CostModel(Agent):
     """
 
     name = "cost-model"
+    per_target = ("beliefs",)
 
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
         super().__init__(targets, seed)

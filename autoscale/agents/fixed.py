@@ -22,6 +22,7 @@ class Fixed(Agent):
     """
 
     kind: ClassVar[str]
+    is_fixed = True
 
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
         super().__init__(targets, seed)
@@ -115,6 +116,7 @@ class Pinned(Agent):
     """The first of its targets, always; for a caller who has made the choice."""
 
     name = "pinned"
+    is_fixed = True
 
     def select(self, context: Context) -> Choice:
         """The first target."""

@@ -50,6 +50,7 @@ class QLearning(Agent):
     """
 
     name = "q-learning"
+    per_target = ("table",)
 
     def __init__(self, targets: Sequence[Target], options: QLearningOptions | None = None, *, seed: int = 0) -> None:
         super().__init__(targets, seed)

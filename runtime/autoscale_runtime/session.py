@@ -16,18 +16,19 @@ import numpy as np
 from autoscale.agents.base import Agent, make_agent
 from autoscale.agents.fixed import Pinned
 from autoscale.carbon import WORLD_INTENSITY_G_PER_KWH
-from autoscale.errors import FeedError, InvalidGoal, InvalidInput, one_of
+from autoscale.errors import AutoScaleError, FeedError, InvalidGoal, InvalidInput, one_of
 from autoscale.goal import Goal, InferenceMode
 from autoscale.loop import run_query
 from autoscale.observation import Observation
 from autoscale.policies import load_policy, save_policy
 from autoscale.profiles import load_device
-from autoscale.record import Decision, Record
+from autoscale.record import Attempt, Decision, Record
 from autoscale.reward import reward
 from autoscale.target import Target
 from autoscale_runtime.bundle import Bundle
 from autoscale_runtime.device.account import Account, carbon_account
 from autoscale_runtime.device.calibration import Calibration, calibrate
+from autoscale_runtime.device.local import LocalRoute, Settled
 from autoscale_runtime.device.plan import RemoteModel, routes_of
 from autoscale_runtime.device.route import Query
 from autoscale_runtime.device.world import DeviceWorld
@@ -117,7 +118,8 @@ class Session:
             one_of("inference mode", mode, list(InferenceMode), InvalidGoal)
             self.goal = replace(self.goal, mode=InferenceMode(mode))
         self.bundle = model if isinstance(model, Bundle) else Bundle.read(Path(model))
-        self.last: Decision | None = None
+        self._last: Decision | None = None
+        self._settled: Settled | None = None
         self.calibration = Calibration()
         self._guard = threading.Lock()
         self._is_warm = False
@@ -133,17 +135,34 @@ class Session:
             FeedError: the feeds or output names are not the model's.
             TargetError: the target failed and the mode, or a pinned target, allows no other.
         """
+        if self._settled is not None:
+            try:
+                return self._settled.run(output_names, feeds)
+            except AutoScaleError:
+                self._settled = None  # the loop says what is wrong, or finds another target
         query = Query(output_names, _arrays(self.bundle.inputs, feeds))
         if not self._is_warm:
             self._warm_up(query)
         time_s = time.time()
         answer, context, decision = run_query(self._world, self.agent, query, self._requested, self._guard)
-        self.last = decision
+        self._last = decision
+        self._settle(decision)
         if self.options.on_record is not None:
             row = Record(time_s, self.options.power_table, self.bundle.name, self.goal, context.observation, decision)
             self.options.on_record(row)
         outputs: list[Array] = answer
         return outputs
+
+    @property
+    def last(self) -> Decision | None:
+        """What was decided for the last query and what it cost; None before the first."""
+        settled = self._settled
+        outcome = None if settled is None else settled.outcome()
+        if outcome is None or self._last is None:
+            return self._last
+        attempts = (Attempt(self._last.chosen, outcome.latency_s),)
+        gained = reward(outcome, self.goal, self._world.reference)
+        return replace(self._last, attempts=attempts, outcome=outcome, reward=gained)
 
     def warm_up(self, feeds: Feeds) -> None:
         """Run every target on these feeds, to know its speed and whether its answer can be trusted.
@@ -218,6 +237,13 @@ class Session:
         if isinstance(agent, Path) or agent.endswith(POLICY_SUFFIX):
             return load_policy(agent, targets, seed)
         return make_agent(agent, targets, seed)
+
+    def _settle(self, decision: Decision) -> None:
+        """Where nothing is left to decide, learn or record, spend nothing on it: run the model and note the clocks."""
+        is_local = not any(target.is_remote for target in self._world.targets)
+        if self.agent.is_fixed and is_local and not decision.did_fallback and self.options.on_record is None:
+            route = self._world.routes[self._world.targets.index(decision.selected)]
+            self._settled = route.settle() if isinstance(route, LocalRoute) else None
 
     def _warm_up(self, query: Query) -> None:
         with self._guard:

@@ -13,6 +13,7 @@ import psutil
 import pytest
 
 from autoscale.agents.base import Agent, Choice, make_agent
+from autoscale.carbon import WORLD_INTENSITY_G_PER_KWH, operational_g
 from autoscale.errors import (
     FeedError,
     InvalidGoal,
@@ -321,7 +322,9 @@ def test_records_tell_everything_but_what_was_asked(two: Bundle) -> None:
         assert 0.0 < record.decision.probability <= 1.0
         outcome = record.decision.outcome
         assert outcome.accuracy == (0.9 if record.decision.selected.precision == "fp32" else 0.6)
-        assert outcome.carbon_operational_g.device == pytest.approx(outcome.energy_j.device / 3.6e6 * WORLD_INTENSITY_G_PER_KWH)
+        assert outcome.carbon_operational_g.device == pytest.approx(
+            operational_g(outcome.energy_j.device, WORLD_INTENSITY_G_PER_KWH)
+        )
         assert outcome.carbon_embodied_g.device > 0.0
         assert _figures(outcome) == set(outcome.methods)
         assert set(outcome.methods.values()) <= set(Method)

@@ -17,12 +17,13 @@ from autoscale.agents.base import AGENTS
 from autoscale.errors import one_of
 from autoscale.files import atomic_write
 from autoscale.goal import Goal
+from autoscale.policies import load_policy
 from autoscale.profiles import load_device
 from autoscale_runtime.demo.bundles import bundle_of
 from autoscale_runtime.demo.day import day, heavy_co_runners
 from autoscale_runtime.demo.networks import fetch
 from autoscale_runtime.demo.picture import draw, figure_type
-from autoscale_runtime.demo.play import Answered, Effort, Policy, Step, Task, play, schedule
+from autoscale_runtime.demo.play import Answered, Effort, Policy, Step, Task, is_policy, play, schedule
 from autoscale_runtime.demo.stage import Stage
 from autoscale_runtime.demo.summary import Row, row, to_json, to_table, where
 from autoscale_runtime.session import Session, SessionOptions
@@ -39,7 +40,9 @@ TIMEOUT_S: Final = 1.0
 def demo(
     json_file: Annotated[Path | None, typer.Option("--json", help="Also write the results to this file.")] = None,
     picture: Annotated[Path, typer.Option(help="Where to write the picture.")] = Path("autoscale-demo.png"),
-    agent: Annotated[str, typer.Option(help="Who decides for the policy 'autoscale'.")] = "cost-model",
+    agent: Annotated[
+        str, typer.Option(help="Who decides for the policy 'autoscale': an agent's name, or a file of autoscale train.")
+    ] = "cost-model",
     power_table: Annotated[str, typer.Option(help="Device profile whose watts the modelled energy uses.")] = "mi8pro",
     queries: Annotated[int, typer.Option(min=6, help="How many queries each policy answers, in whole sixths.")] = 360,
     seed: Annotated[int, typer.Option(help="Of the day and of the agent.")] = 0,
@@ -53,7 +56,10 @@ def demo(
 
     Example: autoscale demo --json demo.json
     """
-    one_of("agent", agent, AGENTS.names())
+    if is_policy(agent):
+        load_policy(agent)
+    else:
+        one_of("agent", agent, AGENTS.names())
     load_device(power_table)
     _check_paths(picture, json_file)
     figure_type()  # two minutes of work are not to be lost for want of it

@@ -11,14 +11,16 @@ from autoscale.context import Context
 from autoscale.errors import TargetError
 from autoscale.goal import Goal
 from autoscale.outcome import Outcome
+from autoscale.policies import load_policy
 from autoscale.record import Decision
 from autoscale_runtime.bundle import Bundle
 from autoscale_runtime.demo.day import Phase, conditions
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.stage import SignalSensor, Stage
 from autoscale_runtime.sensors.load import LoadSensor
-from autoscale_runtime.session import Session, SessionOptions
+from autoscale_runtime.session import POLICY_SUFFIX, Session, SessionOptions
 
+REFERENCE_AGENT = "device-cpu-fp32"
 SETTLE_S = 0.3
 """Between two phases: a phase begins when the sensors have seen it."""
 
@@ -29,7 +31,7 @@ class Policy:
 
     Attributes:
         name: as the results list it.
-        agent: the registered agent.
+        agent: the registered agent, or a policy file, whose targets are mapped to the session's.
         mode: the inference mode.
         hedge: whether a late remote target is given up in time for the device to answer.
     """
@@ -102,6 +104,11 @@ class Timed(Agent):
         self._effort.learn_s.append(time.perf_counter() - started_s)
 
 
+def is_policy(agent: str) -> bool:
+    """Whether an agent is given as a policy file rather than by its registered name."""
+    return agent.endswith(POLICY_SUFFIX)
+
+
 def schedule(tasks: Sequence[Task], day: Sequence[Phase], per_phase: int, seed: int) -> list[Step]:
     """The day's queries: ``per_phase`` in each phase, drawn from the tasks at random."""
     rng = np.random.default_rng(seed)
@@ -149,7 +156,7 @@ def _session(policy: Policy, task: Task, stage: Stage, options: SessionOptions, 
         task.bundle,
         task.goal,
         remotes={"cloud": stage.address},
-        agent=policy.agent,
+        agent=REFERENCE_AGENT if is_policy(policy.agent) else policy.agent,
         mode=policy.mode,
         options=SessionOptions(
             timeout_s=options.timeout_s,
@@ -161,6 +168,8 @@ def _session(policy: Policy, task: Task, stage: Stage, options: SessionOptions, 
             seed=options.seed,
         ),
     )
+    if is_policy(policy.agent):
+        session.agent = load_policy(policy.agent, session.targets, options.seed, adapt=True)
     session.agent = Timed(session.agent, effort)
     return session
 

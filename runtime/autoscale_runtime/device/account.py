@@ -9,7 +9,7 @@ from autoscale.carbon import CarbonAccount, Intensity, Machine, Range, device_fo
 from autoscale.outcome import Method, Outcome, Split
 from autoscale.target import Target
 from autoscale_runtime.backends.base import RemoteCost
-from autoscale_runtime.meters.base import Mark, Meter
+from autoscale_runtime.meters.base import Mark, Meter, Reading
 from autoscale_runtime.meters.modelled import ModelledMeter
 
 NOTHING_SAID: Final = RemoteCost(0, 0)
@@ -29,6 +29,10 @@ class Transfer:
 class Account:
     """Turns readings and bytes into outcomes.
 
+    Attributes:
+        table: the power table.
+        is_modelled: whether energy is the power table's alone, which two clocks are enough for.
+
     Args:
         meter: tells this device's energy in a window.
         table: the power table, for forecasts and for the radio, which no meter sees by itself.
@@ -37,11 +41,12 @@ class Account:
 
     def __init__(self, meter: Meter, table: ModelledMeter, carbon: CarbonAccount) -> None:
         self.table = table
+        self.is_modelled = isinstance(meter, ModelledMeter)
         self.begin = meter.begin
         self._end = meter.end
         self._carbon = carbon.mid
         self._carbon_methods = carbon.methods
-        self._here: dict[tuple[Method, bool], Mapping[str, Method]] = {}
+        self._known: dict[tuple[Method, bool, bool], Mapping[str, Method]] = {}
 
     def end(
         self,
@@ -63,11 +68,23 @@ class Account:
             said: the far machine's own account; what it leaves out counts as 0 and has no method.
         """
         reading = self._end(mark, target)
-        modelled_j = self.table.energy_j(latency_s, 0.0) if reading is None else reading.energy_j
-        energy_j = modelled_j + (self.radio_j(transfer, latency_s) if transfer is not None else 0.0)
+        if reading is None:
+            reading = Reading(self.table.energy_j(latency_s, 0.0), Method.MODELLED, self.table.source, latency_s)
+        return self.outcome(reading, latency_s, accuracy, transfer, said)
+
+    def outcome(
+        self,
+        reading: Reading,
+        latency_s: float,
+        accuracy: float | None = None,
+        transfer: Transfer | None = None,
+        said: RemoteCost = NOTHING_SAID,
+    ) -> Outcome:
+        """The outcome of what a meter read; arguments as for :meth:`end`."""
+        energy_j = reading.energy_j + (self.radio_j(transfer, latency_s) if transfer is not None else 0.0)
         moved_bytes = transfer.sent_bytes + transfer.received_bytes if transfer is not None else 0
         spent = self._carbon.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
-        methods = self._methods(Method.MODELLED if reading is None else reading.method, accuracy is not None)
+        methods = self._methods(reading.method, accuracy is not None, transfer is not None)
         here = Outcome(
             latency_s, Split(energy_j, spent.network_j), spent.operational_g, spent.embodied_g, accuracy, methods
         )
@@ -89,17 +106,21 @@ class Account:
         spent = self._carbon.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
         return spent.operational_g.total + spent.embodied_g.total
 
-    def _methods(self, energy: Method, accuracy: bool) -> Mapping[str, Method]:
-        key = (energy, accuracy)
-        if key not in self._here:
+    def _methods(self, energy: Method, has_accuracy: bool, has_transfer: bool) -> Mapping[str, Method]:
+        """Figure to how it is known; what was not spent at all has no method."""
+        key = (energy, has_accuracy, has_transfer)
+        if key not in self._known:
             methods = {
                 **self._carbon_methods,
                 "latency_s": Method.MEASURED,
+                "accuracy": Method.MEASURED,
                 "energy_j.device": energy,
                 "energy_j.network": Method.DEFAULT,
             }
-            self._here[key] = MappingProxyType(methods | ({"accuracy": Method.MEASURED} if accuracy else {}))
-        return self._here[key]
+            unknown = {"accuracy"} if not has_accuracy else set()
+            unspent = set() if has_transfer else {name for name in methods if name.endswith(".network")}
+            self._known[key] = MappingProxyType({n: m for n, m in methods.items() if n not in unknown | unspent})
+        return self._known[key]
 
 
 def carbon_account(table: ModelledMeter, intensity_g_per_kwh: float) -> CarbonAccount:

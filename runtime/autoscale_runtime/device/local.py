@@ -1,17 +1,19 @@
 """The route that stays on the device: a loaded model on some threads of the CPU."""
 
 import time
+from collections.abc import Sequence
 from typing import Final
 
 from autoscale.errors import TargetError
 from autoscale.observation import Observation
-from autoscale.outcome import Outcome
+from autoscale.outcome import Method, Outcome
 from autoscale.target import Target
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.device.account import Account
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.route import Expected, Failed, Query, Route
-from autoscale_runtime.tensors import Array
+from autoscale_runtime.meters.base import Reading
+from autoscale_runtime.tensors import Array, Feeds
 
 WEIGHT: Final = 0.1
 """Share of a new observation in the running mean of CPU time: the last ten or so count."""
@@ -69,6 +71,15 @@ class LocalRoute(Route):
         self._learn(latency_s, cpu_s, observation.cpu_load)
         return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy)
 
+    def settle(self) -> "Settled | None":
+        """The route without its learning, for a session that has nothing left to decide.
+
+        None where the energy is told by a meter that must be asked after each query.
+        """
+        if not self._account.is_modelled:
+            return None
+        return Settled(self.target, self._runner, self.accuracy, self._account)
+
     def close(self) -> None:
         """Let the model go."""
         self._runner.close()
@@ -79,3 +90,37 @@ class LocalRoute(Route):
         self._cpu_s += (WEIGHT if self._has_run else 1.0) * (cpu_s - self._cpu_s)
         self._has_run = True
         self._contention.observe(cpu_load, latency_s * self._threads / cpu_s)
+
+
+class Settled:
+    """Runs a model and notes the clocks; what that cost is worked out when somebody asks."""
+
+    def __init__(self, target: Target, runner: Runner, accuracy: float | None, account: Account) -> None:
+        self.target = target
+        self._run = runner.run
+        self._accuracy = accuracy
+        self._account = account
+        self._noted: tuple[float, float, float, float] | None = None
+
+    def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
+        """Answer the query.
+
+        Raises:
+            FeedError: the feeds or output names are not the model's.
+            TargetError: no answer.
+        """
+        started_s, started_cpu_s = time.perf_counter(), time.process_time()
+        outputs = self._run(output_names, feeds).outputs
+        self._noted = started_s, started_cpu_s, time.perf_counter(), time.process_time()
+        return outputs
+
+    def outcome(self) -> Outcome | None:
+        """What the last query cost; None where there was none."""
+        if self._noted is None:
+            return None
+        started_s, started_cpu_s, ended_s, ended_cpu_s = self._noted
+        latency_s = ended_s - started_s
+        table = self._account.table
+        energy_j = table.energy_j(latency_s, ended_cpu_s - started_cpu_s, self.target)
+        reading = Reading(energy_j, Method.MODELLED, table.source, latency_s)
+        return self._account.outcome(reading, latency_s, self._accuracy)
