@@ -17,7 +17,7 @@ from rich.table import Table
 
 Row = dict[str, Any]
 
-NAMES: Final = ("agents", "frozen", "carbon", "session", "offload", "fleet_ledger", "envs", "sb3", "size")
+NAMES: Final = ("agents", "frozen", "carbon", "session", "offload", "fleet_ledger", "envs", "sb3", "evaluate", "size")
 
 
 def main() -> None:

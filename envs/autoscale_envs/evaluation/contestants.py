@@ -1,0 +1,162 @@
+"""Who takes part, by name: the oracle, the agents that ship, the paper's predictors, and policies from files."""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from importlib.util import find_spec
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from autoscale.agents.base import AGENTS, Agent, Choice, make_agent
+from autoscale.agents.q_learning import QLearning
+from autoscale.context import Context
+from autoscale.errors import InvalidInput, MissingExtra, one_of
+from autoscale.networks import network_names
+from autoscale.policies import load_policy
+from autoscale.target import Target
+from autoscale_envs.evaluation.lanes import LaneWorld
+from autoscale_envs.evaluation.plan import Cell, Plan
+from autoscale_envs.predictors import SAMPLES, fit
+from autoscale_envs.samples import gather, joined
+from autoscale_envs.tables import make_tables
+
+ORACLE: Final = "opt"
+REFERENCE: Final = "device-cpu-fp32"
+CLOUD: Final = "cloud"
+BASELINES: Final = (ORACLE, REFERENCE, CLOUD)
+"""Without these no figure has a meaning, so they always take part."""
+
+PREDICTORS: Final = ("lr", "svr", "svm", "knn", "bo")
+"""The paper's, fitted to the networks they will not be asked for; they are named by what fits them."""
+
+GREEDY: Final = "q-learning-greedy"
+USUAL: Final = (
+    *(REFERENCE, "device-best", "connected-edge", CLOUD, *PREDICTORS),
+    *("q-learning", GREEDY, "cost-model", ORACLE),
+)
+
+Make = Callable[[LaneWorld, int], Agent]
+"""Makes an agent for a world, of a seed."""
+
+
+class Opt(Agent):
+    """The paper's "Opt": asks the simulator what is best.
+
+    Args:
+        world: whose oracle it asks.
+    """
+
+    name = ORACLE
+
+    def __init__(self, world: LaneWorld) -> None:
+        super().__init__(world.targets)
+        self._world = world
+
+    def select(self, context: Context) -> Choice:
+        """The best target."""
+        return Choice(self._world.oracle(), 1.0)
+
+
+class GreedyQLearning(QLearning):
+    """Q-learning as the paper uses it: it explores for a while, and then takes what its table says.
+
+    Args:
+        targets: what it chooses from.
+        exploring: how many queries it explores.
+        seed: of its random generator.
+    """
+
+    name = GREEDY
+
+    def __init__(self, targets: Sequence[Target], exploring: int, seed: int) -> None:
+        super().__init__(targets, seed=seed)
+        self._left = exploring
+
+    def select(self, context: Context) -> Choice:
+        """Epsilon-greedy, then greedy."""
+        if self._left == 0:
+            self.hyper = replace(self.hyper, epsilon=0.0)
+        self._left -= 1
+        return super().select(context)
+
+
+def contestant_names() -> list[str]:
+    """Every name that may take part without a file, sorted."""
+    return sorted({ORACLE, GREEDY, *AGENTS.names()} - {"frozen"})
+
+
+def lineup(agents: Sequence[str], policies: Mapping[str, str]) -> tuple[str, ...]:
+    """All that take part, in the order of the report; no agents means the usual ones.
+
+    Raises:
+        UnknownName: no such agent; the message names the nearest.
+        InvalidInput: a policy has the name of an agent.
+    """
+    for name in agents:
+        one_of("agent", name, contestant_names())
+    for name in policies:
+        if name in contestant_names():
+            raise InvalidInput(f"a policy cannot be named '{name}': an agent is; give it another name")
+    asked = tuple(agents) or USUAL
+    return tuple(dict.fromkeys([*(name for name in USUAL if name in {*asked, *BASELINES}), *asked, *policies]))
+
+
+def makers(plan: Plan, cell: Cell) -> dict[str, Make]:
+    """How to make each contestant for one cell of the grid.
+
+    Raises:
+        MissingExtra: the predictors' package is not installed.
+        PolicyError: a policy that cannot be read, or was made for other targets.
+    """
+    names = lineup(plan.agents, plan.policies)
+    trained = _predictors(plan, cell, [name for name in names if name in PREDICTORS])
+    return {name: _maker(name, plan, cell, trained) for name in names}
+
+
+def check_contestants(plan: Plan) -> None:
+    """Whether every contestant can be made, before the long run.
+
+    Raises:
+        UnknownName: no such agent; the message names the nearest.
+        InvalidInput: a policy has the name of an agent.
+        MissingExtra: the predictors' package is not installed.
+        PolicyError: a policy cannot be read, or was made for other targets.
+    """
+    names = lineup(plan.agents, plan.policies)
+    if {*names} & {*PREDICTORS} and find_spec("sklearn") is None:
+        raise MissingExtra("scikit-learn", "train", "a predictor")
+    for cell in {cell.device: cell for cell in plan.cells()}.values():
+        targets = make_tables(plan.world(cell)).targets
+        for name in plan.policies:
+            load_policy(policy_file(plan, name, cell.device), targets)
+
+
+def policy_file(plan: Plan, name: str, device: str) -> Path:
+    """The file of a policy for a device."""
+    return Path(plan.policies[name].replace("{device}", device))
+
+
+def _maker(name: str, plan: Plan, cell: Cell, trained: Mapping[str, Agent]) -> Make:
+    if name == ORACLE:
+        return lambda world, seed: Opt(world)
+    if name == GREEDY:
+        return lambda world, seed: GreedyQLearning(world.targets, plan.warm_up, seed)
+    if name in trained:
+        return lambda world, seed: trained[name]
+    if name in plan.policies:
+        path = policy_file(plan, name, cell.device)
+        return lambda world, seed: load_policy(path, world.targets, seed)
+    return lambda world, seed: make_agent(name, world.targets, seed)
+
+
+def _predictors(plan: Plan, cell: Cell, names: Sequence[str]) -> dict[str, Agent]:
+    """Fitted to samples of the cell's world from all networks that ship but the one it is about."""
+    if not names:
+        return {}
+    others = tuple(each for each in network_names() if each != cell.network)
+    tables = make_tables(replace(plan.world(cell), networks=others))
+    samples = joined(tables, islice(gather(tables, plan.seed), SAMPLES))
+    with warnings.catch_warnings():  # scikit-learn's advice on its optimiser is for whoever fits, not for who compares
+        warnings.simplefilter("ignore")
+        return {name: fit(name, tables.targets, samples, plan.seed) for name in names}

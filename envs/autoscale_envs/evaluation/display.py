@@ -1,0 +1,88 @@
+"""The comparison for people."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+Figures = Mapping[str, Any]
+
+PAPER: Final = (
+    ("PPW vs Edge (CPU FP32)", "ppw_vs_cpu_fp32", "9.8x"),
+    ("  geometric mean", "ppw_vs_cpu_fp32_geomean", ""),
+    ("PPW vs Cloud", "ppw_vs_cloud", "1.6x"),
+    ("  geometric mean", "ppw_vs_cloud_geomean", ""),
+    ("right target", "optimal_within_1pct", "97.9 %"),
+    ("queries to converge", "convergence_queries", "40 to 50"),
+)
+"""What the paper (AutoScale, MICRO 2020) says of its own agent."""
+
+
+PERCENT: Final = ("optimal_within_1pct", "gap_to_oracle", "late_fraction")
+SURE: Final = ("ppw_vs_cpu_fp32", "ppw_vs_cloud", "optimal_within_1pct")
+COLUMNS: Final = {
+    "vs CPU": "ppw_vs_cpu_fp32",
+    "vs cloud": "ppw_vs_cloud",
+    "right": "optimal_within_1pct",
+    "excess": "gap_to_oracle",
+    "late": "late_fraction",
+    "settled": "convergence_queries",
+    "us": "select_us_p50",
+}
+LEGEND: Final = (
+    "vs CPU, vs cloud: inferences per joule against the CPU in fp32 and the cloud; right: choices as good as the "
+    "oracle's; excess: cost beyond the oracle's; late: answers after the limit; settled: queries until the reward had "
+    "settled; us: microseconds a choice"
+)
+
+
+def comparison(title: str, agents: Mapping[str, Figures]) -> Table:
+    """Every contestant's figures, 80 columns wide."""
+    table = _table(title)
+    table.add_column("agent", no_wrap=True)
+    for head in COLUMNS:
+        table.add_column(head, justify="right", no_wrap=True)
+    for name, figures in agents.items():
+        table.add_row(name, *(_text(key, figures[key]) for key in COLUMNS.values()))
+    return table
+
+
+def sureness(agents: Mapping[str, Figures]) -> Table:
+    """Interquartile means with their intervals."""
+    table = _table("interquartile means of all runs, 95 % stratified-bootstrap intervals")
+    table.add_column("agent", no_wrap=True)
+    for head in ("vs CPU", "vs cloud", "right, %"):
+        table.add_column(head, no_wrap=True)
+    for name, figures in agents.items():
+        table.add_row(name, *(_interval(key, figures) for key in SURE))
+    return table
+
+
+def beside_paper(agents: Mapping[str, Figures], names: Sequence[str]) -> Table:
+    """The paper's headlines, and ours of some contestants."""
+    table = _table("the paper's headlines")
+    table.add_column("figure")
+    for head in ("paper", *names):
+        table.add_column(head, justify="right")
+    for label, key, theirs in PAPER:
+        table.add_row(label, theirs, *(_text(key, agents[name][key]) for name in names))
+    return table
+
+
+def _table(title: str) -> Table:
+    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+
+
+def _interval(key: str, figures: Figures) -> str:
+    values = (figures[f"{key}_{end}"] for end in ("iqm", "low", "high"))
+    middle, low, high = (f"{100.0 * each:.0f}" if key in PERCENT else f"{each:.2f}" for each in values)
+    return f"{middle} [{low}, {high}]"
+
+
+def _text(key: str, value: float | None) -> str:
+    if value is None:
+        return "-"
+    if key in PERCENT:
+        return f"{value:.1%}"
+    return f"{value:.2f}x" if key.startswith("ppw") else f"{value:.0f}"

@@ -1,0 +1,97 @@
+"""What is to be compared, over which devices, scenarios and networks, and how long."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import product
+from typing import Final, NamedTuple
+from zlib import crc32
+
+import numpy as np
+
+from autoscale.errors import InvalidInput
+from autoscale.networks import network_names
+from autoscale_envs.options import WorldOptions
+from autoscale_envs.scenarios import SCENARIOS
+
+PHONES: Final = ("mi8pro", "s10e", "moto-x-force")
+
+
+class Cell(NamedTuple):
+    """One square of the grid."""
+
+    device: str
+    scenario: str
+    network: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A comparison; the defaults are the paper's table.
+
+    Attributes:
+        devices: device profiles.
+        scenarios: ``S1`` to ``S5``, ``D1`` to ``D4``.
+        networks: each is asked by itself.
+        agents: names of ``contestants``; the baselines that the figures need are added.
+        policies: name to the file of a trained policy; ``{device}`` in it stands for the device's name.
+        objective: ``energy``, ``carbon`` or ``latency``.
+        min_accuracy: the lowest acceptable accuracy, a fraction; None for no floor.
+        hidden_sigma: how far the very device is from its profile.
+        noisy: whether single queries stray from what could be known of them.
+        seeds: runs of each agent in each cell.
+        queries: of a run.
+        warm_up: how many of them are for learning, before the rest is judged.
+        seed: of everything.
+
+    Raises:
+        InvalidInput: a name that does not exist (the message names the nearest), a number out of range.
+    """
+
+    devices: tuple[str, ...] = PHONES
+    scenarios: tuple[str, ...] = tuple(SCENARIOS)
+    networks: tuple[str, ...] = field(default_factory=lambda: tuple(network_names()))
+    agents: tuple[str, ...] = ()
+    policies: Mapping[str, str] = field(default_factory=dict)
+    objective: str = "energy"
+    min_accuracy: float | None = None
+    hidden_sigma: float = 0.15
+    noisy: bool = True
+    seeds: int = 10
+    queries: int = 200
+    warm_up: int = 100
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("devices", "scenarios", "networks"):
+            if not getattr(self, name):
+                raise InvalidInput(f"{name} is empty; allowed: one or more")
+        for cell in self.cells():
+            self.world(cell)
+        if self.seeds < 1:
+            raise InvalidInput(f"seeds is {self.seeds}; allowed: 1 or more")
+        if self.queries < 2:
+            raise InvalidInput(f"queries is {self.queries}; allowed: 2 or more")
+        if not 0 <= self.warm_up < self.queries:
+            raise InvalidInput(f"warm_up is {self.warm_up}; allowed: 0 to {self.queries - 1}, so that some are judged")
+        if self.seed < 0:
+            raise InvalidInput(f"seed is {self.seed}; allowed: 0 or more")
+
+    def cells(self) -> list[Cell]:
+        """The grid, network by network within scenario within device."""
+        return [Cell(*each) for each in product(self.devices, self.scenarios, self.networks)]
+
+    def world(self, cell: Cell) -> WorldOptions:
+        """The world of a cell."""
+        return WorldOptions(
+            device=cell.device,
+            scenario=cell.scenario,
+            objective=self.objective,
+            networks=(cell.network,),
+            hidden_sigma=self.hidden_sigma,
+            min_accuracy=self.min_accuracy,
+        )
+
+    def run_seeds(self, cell: Cell) -> list[int]:
+        """One a run: of its own for every cell, the same for every agent, whatever else is in the plan."""
+        named = np.random.SeedSequence([self.seed, crc32("|".join(cell).encode())])
+        return [int(each) for each in named.generate_state(self.seeds, np.uint64)]

@@ -1,0 +1,167 @@
+"""One cell of the grid: every contestant's runs, side by side."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+from time import perf_counter_ns
+from typing import Any
+
+import numpy as np
+
+from autoscale.agents.base import Agent, Arrays, Choice
+from autoscale.context import Context
+from autoscale.forecast import Floats, Indices
+from autoscale.loop import run_query
+from autoscale.outcome import Outcome
+from autoscale_envs.evaluation.contestants import CLOUD, ORACLE, REFERENCE, makers
+from autoscale_envs.evaluation.lanes import Lanes, Turn
+from autoscale_envs.evaluation.metrics import Scores, Trial, as_good, scores_of
+from autoscale_envs.evaluation.plan import Cell, Plan
+from autoscale_envs.tables import Tables, make_tables
+
+
+@dataclass(frozen=True)
+class Result:
+    """What one contestant did in one cell.
+
+    Attributes:
+        scores: one value a run.
+        excess: mean over its runs of the objective beyond the oracle's, in units of the CPU's in fp32, query by query.
+        places: ``place:processor`` to the share of judged queries sent there.
+        select_ns: median time to choose.
+        learn_ns: median time to learn; 0 where there is nothing to.
+        table_bytes: what it remembers at the end, the largest of its runs.
+    """
+
+    scores: Scores
+    excess: Floats
+    places: dict[str, float]
+    select_ns: float
+    learn_ns: float
+    table_bytes: int
+
+
+class Stopwatch(Agent):
+    """Times another agent.
+
+    Attributes:
+        learns: whether the agent has anything to learn.
+    """
+
+    name = "stopwatch"
+
+    def __init__(self, agent: Agent) -> None:
+        super().__init__(agent.targets)
+        self.agent = agent
+        self.learns = type(agent).learn is not Agent.learn
+        self.select_ns: list[int] = []
+        self.learn_ns: list[int] = []
+
+    def select(self, context: Context) -> Choice:
+        """The agent's choice."""
+        start = perf_counter_ns()
+        choice = self.agent.select(context)
+        self.select_ns.append(perf_counter_ns() - start)
+        return choice
+
+    def learn(
+        self, context: Context, index: int, outcome: Outcome, reward: float, next_context: Context | None = None
+    ) -> None:
+        """Let the agent learn."""
+        start = perf_counter_ns()
+        self.agent.learn(context, index, outcome, reward, next_context)
+        self.learn_ns.append(perf_counter_ns() - start)
+
+    def state(self) -> Arrays:
+        """The agent's."""
+        return self.agent.state()
+
+
+def play(plan: Plan, cell: Cell) -> dict[str, Result]:
+    """Every contestant's result in one cell; the same whenever and wherever it is computed, but for the times.
+
+    Raises:
+        AutoScaleError: a contestant cannot be made, or cannot choose in this world.
+    """
+    with _one_thread():
+        return _play(plan, cell)
+
+
+def _play(plan: Plan, cell: Cell) -> dict[str, Result]:
+    tables, make = make_tables(plan.world(cell)), makers(plan, cell)
+    seeds = plan.run_seeds(cell)
+    lanes = Lanes(tables, seeds * len(make), plan.noisy)
+    one_each = [(maker, seed) for maker in make.values() for seed in seeds]
+    agents = [Stopwatch(maker(world, seed)) for world, (maker, seed) in zip(lanes.worlds, one_each, strict=True)]
+    trials = dict(zip(make, _split(_trial(lanes, agents, plan.queries), len(seeds)), strict=True))
+    return {
+        name: _result(tables, trials, name, agents[i * len(seeds) : (i + 1) * len(seeds)], plan.warm_up)
+        for i, name in enumerate(make)
+    }
+
+
+def _one_thread() -> AbstractContextManager[Any]:
+    """Keeps the linear algebra of other cells' processes off this one's core: their threads cost ten times the work."""
+    if find_spec("threadpoolctl") is None:  # it comes with scikit-learn, and small products are all there is without
+        return nullcontext()
+    limits: AbstractContextManager[Any] = import_module("threadpoolctl").threadpool_limits(1)
+    return limits
+
+
+def _trial(lanes: Lanes, agents: Sequence[Stopwatch], queries: int) -> Trial:
+    """What every lane made of every query."""
+    turns = []
+    for _ in range(queries):
+        for world, agent in zip(lanes.worlds, agents, strict=True):
+            if agent.learns:
+                run_query(world, agent, None, "AUTO")
+            else:  # the same loop, but for the outcome that nobody would look at: half of the time
+                world.take(agent.select(world.observe()))
+        turns.append(_judged(lanes.advance()))
+    return Trial._make(np.stack(each, axis=1) for each in zip(*turns, strict=True))
+
+
+def _judged(turn: Turn) -> Trial:
+    """One query of every lane, arrays of shape (lanes,)."""
+    (value, meets, best), every = turn.truth, np.arange(len(turn.chosen))
+    near = as_good(value[every, turn.chosen], value[every, best], meets[every, turn.chosen], meets[every, best])
+    exact, (reward, late, inaccurate) = turn.chosen == best, turn.score
+    return Trial(turn.chosen, turn.device_j, turn.objective, reward, late, inaccurate, exact, near)
+
+
+def _split(trial: Trial, runs: int) -> list[Trial]:
+    """By contestant."""
+    return [Trial._make(each[start : start + runs] for each in trial) for start in range(0, len(trial.chosen), runs)]
+
+
+def _result(
+    tables: Tables, trials: Mapping[str, Trial], name: str, watches: Sequence[Stopwatch], warm_up: int
+) -> Result:
+    trial, oracle = trials[name], trials[ORACLE]
+    scores = scores_of(trial, oracle, trials[REFERENCE], trials[CLOUD], warm_up)
+    if not watches[0].learns:
+        scores = scores._replace(convergence_queries=np.full(len(watches), np.nan))
+    return Result(
+        scores,
+        (trial.objective - oracle.objective).mean(axis=0) / float(tables.references[0]),
+        _places(tables, trial.chosen[:, warm_up:]),
+        _median(ns for watch in watches for ns in watch.select_ns),
+        _median(ns for watch in watches for ns in watch.learn_ns or (0,)),
+        max(sum(array.nbytes for array in watch.state().values()) for watch in watches),
+    )
+
+
+def _places(tables: Tables, chosen: Indices) -> dict[str, float]:
+    counts = Counter(tables.targets[index] for index in chosen.ravel().tolist())
+    shares: dict[str, float] = {}
+    for target, count in counts.most_common():
+        name = f"{target.place}:{target.processor}"
+        shares[name] = shares.get(name, 0.0) + count / chosen.size
+    return shares
+
+
+def _median(times_ns: Iterable[int]) -> float:
+    return float(np.median(np.fromiter(times_ns, dtype=np.float64)))

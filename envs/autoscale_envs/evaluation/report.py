@@ -1,0 +1,121 @@
+"""Results of cells, put together: one row for a device in a scenario, and a summary of all."""
+
+import csv
+import io
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from autoscale.files import atomic_write
+from autoscale.forecast import Floats
+from autoscale_envs.evaluation.metrics import Scores
+from autoscale_envs.evaluation.plan import Cell, Plan
+from autoscale_envs.evaluation.play import Result
+from autoscale_envs.evaluation.statistics import geometric_mean, interval
+
+Results = Mapping[Cell, Mapping[str, Result]]
+Row = dict[str, Any]
+
+RATIOS: Final = ("ppw_vs_cpu_fp32", "ppw_vs_cloud")
+SURE: Final = (*RATIOS, "optimal_exact", "optimal_within_1pct", "gap_to_oracle", "late_fraction")
+"""Figures that come with an interval."""
+
+US_PER_NS: Final = 1e-3
+
+
+def rows(plan: Plan, results: Results) -> list[Row]:
+    """A row for each device and scenario whose networks are all done.
+
+    ``agents`` maps a contestant to its figures: of each of ``metrics.Scores`` the mean over networks and seeds (of
+    ``convergence_queries`` the median, None where most runs never settled or nothing is learned); ``..._geomean`` of
+    the ratios; ``..._iqm``, ``..._low`` and ``..._high``, the interquartile mean and its 95 % interval; medians of the
+    times to choose and to learn; ``table_bytes``; and ``places``, where the judged queries went.
+    """
+    made = []
+    for device, scenario in dict.fromkeys((cell.device, cell.scenario) for cell in plan.cells()):
+        cells = [cell for cell in plan.cells() if (cell.device, cell.scenario) == (device, scenario)]
+        if all(cell in results for cell in cells):
+            made.append(_row(plan, device, scenario, [results[cell] for cell in cells]))
+    return made
+
+
+def summary(results: Results) -> dict[str, dict[str, Any]]:
+    """The same figures of each contestant over all cells: the mean over devices, scenarios and networks."""
+    return _agents([*results.values()]) if results else {}
+
+
+def write_json(made: Sequence[Row], path: Path) -> None:
+    """Write the rows as a JSON list, whole or not at all."""
+    with atomic_write(path) as file:
+        file.write(to_json(made).encode())
+
+
+def to_json(made: Sequence[Row]) -> str:
+    """The rows as a JSON list."""
+    return json.dumps(made, indent=2, allow_nan=False)
+
+
+def write_csv(made: Sequence[Row], path: Path) -> None:
+    """Write a line for each device, scenario and contestant, whole or not at all."""
+    text = io.StringIO()
+    flat = [
+        {"device": row["device"], "scenario": row["scenario"], "agent": name, **_plain(figures)}
+        for row in made
+        for name, figures in row["agents"].items()
+    ]
+    writer = csv.DictWriter(text, flat[0] if flat else ["device", "scenario", "agent"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(flat)
+    with atomic_write(path) as file:
+        file.write(text.getvalue().encode())
+
+
+def _row(plan: Plan, device: str, scenario: str, cells: Sequence[Mapping[str, Result]]) -> Row:
+    return {
+        "device": device,
+        "scenario": scenario,
+        "agents": _agents(cells),
+        "objective": plan.objective,
+        "networks": list(plan.networks),
+        "seeds": plan.seeds,
+        "queries": plan.queries,
+        "warm_up": plan.warm_up,
+        "hidden_sigma": plan.hidden_sigma,
+        "noisy": plan.noisy,
+    }
+
+
+def _agents(cells: Sequence[Mapping[str, Result]]) -> dict[str, dict[str, Any]]:
+    return {name: _figures([cell[name] for cell in cells]) for name in cells[0]}
+
+
+def _figures(results: Sequence[Result]) -> dict[str, Any]:
+    """One contestant's figures over some cells."""
+    scores = Scores._make(np.stack(each) for each in zip(*(result.scores for result in results), strict=True))
+    figures: dict[str, Any] = {name: float(values.mean()) for name, values in scores._asdict().items()}
+    figures["convergence_queries"] = _typical(scores.convergence_queries)
+    figures["select_us_p50"] = US_PER_NS * float(np.median([result.select_ns for result in results]))
+    figures["learn_us_p50"] = US_PER_NS * float(np.median([result.learn_ns for result in results]))
+    figures["table_bytes"] = max(result.table_bytes for result in results)
+    for name in RATIOS:
+        figures[f"{name}_geomean"] = geometric_mean(getattr(scores, name))
+    for name in SURE:
+        sure = interval(getattr(scores, name))
+        figures |= {f"{name}_iqm": sure.mean, f"{name}_low": sure.low, f"{name}_high": sure.high}
+    places = {place for result in results for place in result.places}
+    shares = {place: sum(each.places.get(place, 0.0) for each in results) / len(results) for place in places}
+    return {**figures, "places": dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))}
+
+
+def _typical(queries: Floats) -> float | None:
+    median = float(np.median(queries))
+    return median if math.isfinite(median) else None
+
+
+def _plain(figures: Mapping[str, Any]) -> dict[str, Any]:
+    places = " ".join(f"{place} {share:.3f}" for place, share in figures["places"].items())
+    return {**figures, "places": places}
