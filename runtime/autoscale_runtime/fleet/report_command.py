@@ -32,6 +32,7 @@ def report_command(
     html: Annotated[Path | None, typer.Option(help="Write a page to look at and to hand on.")] = None,
     csv: Annotated[Path | None, typer.Option(help="Write CodeCarbon's columns.")] = None,
     manifest: Annotated[Path | None, typer.Option(help="Write a manifest of the Impact Framework.")] = None,
+    otlp: Annotated[str, typer.Option(help="host:port of an OpenTelemetry collector to send gauges to.")] = "",
 ) -> None:
     """Account for a ledger: energy, operational and embodied carbon, grams for each inference.
 
@@ -53,6 +54,10 @@ def report_command(
         _need_folder(path)
     report = account(ledger, question, EngineOptions(engine, master))
     _write_all(report, json_file, html, csv, manifest)
+    if otlp:
+        from autoscale_runtime.fleet.metrics import push
+
+        push(report, otlp)
     if json_file is None or str(json_file) != "-":
         _show(report)
 
