@@ -17,7 +17,19 @@ from rich.table import Table
 
 Row = dict[str, Any]
 
-NAMES: Final = ("agents", "frozen", "carbon", "session", "offload", "fleet_ledger", "envs", "sb3", "evaluate", "size")
+NAMES: Final = (
+    "agents",
+    "frozen",
+    "carbon",
+    "session",
+    "offload",
+    "fleet_ledger",
+    "fleet_simulate",
+    "envs",
+    "sb3",
+    "evaluate",
+    "size",
+)
 
 
 def main() -> None:

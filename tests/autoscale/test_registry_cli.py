@@ -62,7 +62,7 @@ def test_a_registry_imports_when_asked() -> None:
 
 
 def test_an_unknown_name_suggests_the_nearest() -> None:
-    with pytest.raises(UnknownName, match=r"unknown agent 'clout' \(did you mean 'cloud'\?\); allowed: 'bo', 'cloud', '"):
+    with pytest.raises(UnknownName, match=r"unknown agent 'clout' \(did you mean 'cloud'\?\); allowed: 'bo', 'cl"):
         AGENTS.get("clout")
     with pytest.raises(UnknownName, match=r"unknown agent 'zzzz'; allowed"):
         AGENTS.get("zzzz")

@@ -1,0 +1,34 @@
+"""The account of a fleet: what its queries, its idle machines and its making emitted, and what would save.
+
+::
+
+    report = account("ledger", Question(Span.parse("2026-11-01")))
+    report.total.sci_g.mid, as_json(report)["savings"]
+"""
+
+from autoscale.fleet.report.account import DayRow, Question, Report, account
+from autoscale.fleet.report.as_json import as_json
+from autoscale.fleet.report.counterfactual import Counterfactual
+from autoscale.fleet.report.engine import ENGINES, Engine, EngineOptions
+from autoscale.fleet.report.idle import Fleet
+from autoscale.fleet.report.savings import Saving
+from autoscale.fleet.span import Span
+from autoscale.fleet.sums import Ends, Parts, Sums
+
+__all__ = [
+    "ENGINES",
+    "Counterfactual",
+    "DayRow",
+    "Ends",
+    "Engine",
+    "EngineOptions",
+    "Fleet",
+    "Parts",
+    "Question",
+    "Report",
+    "Saving",
+    "Span",
+    "Sums",
+    "account",
+    "as_json",
+]

@@ -1,0 +1,197 @@
+"""What computes a report: DuckDB on this machine, Spark where a fleet outgrows it; the same expressions on both."""
+
+import os
+import shutil
+import tempfile
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Final
+
+from autoscale.errors import InvalidInput, MissingExtra
+from autoscale.registry import Registry
+
+ENGINES: Final = Registry(
+    "fleet engine",
+    {"duckdb": "autoscale.fleet.report.engine:DuckDb", "spark": "autoscale.fleet.report.engine:Spark"},
+    "autoscale.fleet_engines",
+)
+
+MEMORY: Final = "3GB"
+"""What DuckDB may hold before it spills to disk; its buffers come on top."""
+
+_LOOPBACK: Final = "127.0.0.1"
+_PURPOSE: Final = "the fleet's report"
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """How to compute.
+
+    Attributes:
+        name: one of ``ENGINES``.
+        master: Spark's: ``local[2]``, ``spark://host:7077``, ``yarn``.
+        threads: DuckDB's; 0 for one a core.
+    """
+
+    name: str = "duckdb"
+    master: str = "local[*]"
+    threads: int = 0
+
+
+class Engine(ABC):
+    """Reads Parquet files as an Ibis table, and runs Ibis expressions; :func:`engine` opens one."""
+
+    @abstractmethod
+    def read(self, files: Sequence[Path]) -> Any:
+        """An Ibis table of the rows of some files."""
+
+    @abstractmethod
+    def keep(self, expression: Any) -> Any:
+        """An Ibis table of what an expression comes to, computed once."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let everything go."""
+
+    def rows(self, expression: Any) -> list[dict[str, Any]]:
+        """The rows that an expression comes to."""
+        found: list[dict[str, Any]] = expression.to_pyarrow().to_pylist()
+        return found
+
+
+class DuckDb(Engine):
+    """DuckDB in this process; spills to a temporary folder.
+
+    Raises:
+        MissingExtra: duckdb or ibis is not installed.
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        self.errors: tuple[type[Exception], ...] = (package("duckdb", "fleet").Error,)
+        ibis = package("ibis", "fleet")
+        self._spilled = tempfile.TemporaryDirectory(prefix="autoscale-report-")
+        limits: dict[str, Any] = {"memory_limit": MEMORY, "temp_directory": self._spilled.name}
+        if options.threads:
+            limits["threads"] = options.threads
+        self._connection = ibis.duckdb.connect(preserve_insertion_order=False, **limits)
+        self._connection.raw_sql("SET enable_progress_bar = false")
+
+    def read(self, files: Sequence[Path]) -> Any:
+        """An Ibis table of the rows of some files."""
+        return self._connection.read_parquet([str(each) for each in files], hive_partitioning=False)
+
+    def keep(self, expression: Any) -> Any:
+        """A temporary table."""
+        return self._connection.create_table("kept", expression, temp=True)
+
+    def close(self) -> None:
+        """Let everything go."""
+        self._connection.disconnect()
+        self._spilled.cleanup()
+
+
+class Spark(Engine):
+    """A Spark session; a local one listens at loopback alone.
+
+    Raises:
+        MissingExtra: pyspark or ibis is not installed.
+        InvalidInput: there is no Java, or no session at that master.
+    """
+
+    def __init__(self, options: EngineOptions) -> None:
+        session, errors = package("pyspark.sql", "spark").SparkSession, package("pyspark.errors", "spark")
+        self.errors: tuple[type[Exception], ...] = (
+            errors.PySparkException,
+            package("py4j.protocol", "spark").Py4JError,
+        )
+        ibis = package("ibis", "fleet")
+        _need_java()
+        builder = session.builder.appName("autoscale fleet report").master(options.master)
+        for name, value in _settings(options.master).items():
+            builder = builder.config(name, value)
+        try:
+            self._session = builder.getOrCreate()
+        except (*self.errors, OSError) as error:
+            raise InvalidInput(f"no Spark at '{options.master}': {_first_line(error)}") from error
+        self._session.sparkContext.setLogLevel("ERROR")
+        self._connection = ibis.pyspark.connect(self._session)
+
+    def read(self, files: Sequence[Path]) -> Any:
+        """An Ibis table of the rows of some files."""
+        frame = self._session.read.parquet(*(str(each.resolve()) for each in files))
+        frame.createOrReplaceTempView("ledger")
+        return self._connection.table("ledger")
+
+    def keep(self, expression: Any) -> Any:
+        """A cached view."""
+        frame = self._session.sql(self._connection.compile(expression)).cache()
+        frame.createOrReplaceTempView("kept")
+        return self._connection.table("kept")
+
+    def close(self) -> None:
+        """Stop the session."""
+        self._session.stop()
+
+
+@contextmanager
+def engine(options: EngineOptions) -> Iterator[Engine]:
+    """An engine, open.
+
+    Raises:
+        UnknownName: none of that name.
+        MissingExtra: a package it needs is not installed.
+        InvalidInput: it cannot start, or cannot read what it is given.
+    """
+    opened = ENGINES.get(options.name)(options)
+    try:
+        with warnings.catch_warnings():
+            # Ibis 12 calls what DuckDB 2 deprecates, which is no business of who asks for a report
+            warnings.filterwarnings(
+                "ignore", message=r"fetch_arrow_table\(\) is deprecated", category=DeprecationWarning
+            )
+            yield opened
+    except opened.errors as error:
+        raise InvalidInput(f"{options.name} cannot compute the report: {_first_line(error)}") from error
+    finally:
+        opened.close()
+
+
+def package(name: str, extra: str) -> Any:
+    """A package of an extra, imported.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtra(name.partition(".")[0], extra, _PURPOSE) from error
+
+
+def _settings(master: str) -> dict[str, str]:
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.ui.showConsoleProgress": "false",
+    }
+    if master.startswith("local"):
+        at_home = {"spark.driver.host": _LOOPBACK, "spark.driver.bindAddress": _LOOPBACK}
+        settings |= at_home | {"spark.sql.shuffle.partitions": "4"}
+    return settings
+
+
+def _need_java() -> None:
+    home = os.environ.get("JAVA_HOME")
+    if not (shutil.which("java") or (home and (Path(home) / "bin" / "java").is_file())):
+        raise InvalidInput("Spark needs Java 17 or later: no 'java' on PATH, and JAVA_HOME does not lead to one")
+
+
+def _first_line(error: Exception) -> str:
+    with suppress(IndexError):
+        return str(error).strip().splitlines()[0]
+    return type(error).__name__

@@ -1,0 +1,137 @@
+"""What a fleet costs beside its queries: machines that wait, and making that no query carries.
+
+A machine of the inventory idles while it is there and no query holds it. Of its making, the share of the span in its
+life that its queries do not carry stays unallocated. So queries + idle + unallocated is the fleet, in whole numbers.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from autoscale.carbon.range import Range
+from autoscale.fleet.inventory import Machine
+from autoscale.fleet.span import Span
+from autoscale.fleet.sums import Ends, Sums
+from autoscale.units import MICRO_PER_UNIT, NANO_PER_UNIT
+
+_NOTHING: Final = Ends(0, 0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """For how long queries held machines, and what of their making they carry."""
+
+    busy_us: int
+    carried_ng: int
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """The whole fleet.
+
+    Attributes:
+        machines: how many the inventory has.
+        idle_energy_uj: microjoules that its machines drew while they waited.
+        queries_ng: nanograms of CO2e of the queries; ``idle_ng`` of waiting; ``unallocated_ng`` of making no query
+            carries.
+        total_ng: the three together.
+        silent: machines with the role ``device`` that never reported in the span.
+        unknown: devices that reported and are not in the inventory.
+        overdrawn_ng: nanograms by which queries carry more making than their machines' lives have for the span.
+    """
+
+    machines: int
+    idle_energy_uj: int
+    queries_ng: Ends
+    idle_ng: Ends
+    unallocated_ng: Ends
+    silent: tuple[str, ...]
+    unknown: int
+    overdrawn_ng: int
+
+    @property
+    def total_ng(self) -> Ends:
+        """Queries, idle and unallocated, exactly."""
+        return self.queries_ng.plus(self.idle_ng).plus(self.unallocated_ng)
+
+
+@dataclass(slots=True)
+class _Costs:
+    idle_energy_uj: int = 0
+    idle_ng: Ends = _NOTHING
+    unallocated_ng: Ends = _NOTHING
+    overdrawn_ng: int = 0
+
+    def add_idle(self, machine: Machine, idle_us: int) -> None:
+        idle_j = machine.idle_power_w * idle_us / MICRO_PER_UNIT
+        self.idle_energy_uj += round(idle_j * MICRO_PER_UNIT)
+        self.idle_ng = self.idle_ng.plus(_ends(machine.g_per_j * idle_j))
+
+    def add_making(self, lifetime_ng: Ends, carried_ng: int) -> None:
+        """At each end the same fraction is carried, and the rest unallocated."""
+        fractions = (carried_ng * end // max(1, lifetime_ng.mid) for end in lifetime_ng)
+        rest = (max(0, end - carried) for end, carried in zip(lifetime_ng, fractions, strict=True))
+        self.unallocated_ng = self.unallocated_ng.plus(Ends(*rest))
+        self.overdrawn_ng += max(0, carried_ng - lifetime_ng.mid)
+
+
+def whole_fleet(
+    machines: Iterable[Machine], reported: Iterable[Mapping[str, Any]], span: Span, queries: Sums, remote: Held
+) -> Fleet:
+    """The account of a fleet over a closed span.
+
+    Args:
+        machines: the inventory.
+        reported: for each device that reported its ``device_id``, ``latency_us`` and ``embodied_device_ng``.
+        span: from when until when.
+        queries: the sums of all queries.
+        remote: what queries took of the far machines together; rows do not say which one.
+    """
+    listed = sorted(machines, key=lambda machine: machine.device_id)
+    held = {row["device_id"]: Held(int(row["latency_us"]), int(row["embodied_device_ng"])) for row in reported}
+    asking = [each for each in listed if each.role == "device"]
+    costs = _Costs()
+    for machine in asking:
+        _add_device(costs, machine, span, held.get(machine.device_id, Held(0, 0)))
+    _add_remote(costs, [each for each in listed if each.role == "remote"], span, remote)
+    silent = tuple(each.device_id for each in asking if each.device_id not in held)
+    unknown = len(held.keys() - {each.device_id for each in asking})
+    return Fleet(
+        len(listed),
+        costs.idle_energy_uj,
+        queries.total_ng,
+        costs.idle_ng,
+        costs.unallocated_ng,
+        silent,
+        unknown,
+        costs.overdrawn_ng,
+    )
+
+
+def _add_device(costs: _Costs, machine: Machine, span: Span, held: Held) -> None:
+    there_us = span.overlap_us(machine.there)
+    busy_us = held.busy_us if machine.busy_fraction is None else round(machine.busy_fraction * there_us)
+    costs.add_idle(machine, max(0, there_us - busy_us))
+    costs.add_making(_lifetime(machine, there_us), held.carried_ng)
+
+
+def _add_remote(costs: _Costs, machines: list[Machine], span: Span, held: Held) -> None:
+    """Far machines as one pool: the queries' time and making are spread over them by how long each was there."""
+    there_us = [span.overlap_us(each.there) for each in machines]
+    pool_us = max(1, sum(there_us))
+    lifetime_ng = _NOTHING
+    for machine, own_us in zip(machines, there_us, strict=True):
+        fraction = machine.busy_fraction
+        busy_us = held.busy_us * own_us // pool_us if fraction is None else round(fraction * own_us)
+        costs.add_idle(machine, max(0, own_us - busy_us))
+        lifetime_ng = lifetime_ng.plus(_lifetime(machine, own_us))
+    if machines:
+        costs.add_making(lifetime_ng, held.carried_ng)
+
+
+def _lifetime(machine: Machine, there_us: int) -> Ends:
+    return _ends(machine.making_g_per_s * (there_us / MICRO_PER_UNIT))
+
+
+def _ends(mass_g: Range) -> Ends:
+    return Ends(*(round(end * NANO_PER_UNIT) for end in (mass_g.low, mass_g.mid, mass_g.high)))

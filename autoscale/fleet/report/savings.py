@@ -1,0 +1,103 @@
+"""What changes to a fleet would save of what its queries emitted; estimates, each with how it is made."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from autoscale.carbon.footprint import device_footprint, product_footprint
+from autoscale.carbon.places import Place, Places
+from autoscale.errors import UnknownName
+from autoscale.fleet.report.counterfactual import Counterfactual
+from autoscale.fleet.sums import Sums
+from autoscale.profiles import load_device
+from autoscale.units import SECONDS_PER_YEAR
+
+_STAND_IN: Final = "phone"
+"""The kind of a device whose profile does not ship."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """One change.
+
+    Attributes:
+        name: what is changed.
+        carbon_ng: nanograms of CO2e less.
+        method: how that is known.
+    """
+
+    name: str
+    carbon_ng: int
+    method: str
+
+
+def savings(
+    device_models: Mapping[str, Sums], far_regions: Mapping[str, Sums], ways: Sequence[Counterfactual]
+) -> list[Saving]:
+    """Keeping devices a year longer, moving the far machines, choosing better."""
+    return [_longer_life(device_models), _move(far_regions), _better_policy(ways)]
+
+
+def _longer_life(device_models: Mapping[str, Sums]) -> Saving:
+    """The same making over a life of a year more: embodied * 1 / (life + 1)."""
+    years = {name: _life_years(name) for name in device_models}
+    saved = sum(round(sums.embodied_ng.device / (years[name] + 1.0)) for name, sums in device_models.items())
+    lives = ", ".join(f"{name} {life:g}" for name, life in sorted(years.items()))
+    method = f"making of the devices over a life one year longer than expected (years: {lives}); energy as it was"
+    return Saving("every device serves one year longer", saved, method)
+
+
+def _life_years(device_model: str) -> float:
+    try:
+        life_s = device_footprint(load_device(device_model)).life_s
+    except UnknownName:
+        life_s = product_footprint(_STAND_IN).life_s
+    return life_s.mid / SECONDS_PER_YEAR
+
+
+def _move(far_regions: Mapping[str, Sums]) -> Saving:
+    """To the cleanest far region of the ledger by its rows; where there is one alone, to its provider's cleanest."""
+    drawing = {name: sums for name, sums in sorted(far_regions.items()) if name and sums.energy_uj.remote}
+    if len(drawing) > 1:
+        return _move_within(drawing)
+    for name, sums in drawing.items():
+        cleanest = _cleanest_beside(name)
+        if cleanest is not None:
+            here, there = cleanest
+            fraction = max(0.0, 1.0 - there.g_per_kwh.mid / here.g_per_kwh.mid)
+            method = f"yearly averages: {here.name} {here.g_per_kwh.mid:g} g/kWh, {there.name} {there.g_per_kwh.mid:g}"
+            moved = f"far machines move from {name} to {there.name}"
+            return Saving(moved, round(sums.operational_ng.remote * fraction), f"{method}; latency as it was")
+    return Saving("far machines move", 0, "no region of far machines is known in which a cleaner one can be named")
+
+
+def _move_within(drawing: Mapping[str, Sums]) -> Saving:
+    def rate(name: str) -> float:
+        return drawing[name].operational_ng.remote / drawing[name].energy_uj.remote
+
+    best = min(drawing, key=rate)
+    saved = sum(
+        sums.operational_ng.remote - round(sums.energy_uj.remote * rate(best))
+        for name, sums in drawing.items()
+        if name != best
+    )
+    method = f"the same joules at the mean intensity that the rows show at {best}; latency as it was"
+    return Saving(f"far machines all stand at {best}", max(0, saved), method)
+
+
+def _cleanest_beside(name: str) -> tuple[Place, Place] | None:
+    """A cloud's region and the cleanest region of the same provider."""
+    places = Places.shipped()
+    try:
+        here = places.find(name)
+    except UnknownName:
+        return None
+    provider = here.name.partition(":")[0] if ":" in here.name else None
+    beside = [each for each in places.all() if provider and each.name.startswith(f"{provider}:")]
+    return (here, min(beside, key=lambda place: place.g_per_kwh.mid)) if beside else None
+
+
+def _better_policy(ways: Sequence[Counterfactual]) -> Saving:
+    carbon_ng = {each.name: each.carbon_ng for each in ways}
+    method = "against the oracle: an upper bound, see counterfactuals"
+    return Saving("the best target is always chosen", carbon_ng["actual"] - carbon_ng["oracle"], method)

@@ -1,0 +1,95 @@
+"""The analysis: Ibis expressions over the ledger's rows, the same for every engine.
+
+Sums can neither round nor overflow: they are of 64 bits where the files' own statistics say that this holds them, of
+decimals of 38 digits else. The rows are read into ``cells``, the finest grouping that the report needs; most tables are
+then sums of its sums.
+"""
+
+from typing import Any, Final
+
+from autoscale.fleet.report.engine import package
+from autoscale.fleet.span import Span
+from autoscale.fleet.sums import FIGURES
+
+DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region", "hour")
+"""``region`` is where the query was asked, ``far_region`` where the far machine stands (empty: none was asked);
+``hour`` is that of the day, UTC."""
+
+_HOUR_US: Final = 3_600_000_000
+_DAY_US: Final = 24 * _HOUR_US
+_WIDE: Final = "decimal(38, 0)"
+
+
+def accounted(ledger: Any, span: Span, is_wide: bool) -> Any:
+    """The rows of a span with the columns that the report takes, and dimensions by their names here.
+
+    Args:
+        ledger: a table of its rows.
+        span: from when until when.
+        is_wide: whether 64 bits may not hold the sums.
+    """
+    ibis = package("ibis", "fleet")
+    time_us = ledger.time_us
+    if span.since_us is not None:
+        ledger = ledger.filter(time_us >= span.since_us)
+    if span.until_us is not None:
+        ledger = ledger.filter(time_us < span.until_us)
+    is_short = (ledger.accuracy_ppm < ledger.goal_accuracy_ppm).fill_null(False)
+    days = (time_us - time_us % _DAY_US) / _DAY_US
+    kind = _WIDE if is_wide else "int64"
+    return ledger.select(
+        **{name: ledger[name].cast(kind) for name in FIGURES if name != "missed"},
+        device_id=ledger.device_id,
+        device_model=ledger.device_model,
+        time_us=time_us,
+        network=ledger.model,
+        target=ledger.selected,
+        region=ledger.region_device.fill_null(""),
+        far_region=ledger.region_remote.fill_null(""),
+        methods=ledger.methods.fill_null(""),
+        intensity_kind=ledger.intensity_device_kind.fill_null(""),
+        hour=((time_us % _DAY_US - time_us % _HOUR_US) / _HOUR_US).cast("int64"),
+        day=days.cast("int64"),
+        missed=ibis.ifelse(ledger.is_late | is_short, 1, 0).cast(kind),
+    )
+
+
+def cells(rows: Any) -> Any:
+    """Sums for every combination of ``DIMENSIONS``; for an engine to keep."""
+    return rows.group_by(*DIMENSIONS).agg(inferences=rows.count(), **_sums(rows))
+
+
+def total(cells: Any) -> Any:
+    """One row: the sums of all."""
+    return cells.agg(inferences=cells.inferences.sum(), **_sums(cells))
+
+
+def by(cells: Any, *dimensions: str) -> Any:
+    """Sums for each value of some of ``DIMENSIONS``."""
+    return cells.group_by(*dimensions).agg(inferences=cells.inferences.sum(), **_sums(cells))
+
+
+def by_day(rows: Any) -> Any:
+    """Sums for each day (whole days since 1970), device model and pair of regions: what time series are made of."""
+    return rows.group_by("day", "device_model", "region", "far_region").agg(inferences=rows.count(), **_sums(rows))
+
+
+def by_device(rows: Any) -> Any:
+    """For each device that reported: its busy microseconds, and the making that its queries carry."""
+    return rows.group_by("device_id").agg(
+        latency_us=rows.latency_us.sum(), embodied_device_ng=rows.embodied_device_ng.sum()
+    )
+
+
+def extent(rows: Any) -> Any:
+    """One row: the first and last time, and how many devices reported."""
+    return rows.agg(first_us=rows.time_us.min(), last_us=rows.time_us.max(), devices=rows.device_id.nunique())
+
+
+def by_method(rows: Any) -> Any:
+    """How many queries' figures are known in which way."""
+    return rows.group_by("methods", "intensity_kind").agg(inferences=rows.count())
+
+
+def _sums(table: Any) -> dict[str, Any]:
+    return {name: table[name].sum() for name in FIGURES}

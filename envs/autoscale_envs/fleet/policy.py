@@ -1,0 +1,138 @@
+"""Who decides: a table from the paper's variance features to a target, for each network.
+
+A query's state is its network, the bins of the co-runner's loads, and whether the signal to the cloud is weak. What the
+device's profile forecasts for the middle of each state says which target is best there; that is where an agent ends
+that has learned the table for long. No tablet is near: targets on the connected edge are never chosen.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from autoscale.agents.paper_state import LOAD_EDGES
+from autoscale.forecast import Floats, Indices
+from autoscale_envs.blocks import Query, Sensed
+from autoscale_envs.dynamics import Costs, State, expected, objective
+from autoscale_envs.hidden import PROCESSORS, Hidden
+from autoscale_envs.interference import cpu_strain, memory_strain
+from autoscale_envs.network import Conditions, passage
+from autoscale_envs.oracle import best_targets
+from autoscale_envs.processes import Flags
+from autoscale_envs.scenarios import LEVELS_DBM
+from autoscale_envs.tables import Tables
+from autoscale_envs.thermal import AIR_C
+
+EXPLORED: Final = 0.1
+"""Share of the queries that ``learned`` sends anywhere; the paper's epsilon."""
+
+LOADS: Final = np.array([0.0, 0.12, 0.5, 0.9])
+"""The middle of each bin."""
+BINS: Final = len(LOADS)
+STATES: Final = BINS * BINS * 2
+"""Of one network."""
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A table of choices, and what the profile forecasts.
+
+    Attributes:
+        chosen: target of each state, shape (networks * STATES,).
+        allowed: targets that exploring may take.
+        explored: probability of exploring.
+        weak_dbm: from this signal down the link to the cloud is weak.
+        latency_s: forecast, shape (networks * STATES, targets).
+        energy_j: of the device, likewise.
+    """
+
+    chosen: Indices
+    allowed: Indices
+    explored: float
+    weak_dbm: float
+    latency_s: Floats
+    energy_j: Floats
+
+    def states(self, network: Indices, sensed: Sensed) -> Indices:
+        """The state of each query, in the shape of ``network``."""
+        cpu, memory = (np.searchsorted(LOAD_EDGES, load, side="right") for load in sensed[:2])
+        weak = np.asarray(sensed.cloud_rssi_dbm <= self.weak_dbm)
+        return np.asarray(((network * BINS + cpu) * BINS + memory) * 2 + weak)
+
+    def choose(self, states: Indices, uniforms: Floats) -> tuple[Indices, Floats]:
+        """Targets, and the probability with which each was chosen; one uniform decides all."""
+        best = self.chosen.take(states)
+        if not self.explored:
+            return best, np.ones_like(uniforms)
+        other = self.allowed.take((uniforms * (len(self.allowed) / self.explored)).astype(np.intp), mode="clip")
+        target = np.where(uniforms < self.explored, other, best)
+        by_chance = self.explored / len(self.allowed)
+        return target, np.where(target == best, 1.0 - self.explored + by_chance, by_chance)
+
+
+def make_policy(tables: Tables, name: str) -> Policy:
+    """The policy of that name (see ``plan.POLICIES``) in a world."""
+    query = _typical(tables)
+    figures = _forecast(tables, query)
+    allowed = _allowed(tables, name)
+    limits_s = tables.limits_s.repeat(STATES)
+    chosen = best_targets(
+        figures.latency_s,
+        objective(tables, query, figures),
+        figures.pair.accuracy,
+        np.broadcast_to(allowed, figures.latency_s.shape),
+        limits_s,
+        tables.options.min_accuracy,
+    )
+    learns = name == "learned"
+    if not learns:  # as in a calm world, whatever the state
+        chosen = chosen[::STATES].repeat(STATES)
+    levels = LEVELS_DBM[tables.links[1].signal]
+    weak_dbm = 0.5 * (levels["middle"] + levels["weak"])
+    return Policy(
+        chosen,
+        np.flatnonzero(allowed),
+        EXPLORED if learns else 0.0,
+        weak_dbm,
+        np.asarray(figures.latency_s),
+        np.asarray(figures.device_j),
+    )
+
+
+def _allowed(tables: Tables, name: str) -> Flags:
+    if name == "device-cpu-fp32":
+        return np.asarray(np.arange(len(tables.targets)) == tables.reference_target)
+    places = {"cloud": ("cloud",), "device-best": ("device",)}.get(name, ("device", "cloud"))
+    return np.array([target.place in places for target in tables.targets])
+
+
+def _forecast(tables: Tables, query: Query) -> Costs:
+    """Of every target in every state, shape (networks * STATES, targets), in the middle of a session."""
+    gap_s = tables.options.gap_s
+    shapes = (1, PROCESSORS), (1, PROCESSORS), (1,), (1,), (1,), (1, 2), (1, 2), (1, 2)
+    nominal = Hidden(*(np.ones(shape) for shape in shapes))
+    state = State(AIR_C, 1.0, gap_s, gap_s)
+    return expected(tables, nominal, 0, query, state, np.arange(len(tables.targets)))
+
+
+def _typical(tables: Tables) -> Query:
+    """The query in the middle of every state, each field of shape (networks * STATES, 1)."""
+    shape = (len(tables.networks), BINS, BINS, 2)
+    network, cpu, memory, weak = (each.reshape(-1, 1) for each in np.indices(shape))
+    levels = LEVELS_DBM[tables.links[1].signal]
+    one = np.ones(network.shape)
+    at = Conditions(np.where(weak, levels["weak"], levels["regular"]), one, one, one)
+    cloud = passage(tables.paths[1], at, network)
+    zero = np.zeros(network.shape)
+    return Query(
+        network,
+        one * tables.options.gap_s,
+        cpu_strain(LOADS[cpu]),
+        memory_strain(LOADS[memory]),
+        *(zero, zero, zero),
+        *(cloud.move_s, cloud.move_j, cloud.round_trip_s),
+        one * tables.usual_queue_s,
+        *(zero, zero),
+        *(one, one),
+        *(zero, zero, zero),
+    )

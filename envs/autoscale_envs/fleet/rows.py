@@ -1,0 +1,177 @@
+"""The queries of a day as rows of the ledger: whole microjoules, nanograms, microseconds."""
+
+from collections.abc import Iterable
+from typing import Final
+
+import numpy as np
+
+from autoscale.carbon.account import QueryCarbon
+from autoscale.fleet.rows import Ints, Rows, Texts
+from autoscale.fleet.schema import ABSENT, SCHEMA
+from autoscale.forecast import Indices
+from autoscale.goal import InferenceMode
+from autoscale.outcome import Method, Split
+from autoscale.units import MICRO_PER_UNIT, NANO_PER_UNIT
+from autoscale_envs.fleet.population import ID_BYTES, Cohort, People, names
+from autoscale_envs.fleet.regions import REGIONS
+from autoscale_envs.fleet.sessions import QUERIES, Played
+from autoscale_envs.processes import Flags, Numbers
+from autoscale_envs.world import METHODS
+
+APP_VERSION: Final = "simulated"
+_PARTS: Final = ("device", "network", "remote")
+
+
+def rows_of(
+    cohort: Cohort, people: People, played: Played, first: Ints, day_us: int, generator: np.random.Generator
+) -> Rows:
+    """Rows in the order of devices and sessions.
+
+    Args:
+        cohort: whose the devices are.
+        people: the devices.
+        played: their day.
+        first: sequence number of each device's first row of the day, shape (devices,).
+        day_us: midnight, microseconds since 1970.
+        generator: names the sessions.
+    """
+    session = np.arange(len(played.device)).repeat(QUERIES)
+    device, region = played.device.take(session), people.region.take(played.device)
+    is_remote = np.array([each.is_remote for each in cohort.tables.targets])[played.target]
+    session_ids = generator.bytes(ID_BYTES * len(played.device)).hex()
+    return Rows(
+        {
+            **_query_numbers(cohort, played, _sequence(device, first), day_us),
+            **_spent_numbers(cohort, played, region[:, None], is_remote),
+            **_intensities(cohort, region.repeat(QUERIES), is_remote.ravel()),
+        },
+        {
+            "device_id": _texts(device, names(people.device_ids)),
+            "log_id": _texts(device, names(people.log_ids)),
+            "session_id": _texts(session, names(session_ids)),
+            **_query_texts(cohort, played),
+            **_place_texts(cohort, region.repeat(QUERIES), is_remote.ravel()),
+        },
+    )
+
+
+def _sequence(device: Indices, first: Ints) -> Ints:
+    """The number of each row in its device's log; rows of a device follow each other."""
+    counts = np.bincount(device, minlength=len(first))
+    before = np.cumsum(counts) - counts
+    return np.asarray(np.arange(len(device)) + (first - before).take(device))
+
+
+def _query_numbers(cohort: Cohort, played: Played, sequence: Ints, day_us: int) -> dict[str, Ints]:
+    limit_s = cohort.tables.limits_s.take(played.network)
+    policy, ones = cohort.policy, np.ones_like(sequence)
+    accuracy = np.where(np.isnan(played.accuracy), ABSENT / MICRO_PER_UNIT, played.accuracy)
+    which = played.state * policy.latency_s.shape[1] + played.target
+    return {
+        "schema": ones * SCHEMA,
+        "sequence": sequence,
+        "time_us": day_us + _whole(played.time_s, MICRO_PER_UNIT),
+        "did_fallback": np.zeros_like(sequence),
+        "attempts": ones,
+        "probability_ppb": _whole(played.probability, NANO_PER_UNIT),
+        "latency_us": _whole(played.latency_s, MICRO_PER_UNIT),
+        "goal_latency_us": _whole(limit_s, MICRO_PER_UNIT),
+        "is_late": (played.latency_s > limit_s).astype(np.int64).ravel(),
+        "accuracy_ppm": _whole(accuracy, MICRO_PER_UNIT),
+        "goal_accuracy_ppm": np.full_like(sequence, ABSENT),
+        "predicted_latency_us": _whole(policy.latency_s.take(which), MICRO_PER_UNIT),
+        "predicted_energy_uj": _whole(policy.energy_j.take(which), MICRO_PER_UNIT),
+    }
+
+
+def _spent_numbers(cohort: Cohort, played: Played, region: Indices, is_remote: Flags) -> dict[str, Ints]:
+    models = cohort.tables.networks
+    bytes_of = np.array([each.input_bytes + each.output_bytes for each in models], dtype=np.float64)
+    moved_bytes: Numbers = bytes_of.take(played.network) * is_remote
+    low, mid, high = (
+        rates.grams(played.device_j, played.latency_s, moved_bytes, played.remote_j, played.remote_s)
+        for rates in cohort.grid.rates(region)
+    )
+    return {
+        **_split("energy", "uj", Split(played.device_j, mid.network_j, played.remote_j), MICRO_PER_UNIT),
+        **_carbon("operational", low, mid, high),
+        **_carbon("embodied", low, mid, high),
+    }
+
+
+def _intensities(cohort: Cohort, region: Indices, is_remote: Flags) -> dict[str, Ints]:
+    home, far = (each.take(region) for each in (cohort.grid.device_mg_per_kwh, cohort.grid.remote_mg_per_kwh))
+    return {
+        "intensity_device_mg_per_kwh": home,
+        "intensity_network_mg_per_kwh": np.where(is_remote, home, ABSENT),
+        "intensity_remote_mg_per_kwh": np.where(is_remote, far, ABSENT),
+    }
+
+
+def _carbon(kind: str, low: QueryCarbon, mid: QueryCarbon, high: QueryCarbon) -> dict[str, Ints]:
+    """The three parts and the ends of their sum, which enclose it however each was rounded."""
+    least, middle, most = (getattr(each, f"{kind}_g") for each in (low, mid, high))
+    parts = _split(kind, "ng", middle, NANO_PER_UNIT)
+    total = sum(parts.values())
+    return {
+        **parts,
+        f"{kind}_low_ng": np.minimum(_whole(least.total, NANO_PER_UNIT), total),
+        f"{kind}_high_ng": np.maximum(_whole(most.total, NANO_PER_UNIT), total),
+    }
+
+
+def _split(prefix: str, unit: str, split: Split, per_unit: int) -> dict[str, Ints]:
+    return {f"{prefix}_{part}_{unit}": _whole(getattr(split, part), per_unit) for part in _PARTS}
+
+
+def _query_texts(cohort: Cohort, played: Played) -> dict[str, Texts]:
+    targets, chosen = cohort.tables.targets, played.target.ravel()
+    count, printed = len(chosen), _texts(chosen, [str(each) for each in targets])
+    return {
+        "app_version": Texts.same(APP_VERSION, count),
+        "device_model": Texts.same(cohort.tables.device.name, count),
+        "model": _texts(played.network.ravel(), [each.name for each in cohort.tables.networks]),
+        "objective": Texts.same(cohort.tables.options.objective, count),
+        "requested": Texts.same(InferenceMode.AUTO.value, count),
+        "chosen": printed,
+        "selected": printed,
+        **{
+            name: _words(chosen, [getattr(each, name) for each in targets])
+            for name in ("place", "processor", "precision")
+        },
+    }
+
+
+def _place_texts(cohort: Cohort, region: Indices, is_remote: Flags) -> dict[str, Texts]:
+    home, far = ([getattr(each, name) for each in REGIONS] for name in ("code", "cloud"))
+    away, kind = np.where(is_remote, region + 1, 0), is_remote.astype(np.int32)
+    methods = {**METHODS, **cohort.grid.methods}
+    own = {figure: method for figure, method in methods.items() if not figure.endswith(("network", "remote"))}
+    return {
+        "region_device": _texts(region, home),
+        "region_network": _texts(away, ["", *home]),
+        "region_remote": _texts(away, ["", *far]),
+        "intensity_device_kind": Texts.same("average", len(region)),
+        "intensity_network_kind": Texts(kind, ("", "average")),
+        "intensity_remote_kind": Texts(kind, ("", "average")),
+        "methods": Texts(kind, (_printed(own), _printed(methods))),
+    }
+
+
+def _printed(methods: dict[str, Method]) -> str:
+    return ";".join(f"{figure}={method}" for figure, method in sorted(methods.items()))
+
+
+def _words(codes: Indices, words: Iterable[str]) -> Texts:
+    """Texts of words that repeat, each told once."""
+    listed = list(words)
+    known = tuple(dict.fromkeys(listed))
+    return Texts(np.array([known.index(each) for each in listed], np.int32).take(codes), known)
+
+
+def _texts(codes: Indices, words: Iterable[str]) -> Texts:
+    return Texts(codes.astype(np.int32), tuple(words))
+
+
+def _whole(values: Numbers, per_unit: int) -> Ints:
+    return np.asarray(np.rint(values * per_unit), dtype=np.int64).ravel()

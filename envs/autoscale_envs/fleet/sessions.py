@@ -1,0 +1,126 @@
+"""A day of some devices: when people open an app, what each session's queries meet, and what they cost.
+
+A session is an episode of the simulator: ``QUERIES`` queries in a row, with the co-runners, signals, queues and noise
+of ``blocks``, and heat, battery and the radio's tail carried from each query to the next by ``dynamics``.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from autoscale.forecast import Floats, Indices
+from autoscale_envs.battery import start_charge
+from autoscale_envs.blocks import PROCESSES, Block, Memory, Query, next_block
+from autoscale_envs.draws import NORMALS, UNIFORMS
+from autoscale_envs.dynamics import costs, initial, transition
+from autoscale_envs.fleet.population import Cohort, People
+from autoscale_envs.fleet.regions import REGIONS
+from autoscale_envs.hidden import Hidden
+from autoscale_envs.processes import Numbers
+from autoscale_envs.workload import QUERIES_IN_A_ROW
+
+QUERIES: Final = round(QUERIES_IN_A_ROW)
+"""In a session."""
+
+DAY_S: Final = 86_400.0
+HOUR_S: Final = 3600.0
+
+BY_HOUR: Final = np.array(
+    [2, 1, 1, 1, 1, 2, 4, 6, 7, 7, 7, 7, 8, 7, 7, 7, 7, 8, 9, 10, 10, 9, 7, 4],
+    dtype=np.float64,
+)
+"""Sessions in each hour of the local day, relative to each other: few at night, most in the evening; ours."""
+
+
+class Played(NamedTuple):
+    """The queries of a day; shape (sessions, QUERIES) but for ``device``, of shape (sessions,).
+
+    Attributes:
+        device: which device's the session is, rising.
+        time_s: since midnight UTC.
+        network: that asks.
+        state: of the policy's table.
+        target: that answered.
+        probability: with which it was chosen.
+        latency_s: from the call to the answer.
+        device_j: of the device.
+        remote_j: of the server, without its building's.
+        remote_s: how long that computed.
+        accuracy: NaN where unknown.
+    """
+
+    device: Indices
+    time_s: Numbers
+    network: Numbers
+    state: Numbers
+    target: Numbers
+    probability: Numbers
+    latency_s: Numbers
+    device_j: Numbers
+    remote_j: Numbers
+    remote_s: Numbers
+    accuracy: Numbers
+
+
+def play_day(cohort: Cohort, people: People, sessions_per_day: float, generator: np.random.Generator) -> Played:
+    """A day of some devices of a cohort.
+
+    Args:
+        cohort: whose they are.
+        people: the devices.
+        sessions_per_day: of a device, on average.
+        generator: of this day's randomness.
+    """
+    count = generator.poisson(sessions_per_day * people.activity)
+    device = np.arange(len(count)).repeat(count)
+    start_s = _starts_s(generator, people.region.take(device))
+    order = np.lexsort((start_s, device))
+    start_s = start_s.take(order)
+    hidden = Hidden(*(each.take(device, axis=0) for each in people.hidden))
+    block, uniforms = _meet(cohort, hidden, generator)
+    query = block.query
+    state = cohort.policy.states(query.network, block.sensed)
+    target, probability = cohort.policy.choose(state, uniforms[:QUERIES])
+    spent = _spend(cohort, hidden, query, target, start_charge(uniforms[QUERIES]))
+    ends_s = np.cumsum(query.gap_s, axis=0)
+    # No session runs over midnight: a ledger has a file for each day.
+    time_s = np.minimum(start_s, DAY_S - 1.0 - ends_s[-1]) + (ends_s - query.gap_s)
+    by_query = (time_s, query.network, state, target, probability, *spent)
+    return Played(device, *(np.ascontiguousarray(each.T) for each in by_query))
+
+
+def _starts_s(generator: np.random.Generator, region: Indices) -> Floats:
+    """When sessions begin, seconds since midnight UTC, by the habits of their local day."""
+    cumulative = np.concatenate([[0.0], np.cumsum(BY_HOUR)]) / BY_HOUR.sum()
+    local_h = np.interp(generator.random(len(region)), cumulative, np.arange(len(cumulative)))
+    ahead_h = np.array([each.ahead_h for each in REGIONS])
+    return np.asarray((HOUR_S * (local_h - ahead_h.take(region))) % DAY_S)
+
+
+def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tuple[Block, Floats]:
+    """What the queries of the sessions meet, and uniforms for what is decided, shape (QUERIES + 1, sessions)."""
+    sessions = len(hidden.cpu_strain)
+    wandering = generator.standard_normal((sessions, PROCESSES))
+    by_chance = generator.random((2, sessions))
+    weights = np.cumsum([each.weight for each in cohort.tables.scenario.co_runners])
+    regime = np.searchsorted(weights / weights[-1], by_chance[0], side="right")
+    network = (by_chance[1] * len(cohort.tables.networks)).astype(np.intp)
+    zero = np.zeros(sessions)
+    memory = Memory(wandering, regime, network, zero, zero, np.ones((sessions, 2)))
+    normals = generator.standard_normal((QUERIES, NORMALS, sessions))
+    uniforms = generator.random((QUERIES, UNIFORMS, sessions))
+    block, _ = next_block(cohort.tables, hidden, memory, normals, uniforms)
+    return block, generator.random((QUERIES + 1, sessions))
+
+
+def _spend(cohort: Cohort, hidden: Hidden, query: Query, target: Indices, charge: Floats) -> Floats:
+    """What the queries cost, one after the other; the last five fields of ``Played``, shape (5, QUERIES, sessions)."""
+    tables, sessions = cohort.tables, len(charge)
+    spent, state = np.empty((5, QUERIES, sessions)), initial(charge)
+    everyone = np.arange(sessions)
+    for at in range(QUERIES):
+        now = Query(*(field[at] for field in query))
+        cost = costs(tables, hidden, everyone, now, state, target[at])
+        state = transition(tables, now, state, cost)
+        spent[:, at] = cost.latency_s, cost.device_j, cost.remote_j, cost.remote_s, cost.pair.accuracy
+    return spent
