@@ -1,5 +1,6 @@
 """The paper's fixed baselines: one rule, chosen once for each network, that never learns."""
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -31,9 +32,9 @@ class Fixed(Agent):
             raise InvalidTarget(f"agent '{self.name}' needs {self.kind} among {[str(t) for t in targets]}")
         self._chosen: dict[str, int] = {}
 
+    @abstractmethod
     def wants(self, target: Target) -> bool:
         """Whether the target is of this baseline's kind."""
-        raise NotImplementedError
 
     def select(self, context: Context) -> Choice:
         """The network's target; the best admitted one where that is not admitted."""
