@@ -42,7 +42,7 @@ class NvmlMeter(CounterMeter):
             return float(sum(spent_mj)) / 1e3
         except ImportError as error:
             raise OSError("the package is not installed: pip install nvidia-ml-py") from error
-        except Exception as error:  # pynvml's errors are made at import, when it may be absent
+        except Exception as error:
             # pynvml's errors are no subclass of anything narrower, and its class is known only once imported.
             raise OSError(f"NVML: {error}") from error
 
