@@ -139,7 +139,7 @@ class _Found:
         return dict(sorted((form.format(row[dimension]), Sums.of(row)) for row in found))
 
     def ways(self) -> list[Counterfactual]:
-        return counterfactuals(self.engine.rows(tables.by(self.cells, *CELL, "target")))
+        return counterfactuals(self.engine.rows(tables.by_way(self.cells, *CELL, "target")))
 
     def days(self) -> list[DayRow]:
         found = self.engine.rows(tables.by_day(self.rows))

@@ -12,7 +12,7 @@ _MOST: Final = 2**63 - 1
 
 
 def needs_wide_sums(files: Sequence[Path]) -> bool:
-    """Whether a sum of some figure over all rows may need more than 64 bits.
+    """Whether a sum of some figures over all rows may need more than 64 bits.
 
     Raises:
         InvalidInput: a file is not Parquet.
@@ -26,7 +26,7 @@ def needs_wide_sums(files: Sequence[Path]) -> bool:
         except arrow().ArrowInvalid as error:
             raise InvalidInput(f"'{file}' of the ledger cannot be read: {error}") from error
         reach += sum(_reach(metadata.row_group(index)) for index in range(metadata.num_row_groups))
-    return reach > _MOST
+    return reach * len(FIGURES) > _MOST
 
 
 def _reach(group: Any) -> int:

@@ -12,13 +12,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from autoscale.fleet.sums import FIGURES
-
 LEAST_SEEN: Final = 30
 """Fewer queries tell too little of a mean."""
 
 CELL: Final = ("network", "device_model", "region", "hour")
-_CARBON: Final = tuple(name for name in FIGURES if name.endswith(("device_ng", "network_ng", "remote_ng")))
 _COARSER: Final = (4, 3, 2)
 """So many dimensions of ``CELL`` are kept, the finest first: without the hour, then without the region."""
 
@@ -62,7 +59,7 @@ class Counterfactual:
 
 
 def counterfactuals(rows: Iterable[Mapping[str, Any]]) -> list[Counterfactual]:
-    """How it went and three ways it might have gone, from sums by ``CELL`` and target."""
+    """How it went and three ways it might have gone, from rows of ``tables.by_way`` over ``CELL`` and target."""
     cells = _cells(rows)
     pools = {place: _pools(cells, place) for place in ("device", "cloud")}
     went = [_merged(targets.values()) for targets in cells.values()]
@@ -78,9 +75,8 @@ def _cells(rows: Iterable[Mapping[str, Any]]) -> dict[Key, dict[str, Tally]]:
     """In the order of their keys, so that no engine's order of rows shows."""
     cells: dict[Key, dict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
     for row in rows:
-        carbon_ng = sum(int(row[name]) for name in _CARBON)
         key = tuple(row[name] for name in CELL)
-        cells[key][row["target"]].add(Tally(int(row["inferences"]), carbon_ng, int(row["missed"])))
+        cells[key][row["target"]].add(Tally(int(row["inferences"]), int(row["carbon_ng"]), int(row["missed"])))
     return dict(sorted(cells.items()))
 
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from autoscale.fleet.report.engine import package
 from autoscale.fleet.span import Span
-from autoscale.fleet.sums import FIGURES
+from autoscale.fleet.sums import FIGURES, PARTS
 
 DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region", "hour")
 """``region`` is where the query was asked, ``far_region`` where the far machine stands (empty: none was asked);
@@ -67,6 +67,15 @@ def total(cells: Any) -> Any:
 def by(cells: Any, *dimensions: str) -> Any:
     """Sums for each value of some of ``DIMENSIONS``."""
     return cells.group_by(*dimensions).agg(inferences=cells.inferences.sum(), **_sums(cells))
+
+
+def by_way(cells: Any, *dimensions: str) -> Any:
+    """Queries, their carbon together and how many missed the goal, for each value of some of ``DIMENSIONS``."""
+    parts = [f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in PARTS]
+    carbon_ng = sum((cells[name] for name in parts[1:]), cells[parts[0]])
+    return cells.group_by(*dimensions).agg(
+        inferences=cells.inferences.sum(), carbon_ng=carbon_ng.sum(), missed=cells.missed.sum()
+    )
 
 
 def by_day(rows: Any) -> Any:
