@@ -149,10 +149,10 @@ def test_an_error_keeps_what_was_finished_before_it(tmp_path: Path) -> None:
 def test_ctrl_c_keeps_what_is_finished_and_says_so(jobs: str, tmp_path: Path) -> None:
     file = tmp_path / "rows.json"
     arguments = (*QUICK[:-1], jobs, *AGENTS, "--seeds", "10", "--queries", "300", "--json", str(file))
-    done = interrupted(arguments, after="S2 mobilenet-v2")
+    # Whichever cell is shown first: with two jobs the bar may pass over any of them.
+    done = interrupted(arguments, after="mobilenet-v2")
     assert done.returncode == INTERRUPTED, done.stderr
     kept = json.loads(file.read_text())
-    assert [row["scenario"] for row in kept][:1] == ["S1"]
-    assert len(kept) < 9
+    assert 0 < len(kept) < 9
     assert f"{len(kept)} finished rows kept" in done.stdout
     assert "Traceback" not in done.stderr
