@@ -19,8 +19,7 @@ WIDTH: Final = len(FEATURES)
 HIDDEN: Final = 64
 POINTS: Final = 300
 """As many as a predictor is fitted to by default."""
-LIMITS_US: Final = {"frozen": 10.0, "lr": 10.0, "svm": 20.0, "svr": 20.0, "knn": 20.0}
-"""10 us for what ships to devices; the paper's predictors that compare with stored contexts may take twice that."""
+LIMIT_US: Final = 10.0
 SB3_US: Final = {"frozen": "SB3's predict of the same network: DQN 71 us, PPO 123 us"}
 
 
@@ -32,7 +31,7 @@ def run() -> list[Row]:
     for name, arrays in _policies().items():
         agent = make_agent(name, TARGETS)
         agent.restore({"features": np.array(FEATURES), **arrays})
-        rows.append(_row(f"{name} select", _select_us(agent, seen), LIMITS_US[name]))
+        rows.append(_row(f"{name} select", _select_us(agent, seen), LIMIT_US))
     return rows
 
 
