@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from autoscale.errors import InvalidInput
 from autoscale.goal import Goal
@@ -15,6 +16,18 @@ class Method(StrEnum):
     MEASURED = "measured"
     MODELLED = "modelled"
     DEFAULT = "default"
+
+
+_BEST_FIRST: Final = tuple(Method)
+
+
+def worst(*methods: Method) -> Method:
+    """How a figure is known that rests on several.
+
+    >>> worst(Method.MEASURED, Method.DEFAULT, Method.MODELLED).value
+    'default'
+    """
+    return max(methods, key=_BEST_FIRST.index)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,35 @@ ZERO = Split()
 
 
 @dataclass(frozen=True, slots=True)
+class CarbonEnds:
+    """The least and the most that a query may have emitted, gCO2e over all machines.
+
+    Raises:
+        InvalidInput: a low end that is negative or above its high end, or an end that is not finite.
+    """
+
+    operational_low_g: float
+    operational_high_g: float
+    embodied_low_g: float
+    embodied_high_g: float
+
+    def __post_init__(self) -> None:
+        if not (
+            0.0 <= self.operational_low_g <= self.operational_high_g < math.inf
+            and 0.0 <= self.embodied_low_g <= self.embodied_high_g < math.inf
+        ):
+            raise InvalidInput(f"{self}; allowed: 0 <= low <= high, finite")
+
+    def __add__(self, other: "CarbonEnds") -> "CarbonEnds":
+        return CarbonEnds(
+            self.operational_low_g + other.operational_low_g,
+            self.operational_high_g + other.operational_high_g,
+            self.embodied_low_g + other.embodied_low_g,
+            self.embodied_high_g + other.embodied_high_g,
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What one query cost, from the call to the answer, failed attempts included.
 
@@ -58,6 +100,7 @@ class Outcome:
         carbon_embodied_g: gCO2e of making the machines, for the time they were used.
         accuracy: of the variant that answered, as a fraction; None where nobody measured it.
         methods: figure (``"latency_s"``, ``"energy_j.device"``, ...) to how it is known.
+        ends: how far the carbon may lie from the two figures; None where no range is known.
     """
 
     latency_s: float
@@ -66,6 +109,7 @@ class Outcome:
     carbon_embodied_g: Split = ZERO
     accuracy: float | None = None
     methods: Mapping[str, Method] = field(default_factory=dict)
+    ends: CarbonEnds | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.latency_s < math.inf:
@@ -91,7 +135,13 @@ class Outcome:
             self.carbon_embodied_g + earlier.carbon_embodied_g,
             self.accuracy,
             {**earlier.methods, **self.methods},
+            None if self.ends is earlier.ends is None else self.known_ends() + earlier.known_ends(),
         )
+
+    def known_ends(self) -> CarbonEnds:
+        """How far the carbon may lie; the figures themselves where no range is known."""
+        operational_g, embodied_g = self.carbon_operational_g.total, self.carbon_embodied_g.total
+        return self.ends or CarbonEnds(operational_g, operational_g, embodied_g, embodied_g)
 
     def is_late(self, goal: Goal) -> bool:
         """Whether the answer came after the goal's limit."""

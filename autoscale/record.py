@@ -1,6 +1,7 @@
 """What was decided for a query, what came of it, and the row that is kept of both."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from autoscale.goal import Goal
@@ -81,6 +82,8 @@ class Record:
         goal: what was asked.
         observation: what was seen.
         decision: what was decided and what came of it.
+        regions: electricity region of ``device``, ``edge``, ``cloud`` and ``network``, as far as known.
+        intensity_kinds: likewise whether the observation's intensity is ``average`` or ``marginal``.
     """
 
     time_s: float
@@ -89,3 +92,5 @@ class Record:
     goal: Goal
     observation: Observation
     decision: Decision
+    regions: Mapping[str, str] = field(default_factory=dict)
+    intensity_kinds: Mapping[str, str] = field(default_factory=dict)

@@ -7,14 +7,17 @@
 from autoscale.carbon.account import CarbonAccount, Machine, QueryCarbon
 from autoscale.carbon.act import Act
 from autoscale.carbon.battery import ChargeMix
+from autoscale.carbon.electricity import Electricity
 from autoscale.carbon.embodied import embodied_g
 from autoscale.carbon.footprint import Footprint, device_footprint, product_footprint
+from autoscale.carbon.given import GivenIntensity
 from autoscale.carbon.hourly import HourlyIntensity
 from autoscale.carbon.intensity import Intensity, IntensitySource
 from autoscale.carbon.network import NetworkShare, load_network_share
 from autoscale.carbon.operational import WORLD_INTENSITY_G_PER_KWH, operational_g
 from autoscale.carbon.range import Range
 from autoscale.carbon.sci import sci_g
+from autoscale.carbon.typical import TypicalHours
 from autoscale.carbon.yearly import YearlyAverages
 
 __all__ = [
@@ -22,7 +25,9 @@ __all__ = [
     "Act",
     "CarbonAccount",
     "ChargeMix",
+    "Electricity",
     "Footprint",
+    "GivenIntensity",
     "HourlyIntensity",
     "Intensity",
     "IntensitySource",
@@ -30,6 +35,7 @@ __all__ = [
     "NetworkShare",
     "QueryCarbon",
     "Range",
+    "TypicalHours",
     "YearlyAverages",
     "device_footprint",
     "embodied_g",

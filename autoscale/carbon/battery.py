@@ -1,6 +1,6 @@
 """Where and when a battery was charged: the carbon intensity of the energy that is in it.
 
->>> from autoscale.outcome import Method
+>>> from autoscale.outcome import Method, worst
 >>> night = Intensity(100.0, 100.0, 100.0, "average", "grid", 0.0, Method.MEASURED)
 >>> noon = Intensity(400.0, 400.0, 400.0, "average", "grid", 0.0, Method.MEASURED)
 >>> mix = ChargeMix.filled(30e3, night, efficiency=1.0).charged(10e3, noon, efficiency=1.0)
@@ -16,14 +16,12 @@ from typing import Final
 from autoscale.carbon.intensity import Intensity, Kind
 from autoscale.carbon.range import ZERO_RANGE, Range
 from autoscale.errors import InvalidInput
-from autoscale.outcome import Method
+from autoscale.outcome import Method, worst
 from autoscale.units import J_PER_KWH
 
 EFFICIENCY: Final = 0.85
 """From the socket to the battery: what US DOE Level VI (10 CFR 430.32(w)) asks at least of an 18 W charger; what the
 battery itself loses is not known and left out."""
-
-_WORST: Final = (Method.DEFAULT, Method.MODELLED, Method.MEASURED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +68,7 @@ class ChargeMix:
             raise InvalidInput(f"charge of {energy_j} J at efficiency {efficiency}; allowed: 0 or more, and 0 to 1")
         if at.kind != self.kind and Method.DEFAULT not in (at.method, self.method):
             raise InvalidInput(f"intensity is {at.kind}, the battery's {self.kind}; allowed: one of them throughout")
-        method = min(self.method, at.method, key=_WORST.index)
+        method = worst(self.method, at.method)
         carbon_g = self.carbon_g + at.g_per_j * (energy_j / efficiency)
         return ChargeMix(self.energy_j + energy_j, carbon_g, self.kind, method)
 

@@ -21,7 +21,11 @@ KINDS: Final = ("average", "marginal")
 
 INTENSITY_SOURCES: Final = Registry(
     "intensity source",
-    {"csv": "autoscale.carbon.hourly:HourlyIntensity", "yearly": "autoscale.carbon.yearly:YearlyAverages"},
+    {
+        "csv": "autoscale.carbon.hourly:HourlyIntensity",
+        "typical": "autoscale.carbon.typical:TypicalHours",
+        "yearly": "autoscale.carbon.yearly:YearlyAverages",
+    },
     "autoscale.intensity_sources",
 )
 
@@ -79,6 +83,9 @@ class IntensitySource(ABC):
 
     kind: Kind
     """``average`` or ``marginal``: what the source itself tells. A fallback may be of the other kind, and says so."""
+
+    is_live: bool = False
+    """Whether an answer may have to wait for a server."""
 
     @abstractmethod
     def at(self, place: str, time_s: float) -> Intensity:

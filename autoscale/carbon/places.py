@@ -8,8 +8,10 @@
 """
 
 import tomllib
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +25,7 @@ WORLD: Final = "WORLD"
 
 _FIELDS: Final = {"name", "g_per_kwh", "low", "high", "year", "source"}
 _LIKE_FIELDS: Final = {"name", "like", "source"}
+_OPTIONAL: Final = {"code2", "also", "zone"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,7 @@ class Place:
         g_per_kwh: gCO2e/kWh, average and location-based.
         year: which the average is of.
         source: the citation, in full.
+        zone: as Electricity Maps calls its grid; None where it is not known.
     """
 
     code: str
@@ -42,10 +46,11 @@ class Place:
     g_per_kwh: Range
     year: int
     source: str
+    zone: str | None
 
 
 class Places:
-    """Places by code, ISO 3166-1 alpha-2 code or name, in any case.
+    """Places by code, ISO 3166-1 alpha-2 code or name, in any case and with or without accents.
 
     Args:
         paths: ``.toml`` files; a later one may say ``like = "code"`` of a place of an earlier one.
@@ -56,10 +61,12 @@ class Places:
 
     def __init__(self, paths: Iterable[Path]) -> None:
         self._by_spelling: dict[str, Place] = {}
+        self._entries: dict[str, tuple[str, Place]] = {}
         for path in paths:
             self._read(path)
 
     @classmethod
+    @cache
     def shipped(cls) -> "Places":
         """Those that come with AutoScale: countries, grid zones, regions of AWS, Azure and Google Cloud."""
         folder = devices_folder() / "grids"
@@ -71,12 +78,27 @@ class Places:
         Raises:
             UnknownName: none; the message names the nearest.
         """
-        place = self._by_spelling.get(spelling.casefold())
+        place = self._by_spelling.get(_plain(spelling))
         if place is None:
-            hint = nearest(spelling.casefold(), self._by_spelling)
+            hint = nearest(_plain(spelling), self._by_spelling)
             kinds = "a country by ISO 3166-1 code or name, a zone of Electricity Maps, or a cloud region"
             raise UnknownName(f"unknown place '{spelling}'{hint}; allowed: {kinds}")
         return place
+
+    def zone_of(self, spelling: str) -> str:
+        """Electricity Maps' zone that a place lies in; the spelling itself where it is not known.
+
+        >>> [Places.shipped().zone_of(place) for place in ("Germany", "aws:us-east-1", "gcp:us-east1", "CAISO_NORTH")]
+        ['DE', 'US-MIDA-PJM', 'US-CAR-SC', 'CAISO_NORTH']
+        """
+        try:
+            return self.find(spelling).zone or spelling
+        except UnknownName:
+            return spelling
+
+    def entries(self) -> list[tuple[str, str, Place]]:
+        """Code and name as the files have them, and the place they stand for: another's where the entry is like it."""
+        return [(code, name, place) for code, (name, place) in self._entries.items()]
 
     def all(self) -> list[Place]:
         """Every place once, in the order of code."""
@@ -88,13 +110,16 @@ class Places:
             if not isinstance(entry, dict):
                 raise ProfileError(f"{path}: {code} is {entry!r}; allowed: {{ name = ..., g_per_kwh = ..., ... }}")
             place = self._place(f"{path}: {code}", code, entry, document["sources"])
-            spellings = (code, str(entry["name"]), str(entry.get("code2", code)))
-            self._by_spelling |= dict.fromkeys((each.casefold() for each in spellings), place)
+            spellings = (code, str(entry["name"]), str(entry.get("code2", code)), *map(str, entry.get("also", ())))
+            self._by_spelling |= dict.fromkeys(map(_plain, spellings), place)
+            self._entries[code] = (str(entry["name"]), place)
 
     def _place(self, at: str, code: str, entry: Mapping[str, Any], sources: Mapping[str, str]) -> Place:
         allowed = _LIKE_FIELDS if "like" in entry else _FIELDS
-        if extra := (set(entry) - {"code2"}) ^ allowed:
+        if extra := (set(entry) - _OPTIONAL) ^ allowed:
             raise ProfileError(f"{at} lacks or adds {listing(sorted(extra))}; allowed: {listing(sorted(allowed))}")
+        if not isinstance(entry.get("also", []), list):
+            raise ProfileError(f"{at}: also is {entry['also']!r}; allowed: a list of names")
         one_of(f"source of {at}:", str(entry["source"]), sources, ProfileError)
         if "like" in entry:
             return self._like(at, entry["like"])
@@ -103,13 +128,19 @@ class Places:
             year = int(entry["year"])
         except (TypeError, ValueError) as error:
             raise ProfileError(f"{at}: {error}; allowed: numbers") from error
-        return Place(code, str(entry["name"]), span, year, sources[entry["source"]])
+        zone = entry.get("zone", entry.get("code2", code if "-" in code and code.isupper() else None))
+        return Place(code, str(entry["name"]), span, year, sources[entry["source"]], zone)
 
     def _like(self, at: str, other: Any) -> Place:
         try:
             return self.find(str(other))
         except UnknownName as error:
             raise ProfileError(f"{at} is like '{other}': {error}") from error
+
+
+def _plain(spelling: str) -> str:
+    letters = unicodedata.normalize("NFKD", spelling.strip().casefold())
+    return "".join(letter for letter in letters if not unicodedata.combining(letter))
 
 
 def _document(path: Path) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 ``schema`` says what a row is, ``row`` makes one of a record, ``rows`` holds many as columns, ``store`` keeps them.
 """
 
-from autoscale.fleet.row import Flattener, Origin, Spread
+from autoscale.fleet.row import Flattener
 from autoscale.fleet.rows import Rows, Texts
 from autoscale.fleet.store import Ledger
 from autoscale.fleet.view import LedgerView, read_ledger
@@ -12,9 +12,7 @@ __all__ = [
     "Flattener",
     "Ledger",
     "LedgerView",
-    "Origin",
     "Rows",
-    "Spread",
     "Texts",
     "read_ledger",
 ]

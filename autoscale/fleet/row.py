@@ -1,11 +1,9 @@
 """One record as the whole numbers and texts of a row. It is on the path of every query: some microseconds."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final
 
-from autoscale.errors import InvalidInput, one_of
-from autoscale.fleet.schema import ABSENT, INTENSITY_KINDS, NOT_A_NUMBER
+from autoscale.fleet.schema import ABSENT, NOT_A_NUMBER
 from autoscale.outcome import Method, Split
 from autoscale.record import Decision, Record
 from autoscale.target import Target
@@ -13,58 +11,17 @@ from autoscale.units import MICRO_PER_UNIT, NANO_PER_UNIT
 
 _MILLI: Final = 1000
 _MOST: Final = 2**62
-_WHERE: Final = ("device", "edge", "cloud", "network")
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How far carbon may lie from the figures of a record: factors on their sums, (low, high).
-
-    Raises:
-        InvalidInput: factors that do not enclose 1.
-    """
-
-    operational: tuple[float, float] = (1.0, 1.0)
-    embodied: tuple[float, float] = (1.0, 1.0)
-
-    def __post_init__(self) -> None:
-        for name in ("operational", "embodied"):
-            low, high = getattr(self, name)
-            if not 0.0 <= low <= 1.0 <= high < float("inf"):
-                raise InvalidInput(f"spread of {name} is {low} to {high}; allowed: factors that enclose 1")
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """What a record does not say of itself, and its row must.
-
-    Attributes:
-        app_version: version of the app that asks.
-        regions: electricity region of ``device``, ``edge``, ``cloud`` and ``network``, as far as known.
-        intensity_kinds: likewise ``average`` or ``marginal``; average where not said.
-        spread: of the carbon figures.
-
-    Raises:
-        UnknownName: a place or a kind that is none.
-    """
-
-    app_version: str = ""
-    regions: Mapping[str, str] = field(default_factory=dict)
-    intensity_kinds: Mapping[str, str] = field(default_factory=dict)
-    spread: Spread = Spread()
-
-    def __post_init__(self) -> None:
-        for where in (*self.regions, *self.intensity_kinds):
-            one_of("place", where, _WHERE)
-        for kind in self.intensity_kinds.values():
-            one_of("kind of intensity", kind, INTENSITY_KINDS)
 
 
 class Flattener:
-    """Makes rows of records; what it has printed once it remembers."""
+    """Makes rows of records; what it has printed once it remembers.
 
-    def __init__(self, origin: Origin) -> None:
-        self._origin = origin
+    Args:
+        app_version: of the app that asks, which no record says.
+    """
+
+    def __init__(self, app_version: str = "") -> None:
+        self._app_version = app_version
         self._printed: dict[Target, str] = {}
         self._methods: dict[tuple[tuple[str, Method], ...], str] = {}
 
@@ -74,6 +31,7 @@ class Flattener:
         outcome = decision.outcome
         operational = _split(outcome.carbon_operational_g, NANO_PER_UNIT)
         embodied = _split(outcome.carbon_embodied_g, NANO_PER_UNIT)
+        ends = outcome.known_ends()
         return (
             whole(record.time_s, MICRO_PER_UNIT),
             decision.did_fallback,
@@ -89,19 +47,19 @@ class Flattener:
             *_split(outcome.energy_j, MICRO_PER_UNIT),
             *operational,
             *embodied,
-            *_range(operational, self._origin.spread.operational),
-            *_range(embodied, self._origin.spread.embodied),
+            *_range(operational, ends.operational_low_g, ends.operational_high_g),
+            *_range(embodied, ends.embodied_low_g, ends.embodied_high_g),
             *self._intensities(record),
         )
 
     def texts(self, record: Record) -> tuple[str, ...]:
         """The values of ``schema.TEXTS`` after ``session_id``."""
-        origin, decision = self._origin, record.decision
+        decision = record.decision
         chosen, selected = decision.chosen, decision.selected
         remote, seen = _far_place(decision), record.observation.intensity_g_per_kwh
-        regions, kinds = origin.regions, origin.intensity_kinds
+        regions, kinds = record.regions, record.intensity_kinds
         return (
-            origin.app_version,
+            self._app_version,
             record.device,
             record.model,
             record.goal.objective,
@@ -164,11 +122,12 @@ def _split(split: Split, per_unit: int) -> tuple[int, int, int]:
     return whole(split.device, per_unit), whole(split.network, per_unit), whole(split.remote, per_unit)
 
 
-def _range(parts: tuple[int, int, int], factors: tuple[float, float]) -> tuple[int, int]:
+def _range(parts: tuple[int, int, int], low_g: float, high_g: float) -> tuple[int, int]:
+    """Low and high in nanograms; the sum of the rounded parts lies between them, as the ledger demands."""
     if NOT_A_NUMBER in parts:
         return NOT_A_NUMBER, NOT_A_NUMBER
     total = sum(parts)
-    return whole(total * factors[0], 1), whole(total * factors[1], 1)
+    return min(whole(low_g, NANO_PER_UNIT), total), max(whole(high_g, NANO_PER_UNIT), total)
 
 
 def _far_place(decision: Decision) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 
 from autoscale.agents.base import Agent, make_agent
 from autoscale.agents.fixed import Pinned
-from autoscale.carbon import WORLD_INTENSITY_G_PER_KWH
+from autoscale.carbon import Electricity
 from autoscale.errors import AutoScaleError, FeedError, InvalidGoal, InvalidInput, one_of
 from autoscale.goal import Goal, InferenceMode
 from autoscale.loop import run_query
@@ -26,12 +26,14 @@ from autoscale.record import Attempt, Decision, Record
 from autoscale.reward import reward
 from autoscale.target import Target
 from autoscale_runtime.bundle import Bundle
-from autoscale_runtime.device.account import Account, carbon_account
+from autoscale_runtime.device.account import Account
 from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.local import LocalRoute, Settled
 from autoscale_runtime.device.plan import RemoteModel, routes_of
 from autoscale_runtime.device.route import Query
 from autoscale_runtime.device.world import DeviceWorld
+from autoscale_runtime.grid.charge import ChargeLog, charge_file
+from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters.choose import PREFERRED, best_meter
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.sensors.base import Sensor, host_sensors
@@ -40,6 +42,7 @@ from autoscale_runtime.sensors.senses import Senses
 from autoscale_runtime.tensors import Array, Feeds, TensorSpec
 
 POLICY_SUFFIX: Final = ".npz"
+ANYWHERE: Final = Electricity()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,8 @@ class SessionOptions:
         hedge: give a remote target up early enough for the device to answer within the goal's limit.
         power_table: the device profile whose watts the modelled energy uses.
         meters: which meters may tell the device's energy, the most wanted first; the first that works here does.
-        intensity_g_per_kwh: carbon intensity of the electricity the device was charged with.
+        radio: by which of the power table's radios queries leave: ``wifi`` (also where None), ``lte`` or ``5g``.
+        electricity: the grids of the device and of those it talks to, and who tells their carbon intensity.
         sensors: what to sense with; None for every sensor that has something to sense on this host.
         seed: of the agent's random generator.
         on_record: called with every query's record, from the querying thread.
@@ -63,7 +67,8 @@ class SessionOptions:
     hedge: bool = True
     power_table: str = "laptop"
     meters: Sequence[str] = PREFERRED
-    intensity_g_per_kwh: float = WORLD_INTENSITY_G_PER_KWH
+    radio: str | None = None
+    electricity: Electricity = ANYWHERE
     sensors: Sequence[Sensor] | None = None
     seed: int = 0
     on_record: Callable[[Record], None] | None = None
@@ -71,8 +76,6 @@ class SessionOptions:
     def __post_init__(self) -> None:
         if not 0.0 < self.timeout_s < float("inf"):
             raise InvalidInput(f"timeout_s is {self.timeout_s}; allowed: seconds above 0")
-        if not 0.0 <= self.intensity_g_per_kwh < float("inf"):
-            raise InvalidInput(f"intensity_g_per_kwh is {self.intensity_g_per_kwh}; allowed: 0 or more, finite")
 
 
 class Session:
@@ -98,7 +101,7 @@ class Session:
         ModelError: the model cannot be read or run here.
         InvalidGoal: no target meets the goal's mode and accuracy floor.
         InvalidTarget: the pinned target is none of this session's.
-        UnknownName: no agent or power table of that name.
+        UnknownName: no agent, power table, intensity source or place of that name.
         PolicyError: a policy that is damaged or made for other targets.
     """
 
@@ -123,10 +126,12 @@ class Session:
         self.calibration = Calibration()
         self._guard = threading.Lock()
         self._is_warm = False
+        self._grid = self._grid_watch()
         self._senses, self._observe, self._world = self._open(_remote_models(remotes or {}, self.goal.mode))
         self.agent = self._agent(agent)
         self._requested = self.options.target or str(self.goal.mode)
         self._senses.start()
+        self._grid.start(self._observe)
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
         """Answer one query, as ``InferenceSession.run`` does; ``last`` then tells what was decided and what it cost.
@@ -148,8 +153,7 @@ class Session:
         self._last = decision
         self._settle(decision)
         if self.options.on_record is not None:
-            row = Record(time_s, self.options.power_table, self.bundle.name, self.goal, context.observation, decision)
-            self.options.on_record(row)
+            self.options.on_record(self._record(time_s, context.observation, decision))
         outputs: list[Array] = answer
         return outputs
 
@@ -197,6 +201,7 @@ class Session:
 
     def close(self) -> None:
         """Stop sensing and give the models and connections back."""
+        self._grid.close()
         self._senses.close()
         for route in self._world.routes:
             route.close()
@@ -211,12 +216,12 @@ class Session:
 
     def _open(self, remotes: Mapping[str, RemoteModel]) -> tuple[Senses, Callable[[], Observation], DeviceWorld]:
         options = self.options
-        table = ModelledMeter(load_device(options.power_table))
+        table = ModelledMeter(load_device(options.power_table), options.radio)
+        self._device = table.profile.name
         self.meter = best_meter(options.power_table, options.meters)
-        account = Account(self.meter.meter, table, carbon_account(table, options.intensity_g_per_kwh))
+        account = Account(self.meter.meter, table, self._grid)
         sensors = host_sensors(tuple(remotes)) if options.sensors is None else options.sensors
-        grid = GridSensor({"device": options.intensity_g_per_kwh})
-        senses = Senses([grid, *sensors], tuple(remotes))
+        senses = Senses([*sensors, GridSensor(self._grid)], tuple(remotes))
         routes = routes_of(self.bundle, remotes, account, senses, options.target)
         remote = [route for route in routes if route.target.is_remote]
 
@@ -225,6 +230,21 @@ class Session:
 
         world = DeviceWorld(self.bundle.profile, routes, self.goal, observe, options.timeout_s, options.hedge)
         return senses, observe, world
+
+    def _grid_watch(self) -> GridWatch:
+        watch = GridWatch(self.options.electricity, ChargeLog(charge_file()))
+        if watch.is_live and self.goal.mode is InferenceMode.ONLY_ON_DEVICE:
+            raise InvalidGoal(
+                f"the intensity source '{self.options.electricity.source}' asks a server, and ONLY_ON_DEVICE sends "
+                "nothing; allowed: yearly averages, a CSV file, a figure"
+            )
+        return watch
+
+    def _record(self, time_s: float, observation: Observation, decision: Decision) -> Record:
+        grids = self._grid.now
+        return Record(
+            time_s, self._device, self.bundle.name, self.goal, observation, decision, grids.regions, grids.kinds
+        )
 
     def _agent(self, agent: str | Path | Agent) -> Agent:
         targets, seed = self._world.targets, self.options.seed

@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from autoscale.carbon import Electricity
 from autoscale.profiles import load_device
 from autoscale_runtime.offload.account import Account
 from autoscale_runtime.offload.server import Server, serve
@@ -106,7 +107,7 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def account() -> Account:
-    return Account(load_device("laptop"), intensity_g_per_kwh=100.0, pue=1.2)
+    return Account(load_device("laptop"), Electricity("IE", 100.0), pue=1.2)
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoscale.fleet import Origin, read_ledger
+from autoscale.fleet import read_ledger
 from autoscale_runtime.fleet import LedgerWriter, Uploader
 from tests.runtime.fleet_parts import record
 
@@ -38,11 +38,11 @@ def refusal(*arguments: str) -> str:
 @pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
 def test_its_first_line_tells_the_address_and_a_signal_ends_it(tmp_path: Path, stop: signal.Signals) -> None:
     ledger, inventory = tmp_path / "ledger", tmp_path / "devices.csv"
-    with LedgerWriter(tmp_path / "a", Origin(regions={"device": "FRA"})) as log:
-        log.append(record())
+    with LedgerWriter(tmp_path / "a") as log:
+        log.append(record(regions={"device": "FRA"}))
         log.append(record(device="toaster"))
-    with LedgerWriter(tmp_path / "b", Origin(regions={"device": "Atlantis"})) as log:
-        log.append(record())
+    with LedgerWriter(tmp_path / "b") as log:
+        log.append(record(regions={"device": "Atlantis"}))
     with LedgerWriter(tmp_path / "c") as log:
         log.append(record())
     ids = [(tmp_path / name / "device_id").read_text() for name in "ab"]

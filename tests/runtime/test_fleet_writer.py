@@ -10,7 +10,6 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autoscale.errors import InvalidInput
-from autoscale.fleet import Origin
 from autoscale.fleet.schema import NOT_A_NUMBER
 from autoscale_runtime.fleet import LedgerWriter
 from autoscale_runtime.fleet.log_folder import LogFolder
@@ -26,7 +25,7 @@ def only(folder: Path) -> Path:
 
 
 def test_what_was_appended_can_be_read_before_the_writer_closes(tmp_path: Path) -> None:
-    with LedgerWriter(tmp_path, Origin(app_version="1.2")) as log:
+    with LedgerWriter(tmp_path, app_version="1.2") as log:
         log.append(record(5, model="äöü"))
         log.append(record(6))
         segment = read_segment(only(tmp_path))

@@ -1,10 +1,11 @@
-import dataclasses
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from autoscale.errors import InvalidInput, ProfileError
+from autoscale.carbon import Electricity, YearlyAverages, device_footprint
+from autoscale.errors import InvalidInput, ProfileError, UnknownName
 from autoscale.outcome import Method
 from autoscale.profiles import load_device
 from autoscale.target import Target
@@ -21,6 +22,9 @@ def bill(account: Account, compute_s: float, threads: int) -> Bill:
     return account.bill(account.begin(), compute_s, target)
 
 
+BARE = bill(Account(LAPTOP), 1.0, 1)
+
+
 def test_energy_is_busy_power_and_a_share_of_idle_power() -> None:
     cost = bill(Account(LAPTOP), compute_s=2.0, threads=4)
     watts = CPU.busy_w(4) + LAPTOP.idle_w * 4 / CPU.cores
@@ -29,8 +33,23 @@ def test_energy_is_busy_power_and_a_share_of_idle_power() -> None:
 
 
 def test_carbon_follows_the_grid_and_the_building() -> None:
-    cost = bill(Account(LAPTOP, intensity_g_per_kwh=360.0, pue=1.25), 1.0, 1)
+    cost = bill(Account(LAPTOP, Electricity(source=360.0), pue=1.25), 1.0, 1)
     assert cost.carbon_operational_g == pytest.approx(cost.energy_j / J_PER_KWH * 450.0)
+
+
+def test_the_ends_are_those_of_the_grid_and_of_the_making() -> None:
+    cost = bill(Account(LAPTOP, Electricity("FR")), 1.0, 1)
+    france, made = YearlyAverages().at("FR", 0.0), device_footprint(LAPTOP).g_per_s(share=1 / CPU.cores)
+    assert (cost.region, cost.intensity) == ("FRA", replace(france, time_s=cost.intensity.time_s))
+    assert cost.ends.operational_low_g / cost.carbon_operational_g == pytest.approx(
+        france.low_g_per_kwh / france.g_per_kwh
+    )
+    assert (cost.ends.embodied_low_g, cost.ends.embodied_high_g) == pytest.approx((made.low, made.high))
+
+
+def test_a_place_that_does_not_exist_is_refused() -> None:
+    with pytest.raises(UnknownName, match=r"unknown place 'Frence' \(did you mean 'france'"):
+        Account(LAPTOP, Electricity("Frence"))
 
 
 def test_embodied_carbon_is_the_share_of_cores_for_the_time() -> None:
@@ -40,7 +59,8 @@ def test_embodied_carbon_is_the_share_of_cores_for_the_time() -> None:
 
 
 def test_more_threads_than_cores_hold_the_whole_machine() -> None:
-    assert bill(Account(LAPTOP), 1.0, 64) == bill(Account(LAPTOP), 1.0, CPU.cores)
+    account = Account(LAPTOP)
+    assert bill(account, 1.0, 64) == bill(account, 1.0, CPU.cores)
 
 
 def test_what_a_meter_measures_takes_the_place_of_the_table(tmp_path: Path) -> None:
@@ -55,17 +75,17 @@ def test_what_a_meter_measures_takes_the_place_of_the_table(tmp_path: Path) -> N
 
 def test_what_a_meter_only_models_does_not() -> None:
     metered = bill(Account(LAPTOP, meter=ModelledMeter(load_device("xeon-p100"))), 1.0, 1)
-    assert metered == bill(Account(LAPTOP), 1.0, 1)
+    assert replace(metered, intensity=BARE.intensity) == BARE
 
 
 @pytest.mark.parametrize("wrong", [-1.0, math.nan, math.inf])
 def test_a_grid_or_building_that_cannot_be_is_refused(wrong: float) -> None:
-    with pytest.raises(InvalidInput, match="intensity_g_per_kwh is"):
-        Account(LAPTOP, intensity_g_per_kwh=wrong)
+    with pytest.raises(InvalidInput, match="carbon intensity is"):
+        Account(LAPTOP, Electricity(source=wrong))
     with pytest.raises(InvalidInput, match="pue is"):
         Account(LAPTOP, pue=wrong)
 
 
 def test_a_machine_without_a_cpu_cannot_serve() -> None:
     with pytest.raises(ProfileError, match="'laptop' has no CPU"):
-        Account(dataclasses.replace(LAPTOP, processors={}))
+        Account(replace(LAPTOP, processors={}))

@@ -104,6 +104,14 @@ def test_it_reads_the_cost(told: dict[str, Any]) -> None:
         "queue_us": "int64_param",
         "compute_us": "int64_param",
         "measurement_method": "string_param",
+        "carbon_operational_low_g": "double_param",
+        "carbon_operational_high_g": "double_param",
+        "carbon_embodied_low_g": "double_param",
+        "carbon_embodied_high_g": "double_param",
+        "carbon_intensity_g_per_kwh": "double_param",
+        "carbon_intensity_kind": "string_param",
+        "carbon_intensity_method": "string_param",
+        "carbon_region": "string_param",
     }
     assert told["parameters"]["energy_joules"][1] > 0.0
     assert told["parameters"]["measurement_method"][1] == "modelled"

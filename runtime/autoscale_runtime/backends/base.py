@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from autoscale.outcome import Method
+from autoscale.outcome import CarbonEnds, Method
 from autoscale.registry import Registry
 from autoscale.target import Target
+from autoscale_runtime.grid.watch import SaidGrid
 from autoscale_runtime.tensors import Array, Feeds, TensorSpec
 
 
@@ -16,7 +17,7 @@ from autoscale_runtime.tensors import Array, Feeds, TensorSpec
 class RemoteCost:
     """What the machine that answered says of the query, and what crossed the link.
 
-    A figure the server did not give is None.
+    A figure the server did not give is None; ``method`` is that of its joules.
     """
 
     sent_bytes: int
@@ -27,6 +28,8 @@ class RemoteCost:
     carbon_operational_g: float | None = None
     carbon_embodied_g: float | None = None
     method: Method = Method.DEFAULT
+    ends: CarbonEnds | None = None
+    grid: SaidGrid | None = None
 
 
 @dataclass(frozen=True, slots=True)

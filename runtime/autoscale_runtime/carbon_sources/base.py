@@ -35,7 +35,7 @@ class LiveOptions:
     """How a live source behaves.
 
     Attributes:
-        zones: place to the source's own name of its zone; a place that is not in it is asked for as it is.
+        zones: place to the source's own name of its zone; what is not in it, the source translates if it can.
         folder: where what was got is kept; None keeps it in memory only.
         refresh_s: the least time between two requests for a zone.
         stale_s: how long after its step the last sample still stands for now.
@@ -59,10 +59,15 @@ class LiveSource(IntensitySource):
 
     Attributes:
         name: in the registry, in files and in ``Intensity.source``.
+        variables: of the environment that it is set up by, where the caller does not.
+        scope: which emissions it counts, so that figures of two sources are not compared unawares.
         trouble: the last failure in words, None when the last request went well.
     """
 
     name: str
+    scope: str
+    variables: tuple[str, ...] = ()
+    is_live = True
 
     def __init__(self, options: LiveOptions | None = None) -> None:
         self.options = options or LiveOptions()
@@ -108,12 +113,16 @@ class LiveSource(IntensitySource):
         return [self._intensity(sample, place, how) for sample, how in found if sample]
 
     def _intensity(self, sample: Sample, place: str, how: str) -> Intensity:
-        source = f"{self.name}, {self.zone_of(place)}, {how}"
+        source = f"{self.name}, {self.zone_of(place)}, {self.scope}, {how}"
         return Intensity.of(sample.range_g_per_kwh, self.kind, source, sample.time_s, sample.method)
 
     def zone_of(self, place: str) -> str:
-        """The source's own name of a place."""
-        return self.options.zones.get(place, place)
+        """The source's own name of a place: as the options say, else as the source knows it."""
+        return self.options.zones.get(place) or self.own_name(place)
+
+    def own_name(self, place: str) -> str:
+        """What the source calls a place of ours; the place itself where it calls it the same, or does not know it."""
+        return place
 
     def _fall_back(self, place: str, time_s: float) -> Intensity:
         """A zone only the source knows falls back on its country, by the code it begins with, or on the world."""
@@ -159,7 +168,7 @@ class LiveSource(IntensitySource):
             self.trouble = self._kept.keep(self._file(zone), snapshot)
 
     def _file(self, zone: str) -> str:
-        return f"{self.name}-{self.kind}-{zone}"
+        return f"{self.name}-{self.kind}-{self.scope}-{zone}"
 
     def _back_off(self, zone: str, now_s: float, problem: str, asked_s: float | None) -> None:
         failures = self._failures.get(zone, 0)

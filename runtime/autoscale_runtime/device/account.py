@@ -5,10 +5,13 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from autoscale.carbon import CarbonAccount, Intensity, Machine, Range, device_footprint, load_network_share
-from autoscale.outcome import Method, Outcome, Split
+from autoscale.carbon import CarbonAccount, Machine, device_footprint, load_network_share
+from autoscale.carbon.account import QueryCarbon
+from autoscale.carbon.network import MEDIUM_OF_RADIO
+from autoscale.outcome import CarbonEnds, Method, Outcome, Split, worst
 from autoscale.target import Target
 from autoscale_runtime.backends.base import RemoteCost
+from autoscale_runtime.grid.watch import Grids, GridWatch
 from autoscale_runtime.meters.base import Mark, Meter, Reading
 from autoscale_runtime.meters.modelled import ModelledMeter
 
@@ -17,36 +20,56 @@ NOTHING_SAID: Final = RemoteCost(0, 0)
 
 @dataclass(frozen=True, slots=True)
 class Transfer:
-    """What crosses a link for one query: bytes, the link's rates, and its signal (None where not sensed)."""
+    """What crosses a link for one query.
+
+    Attributes:
+        sent_bytes: of the request.
+        received_bytes: of the answer.
+        uplink_bps: the link's rate from here.
+        downlink_bps: its rate to here.
+        rssi_dbm: its signal; None where not sensed.
+        is_direct: whether nothing lies between the machines, as between two in one room.
+    """
 
     sent_bytes: int
     received_bytes: int
     uplink_bps: float
     downlink_bps: float
     rssi_dbm: float | None = None
+    is_direct: bool = False
+
+    @property
+    def network_bytes(self) -> int:
+        """What the network between the machines carries."""
+        return 0 if self.is_direct else self.sent_bytes + self.received_bytes
 
 
 class Account:
     """Turns readings and bytes into outcomes.
 
+    What a byte takes of the network is the marginal figure: it is what a decision changes.
+
     Attributes:
         table: the power table.
+        grid: the electricity of all that queries touch.
         is_modelled: whether energy is the power table's alone, which two clocks are enough for.
 
     Args:
         meter: tells this device's energy in a window.
         table: the power table, for forecasts and for the radio, which no meter sees by itself.
-        carbon: grams of this device and of the network, by joule, second and byte.
+        grid: the electricity of this device and of the network.
     """
 
-    def __init__(self, meter: Meter, table: ModelledMeter, carbon: CarbonAccount) -> None:
+    def __init__(self, meter: Meter, table: ModelledMeter, grid: GridWatch) -> None:
         self.table = table
         self.is_modelled = isinstance(meter, ModelledMeter)
         self.begin = meter.begin
         self._end = meter.end
-        self._carbon = carbon.mid
-        self._carbon_methods = carbon.methods
+        self.grid = grid
+        self._making = device_footprint(table.profile).g_per_s()
+        self._share = load_network_share(MEDIUM_OF_RADIO[table.radio], "marginal")
         self._known: dict[tuple[Method, bool, bool], Mapping[str, Method]] = {}
+        self._set_rates(grid.now)
 
     def end(
         self,
@@ -81,12 +104,22 @@ class Account:
         said: RemoteCost = NOTHING_SAID,
     ) -> Outcome:
         """The outcome of what a meter read; arguments as for :meth:`end`."""
-        energy_j = reading.energy_j + (self.radio_j(transfer, latency_s) if transfer is not None else 0.0)
-        moved_bytes = transfer.sent_bytes + transfer.received_bytes if transfer is not None else 0
-        spent = self._carbon.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
-        methods = self._methods(reading.method, accuracy is not None, transfer is not None)
+        energy_j, moved_bytes = reading.energy_j, 0
+        if transfer is not None:
+            energy_j += self.radio_j(transfer, latency_s)
+            moved_bytes = transfer.network_bytes
+        rates = self._rates()
+        spent = rates.mid.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
+        low = rates.low.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
+        high = rates.high.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
         here = Outcome(
-            latency_s, Split(energy_j, spent.network_j), spent.operational_g, spent.embodied_g, accuracy, methods
+            latency_s,
+            Split(energy_j, spent.network_j),
+            spent.operational_g,
+            spent.embodied_g,
+            accuracy,
+            self._methods(reading.method, accuracy is not None, moved_bytes > 0),
+            _ends(low, high),
         )
         return here if said is NOTHING_SAID else _with_said(here, said)
 
@@ -103,48 +136,57 @@ class Account:
 
     def carbon_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0) -> float:
         """Grams of CO2e of this device and of the network, operational and embodied."""
-        spent = self._carbon.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
+        spent = self._rates().mid.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
         return spent.operational_g.total + spent.embodied_g.total
 
-    def _methods(self, energy: Method, has_accuracy: bool, has_transfer: bool) -> Mapping[str, Method]:
+    def _rates(self) -> CarbonAccount:
+        """Grams by joule, second and byte as the grids are now."""
+        if self.grid.now is not self._grids:
+            self._set_rates(self.grid.now)
+        return self._carbon
+
+    def _set_rates(self, grids: Grids) -> None:
+        device, network = grids.intensities["device"], grids.intensities["network"]
+        self._carbon = CarbonAccount(Machine(device, self._making), self._share, network)
+        self._known = {}
+        self._grids = grids
+
+    def _methods(self, energy: Method, has_accuracy: bool, has_network: bool) -> Mapping[str, Method]:
         """Figure to how it is known; what was not spent at all has no method."""
-        key = (energy, has_accuracy, has_transfer)
+        key = (energy, has_accuracy, has_network)
         if key not in self._known:
             methods = {
-                **self._carbon_methods,
+                **self._carbon.methods,
                 "latency_s": Method.MEASURED,
                 "accuracy": Method.MEASURED,
                 "energy_j.device": energy,
-                "energy_j.network": Method.DEFAULT,
+                "carbon_operational_g.device": worst(energy, self._carbon.methods["carbon_operational_g.device"]),
             }
             unknown = {"accuracy"} if not has_accuracy else set()
-            unspent = set() if has_transfer else {name for name in methods if name.endswith(".network")}
+            unspent = set() if has_network else {name for name in methods if name.endswith(".network")}
             self._known[key] = MappingProxyType({n: m for n, m in methods.items() if n not in unknown | unspent})
         return self._known[key]
 
 
-def carbon_account(table: ModelledMeter, intensity_g_per_kwh: float) -> CarbonAccount:
-    """The grams of a device with this power table, charged at this intensity, on Wi-Fi.
-
-    What a byte takes of the network is the marginal figure: it is what a decision changes.
-    """
-    at = Range.exactly(intensity_g_per_kwh)
-    grid = Intensity.of(at, "average", "as given to the session", 0.0, Method.DEFAULT)
-    phone = Machine(grid, device_footprint(table.profile).g_per_s())
-    return CarbonAccount(phone, load_network_share("fixed", "marginal"))
+def _ends(low: QueryCarbon, high: QueryCarbon) -> CarbonEnds:
+    return CarbonEnds(low.operational_g.total, high.operational_g.total, low.embodied_g.total, high.embodied_g.total)
 
 
 def _with_said(here: Outcome, said: RemoteCost) -> Outcome:
     """The outcome with what the far machine says of itself; what it leaves out counts as 0 and has no method."""
-    figures = {
-        "energy_j.remote": said.energy_j,
-        "carbon_operational_g.remote": said.carbon_operational_g,
-        "carbon_embodied_g.remote": said.carbon_embodied_g,
+    operational_g, embodied_g = said.carbon_operational_g or 0.0, said.carbon_embodied_g or 0.0
+    intensity = Method.DEFAULT if said.grid is None else said.grid.method
+    methods = {
+        "energy_j.remote": (said.energy_j, said.method),
+        "carbon_operational_g.remote": (said.carbon_operational_g, worst(said.method, intensity)),
+        "carbon_embodied_g.remote": (said.carbon_embodied_g, Method.MODELLED),
     }
+    ends = said.ends or CarbonEnds(operational_g, operational_g, embodied_g, embodied_g)
     return replace(
         here,
         energy_j=here.energy_j + Split(remote=said.energy_j or 0.0),
-        carbon_operational_g=here.carbon_operational_g + Split(remote=said.carbon_operational_g or 0.0),
-        carbon_embodied_g=here.carbon_embodied_g + Split(remote=said.carbon_embodied_g or 0.0),
-        methods={**here.methods, **{name: said.method for name, value in figures.items() if value is not None}},
+        carbon_operational_g=here.carbon_operational_g + Split(remote=operational_g),
+        carbon_embodied_g=here.carbon_embodied_g + Split(remote=embodied_g),
+        methods={**here.methods, **{name: method for name, (value, method) in methods.items() if value is not None}},
+        ends=here.known_ends() + ends,
     )

@@ -72,8 +72,8 @@ class RemoteRoute(Route):
         latency_s = link_s + self._server_s
         energy_j = self._account.table.energy_j(latency_s, 0.0) + self._account.radio_j(transfer, latency_s)
         there_g = (self._server_cost.carbon_operational_g or 0.0) + (self._server_cost.carbon_embodied_g or 0.0)
-        moved_bytes = transfer.sent_bytes + transfer.received_bytes
-        return Expected(latency_s, energy_j, self._account.carbon_g(energy_j, latency_s, moved_bytes) + there_g)
+        here_g = self._account.carbon_g(energy_j, latency_s, transfer.network_bytes)
+        return Expected(latency_s, energy_j, here_g + there_g)
 
     def run(self, query: Query, observation: Observation, timeout_s: float) -> tuple[list[Array], Outcome]:
         """Send it and wait for the answer; the circuit and the link's estimate learn from what happens."""
@@ -122,6 +122,8 @@ class RemoteRoute(Route):
         self._server_s += (WEIGHT if self._has_answered else 1.0) * (busy_s - self._server_s)
         self._has_answered = True
         self._server_cost = cost
+        if cost.grid is not None:
+            self._account.grid.told(self.target.place, cost.grid)
 
     def _transfer(self, sent_bytes: int, received_bytes: int, observation: Observation) -> Transfer:
         link = observation.link(self.target.link)
@@ -131,6 +133,7 @@ class RemoteRoute(Route):
             link.uplink_bps or DEFAULT_LINK.uplink_bps or 0.0,
             link.downlink_bps or DEFAULT_LINK.downlink_bps or 0.0,
             link.rssi_dbm,
+            self.target.place == "edge",
         )
 
 

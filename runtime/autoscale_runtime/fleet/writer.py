@@ -23,7 +23,7 @@ from typing import Final, Self
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet.lock import FolderLock
-from autoscale.fleet.row import Flattener, Origin
+from autoscale.fleet.row import Flattener
 from autoscale.record import Record
 from autoscale_runtime.fleet.log_folder import LogFolder
 from autoscale_runtime.fleet.segment import LOST, MOST_WORDS, ROW, WORD, Header, frame, row_struct
@@ -38,12 +38,12 @@ _SEGMENTS: Final = 16
 class LedgerWriter:
     """Appends records to the log in a folder; thread-safe, one at a time for each folder.
 
-    >>> with LedgerWriter("log", Origin(app_version="1.2")) as log:  # doctest: +SKIP
+    >>> with LedgerWriter("log", app_version="1.2") as log:  # doctest: +SKIP
     ...     session = Session("model.onnx", options=SessionOptions(on_record=log.append))
 
     Args:
         folder: made where there is none.
-        origin: what a record does not say of itself.
+        app_version: of the app that asks, as its rows will say.
         max_bytes: what the folder may take.
 
     Raises:
@@ -51,12 +51,12 @@ class LedgerWriter:
         OSError: the folder cannot be written.
     """
 
-    def __init__(self, folder: Path | str, origin: Origin | None = None, max_bytes: int = DEFAULT_BYTES) -> None:
+    def __init__(self, folder: Path | str, app_version: str = "", max_bytes: int = DEFAULT_BYTES) -> None:
         if max_bytes < LEAST_BYTES:
             raise InvalidInput(f"max_bytes is {max_bytes}; allowed: {LEAST_BYTES} or more")
         self._folder = LogFolder(folder)
         self._max_bytes, self._segment_bytes = max_bytes, max_bytes // _SEGMENTS
-        self._flattener = Flattener(origin or Origin())
+        self._flattener = Flattener(app_version)
         self._session_id = uuid.uuid4().hex
         self._guard = threading.Lock()
         self._lock = FolderLock(self._folder.path, "log", "writer")

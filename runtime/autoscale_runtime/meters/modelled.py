@@ -34,7 +34,8 @@ class ModelledMeter(Meter):
             one_of(f"radio of {profile.name}", radio, profile.radios)
         self.profile = profile
         self.source = f"power table '{profile.name}'"
-        self._radio = profile.radios.get(radio or "wifi")
+        self.radio = radio or "wifi"
+        self._radio = profile.radios.get(self.radio)
         self._watts: dict[Target | None, _Watts] = {}
 
     @classmethod

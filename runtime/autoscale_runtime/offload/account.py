@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from autoscale.carbon import WORLD_INTENSITY_G_PER_KWH, embodied_g, operational_g
-from autoscale.errors import InvalidInput, ProfileError
-from autoscale.outcome import Method
+from autoscale.carbon import CarbonAccount, Electricity, Intensity, Machine, device_footprint
+from autoscale.errors import ProfileError
+from autoscale.outcome import CarbonEnds, Method
 from autoscale.profiles import DeviceProfile
 from autoscale.target import Target
+from autoscale_runtime.grid.watch import Grids, GridWatch
 from autoscale_runtime.meters import Mark, Meter, NullMeter
 
 DEFAULT_PUE: Final = 1.1
@@ -16,12 +17,25 @@ DEFAULT_PUE: Final = 1.1
 
 @dataclass(frozen=True, slots=True)
 class Bill:
-    """What one query cost; ``method`` is how its energy is known."""
+    """What one query cost.
+
+    Attributes:
+        energy_j: of the machine, without its building's.
+        carbon_operational_g: of that energy, the building's with it.
+        carbon_embodied_g: of the share of the machine that it held, for as long.
+        ends: how far the two may lie.
+        method: how the energy is known.
+        intensity: of the electricity, as it was then.
+        region: where that was drawn; empty where not said.
+    """
 
     energy_j: float
     carbon_operational_g: float
     carbon_embodied_g: float
+    ends: CarbonEnds
     method: Method
+    intensity: Intensity
+    region: str
 
 
 class Account:
@@ -29,32 +43,31 @@ class Account:
 
     Args:
         machine: the profile of the server, for its embodied carbon and, where nothing is measured, its power.
-        intensity_g_per_kwh: carbon intensity of its electricity.
+        electricity: where it is drawn, and who tells its carbon intensity.
         pue: power usage effectiveness of its building, 1 or more.
         meter: what it measures counts; what it only models is left to the machine's power table.
 
     Raises:
-        InvalidInput: an intensity below 0 or a PUE below 1.
+        InvalidInput: a PUE below 1, a live source without its key.
+        UnknownName: a place or an intensity source that does not exist.
         ProfileError: the machine has no CPU.
     """
 
     def __init__(
         self,
         machine: DeviceProfile,
-        intensity_g_per_kwh: float = WORLD_INTENSITY_G_PER_KWH,
+        electricity: Electricity | None = None,
         pue: float = DEFAULT_PUE,
         meter: Meter | None = None,
     ) -> None:
-        if not 0.0 <= intensity_g_per_kwh < float("inf"):
-            raise InvalidInput(f"intensity_g_per_kwh is {intensity_g_per_kwh}; allowed: 0 or more")
-        if not 1.0 <= pue < float("inf"):
-            raise InvalidInput(f"pue is {pue}; allowed: 1 or more")
         if "cpu" not in machine.processors:
             raise ProfileError(f"'{machine.name}' has no CPU; allowed: a machine that models can be served on")
         self.machine = machine
-        self.intensity_g_per_kwh = intensity_g_per_kwh
         self.pue = pue
+        self.grid = GridWatch(electricity or Electricity())
+        self._making = device_footprint(machine).g_per_s()
         self._meter = meter or NullMeter()
+        self._set_rates(self.grid.now)
 
     def begin(self) -> Mark:
         """Open the meter's window."""
@@ -68,13 +81,22 @@ class Account:
         return self._bill(modelled_j(self.machine, compute_s, target), Method.MODELLED, compute_s, target)
 
     def _bill(self, energy_j: float, method: Method, compute_s: float, target: Target) -> Bill:
-        making = self.machine.embodied
-        return Bill(
-            energy_j,
-            operational_g(energy_j, self.intensity_g_per_kwh, self.pue),
-            embodied_g(making.total_kg, compute_s, making.lifetime_s, share(self.machine, target)),
-            method,
+        if self.grid.now is not self._grids:
+            self._set_rates(self.grid.now)
+        held_s = compute_s * share(self.machine, target)
+        low, mid, high = (
+            each.grams(energy_j, held_s, 0.0, 0.0, 0.0)
+            for each in (self._carbon.low, self._carbon.mid, self._carbon.high)
         )
+        ends = CarbonEnds(
+            low.operational_g.device, high.operational_g.device, low.embodied_g.device, high.embodied_g.device
+        )
+        intensity, region = self._grids.intensities["device"], self._grids.regions.get("device", "")
+        return Bill(energy_j, mid.operational_g.device, mid.embodied_g.device, ends, method, intensity, region)
+
+    def _set_rates(self, grids: Grids) -> None:
+        self._carbon = CarbonAccount(Machine(grids.intensities["device"], self._making, self.pue))
+        self._grids = grids
 
 
 def modelled_j(machine: DeviceProfile, compute_s: float, target: Target) -> float:

@@ -1,9 +1,8 @@
 """A client of the Open Inference Protocol over gRPC: any server of it, ours or another's."""
 
-import math
 import re
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -11,10 +10,10 @@ import grpc
 from google.protobuf.message import DecodeError
 
 from autoscale.errors import FeedError, InvalidInput, TargetUnavailable, WrongAnswer
-from autoscale.outcome import Method
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.base import RemoteCost
 from autoscale_runtime.offload.conversion import datatype_of, request_bytes, spec_of, tensors_of
+from autoscale_runtime.offload.parameters import cost_of
 from autoscale_runtime.offload.status import error_of
 from autoscale_runtime.tensors import Array, Feeds, TensorSpec
 
@@ -105,7 +104,7 @@ class OffloadClient:
             outputs = tensors_of(answer.outputs, answer.raw_output_contents)
         except (DecodeError, FeedError) as error:
             raise WrongAnswer(f"{self.address} answered for '{model}' what cannot be read: {error}") from error
-        return Reply(outputs, _cost(answer.parameters, len(sent), len(raw)))
+        return Reply(outputs, cost_of(answer.parameters, len(sent), len(raw)))
 
     def close(self) -> None:
         """End the connection; calls under way fail, later ones too."""
@@ -145,28 +144,3 @@ def _request(model: str, feeds: Feeds, output_names: Sequence[str] | None, versi
         ],
         outputs=[output(name=name) for name in output_names or ()],
     )
-
-
-def _cost(parameters: Mapping[str, pb.InferParameter], sent_bytes: int, received_bytes: int) -> RemoteCost:
-    method = parameters["measurement_method"].string_param if "measurement_method" in parameters else ""
-    queue_us = _number(parameters, "queue_us")
-    compute_us = _number(parameters, "compute_us")
-    return RemoteCost(
-        sent_bytes,
-        received_bytes,
-        None if queue_us is None else queue_us / 1e6,
-        None if compute_us is None else compute_us / 1e6,
-        _number(parameters, "energy_joules"),
-        _number(parameters, "carbon_operational_g"),
-        _number(parameters, "carbon_embodied_g"),
-        Method(method) if method in set(Method) else Method.DEFAULT,
-    )
-
-
-def _number(parameters: Mapping[str, pb.InferParameter], name: str) -> float | None:
-    """A cost a server gave, or None; a negative one, NaN or a text is none."""
-    if name not in parameters:
-        return None
-    value = getattr(parameters[name], parameters[name].WhichOneof("parameter_choice") or "double_param")
-    is_cost = isinstance(value, int | float) and math.isfinite(value) and value >= 0
-    return float(value) if is_cost else None

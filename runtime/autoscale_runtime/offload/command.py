@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from autoscale.carbon import WORLD_INTENSITY_G_PER_KWH
+from autoscale.carbon import Electricity
+from autoscale.carbon.places import WORLD
 from autoscale.profiles import load_device
 from autoscale_runtime.meters import best_meter
 from autoscale_runtime.offload.account import DEFAULT_PUE, Account
@@ -39,9 +40,16 @@ def serve(
         str,
         typer.Option(help="Device profile (a name, or a .toml file) whose watts and making stand for this machine."),
     ] = DEFAULT_MACHINE,
-    intensity_g_per_kwh: Annotated[
-        float, typer.Option(min=0.0, help="Carbon intensity of its electricity; the default is the world's average.")
-    ] = WORLD_INTENSITY_G_PER_KWH,
+    region: Annotated[
+        str, typer.Option(help="Country, grid zone or cloud region (aws:eu-west-1) that it draws electricity in.")
+    ] = WORLD,
+    intensity: Annotated[
+        str,
+        typer.Option(
+            help="Who tells the carbon intensity of that electricity: yearly, electricity-maps, watttime, "
+            "carbon-aware-sdk, neso, a CSV file of hours, or a figure in gCO2e/kWh."
+        ),
+    ] = "yearly",
     pue: Annotated[float, typer.Option(min=1.0, help="Power usage effectiveness of its building.")] = DEFAULT_PUE,
 ) -> None:
     """Answer queries of other devices over gRPC (Open Inference Protocol v2).
@@ -54,11 +62,11 @@ def serve(
     compute_us and measurement_method: energy is measured where the machine
     has RAPL, else modelled by the power table.
 
-    Example: autoscale serve models --port 8001 --intensity-g-per-kwh 56
+    Example: autoscale serve models --port 8001 --region FR --intensity yearly
     """
     keep_freed_memory()
     meter, _ = best_meter(power_table, ["rapl"])
-    account = Account(load_device(power_table), intensity_g_per_kwh, pue, meter)
+    account = Account(load_device(power_table), Electricity(region, intensity), pue, meter)
     limits = Limits(threads_per_model, max_concurrency, max_queue)
     stopped = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):

@@ -87,11 +87,14 @@ class Server:
         named = f"[{host}]" if ":" in host else host
         self.port = _bind(self._server, f"{named}:{port}")
         self.address = f"{named}:{self.port}"
+        self._grid = plane.account.grid
+        self._grid.start()
         self._server.start()
 
     def stop(self, grace_s: float = 5.0) -> None:
         """Take no more queries, give those under way ``grace_s`` seconds, and let the models go."""
         self._health.enter_graceful_shutdown()
+        self._grid.close()
         self._server.stop(grace_s).wait()
         for versions in self.models.values():
             for model in versions.values():

@@ -12,6 +12,7 @@ from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime._proto.open_inference_pb2_grpc import GRPCInferenceServiceServicer
 from autoscale_runtime.offload.conversion import datatype_of, metadata_of, raw_of, tensors_of
 from autoscale_runtime.offload.dataplane import EXTENSIONS, NAME, VERSION, DataPlane, Query, Result
+from autoscale_runtime.offload.parameters import parameters_of
 from autoscale_runtime.offload.status import code_of
 
 Request = TypeVar("Request")
@@ -108,21 +109,10 @@ def _response(request_id: str, result: Result) -> pb.ModelInferResponse:
         model_name=result.model.name,
         model_version=str(result.model.version),
         id=request_id,
-        parameters=_parameters(result),
+        parameters=parameters_of(result.bill, us_from_s(result.queue_s), us_from_s(result.compute_s)),
         outputs=[
             tensor(name=name, datatype=datatype_of(array.dtype), shape=array.shape)
             for name, array in result.outputs.items()
         ],
         raw_output_contents=[raw_of(array) for array in result.outputs.values()],
     )
-
-
-def _parameters(result: Result) -> dict[str, pb.InferParameter]:
-    return {
-        "energy_joules": pb.InferParameter(double_param=result.bill.energy_j),
-        "carbon_operational_g": pb.InferParameter(double_param=result.bill.carbon_operational_g),
-        "carbon_embodied_g": pb.InferParameter(double_param=result.bill.carbon_embodied_g),
-        "queue_us": pb.InferParameter(int64_param=us_from_s(result.queue_s)),
-        "compute_us": pb.InferParameter(int64_param=us_from_s(result.compute_s)),
-        "measurement_method": pb.InferParameter(string_param=str(result.bill.method)),
-    }

@@ -1,26 +1,24 @@
-"""Carbon intensity as it was given: a figure of the caller's, not a reading."""
+"""Carbon intensity, as an agent sees it."""
 
-from collections.abc import Mapping
+from typing import ClassVar
 
 from autoscale.observation import Observation
+from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.sensors.base import Sensor
 
 
 class GridSensor(Sensor):
-    """Tells the intensities it was made with.
+    """Tells what a watch knows now; it waits for nothing.
 
     Args:
-        intensity_g_per_kwh: place (``device``, ``edge``, ``cloud``) to gCO2e/kWh.
-
-    Raises:
-        InvalidObservation: a negative one.
+        watch: whoever keeps the intensities current.
     """
 
-    name = "grid"
+    name: ClassVar[str] = "grid"
 
-    def __init__(self, intensity_g_per_kwh: Mapping[str, float]) -> None:
-        self._seen = Observation(intensity_g_per_kwh=dict(intensity_g_per_kwh))
+    def __init__(self, watch: GridWatch) -> None:
+        self._watch = watch
 
     def sense(self) -> Observation:
-        """The same, always."""
-        return self._seen
+        """Carbon intensity of every place that is known."""
+        return self._watch.now.observation

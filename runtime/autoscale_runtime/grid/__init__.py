@@ -1,0 +1,1 @@
+"""The grids behind a session or a server, as time goes on."""

@@ -1,0 +1,156 @@
+"""Keeps the carbon intensities of a session or a server current, in a thread of its own.
+
+A source may ask a server, which takes as long as it takes: no query waits for it. A query reads ``now``, an attribute.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from autoscale.carbon import Electricity, Intensity, IntensitySource, Range, YearlyAverages
+from autoscale.carbon.intensity import Kind
+from autoscale.carbon.places import WORLD
+from autoscale.errors import AutoScaleError, UnknownName
+from autoscale.observation import Observation
+from autoscale.outcome import Method
+from autoscale_runtime.grid.charge import ChargeLog
+
+REFRESH_S: Final = 60.0
+_LOG: Final = logging.getLogger("autoscale.grid")
+
+
+@dataclass(frozen=True, slots=True)
+class SaidGrid:
+    """What a far machine says of its electricity.
+
+    Attributes:
+        g_per_kwh: gCO2e/kWh.
+        kind: ``average`` or ``marginal``.
+        method: how it is known there.
+        region: where that is; empty where it does not tell.
+    """
+
+    g_per_kwh: float
+    kind: Kind
+    method: Method
+    region: str = ""
+
+
+@dataclass(frozen=True)
+class Grids:
+    """What is known of the grids at one moment.
+
+    Attributes:
+        intensities: ``device``, ``network``, and ``edge`` and ``cloud`` where known, to the electricity they draw.
+        regions: likewise to the code of the place; what is not known is not there.
+    """
+
+    intensities: dict[str, Intensity]
+    regions: dict[str, str]
+
+    @cached_property
+    def observation(self) -> Observation:
+        """As an agent sees it."""
+        return Observation(intensity_g_per_kwh={party: each.g_per_kwh for party, each in self.intensities.items()})
+
+    @cached_property
+    def kinds(self) -> dict[str, str]:
+        """Party to ``average`` or ``marginal``."""
+        return {party: each.kind for party, each in self.intensities.items()}
+
+
+class GridWatch:
+    """The intensities of this machine and of those it talks to.
+
+    Args:
+        electricity: which grids, and who tells.
+        charge: of this device's battery; None for a machine without one.
+        clock: seconds since 1970 UTC.
+
+    Raises:
+        UnknownName: no source of that name, or a place that it does not know.
+        TraceError: a CSV file that cannot be read.
+        InvalidInput: a live source without its key.
+
+    Attributes:
+        now: the latest :class:`Grids`; replaced, never changed.
+        is_live: whether it asks a server.
+    """
+
+    def __init__(
+        self, electricity: Electricity, charge: ChargeLog | None = None, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._source = electricity.opened()
+        self.is_live = self._source.is_live
+        self._places = electricity.places
+        self._charge = charge
+        self._clock = clock
+        self._said: dict[str, SaidGrid] = {}
+        self._told: dict[str, Intensity] = {}
+        self._guard = threading.Lock()
+        self._closed = threading.Event()
+        regions = {party: electricity.region(party) for party in self._places}
+        # Nobody waits for a server before the first query: yearly averages stand in for a moment.
+        ask = _standing_in if self.is_live else self._source.at
+        asked = {party: ask(place, clock()) for party, place in self._places.items()}
+        self.now = Grids(asked, {party: region for party, region in regions.items() if region})
+
+    def start(self, observe: Callable[[], Observation] | None = None) -> None:
+        """Keep ``now`` current from here on.
+
+        Args:
+            observe: tells the battery's charge; None where there is no battery.
+        """
+        threading.Thread(target=self._keep, args=(observe,), name="autoscale-grid", daemon=True).start()
+
+    def refresh(self, observe: Callable[[], Observation] | None = None) -> None:
+        """Ask the source, in this thread; arguments as for :meth:`start`.
+
+        Raises:
+            AutoScaleError: as the source does; ``now`` stays as it was.
+        """
+        now_s = self._clock()
+        asked = {party: self._source.at(place, now_s) for party, place in self._places.items()}
+        seen = None if observe is None else observe()
+        if self._charge is not None and seen is not None and seen.battery is not None:
+            place = self._places["device"]
+            asked["device"] = self._charge.update(self._source, place, seen.battery, seen.is_charging, now_s)
+        with self._guard:
+            self.now = Grids({**asked, **self._told}, self.now.regions)
+
+    def told(self, party: str, said: SaidGrid) -> None:
+        """Take a far machine's word for its own grid: the grams in its answers come from it."""
+        if self._said.get(party) == said:
+            return
+        with self._guard:
+            self._said[party] = said
+            known = Range.exactly(said.g_per_kwh)
+            self._told[party] = Intensity.of(known, said.kind, "its own word", self._clock(), said.method)
+            regions = {**self.now.regions, party: said.region}
+            named = {each: region for each, region in regions.items() if region}
+            self.now = Grids({**self.now.intensities, **self._told}, named)
+
+    def close(self) -> None:
+        """Stop; a request under way is not waited for."""
+        self._closed.set()
+
+    def _keep(self, observe: Callable[[], Observation] | None) -> None:
+        while not self._closed.is_set():
+            try:
+                self.refresh(observe)
+            except (AutoScaleError, OSError) as error:
+                _LOG.warning("the carbon intensity stays as it was: %s", error)
+            self._closed.wait(REFRESH_S)
+
+
+def _standing_in(place: str, time_s: float) -> Intensity:
+    """The yearly average of a place; the world's of one that only a live source knows."""
+    averages: IntensitySource = YearlyAverages()
+    try:
+        return averages.at(place, time_s)
+    except UnknownName:
+        return averages.at(WORLD, time_s)

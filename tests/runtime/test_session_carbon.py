@@ -1,0 +1,120 @@
+"""What a session says of its carbon: which grids, which ends, what of the network; and what it must not ask."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autoscale.carbon import Electricity, YearlyAverages
+from autoscale.errors import InvalidGoal, UnknownName
+from autoscale.observation import Observation
+from autoscale.profiles import load_device
+from autoscale.record import Decision, Record
+from autoscale.units import J_PER_KWH
+from autoscale_runtime import Session
+from autoscale_runtime.device.plan import RemoteModel
+from autoscale_runtime.offload.account import DEFAULT_PUE, Account
+from autoscale_runtime.offload.server import Server, serve
+from autoscale_runtime.sensors.base import Sensor
+from tests.runtime.session_parts import QUIET, network, repository, rows, until, written
+
+X = {"x": rows(3)}
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("model") / "net.onnx", network())
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return repository(tmp_path_factory.mktemp("models"))
+
+
+@pytest.fixture(scope="module")
+def server(models: Path) -> Iterator[Server]:
+    with serve(models) as running:
+        yield running
+
+
+def asked(session: Session) -> Decision:
+    session.run(None, X)
+    assert session.last is not None
+    return session.last
+
+
+class Draining(Sensor):
+    """A battery that was half full and is not charged."""
+
+    name = "draining"
+
+    def sense(self) -> Observation:
+        return Observation(battery=0.5, is_charging=False)
+
+
+def test_off_the_socket_the_battery_counts(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    kept: list[Record] = []
+    options = replace(QUIET, sensors=[Draining()], electricity=Electricity("FR", 85.0), on_record=kept.append)
+    with Session(path, agent="device-best", options=options) as session:
+        until(lambda: asked(session) and session.observe().intensity_g_per_kwh["device"] > 99.0)
+        asked(session)
+    assert (tmp_path / "autoscale" / "charge.json").is_file()
+    record = kept[-1]
+    assert record.observation.intensity_g_per_kwh["device"] == pytest.approx(100.0)  # 85 through a charger
+    outcome = record.decision.outcome
+    assert outcome.carbon_operational_g.device == pytest.approx(outcome.energy_j.device * 100.0 / J_PER_KWH)
+
+
+def test_a_record_tells_the_grids_it_was_accounted_with_the_servers_by_its_own_word(path: Path, models: Path) -> None:
+    kept: list[Record] = []
+    irish = Account(load_device("xeon-p100"), Electricity("aws:eu-west-1"))
+    options = replace(QUIET, electricity=Electricity("FR", 100.0), on_record=kept.append)
+    with (
+        serve(models, account=irish) as server,
+        Session(path, remotes={"cloud": server.address}, agent="cloud", options=options) as session,
+    ):
+        asked(session)  # from here on the server has told
+        until(lambda: "cloud" in session.observe().intensity_g_per_kwh)
+        asked(session)
+    record = kept[-1]
+    seen, outcome = record.observation.intensity_g_per_kwh, record.decision.outcome
+    assert record.regions == {"device": "FRA", "network": "FRA", "cloud": "IRL"}
+    assert record.intensity_kinds == dict.fromkeys(("device", "network", "cloud"), "average")
+    assert seen == {"device": 100.0, "network": 100.0, "cloud": YearlyAverages().at("IE", 0.0).g_per_kwh}
+    assert outcome.carbon_operational_g.device == pytest.approx(outcome.energy_j.device * 100.0 / J_PER_KWH)
+    assert outcome.carbon_operational_g.remote == pytest.approx(
+        outcome.energy_j.remote * seen["cloud"] * DEFAULT_PUE / J_PER_KWH
+    )
+    ends = outcome.known_ends()
+    assert ends.operational_low_g < outcome.carbon_operational_g.total < ends.operational_high_g
+    assert ends.embodied_low_g < outcome.carbon_embodied_g.total < ends.embodied_high_g
+
+
+def test_between_devices_in_one_room_there_is_no_network(path: Path, server: Server) -> None:
+    remotes = {"edge:tab": RemoteModel(server.address, "net"), "cloud": RemoteModel(server.address, "net", "gpu")}
+    spent = {}
+    for agent in ("connected-edge", "cloud"):
+        with Session(path, remotes=remotes, agent=agent, options=QUIET) as session:
+            spent[agent] = asked(session).outcome
+    assert spent["connected-edge"].energy_j.network == 0.0
+    assert "energy_j.network" not in spent["connected-edge"].methods
+    assert spent["cloud"].energy_j.network > 0.0
+
+
+def test_a_session_that_may_send_nothing_takes_no_intensity_from_a_server(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ELECTRICITY_MAPS_TOKEN", "key")
+    options = replace(QUIET, electricity=Electricity("FR", "electricity-maps"))
+    with pytest.raises(InvalidGoal, match="ONLY_ON_DEVICE sends nothing; allowed: yearly"):
+        Session(path, mode="ONLY_ON_DEVICE", options=options)
+
+
+@pytest.mark.parametrize("radio", ["wifi", "lte"])
+def test_a_radio_that_the_power_table_has_is_taken(path: Path, radio: str) -> None:
+    with Session(path, options=replace(QUIET, power_table="mi8pro", radio=radio)) as session:
+        assert session.run(None, X)
+    with pytest.raises(UnknownName, match="unknown radio of mi8pro"):
+        Session(path, options=replace(QUIET, power_table="mi8pro", radio="wify"))
