@@ -14,6 +14,7 @@ SAYS = {
         "cloud:cpu/fp32: DeadlineExceeded, device:cpu/fp32@",
         "link is back",
     ],
+    "fleet": ["uploaded 200 records, 0 rejected", "200 inferences", "asked in FRA, answered by device:cpu/fp32@"],
     "own_agent": ["keeps every promise", "after 200 queries: device:cpu/fp32@"],
 }
 
