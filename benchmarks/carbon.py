@@ -1,4 +1,4 @@
-"""What accounting a query's carbon costs: a few multiplications, against the 5 us that the hot path can spare.
+"""What accounting a query's carbon, with its two ends, costs, against the 5 us that the hot path can spare.
 
 Run from the root: ``python -m benchmarks.carbon``.
 """
@@ -37,10 +37,13 @@ def p50_us(call: Callable[[int], object]) -> float:
 
 def run() -> list[Row]:
     """Time a query that stays and one that goes."""
-    grams = account().grams
+    grams, ends = account().grams, account().ends
     calls: dict[str, Callable[[int], object]] = {
-        "carbon of a query here": lambda i: grams(0.08 + 1e-6 * i, 0.05),
-        "carbon of a query there": lambda i: grams(0.08 + 1e-6 * i, 0.05, 150e3, 0.5, 0.01),
+        "carbon of a query here": lambda i: (grams(0.08 + 1e-6 * i, 0.05), ends(0.08 + 1e-6 * i, 0.05)),
+        "carbon of a query there": lambda i: (
+            grams(0.08 + 1e-6 * i, 0.05, 150e3, 0.5, 0.01),
+            ends(0.08 + 1e-6 * i, 0.05, 150e3, 0.5, 0.01),
+        ),
     }
     return [
         {"name": name, "value": p50_us(call), "unit": "us", "target": LIMIT_US, "peer": ""}

@@ -22,7 +22,7 @@ from autoscale.carbon.intensity import Intensity
 from autoscale.carbon.network import NO_NETWORK, NetworkShare
 from autoscale.carbon.range import ZERO_RANGE, Range
 from autoscale.errors import InvalidInput
-from autoscale.outcome import Method, Split
+from autoscale.outcome import CarbonEnds, Method, Split
 
 FIGURES: Final = ("carbon_operational_g", "carbon_embodied_g")
 
@@ -82,6 +82,17 @@ class Rates:
             network_j,
         )
 
+    def totals_g(
+        self, device_j: float, device_s: float, moved_bytes: float, remote_j: float, remote_s: float
+    ) -> tuple[float, float]:
+        """Operational and embodied grams of all machines together."""
+        return (
+            device_j * self.device_g_per_j
+            + moved_bytes * self.network_j_per_byte * self.network_g_per_j
+            + remote_j * self.remote_g_per_j,
+            device_s * self.device_g_per_s + moved_bytes * self.network_g_per_byte + remote_s * self.remote_g_per_s,
+        )
+
 
 class CarbonAccount:
     """Turns joules, seconds and bytes of a query into grams.
@@ -97,7 +108,7 @@ class CarbonAccount:
 
     Attributes:
         kinds: ``device``, ``network``, ``remote`` to ``average`` or ``marginal``.
-        low: rates at the low end; ``mid`` and ``high`` likewise. Outcomes hold mid; reports ask all three.
+        low: rates at the low end; ``mid`` and ``high`` likewise.
         methods: figure (``carbon_operational_g.device``, ...) to how its rate is known. Joules that are modelled make
             an operational figure modelled too, however well its rate is known.
     """
@@ -136,6 +147,19 @@ class CarbonAccount:
             remote_s: how long it was held.
         """
         return self.mid.grams(device_j, device_s, moved_bytes, remote_j, remote_s)
+
+    def ends(
+        self,
+        device_j: float,
+        device_s: float,
+        moved_bytes: float = 0.0,
+        remote_j: float = 0.0,
+        remote_s: float = 0.0,
+    ) -> CarbonEnds:
+        """The least and the most that the query may have emitted; arguments as for :meth:`grams`."""
+        low_g, low_embodied_g = self.low.totals_g(device_j, device_s, moved_bytes, remote_j, remote_s)
+        high_g, high_embodied_g = self.high.totals_g(device_j, device_s, moved_bytes, remote_j, remote_s)
+        return CarbonEnds(low_g, high_g, low_embodied_g, high_embodied_g)
 
 
 def _rates(end: str, device: Machine, network: NetworkShare, carrying: Intensity, remote: Machine | None) -> Rates:

@@ -64,6 +64,14 @@ def test_low_mid_and_high_are_in_order(query: Query) -> None:
     assert ends[1] == ACCOUNT.grams(*query)
 
 
+@given(QUERY)
+def test_the_ends_are_the_sums_at_each_end(query: Query) -> None:
+    ends, low, high = ACCOUNT.ends(*query), ACCOUNT.low.grams(*query), ACCOUNT.high.grams(*query)
+    assert (ends.operational_low_g, ends.operational_high_g, ends.embodied_low_g, ends.embodied_high_g) == (
+        pytest.approx((low.operational_g.total, high.operational_g.total, low.embodied_g.total, high.embodied_g.total))
+    )
+
+
 @given(AMOUNT, st.floats(0.0, 1500.0), st.floats(1.0, 3.0))
 def test_operational_is_what_the_standard_says(energy_j: float, g_per_kwh: float, pue: float) -> None:
     account = CarbonAccount(Machine(grid(g_per_kwh), pue=pue))

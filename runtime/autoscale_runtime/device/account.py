@@ -6,7 +6,6 @@ from types import MappingProxyType
 from typing import Final
 
 from autoscale.carbon import CarbonAccount, Machine, device_footprint, load_network_share
-from autoscale.carbon.account import QueryCarbon
 from autoscale.carbon.network import MEDIUM_OF_RADIO
 from autoscale.outcome import CarbonEnds, Method, Outcome, Split, worst
 from autoscale.target import Target
@@ -108,10 +107,8 @@ class Account:
         if transfer is not None:
             energy_j += self.radio_j(transfer, latency_s)
             moved_bytes = transfer.network_bytes
-        rates = self._rates()
-        spent = rates.mid.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
-        low = rates.low.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
-        high = rates.high.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
+        carbon = self._rates()
+        spent = carbon.grams(energy_j, latency_s, moved_bytes)
         here = Outcome(
             latency_s,
             Split(energy_j, spent.network_j),
@@ -119,7 +116,7 @@ class Account:
             spent.embodied_g,
             accuracy,
             self._methods(reading.method, accuracy is not None, moved_bytes > 0),
-            _ends(low, high),
+            carbon.ends(energy_j, latency_s, moved_bytes),
         )
         return here if said is NOTHING_SAID else _with_said(here, said)
 
@@ -136,7 +133,7 @@ class Account:
 
     def carbon_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0) -> float:
         """Grams of CO2e of this device and of the network, operational and embodied."""
-        spent = self._rates().mid.grams(energy_j, latency_s, moved_bytes, 0.0, 0.0)
+        spent = self._rates().grams(energy_j, latency_s, moved_bytes)
         return spent.operational_g.total + spent.embodied_g.total
 
     def _rates(self) -> CarbonAccount:
@@ -166,10 +163,6 @@ class Account:
             unspent = set() if has_network else {name for name in methods if name.endswith(".network")}
             self._known[key] = MappingProxyType({n: m for n, m in methods.items() if n not in unknown | unspent})
         return self._known[key]
-
-
-def _ends(low: QueryCarbon, high: QueryCarbon) -> CarbonEnds:
-    return CarbonEnds(low.operational_g.total, high.operational_g.total, low.embodied_g.total, high.embodied_g.total)
 
 
 def _with_said(here: Outcome, said: RemoteCost) -> Outcome:

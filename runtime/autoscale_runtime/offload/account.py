@@ -84,15 +84,9 @@ class Account:
         if self.grid.now is not self._grids:
             self._set_rates(self.grid.now)
         held_s = compute_s * share(self.machine, target)
-        low, mid, high = (
-            each.grams(energy_j, held_s, 0.0, 0.0, 0.0)
-            for each in (self._carbon.low, self._carbon.mid, self._carbon.high)
-        )
-        ends = CarbonEnds(
-            low.operational_g.device, high.operational_g.device, low.embodied_g.device, high.embodied_g.device
-        )
+        spent, ends = self._carbon.grams(energy_j, held_s), self._carbon.ends(energy_j, held_s)
         intensity, region = self._grids.intensities["device"], self._grids.regions.get("device", "")
-        return Bill(energy_j, mid.operational_g.device, mid.embodied_g.device, ends, method, intensity, region)
+        return Bill(energy_j, spent.operational_g.device, spent.embodied_g.device, ends, method, intensity, region)
 
     def _set_rates(self, grids: Grids) -> None:
         self._carbon = CarbonAccount(Machine(grids.intensities["device"], self._making, self.pue))
