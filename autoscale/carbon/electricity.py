@@ -15,10 +15,10 @@ from autoscale.carbon.given import GivenIntensity
 from autoscale.carbon.hourly import HourlyIntensity
 from autoscale.carbon.intensity import INTENSITY_SOURCES, IntensitySource
 from autoscale.carbon.places import WORLD, Places
-from autoscale.errors import UnknownName, one_of
+from autoscale.errors import InvalidInput, UnknownName, one_of
 
 PARTIES: Final = ("edge", "cloud", "network")
-CSV: Final = ".csv"
+CSV: Final = "csv"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +63,7 @@ class Electricity:
         Raises:
             UnknownName: no source of that name.
             TraceError: a CSV file that cannot be read.
-            InvalidInput: a live source without its key.
+            InvalidInput: a live source without its key, a CSV file without its name, a figure that cannot be.
         """
         source = self.source
         if isinstance(source, IntensitySource):
@@ -71,7 +71,9 @@ class Electricity:
         figure = _figure(source)
         if figure is not None:
             return GivenIntensity(figure)
-        if str(source).endswith(CSV):
+        if str(source) == CSV:
+            raise InvalidInput(f"the intensity source is '{CSV}'; allowed: the file itself, as in hours.csv")
+        if str(source).endswith(f".{CSV}"):
             return HourlyIntensity(str(source), self.place)
         named: IntensitySource = INTENSITY_SOURCES.get(str(source))()
         return named

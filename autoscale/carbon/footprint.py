@@ -66,9 +66,9 @@ class Footprint:
 def choose(reported: Footprint, bottom_up: Footprint) -> Footprint:
     """The reported footprint, unless its chips alone come to more: a report counts the whole machine, ACT the chips."""
     kg = bottom_up.kg
-    chips = f"its chips from the bottom up are {kg.mid:.3g} kg ({kg.low:.3g} to {kg.high:.3g})"
+    chips = f"its processor, memory and flash alone are {kg.mid:.3g} kg ({kg.low:.3g} to {kg.high:.3g}) by ACT"
     if kg.mid <= reported.kg.mid:
-        why = f"{reported.why} covers the whole machine, {chips}"
+        why = f"{reported.why} covers the whole machine; {chips}"
         return Footprint(reported.kg, reported.life_s, reported.basis, reported.source, why)
     why = f"{chips}, more than the {reported.kg.mid:.3g} kg that are reported for all of it"
     return Footprint(kg, bottom_up.life_s, bottom_up.basis, bottom_up.source, why)

@@ -2,7 +2,8 @@
 
 Rules, for a time that is asked for: the row whose step holds it counts as it stands. Where rows are missing, up to
 ``longest_gap_s`` is interpolated linearly between the neighbours (``modelled``); a longer gap, and what lies before or
-after the file, falls back on the yearly average (``default``). A row with an empty figure is a missing hour.
+after the file, falls back on the yearly average (``default``). A row with an empty figure is a missing hour. A place
+that the file does not name is looked for by the zone it lies in: ``aws:eu-west-1`` finds the rows of ``IE``.
 """
 
 from collections.abc import Mapping
@@ -11,14 +12,16 @@ from typing import Final
 
 from autoscale.carbon.intensity import Intensity, IntensitySource, Kind
 from autoscale.carbon.intensity_csv import read_intensity_csv
+from autoscale.carbon.places import Places
 from autoscale.carbon.series import Sample, Series
 from autoscale.carbon.yearly import YearlyAverages
+from autoscale.outcome import Method
 
 LONGEST_GAP_S: Final = 3 * 3600.0
 
 
 class HourlyIntensity(IntensitySource):
-    """Intensities of the places of a file.
+    """Recorded intensities, from a CSV file of hours.
 
     Args:
         path: CSV, as :func:`autoscale.carbon.intensity_csv.read_intensity_csv` takes it.
@@ -29,6 +32,9 @@ class HourlyIntensity(IntensitySource):
 
     Raises:
         TraceError: the file cannot be read, or one of its lines is wrong.
+
+    Attributes:
+        spans_s: each zone of the file, as it names it, to the times at which its rows begin and end.
     """
 
     def __init__(
@@ -41,15 +47,18 @@ class HourlyIntensity(IntensitySource):
     ) -> None:
         self.kind = kind
         self._path = Path(path)
-        self._series: Mapping[str, Series] = {
-            name.casefold(): each for name, each in read_intensity_csv(path, place).items()
+        series = read_intensity_csv(path, place)
+        self.spans_s = {
+            name: (each.samples[0].time_s, each.samples[-1].time_s + each.step_s) for name, each in series.items()
         }
+        zones = {_zone(name): each for name, each in series.items()}
+        self._series: Mapping[str, Series] = zones | {name.casefold(): each for name, each in series.items()}
         self._longest_gap_s = longest_gap_s
         self._fallback = fallback or YearlyAverages()
 
     def at(self, place: str, time_s: float) -> Intensity:
         """The file's figure for the time, or what the rules above put in its place."""
-        series = self._series.get(place.casefold())
+        series = self._find(place)
         if series is None:
             return self._fallback.at(place, time_s)
         sample = series.covering(time_s)
@@ -60,5 +69,19 @@ class HourlyIntensity(IntensitySource):
             return self._intensity(sample, f"{self._path.name}, {place}, interpolated over missing rows")
         return self._fallback.at(place, time_s)
 
+    def forecast(self, place: str, time_s: float, horizon_s: float) -> tuple[Intensity, ...]:
+        """The file's rows from the time on, as expectations: a day of the past can be planned as if it were to come."""
+        series = self._find(place)
+        rows = series.within(time_s, time_s + horizon_s) if series else []
+        expected = (Sample(row.time_s, row.g_per_kwh, Method.MODELLED) for row in rows)
+        return tuple(self._intensity(each, f"{self._path.name}, {place}, its later rows") for each in expected)
+
+    def _find(self, place: str) -> Series | None:
+        return self._series.get(place.casefold()) or self._series.get(_zone(place))
+
     def _intensity(self, sample: Sample, source: str) -> Intensity:
         return Intensity.of(sample.range_g_per_kwh, self.kind, source, sample.time_s, sample.method)
+
+
+def _zone(place: str) -> str:
+    return Places.shipped().zone_of(place).casefold()

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from autoscale.carbon.series import Sample, Series
+from autoscale.carbon.series import Sample, Series, time_from_iso
 from autoscale.errors import TraceError, listing
 from autoscale.outcome import Method
 
@@ -96,12 +96,15 @@ def _append(where: str, samples: list[Sample], sample: Sample) -> None:
     if samples and sample.time_s <= samples[-1].time_s:
         what = "repeats" if sample.time_s == samples[-1].time_s else "goes back from"
         before = datetime.fromtimestamp(samples[-1].time_s, UTC).isoformat()
-        raise TraceError(f"{where}: the time {what} {before} above; allowed: times that increase")
+        raise TraceError(
+            f"{where}: the time {what} {before} above; allowed: times that increase, in UTC or with their offset "
+            "(local time without one repeats an hour in autumn)"
+        )
     samples.append(sample)
 
 
 def _sample(where: str, columns: _Columns, row: Sequence[str]) -> Sample:
-    time_s = _parsed(where, row[columns.time], _time_s, "an ISO 8601 time, UTC unless it names its zone")
+    time_s = _parsed(where, row[columns.time], time_from_iso, "an ISO 8601 time, UTC unless it names its zone")
     g_per_kwh = _parsed(where, row[columns.figure], float, "a number of gCO2e/kWh, 0 or more")
     if not 0.0 <= g_per_kwh < float("inf"):
         raise TraceError(f"{where}: g_per_kwh is {row[columns.figure]}; allowed: 0 or more, finite")
@@ -114,8 +117,3 @@ def _parsed(where: str, cell: str, parse: Callable[[str], float], allowed: str) 
         return parse(cell.strip())
     except (ValueError, OverflowError) as error:
         raise TraceError(f"{where}: '{cell}'; allowed: {allowed}") from error
-
-
-def _time_s(text: str) -> float:
-    moment = datetime.fromisoformat(text)
-    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
@@ -15,6 +16,8 @@ SPREAD: Final = {Method.MEASURED: 0.05, Method.MODELLED: 0.2}
 """How far off an hour's figure may be, as a fraction. Settled hours: twice the 2 to 3 % by which two revisions of
 Electricity Maps' hours of 2022 differ on average (umassos/decarbonization-potential, commit 3493a630). Estimates and
 forecasts: the upper end of the day-ahead errors of CarbonCast (Maji et al., BuildSys 2022, as recalled)."""
+
+_LAST_S: Final = datetime(9000, 1, 1, tzinfo=UTC).timestamp()
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +90,22 @@ class Series:
 
     def _before(self, time_s: float) -> int:
         return int(np.searchsorted(self._time_s, time_s, side="right")) - 1
+
+
+def time_from_iso(text: str) -> float:
+    """Seconds since 1970 of an ISO 8601 time; UTC where it names no zone.
+
+    >>> time_from_iso("1970-01-01T02:00+01:00")
+    3600.0
+
+    Raises:
+        ValueError: not one, or before 1970, or so late that no calendar prints it.
+    """
+    moment = datetime.fromisoformat(text)
+    time_s = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if not 0.0 <= time_s < _LAST_S:
+        raise ValueError(f"{text} is not within 1970 to 8999")
+    return time_s
 
 
 def _most_frequent(steps: NDArray[np.float64]) -> float:

@@ -4,16 +4,18 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscale.carbon import device_footprint, embodied_g, product_footprint
 from autoscale.carbon.act import Act, Fab, Logic, Part, Storage
+from autoscale.carbon.bill import bill_footprint, bill_names, is_bill, load_bill
 from autoscale.carbon.facts import read_embodied_facts
 from autoscale.carbon.footprint import Footprint, choose, parts_of
 from autoscale.carbon.range import Range
 from autoscale.errors import InvalidInput, ProfileError, UnknownName
 from autoscale.profiles import device_names, load_device
+from autoscale.profiles.folder import devices_folder
 from autoscale.units import SECONDS_PER_YEAR
 
 ACT = Act()
@@ -40,6 +42,100 @@ def test_act_gives_its_published_parts(name: str) -> None:
     kg = count * sum(ACT.part_g(part, COAL) for part in parts) / 1e3
     digits = len(expected_kg.partition(".")[2])
     assert f"{kg:.{digits}f}" == expected_kg
+
+
+@pytest.mark.parametrize(
+    ("name", "assessed_kg"),
+    [
+        ("Fairphone 3, RAM and flash", 11.0),
+        ("Fairphone 3, CPU", 1.07),
+        ("Fairphone 3, 20 other chips", 5.3),
+        ("R740, 8 SSDs of 3.84 TB", 3373.0),
+        ("R740, SSD of 400 GB", 64.1),
+        ("R740, 12 DRAMs of 36 GB", 533.0),
+        ("R740, 2 CPUs", 47.0),
+    ],
+)
+def test_the_range_holds_what_life_cycle_assessments_found(name: str, assessed_kg: float) -> None:
+    parts, count, _ = FAIRPHONE_3_AND_R740[name]
+    kg = ACT.total_kg(parts) * count
+    assert kg.low <= assessed_kg <= kg.high
+
+
+@pytest.mark.parametrize(("name", "expected_kg"), [("fairphone-3-chips", 11.902), ("poweredge-r740-lca", 1893.3)])
+def test_the_bills_that_ship_are_acts_published_parts(name: str, expected_kg: float) -> None:
+    """Sums of the parts above: 5.310 + 0.899 + 5.692 kg, and 1477.0 + 62.75 + 330.4 + 23.1 kg."""
+    items = load_bill(name).items
+    kg = sum(ACT.part_g(item.part, COAL) * item.count for item in items) / 1e3
+    assert kg == pytest.approx(expected_kg, rel=2e-4)
+
+
+@pytest.mark.parametrize("name", bill_names())
+def test_a_bill_is_summed_from_the_bottom_up_over_the_life_of_its_kind(name: str) -> None:
+    bill = load_bill(name)
+    footprint = bill_footprint(bill, ACT)
+    assert footprint.basis == "bottom-up"
+    assert footprint.life_s == product_footprint(bill.kind).life_s
+    for end in ("low", "mid", "high"):
+        parts_kg = (getattr(item.kg(ACT), end) for item in bill.items)
+        assert getattr(footprint.kg, end) == pytest.approx(sum(parts_kg))
+
+
+BILL = 'schema = 1\ntitle = "X"\nkind = "server"\nsource = "me"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("=", "cannot be read as TOML"),
+        (BILL, "one or more"),
+        (BILL.replace("1", "2", 1) + "[[parts]]\nlogic_mm2 = 1\nnode_nm = 7", "allowed: schema = 1"),
+        (BILL + "parts = [5]", "part 1 is 5; allowed: a table"),
+        (BILL + "[[parts]]\nlogic_mm2 = 1", "part 1 has 'logic_mm2'; allowed: logic_mm2 and node_nm"),
+        (BILL + "[[parts]]\nlogic_mm2 = 1\nnode_nm = 7\ncolour = 'red'", "part 1 has 'colour'"),
+        (BILL + "[[parts]]\ndram = 'lpddr4'\nflash = 'nand_10nm'\ncapacity_gb = 1", "one of dram, flash and disk"),
+        (BILL + "[[parts]]\nname = 'air'", "part 1 has 'name'"),
+        (BILL + "[[parts]]\ndram = 'lpddr4'\ncapacity_gb = 'much'", "capacity_gb is 'much'; allowed: a number"),
+        (BILL + "[[parts]]\ndram = 'lpddr4'\ncapacity_gb = nan", "capacity_gb is nan"),
+        (BILL + "[[parts]]\ndram = 'lpddr4'\ncapacity_gb = 1\ncount = 1.5", "count is 1.5; allowed: a whole number"),
+        (BILL + "[[parts]]\ndram = 'lpddr5'\ncapacity_gb = 1", "did you mean 'lpddr4'"),
+        (BILL + "[[parts]]\nlogic_mm2 = 1\nnode_nm = 2", "node_nm is 2.0; allowed: 3 to 28"),
+        (BILL.replace("server", "sever") + "[[parts]]\nlogic_mm2 = 1\nnode_nm = 7", "did you mean 'server'"),
+    ],
+)
+def test_a_wrong_bill_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    with pytest.raises(InvalidInput, match=message):
+        bill_footprint(load_bill(path), ACT)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.dictionaries(
+        st.sampled_from(["logic_mm2", "node_nm", "dram", "flash", "capacity_gb", "packages", "count"]),
+        st.sampled_from(["7", "-1", "0.5", "nan", "inf", "true", "'lpddr4'", "'nand_10nm'", "[]"]),
+    )
+)
+def test_any_part_is_summed_or_refused(tmp_path_factory: pytest.TempPathFactory, part: dict[str, str]) -> None:
+    path = tmp_path_factory.getbasetemp() / "any.toml"
+    path.write_text(BILL + "[[parts]]\n" + "".join(f"{key} = {value}\n" for key, value in part.items()))
+    try:
+        kg = bill_footprint(load_bill(path), ACT).kg
+    except InvalidInput:
+        return
+    assert 0.0 <= kg.low <= kg.mid <= kg.high
+
+
+def test_a_bill_is_told_from_a_device(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(BILL + "[[parts]]\nlogic_mm2 = 100\nnode_nm = 7\npackages = 2\ncount = 3")
+    assert is_bill(path)
+    (item,) = load_bill(str(path)).items
+    assert (item.name, item.part, item.count) == ("logic, 7 nm", Logic(100, 7, 2), 3)
+    assert not is_bill(devices_folder() / "mi8pro.toml")
+    with pytest.raises(UnknownName, match="did you mean 'fairphone-3-chips'"):
+        load_bill("fairphone-3-chip")
 
 
 @pytest.mark.parametrize(

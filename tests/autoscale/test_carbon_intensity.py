@@ -22,6 +22,15 @@ from autoscale.outcome import Method
 HOUR_S = 3600.0
 START_S = datetime(2022, 1, 1, tzinfo=UTC).timestamp()
 PLACES = Places.shipped()
+ISO_3166_1 = (
+    "AD AE AF AG AI AL AM AO AQ AR AS AT AU AW AX AZ BA BB BD BE BF BG BH BI BJ BL BM BN BO BQ BR BS BT BV BW BY BZ "
+    "CA CC CD CF CG CH CI CK CL CM CN CO CR CU CV CW CX CY CZ DE DJ DK DM DO DZ EC EE EG EH ER ES ET FI FJ FK FM FO "
+    "FR GA GB GD GE GF GG GH GI GL GM GN GP GQ GR GS GT GU GW GY HK HM HN HR HT HU ID IE IL IM IN IO IQ IR IS IT JE "
+    "JM JO JP KE KG KH KI KM KN KP KR KW KY KZ LA LB LC LI LK LR LS LT LU LV LY MA MC MD ME MF MG MH MK ML MM MN MO "
+    "MP MQ MR MS MT MU MV MW MX MY MZ NA NC NE NF NG NI NL NO NP NR NU NZ OM PA PE PF PG PH PK PL PM PN PR PS PT PW "
+    "PY QA RE RO RS RU RW SA SB SC SD SE SG SH SI SJ SK SL SM SN SO SR SS ST SV SX SY SZ TC TD TF TG TH TJ TK TL TM "
+    "TN TO TR TT TV TW TZ UA UG UM US UY UZ VA VC VE VG VI VN VU WF WS YE YT ZA ZM ZW "
+)
 ELECTRICITY_MAPS = """\
 Datetime (UTC),Country,Zone Name,Zone Id,Carbon Intensity gCO₂eq/kWh (direct),Carbon Intensity gCO₂eq/kWh (LCA),\
 Low Carbon Percentage,Renewable Percentage,Data Source,Data Estimated,Data Estimation Method
@@ -44,9 +53,23 @@ def test_what_ships_covers_the_world() -> None:
     assert all(PLACES.find(code).code == code for code in united_nations.split())
 
 
+def test_every_code_of_iso_3166_1_is_a_place() -> None:
+    codes = ISO_3166_1.split()
+    assert len(codes) == 249
+    assert len({PLACES.find(code).code for code in codes}) == 249
+
+
+def test_no_country_has_electricity_without_carbon() -> None:
+    assert min(place.g_per_kwh.mid for place in PLACES.all() if len(place.code) == 3) >= 10.0
+
+
 @pytest.mark.parametrize(
     ("spelling", "code"),
     [
+        ("UK", "GBR"),
+        ("Côte d'Ivoire", "CIV"),
+        ("türkiye", "TUR"),
+        ("Korea", "KOR"),
         ("DE", "DEU"),
         ("deu", "DEU"),
         ("germany", "DEU"),
@@ -85,6 +108,7 @@ def test_yearly_averages_are_defaults_and_say_so() -> None:
         ('X = { name = "X", g_per_kwh = "5", low = 5, high = "much", year = 2020, source = "a" }', "allowed: numbers"),
         ('X = { name = "X", g_per_kwh = 5, low = 5, high = [], year = 2020, source = "a" }', "allowed: numbers"),
         ("X = 400 # {", "X is 400; allowed"),
+        ('X = { name = "X", also = "Y", g_per_kwh = 5, low = 5, high = 7, year = 2020, source = "a" }', "also is 'Y'"),
         ('X = { name = "X", g_per_kwh = 5, low = 5, high = 7, source = "a" }', "lacks or adds 'year'"),
         ('X = { name = "X", like = "Y", source = "a" }', "unknown place 'Y'"),
     ],
@@ -136,6 +160,38 @@ def test_missing_hours_are_interpolated_or_replaced_as_stated(tmp_path: Path) ->
     assert source.at("DE", START_S).method is Method.DEFAULT
 
 
+def test_local_times_with_their_offset_pass_the_end_of_summer_time(tmp_path: Path) -> None:
+    rows = [f"2026-10-25T{clock},{g}" for clock, g in (("01:00+02:00", 1), ("02:00+02:00", 2), ("02:00+01:00", 3))]
+    source = HourlyIntensity(hours(tmp_path / "a.csv", *rows, "2026-10-25T03:00+01:00,4"), place="DE")
+    midnight_s = datetime(2026, 10, 25, tzinfo=UTC).timestamp()
+    seen = [source.at("DE", midnight_s + hour * HOUR_S) for hour in range(-1, 3)]
+    assert [(each.g_per_kwh, each.method) for each in seen] == [(g, Method.MEASURED) for g in (1, 2, 3, 4)]
+
+
+def test_local_times_without_an_offset_are_refused_where_they_repeat(tmp_path: Path) -> None:
+    path = hours(tmp_path / "a.csv", "2026-10-25T02:00,5", "2026-10-25T02:00,6")
+    with pytest.raises(TraceError, match="local time without one repeats an hour in autumn"):
+        HourlyIntensity(path, place="DE")
+
+
+@pytest.mark.parametrize("place", ["IE", "Ireland", "IRL", "aws:eu-west-1", "northeurope"])
+def test_a_file_answers_for_what_lies_in_its_zones(tmp_path: Path, place: str) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("time,g_per_kwh,zone\n2022-01-01,123,IE\n")
+    source = HourlyIntensity(path)
+    assert source.at(place, START_S).g_per_kwh == 123.0
+    assert source.spans_s == {"IE": (START_S, START_S + HOUR_S)}
+
+
+def test_the_later_rows_of_a_file_are_its_forecast(tmp_path: Path) -> None:
+    path = hours(tmp_path / "a.csv", *(f"2022-01-01T0{hour}:00,{100 + hour}" for hour in range(5)))
+    source = HourlyIntensity(path, place="FR")
+    check_intensity_source(source, "FR", START_S)
+    expected = source.forecast("FR", START_S + HOUR_S, 2 * HOUR_S)
+    assert [(each.g_per_kwh, each.method) for each in expected] == [(101, Method.MODELLED), (102, Method.MODELLED)]
+    assert source.forecast("DE", START_S, HOUR_S) == ()
+
+
 @pytest.mark.parametrize(
     ("row", "message"),
     [
@@ -146,6 +202,7 @@ def test_missing_hours_are_interpolated_or_replaced_as_stated(tmp_path: Path) ->
         ("2022-01-01T01:00,inf", "line 3: g_per_kwh is inf"),
         ("2022-01-01T01:00,much", "line 3: 'much'; allowed: a number"),
         ("yesterday,5", "line 3: 'yesterday'; allowed: an ISO 8601 time"),
+        ("9999-12-31T23:00-23:59,5", "line 3: '9999-12-31T23:00-23:59'; allowed: an ISO 8601 time"),
         ("2022-01-01T01:00", "line 3: 1 cells"),
     ],
 )

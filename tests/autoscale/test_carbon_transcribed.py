@@ -30,6 +30,7 @@ pytestmark = pytest.mark.skipif(not DATA.exists(), reason="the recorded data is 
 def test_countries_are_those_of_our_world_in_data() -> None:
     recorded = json.loads((DATA / "grid_carbon" / "codecarbon_global_energy_mix.json").read_text())
     places = Places.shipped()
+    del recorded["CAF"]  # all hydropower: 0 by rounding there, hydropower's life cycle here
     for code, entry in recorded.items():
         place = places.find(code)
         assert place.g_per_kwh.mid == pytest.approx(entry["carbon_intensity"], rel=0.01)

@@ -4,7 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
@@ -15,10 +15,20 @@ from autoscale.errors import InvalidInput
 from autoscale.outcome import Method
 from autoscale_runtime.carbon_sources import CarbonAwareSdk, ElectricityMaps, LiveOptions, LiveSource, Neso, WattTime
 from autoscale_runtime.carbon_sources.base import LONGEST_WAIT_S
-from tests.runtime.carbon_replay import Answer, Replay, carbon_aware_sdk, electricity_maps, neso, replaying, watttime
+from tests.runtime.carbon_replay import (
+    Answer,
+    Replay,
+    at,
+    carbon_aware_sdk,
+    electricity_maps,
+    neso,
+    replaying,
+    watttime,
+)
 
 NOW_S = datetime(2024, 5, 1, 12, 10, tzinfo=UTC).timestamp()
 HOUR_S = 3600.0
+SIGNALS: tuple[Literal["co2_moer", "co2_aoer"], ...] = ("co2_moer", "co2_aoer")
 
 
 @pytest.fixture
@@ -53,7 +63,7 @@ def make(name: str, replay: Replay, its: LiveOptions) -> LiveSource:
 SOURCES = {
     "electricity-maps": (electricity_maps, "DE", "average", 112.0, Method.MODELLED),
     "watttime": (watttime, "CAISO_NORTH", "marginal", 408.233133, Method.MODELLED),
-    "carbon-aware-sdk": (carbon_aware_sdk, "eastus", "marginal", 70.0, Method.MEASURED),
+    "carbon-aware-sdk": (carbon_aware_sdk, "eastus", "marginal", 70.0, Method.MODELLED),
     "neso": (neso, "GB", "average", 162.0, Method.MODELLED),
 }
 
@@ -113,6 +123,31 @@ def test_electricity_maps_sends_its_key_and_never_asks_for_the_callers_place(rep
     assert replay.asked[0][1]["disableCallerLookup"] == "true"
 
 
+@pytest.mark.parametrize("place", ["Germany", "DEU", "de", "aws:eu-central-1", "gcp:europe-west3"])
+def test_electricity_maps_is_asked_for_the_zone_that_a_place_lies_in(place: str, replay: Replay) -> None:
+    electricity_maps(replay)
+    assert ElectricityMaps(options(Clock()), "key", replay.url).at(place, NOW_S).g_per_kwh == 112.0
+
+
+def test_the_invented_figures_of_a_sandbox_key_are_not_taken(replay: Replay) -> None:
+    row = {"carbonIntensity": 5, "datetime": at(12), "isEstimated": True, "estimationMethod": "SANDBOX_MODE_DATA"}
+    replay.says("/carbon-intensity/history", {"zone": "DE", "history": [row]})
+    source = ElectricityMaps(options(Clock()), "key", replay.url)
+    assert source.at("DE", NOW_S).method is Method.DEFAULT
+    assert "invented" in (source.trouble or "")
+
+
+def test_direct_emissions_are_not_answered_with_kept_life_cycle_ones(replay: Replay, tmp_path: Path) -> None:
+    electricity_maps(replay)
+    its = options(Clock(), tmp_path)
+    life_cycle = ElectricityMaps(its, "key", replay.url).at("DE", NOW_S)
+    replay.asked.clear()
+    direct = ElectricityMaps(its, "key", replay.url, emissions="direct").at("DE", NOW_S)
+    assert replay.asked[0][1]["emissionFactorType"] == "direct"
+    assert "life-cycle" in life_cycle.source
+    assert "direct" in direct.source
+
+
 def test_electricity_maps_answer_for_another_zone_is_not_taken(replay: Replay) -> None:
     replay.says("/carbon-intensity/history", {"zone": "DK-DK2", "history": []})
     source = ElectricityMaps(options(Clock()), "key", replay.url)
@@ -141,6 +176,47 @@ def test_watttime_logs_in_once_and_again_when_its_token_is_refused(replay: Repla
     wrong = WattTime(options(clock), "ada", "wrong", base_url=replay.url)
     assert wrong.at("CAISO_NORTH", NOW_S).method is Method.DEFAULT
     assert "403" in (wrong.trouble or "")
+
+
+def test_a_marginal_rate_is_never_measured_and_an_average_may_be(replay: Replay) -> None:
+    watttime(replay)
+    earlier_s = NOW_S - 300.0
+    rates = {signal: WattTime(options(Clock()), "ada", "secret", signal, replay.url) for signal in SIGNALS}
+    seen = {signal: source.at("CAISO_NORTH", earlier_s) for signal, source in rates.items()}
+    assert {signal: (each.kind, each.method) for signal, each in seen.items()} == {
+        "co2_moer": ("marginal", Method.MODELLED),
+        "co2_aoer": ("average", Method.MEASURED),
+    }
+    assert replay.asked[-1][1]["signal_type"] == "co2_aoer"
+
+
+def test_watttimes_index_is_not_taken_for_a_rate(replay: Replay) -> None:
+    """The free signal is a percentile, 0 to 100: a small number in the wrong unit, not a clean grid."""
+    watttime(replay)
+    meta = {"data_point_period_seconds": 300, "units": "percentile"}
+    data = [{"point_time": at(12, 5), "value": 12.0}]
+    replay.says("/v3/historical", {"data": data, "meta": meta})
+    source = WattTime(options(Clock()), "ada", "secret", base_url=replay.url)
+    assert source.at("CAISO_NORTH", NOW_S).method is Method.DEFAULT
+    assert "units are not lbs_co2_per_mwh" in (source.trouble or "")
+
+
+@pytest.mark.parametrize("place", ["GB", "UK", "United Kingdom", "azure:uksouth", "gcp:europe-west2"])
+def test_neso_answers_for_every_spelling_of_the_country_and_the_clouds_in_it(place: str, replay: Replay) -> None:
+    neso(replay)
+    assert Neso(options(Clock()), replay.url).at(place, NOW_S).g_per_kwh == 162.0
+
+
+def test_neso_does_not_speak_for_northern_ireland(replay: Replay) -> None:
+    neso(replay)
+    answer = Neso(options(Clock()), replay.url).at("GB-NIR", NOW_S)
+    assert answer == YearlyAverages().at("GB-NIR", NOW_S)
+
+
+def test_the_carbon_aware_sdk_is_asked_for_a_region_without_its_provider(replay: Replay) -> None:
+    carbon_aware_sdk(replay)
+    source = CarbonAwareSdk("marginal", options(Clock()), replay.url)
+    assert source.at("azure:eastus", NOW_S).g_per_kwh == 70.0
 
 
 def test_neso_knows_regions_and_falls_back_on_the_country(replay: Replay) -> None:
@@ -245,6 +321,8 @@ def test_a_redirect_never_gets_the_key(replay: Replay) -> None:
         (lambda: ElectricityMaps(), "ELECTRICITY_MAPS_TOKEN"),
         (lambda: WattTime(user="ada"), "WATTTIME_PASSWORD"),
         (lambda: CarbonAwareSdk("average"), "CARBON_AWARE_SDK_URL"),
+        (lambda: CarbonAwareSdk(base_url="http://127.0.0.1:9"), "CARBON_AWARE_SDK_KIND"),
+        (lambda: CarbonAwareSdk("marginl", base_url="http://127.0.0.1:9"), "did you mean 'marginal'"),  # type: ignore[arg-type]  # that is the test
         (lambda: ElectricityMaps(token="a\nb"), "holds characters"),
         (lambda: ElectricityMaps(token="k", base_url="http://example.org"), "in the clear"),
         (lambda: Neso(base_url="ftp://example.org"), "address is 'ftp://example.org'"),
@@ -253,8 +331,9 @@ def test_a_redirect_never_gets_the_key(replay: Replay) -> None:
 def test_what_is_missing_is_named(
     build: Callable[[], IntensitySource], message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in ("ELECTRICITY_MAPS_TOKEN", "WATTTIME_USER", "WATTTIME_PASSWORD", "CARBON_AWARE_SDK_URL"):
-        monkeypatch.delenv(name, raising=False)
+    for source in (ElectricityMaps, WattTime, CarbonAwareSdk):
+        for name in source.variables:
+            monkeypatch.delenv(name, raising=False)
     with pytest.raises(InvalidInput, match=message):
         build()
 

@@ -9,7 +9,7 @@ import pytest
 
 from autoscale.carbon import Electricity, GivenIntensity, Intensity, IntensitySource, YearlyAverages
 from autoscale.carbon.battery import EFFICIENCY
-from autoscale.errors import TraceError, UnknownName
+from autoscale.errors import InvalidInput, TraceError, UnknownName
 from autoscale.observation import Observation
 from autoscale.outcome import Method
 from autoscale_runtime.grid.charge import ChargeLog, charge_file
@@ -163,6 +163,8 @@ def test_a_source_is_a_name_a_file_a_figure_or_an_object(tmp_path: Path) -> None
     assert Electricity("FR", own).opened() is own
     with pytest.raises(UnknownName, match="did you mean 'yearly'"):
         Electricity("FR", "yerly").opened()
+    with pytest.raises(InvalidInput, match="allowed: the file itself"):
+        Electricity("FR", "csv").opened()
     with pytest.raises(TraceError, match="not a readable CSV"):
         Electricity("FR", "nothing.csv").opened()
     with pytest.raises(UnknownName, match="did you mean 'cloud'"):

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from autoscale.carbon.series import time_from_iso
 from autoscale.errors import InvalidInput
 
 
@@ -21,7 +22,7 @@ def from_environment(variable: str, given: str | None, purpose: str) -> str:
     found = (given or os.environ.get(variable, "")).strip()
     if not found or not found.isprintable() or not found.isascii():
         wrong = "is missing" if not found else "holds characters that no header can"
-        raise InvalidInput(f"{purpose} {wrong}; allowed: given to the source, or in the environment as {variable}")
+        raise InvalidInput(f"{purpose} {wrong}; allowed: in the environment as {variable}, or given to the source")
     return found
 
 
@@ -32,8 +33,7 @@ def time_of(text: Any) -> float:
         Unusable: not one.
     """
     try:
-        moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        return time_from_iso(text)
     except (TypeError, ValueError) as error:
         raise Unusable(f"time is {text!r}; allowed: ISO 8601") from error
 

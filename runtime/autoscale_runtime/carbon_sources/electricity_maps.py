@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from autoscale.carbon.places import Places
 from autoscale.carbon.series import Sample
 from autoscale.outcome import Method
 from autoscale_runtime.carbon_sources.answers import Unusable, figure_of, from_environment, rows_of, time_of
@@ -15,10 +16,14 @@ KEY_VARIABLE: Final = "ELECTRICITY_MAPS_TOKEN"
 HORIZON_HOURS: Final = 24
 _STEP_S: Final = 3600.0
 _NOT_IN_PLAN: Final = (400, 401, 403, 404)
+_INVENTED: Final = "SANDBOX_MODE_DATA"
+"""How the answers to a sandbox key are marked: they have the right shape and figures that mean nothing."""
 
 
 class ElectricityMaps(LiveSource):
-    """Places are Electricity Maps' zones: ``DE``, ``US-CAL-CISO``.
+    """Life-cycle averages by the hour and a forecast, by zone (``DE``, ``US-CAL-CISO``).
+
+    A country or cloud region that ships as a place stands for the zone it lies in.
 
     Args:
         options: how it behaves.
@@ -32,6 +37,7 @@ class ElectricityMaps(LiveSource):
 
     name = "electricity-maps"
     kind = "average"
+    variables = (KEY_VARIABLE,)
 
     def __init__(
         self,
@@ -44,6 +50,11 @@ class ElectricityMaps(LiveSource):
         key = from_environment(KEY_VARIABLE, token, "the key of Electricity Maps")
         self._client = JsonClient(base_url, {"auth-token": key})
         self._emissions = emissions
+        self.scope = "life-cycle emissions" if emissions == "lifecycle" else "direct emissions"
+
+    def own_name(self, place: str) -> str:
+        """The zone that a country or cloud region lies in: ``IE`` of ``aws:eu-west-1``."""
+        return Places.shipped().zone_of(place)
 
     def read(self, zone: str, now_s: float) -> Snapshot:
         """The last 24 hours and, where the plan has it, the next."""
@@ -69,6 +80,8 @@ class ElectricityMaps(LiveSource):
 
 
 def _sample(row: Mapping[str, Any]) -> Sample | None:
+    if row.get("estimationMethod") == _INVENTED:
+        raise Unusable("the key is for the sandbox, whose figures are invented; allowed: a key for live data")
     g_per_kwh = figure_of(row, "carbonIntensity")
     if g_per_kwh is None:
         return None

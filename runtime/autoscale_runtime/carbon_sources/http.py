@@ -80,7 +80,7 @@ class JsonClient:
             with error:
                 raise HttpFailure(f"{url} answered {error.code} {error.reason}", error.code, _wait_s(error)) from error
         except (OSError, HTTPException) as error:
-            raise HttpFailure(f"{url} did not answer: {error}") from error
+            raise HttpFailure(f"{url} did not answer: {getattr(error, 'reason', error)}") from error
         return _document(url, body)
 
     def _check(self, headers: Mapping[str, str] | None) -> None:

@@ -7,6 +7,7 @@ regions have forecasts only.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from autoscale.carbon.places import Places
 from autoscale.carbon.series import Sample
 from autoscale.outcome import Method
 from autoscale_runtime.carbon_sources.answers import Unusable, figure_of, iso, rows_of, time_of
@@ -17,11 +18,11 @@ from autoscale_runtime.carbon_sources.http import JsonClient
 BASE_URL: Final = "https://api.carbonintensity.org.uk"
 PAST_S: Final = 6 * 3600.0
 _STEP_S: Final = 1800.0
-_NATION: Final = ("gb", "gbr", "uk", "united kingdom")
+_NATION: Final = "GB"
 
 
 class Neso(LiveSource):
-    """Places are ``GB`` and its regions, ``GB-1`` (North Scotland) to ``GB-17`` (Wales).
+    """Great Britain by the half-hour, two days ahead: ``GB``, or ``GB-1`` (North Scotland) to ``GB-17`` (Wales).
 
     Args:
         options: how it behaves.
@@ -30,15 +31,20 @@ class Neso(LiveSource):
 
     name = "neso"
     kind = "average"
+    scope = "direct emissions"
 
     def __init__(self, options: LiveOptions | None = None, base_url: str = BASE_URL) -> None:
         super().__init__(options)
         self._client = JsonClient(base_url)
 
+    def own_name(self, place: str) -> str:
+        """``GB`` for every spelling of the country, and for the cloud regions in it."""
+        return Places.shipped().zone_of(place)
+
     def read(self, zone: str, now_s: float) -> Snapshot:
-        """The last hours and the next two days."""
+        """The last 6 hours and the next 42."""
         start = iso(now_s - PAST_S)[:16] + "Z"
-        if zone.casefold() in _NATION:
+        if zone == _NATION:
             rows = rows_of(self._client.get(f"/intensity/{start}/fw48h"), "data")
         else:
             document = self._client.get(f"/regional/intensity/{start}/fw48h/regionid/{_region(zone)}")

@@ -24,7 +24,7 @@ _NOT_IN_PLAN: Final = (400, 403, 404)
 
 
 class WattTime(LiveSource):
-    """Places are WattTime's regions: ``CAISO_NORTH``, ``PJM_DC``.
+    """Marginal rates every five minutes and a forecast, by WattTime's region (``CAISO_NORTH``, ``PJM_DC``).
 
     Args:
         options: how it behaves.
@@ -38,6 +38,8 @@ class WattTime(LiveSource):
     """
 
     name = "watttime"
+    scope = "CO2 of the stack"
+    variables = (USER_VARIABLE, PASSWORD_VARIABLE)
 
     def __init__(
         self,
@@ -62,7 +64,9 @@ class WattTime(LiveSource):
         """The last hours and, where the plan and the signal have it, the next day."""
         query = {"region": zone, "signal_type": self._signal}
         past = {**query, "start": iso(now_s - PAST_S), "end": iso(now_s)}
-        history = self._series("/v3/historical", past, Method.MEASURED)
+        # Which plant answers to one watt more is a model's guess for ever: no hour of it is measured.
+        settled = Method.MEASURED if self.kind == "average" else Method.MODELLED
+        history = self._series("/v3/historical", past, settled)
         expected = self._series("/v3/forecast", {**query, "horizon_hours": str(HORIZON_HOURS)}, Method.MODELLED)
         return Snapshot(now_s, history, expected)
 
