@@ -1,5 +1,6 @@
 """The simulated fleet's ledger: laid out as a collected one, the same by its seed, and adding up."""
 
+import json
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -10,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscale.carbon import YearlyAverages
 from autoscale.carbon.places import Places
 from autoscale.errors import InvalidInput
 from autoscale.fleet import Rows, read_ledger
@@ -19,6 +19,7 @@ from autoscale.fleet.schema import ABSENT
 from autoscale.fleet.validation import Rules, judge
 from autoscale.profiles import device_names, load_device
 from autoscale.target import Target
+from autoscale_envs.fleet.assumptions import FILE
 from autoscale_envs.fleet.plan import POLICIES, FleetPlan, parse_mix
 from autoscale_envs.fleet.policy import EXPLORED
 from autoscale_envs.fleet.population import apportioned, make_cohorts
@@ -122,28 +123,6 @@ def test_totals_are_what_the_plan_expects(columns: dict[str, Any]) -> None:
     assert np.array_equal(columns["is_late"], columns["latency_us"] > columns["goal_latency_us"])
 
 
-def test_grams_are_joules_times_intensity(columns: dict[str, Any]) -> None:
-    expected_ng = columns["energy_device_uj"] * columns["intensity_device_mg_per_kwh"] / 3.6e6
-    # Half a nanogram of rounding, and the joules' own.
-    assert np.abs(columns["operational_device_ng"] - expected_ng).max() < 1.0
-    away = columns["place"] == "cloud"
-    served_ng = 1.1 * columns["energy_remote_uj"] * columns["intensity_remote_mg_per_kwh"] / 3.6e6
-    assert np.abs(columns["operational_remote_ng"] - served_ng)[away].max() < 1.0
-    assert columns["energy_network_uj"][away].min() > 0
-    for part in ("network", "remote"):
-        assert (columns[f"energy_{part}_uj"][~away] == 0).all()
-        assert set(columns[f"region_{part}"][~away]) == {None}
-        assert (columns[f"intensity_{part}_mg_per_kwh"][~away] == ABSENT).all()
-
-
-@pytest.mark.parametrize("kind", ["operational", "embodied"])
-def test_low_and_high_enclose_the_parts(columns: dict[str, Any], kind: str) -> None:
-    total = sum(columns[f"{kind}_{part}_ng"] for part in ("device", "network", "remote"))
-    assert (columns[f"{kind}_low_ng"] <= total).all()
-    assert (columns[f"{kind}_high_ng"] >= total).all()
-    assert columns[f"{kind}_low_ng"].sum() < total.sum() < columns[f"{kind}_high_ng"].sum()
-
-
 def test_duckdb_sums_what_pyarrow_reads(ledger: Path, columns: dict[str, Any]) -> None:
     duckdb = pytest.importorskip("duckdb")
     names = [name for name in columns if name.endswith(("_uj", "_ng")) and "predicted" not in name]
@@ -154,13 +133,20 @@ def test_duckdb_sums_what_pyarrow_reads(ledger: Path, columns: dict[str, Any]) -
     assert [int(each) for each in parts] == [int(columns[name].sum()) for name in names]
 
 
-def test_each_country_has_its_yearly_average(columns: dict[str, Any]) -> None:
-    yearly = YearlyAverages()
-    for region in REGIONS:
-        here = columns["region_device"] == region.code
-        assert here.any()
-        told_mg = set(columns["intensity_device_mg_per_kwh"][here].tolist())
-        assert told_mg == {round(1000.0 * yearly.at(region.code, 0.0).g_per_kwh)}
+def test_a_ledger_says_what_it_assumes_and_whether_it_is_whole(ledger: Path, tmp_path: Path) -> None:
+    told = json.loads((ledger / FILE).read_text())
+    assert (told["simulated"], told["is_complete"]) == (True, True)
+    assert told["plan"]["mix"] == PLAN.mix
+    assert [each["code"] for each in told["assumptions"]["regions"]["figures"]] == [each.code for each in REGIONS]
+    assert all(each["what"] for each in told["assumptions"].values())
+    simulate(PLAN, tmp_path / "cut", lambda done: False, rows_at_once=1000)
+    assert json.loads((tmp_path / "cut" / FILE).read_text())["is_complete"] is False
+
+
+def test_no_row_of_a_log_is_missing(ledger: Path, columns: dict[str, Any]) -> None:
+    assert read_ledger(ledger).counts["missing"] == 0
+    last = {device: number for device, number in zip(columns["device_id"], columns["sequence"], strict=True)}
+    assert sum(last.values()) + len(last) == len(columns["sequence"])
 
 
 def test_people_sleep_at_night() -> None:

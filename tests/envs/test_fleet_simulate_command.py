@@ -14,6 +14,7 @@ import pytest
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet import read_ledger
+from autoscale_envs.fleet.assumptions import FILE
 
 pq = pytest.importorskip("pyarrow.parquet")
 
@@ -57,6 +58,8 @@ def test_a_small_fleet(tmp_path: Path) -> None:
 def test_its_help_says_that_nothing_was_measured() -> None:
     shown = run("--help", env={"COLUMNS": "100", "TERM": "dumb"}).stdout
     assert "Every record is modelled, none measured" in shown
+    assert "Assumed, not known" in shown
+    assert FILE in shown
     assert "Example" in shown
 
 
@@ -64,6 +67,7 @@ def test_its_help_says_that_nothing_was_measured() -> None:
     ("option", "value", "message"),
     [
         ("--devices", "0", "devices is 0; allowed: 1"),
+        ("--days", "-1", "days is -1; allowed: 1"),
         ("--mix", "mi8=1", "did you mean 'mi8pro'?"),
         ("--mix", "mi8pro", "as in mi8pro=0.5"),
         ("--policy", "clowd", "did you mean 'cloud'?"),

@@ -2,5 +2,5 @@
 
 Every record is modelled, and says so: ``methods`` never holds ``measured``, ``app_version`` is ``simulated``. What a
 query costs comes of the simulator that agents are trained in; who the devices are, where they are and when they ask are
-assumptions, each named in ``plan``, ``regions`` and ``population``.
+assumptions: ``assumptions`` lists them, and the ledger carries the list.
 """

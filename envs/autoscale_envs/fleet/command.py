@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autoscale.errors import InvalidInput
+from autoscale_envs.fleet.assumptions import FILE
 from autoscale_envs.fleet.plan import POLICIES, USUAL_MIX, FleetPlan, parse_mix
 from autoscale_envs.fleet.simulate import simulate
 
@@ -37,13 +38,18 @@ def simulate_command(
 
     Every record is modelled, none measured, and says so: its methods are
     "modelled" or "default", its app_version is "simulated". What a query costs
-    comes of the simulator that agents are trained in, its carbon of yearly averages
-    of eight countries and of the cloud regions that serve them. How people use
-    their devices is assumed.
+    comes of the simulator that agents are trained in, its carbon of what is
+    typical of month and hour on twelve grids of eight countries and in the
+    cloud regions that serve them.
 
-    Same options and seed, same records. Ctrl-C ends the ledger where it is: it can
-    be read. A record takes about 35 bytes: a million devices for a year at 50
-    queries a day are 18 billion records, 640 GB, and some hours.
+    Assumed, not known: who has which device and link, where people are and
+    when they ask, which networks, what else runs, how strong the signal is,
+    what the agent has learned. OUT/assumptions.json has each, with its figures.
+
+    Same options and seed, same records. Ctrl-C ends the ledger where it is: it
+    can be read, but its last day lacks devices, whole models of them. A record
+    takes about 40 bytes: a million devices for a year at 50 queries a day are
+    18 billion records, 730 GB, and some hours.
 
     Example: autoscale fleet simulate --devices 10000 --days 30 --out ledger
     """
@@ -61,10 +67,10 @@ def simulate_command(
     if as_json:
         print(json.dumps({"ledger": str(out), **facts}))
     else:
-        stopped = "stopped: " if watch.stopped else ""
+        stopped = "stopped, its last day lacks devices: " if watch.stopped else ""
         rate = f"{facts['records_per_s']:,.0f} a second"
         typer.echo(f"{stopped}{records:,} records of {devices:,} devices in {out}, {rate}")
-        typer.echo(f"All are modelled. Account for them: autoscale fleet report {out}")
+        typer.echo(f"All are modelled, on what {out / FILE} says. Account for them: autoscale fleet report {out}")
     if watch.stopped:
         raise typer.Exit(INTERRUPTED)
 

@@ -12,6 +12,8 @@ from autoscale.profiles import device_names, load_device
 from autoscale.profiles.folder import shipped_name
 
 USUAL_MIX: Final = MappingProxyType({"mi8pro": 0.4, "s10e": 0.3, "pixel9": 0.2, "moto-x-force": 0.1})
+"""Shares of the phones that ship; ours."""
+
 LINKS: Final = MappingProxyType({"wifi": 0.65, "lte": 0.35})
 """How many of those devices that have the radio are on a link; ours."""
 

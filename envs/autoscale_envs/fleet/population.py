@@ -10,11 +10,12 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.carbon import IntensitySource, TypicalHours
 from autoscale.forecast import Floats, Indices
 from autoscale.profiles import load_device, load_link
 from autoscale_envs.fleet.plan import LINKS, FleetPlan
 from autoscale_envs.fleet.policy import Policy, make_policy
-from autoscale_envs.fleet.regions import WEIGHTS, Grid, make_grid
+from autoscale_envs.fleet.regions import WEIGHTS, Grids
 from autoscale_envs.hidden import FACTORS, Hidden, hidden_factors
 from autoscale_envs.options import WorldOptions
 from autoscale_envs.scenarios import CoRunner, Scenario, Signal
@@ -31,6 +32,7 @@ SCENARIO: Final = Scenario(
     (CoRunner(weight=0.5), CoRunner(0.08, 0.06, 0.2), CoRunner(0.35, 0.35, 0.2), CoRunner(0.8, 0.5, 0.1)),
     cloud=Signal("middle", sd_db=10.0, memory_s=60.0),
 )
+"""What else runs and how strong the signal is; ours."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +44,14 @@ class Cohort:
         devices: how many.
         tables: their world.
         policy: what decides on them.
-        grid: what they emit.
+        grids: what they emit, by month.
     """
 
     number: int
     devices: int
     tables: Tables
     policy: Policy
-    grid: Grid
+    grids: Grids
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,8 +84,9 @@ def make_cohorts(plan: FleetPlan) -> list[Cohort]:
         for link in _links_of(device)
     }
     counts = apportioned(plan.devices, list(shares.values()))
+    source = TypicalHours()
     return [
-        _cohort(number, count, *which, plan.policy)
+        _cohort(number, count, *which, plan.policy, source)
         for number, (which, count) in enumerate(zip(shares, counts, strict=True))
         if count
     ]
@@ -125,7 +128,7 @@ def _links_of(device: str) -> list[str]:
     return [link for link in LINKS if load_link(link).radio_name in radios] or ["wifi"]
 
 
-def _cohort(number: int, devices: int, device: str, link: str, policy: str) -> Cohort:
+def _cohort(number: int, devices: int, device: str, link: str, policy: str, source: IntensitySource) -> Cohort:
     options = WorldOptions(device=device, links={"cloud": link})
     tables = replace(make_tables(options), scenario=SCENARIO)
-    return Cohort(number, devices, tables, make_policy(tables, policy), make_grid(tables))
+    return Cohort(number, devices, tables, make_policy(tables, policy), Grids(tables, source))

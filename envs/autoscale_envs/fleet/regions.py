@@ -1,27 +1,36 @@
 """Where the devices are, and the data centre that answers them.
 
-Eight large countries, weighted by about how many of their people have a smartphone; the time is that of most of them.
-Carbon intensities are the yearly averages that ship with AutoScale, low and high with them.
+Assumed, by us: eight large countries in proportion to about how many of their people have a smartphone, one clock each,
+the nearest of one cloud's regions. Where grids are smaller than the country (India, Japan, the USA), large ones of
+them stand for it. Carbon intensities are what is typical for the month and hour (``TypicalHours``), low and high with
+them; of a place without a known shape (Indonesia) the yearly average. What a phone draws counts as drawn when it is
+spent, though it was charged before.
 """
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
-from autoscale.carbon import CarbonAccount, Intensity, Machine, YearlyAverages, device_footprint, load_network_share
+from autoscale.carbon import CarbonAccount, Intensity, IntensitySource, Machine, device_footprint, load_network_share
 from autoscale.carbon.account import Rates
 from autoscale.carbon.network import MEDIUM_OF_RADIO
 from autoscale.forecast import Floats, Indices
 from autoscale.outcome import Method
 from autoscale.profiles import load_device
-from autoscale_envs.intensity import PUE
+from autoscale_envs.intensity import HOURS, PUE, SECONDS_PER_HOUR
+from autoscale_envs.processes import Numbers
 from autoscale_envs.tables import CLOUD, Tables
+
+YEAR: Final = 2025
+"""Any: what is typical depends on the month and hour alone."""
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """A country by its ISO 3166-1 code, the cloud region that serves it, its weight, and hours ahead of UTC."""
+    """A country or grid zone by its code, the cloud region that serves it, its weight, and hours ahead of UTC."""
 
     code: str
     cloud: str
@@ -30,11 +39,15 @@ class Region:
 
 
 REGIONS: Final = (
-    Region("IND", "gcp:asia-south1", 0.34, 5.5),
-    Region("USA", "gcp:us-central1", 0.19, -6.0),
+    Region("IN-MH", "gcp:asia-south1", 0.12, 5.5),
+    Region("IN-UP", "gcp:asia-south1", 0.13, 5.5),
+    Region("IN-WE", "gcp:asia-south1", 0.09, 5.5),
+    Region("US-MIDA-PJM", "gcp:us-east4", 0.09, -5.0),
+    Region("US-TEX-ERCO", "gcp:us-south1", 0.04, -6.0),
+    Region("US-CAL-CISO", "gcp:us-west2", 0.06, -8.0),
     Region("IDN", "gcp:asia-southeast2", 0.12, 7.0),
     Region("BRA", "gcp:southamerica-east1", 0.11, -3.0),
-    Region("JPN", "gcp:asia-northeast1", 0.08, 9.0),
+    Region("JP-TK", "gcp:asia-northeast1", 0.08, 9.0),
     Region("DEU", "gcp:europe-west3", 0.06, 1.0),
     Region("GBR", "gcp:europe-west2", 0.05, 0.0),
     Region("FRA", "gcp:europe-west9", 0.05, 1.0),
@@ -44,42 +57,76 @@ WEIGHTS: Final = tuple(each.weight for each in REGIONS)
 
 @dataclass(frozen=True)
 class Grid:
-    """What a device of one model on one link emits in each region.
+    """What a device of one model on one link emits through a day of one month.
+
+    A place is a region and an hour of the day, UTC: number ``HOURS * region + hour``.
 
     Attributes:
-        ends: low, mid and high; in each the fields of ``Rates``, shape (7, regions).
-        device_mg_per_kwh: intensity of the device's and the network's electricity, shape (regions,).
+        ends: low, mid and high; in each the fields of ``Rates``, one for each place or, where all are the same, one.
+        device_mg_per_kwh: intensity of the device's and the network's electricity, shape (places,).
         remote_mg_per_kwh: of the data centre's.
-        methods: figure to how it is known, of a query that leaves the device.
+        methods: of each region, figure to how it is known, of a query that leaves the device.
     """
 
-    ends: tuple[Floats, Floats, Floats]
+    ends: tuple[tuple[Numbers, ...], ...]
     device_mg_per_kwh: Indices
     remote_mg_per_kwh: Indices
-    methods: dict[str, Method]
+    methods: tuple[dict[str, Method], ...]
 
-    def rates(self, region: Indices) -> list[Rates]:
-        """Low, mid and high rates of some devices: each field an array in the shape of ``region``."""
-        return [Rates(*end.take(region, axis=1)) for end in self.ends]
+    def rates(self, place: Indices) -> list[Rates]:
+        """Low, mid and high rates of some queries: each field an array in the shape of ``place``, or one number."""
+        return [Rates(*(each.take(place) if each.ndim else each for each in end)) for end in self.ends]
 
 
-def make_grid(tables: Tables) -> Grid:
-    """The grid of a world's device on its link to the cloud."""
-    yearly = YearlyAverages()
-    at_home = [yearly.at(each.code, 0.0) for each in REGIONS]
-    far = [yearly.at(each.cloud, 0.0) for each in REGIONS]
-    network = load_network_share(MEDIUM_OF_RADIO[tables.links[1].radio_name], "marginal")
-    own, server = (device_footprint(each).g_per_s() for each in (tables.device, load_device(CLOUD)))
-    accounts = [
-        CarbonAccount(Machine(home, own), network, None, Machine(away, server, PUE))
-        for home, away in zip(at_home, far, strict=True)
-    ]
-    fields = Rates.__dataclass_fields__
-    low, mid, high = (
-        np.array([[getattr(getattr(each, end), name) for each in accounts] for name in fields])
-        for end in ("low", "mid", "high")
-    )
-    return Grid((low, mid, high), _mg_per_kwh(at_home), _mg_per_kwh(far), accounts[0].methods)
+class Grids:
+    """The grids of a world's device on its link to the cloud, each made when its month comes.
+
+    Args:
+        tables: the world.
+        source: tells intensities.
+    """
+
+    def __init__(self, tables: Tables, source: IntensitySource) -> None:
+        self._source = source
+        self._network = load_network_share(MEDIUM_OF_RADIO[tables.links[1].radio_name], "marginal")
+        self._making = tuple(device_footprint(each).g_per_s() for each in (tables.device, load_device(CLOUD)))
+        self._grids: dict[int, Grid] = {}
+
+    def of(self, month: int) -> Grid:
+        """The grid of a month, 1 to 12."""
+        if month not in self._grids:
+            self._grids[month] = self._made(month)
+        return self._grids[month]
+
+    def _made(self, month: int) -> Grid:
+        home, far = (self._intensities([getattr(each, name) for each in REGIONS], month) for name in ("code", "cloud"))
+        accounts = [self._account(*each) for each in zip(home, far, strict=True)]
+        ends = tuple(_rates(accounts, end) for end in ("low", "mid", "high"))
+        return Grid(ends, _mg_per_kwh(home), _mg_per_kwh(far), tuple(each.methods for each in accounts[::HOURS]))
+
+    def _intensities(self, codes: list[str], month: int) -> list[Intensity]:
+        hours_s = [datetime(YEAR, month, 1, hour, tzinfo=UTC).timestamp() for hour in range(HOURS)]
+        return [self._source.at(code, time_s) for code in codes for time_s in hours_s]
+
+    def _account(self, home: Intensity, far: Intensity) -> CarbonAccount:
+        own, server = self._making
+        return CarbonAccount(Machine(home, own), self._network, None, Machine(far, server, PUE))
+
+
+def place_of(region: Indices, time_s: Floats) -> Indices:
+    """The number of a region at times since midnight UTC, in the shape that the two make."""
+    return np.asarray(region * HOURS + (time_s * (1.0 / SECONDS_PER_HOUR)).astype(np.intp))
+
+
+def _rates(accounts: list[CarbonAccount], end: str) -> tuple[Floats, ...]:
+    """The fields of ``Rates`` over accounts; one number where they are all the same."""
+    each = [getattr(account, end) for account in accounts]
+    fields = (np.array([getattr(rates, name) for rates in each]) for name in Rates.__dataclass_fields__)
+    return tuple(_once(field) for field in fields)
+
+
+def _once(values: NDArray[np.float64]) -> Floats:
+    return np.asarray(values[0]) if (values == values[0]).all() else values
 
 
 def _mg_per_kwh(intensities: list[Intensity]) -> Indices:

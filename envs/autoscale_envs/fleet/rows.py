@@ -1,11 +1,12 @@
 """The queries of a day as rows of the ledger: whole microjoules, nanograms, microseconds."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 import numpy as np
 
-from autoscale.carbon.account import QueryCarbon
+from autoscale.carbon.account import QueryCarbon, Rates
 from autoscale.fleet.rows import Ints, Rows, Texts
 from autoscale.fleet.schema import ABSENT, SCHEMA
 from autoscale.forecast import Indices
@@ -13,7 +14,7 @@ from autoscale.goal import InferenceMode
 from autoscale.outcome import Method, Split
 from autoscale.units import MICRO_PER_UNIT, NANO_PER_UNIT
 from autoscale_envs.fleet.population import ID_BYTES, Cohort, People, names
-from autoscale_envs.fleet.regions import REGIONS
+from autoscale_envs.fleet.regions import REGIONS, Grid, place_of
 from autoscale_envs.fleet.sessions import QUERIES, Played
 from autoscale_envs.processes import Flags, Numbers
 from autoscale_envs.world import METHODS
@@ -23,7 +24,7 @@ _PARTS: Final = ("device", "network", "remote")
 
 
 def rows_of(
-    cohort: Cohort, people: People, played: Played, first: Ints, day_us: int, generator: np.random.Generator
+    cohort: Cohort, people: People, played: Played, first: Ints, midnight: datetime, generator: np.random.Generator
 ) -> Rows:
     """Rows in the order of devices and sessions.
 
@@ -32,25 +33,26 @@ def rows_of(
         people: the devices.
         played: their day.
         first: sequence number of each device's first row of the day, shape (devices,).
-        day_us: midnight, microseconds since 1970.
+        midnight: before the day, UTC.
         generator: names the sessions.
     """
     session = np.arange(len(played.device)).repeat(QUERIES)
     device, region = played.device.take(session), people.region.take(played.device)
     is_remote = np.array([each.is_remote for each in cohort.tables.targets])[played.target]
+    grid, place = cohort.grids.of(midnight.month), place_of(region[:, None], played.time_s)
     session_ids = generator.bytes(ID_BYTES * len(played.device)).hex()
     return Rows(
         {
-            **_query_numbers(cohort, played, _sequence(device, first), day_us),
-            **_spent_numbers(cohort, played, region[:, None], is_remote),
-            **_intensities(cohort, region.repeat(QUERIES), is_remote.ravel()),
+            **_query_numbers(cohort, played, _sequence(device, first), round(midnight.timestamp()) * MICRO_PER_UNIT),
+            **_spent_numbers(cohort, played, grid.rates(place), is_remote),
+            **_intensities(grid, place.ravel(), is_remote.ravel()),
         },
         {
             "device_id": _texts(device, names(people.device_ids)),
             "log_id": _texts(device, names(people.log_ids)),
             "session_id": _texts(session, names(session_ids)),
             **_query_texts(cohort, played),
-            **_place_texts(cohort, region.repeat(QUERIES), is_remote.ravel()),
+            **_place_texts(grid, region.repeat(QUERIES), is_remote.ravel()),
         },
     )
 
@@ -84,13 +86,12 @@ def _query_numbers(cohort: Cohort, played: Played, sequence: Ints, day_us: int) 
     }
 
 
-def _spent_numbers(cohort: Cohort, played: Played, region: Indices, is_remote: Flags) -> dict[str, Ints]:
+def _spent_numbers(cohort: Cohort, played: Played, ends: list[Rates], is_remote: Flags) -> dict[str, Ints]:
     models = cohort.tables.networks
     bytes_of = np.array([each.input_bytes + each.output_bytes for each in models], dtype=np.float64)
     moved_bytes: Numbers = bytes_of.take(played.network) * is_remote
     low, mid, high = (
-        rates.grams(played.device_j, played.latency_s, moved_bytes, played.remote_j, played.remote_s)
-        for rates in cohort.grid.rates(region)
+        rates.grams(played.device_j, played.latency_s, moved_bytes, played.remote_j, played.remote_s) for rates in ends
     )
     return {
         **_split("energy", "uj", Split(played.device_j, mid.network_j, played.remote_j), MICRO_PER_UNIT),
@@ -99,8 +100,8 @@ def _spent_numbers(cohort: Cohort, played: Played, region: Indices, is_remote: F
     }
 
 
-def _intensities(cohort: Cohort, region: Indices, is_remote: Flags) -> dict[str, Ints]:
-    home, far = (each.take(region) for each in (cohort.grid.device_mg_per_kwh, cohort.grid.remote_mg_per_kwh))
+def _intensities(grid: Grid, place: Indices, is_remote: Flags) -> dict[str, Ints]:
+    home, far = (each.take(place) for each in (grid.device_mg_per_kwh, grid.remote_mg_per_kwh))
     return {
         "intensity_device_mg_per_kwh": home,
         "intensity_network_mg_per_kwh": np.where(is_remote, home, ABSENT),
@@ -142,19 +143,19 @@ def _query_texts(cohort: Cohort, played: Played) -> dict[str, Texts]:
     }
 
 
-def _place_texts(cohort: Cohort, region: Indices, is_remote: Flags) -> dict[str, Texts]:
+def _place_texts(grid: Grid, region: Indices, is_remote: Flags) -> dict[str, Texts]:
     home, far = ([getattr(each, name) for each in REGIONS] for name in ("code", "cloud"))
     away, kind = np.where(is_remote, region + 1, 0), is_remote.astype(np.int32)
-    methods = {**METHODS, **cohort.grid.methods}
-    own = {figure: method for figure, method in methods.items() if not figure.endswith(("network", "remote"))}
+    methods = [{**METHODS, **each} for each in grid.methods]
+    own = [{name: how for name, how in each.items() if not name.endswith(("network", "remote"))} for each in methods]
     return {
         "region_device": _texts(region, home),
         "region_network": _texts(away, ["", *home]),
-        "region_remote": _texts(away, ["", *far]),
+        "region_remote": _words(away, ["", *far]),
         "intensity_device_kind": Texts.same("average", len(region)),
         "intensity_network_kind": Texts(kind, ("", "average")),
         "intensity_remote_kind": Texts(kind, ("", "average")),
-        "methods": Texts(kind, (_printed(own), _printed(methods))),
+        "methods": _words(region + len(REGIONS) * is_remote, map(_printed, own + methods)),
     }
 
 

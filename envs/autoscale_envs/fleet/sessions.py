@@ -20,7 +20,7 @@ from autoscale_envs.processes import Numbers
 from autoscale_envs.workload import QUERIES_IN_A_ROW
 
 QUERIES: Final = round(QUERIES_IN_A_ROW)
-"""In a session."""
+"""In a session; ours, as there."""
 
 DAY_S: Final = 86_400.0
 HOUR_S: Final = 3600.0

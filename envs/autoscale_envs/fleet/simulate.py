@@ -14,9 +14,10 @@ from typing import Final
 import numpy as np
 
 from autoscale.errors import InvalidInput
+from autoscale.files import atomic_write
 from autoscale.fleet.rows import Rows, Texts, joined
 from autoscale.fleet.store import Ledger
-from autoscale.units import MICRO_PER_UNIT
+from autoscale_envs.fleet.assumptions import FILE, printed
 from autoscale_envs.fleet.plan import FleetPlan
 from autoscale_envs.fleet.population import Cohort, make_cohorts, people
 from autoscale_envs.fleet.rows import rows_of
@@ -57,8 +58,8 @@ class Block:
         own = people(self._generator(0), len(self._rows), cohort.tables.options.hidden_sigma)
         generator = self._generator(1 + number)
         played = play_day(cohort, own, plan.queries_per_day / QUERIES, generator)
-        begins = datetime(plan.start.year, plan.start.month, plan.start.day, tzinfo=UTC) + timedelta(number)
-        rows = rows_of(cohort, own, played, self._rows, round(begins.timestamp()) * MICRO_PER_UNIT, generator)
+        midnight = datetime(plan.start.year, plan.start.month, plan.start.day, tzinfo=UTC) + timedelta(number)
+        rows = rows_of(cohort, own, played, self._rows, midnight, generator)
         self._rows += QUERIES * np.bincount(played.device, minlength=len(self._rows))
         return rows
 
@@ -68,12 +69,13 @@ class Block:
 
 
 def simulate(plan: FleetPlan, out: Path | str, report: Report = lambda _: True, rows_at_once: int = ROWS) -> int:
-    """Write the ledger of a plan; how many records it has.
+    """Write the ledger of a plan, with what it assumes in ``assumptions.json``; how many records it has.
 
     Args:
         plan: what to simulate.
         out: a new or an empty folder.
-        report: called after every commit; where it says False, the ledger ends there.
+        report: called after every commit; where it says False, the ledger ends there: its last day lacks devices,
+            whole models of them, and ``assumptions.json`` says that it is not complete.
         rows_at_once: about how many rows a file has; the records are the same.
 
     Raises:
@@ -87,11 +89,14 @@ def simulate(plan: FleetPlan, out: Path | str, report: Report = lambda _: True, 
     chunks = (chunk for day in range(plan.days) for chunk in _chunks((each.day(day) for each in blocks), rows_at_once))
     records = 0
     with Ledger(out) as ledger:
+        _tell(ledger.folder, plan, is_complete=False)
         for chunk in _ahead(chunks):
             ledger.write(chunk)
             records += len(chunk)
             if not report(records):
                 break
+        else:
+            _tell(ledger.folder, plan, is_complete=True)
     return records
 
 
@@ -103,6 +108,11 @@ def check_out(out: Path) -> None:
     """
     if out.exists() and not (out.is_dir() and not any(out.iterdir())):
         raise InvalidInput(f"'{out}' holds something already; allowed: a new or an empty folder")
+
+
+def _tell(folder: Path, plan: FleetPlan, *, is_complete: bool) -> None:
+    with atomic_write(folder / FILE) as file:
+        file.write(printed(plan, is_complete=is_complete).encode())
 
 
 def _blocks(plan: FleetPlan) -> Iterator[Block]:
