@@ -18,6 +18,8 @@ def main() -> None:
         build(sys.argv[1:])()
     except BrokenPipeError:
         raise SystemExit(141) from None
+    except KeyboardInterrupt:  # while a command is being imported; Typer itself answers it afterwards
+        raise SystemExit(130) from None
     except AutoScaleError as error:
         print(f"autoscale: {error}", file=sys.stderr)
         raise SystemExit(2) from None
