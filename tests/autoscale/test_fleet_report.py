@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -261,6 +262,23 @@ def test_spark_without_java_says_so(random_ledger: Path, monkeypatch: pytest.Mon
     monkeypatch.delenv("JAVA_HOME", raising=False)
     with pytest.raises(InvalidInput, match="needs Java"):
         account(random_ledger, options=EngineOptions("spark"))
+
+
+@pytest.mark.parametrize(
+    ("master", "message"),
+    [
+        ("", "master is ''; allowed: as in local"),
+        ("local[x]", "allowed: as in local"),
+        ("local[0]", "allowed: as in local"),
+        ("spark://127.0.0.1", "allowed: as in local"),
+        ("spark://127.0.0.1:1", "nobody answers there"),
+        ("spark://127.0.0.1:65536,127.0.0.1:1", "nobody answers there"),
+    ],
+)
+def test_a_spark_that_is_none_is_an_error_at_once(random_ledger: Path, master: str, message: str) -> None:
+    pytest.importorskip("pyspark")
+    with pytest.raises(InvalidInput, match=re.escape(message)):
+        account(random_ledger, options=EngineOptions("spark", master))
 
 
 def test_a_missing_package_names_its_extra(random_ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:

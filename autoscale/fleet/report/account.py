@@ -109,7 +109,7 @@ def account(ledger: Path | str, question: Question | None = None, options: Engin
             engine=options.name,
             span=span,
             ledger_view=view,
-            devices=extent["devices"],
+            devices=found.devices(),
             total=found.total(),
             by=by,
             days=found.days(),
@@ -128,6 +128,9 @@ class _Found:
     engine: Engine
     rows: Any
     cells: Any
+
+    def devices(self) -> int:
+        return int(self.engine.rows(tables.devices(self.rows))[0]["devices"])
 
     def total(self) -> Sums:
         return Sums.of(self.engine.rows(tables.total(self.cells))[0])

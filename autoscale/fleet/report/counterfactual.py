@@ -10,6 +10,7 @@ the agent choose otherwise (a weak link, a busy processor) may have been good re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 LEAST_SEEN: Final = 30
@@ -74,20 +75,21 @@ def counterfactuals(rows: Iterable[Mapping[str, Any]]) -> list[Counterfactual]:
 def _cells(rows: Iterable[Mapping[str, Any]]) -> dict[Key, dict[str, Tally]]:
     """In the order of their keys, so that no engine's order of rows shows."""
     cells: dict[Key, dict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
+    key_of = itemgetter(*CELL)
     for row in rows:
-        key = tuple(row[name] for name in CELL)
-        cells[key][row["target"]].add(Tally(int(row["inferences"]), int(row["carbon_ng"]), int(row["missed"])))
+        tally = Tally(int(row["inferences"]), int(row["carbon_ng"]), int(row["missed"]))
+        cells[key_of(row)][row["target"]].add(tally)
     return dict(sorted(cells.items()))
 
 
 def _pools(cells: Mapping[Key, Mapping[str, Tally]], place: str) -> dict[Key, Tally]:
     """What queries answered at a place took, by cell and by every coarser grouping."""
     pools: dict[Key, Tally] = defaultdict(Tally)
+    start = f"{place}:"
     for key, targets in cells.items():
-        answered = [tally for target, tally in targets.items() if target.startswith(f"{place}:")]
-        for kept in _COARSER if answered else ():
-            for tally in answered:
-                pools[key[:kept]].add(tally)
+        answered = _merged(tally for target, tally in targets.items() if target.startswith(start))
+        for kept in _COARSER if answered.queries else ():
+            pools[key[:kept]].add(answered)
     return pools
 
 

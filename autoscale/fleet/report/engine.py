@@ -1,12 +1,14 @@
 """What computes a report: DuckDB on this machine, Spark where a fleet outgrows it; the same expressions on both."""
 
 import os
+import re
 import shutil
+import socket
 import tempfile
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -25,6 +27,8 @@ MEMORY: Final = "3GB"
 """What DuckDB may hold before it spills to disk; its buffers come on top."""
 
 _LOOPBACK: Final = "127.0.0.1"
+_ANSWER_S: Final = 5.0
+_MASTER: Final = re.compile(r"local(\[(\*|[1-9]\d*)(,\s*\d+)?\])?|spark://[^\s/:]+:\d+(,[^\s/:]+:\d+)*|yarn|k8s://\S+")
 _PURPOSE: Final = "the fleet's report"
 
 
@@ -100,7 +104,7 @@ class Spark(Engine):
 
     Raises:
         MissingExtra: pyspark or ibis is not installed.
-        InvalidInput: there is no Java, or no session at that master.
+        InvalidInput: what is no master, no Java, or no session at that master.
     """
 
     def __init__(self, options: EngineOptions) -> None:
@@ -110,6 +114,7 @@ class Spark(Engine):
             package("py4j.protocol", "spark").Py4JError,
         )
         ibis = package("ibis", "fleet")
+        _need_master(options.master)
         _need_java()
         builder = session.builder.appName("autoscale fleet report").master(options.master)
         for name, value in _settings(options.master).items():
@@ -118,7 +123,6 @@ class Spark(Engine):
             self._session = builder.getOrCreate()
         except (*self.errors, OSError) as error:
             raise InvalidInput(f"no Spark at '{options.master}': {_first_line(error)}") from error
-        self._session.sparkContext.setLogLevel("ERROR")
         self._connection = ibis.pyspark.connect(self._session)
 
     def read(self, files: Sequence[Path]) -> Any:
@@ -178,11 +182,30 @@ def _settings(master: str) -> dict[str, str]:
         "spark.ui.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.ui.showConsoleProgress": "false",
+        "spark.log.level": "OFF",  # what fails is raised; logged, it is pages of Java's stack
     }
     if master.startswith("local"):
         at_home = {"spark.driver.host": _LOOPBACK, "spark.driver.bindAddress": _LOOPBACK}
         settings |= at_home | {"spark.sql.shuffle.partitions": "4"}
     return settings
+
+
+def _need_master(master: str) -> None:
+    """Spark itself would say so in some pages of Java, and try for a minute where nobody answers."""
+    if not _MASTER.fullmatch(master):
+        allowed = "local, local[2], local[*], spark://host:7077, yarn, k8s://https://host:443"
+        raise InvalidInput(f"master is '{master}'; allowed: as in {allowed}")
+    places = [each.rpartition(":") for each in master.removeprefix("spark://").split(",")]
+    if master.startswith("spark://") and not any(_answers(host, int(port)) for host, _, port in places):
+        raise InvalidInput(f"no Spark at '{master}': nobody answers there")
+
+
+def _answers(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port), _ANSWER_S).close()
+    except (OSError, OverflowError):  # the latter for a port that is none
+        return False
+    return True
 
 
 def _need_java() -> None:
@@ -192,6 +215,6 @@ def _need_java() -> None:
 
 
 def _first_line(error: Exception) -> str:
-    with suppress(IndexError):
-        return str(error).strip().splitlines()[0]
-    return type(error).__name__
+    """What went wrong; of what Java raised the second line, since the first only says that it did."""
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith("An error occurred while calling")]
+    return lines[0].removeprefix(": ") if lines else type(error).__name__
