@@ -2,6 +2,7 @@
 
 A row for each day, device model and pair of regions. ``emissions`` are operational, as CodeCarbon's are: of device,
 network and far machine together; making is left out. ``country`` is the device's, ``cloud_region`` the far machine's.
+``duration`` is that of the day, as far as it is in the span: queries of many devices run beside each other.
 What the ledger does not know stays empty. Columns as in mlco2/codecarbon, ``output_methods/emissions_data.py``.
 """
 
@@ -98,10 +99,12 @@ def _row(row: DayRow, span: Span, country: tuple[str, str]) -> dict[str, object]
 
 
 def _country(places: Places, region: str) -> tuple[str, str]:
-    """Name and ISO 3166-1 alpha-3 code; empty where the region is no country."""
-    try:
-        place = places.find(region)
-    except UnknownName:
-        return "", ""
-    is_country = len(place.code) == _ISO_LETTERS and place.code.isalpha()
-    return (place.name, place.code) if is_country else ("", "")
+    """Name and ISO 3166-1 alpha-3 code of a country or of a zone in one (``US-CAL-CISO``); empty of anything else."""
+    for spelling in (region, region[:2] if region[2:3] == "-" else ""):
+        try:
+            place = places.find(spelling)
+        except UnknownName:
+            continue
+        if len(place.code) == _ISO_LETTERS and place.code.isalpha():
+            return place.name, place.code
+    return "", ""

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
+from autoscale.fleet.notices import notices
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.span import Span, microseconds, when
 from autoscale.fleet.sums import NG_PER_G, Sums, kwh
@@ -86,7 +87,8 @@ def as_impact_manifest(report: Report) -> str:
 
 def _pieces(report: Report) -> Iterator[str]:
     spans = " to ".join(when(each or 0) for each in (report.span.since_us, report.span.until_us))
-    yield _HEAD.format(unit=UNIT, description=json.dumps(f"{report.total.inferences} inferences, {spans}"))
+    told = " ".join((f"{report.total.inferences} inferences, {spans}.", *notices(report)))
+    yield _HEAD.format(unit=UNIT, description=json.dumps(told))
     for device_model, days in _by_model(report).items():
         yield _CHILD.format(name=json.dumps(device_model), unit=UNIT)
         for day, sums in days.items():

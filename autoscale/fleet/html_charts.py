@@ -8,13 +8,13 @@ from typing import Final
 KINDS: Final = {"operational": "operational: electricity used", "embodied": "embodied: making the hardware"}
 """Class of the colour to what it stands for."""
 
-WIDTH: Final = 720
-_LABEL: Final = 168
-_VALUE: Final = 132
-_BAR: Final = 24
-_ROW: Final = 40
+_BAR: Final = 18
+_ROW: Final = 54
 _PLOT: Final = 190
+_TOP: Final = 22
 _AXIS: Final = 28
+_LABELS: Final = 6
+"""Columns that are named, so that their names have room on a phone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,40 +38,37 @@ class Bar:
 
 
 def bars(title: str, description: str, rows: Sequence[Bar]) -> str:
-    """Horizontal bars on one scale, each with its name before and its value behind it."""
+    """Horizontal bars on one scale, each with its name and its value above it."""
     most = max((row.length for row in rows), default=0.0) or 1.0
-    room = WIDTH - _LABEL - _VALUE
     pieces = []
     for number, row in enumerate(rows):
-        top, left = number * _ROW + 4, float(_LABEL)
-        middle = top + _BAR / 2 + 5
-        pieces.append(_text(_LABEL - 12, middle, _short(row.label), "end"))
+        top, left = number * _ROW, 0.0
+        pieces.append(_text(0.0, top + 15, _short(row.label), "start"))
+        pieces.append(_text(100.0, top + 15, row.text, "end", "value"))
         for kind, length in row.segments.items():
-            width = room * length / most
-            pieces.append(_rectangle(left, top, width, _BAR, kind, f"{row.label}: {kind}"))
+            width = 100.0 * length / most
+            pieces.append(_rectangle(left, top + _TOP, width, _BAR, kind, f"{row.label}: {kind}"))
             left += width
-        pieces.append(_text(left + 10, middle, row.text, "start", "value"))
     return _svg(title, description, len(rows) * _ROW, pieces)
 
 
 def columns(title: str, description: str, rows: Sequence[Bar], most_text: str) -> str:
     """Columns over time, with the scale of the highest; labels of some, as many as there is room for."""
     most = max((row.length for row in rows), default=0.0) or 1.0
-    left, room = 8.0, WIDTH - 16.0
-    step = room / max(1, len(rows))
-    every = max(1, -(-len(rows) // 8))
-    pieces = [_line(left, 20, WIDTH - 8, 20, "grid"), _text(left, 14, most_text, "start", "value")]
+    step = 100.0 / max(1, len(rows))
+    every = max(1, -(-len(rows) // _LABELS))
+    pieces = [_line(_TOP, "grid"), _text(0.0, _TOP - 7, most_text, "start", "value")]
     for number, row in enumerate(rows):
-        bottom = float(20 + _PLOT)
+        bottom = float(_TOP + _PLOT)
         for kind, length in row.segments.items():
             height = _PLOT * length / most
             bottom -= height
             tip = f"{row.label}: {row.text}"
-            pieces.append(_rectangle(left + number * step + step * 0.1, bottom, step * 0.8, height, kind, tip))
+            pieces.append(_rectangle(number * step + step * 0.1, bottom, step * 0.8, height, kind, tip))
         if number % every == 0:
-            pieces.append(_text(left + (number + 0.5) * step, 20 + _PLOT + 20, row.label, "middle", "small"))
-    pieces.append(_line(left, 20 + _PLOT, WIDTH - 8, 20 + _PLOT, "axis"))
-    return _svg(title, description, 20 + _PLOT + _AXIS, pieces)
+            pieces.append(_text(number * step + step * 0.1, _TOP + _PLOT + 20, row.label, "start", "small"))
+    pieces.append(_line(_TOP + _PLOT, "axis"))
+    return _svg(title, description, _TOP + _PLOT + _AXIS, pieces)
 
 
 def legend(kinds: Mapping[str, str]) -> str:
@@ -94,24 +91,25 @@ def spoken(rows: Iterable[Bar]) -> str:
 
 
 def _svg(title: str, description: str, height: float, pieces: Sequence[str]) -> str:
+    """As wide as the page, widths in percent: the texts keep their size on a phone."""
     return (
-        f'<svg viewBox="0 0 {WIDTH} {height:g}" role="img" aria-label="{escape(title)}: {escape(description)}">'
+        f'<svg height="{height:g}" role="img" aria-label="{escape(title)}: {escape(description)}">'
         f"<title>{escape(title)}</title><desc>{escape(description)}</desc>{''.join(pieces)}</svg>"
     )
 
 
 def _rectangle(x: float, y: float, width: float, height: float, kind: str, tip: str) -> str:
-    shape = f'x="{x:.2f}" y="{y:.2f}" width="{max(0.0, width):.2f}" height="{max(0.0, height):.2f}"'
+    shape = f'x="{x:.3f}%" y="{y:.2f}" width="{max(0.0, width):.3f}%" height="{max(0.0, height):.2f}"'
     return f'<rect class="{kind}" {shape}><title>{escape(tip)}</title></rect>'
 
 
 def _text(x: float, y: float, text: str, anchor: str, kind: str = "label") -> str:
-    return f'<text class="{kind}" x="{x:.2f}" y="{y:.2f}" text-anchor="{anchor}">{escape(text)}</text>'
+    return f'<text class="{kind}" x="{x:.3f}%" y="{y:g}" text-anchor="{anchor}">{escape(text)}</text>'
 
 
-def _line(x1: float, y1: float, x2: float, y2: float, kind: str) -> str:
-    return f'<line class="{kind}" x1="{x1:g}" y1="{y1:g}" x2="{x2:g}" y2="{y2:g}"/>'
+def _line(y: float, kind: str) -> str:
+    return f'<line class="{kind}" x1="0" y1="{y:g}" x2="100%" y2="{y:g}"/>'
 
 
 def _short(label: str) -> str:
-    return label if len(label) <= 22 else f"{label[:21]}…"
+    return label if len(label) <= 28 else f"{label[:27]}…"

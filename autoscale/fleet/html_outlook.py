@@ -6,6 +6,7 @@ from typing import Any, Final
 from autoscale.fleet.html_charts import KINDS, Bar, bars, figure, legend, spoken
 from autoscale.fleet.html_tables import fleet_table, table
 from autoscale.fleet.html_units import count, energy, mass, percent
+from autoscale.fleet.lifecycle import DAY_US
 from autoscale.fleet.report.account import Report
 
 MOST_NAMES: Final = 200
@@ -46,7 +47,7 @@ def life_cycle(_: Report, figures: Figures) -> str:
     return f"<h2>Life cycle</h2>{table('Inference beside what came before it', ('', 'carbon', 'share'), rows)}"
 
 
-def growth(_: Report, figures: Figures) -> str:
+def growth(report: Report, figures: Figures) -> str:
     """What the fleet would emit if it grew."""
     pieces = []
     for scenario in figures["growth"]:
@@ -65,5 +66,7 @@ def growth(_: Report, figures: Figures) -> str:
         )
         chart = bars(scenario["name"], spoken(rows), rows)
         pieces.append(figure(scenario["name"].capitalize(), "CO₂e a year", chart, legend(KINDS), stated))
-    stated = "<p>Projections, not forecasts: the span made a year long, under stated factors.</p>"
+    days = report.span.duration_us / DAY_US
+    seen = f"{days:.1f} days are" if days >= 1.0 else "what is less than a day is taken for a day and"
+    stated = f"<p>Projections of the queries, not forecasts: {seen} stretched to a year, under stated factors.</p>"
     return f"<h2>If it grows</h2>{stated}{''.join(pieces)}"

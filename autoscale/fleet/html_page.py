@@ -1,6 +1,6 @@
 """The report as one HTML page: headline figures, charts, tables, how each figure is known. No scripts, no links out."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from html import escape
 from importlib.resources import files
 from typing import Any, Final
@@ -14,9 +14,11 @@ from autoscale.fleet.html_tables import (
     table,
     ways_table,
 )
-from autoscale.fleet.html_units import count, energy, mass, percent
+from autoscale.fleet.html_units import count, energy, joules, mass, percent
+from autoscale.fleet.notices import notices
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.as_json import as_json, by_day
+from autoscale.fleet.report.counterfactual import Counterfactual
 from autoscale.fleet.sums import NG_PER_G, Sums
 
 _PAGE: Final = """\
@@ -68,7 +70,7 @@ def _headline(report: Report, figures: Figures) -> str:
         (
             "Energy of all queries",
             energy(sum(total.energy_uj)),
-            f"{energy(sum(total.energy_uj) / total.inferences)} each",
+            f"{joules(sum(total.energy_uj) / total.inferences)} each",
         ),
         (
             "Inferences",
@@ -84,9 +86,15 @@ def _headline(report: Report, figures: Figures) -> str:
     when = f"{_moment(span['since'])} to {_moment(span['until'])} UTC"
     return (
         f'<header><h1>Carbon of a fleet’s inference</h1><p class="soft">{escape(report.ledger)} · {when}</p></header>'
+        f"{_notices(report)}"
         f'<dl class="cards">{listed}</dl>'
         f"<p>{percent(1.0 - embodied)} of it comes from electricity, {percent(embodied)} from making the hardware.</p>"
     )
+
+
+def _notices(report: Report) -> str:
+    listed = "".join(f"<li>{escape(each)}</li>" for each in notices(report))
+    return f'<ul class="notices">{listed}</ul>' if listed else ""
 
 
 def _sources(report: Report, _: Figures) -> str:
@@ -127,13 +135,15 @@ def _over_time(report: Report, _: Figures) -> str:
 def _alternatives(report: Report, figures: Figures) -> str:
     classes = {"actual": "operational", "oracle": "best"}
     rows = [
-        Bar(each.name, {classes.get(each.name, "plain"): float(each.carbon_ng)}, mass(each.carbon_ng))
+        Bar(each.name, {classes.get(each.name, "plain"): float(each.carbon_ng)}, _told(each, report.total.inferences))
         for each in report.ways
+        if each.covered
     ]
     note = (
         "As told by the other queries of the ledger: those of the same network, device model, region and hour that "
-        "went that way. What the ledger cannot tell is left as it went. The oracle takes the target of the lowest mean "
-        "that missed the goal no more often; it is an upper bound."
+        "went that way. Where it has too few of them to tell, a query is left as it went: compare two ways only where "
+        "both are told for most queries. The oracle takes the target of the lowest mean that missed the goal no more "
+        "often, so a way that misses it more often may emit less than the oracle."
     )
     return "".join(
         (
@@ -154,8 +164,10 @@ def _tables(report: Report, _: Figures) -> str:
             dimension_table("By neural network", "neural network", by["network"]),
             dimension_table("By target that answered", "target", by["target"]),
             dimension_table("By device model", "device model", by["device_model"]),
-            dimension_table("By region of the device", "region", by["region"]),
-            dimension_table("By region of the far machine", "region", by["far_region"]),
+            dimension_table("By region of the device", "region", _called(by["region"], "not known")),
+            dimension_table(
+                "By region of the far machine", "region", _called(by["far_region"], "none asked, or not known")
+            ),
             _folded("By hour of the day, UTC", dimension_table("By hour of the day, UTC", "hour", by["hour"], True)),
             _folded("By day, UTC", dimension_table("By day, UTC", "day", by_day(report), True)),
         )
@@ -183,6 +195,15 @@ def _methods(report: Report, figures: Figures) -> str:
         f'<div class="words">{table("How the rows’ figures are known", ("figure", "of the queries"), rows)}</div>'
         f'<p class="note">Computed by {escape(report.engine)}.</p>'
     )
+
+
+def _told(way: Counterfactual, inferences: int) -> str:
+    text = mass(way.carbon_ng)
+    return text if way.covered == inferences else f"{text}, told for {percent(way.covered / inferences)}"
+
+
+def _called(named: Mapping[str, Sums], nameless: str) -> dict[str, Sums]:
+    return {name or nameless: sums for name, sums in named.items()}
 
 
 def _folded(summary: str, content: str) -> str:

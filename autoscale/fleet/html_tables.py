@@ -55,17 +55,8 @@ def split_table(total: Sums) -> str:
 def ways_table(ways: Sequence[Mapping[str, Any]]) -> str:
     """How it went and how it might have."""
     actual = ways[0]["carbon_ng"] or 1
-    rows = [
-        [
-            each["name"],
-            mass(each["carbon_ng"]),
-            _change(each["carbon_ng"] / actual - 1.0),
-            percent(each["missed_fraction"]),
-            percent(each["covered_fraction"]),
-        ]
-        for each in ways
-    ]
-    head = ("", "carbon", "against actual", "missed the goal", "told by the ledger")
+    rows = [[each["name"], *_way(each, actual), percent(each["covered_fraction"])] for each in ways]
+    head = ("", "carbon", "against actual", "missed the goal", "queries it is told for")
     return table("Had the same queries gone another way", head, rows)
 
 
@@ -88,7 +79,7 @@ def fleet_table(parts: Mapping[str, Mapping[str, int]]) -> str:
 
 def _dimension_row(name: str, sums: Sums, whole: int) -> list[str]:
     return [
-        name or "none",
+        name,
         count(sums.inferences),
         energy(sum(sums.energy_uj)),
         mass(sum(sums.operational_ng)),
@@ -98,6 +89,13 @@ def _dimension_row(name: str, sums: Sums, whole: int) -> list[str]:
         mass(sums.total_ng.mid / sums.inferences),
         percent(sums.missed / sums.inferences),
     ]
+
+
+def _way(way: Mapping[str, Any], actual_ng: int) -> tuple[str, str, str]:
+    if not way["covered_fraction"]:
+        return ("not known",) * 3
+    change = _change(way["carbon_ng"] / actual_ng - 1.0)
+    return mass(way["carbon_ng"]), change, percent(way["missed_fraction"])
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -16,10 +16,10 @@ _ENERGIES: Final = (
     (UJ_PER_KWH * 1000, "MWh"),
     (UJ_PER_KWH, "kWh"),
     (UJ_PER_KWH // 1000, "Wh"),
-    (10**6, "J"),
-    (10**3, "mJ"),
-    (1, "µJ"),
+    (UJ_PER_KWH // 10**6, "mWh"),
+    (UJ_PER_KWH // 10**9, "µWh"),
 )
+_OF_A_QUERY: Final = ((10**6, "J"), (10**3, "mJ"), (1, "µJ"))
 
 
 def mass(mass_ng: float) -> str:
@@ -28,8 +28,13 @@ def mass(mass_ng: float) -> str:
 
 
 def energy(energy_uj: float) -> str:
-    """Microjoules."""
-    return _scaled(energy_uj, _ENERGIES, "J")
+    """Microjoules, in watt-hours throughout: a column of joules and watt-hours cannot be compared at a glance."""
+    return _scaled(energy_uj, _ENERGIES, "Wh")
+
+
+def joules(energy_uj: float) -> str:
+    """Microjoules of a single query, in joules."""
+    return _scaled(energy_uj, _OF_A_QUERY, "J")
 
 
 def count(number: float) -> str:
@@ -45,7 +50,13 @@ def count(number: float) -> str:
 
 
 def percent(fraction: float) -> str:
-    """A fraction of the whole."""
+    r"""A fraction of the whole; what is not nothing is not shown as nothing.
+
+    >>> percent(0.125), percent(0.0002), percent(0.0)
+    ('12.5\xa0%', '<0.1\xa0%', '0.0\xa0%')
+    """
+    if 0.0 < fraction < 0.0005:
+        return f"<0.1{_SPACE}%"
     return f"{fraction * 100:.1f}{_SPACE}%"
 
 

@@ -70,35 +70,35 @@ def read_inventory(path: Path) -> tuple[Machine, ...]:
     """
     entries = _toml(path) if path.suffix == ".toml" else _csv(path)
     machines: dict[str, Machine] = {}
-    for number, entry in entries:
+    for where, entry in entries:
         try:
             machine = _machine({name: value for name, value in entry.items() if value not in ("", None)})
         except AutoScaleError as error:
-            raise InvalidInput(f"{path}, machine {number}: {error}") from error
+            raise InvalidInput(f"{path}, {where}: {error}") from error
         if machine.device_id in machines:
-            raise InvalidInput(f"{path}, machine {number}: '{machine.device_id}' is there already; allowed: each once")
+            raise InvalidInput(f"{path}, {where}: '{machine.device_id}' is there already; allowed: each once")
         machines[machine.device_id] = machine
     if not machines:
         raise InvalidInput(f"'{path}' has no machines; allowed: one or more")
     return tuple(machines.values())
 
 
-def _toml(path: Path) -> Iterable[tuple[int, Mapping[str, Any]]]:
+def _toml(path: Path) -> Iterable[tuple[str, Mapping[str, Any]]]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"'{path}' cannot be read as TOML: {error}") from error
-    machines = document.get("machines")
-    if set(document) != {"machines"} or not isinstance(machines, list):
-        raise InvalidInput(f"'{path}' has {sorted(document)}; allowed: tables [[machines]]")
-    return list(enumerate(machines, 1))
+    machines = document.pop("machines", None)
+    if document or not isinstance(machines, list) or not all(isinstance(each, dict) for each in machines):
+        raise InvalidInput(f"'{path}' has {sorted(document) or 'no such tables'}; allowed: tables [[machines]]")
+    return [(f"machine {number}", machine) for number, machine in enumerate(machines, 1)]
 
 
-def _csv(path: Path) -> Iterable[tuple[int, Mapping[str, Any]]]:
+def _csv(path: Path) -> Iterable[tuple[str, Mapping[str, Any]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file, restkey="beyond the last column")
-            return [(table.line_num, {key: _stripped(value) for key, value in row.items()}) for row in table]
+            return [(f"line {table.line_num}", {key: _stripped(value) for key, value in row.items()}) for row in table]
     except (csv.Error, UnicodeDecodeError) as error:
         raise InvalidInput(f"'{path}' cannot be read as CSV: {error}") from error
 

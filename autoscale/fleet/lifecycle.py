@@ -33,8 +33,13 @@ from autoscale.errors import AutoScaleError, InvalidInput, one_of
 from autoscale.fleet.sums import NG_PER_G, Sums
 from autoscale.units import MICRO_PER_UNIT, SECONDS_PER_YEAR
 
+DAY_US: Final = 86_400 * MICRO_PER_UNIT
+
 _PHASE: Final = ("carbon_kg", "energy_kwh", "intensity_g_per_kwh", "pue", "embodied_kg", "region")
 _GROWTH: Final = ("name", "demand_per_year", "energy_per_year", "embodied_per_year", "years", "why")
+INFERENCE: Final = "inference"
+"""What the report itself adds beside the phases."""
+
 _SOURCE: Final = "Wu et al., Sustainable AI, MLSys 2022, arXiv 2111.00364"
 
 
@@ -52,7 +57,7 @@ class Growth:
     """How a fleet grows, each year over the year before.
 
     Raises:
-        InvalidInput: factors that are not above 0, years outside 1 to 30.
+        InvalidInput: a name that is no text, factors that are not above 0, years outside 1 to 30.
     """
 
     name: str
@@ -63,22 +68,26 @@ class Growth:
     why: str = "As given"
 
     def __post_init__(self) -> None:
+        for name in ("name", "why"):
+            if not isinstance(getattr(self, name), str):
+                raise InvalidInput(f"{name} is {getattr(self, name)!r}; allowed: a text")
         for name in ("demand_per_year", "energy_per_year", "embodied_per_year"):
-            if not 0.0 < getattr(self, name) <= 1000.0:
-                raise InvalidInput(f"{name} is {getattr(self, name)}; allowed: above 0, up to 1000")
-        if not isinstance(self.years, int) or not 1 <= self.years <= 30:
-            raise InvalidInput(f"years is {self.years}; allowed: whole years, 1 to 30")
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 < value <= 1000.0:
+                raise InvalidInput(f"{name} is {value!r}; allowed: above 0, up to 1000")
+        if isinstance(self.years, bool) or not isinstance(self.years, int) or not 1 <= self.years <= 30:
+            raise InvalidInput(f"years is {self.years!r}; allowed: whole years, 1 to 30")
 
 
 SCENARIOS: Final = (
     Growth(
-        "efficiency outpaces demand",
+        "demand doubles in three years",
         2.0 ** (1 / 3),
         0.8**2,
         why=f"Inferences a day doubled in 3 years; optimisation saved 20 % of power every 6 months ({_SOURCE})",
     ),
     Growth(
-        "demand outgrows efficiency",
+        "demand grows 2.5 times in 18 months",
         2.5 ** (12 / 18),
         0.8**2,
         why=f"Capacity for inference grew 2.5 times in 18 months; the same optimisation ({_SOURCE})",
@@ -117,7 +126,7 @@ def read_life_cycle(path: Path) -> LifeCycle:
         raise InvalidInput(f"'{path}' cannot be read as TOML: {error}") from error
     try:
         return _life_cycle(document)
-    except (AutoScaleError, TypeError, AttributeError) as error:  # the latter two: a text where a table should be
+    except AutoScaleError as error:
         raise InvalidInput(f"{path}: {error}") from error
 
 
@@ -126,10 +135,11 @@ def projection(queries: Sums, duration_us: int, growth: Growth) -> tuple[Year, .
 
     Args:
         queries: of the report's span.
-        duration_us: of that span; a shorter one than a year is stretched to a year as it is.
+        duration_us: of that span; a shorter one than a year is stretched to a year as it is, but one that is shorter
+            than a day is taken for the whole day: a second's queries do not go on day and night.
         growth: the factors.
     """
-    per_year = SECONDS_PER_YEAR * MICRO_PER_UNIT / duration_us
+    per_year = SECONDS_PER_YEAR * MICRO_PER_UNIT / max(duration_us, DAY_US)
     operational_g = sum(queries.operational_ng) / NG_PER_G * per_year
     embodied_g = sum(queries.embodied_ng) / NG_PER_G * per_year
     return tuple(
@@ -146,12 +156,18 @@ def projection(queries: Sums, duration_us: int, growth: Growth) -> tuple[Year, .
 def _life_cycle(document: Mapping[str, Any]) -> LifeCycle:
     for name in document:
         one_of("table of a life cycle", name, ("phases", "growth"))
-    phases = tuple(_phase(name, entry) for name, entry in document.get("phases", {}).items())
-    growth = tuple(_growth(entry) for entry in document.get("growth", ()))
-    return LifeCycle(phases, growth or SCENARIOS)
+    phases, growth = document.get("phases", {}), document.get("growth", [])
+    if not isinstance(phases, dict) or not all(isinstance(each, dict) for each in phases.values()):
+        raise InvalidInput(f"phases is {phases!r}; allowed: tables [phases.NAME]")
+    if not isinstance(growth, list) or not all(isinstance(each, dict) for each in growth):
+        raise InvalidInput(f"growth is {growth!r}; allowed: tables [[growth]]")
+    found = tuple(_phase(name, entry) for name, entry in phases.items())
+    return LifeCycle(found, tuple(map(_growth, growth)) or SCENARIOS)
 
 
 def _phase(name: str, entry: Mapping[str, Any]) -> Phase:
+    if name == INFERENCE:
+        raise InvalidInput(f"a phase is named '{name}'; allowed: any other name, the ledger tells of that one")
     for key in entry:
         one_of(f"field of the phase '{name}'", key, _PHASE)
     if ("carbon_kg" in entry) == ("energy_kwh" in entry):
@@ -162,7 +178,10 @@ def _phase(name: str, entry: Mapping[str, Any]) -> Phase:
         return Phase(name, number["carbon_kg"] * 1e3, embodied_g)
     intensity = number.get("intensity_g_per_kwh")
     g_per_kwh = _yearly(str(entry.get("region", WORLD))) if intensity is None else intensity
-    return Phase(name, number["energy_kwh"] * number.get("pue", 1.0) * g_per_kwh, embodied_g)
+    pue = number.get("pue", 1.0)
+    if pue < 1.0:
+        raise InvalidInput(f"pue of {name} is {pue}; allowed: 1 or more")
+    return Phase(name, number["energy_kwh"] * pue * g_per_kwh, embodied_g)
 
 
 def _amount(name: str, value: Any) -> float:
@@ -174,6 +193,9 @@ def _amount(name: str, value: Any) -> float:
 def _growth(entry: Mapping[str, Any]) -> Growth:
     for key in entry:
         one_of("field of growth", key, _GROWTH)
+    missing = [key for key in _GROWTH[:3] if key not in entry]
+    if missing:
+        raise InvalidInput(f"{' and '.join(missing)} of growth missing; allowed: {', '.join(_GROWTH)}")
     return Growth(**entry)
 
 

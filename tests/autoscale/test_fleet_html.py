@@ -9,7 +9,7 @@ import pytest
 
 from autoscale.fleet.html_charts import Bar, bars, columns
 from autoscale.fleet.html_page import as_html
-from autoscale.fleet.html_units import digits, mass
+from autoscale.fleet.html_units import digits, energy, joules, mass, percent
 from autoscale.fleet.inventory import read_inventory
 from autoscale.fleet.lifecycle import LifeCycle, Phase
 from autoscale.fleet.report import Question, account
@@ -114,8 +114,9 @@ def test_the_page_tells_what_the_issue_asks(page: str) -> None:
 
 def test_bars_are_as_long_as_their_values() -> None:
     chart = bars("title", "words", [Bar("a", {"device": 1.0, "remote": 1.0}, "2 g"), Bar("b", {"device": 4.0}, "4 g")])
-    widths = [float(attributes["width"] or 0) for tag, attributes in outline(chart).seen if tag == "rect"]
-    assert widths[0] == widths[1] == widths[2] / 4
+    sizes = [str(attributes["width"]) for tag, attributes in outline(chart).seen if tag == "rect"]
+    widths = [float(each.removesuffix("%")) for each in sizes]
+    assert widths[0] == widths[1] == widths[2] / 4 == 25.0
     assert "<rect" not in bars("title", "words", [])
     assert "<rect" in columns("title", "words", [Bar("a", {"device": 0.0}, "0 g")], "0 g")
 
@@ -123,6 +124,21 @@ def test_bars_are_as_long_as_their_values() -> None:
 def test_figures_keep_three_digits() -> None:
     assert [digits(each) for each in (0.1234, 1.234, 12.34, 123.4)] == ["0.123", "1.23", "12.3", "123"]
     assert mass(-5e9) == "−5.00\u00a0g"
+    assert [energy(each) for each in (0, 3.6e6, 5e8, 5e12)] == [
+        "0\u00a0Wh",
+        "1.00\u00a0mWh",
+        "139\u00a0mWh",
+        "1.39\u00a0kWh",
+    ]
+    assert joules(4.03e5) == "403\u00a0mJ"
+    assert [percent(each) for each in (0.0, 1e-9, 0.0006)] == ["0.0\u00a0%", "<0.1\u00a0%", "0.1\u00a0%"]
+
+
+def test_what_the_ledger_cannot_tell_is_not_given_as_a_figure(tmp_path: Path) -> None:
+    few = account(written(tmp_path / "ledger", rows(5, operational_device_ng=10**6)))
+    text = outline(as_html(few)).text
+    assert "not known" in text and "oracle 5.00" not in text
+    assert "less than a day is taken for a day" in text
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here")

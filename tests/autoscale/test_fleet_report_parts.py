@@ -23,7 +23,7 @@ from autoscale.fleet.report.savings import savings
 from autoscale.fleet.span import Span
 from autoscale.fleet.sums import Ends, Parts, Sums
 from autoscale.units import SECONDS_PER_YEAR
-from tests.autoscale.fleet_ledger import random_rows, written
+from tests.autoscale.fleet_ledger import random_rows, rows, written
 
 YEAR_US = round(SECONDS_PER_YEAR * 1e6)
 NOTHING = Sums(0, Parts(0, 0, 0), Parts(0, 0, 0), Parts(0, 0, 0), Ends(0, 0, 0), 0, 0)
@@ -177,6 +177,14 @@ def test_inventories_that_are_wrong_name_line_and_value(tmp_path: Path, text: st
         read_inventory(path)
 
 
+@pytest.mark.parametrize("text", ["machines = 3\n", "machines = ['a']\n", "fleet = 1\n"])
+def test_an_inventory_in_toml_is_of_tables(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "fleet.toml"
+    path.write_text(text)
+    with pytest.raises(InvalidInput, match=r"allowed: tables \[\[machines\]\]"):
+        read_inventory(path)
+
+
 def test_a_life_cycle_is_read_with_its_phases_and_growth(tmp_path: Path) -> None:
     path = tmp_path / "life.toml"
     path.write_text(
@@ -197,6 +205,7 @@ def test_demand_that_outgrows_efficiency_grows_all_the_same() -> None:
     steady = projection(now, YEAR_US, Growth("steady", 2.0, 0.5, years=2))
     assert [(year.operational_g, year.embodied_g) for year in steady] == [(1.0, 1.0), (1.0, 2.0), (1.0, 4.0)]
     assert projection(now, YEAR_US // 2, Growth("half", 2.0, 0.5))[0].operational_g == 2.0
+    assert projection(now, 1, Growth("a microsecond", 2.0, 0.5))[0].operational_g == 365.0
     outgrown = projection(now, YEAR_US, SCENARIOS[1])
     assert all(later.operational_g > year.operational_g for year, later in pairwise(outgrown))
     assert LifeCycle().growth == SCENARIOS
@@ -212,7 +221,14 @@ def test_demand_that_outgrows_efficiency_grows_all_the_same() -> None:
         ('[[growth]]\nname = "x"\ndemand_per_year = 0\nenergy_per_year = 1\n', "demand_per_year is 0"),
         ('[[growth]]\nname = "x"\n', "missing"),
         ('[[growth]]\nname = "x"\ndemand_per_year = 1\nenergy_per_year = 1\nyears = 2.5\n', "years is 2.5"),
-        ("phases = 3\n", "life.toml"),
+        ('[[growth]]\nname = "x"\ndemand_per_year = "2"\nenergy_per_year = 1\n', "demand_per_year is '2'"),
+        ('[[growth]]\nname = "x"\ndemand_per_year = 1\nenergy_per_year = 1\nyears = true\n', "years is True"),
+        ("[[growth]]\nname = 3\ndemand_per_year = 1\nenergy_per_year = 1\n", "name is 3; allowed: a text"),
+        ("[phases.training]\nenergy_kwh = 1\npue = 0.5\n", "pue of training is 0.5; allowed: 1 or more"),
+        ("[phases.inference]\ncarbon_kg = 1\n", "a phase is named 'inference'"),
+        ("growth = 3\n", "growth is 3; allowed: tables"),
+        ("phases = { training = 3 }\n", "allowed: tables"),
+        ("phases = 3\n", "phases is 3; allowed: tables"),
         ("[[[\n", "cannot be read as TOML"),
     ],
 )
@@ -238,9 +254,24 @@ def test_exports_hold_the_same_carbon_as_the_report(tmp_path: Path) -> None:
         "2026-11-01T06:00:00": 64_800.0,
         "2026-11-02T00:00:00": 86_400.0,
     }
+    assert {(row["region"], row["country_iso_code"]) for row in table} == {("FRA", "FRA"), ("DEU", "DEU"), ("", "")}
     manifest = yaml.safe_load(as_impact_manifest(report))
     unit = manifest["initialize"]["plugins"]["sci"]["config"]["functional-unit"]
     inputs = [each for child in manifest["tree"]["children"].values() for each in child["inputs"]]
     assert sum(each[unit] for each in inputs) == report.total.inferences
     assert sum(each["carbon"] for each in inputs) == pytest.approx(report.total.total_ng.mid / 1e9)
     assert all(each["carbon"] == pytest.approx(each["carbon-operational"] + each["carbon-embodied"]) for each in inputs)
+
+
+def test_a_zone_lies_in_its_country_for_codecarbon(tmp_path: Path) -> None:
+    for needed in ("duckdb", "ibis", "pyarrow"):
+        pytest.importorskip(needed)
+    regions = ["US-CAL-CISO", "Guinea-Bissau", "aws:eu-west-1", "nowhere"]
+    report = account(written(tmp_path / "ledger", rows(4, region_device=regions)))
+    table = csv.DictReader(io.StringIO(as_codecarbon(report)))
+    assert {row["region"]: row["country_iso_code"] for row in table} == {
+        "US-CAL-CISO": "USA",
+        "Guinea-Bissau": "GNB",
+        "aws:eu-west-1": "IRL",
+        "nowhere": "",
+    }

@@ -44,7 +44,9 @@ def test_a_collector_receives_joules_and_grams(report: Report) -> None:
     received: list[Any] = []
     with collector(received) as address:
         metrics.push(report, address)
-    [scope] = received[0].resource_metrics[0].scope_metrics
+    [found] = received[0].resource_metrics
+    assert "autoscale-fleet" in [each.value.string_value for each in found.resource.attributes]
+    [scope] = found.scope_metrics
     points = {
         (metric.name, *(each.value.string_value for each in point.attributes)): point.as_double or point.as_int
         for metric in scope.metrics
@@ -55,10 +57,23 @@ def test_a_collector_receives_joules_and_grams(report: Report) -> None:
     carbon = [value for key, value in points.items() if key[0] == "autoscale.fleet.carbon"]
     assert sum(carbon) == pytest.approx(report.total.total_ng.mid / 1e9)
     assert points["autoscale.fleet.sci", "mid"] == pytest.approx(report.total.sci_g.mid)
+    assert all(metric.description for metric in scope.metrics)
     assert {metric.unit for metric in scope.metrics} == {"{inference}", "1", "J", "g"}
 
 
-def test_no_collector_is_an_error_of_the_target(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_environment_names_the_service(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "our-fleet")
+    received: list[Any] = []
+    with collector(received) as address:
+        metrics.push(report, address)
+    attributes = received[0].resource_metrics[0].resource.attributes
+    assert "our-fleet" in [each.value.string_value for each in attributes]
+
+
+def test_no_collector_is_an_error_of_the_target(
+    report: Report, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     monkeypatch.setattr(metrics, "TIMEOUT_S", 0.5)
     with pytest.raises(TargetUnavailable, match="no collector of OTLP"):
         metrics.push(report, "127.0.0.1:1")
+    assert caplog.text == ""

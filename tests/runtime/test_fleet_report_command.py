@@ -60,6 +60,7 @@ def test_json_on_standard_output_is_json_alone(ledger: Path) -> None:
         (("--since", "2026-11-02", "--until", "2026-11-01"), "the span ends at 2026-11-01"),
         (("--engine", "sparc"), "did you mean 'spark'"),
         (("--html", "nowhere/report.html"), "there is no folder 'nowhere'"),
+        (("--csv", "."), "'.' cannot be written: it is a folder"),
     ],
 )
 def test_mistakes_are_one_line(ledger: Path, options: tuple[str, ...], message: str) -> None:
@@ -68,3 +69,15 @@ def test_mistakes_are_one_line(ledger: Path, options: tuple[str, ...], message: 
     assert message in ran.stderr
     assert "Traceback" not in ran.stderr
     assert ran.stdout == ""
+
+
+def test_what_is_left_out_and_who_is_silent_is_said(tmp_path: Path) -> None:
+    ledger = written(tmp_path / "ledger", random_rows(300, 1))
+    gone = sorted((ledger / "records").rglob("*.parquet"))[0]
+    gone.unlink()
+    inventory = tmp_path / "fleet.csv"
+    inventory.write_text("device_id,idle_power_w\ndevice-1,1\n" + "".join(f"ghost-{n},1\n" for n in range(7)))
+    ran = run(ledger, "--inventory", inventory)
+    assert ran.returncode == 0, ran.stderr
+    assert "rows are left out: their files (in all 1) are damaged or gone" in ran.stdout
+    assert "7 devices never reported: ghost-0, ghost-1, ghost-2, ghost-3, ghost-4 and 2 more" in ran.stdout

@@ -98,11 +98,11 @@ def account(ledger: Path | str, question: Question | None = None, options: Engin
     is_wide = needs_wide_sums(files)
     with engine(options) as opened:
         rows = tables.accounted(opened.read(files), question.span, is_wide)
-        extent = opened.rows(tables.extent(rows))[0]
+        found = _Found(opened, rows, opened.keep(tables.cells(rows)))
+        extent = opened.rows(tables.extent(found.cells))[0]
         if extent["first_us"] is None:
             raise InvalidInput(_no_rows(ledger, view, question.span))
         span = question.span.closed(extent["first_us"], extent["last_us"])
-        found = _Found(opened, rows, opened.keep(tables.cells(rows)))
         by, ways = {name: found.by(name) for name in tables.DIMENSIONS}, found.ways()
         return Report(
             ledger=str(ledger),

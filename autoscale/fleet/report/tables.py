@@ -58,8 +58,13 @@ def accounted(ledger: Any, span: Span, is_wide: bool) -> Any:
 
 
 def cells(rows: Any) -> Any:
-    """Sums for every combination of ``DIMENSIONS``; for an engine to keep."""
-    return _grouped(rows, DIMENSIONS, **_sums(rows))
+    """Sums, first and last time for every combination of ``DIMENSIONS``; for an engine to keep."""
+    return _grouped(rows, DIMENSIONS, first_us=rows.time_us.min(), last_us=rows.time_us.max(), **_sums(rows))
+
+
+def extent(cells: Any) -> Any:
+    """One row: the first and last time; none of no rows."""
+    return cells.agg(first_us=cells.first_us.min(), last_us=cells.last_us.max())
 
 
 def total(cells: Any) -> Any:
@@ -93,11 +98,6 @@ def by_device(rows: Any) -> Any:
     )
 
 
-def extent(rows: Any) -> Any:
-    """One row: the first and last time."""
-    return rows.agg(first_us=rows.time_us.min(), last_us=rows.time_us.max())
-
-
 def devices(rows: Any) -> Any:
     """One row: how many devices reported; two steps, which DuckDB does faster than a distinct count."""
     found = rows.select("device_id").distinct()
@@ -109,11 +109,11 @@ def by_method(rows: Any) -> Any:
     return _grouped(rows, ("methods", "intensity_kind"))
 
 
-def _grouped(rows: Any, names: Sequence[str], **sums: Any) -> Any:
+def _grouped(rows: Any, names: Sequence[str], **figures: Any) -> Any:
     """Rows by some columns. Texts that are not known become empty in what comes out, not in every row: DuckDB groups
     by the files' dictionaries as they are, and any change to a text unpacks them.
     """
-    grouped = rows.group_by(*names).agg(inferences=rows.count(), **sums)
+    grouped = rows.group_by(*names).agg(inferences=rows.count(), **figures)
     return grouped.fill_null({name: "" for name in names if name in _OPTIONAL})
 
 

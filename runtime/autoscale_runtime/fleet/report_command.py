@@ -1,8 +1,9 @@
 """``autoscale fleet report``."""
 
 import json
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -10,9 +11,11 @@ from autoscale.errors import InvalidInput
 from autoscale.files import atomic_write
 from autoscale.fleet.inventory import read_inventory
 from autoscale.fleet.lifecycle import LifeCycle, read_life_cycle
+from autoscale.fleet.notices import notices
 from autoscale.fleet.report import EngineOptions, Question, Report, Span, account, as_json
 
 _LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
+_FEW: Final = 5
 _SPAN = "ISO 8601, UTC where it does not say: 2026-11-01, 2026-11-01T12:00+01:00."
 
 
@@ -51,20 +54,23 @@ def report_command(
         LifeCycle() if lifecycle is None else read_life_cycle(lifecycle),
     )
     for path in (json_file, html, csv, manifest):
-        _need_folder(path)
+        _need_place(path)
     report = account(ledger, question, EngineOptions(engine, master))
     _write_all(report, json_file, html, csv, manifest)
+    if json_file is None or str(json_file) != "-":
+        _show(report)
     if otlp:
         from autoscale_runtime.fleet.metrics import push
 
         push(report, otlp)
-    if json_file is None or str(json_file) != "-":
-        _show(report)
 
 
-def _need_folder(path: Path | None) -> None:
+def _need_place(path: Path | None) -> None:
+    """Before the report is computed, which may take minutes."""
     if path is not None and not path.parent.is_dir():
         raise InvalidInput(f"'{path}' cannot be written: there is no folder '{path.parent}'")
+    if path is not None and path.is_dir():
+        raise InvalidInput(f"'{path}' cannot be written: it is a folder")
 
 
 def _write_all(
@@ -94,27 +100,52 @@ def _write(path: Path, text: str) -> None:
 
 def _show(report: Report) -> None:
     from rich.console import Console
-    from rich.table import Table
 
     figures = as_json(report)
-    console = Console()
-    sci = figures["sci_g_per_inference"]
+    console = Console(highlight=False)
+    low, mid, high = (figures["sci_g_per_inference"][end] * 1e3 for end in ("low", "mid", "high"))
     console.print(
-        f"{figures['inferences']:,} inferences of {figures['devices']:,} devices, "
+        f"{figures['inferences']:,} inferences of {_number(figures['devices'], 'device')}, "
         f"{figures['span']['since']} to {figures['span']['until']}"
     )
     console.print(f"{figures['carbon_kg']['total']:.6g} kg CO2e, {sum(figures['energy_kwh'].values()):.6g} kWh")
-    console.print(f"SCI {sci['mid'] * 1e3:.4g} mg an inference ({sci['low'] * 1e3:.4g} to {sci['high'] * 1e3:.4g})")
-    table = Table("kg CO2e", "device", "network", "remote")
-    for kind in ("operational", "embodied"):
-        table.add_row(kind, *(f"{value:.4g}" for value in figures["carbon_kg"][kind].values()))
-    console.print(table)
-    ways = Table("had it gone", "kg CO2e", "missed the goal", "told by the ledger")
-    for way in figures["counterfactuals"]:
-        fractions = (f"{way[key]:.1%}" for key in ("missed_fraction", "covered_fraction"))
-        ways.add_row(way["name"], f"{way['carbon_kg']:.4g}", *fractions)
-    console.print(ways)
+    console.print(f"SCI {mid:.4g} mg CO2e an inference ({low:.4g} to {high:.4g})")
+    console.print(_split(figures["carbon_kg"]), _ways(figures["counterfactuals"]), sep="\n")
     if report.fleet is not None:
         fleet = figures["fleet"]["carbon_kg"]
         parts = ", ".join(f"{name.replace('_', ' ')} {ends['mid']:.4g}" for name, ends in fleet.items())
-        console.print(f"Fleet, kg CO2e: {parts}; {len(report.fleet.silent)} machines never reported")
+        console.print(f"Fleet, kg CO2e: {parts}")
+        console.print(_silent(report.fleet.silent), markup=False)
+    for notice in notices(report):
+        console.print(notice, style="bold yellow", markup=False)
+
+
+def _split(carbon_kg: Mapping[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table("kg CO2e", "device", "network", "remote")
+    for kind in ("operational", "embodied"):
+        table.add_row(kind, *(f"{value:.4g}" for value in carbon_kg[kind].values()))
+    return table
+
+
+def _ways(counterfactuals: Iterable[Mapping[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table("had it gone", "kg CO2e", "missed the goal", "queries it is told for")
+    for way in counterfactuals:
+        is_known = way["covered_fraction"] > 0
+        figures = (f"{way['carbon_kg']:.4g}", f"{way['missed_fraction']:.1%}") if is_known else ("not known",) * 2
+        table.add_row(way["name"], *figures, f"{way['covered_fraction']:.1%}")
+    return table
+
+
+def _silent(names: Sequence[str]) -> str:
+    if not names:
+        return "Every device of the inventory reported"
+    more = f" and {len(names) - _FEW} more, in the JSON" if len(names) > _FEW else ""
+    return f"{_number(len(names), 'device')} never reported: {', '.join(names[:_FEW])}{more}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

@@ -1,0 +1,73 @@
+"""What a reader must know before the figures of a report: what they leave out, and what they rest on."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from autoscale.fleet.report.account import Report
+from autoscale.fleet.sums import kg
+
+ASSUMPTIONS: Final = "assumptions.json"
+"""Beside the rows of a ledger that was simulated; ``{"simulated": true, ...}``."""
+
+_REJECTED: Final = "rejected:"
+_KINDS: Final = ("average", "marginal")
+
+
+def notices(report: Report) -> list[str]:
+    """One sentence for each thing, those first that change most; none where nothing stands in the way."""
+    return [*_origin(report), *_left_out(report), *_mixed(report.methods), *_outside(report)]
+
+
+def _origin(report: Report) -> Iterator[str]:
+    stated = _assumptions(Path(report.ledger) / ASSUMPTIONS)
+    if stated.get("simulated"):
+        yield f"Simulated: no device reported any of this. {ASSUMPTIONS} in the ledger says what was assumed."
+    elif not any("measured" in counts for counts in report.methods.values()):
+        yield "No figure here was measured: all are modelled or defaults."
+    if not stated.get("is_complete", True):
+        yield "The simulation was stopped: its last day lacks devices, whole models of them."
+
+
+def _assumptions(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):  # a collector's ledger has none
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _left_out(report: Report) -> Iterator[str]:
+    view = report.ledger_view
+    if view.damaged:
+        rows = sum(each.rows for each in view.damaged)
+        yield f"{rows:,} rows are left out: their files (in all {len(view.damaged)}) are damaged or gone."
+    rejected = {name.removeprefix(_REJECTED): count for name, count in view.counts.items() if _REJECTED in name}
+    if rejected:
+        reasons = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(rejected.items()))
+        yield f"{sum(rejected.values()):,} rows of the ledger were rejected and are left out: {reasons}."
+    missing = view.counts.get("missing", 0)
+    if missing:
+        yield f"{missing:,} rows never arrived: devices dropped them, or have yet to send them."
+
+
+def _mixed(methods: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
+    counts = methods.get("intensity of the device", {})
+    if all(kind in counts for kind in _KINDS):
+        average, marginal = (counts[kind] for kind in _KINDS)
+        yield (
+            f"Average and marginal intensities are added up: of the device's, {average:,} queries have the one and "
+            f"{marginal:,} the other."
+        )
+
+
+def _outside(report: Report) -> Iterator[str]:
+    fleet = report.fleet
+    if fleet is not None and fleet.unknown:
+        yield f"{fleet.unknown:,} devices reported that the inventory does not have: what they idle is left out."
+    if fleet is not None and fleet.overdrawn_ng:
+        yield (
+            f"Queries carry {kg(fleet.overdrawn_ng):.3g} kg more making than the inventory's machines have for the "
+            "span: a machine is missing there, or its share is too small."
+        )
