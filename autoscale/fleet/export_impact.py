@@ -7,8 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from autoscale.fleet.notices import notices
 from autoscale.fleet.report.account import Report
+from autoscale.fleet.report.notices import notices
 from autoscale.fleet.span import Span, microseconds, when
 from autoscale.fleet.sums import NG_PER_G, Sums, kwh
 from autoscale.units import MICRO_PER_UNIT

@@ -15,10 +15,10 @@ from autoscale.fleet.html_tables import (
     ways_table,
 )
 from autoscale.fleet.html_units import count, energy, joules, mass, percent
-from autoscale.fleet.notices import notices
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.as_json import as_json, by_day
 from autoscale.fleet.report.counterfactual import Counterfactual
+from autoscale.fleet.report.notices import notices
 from autoscale.fleet.sums import NG_PER_G, Sums
 
 _PAGE: Final = """\

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from autoscale.fleet.inventory import read_inventory
-from autoscale.fleet.notices import ASSUMPTIONS, notices
 from autoscale.fleet.report import Question, account
+from autoscale.fleet.report.notices import ASSUMPTIONS, notices
 from tests.autoscale.fleet_ledger import rows, written
 
 for needed in ("duckdb", "ibis", "pyarrow"):
@@ -48,7 +48,13 @@ def test_rows_that_are_left_out_are_counted(tmp_path: Path) -> None:
 def test_average_and_marginal_added_up(tmp_path: Path) -> None:
     ledger = written(tmp_path / "ledger", rows(4, intensity_device_kind=["average", "average", "average", "marginal"]))
     [notice] = told(ledger)
-    assert "3 queries have the one and 1 the other" in notice
+    assert notice.endswith("added up (average: device; marginal: device).")
+
+
+def test_a_server_of_another_kind_than_the_device(tmp_path: Path) -> None:
+    kinds = {"intensity_device_kind": "average", "intensity_remote_kind": "marginal"}
+    [notice] = told(written(tmp_path / "ledger", rows(4, **kinds)))
+    assert notice.endswith("added up (average: device; marginal: remote).")
 
 
 def test_devices_and_making_that_the_inventory_lacks(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from autoscale.units import SECONDS_PER_YEAR
 from tests.autoscale.fleet_ledger import random_rows, rows, written
 
 YEAR_US = round(SECONDS_PER_YEAR * 1e6)
+COSTS = {"device:cpu/int8": 30, "cloud:gpu/fp32": 8}
 NOTHING = Sums(0, Parts(0, 0, 0), Parts(0, 0, 0), Parts(0, 0, 0), Ends(0, 0, 0), 0, 0)
 
 
@@ -72,6 +73,18 @@ def test_an_hour_without_cloud_queries_takes_those_of_other_hours() -> None:
     found = ways(cell("device:cpu/int8", 50, 30), cell("cloud:gpu/fp32", 50, 8, hour=9))
     assert found["all in the cloud"].carbon_ng == 100 * 8
     assert found["all in the cloud"].covered == 100
+
+
+def test_where_an_hour_tells_too_little_the_oracle_looks_at_all_hours() -> None:
+    hours = [cell(target, 20, each_ng, hour=hour) for hour in range(3) for target, each_ng in COSTS.items()]
+    found = ways(*hours)
+    assert (found["oracle"].carbon_ng, found["oracle"].covered) == (120 * 8, 120)
+
+
+def test_rare_misses_are_not_rounded_away_cell_by_cell() -> None:
+    cells = [cell("device:cpu/int8", 20, 30, hour=hour) for hour in range(24)]
+    cells += [cell("cloud:gpu/fp32", 20, 8, missed=hour < 8, hour=hour) for hour in range(24)]
+    assert ways(*cells)["all in the cloud"].missed == 16  # 8 of 480, of twice as many
 
 
 CELLS = st.lists(

@@ -16,7 +16,7 @@ from autoscale.fleet.report.engine import Engine, EngineOptions, engine
 from autoscale.fleet.report.idle import Fleet, Held, whole_fleet
 from autoscale.fleet.report.savings import Saving, savings
 from autoscale.fleet.span import Span, when
-from autoscale.fleet.sums import Sums
+from autoscale.fleet.sums import PARTS, Sums
 from autoscale.fleet.view import LedgerView, read_ledger
 
 _DAY_S: Final = 86_400
@@ -61,7 +61,7 @@ class Report:
         total: of all queries.
         by: dimension to value to sums; ``day`` among the dimensions.
         days: finer sums over time, in the order of time.
-        methods: figure to method to queries; ``intensity`` to ``average`` or ``marginal``.
+        methods: figure to method to queries; ``intensity of the device`` (network, remote) to its kind to queries.
         ways: how it went, and how it might have.
         savings: what changes would save.
         fleet: with what idles; None without an inventory.
@@ -170,10 +170,16 @@ def _methods(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
     methods: dict[str, dict[str, int]] = {}
     for row in rows:
         pairs = [pair.partition("=")[::2] for pair in row["methods"].split(";") if pair]
-        for figure, method in [*pairs, ("intensity of the device", row["intensity_kind"] or "not said")]:
+        for figure, method in [*pairs, *_kinds(row)]:
             counts = methods.setdefault(figure, {})
             counts[method] = counts.get(method, 0) + row["inferences"]
     return {figure: dict(sorted(methods[figure].items())) for figure in sorted(methods)}
+
+
+def _kinds(row: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Of every part that drew electricity; only a device always does, whether or not its kind is known."""
+    device, *others = ((f"intensity of the {part}", row[name]) for part, name in zip(PARTS, tables.KINDS, strict=True))
+    return [(device[0], device[1] or "not said"), *(each for each in others if each[1])]
 
 
 def _files_of(view: LedgerView, span: Span) -> list[Path]:

@@ -7,6 +7,7 @@ from autoscale.carbon.range import Range
 from autoscale.fleet.lifecycle import projection
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.idle import Fleet
+from autoscale.fleet.report.notices import notices
 from autoscale.fleet.span import when
 from autoscale.fleet.sums import NG_PER_G, Ends, Parts, Sums, kg, kwh, sci_g_of
 
@@ -17,9 +18,10 @@ _REJECTED: Final = "rejected:"
 def as_json(report: Report) -> dict[str, Any]:
     """What ``--json`` writes.
 
-    ``inferences``, ``energy_kwh``, ``carbon_kg`` and ``sci_g_per_inference`` are of the queries alone; ``fleet`` adds
-    what waits, where an inventory was given. ``rows`` counts the whole ledger, whatever the span. ``exact`` holds the
-    whole numbers that all is rounded from. ``hour`` is of the day, UTC; a ``far_region`` of "" asked no far machine.
+    ``notices`` says what the figures rest on and leave out. ``inferences``, ``energy_kwh``, ``carbon_kg`` and
+    ``sci_g_per_inference`` are of the queries alone; ``fleet`` adds what waits, where an inventory was given. ``rows``
+    counts the whole ledger, whatever the span. ``exact`` holds the whole numbers that all is rounded from. ``hour`` is
+    of the day, UTC; a ``far_region`` of "" asked no far machine. ``growth`` starts from the span, a day at least.
     """
     total = report.total
     return {
@@ -27,6 +29,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "ledger": report.ledger,
         "engine": report.engine,
         "span": {"since": when(report.span.since_us or 0), "until": when(report.span.until_us or 0)},
+        "notices": notices(report),
         "devices": report.devices,
         "inferences": total.inferences,
         "energy_kwh": _kwh(total.energy_uj),

@@ -1,45 +1,53 @@
 """What the same queries would have emitted elsewhere, as told by the other queries of the ledger.
 
 Queries of one network on one device model, in one region and at one hour of the day are taken to be alike. Where a part
-of them went another way, the mean of that part stands for what all would have emitted. The oracle takes, of the targets
-with ``LEAST_SEEN`` queries or more that missed the goal no more often than the group as a whole, the one of the lowest
-mean. It is an upper bound of what a better policy saves: the lowest of several means is low by luck too, and what made
-the agent choose otherwise (a weak link, a busy processor) may have been good reasons.
+of them went another way, the mean of that part stands for what all would have emitted; where too few did, that of the
+same network and device model at any hour, then in any region, whose grids then speak too. The oracle takes, of the
+targets with ``LEAST_SEEN`` queries or more that missed the goal no more often than all queries beside them, the one of
+the lowest mean. It is an upper bound of what a better policy saves: the lowest of several means is low by luck too, and
+what made the agent choose otherwise (a weak link, a busy processor) may have been good reasons.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from operator import itemgetter
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 LEAST_SEEN: Final = 30
 """Fewer queries tell too little of a mean."""
 
 CELL: Final = ("network", "device_model", "region", "hour")
-_COARSER: Final = (4, 3, 2)
-"""So many dimensions of ``CELL`` are kept, the finest first: without the hour, then without the region."""
+_COARSER: Final = (3, 2)
+"""So many dimensions of ``CELL`` are kept where it tells too little: without the hour, then without the region."""
+
+_MILLION: Final = 1_000_000
 
 Key = tuple[Any, ...]
 
 
 @dataclass(slots=True)
 class Tally:
-    """Queries, their nanograms together, and how many missed the goal."""
+    """Queries, their nanograms together, and how many millionths of a query missed the goal: shares of few count."""
 
     queries: int = 0
     carbon_ng: int = 0
-    missed: int = 0
+    missed_millionths: int = 0
 
     def add(self, other: "Tally") -> None:
         """Take in others."""
         self.queries += other.queries
         self.carbon_ng += other.carbon_ng
-        self.missed += other.missed
+        self.missed_millionths += other.missed_millionths
 
     def scaled(self, queries: int) -> "Tally":
         """As many queries as asked for, each with the mean of these; rounded to whole numbers."""
-        return Tally(queries, _share(self.carbon_ng, queries, self.queries), _share(self.missed, queries, self.queries))
+        carbon_ng, missed = (_share(each, queries, self.queries) for each in (self.carbon_ng, self.missed_millionths))
+        return Tally(queries, carbon_ng, missed)
+
+
+Targets: TypeAlias = dict[str, Tally]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,54 +70,73 @@ class Counterfactual:
 def counterfactuals(rows: Iterable[Mapping[str, Any]]) -> list[Counterfactual]:
     """How it went and three ways it might have gone, from rows of ``tables.by_way`` over ``CELL`` and target."""
     cells = _cells(rows)
-    pools = {place: _pools(cells, place) for place in ("device", "cloud")}
-    went = [_merged(targets.values()) for targets in cells.values()]
-    found = [_total("actual", [(each, True) for each in went])]
-    for name, place in (("all on device", "device"), ("all in the cloud", "cloud")):
-        placed = [_replaced(own, _pooled(pools[place], key)) for key, own in zip(cells, went, strict=True)]
-        found.append(_total(name, placed))
-    best = [_best(own, targets) for own, targets in zip(went, cells.values(), strict=True)]
-    return [*found, _total("oracle", best)]
+    groups = _with_coarser(cells)
+    went = {key: _merged(targets.values()) for key, targets in cells.items()}
+    found = [_total("actual", [(each, True) for each in went.values()])]
+    for name, place in (("all on device", "device:"), ("all in the cloud", "cloud:")):
+        told = _told(groups, partial(_at, place))
+        found.append(_total(name, [_replaced(own, _finest(told, key)) for key, own in went.items()]))
+    best = _told(groups, _cheapest)
+    return [*found, _total("oracle", [_improved(own, _finest(best, key)) for key, own in went.items()])]
 
 
-def _cells(rows: Iterable[Mapping[str, Any]]) -> dict[Key, dict[str, Tally]]:
+def _cells(rows: Iterable[Mapping[str, Any]]) -> dict[Key, Targets]:
     """In the order of their keys, so that no engine's order of rows shows."""
-    cells: dict[Key, dict[str, Tally]] = defaultdict(lambda: defaultdict(Tally))
+    cells: dict[Key, Targets] = defaultdict(lambda: defaultdict(Tally))
     key_of = itemgetter(*CELL)
     for row in rows:
-        tally = Tally(int(row["inferences"]), int(row["carbon_ng"]), int(row["missed"]))
+        tally = Tally(int(row["inferences"]), int(row["carbon_ng"]), int(row["missed"]) * _MILLION)
         cells[key_of(row)][row["target"]].add(tally)
     return dict(sorted(cells.items()))
 
 
-def _pools(cells: Mapping[Key, Mapping[str, Tally]], place: str) -> dict[Key, Tally]:
-    """What queries answered at a place took, by cell and by every coarser grouping."""
-    pools: dict[Key, Tally] = defaultdict(Tally)
-    start = f"{place}:"
-    for key, targets in cells.items():
-        answered = _merged(tally for target, tally in targets.items() if target.startswith(start))
-        for kept in _COARSER if answered.queries else ():
-            pools[key[:kept]].add(answered)
-    return pools
+def _with_coarser(cells: Mapping[Key, Targets]) -> dict[Key, Targets]:
+    """The cells and every coarser grouping of them, by keys that are as much shorter."""
+    groups = finer = dict(cells)
+    for kept in _COARSER:
+        coarser: dict[Key, Targets] = defaultdict(lambda: defaultdict(Tally))
+        for key, targets in finer.items():
+            for target, tally in targets.items():
+                coarser[key[:kept]][target].add(tally)
+        groups, finer = groups | coarser, coarser
+    return groups
 
 
-def _pooled(pools: Mapping[Key, Tally], key: Key) -> Tally | None:
-    """The finest grouping with enough queries."""
-    candidates = (pools.get(key[:kept]) for kept in _COARSER)
-    return next((each for each in candidates if each is not None and each.queries >= LEAST_SEEN), None)
+def _told(groups: Mapping[Key, Targets], choose: Callable[[Targets], Tally | None]) -> dict[Key, Tally]:
+    """What each group tells of a way; those that tell nothing are left out."""
+    found = ((key, choose(targets)) for key, targets in groups.items())
+    return {key: tally for key, tally in found if tally is not None}
+
+
+def _at(place: str, targets: Targets) -> Tally | None:
+    """What enough queries answered at a place took."""
+    answered = _merged(tally for target, tally in targets.items() if target.startswith(place))
+    return answered if answered.queries >= LEAST_SEEN else None
+
+
+def _cheapest(targets: Targets) -> Tally | None:
+    """Of the targets with enough queries that miss no more often than all; where none is as good, all as they went."""
+    seen = [tally for _, tally in sorted(targets.items()) if tally.queries >= LEAST_SEEN]
+    whole = _merged(targets.values())
+    as_good = [
+        each for each in seen if each.missed_millionths * whole.queries <= whole.missed_millionths * each.queries
+    ]
+    return min(as_good, key=lambda each: each.carbon_ng / each.queries, default=whole if seen else None)
+
+
+def _finest(told: Mapping[Key, Tally], key: Key) -> Tally | None:
+    """Of the finest grouping that tells of a cell."""
+    return next((told[key[:kept]] for kept in (len(CELL), *_COARSER) if key[:kept] in told), None)
 
 
 def _replaced(own: Tally, other: Tally | None) -> tuple[Tally, bool]:
     return (own, False) if other is None else (other.scaled(own.queries), True)
 
 
-def _best(own: Tally, targets: Mapping[str, Tally]) -> tuple[Tally, bool]:
-    """The oracle's choice for a cell; what happened, where that was better than any one target."""
-    seen = [tally for _, tally in sorted(targets.items()) if tally.queries >= LEAST_SEEN]
-    as_good = [each for each in seen if each.missed * own.queries <= own.missed * each.queries]
-    placed = [each.scaled(own.queries) for each in as_good]
-    best = min(placed, key=lambda tally: tally.carbon_ng, default=own)
-    return (best if best.carbon_ng < own.carbon_ng else own), bool(seen)
+def _improved(own: Tally, best: Tally | None) -> tuple[Tally, bool]:
+    """What happened stands where it was better than any one target."""
+    placed, is_told = _replaced(own, best)
+    return (placed if placed.carbon_ng < own.carbon_ng else own), is_told
 
 
 def _merged(tallies: Iterable[Tally]) -> Tally:
@@ -122,7 +149,8 @@ def _merged(tallies: Iterable[Tally]) -> Tally:
 def _total(name: str, cells: Iterable[tuple[Tally, bool]]) -> Counterfactual:
     listed = list(cells)
     total = _merged(tally for tally, _ in listed)
-    return Counterfactual(name, total.carbon_ng, total.missed, sum(tally.queries for tally, known in listed if known))
+    covered = sum(tally.queries for tally, known in listed if known)
+    return Counterfactual(name, total.carbon_ng, _share(total.missed_millionths, 1, _MILLION), covered)
 
 
 def _share(amount: int, part: int, whole: int) -> int:

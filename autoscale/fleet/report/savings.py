@@ -98,6 +98,8 @@ def _cleanest_beside(name: str) -> tuple[Place, Place] | None:
 
 
 def _better_policy(ways: Sequence[Counterfactual]) -> Saving:
-    carbon_ng = {each.name: each.carbon_ng for each in ways}
-    method = "against the oracle: an upper bound, see counterfactuals"
-    return Saving("the best target is always chosen", carbon_ng["actual"] - carbon_ng["oracle"], method)
+    way = {each.name: each for each in ways}
+    actual, oracle = way["actual"], way["oracle"]
+    told = f"the ledger tells of {100.0 * oracle.covered / actual.covered:.0f} % of the queries"
+    method = f"against the oracle: an upper bound, see counterfactuals; {told}"
+    return Saving("the best target is always chosen", actual.carbon_ng - oracle.carbon_ng, method)

@@ -16,7 +16,10 @@ DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region"
 """``region`` is where the query was asked, ``far_region`` where the far machine stands (empty: none was asked);
 ``hour`` is that of the day, UTC."""
 
-_OPTIONAL: Final = ("region", "far_region", "methods", "intensity_kind")
+KINDS: Final = tuple(f"intensity_{part}_kind" for part in PARTS)
+"""Whether the carbon intensity of each part is ``average`` or ``marginal``; empty where not known, or not asked."""
+
+_OPTIONAL: Final = ("region", "far_region", "methods", *KINDS)
 
 _HOUR_US: Final = 3_600_000_000
 _DAY_US: Final = 24 * _HOUR_US
@@ -50,7 +53,7 @@ def accounted(ledger: Any, span: Span, is_wide: bool) -> Any:
         region=ledger.region_device,
         far_region=ledger.region_remote,
         methods=ledger.methods,
-        intensity_kind=ledger.intensity_device_kind,
+        **{name: ledger[name] for name in KINDS},
         hour=((time_us % _DAY_US - time_us % _HOUR_US) / _HOUR_US).cast("int64"),
         day=days.cast("int64"),
         missed=ibis.ifelse(ledger.is_late | is_short, 1, 0).cast(kind),
@@ -106,7 +109,7 @@ def devices(rows: Any) -> Any:
 
 def by_method(rows: Any) -> Any:
     """How many queries' figures are known in which way."""
-    return _grouped(rows, ("methods", "intensity_kind"))
+    return _grouped(rows, ("methods", *KINDS))
 
 
 def _grouped(rows: Any, names: Sequence[str], **figures: Any) -> Any:

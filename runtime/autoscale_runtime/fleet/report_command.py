@@ -11,8 +11,8 @@ from autoscale.errors import InvalidInput
 from autoscale.files import atomic_write
 from autoscale.fleet.inventory import read_inventory
 from autoscale.fleet.lifecycle import LifeCycle, read_life_cycle
-from autoscale.fleet.notices import notices
 from autoscale.fleet.report import EngineOptions, Question, Report, Span, account, as_json
+from autoscale.fleet.report.notices import notices
 
 _LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
 _FEW: Final = 5

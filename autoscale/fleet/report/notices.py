@@ -12,6 +12,7 @@ ASSUMPTIONS: Final = "assumptions.json"
 """Beside the rows of a ledger that was simulated; ``{"simulated": true, ...}``."""
 
 _REJECTED: Final = "rejected:"
+_OF: Final = "intensity of the "
 _KINDS: Final = ("average", "marginal")
 
 
@@ -53,13 +54,11 @@ def _left_out(report: Report) -> Iterator[str]:
 
 
 def _mixed(methods: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    counts = methods.get("intensity of the device", {})
-    if all(kind in counts for kind in _KINDS):
-        average, marginal = (counts[kind] for kind in _KINDS)
-        yield (
-            f"Average and marginal intensities are added up: of the device's, {average:,} queries have the one and "
-            f"{marginal:,} the other."
-        )
+    parts = {name.removeprefix(_OF): counts for name, counts in methods.items() if name.startswith(_OF)}
+    named = {kind: [part for part, counts in parts.items() if kind in counts] for kind in _KINDS}
+    if all(named.values()):
+        said = "; ".join(f"{kind}: {', '.join(parts)}" for kind, parts in named.items())
+        yield f"Average and marginal intensities are added up ({said})."
 
 
 def _outside(report: Report) -> Iterator[str]:
