@@ -1,6 +1,6 @@
 """From a query to the fleet's account: a session logs its queries, the log is uploaded, the ledger is reported on.
 
-Run: ``python examples/fleet.py``
+Run: ``python examples/fleet.py``. Needs the extras ``fleet`` (the ledger) and ``prepare`` (to make a network).
 """
 
 import tempfile

@@ -194,5 +194,7 @@ def _no_rows(ledger: Path | str, view: LedgerView, span: Span) -> str:
     rejected = sum(count for name, count in view.counts.items() if name.startswith("rejected:"))
     if accepted == 0:
         return f"the ledger '{ledger}' has no rows yet, and {rejected} rejected; allowed: one accepted row or more"
+    if not view.files:
+        return f"the ledger '{ledger}' has {accepted} rows, but all of its files are damaged or gone"
     since, until = (each if each is None else when(each) for each in (span.since_us, span.until_us))
     return f"the ledger '{ledger}' has {accepted} rows, none from {since or 'its first'} until {until or 'its last'}"

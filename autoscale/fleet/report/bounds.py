@@ -24,7 +24,9 @@ def needs_wide_sums(files: Sequence[Path]) -> bool:
         try:
             metadata = pq.read_metadata(file)
         except arrow().ArrowInvalid as error:
-            raise InvalidInput(f"'{file}' of the ledger cannot be read: {error}") from error
+            raise InvalidInput(
+                f"'{file}' of the ledger cannot be read: {error}; move it away, and its rows are left out and counted"
+            ) from error
         reach += sum(_reach(metadata.row_group(index)) for index in range(metadata.num_row_groups))
     return reach * len(FIGURES) > _MOST
 

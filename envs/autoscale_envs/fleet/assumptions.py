@@ -41,7 +41,11 @@ def assumptions(plan: FleetPlan) -> dict[str, Any]:
             "how far the very device is from its profile (standard deviation of logarithms)",
             usual.hidden_sigma,
         ),
-        "policy": ("learned: has learned for long before the first day, and explores this share", EXPLORED),
+        "policy": (
+            f"learned: for the least {usual.objective} of the device in time, not the least carbon of all; has learned "
+            "for long before the first day, and explores this share",
+            EXPLORED,
+        ),
         "edge": ("no connected edge is near", None),
         "battery": ("what a device draws counts in the hour it is spent, not when it was charged", None),
         "data_centre": ("power usage effectiveness", PUE),

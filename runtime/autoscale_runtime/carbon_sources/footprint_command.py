@@ -46,7 +46,8 @@ class Made:
 def footprint(
     thing: Annotated[str | None, _THING] = None,
     kg: Annotated[
-        float | None, typer.Option(help="Instead of a thing: its embodied emissions, kg CO2e.", show_default=False)
+        float | None,
+        typer.Option(min=0.0, help="Instead of a thing: its embodied emissions, kg CO2e.", show_default=False),
     ] = None,
     lifetime_years: Annotated[
         float | None, typer.Option(help="Expected life; else the thing's own.", show_default=False)
