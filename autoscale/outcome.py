@@ -101,6 +101,8 @@ class Outcome:
         accuracy: of the variant that answered, as a fraction; None where nobody measured it.
         methods: figure (``"latency_s"``, ``"energy_j.device"``, ...) to how it is known.
         ends: how far the carbon may lie from the two figures; None where no range is known.
+        added_carbon_g: gCO2e that would not have been without the query; None where that is all of it. An account
+            attributes to a query its share of a network that runs anyway, which is no reason to decide otherwise.
     """
 
     latency_s: float
@@ -110,6 +112,7 @@ class Outcome:
     accuracy: float | None = None
     methods: Mapping[str, Method] = field(default_factory=dict)
     ends: CarbonEnds | None = None
+    added_carbon_g: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.latency_s < math.inf:
@@ -118,6 +121,8 @@ class Outcome:
             split = getattr(self, name)
             if not (split.device >= 0.0 and split.network >= 0.0 and split.remote >= 0.0 and split.total < math.inf):
                 raise InvalidInput(f"{name} is {split}; allowed: 0 or more, finite")
+        if self.added_carbon_g is not None and not 0.0 <= self.added_carbon_g < math.inf:
+            raise InvalidInput(f"added_carbon_g is {self.added_carbon_g}; allowed: 0 or more, finite, or None")
         if self.accuracy is not None and not 0.0 <= self.accuracy <= 1.0:
             raise InvalidInput(f"accuracy is {self.accuracy}; allowed: a fraction from 0 to 1, or None")
 
@@ -136,7 +141,13 @@ class Outcome:
             self.accuracy,
             {**earlier.methods, **self.methods},
             None if self.ends is earlier.ends is None else self.known_ends() + earlier.known_ends(),
+            self.decisive_carbon_g + earlier.decisive_carbon_g,
         )
+
+    @property
+    def decisive_carbon_g(self) -> float:
+        """What a decision for the least carbon goes by: gCO2e that were added."""
+        return self.carbon_g if self.added_carbon_g is None else self.added_carbon_g
 
     def known_ends(self) -> CarbonEnds:
         """How far the carbon may lie; the figures themselves where no range is known."""
@@ -154,8 +165,8 @@ class Outcome:
     def objective_value(self, goal: Goal) -> float:
         """The quantity the goal minimises: device joules, grams in all, or seconds.
 
-        Energy is the device's own, as in the paper; carbon is everybody's, as in GreenScale.
+        Energy is the device's own, as in the paper; carbon is everybody's, as in GreenScale, as far as it was added.
         """
         if goal.objective == "energy":
             return self.energy_j.device
-        return self.carbon_g if goal.objective == "carbon" else self.latency_s
+        return self.decisive_carbon_g if goal.objective == "carbon" else self.latency_s

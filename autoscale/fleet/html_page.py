@@ -143,7 +143,8 @@ def _alternatives(report: Report, figures: Figures) -> str:
         "As told by the other queries of the ledger: those of the same network, device model, region and hour that "
         "went that way. Where it has too few of them to tell, a query is left as it went: compare two ways only where "
         "both are told for most queries. The oracle takes the target of the lowest mean that missed the goal no more "
-        "often, so a way that misses it more often may emit less than the oracle."
+        "often, so a way that misses it more often may emit less than the oracle. Of a network every query carries its "
+        "share, and less sending does not switch it off."
     )
     return "".join(
         (

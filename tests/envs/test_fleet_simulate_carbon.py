@@ -105,7 +105,7 @@ def test_low_and_high_are_the_ends_of_the_carbon_account(
 
 def account_of(cohort: Cohort, region: Any) -> list[CarbonAccount]:
     """A region's accounts of the hours of the first day."""
-    network = load_network_share(MEDIUM_OF_RADIO[cohort.tables.links[1].radio_name], "marginal")
+    network = load_network_share(MEDIUM_OF_RADIO[cohort.tables.links[1].radio_name], "average")
     phone, server = (device_footprint(each).g_per_s() for each in (cohort.tables.device, load_device(CLOUD)))
     hours_s = [MIDNIGHT_S + 3600.0 * hour for hour in range(24)]
     grids = [[TYPICAL.at(place, time_s) for place in (region.code, region.cloud)] for time_s in hours_s]

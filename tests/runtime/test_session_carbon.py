@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from autoscale.carbon import Electricity, YearlyAverages
+from autoscale.carbon import Electricity, GivenIntensity, YearlyAverages, load_network_share
+from autoscale.carbon.intensity import Kind
 from autoscale.errors import InvalidGoal, UnknownName
+from autoscale.goal import Goal
 from autoscale.observation import Observation
 from autoscale.profiles import load_device
 from autoscale.record import Decision, Record
@@ -90,6 +92,22 @@ def test_a_record_tells_the_grids_it_was_accounted_with_the_servers_by_its_own_w
     ends = outcome.known_ends()
     assert ends.operational_low_g < outcome.carbon_operational_g.total < ends.operational_high_g
     assert ends.embodied_low_g < outcome.carbon_embodied_g.total < ends.embodied_high_g
+
+
+@pytest.mark.parametrize("kind", ["average", "marginal"])
+def test_an_account_has_its_share_of_the_network_and_a_decision_what_it_adds(
+    path: Path, server: Server, kind: Kind
+) -> None:
+    options = replace(QUIET, electricity=Electricity("FR", GivenIntensity(100.0, kind)))
+    with Session(path, remotes={"cloud": server.address}, agent="cloud", options=options) as session:
+        outcome = asked(session).outcome
+    share, added = load_network_share("fixed", kind), load_network_share("fixed", "marginal")
+    moved_bytes = outcome.energy_j.network / share.energy_j_per_byte.mid
+    assert moved_bytes == pytest.approx(round(moved_bytes))
+    assert outcome.carbon_embodied_g.network == pytest.approx(moved_bytes * share.making_g_per_byte.mid)
+    elsewhere_g = outcome.carbon_g - outcome.carbon_operational_g.network - outcome.carbon_embodied_g.network
+    added_g = moved_bytes * (added.energy_j_per_byte.mid * 100.0 / J_PER_KWH + added.making_g_per_byte.mid)
+    assert outcome.objective_value(Goal(objective="carbon")) == pytest.approx(elsewhere_g + added_g)
 
 
 def test_between_devices_in_one_room_there_is_no_network(path: Path, server: Server) -> None:

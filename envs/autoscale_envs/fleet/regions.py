@@ -88,7 +88,7 @@ class Grids:
 
     def __init__(self, tables: Tables, source: IntensitySource) -> None:
         self._source = source
-        self._network = load_network_share(MEDIUM_OF_RADIO[tables.links[1].radio_name], "marginal")
+        self._network = load_network_share(MEDIUM_OF_RADIO[tables.links[1].radio_name], source.kind)
         self._making = tuple(device_footprint(each).g_per_s() for each in (tables.device, load_device(CLOUD)))
         self._grids: dict[int, Grid] = {}
 

@@ -6,6 +6,7 @@ from types import MappingProxyType
 from typing import Final
 
 from autoscale.carbon import CarbonAccount, Machine, device_footprint, load_network_share
+from autoscale.carbon.intensity import KINDS
 from autoscale.carbon.network import MEDIUM_OF_RADIO
 from autoscale.outcome import CarbonEnds, Method, Outcome, Split, worst
 from autoscale.target import Target
@@ -46,7 +47,8 @@ class Transfer:
 class Account:
     """Turns readings and bytes into outcomes.
 
-    What a byte takes of the network is the marginal figure: it is what a decision changes.
+    Of the network an account takes the share that goes with its intensity: the average of all that it draws and was
+    made of, or the marginal of what a byte adds. Decisions go by the latter alone: a network runs anyway.
 
     Attributes:
         table: the power table.
@@ -66,7 +68,8 @@ class Account:
         self._end = meter.end
         self.grid = grid
         self._making = device_footprint(table.profile).g_per_s()
-        self._share = load_network_share(MEDIUM_OF_RADIO[table.radio], "marginal")
+        medium = MEDIUM_OF_RADIO[table.radio]
+        self._shares = {kind: load_network_share(medium, kind) for kind in KINDS}
         self._known: dict[tuple[Method, bool, bool], Mapping[str, Method]] = {}
         self._set_rates(grid.now)
 
@@ -109,6 +112,7 @@ class Account:
             moved_bytes = transfer.network_bytes
         carbon = self._rates()
         spent = carbon.grams(energy_j, latency_s, moved_bytes)
+        added_g = self.added_g(energy_j, latency_s, moved_bytes) if moved_bytes else None
         here = Outcome(
             latency_s,
             Split(energy_j, spent.network_j),
@@ -117,6 +121,7 @@ class Account:
             accuracy,
             self._methods(reading.method, accuracy is not None, moved_bytes > 0),
             carbon.ends(energy_j, latency_s, moved_bytes),
+            added_g,
         )
         return here if said is NOTHING_SAID else _with_said(here, said)
 
@@ -131,10 +136,11 @@ class Account:
             transfer.rssi_dbm,
         )
 
-    def carbon_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0) -> float:
-        """Grams of CO2e of this device and of the network, operational and embodied."""
-        spent = self._rates().grams(energy_j, latency_s, moved_bytes)
-        return spent.operational_g.total + spent.embodied_g.total
+    def added_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0) -> float:
+        """Grams of CO2e that a query adds here and on the network, operational and embodied."""
+        self._rates()
+        operational_g, embodied_g = self._marginal.mid.totals_g(energy_j, latency_s, moved_bytes, 0.0, 0.0)
+        return operational_g + embodied_g
 
     def _rates(self) -> CarbonAccount:
         """Grams by joule, second and byte as the grids are now."""
@@ -144,7 +150,9 @@ class Account:
 
     def _set_rates(self, grids: Grids) -> None:
         device, network = grids.intensities["device"], grids.intensities["network"]
-        self._carbon = CarbonAccount(Machine(device, self._making), self._share, network)
+        here = Machine(device, self._making)
+        self._marginal = CarbonAccount(here, self._shares["marginal"], network)
+        self._carbon = CarbonAccount(here, self._shares[network.kind], network)
         self._known = {}
         self._grids = grids
 
@@ -182,4 +190,5 @@ def _with_said(here: Outcome, said: RemoteCost) -> Outcome:
         carbon_embodied_g=here.carbon_embodied_g + Split(remote=embodied_g),
         methods={**here.methods, **{name: method for name, (value, method) in methods.items() if value is not None}},
         ends=here.known_ends() + ends,
+        added_carbon_g=here.decisive_carbon_g + operational_g + embodied_g,
     )

@@ -58,7 +58,7 @@ class LocalRoute(Route):
         """From the CPU time of the last queries and the contention that the co-runner load implies."""
         latency_s = self._cpu_s / self._threads * self._contention.ratio(observation.cpu_load)
         energy_j = self._account.table.energy_j(latency_s, self._cpu_s, self.target)
-        return Expected(latency_s, energy_j, self._account.carbon_g(energy_j, latency_s))
+        return Expected(latency_s, energy_j, self._account.added_g(energy_j, latency_s))
 
     def run(self, query: Query, observation: Observation, timeout_s: float) -> tuple[list[Array], Outcome]:
         """Run it here; a started kernel is not interrupted, whatever the timeout."""

@@ -72,7 +72,7 @@ class RemoteRoute(Route):
         latency_s = link_s + self._server_s
         energy_j = self._account.table.energy_j(latency_s, 0.0) + self._account.radio_j(transfer, latency_s)
         there_g = (self._server_cost.carbon_operational_g or 0.0) + (self._server_cost.carbon_embodied_g or 0.0)
-        here_g = self._account.carbon_g(energy_j, latency_s, transfer.network_bytes)
+        here_g = self._account.added_g(energy_j, latency_s, transfer.network_bytes)
         return Expected(latency_s, energy_j, here_g + there_g)
 
     def run(self, query: Query, observation: Observation, timeout_s: float) -> tuple[list[Array], Outcome]:
