@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,18 +66,50 @@ def write_parquet(table: Any, path: Path) -> None:
         arrow("parquet").write_table(table, file, row_group_size=ROW_GROUP, **_options(table.schema))
 
 
-def merge_parquet(sources: Sequence[Path], path: Path) -> None:
+def merge_parquet(sources: Sequence[Path], path: Path, rows: int) -> None:
     """Write the rows of several files into one, a row group at a time.
 
     Raises:
-        OSError: the disk is full, or a file cannot be read.
+        OSError: the disk is full, a file cannot be read, or they do not have that many rows; nothing was written.
     """
+    try:
+        with atomic_write(path) as file:
+            merged = _merge(sources, file)
+            if merged != rows:
+                raise OSError(f"{len(sources)} files beside '{path}' have {merged} rows; {rows} were written")
+    except arrow().ArrowException as error:  # some of them are OSErrors, and some are not
+        raise OSError(f"a file beside '{path}' is damaged: {error}") from error
+
+
+def rows_of_rejected(path: Path) -> tuple[Rows, Texts]:
+    """What ``rejected_table_of`` was made of: rejected rows, and why each was.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    try:
+        table = arrow("parquet").ParquetFile(path).read()
+    except arrow().ArrowException as error:
+        raise OSError(f"'{path}' is damaged: {error}") from error
+    texts = {name: _texts_of(table[name]) for name in table.column_names if arrow().types.is_string(table[name].type)}
+    numbers = {name: table[name].to_numpy() for name in table.column_names if name not in texts}
+    reasons = texts.pop("reason")
+    return Rows(numbers, texts), reasons
+
+
+def _texts_of(column: Any) -> Texts:
+    encoded = column.combine_chunks().dictionary_encode()
+    return Texts(encoded.indices.to_numpy(), tuple(encoded.dictionary.to_pylist()))
+
+
+def _merge(sources: Sequence[Path], file: BinaryIO) -> int:
     pq = arrow("parquet")
-    with atomic_write(path) as file:
-        first = pq.ParquetFile(sources[0]).schema_arrow
-        with pq.ParquetWriter(file, first, **_options(first)) as writer:
-            for batch in _groups(sources):
-                writer.write_table(batch, row_group_size=ROW_GROUP)
+    first, rows = pq.ParquetFile(sources[0]).schema_arrow, 0
+    with pq.ParquetWriter(file, first, **_options(first)) as writer:
+        for batch in _groups(sources):
+            writer.write_table(batch, row_group_size=ROW_GROUP)
+            rows += batch.num_rows
+    return rows
 
 
 def _groups(sources: Sequence[Path]) -> Iterator[Any]:

@@ -2,6 +2,7 @@
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -30,8 +31,9 @@ class FolderLock:
             os.close(self._handle)
             held = f"the {what} '{folder}' is in use by process {holder or 'unknown'}"
             raise InvalidInput(f"{held}; allowed: one {holders} for each {what}") from None
-        os.ftruncate(self._handle, 0)
-        os.write(self._handle, f"{os.getpid()}\n".encode())
+        with suppress(OSError):  # on a full disk the lock holds as well, and nobody is told whose it is
+            os.ftruncate(self._handle, 0)
+            os.write(self._handle, f"{os.getpid()}\n".encode())
 
     def close(self) -> None:
         """Let it go; the file stays, since to delete it would let two hold it."""

@@ -5,8 +5,9 @@ An SQLite database, since one of its transactions is what makes a commit: before
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
-from contextlib import closing
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -16,6 +17,7 @@ from autoscale.fleet.log_state import LogState
 
 FILE: Final = "manifest.sqlite"
 VERSION: Final = 1
+_TIER_BITS: Final = 4
 
 _TABLES: Final = """
 CREATE TABLE IF NOT EXISTS files(path TEXT PRIMARY KEY, day TEXT, rows INTEGER, bytes INTEGER, retired_s REAL);
@@ -35,7 +37,7 @@ class Entry:
     Attributes:
         path: from the ledger's folder.
         day: of its rows, as in ``2026-11-21``; empty for what is in quarantine.
-        rows: how many it has.
+        rows: how many it has; for what cannot be read as rows, how many it was counted as.
         bytes: its size.
     """
 
@@ -53,7 +55,7 @@ class Change:
         added: files that count from now on.
         retired: paths of files that do not any more.
         logs: what has arrived of logs.
-        lost: what a log's device says it had to drop, cause to rows.
+        lost: what a log's device says it had to drop, cause to rows; it never falls, so the greatest told counts.
         counts: what to add to the counts.
     """
 
@@ -94,13 +96,20 @@ class Manifest:
             with self._base:
                 self._base.execute("BEGIN IMMEDIATE")
                 self._write(change, now_s)
-        except sqlite3.OperationalError as error:
+        except sqlite3.Error as error:
             raise OSError(f"{error}: {self._path}") from error
 
-    def log(self, key: LogKey) -> LogState:
-        """What has arrived of a log."""
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """What is read inside is of one moment, whatever a collector commits meanwhile."""
+        with self._base:
+            self._base.execute("BEGIN")
+            yield
+
+    def log(self, key: LogKey) -> LogState | None:
+        """What has arrived of a log; None for nothing yet."""
         found = self._base.execute("SELECT high_water, gaps FROM logs WHERE device_id=? AND log_id=?", key).fetchone()
-        return LogState() if found is None else LogState(found[0], tuple(map(tuple, json.loads(found[1]))))
+        return None if found is None else LogState(found[0], tuple(map(tuple, json.loads(found[1]))))
 
     def entries(self, day: str | None = None) -> list[Entry]:
         """The files that count, those in quarantine too; of one day, where it is given."""
@@ -108,6 +117,12 @@ class Manifest:
         if day is None:
             return [Entry(*each) for each in self._base.execute(f"{found} ORDER BY path")]
         return [Entry(*each) for each in self._base.execute(f"{found} AND day=? ORDER BY path", (day,))]
+
+    def crowded_days(self, below_bytes: int, many: int) -> list[str]:
+        """Days with that many files of about one size, below some size."""
+        small = "SELECT day, bytes FROM files WHERE retired_s IS NULL AND day != '' AND bytes < ?"
+        like = Counter((day, tier(size)) for day, size in self._base.execute(small, (below_bytes,)))
+        return sorted({day for (day, _), count in like.items() if count >= many})
 
     def retired(self, before_s: float) -> list[str]:
         """Paths of files that were retired before some time."""
@@ -128,7 +143,8 @@ class Manifest:
     def counts(self) -> dict[str, int]:
         """What was counted, and ``missing``: rows that devices numbered and that never came."""
         (missing,) = self._base.execute("SELECT coalesce(sum(missing), 0) FROM logs").fetchone()
-        return {**dict(self._base.execute("SELECT name, number FROM counts ORDER BY name")), "missing": missing}
+        told = "SELECT name, number FROM counts WHERE number != 0 OR name = 'accepted' ORDER BY name"
+        return {**dict(self._base.execute(told)), "missing": missing}
 
     def lost(self) -> dict[str, int]:
         """Cause to rows that devices say they had to drop."""
@@ -153,10 +169,27 @@ class Manifest:
             " high_water=excluded.high_water, gaps=excluded.gaps, missing=excluded.missing",
             logs,
         )
-        lost = [(json.dumps(dict(causes)), *key) for key, causes in change.lost.items()]
+        lost = [(json.dumps(self._most_lost(key, causes)), *key) for key, causes in change.lost.items() if causes]
         run("UPDATE logs SET lost=? WHERE device_id=? AND log_id=?", lost)
         counts = list(change.counts.items())
         run("INSERT INTO counts VALUES(?, ?) ON CONFLICT DO UPDATE SET number=number+excluded.number", counts)
+
+    def _most_lost(self, key: LogKey, causes: Mapping[str, int]) -> dict[str, int]:
+        """What is known of a log's losses, and the news: a batch that is sent late or again tells old ones."""
+        (told,) = self._base.execute("SELECT lost FROM logs WHERE device_id=? AND log_id=?", key).fetchone()
+        known: dict[str, int] = json.loads(told)
+        return known | {cause: max(rows, known.get(cause, 0)) for cause, rows in causes.items()}
+
+
+def tier(size: int) -> int:
+    """Files of one tier are of about one size: merged with their like, each byte is written a few times, not often."""
+    return size.bit_length() // _TIER_BITS
+
+
+def is_whole(folder: Path, entry: Entry) -> bool:
+    """Whether a file is there and as long as it was."""
+    path = folder / entry.path
+    return path.is_file() and path.stat().st_size == entry.bytes
 
 
 def read_manifest(folder: Path) -> tuple[list[Entry], dict[str, int], dict[str, int]]:
@@ -167,5 +200,5 @@ def read_manifest(folder: Path) -> tuple[list[Entry], dict[str, int], dict[str, 
     """
     if not (folder / FILE).is_file():
         raise InvalidInput(f"'{folder}' is no ledger: it has no {FILE}")
-    with closing(Manifest(folder)) as manifest:
+    with closing(Manifest(folder)) as manifest, manifest.still():
         return manifest.entries(), manifest.counts(), manifest.lost()

@@ -36,9 +36,13 @@ class Texts:
         return Texts(self.codes[which], self.words)
 
     def trimmed(self) -> "Texts":
-        """The same without the words that no row uses."""
+        """The same without the words that no row uses, each of the others once."""
         used, codes = np.unique(self.codes, return_inverse=True)
-        return Texts(codes.astype(np.int32), tuple(self.words[each] for each in used))
+        words = [self.words[each] for each in used]
+        at = {word: i for i, word in enumerate(dict.fromkeys(words))}
+        if len(at) < len(words):
+            codes = np.array([at[word] for word in words])[codes]
+        return Texts(codes.astype(np.int32), tuple(at))
 
 
 @dataclass(frozen=True, slots=True)

@@ -82,7 +82,7 @@ COLUMNS: Final = (
     Column("schema", "int32", "", "version of this table that the row was written by"),
     Column("device_id", "text", "", "random name of one installation on one device"),
     Column("log_id", "text", "", "random name of the device's log; with device_id and sequence, a row's key"),
-    Column("sequence", "int64", "", "number of the row in its log, from 0; the order of rows, whatever the clock said"),
+    Column("sequence", "int64", "", "number of the row in its log; the order, whatever the clock said", most=2**40),
     Column("session_id", "text", "", "random name of one run of the app"),
     Column("time_us", "int64", "µs", "when the query came, since 1970-01-01 UTC, by the device's clock"),
     Column("app_version", "text", "", "version of the app that asked", optional=True),

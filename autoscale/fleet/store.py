@@ -7,6 +7,8 @@
     LEDGER/quarantine/<name>.parquet                rejected rows with their reason
     LEDGER/quarantine/<sha256>.batch                what could not be read as rows, as it came
 
+The rows of all quarantine's files, as the manifest tells them, sum to the counts ``rejected:<reason>``.
+
 A commit writes files beside their place, syncs and renames them, then names them in the manifest in one transaction,
 together with what has arrived of every log. A crash before that leaves files that do not count and that the next
 opening removes; the devices, which had no answer, send again.
@@ -26,10 +28,11 @@ from typing import Final, Self
 
 import numpy as np
 
+from autoscale.errors import InvalidInput
 from autoscale.files import atomic_write
 from autoscale.fleet.arrow import arrow, merge_parquet, rejected_table_of, table_of, write_parquet
 from autoscale.fleet.lock import FolderLock
-from autoscale.fleet.manifest import Change, Entry, Manifest
+from autoscale.fleet.manifest import FILE, Change, Entry, Manifest, is_whole, tier
 from autoscale.fleet.rows import Rows, Texts
 from autoscale.fleet.validation import REASONS, Reasons
 
@@ -38,9 +41,11 @@ GRACE_S: Final = 3600.0
 
 SMALL_BYTES: Final = 64 << 20
 MANY: Final = 16
-"""So many files smaller than that of one day are worth merging."""
+"""So many files of one day, smaller than that and of about one size, are worth merging."""
 
 _US_PER_DAY: Final = 86_400_000_000
+_FOLDERS: Final = ("records", "quarantine")
+_SUFFIXES: Final = (".parquet", ".batch", ".part")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +55,13 @@ class Intake:
     Attributes:
         rows: of any days.
         reasons: why each is rejected, as ``judge`` tells it; None for all accepted.
-        unreadable: sha256 to bytes of what could not be read as rows.
+        unreadable: sha256 to what could not be read as rows, and as how many it is counted.
         change: what else becomes true with them.
     """
 
     rows: Rows
     reasons: Reasons | None = None
-    unreadable: Mapping[str, bytes] = field(default_factory=dict)
+    unreadable: Mapping[str, tuple[bytes, int]] = field(default_factory=dict)
     change: Change = field(default_factory=Change)
 
 
@@ -64,17 +69,22 @@ class Ledger:
     """A ledger open for writing, by one process at a time; a context manager.
 
     Raises:
-        InvalidInput: another process writes it, or it is of a later version.
+        InvalidInput: another process writes it, it is of a later version, it lost its manifest, or it is no folder.
         MissingExtra: pyarrow is not installed.
+        OSError: it cannot be written.
     """
 
     def __init__(self, folder: Path | str) -> None:
         arrow("parquet")
         self.folder = Path(folder)
-        for name in ("records", "quarantine"):
+        self._unmergeable: set[str] = set()
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InvalidInput(f"'{self.folder}' is a file; allowed: a folder, which is made where there is none")
+        for name in _FOLDERS:
             (self.folder / name).mkdir(parents=True, exist_ok=True)
         self._lock = FolderLock(self.folder, "ledger", "collector")
         try:
+            self._check_manifest()
             self.manifest = Manifest(self.folder)
             self._clean()
         except BaseException:
@@ -94,8 +104,8 @@ class Ledger:
                 accepted = intake.rows.take(intake.reasons < 0) if bool(np.any(intake.reasons >= 0)) else intake.rows
                 self._write_rejected(intake.rows, intake.reasons, added)
             self._write_days(accepted, added)
-            for name, content in intake.unreadable.items():
-                self._write_unreadable(name, content, added)
+            for name, (content, told_rows) in intake.unreadable.items():
+                self._write_unreadable(name, content, told_rows, added)
             counts = {**intake.change.counts, "accepted": len(accepted)}
             self.manifest.commit(replace(intake.change, added=tuple(added), counts=counts), time.time())
 
@@ -112,23 +122,26 @@ class Ledger:
         return self.manifest.has(_unreadable_path(name))
 
     def crowded_days(self) -> list[str]:
-        """Days with so many small files that merging them helps who reads."""
-        small = Counter(each.day for each in self.manifest.entries() if each.day and each.bytes < SMALL_BYTES)
-        return sorted(day for day, count in small.items() if count >= MANY)
+        """Days with so many small files of about one size that merging them helps who reads."""
+        days = self.manifest.crowded_days(SMALL_BYTES, MANY)
+        return [each for each in days if each not in self._unmergeable]
 
     def compact(self, day: str) -> None:
-        """Merge the small files of a day into one; the old ones go after ``GRACE_S``.
+        """Merge the small files of a day into one; the old ones go after ``GRACE_S``, damaged ones stay as they are.
 
         Raises:
-            OSError: the disk is full or fails; nothing has changed.
+            OSError: the disk is full or fails, or a file is damaged inside; nothing has changed, and the day is left
+                alone from now on.
         """
-        small = [each for each in self.manifest.entries(day) if each.bytes < SMALL_BYTES]
+        small = self._like(day)
         if len(small) < 2:
+            self._unmergeable.add(day)
             return
         with self._written() as added:
             path = self._new(self._day_folder(day))
-            merge_parquet([self.folder / each.path for each in small], path)
-            self._add(added, path, day, sum(each.rows for each in small))
+            rows = sum(each.rows for each in small)
+            self._merge([self.folder / each.path for each in small], path, rows, day)
+            self._add(added, path, day, rows)
             retired = tuple(each.path for each in small)
             self.manifest.commit(Change(added=tuple(added), retired=retired), time.time())
         self._remove(self.manifest.retired(time.time() - GRACE_S))
@@ -176,11 +189,26 @@ class Ledger:
             write_parquet(rejected_table_of(rows.take(is_rejected), texts), path)
             self._add(added, path, "", len(texts.codes))
 
-    def _write_unreadable(self, name: str, content: bytes, added: list[Entry]) -> None:
+    def _write_unreadable(self, name: str, content: bytes, told_rows: int, added: list[Entry]) -> None:
         path = self.folder / _unreadable_path(name)
         with atomic_write(path) as file:
             file.write(content)
-        self._add(added, path, "", 0)
+        self._add(added, path, "", told_rows)
+
+    def _like(self, day: str) -> list[Entry]:
+        """Whole files of a day to merge: the small ones up to the largest tier that is crowded."""
+        small = [each for each in self.manifest.entries(day) if each.bytes < SMALL_BYTES]
+        small = [each for each in small if is_whole(self.folder, each)]
+        counts = Counter(tier(each.bytes) for each in small)
+        most = max((each for each, count in counts.items() if count >= MANY), default=-1)
+        return [each for each in small if tier(each.bytes) <= most]
+
+    def _merge(self, sources: list[Path], path: Path, rows: int, day: str) -> None:
+        try:
+            merge_parquet(sources, path, rows)
+        except OSError:
+            self._unmergeable.add(day)
+            raise
 
     def _day_folder(self, day: str) -> Path:
         folder = self.folder / "records" / f"day={day}"
@@ -199,10 +227,23 @@ class Ledger:
     def _clean(self) -> None:
         """Remove what a crash left over: files that no manifest names, whole or half-written."""
         known = self.manifest.known()
-        here = (path for name in ("records", "quarantine") for path in (self.folder / name).rglob("*"))
-        left_over = [path.relative_to(self.folder).as_posix() for path in here if path.is_file()]
-        self._remove(each for each in left_over if each not in known)
+        here = [path.relative_to(self.folder).as_posix() for path in self._files()]
+        self._remove(each for each in here if each not in known)
         self._remove(self.manifest.retired(time.time() - GRACE_S))
+
+    def _files(self) -> list[Path]:
+        """Whatever is of a kind that a ledger writes; all else is somebody's own."""
+        here = (path for name in _FOLDERS for path in (self.folder / name).rglob("*"))
+        return [path for path in here if path.suffix in _SUFFIXES and path.is_file()]
+
+    def _check_manifest(self) -> None:
+        """Without its manifest a ledger's files would all be leftovers."""
+        path = self.folder / FILE
+        if not (path.is_file() and path.stat().st_size) and self._files():
+            raise InvalidInput(
+                f"'{self.folder}' has files in {' or '.join(_FOLDERS)} but no {FILE}, which says what they are; "
+                "allowed: a ledger with its manifest (bring it back), or a new folder"
+            )
 
     def _remove(self, paths: Iterable[str]) -> None:
         removed = list(paths)

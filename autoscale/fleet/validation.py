@@ -18,6 +18,7 @@ REASONS: Final = (
     "future_dated",
     "past_dated",
     "unknown_device",
+    "unknown_profile",
     "unknown_region",
     "unknown_word",
 )
@@ -82,9 +83,10 @@ def _judge_numbers(rows: Rows, reject: Callable[[Mask, str], None]) -> None:
 
 
 def _judge_of(column: Column, rules: Rules) -> tuple[str, Callable[[str], bool]]:
-    known = {"device_id": rules.devices, "device_model": rules.device_models}.get(column.name)
-    if known is not None:
-        return "unknown_device", known.__contains__
+    if column.name == "device_id" and rules.devices is not None:
+        return "unknown_device", rules.devices.__contains__
+    if column.name == "device_model" and rules.device_models is not None:
+        return "unknown_profile", rules.device_models.__contains__
     is_region = rules.is_region
     if column.name.startswith("region_") and is_region is not None:
         return "unknown_region", lambda word: not word or is_region(word)

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoscale.fleet.manifest import Entry, read_manifest
+from autoscale.fleet.manifest import Entry, is_whole, read_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +14,9 @@ class LedgerView:
         files: Parquet files of the accepted rows, and only they: never glob the folder, where a file that a crash or
             a compaction left over would count twice.
         damaged: files that should be there, and are missing or of another size, with the rows they held.
-        counts: ``accepted``, ``duplicate``, ``reordered``, ``missing`` and ``rejected:<reason>``.
+        counts: ``accepted``, ``duplicate``, ``reordered``, ``rejected:<reason>``, and ``missing``: rows that devices
+            numbered and that never came, most of which ``lost`` explains. What a simulator wrote was never sent by
+            anybody, so nothing of it can be missing.
         lost: cause to rows that devices say they had to drop before they could send them.
     """
 
@@ -32,11 +34,7 @@ def read_ledger(folder: Path | str) -> LedgerView:
     """
     folder = Path(folder)
     entries, counts, lost = read_manifest(folder)
-    damaged = tuple(each for each in entries if _size(folder / each.path) != each.bytes)
+    damaged = tuple(each for each in entries if not is_whole(folder, each))
     gone = {each.path for each in damaged}
     files = tuple(folder / each.path for each in entries if each.day and each.path not in gone)
     return LedgerView(files, damaged, counts, lost)
-
-
-def _size(path: Path) -> int:
-    return path.stat().st_size if path.is_file() else -1

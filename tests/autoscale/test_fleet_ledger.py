@@ -73,7 +73,7 @@ def test_rows_lie_by_day_with_the_columns_of_the_schema(ledger: Ledger) -> None:
 def test_rejected_rows_are_kept_as_they_came_with_their_reason(ledger: Ledger) -> None:
     given = joined([rows(2), rows(1, probability_ppb=2**40), rows(1, energy_network_uj=-(2**63))])
     reasons = judge(given, Rules(), NOW_US)
-    ledger.commit(Intake(given, reasons, {"ab": b"junk"}, Change(counts={"rejected:negative": 1})))
+    ledger.commit(Intake(given, reasons, {"ab": (b"junk", 1)}, Change(counts={"rejected:negative": 1})))
     view = read_ledger(ledger.folder)
     assert view.counts == {"accepted": 2, "rejected:negative": 1, "missing": 0}
     [kept] = (ledger.folder / "quarantine").glob("*.parquet")
@@ -92,7 +92,7 @@ def test_what_has_arrived_is_remembered_with_the_rows(ledger: Ledger) -> None:
     ledger.close()
     with Ledger(ledger.folder) as again:
         assert again.manifest.log(("d", "l")) == LogState(9, ((5, 5),))
-        assert again.manifest.log(("d", "other")) == LogState()
+        assert again.manifest.log(("d", "other")) is None
     view = read_ledger(ledger.folder)
     assert (view.counts["missing"], view.lost) == (1, {"space": 4})
 
@@ -127,6 +127,81 @@ def test_a_damaged_file_is_named_and_not_read(ledger: Ledger) -> None:
     view = read_ledger(ledger.folder)
     assert [(each.path, each.rows) for each in view.damaged] == [(first.relative_to(ledger.folder).as_posix(), 3)]
     assert view.files == (second,)
+
+
+def test_a_ledger_without_its_manifest_is_refused_and_nothing_is_removed(ledger: Ledger) -> None:
+    ledger.write(rows())
+    ledger.close()
+    manifest = ledger.folder / "manifest.sqlite"
+    kept = manifest.read_bytes()
+    for content in (None, b""):
+        manifest.unlink() if content is None else manifest.write_bytes(content)
+        with pytest.raises(InvalidInput, match=r"has files in records or quarantine but no manifest\.sqlite"):
+            Ledger(ledger.folder)
+    manifest.write_bytes(kept)
+    with Ledger(ledger.folder):
+        assert total(ledger.folder) == 3
+
+
+def test_what_is_not_the_ledgers_stays(tmp_path: Path) -> None:
+    (tmp_path / "records").mkdir()
+    mine = tmp_path / "records" / "thesis.docx"
+    mine.write_text("mine")
+    for _ in range(2):
+        with Ledger(tmp_path) as ledger:
+            ledger.write(rows())
+    assert mine.read_text() == "mine"
+    with pytest.raises(InvalidInput, match="is a file; allowed: a folder"):
+        Ledger(mine)
+
+
+def test_a_late_batch_takes_no_loss_back(ledger: Ledger) -> None:
+    for lost in ({"space": 4}, {"space": 9, "torn": 1}, {"space": 4}, {}):
+        ledger.commit(Intake(rows(), change=Change(logs={("d", "l"): LogState(2)}, lost={("d", "l"): lost})))
+    assert read_ledger(ledger.folder).lost == {"space": 9, "torn": 1}
+
+
+@pytest.mark.parametrize("damage", ["cut", "gone", "inside"])
+def test_damaged_files_do_not_spoil_a_merge(ledger: Ledger, damage: str) -> None:
+    for number in range(MANY + 1):
+        ledger.write(rows(2, sequence=np.array([0, 1]) + 2 * number))
+    path = read_ledger(ledger.folder).files[3]
+    content = path.read_bytes()
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(content[:-9] if damage == "cut" else content[:-30] + b"\xff" * 30)
+    if damage == "inside":
+        with pytest.raises(OSError, match="is damaged"):
+            ledger.compact("2026-11-18")
+        assert ledger.crowded_days() == []
+        assert len(read_ledger(ledger.folder).files) == MANY + 1
+    else:
+        ledger.compact("2026-11-18")
+        view = read_ledger(ledger.folder)
+        assert [each.rows for each in view.damaged] == [2]
+        assert (len(view.files), total(ledger.folder)) == (1, 2 * MANY)
+
+
+def test_a_merge_that_would_change_the_count_is_none(ledger: Ledger) -> None:
+    for _ in range(MANY):
+        ledger.write(rows(2))
+    rewrite(ledger.folder, "UPDATE files SET rows = 3 WHERE path = (SELECT min(path) FROM files)")
+    with pytest.raises(OSError, match="have 32 rows; 33 were written"):
+        ledger.compact("2026-11-18")
+    assert len(read_ledger(ledger.folder).files) == MANY
+
+
+def test_files_are_merged_with_their_like(ledger: Ledger) -> None:
+    many = np.random.default_rng(0).integers(1, 2**40, 30_000)
+    ledger.write(rows(len(many), latency_us=many))
+    [large] = read_ledger(ledger.folder).files
+    for _ in range(MANY):
+        ledger.write(rows(2))
+    ledger.compact("2026-11-18")
+    files = read_ledger(ledger.folder).files
+    assert len(files) == 2
+    assert large in files
 
 
 def test_a_full_disk_changes_nothing(ledger: Ledger) -> None:

@@ -138,7 +138,7 @@ def test_a_good_row_is_accepted_as_a_record_makes_it() -> None:
         ({"time_us": NOW_US + 3_601_000_000}, "future_dated"),
         ({"time_us": FIRST_TIME_US - 1}, "past_dated"),
         ({"device_id": "stranger"}, "unknown_device"),
-        ({"device_model": "toaster"}, "unknown_device"),
+        ({"device_model": "toaster"}, "unknown_profile"),
         ({"region_device": "Atlantis"}, "unknown_region"),
         ({"place": "moon"}, "unknown_word"),
         ({"model": ""}, "unknown_word"),

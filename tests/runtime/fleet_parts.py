@@ -2,11 +2,12 @@
 
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import grpc
 import numpy as np
 
 from autoscale.fleet import read_ledger
@@ -16,7 +17,9 @@ from autoscale.observation import Observation
 from autoscale.outcome import Method, Outcome, Split
 from autoscale.record import Attempt, Decision, Record
 from autoscale.target import Target
+from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet.segment import read_segment
+from autoscale_runtime.fleet.wire import batch_of
 from autoscale_runtime.fleet.writer import LedgerWriter
 
 TARGET = Target("device", "cpu", "int8", threads=2)
@@ -75,3 +78,27 @@ def files_up_to(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def send(address: str, *batches: pb.Batch | bytes) -> list[pb.Receipt]:
+    """What a collector answers, as a client that knows the protocol alone."""
+    with grpc.insecure_channel(address) as channel:
+        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/autoscale.fleet.FleetCollector/Upload")
+        raw = [each if isinstance(each, bytes) else each.SerializeToString() for each in batches]
+        return [pb.Receipt.FromString(call(each, timeout=30)) for each in raw]
+
+
+def with_numbers(rows: Rows, **changed: Any) -> pb.Batch:
+    """A batch with other numbers in some columns."""
+    numbers = {name: np.full(len(rows), values) for name, values in changed.items()}
+    return batch_of(Rows({**rows.numbers, **numbers}, rows.texts), "device", "log", {})
+
+
+def until(condition: Callable[[], object]) -> bool:
+    """Wait for something, 20 seconds at most; whether it came."""
+    end_s = time.monotonic() + 20.0
+    while not condition():
+        if time.monotonic() > end_s:
+            return False
+        time.sleep(0.02)
+    return True

@@ -1,27 +1,23 @@
 """From devices to the ledger over gRPC: once each, whatever is sent."""
 
+import shutil
 import struct
-import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import grpc
 import numpy as np
 import pytest
 
 from autoscale.errors import DeadlineExceeded, InvalidInput, PortInUse, TargetUnavailable
 from autoscale.fleet import Rows, read_ledger
 from autoscale.fleet.schema import NOT_A_NUMBER
-from autoscale.fleet.store import MANY
 from autoscale.fleet.validation import Rules
-from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet import LedgerWriter, Uploader
 from autoscale_runtime.fleet.segment import frame
 from autoscale_runtime.fleet.uploader import Uploaded, UploadOptions
-from autoscale_runtime.fleet.wire import batch_of, read_batch, rows_of
-from tests.runtime.fleet_parts import files_up_to, keys, logged, record, rows_of_log
+from autoscale_runtime.fleet.wire import MOST_ROWS, batch_of, read_batch, rows_of
+from tests.runtime.fleet_parts import files_up_to, keys, logged, record, rows_of_log, until
 
 pytest.importorskip("pyarrow")
 
@@ -47,18 +43,6 @@ def rows(tmp_path: Path) -> Rows:
 def upload(folder: Path, collector: Collector, **options: Any) -> Uploaded:
     with Uploader(folder, collector.address, UploadOptions(**options)) as uploader:
         return uploader.upload()
-
-
-def send(collector: Collector, *batches: pb.Batch | bytes) -> list[pb.Receipt]:
-    with grpc.insecure_channel(collector.address) as channel:
-        call: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary("/autoscale.fleet.FleetCollector/Upload")
-        raw = [each if isinstance(each, bytes) else each.SerializeToString() for each in batches]
-        return [pb.Receipt.FromString(call(each, timeout=30)) for each in raw]
-
-
-def with_numbers(rows: Rows, **changed: Any) -> pb.Batch:
-    numbers = {name: np.full(len(rows), values) for name, values in changed.items()}
-    return batch_of(Rows({**rows.numbers, **numbers}, rows.texts), "device", "log", {})
 
 
 def test_a_log_arrives_once_in_any_number_of_rounds(tmp_path: Path, ledger: Path, collector: Collector) -> None:
@@ -106,85 +90,11 @@ def test_dropped_rows_are_missing_and_their_cause_is_told(tmp_path: Path, ledger
     assert (view.counts, view.lost) == ({"accepted": 1000 - lost, "missing": lost}, {"space": lost})
 
 
-def test_every_kind_of_wrong_row_is_counted_and_kept(ledger: Path, collector: Collector, rows: Rows) -> None:
-    late = rows.take(np.array([8, 3, 8, 9]))
-    receipts = send(
-        collector,
-        with_numbers(rows.take(np.arange(3)), energy_device_uj=[5, -7, NOT_A_NUMBER]),
-        with_numbers(rows.take(np.arange(3, 5)), time_us=[2 * time.time_ns() // 1000, 5]),
-        batch_of(late, "device", "log", {}),
-    )
-    assert [(each.accepted, each.duplicate, each.rejected) for each in receipts] == [(1, 0, 2), (0, 0, 2), (2, 2, 0)]
-    assert read_ledger(ledger).counts == {
-        "accepted": 3,
-        "duplicate": 2,
-        "missing": 3,
-        "rejected:future_dated": 1,
-        "rejected:negative": 1,
-        "rejected:not_a_number": 1,
-        "rejected:past_dated": 1,
-    }
-
-
-def test_rejected_rows_sent_again_are_duplicates(ledger: Path, collector: Collector, rows: Rows) -> None:
-    wrong = with_numbers(rows, energy_device_uj=-1)
-    assert [(each.rejected, each.duplicate) for each in send(collector, wrong, wrong)] == [(10, 0), (0, 10)]
-    assert read_ledger(ledger).counts["rejected:negative"] == 10
-
-
-def test_reordered_rows_are_accepted_and_counted(ledger: Path, collector: Collector, rows: Rows) -> None:
-    for part in ([4, 5], [2, 1], [0], [3]):
-        send(collector, batch_of(rows.take(np.array(part)), "device", "log", {}))
-    assert read_ledger(ledger).counts == {"accepted": 6, "missing": 0, "reordered": 4}
-
-
-def test_logs_of_other_devices_are_other_logs(ledger: Path, collector: Collector, rows: Rows) -> None:
-    logs = [("a", "x"), ("a", "y"), ("b", "x")]
-    assert [each.accepted for each in send(collector, *(batch_of(rows, *log, {}) for log in logs))] == [10, 10, 10]
-    assert len(set(keys(ledger))) == 30
-
-
 def test_rows_of_an_unknown_device_model_are_rejected(tmp_path: Path, ledger: Path, collector: Collector) -> None:
     with LedgerWriter(tmp_path / "a") as log:
         log.append(record(device="toaster"))
     assert upload(tmp_path / "a", collector) == Uploaded(rejected=1)
-    assert read_ledger(ledger).counts["rejected:unknown_device"] == 1
-
-
-def damaged(rows: Rows) -> dict[str, bytes]:
-    good = batch_of(rows, "device", "log", {})
-    batches = {name: pb.Batch.FromString(good.SerializeToString()) for name in ("short", "lacking", "code", "word")}
-    batches["short"].numbers[3].values = batches["short"].numbers[3].values[:-1]
-    del batches["lacking"].numbers[3]
-    batches["code"].texts[0].codes = b"\x09" * len(rows)
-    batches["word"].texts[0].words.append(batches["word"].texts[0].words[0])
-    batches["anonymous"] = batch_of(rows, "", "log", {})
-    batches["negative"] = with_numbers(rows, sequence=-1)
-    raw = {name: each.SerializeToString() for name, each in batches.items()}
-    return raw | {"torn": good.SerializeToString()[:-20], "junk": b"\xff\xff\xff"}
-
-
-@pytest.mark.parametrize("kind", ["short", "lacking", "code", "word", "anonymous", "negative", "torn", "junk"])
-def test_what_cannot_be_read_as_rows_is_kept_once_and_refused(
-    kind: str, ledger: Path, collector: Collector, rows: Rows
-) -> None:
-    content = damaged(rows)[kind]
-    for _ in range(2):
-        with pytest.raises(grpc.RpcError) as refused:
-            send(collector, content)
-        assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-    [kept] = (ledger / "quarantine").iterdir()
-    assert kept.read_bytes() == content
-    told = 1 if kind in ("torn", "junk", "anonymous") else 10
-    assert read_ledger(ledger).counts == {"accepted": 0, "missing": 0, "rejected:truncated": told}
-
-
-def test_a_later_schema_is_refused_for_the_device_to_keep(ledger: Path, collector: Collector, rows: Rows) -> None:
-    with pytest.raises(grpc.RpcError, match="update the collector") as refused:
-        send(collector, batch_of(rows, "device", "log", {}, schema=2))
-    assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
-    assert read_ledger(ledger).counts == {"missing": 0}
-    assert list((ledger / "quarantine").iterdir()) == []
+    assert read_ledger(ledger).counts["rejected:unknown_profile"] == 1
 
 
 def test_rows_survive_the_wire(rows: Rows) -> None:
@@ -219,15 +129,6 @@ def test_in_the_background_it_waits_for_the_collector(tmp_path: Path, ledger: Pa
             assert until(lambda: uploader.last_error is None)
 
 
-def until(condition: Any) -> bool:
-    end_s = time.monotonic() + 20.0
-    while not condition():
-        if time.monotonic() > end_s:
-            return False
-        time.sleep(0.02)
-    return True
-
-
 def test_nobody_there_is_said_and_changes_nothing(tmp_path: Path) -> None:
     logged(tmp_path / "a", 3)
     with Uploader(tmp_path / "a", "127.0.0.1:1", UploadOptions(timeout_s=5.0)) as uploader:
@@ -235,18 +136,6 @@ def test_nobody_there_is_said_and_changes_nothing(tmp_path: Path) -> None:
             uploader.upload()
         with pytest.raises(InvalidInput, match="one uploader for each log"):
             Uploader(tmp_path / "a", "127.0.0.1:1")
-
-
-def test_many_devices_at_once_share_commits(tmp_path: Path, ledger: Path, collector: Collector, rows: Rows) -> None:
-    def one(device: int) -> None:
-        send(collector, *(batch_of(rows, f"device-{device}", f"log-{i}", {}) for i in range(5)))
-
-    threads = [threading.Thread(target=one, args=(i,)) for i in range(8)]
-    for each in threads:
-        each.start()
-    for each in threads:
-        each.join()
-    assert read_ledger(ledger).counts["accepted"] == len(set(keys(ledger))) == 400
 
 
 def test_two_collectors_on_one_ledger_or_one_port(tmp_path: Path, ledger: Path, collector: Collector) -> None:
@@ -260,6 +149,30 @@ def test_two_collectors_on_one_ledger_or_one_port(tmp_path: Path, ledger: Path, 
 def test_upload_options_that_make_no_sense_are_refused() -> None:
     with pytest.raises(InvalidInput, match="batch_rows is 0; allowed: above 0"):
         UploadOptions(batch_rows=0)
+    with pytest.raises(InvalidInput, match=f"batch_rows is 99999; allowed: 1 to {MOST_ROWS}"):
+        UploadOptions(batch_rows=99_999)
+
+
+def test_the_rows_of_cloned_devices_count_and_what_they_share_counts_once(
+    tmp_path: Path, ledger: Path, collector: Collector
+) -> None:
+    logged(tmp_path / "a", 10)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    logged(tmp_path / "a", 5)
+    logged(tmp_path / "b", 7)
+    assert upload(tmp_path / "a", collector) == Uploaded(accepted=15)
+    assert upload(tmp_path / "b", collector) == Uploaded(accepted=7, duplicate=10)
+    assert upload(tmp_path / "b", collector) == Uploaded()
+    assert read_ledger(ledger).counts == {"accepted": 22, "duplicate": 10, "missing": 0}
+
+
+def test_a_batch_too_large_for_a_message_goes_in_parts(tmp_path: Path, ledger: Path, collector: Collector) -> None:
+    with LedgerWriter(tmp_path / "a", max_bytes=1 << 30) as log:
+        for number in range(3000):
+            name = f"{number:04}" + "\u20ac" * 1000
+            log.append(record(number, model=name, device=name))
+    assert upload(tmp_path / "a", collector, batch_rows=MOST_ROWS) == Uploaded(rejected=3000)
+    assert read_ledger(ledger).counts["rejected:unknown_profile"] == 3000
 
 
 def test_a_batch_that_can_never_be_read_does_not_hold_up_those_that_follow(
@@ -277,14 +190,6 @@ def test_a_batch_that_can_never_be_read_does_not_hold_up_those_that_follow(
                 uploader.upload()
         assert uploader.upload() == Uploaded(accepted=4, skipped=3)
     assert read_ledger(ledger).counts == {"accepted": 4, "missing": 3, "rejected:truncated": 3}
-
-
-def test_an_idle_collector_merges_small_files(ledger: Path, collector: Collector, rows: Rows) -> None:
-    for number in range(MANY):
-        send(collector, batch_of(rows, "device", f"log-{number}", {}))
-    assert len(read_ledger(ledger).files) == MANY
-    assert until(lambda: len(read_ledger(ledger).files) == 1)
-    assert len(set(keys(ledger))) == 10 * MANY
 
 
 def test_an_empty_folder_has_nothing_to_upload(tmp_path: Path, collector: Collector) -> None:

@@ -1,8 +1,11 @@
 """``autoscale fleet`` as people and parent processes start it."""
 
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -28,6 +31,15 @@ cli.main()
 COMMAND = [sys.executable, "-c", MAIN, "fleet"]
 
 
+@contextmanager
+def running(*arguments: str) -> Iterator["subprocess.Popen[str]"]:
+    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
 def refusal(*arguments: str) -> str:
     done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60)
     assert (done.returncode, done.stdout) == (2, "")
@@ -48,7 +60,7 @@ def test_its_first_line_tells_the_address_and_a_signal_ends_it(tmp_path: Path, s
     ids = [(tmp_path / name / "device_id").read_text() for name in "ab"]
     inventory.write_text("\n".join(["name,device_id", *(f"x,{each}" for each in ids)]))
     options = [str(ledger), "--port", "0", "--inventory", str(inventory)]
-    with subprocess.Popen([*COMMAND, "collect", *options], stdout=subprocess.PIPE, text=True) as process:
+    with running("collect", *options) as process:
         assert process.stdout is not None
         line = process.stdout.readline().strip()
         assert line.startswith(f"collecting into {ledger} on 127.0.0.1:")
@@ -57,8 +69,9 @@ def test_its_first_line_tells_the_address_and_a_signal_ends_it(tmp_path: Path, s
                 uploader.upload()
         process.send_signal(stop)
         assert process.stdout.readline() == (
-            "accepted 1, missing 0, rejected:unknown_device 2, rejected:unknown_region 1\n"
+            "accepted 1, missing 0, rejected:unknown_device 1, rejected:unknown_profile 1, rejected:unknown_region 1\n"
         )
+        assert process.stdout.readline().endswith(f"autoscale fleet readmit {ledger}\n")
         assert process.wait(20) == 0
     assert len(read_ledger(ledger).files) == 1
 
@@ -76,6 +89,14 @@ def test_wrong_files_end_it_with_2(tmp_path: Path) -> None:
     assert "No such file" in refusal(*options, "--inventory", str(tmp_path / "none.csv"))
     assert "is not a folder" in refusal(*options, "--profiles", str(tmp_path / "none"))
     assert "--port" in refusal("collect", str(tmp_path / "ledger"), "--port", "65536")
+
+
+def test_an_address_that_cannot_be_had_is_told_in_one_line(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        told = refusal("collect", str(tmp_path), "--port", str(port))
+    assert told.strip().startswith(f"autoscale: cannot listen at 127.0.0.1:{port}: Address already in use; allowed:")
+    assert "192.0.2.1:0: Cannot assign" in refusal("collect", str(tmp_path), "--port", "0", "--host", "192.0.2.1")
 
 
 def test_an_unknown_command_ends_it_with_2() -> None:

@@ -1,7 +1,11 @@
 """The log on the device: whole after whatever end, bounded, one writer, and no query ever feels it."""
 
+import json
 import math
 import os
+import shutil
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -16,6 +20,7 @@ from autoscale_runtime.fleet.log_folder import LogFolder
 from autoscale_runtime.fleet.segment import ROW, Header, frame, read_segment
 from tests.runtime.fleet_parts import files_up_to, latencies, logged, record, sequences
 
+ROOT = Path(__file__).resolve().parents[2]
 ROW_BYTES = len(frame(ROW)) + Header("", "", 0, {}).row_dtype.itemsize
 
 
@@ -117,9 +122,7 @@ def test_the_folder_keeps_to_its_size_and_counts_what_it_drops(tmp_path: Path) -
 
 def test_what_the_collector_has_is_dropped_uncounted(tmp_path: Path) -> None:
     logged(tmp_path, 100)
-    segment = read_segment(only(tmp_path))
-    assert segment is not None
-    LogFolder(tmp_path).acknowledge(segment.header.log_id, 1999)
+    LogFolder(tmp_path).acknowledge(1999)
     with LedgerWriter(tmp_path, max_bytes=64 << 10) as log:
         for number in range(100):
             log.append(record(number))
@@ -141,6 +144,80 @@ def test_a_full_disk_is_counted_and_the_query_does_not_feel_it(tmp_path: Path) -
     segment = read_segment(only(tmp_path))
     assert segment is not None
     assert segment.lost == {"disk": 9}
+
+
+@pytest.mark.parametrize("how", ["close", "kill"])
+def test_what_a_full_disk_took_is_known_to_the_next_writer(tmp_path: Path, how: str) -> None:
+    code = f"""
+import os, sys
+from pathlib import Path
+from autoscale_runtime.fleet import LedgerWriter
+from tests.runtime.fleet_parts import files_up_to, record
+log = LedgerWriter({str(tmp_path)!r})
+log.append(record(0))
+[path] = Path({str(tmp_path)!r}).glob("*.log")
+with files_up_to(path.stat().st_size + 100):
+    for number in range(1, 6):
+        log.append(record(number))
+    os._exit(0) if {how!r} == "kill" else log.close()
+"""
+    subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+    with LedgerWriter(tmp_path) as log:
+        assert log.lost == {"disk": 5}
+        log.append(record(6))
+    assert (latencies(tmp_path), sequences(tmp_path)) == ([0, 6], [0, 6])
+    with LedgerWriter(tmp_path) as log:
+        assert log.lost == {"disk": 5}
+
+
+def test_a_log_is_taken_up_on_a_full_disk(tmp_path: Path) -> None:
+    logged(tmp_path, 2)
+    with files_up_to(1), LedgerWriter(tmp_path) as log:
+        log.append(record(2))
+        assert log.lost == {"disk": 1}
+
+
+def test_a_copied_folder_goes_on_as_a_log_of_its_own(tmp_path: Path) -> None:
+    logged(tmp_path / "a", 4)
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    logged(tmp_path / "a", 2, first=10)
+    logged(tmp_path / "b", 3, first=20)
+    first, second = (logs_of(tmp_path / name) for name in "ab")
+    assert [sequences_ for _, sequences_ in first] == [[0, 1, 2, 3], [4, 5]]
+    assert [sequences_ for _, sequences_ in second] == [[0, 1, 2, 3], [4, 5, 6]]
+    assert len({log for log, _ in first}) == 1
+    assert second[0][0] == first[0][0] != second[1][0]
+    segment = read_segment(LogFolder(tmp_path / "b").path_of(4))
+    assert segment is not None
+    assert segment.header.begins == 4
+
+
+def logs_of(folder: Path) -> list[tuple[str, list[int]]]:
+    """For each segment its log and its numbers."""
+    segments = [read_segment(each.path) for each in LogFolder(folder).segments()]
+    return [(each.header.log_id, each.rows.numbers["sequence"].tolist()) for each in segments if each]
+
+
+def test_texts_too_long_for_the_ledger_are_cut_and_harm_no_other_record(tmp_path: Path) -> None:
+    with LedgerWriter(tmp_path) as log:
+        for model in ("x" * 3_000_000, "x" * 4_000_000, "mobilenet-v1"):
+            log.append(record(model=model))
+    segment = read_segment(only(tmp_path))
+    assert segment is not None
+    models = segment.rows.texts["model"].trimmed()
+    assert [len(models.words[code]) for code in models.codes] == [1025, 1025, 12]
+    assert len(set(models.words)) == len(models.words)
+
+
+def test_what_a_later_version_says_of_a_segment_is_passed_over(tmp_path: Path) -> None:
+    logged(tmp_path, 1)
+    path = only(tmp_path)
+    content = path.read_bytes()
+    end = 8 + int.from_bytes(content[:4], "little")
+    later = json.loads(content[9:end]) | {"planet": "Mars"}
+    path.write_bytes(frame(b"H" + json.dumps(later).encode()) + content[end:])
+    logged(tmp_path, 1, first=1)
+    assert (latencies(tmp_path), sequences(tmp_path)) == ([0, 1], [0, 1])
 
 
 def test_a_disk_full_from_the_start_leaves_nothing_half_written(tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ def needs_wide_sums(files: Sequence[Path]) -> bool:
     for file in files:
         try:
             metadata = pq.read_metadata(file)
-        except arrow().ArrowInvalid as error:
+        except (arrow().ArrowException, OSError) as error:  # damage is one or the other
             raise InvalidInput(
                 f"'{file}' of the ledger cannot be read: {error}; move it away, and its rows are left out and counted"
             ) from error

@@ -4,6 +4,7 @@ isort:skip_file
 The fleet's ledger: devices send what their queries cost, in batches of columns. Never what was asked or answered.
 
 A row's key is device_id, log_id and its number in the column "sequence": however often it is sent, it counts once.
+So no two machines may number rows of one log: a device begins a new log_id whenever it may have been copied.
 An answer means that every row of the batch is on the collector's disk, in the ledger or in quarantine.
 """
 
@@ -53,19 +54,22 @@ class Batch(_message.Message):
     NUMBERS_FIELD_NUMBER: _builtins.int
     TEXTS_FIELD_NUMBER: _builtins.int
     LOST_FIELD_NUMBER: _builtins.int
+    BEGINS_FIELD_NUMBER: _builtins.int
     schema: _builtins.int
     """Version of the table of columns; the columns' names, units and meanings are in autoscale/fleet/schema.py."""
     device_id: _builtins.str
     log_id: _builtins.str
     rows: _builtins.int
     """How many rows; every column has as many values."""
+    begins: _builtins.int
+    """The number of the log's first row; its other rows have greater ones."""
     @_builtins.property
     def numbers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Numbers]: ...
     @_builtins.property
     def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Texts]: ...
     @_builtins.property
     def lost(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Rows of this log that the device had to drop since the log began, by cause."""
+        """Rows of this log that the device had to drop since the log began, by cause. It never falls; the greatest told counts."""
 
     def __init__(
         self,
@@ -77,10 +81,11 @@ class Batch(_message.Message):
         numbers: _abc.Iterable[Global___Numbers] | None = ...,
         texts: _abc.Iterable[Global___Texts] | None = ...,
         lost: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+        begins: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["device_id", b"device_id", "log_id", b"log_id", "lost", b"lost", "numbers", b"numbers", "rows", b"rows", "schema", b"schema", "texts", b"texts"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["begins", b"begins", "device_id", b"device_id", "log_id", b"log_id", "lost", b"lost", "numbers", b"numbers", "rows", b"rows", "schema", b"schema", "texts", b"texts"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -47,7 +47,7 @@ class FleetCollectorServicer(object):
     def Upload(self, request, context):
         """Hand over a batch. Statuses: INVALID_ARGUMENT: it cannot be read as rows, and sending it again will not help;
         FAILED_PRECONDITION: of a later schema than the collector's, keep it; RESOURCE_EXHAUSTED, UNAVAILABLE: send it
-        again later.
+        again later. A batch has up to 16384 rows, a message up to 8 MiB.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -4,6 +4,7 @@ isort:skip_file
 The fleet's ledger: devices send what their queries cost, in batches of columns. Never what was asked or answered.
 
 A row's key is device_id, log_id and its number in the column "sequence": however often it is sent, it counts once.
+So no two machines may number rows of one log: a device begins a new log_id whenever it may have been copied.
 An answer means that every row of the batch is on the collector's disk, in the ledger or in quarantine.
 """
 
@@ -38,7 +39,7 @@ class FleetCollectorStub:
     Upload: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.Batch, _fleet_pb2.Receipt]
     """Hand over a batch. Statuses: INVALID_ARGUMENT: it cannot be read as rows, and sending it again will not help;
     FAILED_PRECONDITION: of a later schema than the collector's, keep it; RESOURCE_EXHAUSTED, UNAVAILABLE: send it
-    again later.
+    again later. A batch has up to 16384 rows, a message up to 8 MiB.
     """
 
 @_typing.type_check_only
@@ -47,7 +48,7 @@ class FleetCollectorAsyncStub(FleetCollectorStub):
     Upload: _aio.UnaryUnaryMultiCallable[_fleet_pb2.Batch, _fleet_pb2.Receipt]  # type: ignore[assignment]
     """Hand over a batch. Statuses: INVALID_ARGUMENT: it cannot be read as rows, and sending it again will not help;
     FAILED_PRECONDITION: of a later schema than the collector's, keep it; RESOURCE_EXHAUSTED, UNAVAILABLE: send it
-    again later.
+    again later. A batch has up to 16384 rows, a message up to 8 MiB.
     """
 
 class FleetCollectorServicer(metaclass=_abc_1.ABCMeta):
@@ -59,7 +60,7 @@ class FleetCollectorServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_fleet_pb2.Receipt, _abc.Awaitable[_fleet_pb2.Receipt]]:
         """Hand over a batch. Statuses: INVALID_ARGUMENT: it cannot be read as rows, and sending it again will not help;
         FAILED_PRECONDITION: of a later schema than the collector's, keep it; RESOURCE_EXHAUSTED, UNAVAILABLE: send it
-        again later.
+        again later. A batch has up to 16384 rows, a message up to 8 MiB.
         """
 
 def add_FleetCollectorServicer_to_server(servicer: FleetCollectorServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -4,6 +4,7 @@ import csv
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from autoscale.carbon.places import Places
 from autoscale.errors import InvalidInput, UnknownName
+from autoscale.fleet.readmission import NAMED_BY
 from autoscale.fleet.validation import Rules
 from autoscale.fleet.view import read_ledger
 from autoscale.profiles import device_names
@@ -20,21 +22,30 @@ from autoscale_runtime.offload.malloc import keep_freed_memory
 _ID = "device_id"
 
 
+Inventory = Annotated[
+    Path | None,
+    typer.Option(
+        "--inventory",
+        help="CSV with a column device_id: rows of other devices go to quarantine.",
+        show_default=False,
+    ),
+]
+Profiles = Annotated[
+    Path | None,
+    typer.Option(
+        "--profiles",
+        help="Folder of device profiles (NAME.toml) known beside those that ship; rows of others go to quarantine.",
+        show_default=False,
+    ),
+]
+
+
 def collect_command(
     ledger: Annotated[Path, typer.Argument(help="Folder of the ledger; made where there is none.", show_default=False)],
     host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 9001,
-    inventory: Annotated[
-        Path | None,
-        typer.Option(help="CSV with a column device_id: rows of other devices go to quarantine.", show_default=False),
-    ] = None,
-    profiles: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder of device profiles (.toml) known beside those that ship; unknown models go to quarantine.",
-            show_default=False,
-        ),
-    ] = None,
+    inventory: Inventory = None,
+    profiles: Profiles = None,
     ahead_s: Annotated[
         float, typer.Option(min=0.0, help="How far a device's clock may be ahead; later rows go to quarantine.")
     ] = 3600.0,
@@ -45,14 +56,14 @@ def collect_command(
     Ctrl-C stops it, after the batches under way are on disk, with what it counted.
 
     Each row counts once, however often a device sends it and whatever crashes.
-    Rows that cannot be true go to LEDGER/quarantine with their reason: of unknown
-    devices, models of devices or electricity regions, of the future, negative.
+    Rows that cannot be true go to LEDGER/quarantine with their reason: of the future,
+    negative. So do rows of unknown devices (--inventory), device profiles (--profiles)
+    or electricity regions; "autoscale fleet readmit" lets them in once they are known.
 
     Example: autoscale fleet collect ledger --port 9001 --inventory devices.csv
     """
     keep_freed_memory()
-    devices = None if inventory is None else _device_ids(inventory)
-    rules = Rules(devices, _device_models(profiles), _is_place(Places.shipped()), ahead_s)
+    rules = replace(rules_of(inventory, profiles), ahead_s=ahead_s)
     stopped = threading.Event()
     for each in (signal.SIGTERM, signal.SIGINT):
         signal.signal(each, lambda *_: stopped.set())
@@ -61,6 +72,19 @@ def collect_command(
         stopped.wait()
     counts = read_ledger(ledger).counts
     print(", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
+    if any(counts.get(f"rejected:{reason}") for reason in NAMED_BY):
+        print(f"which names were unknown, and how to let their rows in: autoscale fleet readmit {ledger}")
+
+
+def rules_of(inventory: Path | None, profiles: Path | None) -> Rules:
+    """What is known of a fleet.
+
+    Raises:
+        InvalidInput: the inventory has no column ``device_id``, or the profiles are no folder.
+        OSError: the inventory cannot be read.
+    """
+    devices = None if inventory is None else _device_ids(inventory)
+    return Rules(devices, _device_models(profiles), _is_place(Places.shipped()))
 
 
 def _device_models(folder: Path | None) -> frozenset[str]:

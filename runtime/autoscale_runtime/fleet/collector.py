@@ -5,6 +5,7 @@
 127.0.0.1:43211
 """
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -17,13 +18,10 @@ from autoscale.fleet.store import Ledger
 from autoscale.fleet.validation import Rules
 from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet.intake import Committer, Delivery, Receipt, unreadable
-from autoscale_runtime.fleet.wire import MOST_ROWS, LaterSchema, read_batch, rows_of
+from autoscale_runtime.fleet.wire import MOST_BYTES, LaterSchema, read_batch, rows_of, told_rows
 from autoscale_runtime.offload.status import code_of
 
 SERVICE: Final = "autoscale.fleet.FleetCollector"
-MOST_BYTES: Final = 64 << 20
-"""In one message."""
-
 _WAITING: Final = 64
 """Batches that may wait for the same commit; as many more wait for them, and any further one is refused."""
 
@@ -46,9 +44,8 @@ class Collector:
             self._upload, response_serializer=pb.Receipt.SerializeToString
         )
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Upload": handler}),))
-        named = f"[{host}]" if ":" in host else host
-        self.port = _bind(self._server, f"{named}:{port}")
-        self.address = f"{named}:{self.port}"
+        self.port = _bind(self._server, host, port)
+        self.address = _named(host, self.port)
         self._committer = Committer(ledger, rules)
         self._server.start()
 
@@ -76,27 +73,34 @@ class Collector:
         return pb.Receipt(accepted=receipt.accepted, duplicate=receipt.duplicate, rejected=receipt.rejected)
 
     def _take(self, content: bytes) -> Receipt:
-        told_rows = 1
         try:
             batch = read_batch(content)
-            told_rows = batch.rows
-            delivery = Delivery((batch.device_id, batch.log_id), rows_of(batch), dict(batch.lost))
+            key = batch.device_id, batch.log_id
+            delivery = Delivery(key, rows_of(batch), dict(batch.lost), batch.begins)
         except LaterSchema:
             raise
         except InvalidInput:
-            self._committer.deliver(unreadable(content, min(told_rows, MOST_ROWS)))
+            self._committer.deliver(unreadable(content, told_rows(content)))
             raise
         return self._committer.deliver(delivery)
 
 
-def _bind(server: grpc.Server, address: str) -> int:
+def _bind(server: grpc.Server, host: str, port: int) -> int:
     try:
-        return server.add_insecure_port(address)
-    except RuntimeError as error:  # gRPC's only word for it, whatever the cause
+        # Tried first with a plain socket, which tells the cause: gRPC has one word for all of them.
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            pass
+        return server.add_insecure_port(_named(host, port))
+    except (OSError, RuntimeError) as error:
+        cause = str(getattr(error, "strerror", None) or error).partition(" (")[0]
         raise PortInUse(
-            f"cannot listen at {address}: the port is in use, or the address is not this machine's; "
-            "port 0 takes a free one"
+            f"cannot listen at {_named(host, port)}: {cause}; allowed: an address of this machine "
+            "(0.0.0.0 for all of them), and a free port; 0 takes any"
         ) from error
+
+
+def _named(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def collect(ledger: Path | str, rules: Rules | None = None, host: str = "127.0.0.1", port: int = 0) -> Collector:

@@ -12,6 +12,7 @@ COMMANDS: Final = Registry(
     "fleet command",
     {
         "collect": "autoscale_runtime.fleet.collect_command:collect_command",
+        "readmit": "autoscale_runtime.fleet.readmit_command:readmit_command",
         "report": "autoscale_runtime.fleet.report_command:report_command",
     },
     "autoscale.fleet_commands",

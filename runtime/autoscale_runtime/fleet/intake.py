@@ -5,9 +5,11 @@ So a lone batch waits for nothing, and under load a commit grows until its fixed
 
 import hashlib
 import queue
+import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Final
@@ -28,6 +30,12 @@ MOST_ROWS: Final = 1 << 18
 IDLE_S: Final = 2.0
 """So long without a batch, and there is time to merge small files."""
 
+BUSY_COMMITS: Final = 64
+"""After so many commits small files are merged though batches wait: a collector that never rests has them, too."""
+
+_MOST_KNOWN: Final = 1 << 17
+"""Logs whose state is kept in memory; the others are looked up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
@@ -40,12 +48,23 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """A batch that waits to be committed: rows of one log, or content that cannot be read as rows."""
+    """A batch that waits to be committed: rows of one log, or content that cannot be read as rows.
+
+    Attributes:
+        key: the log.
+        rows: of the log; none where it cannot be read.
+        lost: what the device had to drop.
+        begins: the number of the log's first row.
+        unreadable: the content as it came.
+        told_rows: as how many rows that counts.
+        receipt: what became of it.
+    """
 
     key: LogKey
     rows: Rows
-    lost: dict[str, int] = field(default_factory=dict)
-    unreadable: bytes = b""
+    lost: Mapping[str, int] = field(default_factory=dict)
+    begins: int = 0
+    unreadable: bytes | None = None
     told_rows: int = 0
     receipt: "Future[Receipt]" = field(default_factory=Future)
 
@@ -61,6 +80,8 @@ class Committer:
     def __init__(self, ledger: Ledger, rules: Rules) -> None:
         self._ledger, self._rules = ledger, rules
         self._waiting: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+        self._arrived: dict[LogKey, LogState] = {}
+        self._since_merged = 0
         self._is_closed = False
         self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="fleet-commit")
@@ -92,11 +113,13 @@ class Committer:
             try:
                 first = self._waiting.get(timeout=IDLE_S)
             except queue.Empty:
-                self._compact()
+                self._compact(is_idle=True)
                 first = self._waiting.get()
             group, goes_on = self._group(first)
             if group:
                 self._commit(group)
+            if self._since_merged >= BUSY_COMMITS:
+                self._compact(is_idle=False)
 
     def _group(self, first: Delivery | None) -> tuple[list[Delivery], bool]:
         """All that waits, up to ``MOST_ROWS``; and whether more may come."""
@@ -136,9 +159,9 @@ class Committer:
         counts["rejected:truncated"] += truncated
         counts["duplicate"] = sum(each.duplicate for each in verdicts)
         counts["reordered"] = sum(each.reordered for each in verdicts)
-        lost = {each.key: each.lost for each in group if each.key in states}
-        change = Change(logs=states, lost=lost, counts={name: count for name, count in counts.items() if count})
-        self._ledger.commit(Intake(rows, reasons, unreadable, change))
+        counted = {name: count for name, count in counts.items() if count}
+        self._ledger.commit(Intake(rows, reasons, unreadable, Change(logs=states, lost=_lost(group), counts=counted)))
+        self._remember(states)
         return [
             Receipt(len(part) - bad, verdict.duplicate, bad)
             for part, verdict, bad in zip(parts, verdicts, rejected, strict=True)
@@ -147,34 +170,52 @@ class Committer:
     def _admit(self, delivery: Delivery, states: dict[LogKey, LogState]) -> Verdict:
         if not len(delivery.rows):
             return Verdict(np.ones(0, np.bool_))
-        state = states.get(delivery.key) or self._ledger.manifest.log(delivery.key)
-        states[delivery.key], verdict = state.admit(delivery.rows.numbers["sequence"])
+        key = delivery.key
+        state = states.get(key) or self._arrived.get(key) or self._ledger.manifest.log(key)
+        state = state or LogState(delivery.begins - 1)
+        states[key], verdict = state.admit(delivery.rows.numbers["sequence"])
         return verdict
 
-    def _unreadable(self, group: Sequence[Delivery]) -> tuple[dict[str, bytes], int]:
-        """Contents to keep by their sha256, each once however often it is sent, and the rows they say they have."""
-        fresh: dict[str, bytes] = {}
-        rows = 0
-        for each in group:
-            name = hashlib.sha256(each.unreadable).hexdigest()
-            if each.unreadable and name not in fresh and not self._ledger.has_unreadable(name):
-                fresh[name] = each.unreadable
-                rows += each.told_rows
-        return fresh, rows
+    def _remember(self, states: Mapping[LogKey, LogState]) -> None:
+        """Nobody else writes the ledger, so what was committed need not be looked up again."""
+        self._since_merged += 1
+        if len(self._arrived) > _MOST_KNOWN:
+            self._arrived.clear()
+        self._arrived |= states
 
-    def _compact(self) -> None:
-        for day in self._ledger.crowded_days():
-            try:
+    def _unreadable(self, group: Sequence[Delivery]) -> tuple[dict[str, tuple[bytes, int]], int]:
+        """Contents to keep by their sha256, each once however often it is sent, and the rows they say they have."""
+        fresh: dict[str, tuple[bytes, int]] = {}
+        for each in group:
+            if each.unreadable is not None:
+                name = hashlib.sha256(each.unreadable).hexdigest()
+                if not self._ledger.has_unreadable(name):
+                    fresh[name] = each.unreadable, each.told_rows
+        return fresh, sum(told_rows for _, told_rows in fresh.values())
+
+    def _compact(self, is_idle: bool) -> None:
+        self._since_merged = 0
+        try:
+            for day in self._ledger.crowded_days():
+                if is_idle and not self._waiting.empty():
+                    return
                 self._ledger.compact(day)
-            except OSError:  # the small files stay, and count
-                return
-            if not self._waiting.empty():
-                return
+        except Exception as error:  # whatever it is, the small files stay and count, and batches must go on being taken
+            print(f"small files of the ledger were not merged: {error}", file=sys.stderr, flush=True)
 
 
 def unreadable(content: bytes, told_rows: int) -> Delivery:
     """A delivery of what cannot be read as rows."""
     return Delivery(("", ""), none(), unreadable=content, told_rows=told_rows)
+
+
+def _lost(group: Sequence[Delivery]) -> dict[LogKey, Counter[str]]:
+    """The most that each log was told to have lost, whatever order its batches came in."""
+    lost: dict[LogKey, Counter[str]] = {}
+    for each in group:
+        if each.lost:
+            lost[each.key] = lost.get(each.key, Counter()) | Counter(each.lost)
+    return lost
 
 
 def _fresh(delivery: Delivery, verdict: Verdict) -> Rows:

@@ -5,6 +5,10 @@
     FOLDER/device_id                        random name of this installation
     FOLDER/00000000000000004096.log         a segment, named by the first sequence number that may be in it
     FOLDER/acknowledged.json                the last row that the collector has said it keeps
+    FOLDER/full                             how many records a full disk took
+
+Sequence numbers go on through the folder, whichever log they are of. A log goes on only where it was begun: a copy of
+the folder, on a cloned machine or from a backup, would number other records alike.
     FOLDER/lock  FOLDER/upload/lock         one writer, one uploader
 """
 
@@ -19,6 +23,8 @@ from autoscale.files import atomic_write
 from autoscale_runtime.fleet.segment import Segment, read_segment
 
 SUFFIX: Final = ".log"
+BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+"""On Linux and Android."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,22 +58,21 @@ class LogFolder:
         """Where the segment that begins at a sequence number belongs."""
         return self.path / f"{first:020d}{SUFFIX}"
 
-    def acknowledged(self, log_id: str) -> int:
-        """The last row of a log that the collector keeps; -1 for none."""
+    def acknowledged(self) -> int:
+        """The last row that the collector keeps; -1 for none."""
         try:
-            told = json.loads((self.path / "acknowledged.json").read_bytes())
-            return int(told["sequence"]) if told["log_id"] == log_id else -1
+            return int(json.loads((self.path / "acknowledged.json").read_bytes())["sequence"])
         except (OSError, ValueError, KeyError, TypeError):  # sent again, and known there as duplicates
             return -1
 
-    def acknowledge(self, log_id: str, sequence: int) -> None:
+    def acknowledge(self, sequence: int) -> None:
         """Remember durably that the collector keeps all rows up to one.
 
         Raises:
             OSError: the disk is full or fails.
         """
         with atomic_write(self.path / "acknowledged.json") as file:
-            file.write(json.dumps({"log_id": log_id, "sequence": sequence}).encode())
+            file.write(json.dumps({"sequence": sequence}).encode())
 
     def device_id(self, last: Segment | None) -> str:
         """The installation's name: as kept, else as its last segment says, else a new one.
@@ -82,6 +87,21 @@ class LogFolder:
         with atomic_write(path) as file:
             file.write(device_id.encode())
         return device_id
+
+    def place(self) -> str:
+        """What tells this folder from any copy: the kernel's boot, and which file ``device_id`` is to the system.
+
+        Where no kernel tells its boot, every call has another answer.
+
+        Raises:
+            OSError: there is no ``device_id``.
+        """
+        try:
+            boot = BOOT_ID.read_text().strip()
+        except OSError:
+            boot = uuid.uuid4().hex
+        status = (self.path / "device_id").stat()
+        return f"{boot}/{status.st_dev}/{status.st_ino}"
 
     def recover(self) -> tuple[Segment | None, int]:
         """The last segment that can be read, made whole, and how many rows may have been cut off its end.

@@ -9,7 +9,7 @@ import json
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -40,6 +40,8 @@ class Header:
         log_id: random name of the log that the file belongs to.
         first: sequence number of the first row that may be in it.
         lost: rows of the log dropped before, by cause.
+        begins: sequence number of the log's first row.
+        place: where the log is written, as ``LogFolder.place`` tells it; elsewhere it is a copy.
         schema: version of the columns.
         numbers: names of the columns of whole numbers, in a row's order.
         texts: names of the columns of texts, likewise.
@@ -49,6 +51,8 @@ class Header:
     log_id: str
     first: int
     lost: Mapping[str, int]
+    begins: int = 0
+    place: str = ""
     schema: int = SCHEMA
     numbers: tuple[str, ...] = NUMBERS
     texts: tuple[str, ...] = TEXTS
@@ -137,8 +141,9 @@ def _header(body: bytes) -> Header | None:
     if body[:1] != HEADER:
         return None
     told = json.loads(body[1:])
-    told |= {"numbers": tuple(told["numbers"]), "texts": tuple(told["texts"])}
-    return Header(**told)
+    known = {each.name: told[each.name] for each in fields(Header) if each.name in told}  # a later version tells more
+    known |= {"numbers": tuple(told["numbers"]), "texts": tuple(told["texts"])}
+    return Header(**known)
 
 
 def _rows(header: Header, table: NDArray[Any], words: tuple[str, ...]) -> Rows:

@@ -11,13 +11,14 @@ from typing import Final, Self
 import grpc
 import numpy as np
 
-from autoscale.errors import AutoScaleError, InvalidInput, TargetError
+from autoscale.errors import InvalidInput, TargetError
 from autoscale.fleet.lock import FolderLock
+from autoscale.fleet.rows import Ints
 from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime._proto.fleet_pb2_grpc import FleetCollectorStub
 from autoscale_runtime.fleet.log_folder import LogFolder, SegmentFile
 from autoscale_runtime.fleet.segment import Segment, read_segment
-from autoscale_runtime.fleet.wire import batch_of
+from autoscale_runtime.fleet.wire import MOST_BYTES, MOST_ROWS, batch_of
 from autoscale_runtime.offload.status import error_of
 
 _OPTIONS: Final = (
@@ -36,19 +37,20 @@ class UploadOptions:
     """How a log is uploaded.
 
     Attributes:
-        batch_rows: rows of one message, up to 65536.
+        batch_rows: rows of one message, up to 16384; fewer go into one where their texts are long.
         timeout_s: how long the collector may take to make a batch durable.
-        every_s: between two rounds in the background.
+        every_s: between two rounds in the background: seldom, since each wakes the radio, and a collector takes many
+            rows of one batch for the price of a few.
         first_wait_s: after a failure; twice as long after each further one.
         longest_wait_s: at most.
 
     Raises:
-        InvalidInput: a number that is not above 0.
+        InvalidInput: a number that is not above 0, or too many rows.
     """
 
     batch_rows: int = 4096
     timeout_s: float = 60.0
-    every_s: float = 900.0
+    every_s: float = 3600.0
     first_wait_s: float = 1.0
     longest_wait_s: float = 600.0
 
@@ -56,6 +58,8 @@ class UploadOptions:
         for name in ("batch_rows", "timeout_s", "every_s", "first_wait_s", "longest_wait_s"):
             if not getattr(self, name) > 0:
                 raise InvalidInput(f"{name} is {getattr(self, name)}; allowed: above 0")
+        if self.batch_rows > MOST_ROWS:
+            raise InvalidInput(f"batch_rows is {self.batch_rows}; allowed: 1 to {MOST_ROWS}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,10 @@ class Uploader:
         address: the collector's ``host:port``.
         options: the rest.
 
+    Attributes:
+        total: what all rounds brought so far.
+        last_error: why the last round in the background failed; None where it did not.
+
     Raises:
         InvalidInput: another uploader has the folder.
     """
@@ -102,6 +110,7 @@ class Uploader:
         self._refusals = 0
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+        self.total = Uploaded()
         self.last_error: Exception | None = None
 
     def upload(self) -> Uploaded:
@@ -119,7 +128,7 @@ class Uploader:
             if segment is None:
                 continue
             done += self._upload_segment(each, segment)
-            if following is not None and self._folder.acknowledged(segment.header.log_id) >= segment.last:
+            if following is not None and self._folder.acknowledged() >= segment.last:
                 each.path.unlink(missing_ok=True)
         return done
 
@@ -151,26 +160,26 @@ class Uploader:
             try:
                 self.upload()
                 self.last_error, wait_s, pause_s = None, self._options.first_wait_s, self._options.every_s
-            except (AutoScaleError, OSError) as error:
+            except Exception as error:  # whatever it is, it must be seen, and the rounds go on
                 # A random part of the wait, so that a fleet does not come back all at once.
                 self.last_error, pause_s = error, wait_s * chance.uniform(0.5, 1.0)
                 wait_s = min(2.0 * wait_s, self._options.longest_wait_s)
             self._stopped.wait(pause_s)
 
     def _upload_segment(self, file: SegmentFile, segment: Segment) -> Uploaded:
-        header, done = segment.header, Uploaded()
-        after = self._folder.acknowledged(header.log_id)
+        done = Uploaded()
+        after = self._folder.acknowledged()
         sequences = segment.rows.numbers["sequence"]
         waiting = np.flatnonzero(sequences > after)
         if len(waiting):
             _sync(file.path)  # a number that was sent is never used again, not even after a power cut
-        for start in range(0, len(waiting), self._options.batch_rows):
-            if self._stopped.is_set():
-                break
-            which = waiting[start : start + self._options.batch_rows]
-            rows = segment.rows.take(which)
-            done += self._hand_over(batch_of(rows, header.device_id, header.log_id, segment.lost, header.schema))
-            self._folder.acknowledge(header.log_id, int(sequences[which[-1]]))
+        while len(waiting) and not self._stopped.is_set():
+            batch = _batch(segment, waiting[: self._options.batch_rows])
+            brought = self._hand_over(batch)
+            self._folder.acknowledge(int(sequences[waiting[batch.rows - 1]]))
+            self.total += brought
+            done += brought
+            waiting = waiting[batch.rows :]
         return done
 
     def _hand_over(self, batch: pb.Batch) -> Uploaded:
@@ -187,6 +196,17 @@ class Uploader:
             raise TargetError(f"{self._address}: {error}") from error
         self._refusals = 0
         return Uploaded(receipt.accepted, receipt.duplicate, receipt.rejected)
+
+
+def _batch(segment: Segment, which: Ints) -> pb.Batch:
+    """As many of some rows as fit into a message."""
+    log = segment.header
+    while True:
+        rows = segment.rows.take(which)
+        batch = batch_of(rows, log.device_id, log.log_id, segment.lost, log.schema, log.begins)
+        if batch.ByteSize() <= MOST_BYTES or len(which) == 1:
+            return batch
+        which = which[: len(which) // 2]
 
 
 def _read(file: SegmentFile) -> Segment | None:

@@ -8,7 +8,9 @@ What holds, whatever happens:
 - the folder keeps to its size: segments that the collector has go first, then the oldest, which is counted;
 - a full disk is counted, and never felt by a query;
 - every record takes a number, so that whatever is lost leaves a gap that the collector sees; the number, not the
-  clock, is the order.
+  clock, is the order;
+- a folder that was copied, to a cloned machine or by a backup, goes on as a log of its own: what both have counts
+  once, what each adds counts too.
 """
 
 import json
@@ -24,8 +26,10 @@ from typing import Final, Self
 from autoscale.errors import InvalidInput
 from autoscale.fleet.lock import FolderLock
 from autoscale.fleet.row import Flattener
+from autoscale.fleet.schema import LONGEST_TEXT
 from autoscale.record import Record
 from autoscale_runtime.fleet.log_folder import LogFolder
+from autoscale_runtime.fleet.loss_note import LossNote
 from autoscale_runtime.fleet.segment import LOST, MOST_WORDS, ROW, WORD, Header, frame, row_struct
 
 DEFAULT_BYTES: Final = 64 << 20
@@ -63,9 +67,11 @@ class LedgerWriter:
         self._pack = row_struct(Header("", "", 0, {})).pack
         self._handle, self._size, self._next = -1, 0, 0
         self._codes: dict[str, int] = {}
+        self._note = LossNote(self._folder.path / "full")
         try:
             self._go_on()
         except BaseException:
+            self._note.close()
             self._lock.close()
             raise
 
@@ -90,6 +96,7 @@ class LedgerWriter:
                 self._write((sequence, *numbers), (self._session_id, *texts))
             except OSError:
                 self._lose("disk", 1)
+                self._note.write(self._log_id, self._lost["disk"])
                 self._give_up_segment()
 
     def sync(self) -> None:
@@ -109,6 +116,7 @@ class LedgerWriter:
         with self._guard:
             self._close_segment()
             self._next = -1
+            self._note.close()
             self._lock.close()
 
     def __enter__(self) -> Self:
@@ -123,13 +131,22 @@ class LedgerWriter:
         """Take up the log where the last writer left it, however it ended."""
         last, cut = self._folder.recover()
         self._device_id = self._folder.device_id(last)
-        self._log_id = uuid.uuid4().hex if last is None else last.header.log_id
-        self._lost = {} if last is None else dict(last.lost)
-        self._is_told = True
+        place, kept = self._folder.place(), self._folder.acknowledged()
+        untold = 0
         if last is not None:
-            # Numbers that a damaged end may have used are not used again: the collector may know them.
-            self._next = max(last.last + cut, self._folder.acknowledged(self._log_id)) + 1
+            kept = max(kept, last.last)
+            untold = max(0, self._note.read(last.header.log_id) - last.lost.get("disk", 0))
+        if last is not None and last.header.place == place:
+            log, self._lost = last.header, dict(last.lost)
+        else:
+            log, self._lost = Header(self._device_id, uuid.uuid4().hex, 0, {}, kept + 1, place), {}
+        self._log_id, self._begins, self._place = log.log_id, log.begins, place
+        # Numbers that a damaged end may have used are not used again: the collector may know them.
+        self._next = kept + 1 + cut + untold
+        self._is_told = True
         self._lose("torn", cut)
+        self._lose("disk", untold)
+        self._note.write(self._log_id, self._lost.get("disk", 0))
 
     def _write(self, numbers: tuple[int, ...], texts: Sequence[str]) -> None:
         if self._handle < 0 or self._size > self._segment_bytes or len(self._codes) + len(texts) > MOST_WORDS:
@@ -154,7 +171,7 @@ class LedgerWriter:
 
     def _preface(self, fresh: Iterable[str]) -> bytes:
         """What must stand before a row: its new texts, and what was lost since the last row."""
-        words = b"".join(frame(WORD + text.encode(errors="replace")) for text in fresh)
+        words = b"".join(frame(WORD + text[: LONGEST_TEXT + 1].encode(errors="replace")) for text in fresh)
         return words if self._is_told else words + frame(LOST + json.dumps(self._lost).encode())
 
     def _put(self, content: bytes) -> None:
@@ -166,7 +183,7 @@ class LedgerWriter:
     def _rotate(self, first: int) -> None:
         self._close_segment()
         self._make_room(first)
-        header = Header(self._device_id, self._log_id, first, self._lost)
+        header = Header(self._device_id, self._log_id, first, self._lost, self._begins, self._place)
         path = self._folder.path_of(first)
         self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._size, self._codes = 0, {}
@@ -182,7 +199,7 @@ class LedgerWriter:
         """Drop the oldest segments until one more has room: the uploader took away those that the collector has."""
         segments = self._folder.segments()
         sizes = [_size(each.path) for each in segments]
-        acknowledged = self._folder.acknowledged(self._log_id)
+        acknowledged = self._folder.acknowledged()
         ends = [*(each.first for each in segments), first][1:]
         left = sum(sizes)
         for each, size, end in zip(segments, sizes, ends, strict=True):
