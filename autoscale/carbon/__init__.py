@@ -14,14 +14,13 @@ from autoscale.carbon.given import GivenIntensity
 from autoscale.carbon.hourly import HourlyIntensity
 from autoscale.carbon.intensity import Intensity, IntensitySource
 from autoscale.carbon.network import NetworkShare, load_network_share
-from autoscale.carbon.operational import WORLD_INTENSITY_G_PER_KWH, operational_g
+from autoscale.carbon.operational import operational_g
 from autoscale.carbon.range import Range
 from autoscale.carbon.sci import sci_g
 from autoscale.carbon.typical import TypicalHours
 from autoscale.carbon.yearly import YearlyAverages
 
 __all__ = [
-    "WORLD_INTENSITY_G_PER_KWH",
     "Act",
     "CarbonAccount",
     "ChargeMix",

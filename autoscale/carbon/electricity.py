@@ -15,7 +15,7 @@ from autoscale.carbon.given import GivenIntensity
 from autoscale.carbon.hourly import HourlyIntensity
 from autoscale.carbon.intensity import INTENSITY_SOURCES, IntensitySource
 from autoscale.carbon.places import WORLD, Places
-from autoscale.errors import InvalidInput, UnknownName, one_of
+from autoscale.errors import InvalidInput, one_of
 
 PARTIES: Final = ("edge", "cloud", "network")
 CSV: Final = "csv"
@@ -28,7 +28,7 @@ class Electricity:
     Attributes:
         place: country, grid zone or cloud region of this machine; the world's average where it is not said.
         source: who tells intensities: the name of a registered source, a CSV file of hours, a figure in gCO2e/kWh
-            (also as text), or a source.
+            (also as text), or a source. A live one that several sessions share asks its server once for all of them.
         elsewhere: ``edge``, ``cloud`` or ``network`` to its place. What is not named counts as unknown, until a server
             tells of itself; the network's is this machine's.
 
@@ -51,11 +51,7 @@ class Electricity:
 
     def region(self, party: str) -> str:
         """The place of a party by its code; empty where nobody said, or said one that only the source knows."""
-        try:
-            code = Places.shipped().find(self.places.get(party, WORLD)).code
-        except UnknownName:
-            return ""
-        return "" if code == WORLD else code
+        return code_of(self.places.get(party, WORLD))
 
     def opened(self) -> IntensitySource:
         """The source, ready to be asked.
@@ -77,6 +73,12 @@ class Electricity:
             return HourlyIntensity(str(source), self.place)
         named: IntensitySource = INTENSITY_SOURCES.get(str(source))()
         return named
+
+
+def code_of(place: str) -> str:
+    """The code of a place; empty for the world, and for a place that does not ship."""
+    found = Places.shipped().get(place)
+    return "" if found is None or found.code == WORLD else found.code
 
 
 def _figure(source: str | float | Path) -> float | None:

@@ -95,6 +95,11 @@ class IntensitySource(ABC):
             UnknownName: a place that neither the source nor what it falls back on knows.
         """
 
+    @property
+    def trouble(self) -> str | None:
+        """Why the source itself could not tell of a place when it last tried, in words; None where it could."""
+        return None
+
     def forecast(self, place: str, time_s: float, horizon_s: float) -> tuple[Intensity, ...]:
         """What the source expects from a time on, in the order of time; empty where it forecasts nothing.
 

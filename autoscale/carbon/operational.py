@@ -1,11 +1,6 @@
 """Operational carbon: what the energy emitted where and when it was drawn."""
 
-from typing import Final
-
 from autoscale.units import kwh_from_j
-
-WORLD_INTENSITY_G_PER_KWH: Final = 481.0
-"""The world's average grid in 2023 (Ember, Yearly Electricity Data), where nothing better is known."""
 
 
 def operational_g(energy_j: float, intensity_g_per_kwh: float, pue: float = 1.0) -> float:

@@ -72,13 +72,17 @@ class Places:
         folder = devices_folder() / "grids"
         return cls(folder / f"{name}.toml" for name in ("countries", "zones", "clouds"))
 
+    def get(self, spelling: str) -> Place | None:
+        """The place of a code or name, or None: a thousand times faster than to be told the nearest."""
+        return self._by_spelling.get(_plain(spelling))
+
     def find(self, spelling: str) -> Place:
         """The place of a code or name.
 
         Raises:
             UnknownName: none; the message names the nearest.
         """
-        place = self._by_spelling.get(_plain(spelling))
+        place = self.get(spelling)
         if place is None:
             hint = nearest(_plain(spelling), self._by_spelling)
             kinds = "a country by ISO 3166-1 code or name, a zone of Electricity Maps, or a cloud region"
@@ -91,10 +95,8 @@ class Places:
         >>> [Places.shipped().zone_of(place) for place in ("Germany", "aws:us-east-1", "gcp:us-east1", "CAISO_NORTH")]
         ['DE', 'US-MIDA-PJM', 'US-CAR-SC', 'CAISO_NORTH']
         """
-        try:
-            return self.find(spelling).zone or spelling
-        except UnknownName:
-            return spelling
+        place = self.get(spelling)
+        return (place and place.zone) or spelling
 
     def entries(self) -> list[tuple[str, str, Place]]:
         """Code and name as the files have them, and the place they stand for: another's where the entry is like it."""

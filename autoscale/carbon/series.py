@@ -48,7 +48,8 @@ class Series:
         step_s: how long each holds; the most frequent distance where None is given, one hour for a lone sample.
 
     Raises:
-        InvalidInput: no samples, times that do not increase, a figure that is negative, NaN or infinite.
+        InvalidInput: no samples, times that do not increase, a figure that is negative, NaN or infinite, a step that
+            is not above 0.
     """
 
     def __init__(self, samples: Sequence[Sample], step_s: float | None = None) -> None:
@@ -59,6 +60,8 @@ class Series:
         if not self.samples or not (steps > 0.0).all() or not ((figures >= 0.0) & np.isfinite(figures)).all():
             raise InvalidInput("samples of carbon intensity: allowed: one or more, times that increase, 0 or more")
         self.step_s = step_s or _most_frequent(steps)
+        if not 0.0 < self.step_s < float("inf"):
+            raise InvalidInput(f"step_s is {self.step_s}; allowed: above 0, finite")
 
     def covering(self, time_s: float) -> Sample | None:
         """The sample whose step holds the time."""

@@ -11,7 +11,6 @@ import io
 from typing import Final
 
 from autoscale.carbon.places import Places
-from autoscale.errors import UnknownName
 from autoscale.fleet.report.account import DayRow, Report
 from autoscale.fleet.span import Span, microseconds, when
 from autoscale.fleet.sums import kg, kwh
@@ -101,10 +100,7 @@ def _row(row: DayRow, span: Span, country: tuple[str, str]) -> dict[str, object]
 def _country(places: Places, region: str) -> tuple[str, str]:
     """Name and ISO 3166-1 alpha-3 code of a country or of a zone in one (``US-CAL-CISO``); empty of anything else."""
     for spelling in (region, region[:2] if region[2:3] == "-" else ""):
-        try:
-            place = places.find(spelling)
-        except UnknownName:
-            continue
-        if len(place.code) == _ISO_LETTERS and place.code.isalpha():
+        place = places.get(spelling)
+        if place is not None and len(place.code) == _ISO_LETTERS and place.code.isalpha():
             return place.name, place.code
     return "", ""

@@ -86,7 +86,7 @@ def read_inventory(path: Path) -> tuple[Machine, ...]:
 def _toml(path: Path) -> Iterable[tuple[str, Mapping[str, Any]]]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"'{path}' cannot be read as TOML: {error}") from error
     machines = document.pop("machines", None)
     if document or not isinstance(machines, list) or not all(isinstance(each, dict) for each in machines):
@@ -99,7 +99,7 @@ def _csv(path: Path) -> Iterable[tuple[str, Mapping[str, Any]]]:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file, restkey="beyond the last column")
             return [(f"line {table.line_num}", {key: _stripped(value) for key, value in row.items()}) for row in table]
-    except (csv.Error, UnicodeDecodeError) as error:
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
         raise InvalidInput(f"'{path}' cannot be read as CSV: {error}") from error
 
 
@@ -167,9 +167,4 @@ def _footprint(device_model: str, making_kg: float | None, life_years: float | N
 def _g_per_j(region: str, intensity_g_per_kwh: float | None) -> Range:
     if intensity_g_per_kwh is not None:
         return Range.exactly(intensity_g_per_kwh / J_PER_KWH)
-    return _places().find(region or WORLD).g_per_kwh * (1.0 / J_PER_KWH)
-
-
-@cache
-def _places() -> Places:
-    return Places.shipped()
+    return Places.shipped().find(region or WORLD).g_per_kwh * (1.0 / J_PER_KWH)

@@ -122,7 +122,7 @@ def read_life_cycle(path: Path) -> LifeCycle:
     """
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidInput(f"'{path}' cannot be read as TOML: {error}") from error
     try:
         return _life_cycle(document)

@@ -72,9 +72,9 @@ class Flattener:
             regions.get("device", ""),
             regions.get("network", "") if remote else "",
             regions.get(remote, ""),
-            kinds.get("device", "average") if "device" in seen else "",
-            kinds.get("network", "average") if remote and "network" in seen else "",
-            kinds.get(remote, "average") if remote in seen else "",
+            kinds.get("device", "") if "device" in seen else "",
+            kinds.get("network", "") if remote and "network" in seen else "",
+            kinds.get(remote, "") if remote in seen else "",
             self._print_methods(decision.outcome.methods),
         )
 

@@ -131,7 +131,7 @@ class Session:
         self.agent = self._agent(agent)
         self._requested = self.options.target or str(self.goal.mode)
         self._senses.start()
-        self._grid.start(self._observe)
+        self._grid.start(None if self._observe().battery is None else self._observe)
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
         """Answer one query, as ``InferenceSession.run`` does; ``last`` then tells what was decided and what it cost.

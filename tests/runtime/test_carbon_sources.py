@@ -1,7 +1,10 @@
 """Live intensities, each against a real server that replays answers of its API's shape."""
 
+import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +18,7 @@ from autoscale.errors import InvalidInput
 from autoscale.outcome import Method
 from autoscale_runtime.carbon_sources import CarbonAwareSdk, ElectricityMaps, LiveOptions, LiveSource, Neso, WattTime
 from autoscale_runtime.carbon_sources.base import LONGEST_WAIT_S
+from autoscale_runtime.carbon_sources.http import LARGEST_BYTES, HttpFailure, JsonClient
 from tests.runtime.carbon_replay import (
     Answer,
     Replay,
@@ -94,6 +98,8 @@ def test_a_source_reads_its_server(name: str, replay: Replay) -> None:
         (200, []),
         (200, {"data": [{"intensity": 5}], "history": [1]}),
         (200, b'{"history": [{"carbonIntensity": NaN, "datetime": "2024-05-01T12:00:00Z"}]}'),
+        (200, b'{"history": [{"carbonIntensity": 1%s, "datetime": "2024-05-01T12:00:00Z"}]}' % (b"0" * 400)),
+        (200, b"[" * 100_000),
     ],
 )
 def test_whatever_a_server_says_the_account_goes_on(name: str, status: int, document: Any, replay: Replay) -> None:
@@ -315,6 +321,50 @@ def test_a_redirect_never_gets_the_key(replay: Replay) -> None:
     assert "/elsewhere" not in [path for path, _ in replay.asked]
 
 
+def test_an_answer_that_drips_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def drip() -> None:
+            connection, _ = listening.accept()
+            with connection, suppress(OSError):
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
+                for _ in range(1000):
+                    connection.sendall(b" ")
+                    time.sleep(0.02)
+
+        server = threading.Thread(target=drip)
+        server.start()
+        with pytest.raises(HttpFailure, match="did not end in time"):
+            JsonClient(f"http://127.0.0.1:{listening.getsockname()[1]}", timeout_s=0.2).get("/")
+        server.join(5.0)
+        assert not server.is_alive()
+
+
+def test_more_than_anybody_needs_is_not_read(replay: Replay) -> None:
+    replay.says("/all", b" " * (LARGEST_BYTES + 1))
+    with pytest.raises(HttpFailure, match="more than 16777216 bytes"):
+        JsonClient(replay.url).get("/all")
+    replay.says("/all", b" " * (LARGEST_BYTES - 4) + b"null")
+    assert JsonClient(replay.url).get("/all") is None
+
+
+def test_what_is_for_this_machine_goes_to_no_proxy(replay: Replay, monkeypatch: pytest.MonkeyPatch) -> None:
+    electricity_maps(replay)
+    with replaying() as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.delenv("no_proxy", raising=False)
+        assert ElectricityMaps(options(Clock()), "key", replay.url).at("DE", NOW_S).g_per_kwh == 112.0
+        assert proxy.asked == []
+
+
+def test_a_zone_that_is_answered_hides_no_trouble_with_another(replay: Replay) -> None:
+    neso(replay)
+    source = Neso(options(Clock()), replay.url)
+    source.at("GB-99", NOW_S)
+    assert source.at("GB", NOW_S).g_per_kwh == 162.0
+    assert "GB-1 to GB-17" in (source.trouble or "")
+
+
 @pytest.mark.parametrize(
     ("build", "message"),
     [
@@ -326,6 +376,8 @@ def test_a_redirect_never_gets_the_key(replay: Replay) -> None:
         (lambda: ElectricityMaps(token="a\nb"), "holds characters"),
         (lambda: ElectricityMaps(token="k", base_url="http://example.org"), "in the clear"),
         (lambda: Neso(base_url="ftp://example.org"), "address is 'ftp://example.org'"),
+        (lambda: Neso(base_url="http://[::1"), "Invalid IPv6 URL; allowed: https://host/path"),
+        (lambda: Neso(base_url="http://localhost:port"), "allowed: https://host/path"),
     ],
 )
 def test_what_is_missing_is_named(

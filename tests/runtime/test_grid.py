@@ -1,9 +1,11 @@
 """The grids behind a session: who tells, what the battery holds, what a far machine says of itself."""
 
 import json
+import logging
+import math
 import threading
 from pathlib import Path
-from time import monotonic
+from time import monotonic, sleep
 
 import pytest
 
@@ -14,6 +16,7 @@ from autoscale.observation import Observation
 from autoscale.outcome import Method
 from autoscale_runtime.grid.charge import ChargeLog, charge_file
 from autoscale_runtime.grid.watch import GridWatch, SaidGrid
+from tests.runtime.session_parts import until
 
 NIGHT, NOON = 100.0, 400.0
 HOUR_S = 3600.0
@@ -57,7 +60,26 @@ def test_the_mix_is_there_again_after_the_app_was_ended(tmp_path: Path) -> None:
     assert update(ChargeLog(path), 1.0, 44.5) == pytest.approx((0.5 * NIGHT + 0.5 * NOON) / EFFICIENCY)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}', '{"version": 1, "carbon": [3, 2, 1]}'])
+KEPT: dict[str, object] = {
+    "version": 1,
+    "time_s": 0.0,
+    "charge": 0.9,
+    "carbon": [1e-4] * 3,
+    "kind": "average",
+    "method": "default",
+}
+WRONG: list[dict[str, object]] = [
+    {"carbon": [3, 2, 1]},
+    {"charge": math.nan},
+    {"charge": 10**400},
+    {"charge": 7},
+    {"time_s": math.nan},
+    {"kind": "mean"},
+    {"kind": []},
+]
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", '{"version": 2}', *(json.dumps(KEPT | each) for each in WRONG)])
 def test_a_damaged_file_counts_as_none(tmp_path: Path, content: str) -> None:
     path = tmp_path / "charge.json"
     path.write_text(content)
@@ -108,13 +130,19 @@ def test_where_nobody_said_where_it_is_the_region_is_not_known_and_the_world_cou
 
 def test_a_far_machines_word_counts_and_stays() -> None:
     watch = GridWatch(Electricity("FR", elsewhere={"cloud": "IE"}))
-    said = SaidGrid(56.0, "average", Method.MODELLED, "SE")
+    said = SaidGrid(56.0, "average", Method.MODELLED, "Sweden")
     watch.told("cloud", said)
     first = watch.now
     watch.told("cloud", said)
     assert watch.now is first
     watch.refresh()
-    assert (watch.now.intensities["cloud"].g_per_kwh, watch.now.regions["cloud"]) == (56.0, "SE")
+    assert (watch.now.intensities["cloud"].g_per_kwh, watch.now.regions["cloud"]) == (56.0, "SWE")
+
+
+def test_a_region_that_no_ledger_knows_is_not_taken_from_a_far_machine() -> None:
+    watch = GridWatch(Electricity("FR", elsewhere={"cloud": "IE"}))
+    watch.told("cloud", SaidGrid(56.0, "average", Method.MODELLED, "our-cellar"))
+    assert watch.now.regions == {"device": "FRA", "network": "FRA"}
 
 
 def test_the_battery_decides_the_devices_intensity() -> None:
@@ -154,6 +182,47 @@ def test_nobody_waits_for_a_server_that_does_not_answer() -> None:
     source.answers.set()
 
 
+class Moody(ByHour):
+    """A plugged-in source: says what troubles it, or raises what no source should."""
+
+    is_live = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.said: str | None = "no key"
+        self.error: Exception | None = None
+
+    @property
+    def trouble(self) -> str | None:
+        return self.said
+
+    def at(self, place: str, time_s: float) -> Intensity:
+        self.asked += 1
+        if self.error is not None:
+            raise self.error
+        return super().at(place, time_s)
+
+
+def test_what_is_wrong_is_logged_once_and_ends_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    source = Moody()
+    watch = GridWatch(Electricity("FR", source), refresh_s=0.001)
+
+    def logged_after_some_rounds() -> list[str]:
+        enough = source.asked + 10
+        until(lambda: watch.read() and source.asked > enough)
+        return [each.getMessage() for each in caplog.records]
+
+    with caplog.at_level(logging.WARNING, "autoscale.grid"):
+        watch.start()
+        assert logged_after_some_rounds() == ["carbon intensity: no key"]
+        source.error = ValueError("a bug")
+        assert logged_after_some_rounds()[1:] == ["carbon intensity: it stays as it was: ValueError('a bug')"]
+        source.error = source.said = None
+        assert len(logged_after_some_rounds()) == 2
+    watch.close()
+
+
 def test_a_source_is_a_name_a_file_a_figure_or_an_object(tmp_path: Path) -> None:
     (tmp_path / "hours.csv").write_text("time,g_per_kwh\n1970-01-01T00:00Z,50\n1970-01-01T01:00Z,60\n")
     assert Electricity("FR", tmp_path / "hours.csv").opened().at("FR", HOUR_S).g_per_kwh == 60.0
@@ -169,3 +238,26 @@ def test_a_source_is_a_name_a_file_a_figure_or_an_object(tmp_path: Path) -> None
         Electricity("FR", "nothing.csv").opened()
     with pytest.raises(UnknownName, match="did you mean 'cloud'"):
         Electricity("FR", elsewhere={"clowd": "IE"})
+
+
+class Counting(ByHour):
+    """A server that counts who asks."""
+
+    is_live = True
+    asked = 0
+
+    def at(self, place: str, time_s: float) -> Intensity:
+        self.asked += 1
+        return super().at(place, time_s)
+
+
+def test_a_live_source_is_left_alone_while_nobody_reads() -> None:
+    source = Counting()
+    watch = GridWatch(Electricity("FR", source), refresh_s=0.01)
+    watch.start()
+    until(lambda: source.asked == 2)  # device and network, once
+    sleep(0.1)
+    assert source.asked == 2
+    watch.read()
+    until(lambda: source.asked == 4)
+    watch.close()

@@ -1,4 +1,6 @@
 import math
+import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from autoscale.outcome import Method
 from autoscale.profiles import load_device
 from autoscale.target import Target
 from autoscale.units import J_PER_KWH
+from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters import ModelledMeter, ReplayMeter
 from autoscale_runtime.offload.account import Account, Bill
 
@@ -45,6 +48,32 @@ def test_the_ends_are_those_of_the_grid_and_of_the_making() -> None:
         france.low_g_per_kwh / france.g_per_kwh
     )
     assert (cost.ends.embodied_low_g, cost.ends.embodied_high_g) == pytest.approx((made.low, made.high))
+
+
+def test_a_bill_is_of_one_grid_however_often_that_changes_meanwhile() -> None:
+    account = Account(LAPTOP, Electricity(source=1.0))
+    grids = account.grid.now, GridWatch(Electricity(source=1000.0)).now
+    wrong: list[Bill] = []
+
+    def ask() -> None:
+        for number in range(3000):
+            account.grid.now = grids[number % 2]
+            cost = bill(account, 1.0, 1)
+            grams = cost.energy_j / J_PER_KWH * cost.intensity.g_per_kwh * account.pue
+            told = cost.carbon_operational_g, cost.ends.operational_low_g, cost.ends.operational_high_g
+            wrong.extend([] if all(math.isclose(each, grams) for each in told) else [cost])
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
+    usual_s = sys.getswitchinterval()
+    sys.setswitchinterval(1e-7)
+    try:
+        for each in threads:
+            each.start()
+        for each in threads:
+            each.join()
+    finally:
+        sys.setswitchinterval(usual_s)
+    assert wrong == []
 
 
 def test_a_place_that_does_not_exist_is_refused() -> None:

@@ -327,3 +327,22 @@ def test_a_cost_that_cannot_be_is_left_out(nonsense: tuple[Nonsense, RemoteRunne
     assert cost is not None
     assert (cost.energy_j, cost.carbon_operational_g, cost.carbon_embodied_g, cost.queue_s) == (None,) * 4
     assert (cost.compute_s, cost.method) == (0.0015, Method.DEFAULT)
+
+
+def test_what_a_server_cannot_mean_neither_overflows_nor_is_kept(nonsense: tuple[Nonsense, RemoteRunner]) -> None:
+    servicer, runner = nonsense
+    numbers = ("energy_joules", "carbon_operational_g", "carbon_embodied_g", "carbon_operational_high_g", "queue_us")
+    servicer.answer = answered(
+        ONES,
+        parameters={
+            **{name: pb.InferParameter(double_param=1.7e308) for name in numbers},
+            "carbon_intensity_g_per_kwh": pb.InferParameter(double_param=50.0),
+            "carbon_intensity_kind": pb.InferParameter(string_param="average"),
+            "carbon_region": pb.InferParameter(string_param="x" * 100_000),
+        },
+    )
+    cost = runner.run(None, {"x": ONES}, 10.0).remote
+    assert cost is not None
+    assert (cost.energy_j, cost.carbon_operational_g, cost.carbon_embodied_g, cost.ends, cost.queue_s) == (None,) * 5
+    assert cost.grid is not None
+    assert (cost.grid.g_per_kwh, cost.grid.region) == (50.0, "")

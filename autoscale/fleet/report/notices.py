@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from autoscale.carbon.intensity import KINDS
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.sums import kg
 
@@ -13,7 +14,6 @@ ASSUMPTIONS: Final = "assumptions.json"
 
 _REJECTED: Final = "rejected:"
 _OF: Final = "intensity of the "
-_KINDS: Final = ("average", "marginal")
 
 
 def notices(report: Report) -> list[str]:
@@ -55,7 +55,7 @@ def _left_out(report: Report) -> Iterator[str]:
 
 def _mixed(methods: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     parts = {name.removeprefix(_OF): counts for name, counts in methods.items() if name.startswith(_OF)}
-    named = {kind: [part for part, counts in parts.items() if kind in counts] for kind in _KINDS}
+    named = {kind: [part for part, counts in parts.items() if kind in counts] for kind in KINDS}
     if all(named.values()):
         said = "; ".join(f"{kind}: {', '.join(parts)}" for kind, parts in named.items())
         yield f"Average and marginal intensities are added up ({said})."

@@ -88,9 +88,8 @@ def _move_within(drawing: Mapping[str, Sums]) -> Saving:
 def _cleanest_beside(name: str) -> tuple[Place, Place] | None:
     """A cloud's region and the cleanest region of the same provider."""
     places = Places.shipped()
-    try:
-        here = places.find(name)
-    except UnknownName:
+    here = places.get(name)
+    if here is None:
         return None
     provider = here.name.partition(":")[0] if ":" in here.name else None
     beside = [each for each in places.all() if provider and each.name.startswith(f"{provider}:")]

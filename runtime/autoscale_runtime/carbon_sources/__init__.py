@@ -8,8 +8,9 @@ A live source never fails a query. What it says for a time is, in this order:
 4. the fallback, by default the yearly average (``default``).
 
 It asks its server no more often than every ``refresh_s``, and after a failure waits 30 s, then twice as long each time
-up to an hour, or as long as the server's ``Retry-After`` says; ``trouble`` is the last failure in words. What it got is
-kept on disk, so that a restart asks nothing that is still fresh and weeks offline cost accuracy, not answers.
+up to an hour, or as long as the server's ``Retry-After`` says; ``trouble`` is the last failure in words, which sessions
+and servers log once, as ``autoscale.grid``. What it got is kept on disk, so that a restart asks nothing that is still
+fresh and weeks offline cost accuracy, not answers.
 
 Keys come from the environment, by the names in ``variables``; ``autoscale carbon intensity`` lists them. The figures of
 two sources differ in what they count, which ``scope`` says: life-cycle emissions lie above those of the stack.

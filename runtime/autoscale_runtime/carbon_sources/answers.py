@@ -1,6 +1,7 @@
 """What a caller gives and a server answers, taken apart and checked."""
 
 import os
+import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -62,6 +63,9 @@ def figure_of(row: Mapping[str, Any], key: str) -> float | None:
         Unusable: something that is no number.
     """
     value = row.get(key)
-    if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+    if value is None:
+        return None
+    # Python reads any number of digits from JSON, and NaN, which JSON does not have.
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) <= sys.float_info.max:
         raise Unusable(f"{key} is {value!r}; allowed: a number")
-    return value
+    return float(value)

@@ -61,7 +61,6 @@ class LiveSource(IntensitySource):
         name: in the registry, in files and in ``Intensity.source``.
         variables: of the environment that it is set up by, where the caller does not.
         scope: which emissions it counts, so that figures of two sources are not compared unawares.
-        trouble: the last failure in words, None when the last request went well.
     """
 
     name: str
@@ -71,13 +70,18 @@ class LiveSource(IntensitySource):
 
     def __init__(self, options: LiveOptions | None = None) -> None:
         self.options = options or LiveOptions()
-        self.trouble: str | None = None
         self._kept = SnapshotFolder(self.options.folder)
         self._snapshots: dict[str, Snapshot | None] = {}
         self._failed_s: dict[str, float] = {}
         self._wait_s: dict[str, float] = {}
         self._failures: dict[str, int] = {}
+        self._troubles: dict[str, str | None] = {}
         self._lock = threading.Lock()
+
+    @property
+    def trouble(self) -> str | None:
+        """The last failure in words, of any zone whose last request did not go well; else None."""
+        return next((each for each in tuple(self._troubles.values()) if each), None)
 
     @abstractmethod
     def read(self, zone: str, now_s: float) -> Snapshot:
@@ -165,7 +169,7 @@ class LiveSource(IntensitySource):
             self._snapshots[zone] = snapshot
             self._failures[zone] = 0
             self._wait_s.pop(zone, None)
-            self.trouble = self._kept.keep(self._file(zone), snapshot)
+            self._troubles[zone] = self._kept.keep(self._file(zone), snapshot)
 
     def _file(self, zone: str) -> str:
         return f"{self.name}-{self.kind}-{self.scope}-{zone}"
@@ -175,7 +179,7 @@ class LiveSource(IntensitySource):
         wait_s = min(FIRST_WAIT_S * 2.0 ** min(failures, 10), LONGEST_WAIT_S)
         self._failed_s[zone], self._wait_s[zone] = now_s, max(wait_s, asked_s or 0.0)
         self._failures[zone] = failures + 1
-        self.trouble = problem
+        self._troubles[zone] = problem
 
 
 def _is_within(since_s: float, now_s: float, span_s: float) -> bool:

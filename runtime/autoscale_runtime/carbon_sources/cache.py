@@ -51,7 +51,7 @@ class SnapshotFolder:
                 return None
             history, expected = (_series(document[key]) for key in ("history", "expected"))
             return Snapshot(float(document["fetched_s"]), history, expected)
-        except (OSError, ValueError, KeyError, TypeError, InvalidInput):
+        except (OSError, ValueError, OverflowError, KeyError, TypeError, InvalidInput):
             return None
 
     def keep(self, name: str, snapshot: Snapshot) -> str | None:

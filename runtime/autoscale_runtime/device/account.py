@@ -1,7 +1,7 @@
 """What a query costs: joules of this device by its meter, what the far machine says of itself, and grams of CO2e."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -44,6 +44,23 @@ class Transfer:
         return 0 if self.is_direct else self.sent_bytes + self.received_bytes
 
 
+@dataclass(frozen=True, slots=True)
+class GridRates:
+    """What joules, seconds and bytes carry at one moment; replaced whole, since many threads read it.
+
+    Attributes:
+        grids: as they were then.
+        spent: the account of a query.
+        added: what a decision goes by: the same but for the network, which runs anyway.
+        methods: how the figures are known, as far as it was asked for.
+    """
+
+    grids: Grids
+    spent: CarbonAccount
+    added: CarbonAccount
+    methods: dict[tuple[Method, bool, bool], Mapping[str, Method]] = field(default_factory=dict)
+
+
 class Account:
     """Turns readings and bytes into outcomes.
 
@@ -70,8 +87,7 @@ class Account:
         self._making = device_footprint(table.profile).g_per_s()
         medium = MEDIUM_OF_RADIO[table.radio]
         self._shares = {kind: load_network_share(medium, kind) for kind in KINDS}
-        self._known: dict[tuple[Method, bool, bool], Mapping[str, Method]] = {}
-        self._set_rates(grid.now)
+        self._known = self._rates_of(grid.now)
 
     def end(
         self,
@@ -110,17 +126,17 @@ class Account:
         if transfer is not None:
             energy_j += self.radio_j(transfer, latency_s)
             moved_bytes = transfer.network_bytes
-        carbon = self._rates()
-        spent = carbon.grams(energy_j, latency_s, moved_bytes)
-        added_g = self.added_g(energy_j, latency_s, moved_bytes) if moved_bytes else None
+        rates = self._rates()
+        spent = rates.spent.grams(energy_j, latency_s, moved_bytes)
+        added_g = _added_g(rates, energy_j, latency_s, moved_bytes) if moved_bytes else None
         here = Outcome(
             latency_s,
             Split(energy_j, spent.network_j),
             spent.operational_g,
             spent.embodied_g,
             accuracy,
-            self._methods(reading.method, accuracy is not None, moved_bytes > 0),
-            carbon.ends(energy_j, latency_s, moved_bytes),
+            _methods(rates, reading.method, accuracy is not None, moved_bytes > 0),
+            rates.spent.ends(energy_j, latency_s, moved_bytes),
             added_g,
         )
         return here if said is NOTHING_SAID else _with_said(here, said)
@@ -138,39 +154,41 @@ class Account:
 
     def added_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0) -> float:
         """Grams of CO2e that a query adds here and on the network, operational and embodied."""
-        self._rates()
-        operational_g, embodied_g = self._marginal.mid.totals_g(energy_j, latency_s, moved_bytes, 0.0, 0.0)
-        return operational_g + embodied_g
+        return _added_g(self._rates(), energy_j, latency_s, moved_bytes)
 
-    def _rates(self) -> CarbonAccount:
-        """Grams by joule, second and byte as the grids are now."""
-        if self.grid.now is not self._grids:
-            self._set_rates(self.grid.now)
-        return self._carbon
+    def _rates(self) -> GridRates:
+        known, grids = self._known, self.grid.read()
+        if known.grids is not grids:
+            known = self._known = self._rates_of(grids)
+        return known
 
-    def _set_rates(self, grids: Grids) -> None:
+    def _rates_of(self, grids: Grids) -> GridRates:
         device, network = grids.intensities["device"], grids.intensities["network"]
         here = Machine(device, self._making)
-        self._marginal = CarbonAccount(here, self._shares["marginal"], network)
-        self._carbon = CarbonAccount(here, self._shares[network.kind], network)
-        self._known = {}
-        self._grids = grids
+        spent, added = (CarbonAccount(here, self._shares[kind], network) for kind in (network.kind, "marginal"))
+        return GridRates(grids, spent, added)
 
-    def _methods(self, energy: Method, has_accuracy: bool, has_network: bool) -> Mapping[str, Method]:
-        """Figure to how it is known; what was not spent at all has no method."""
-        key = (energy, has_accuracy, has_network)
-        if key not in self._known:
-            methods = {
-                **self._carbon.methods,
-                "latency_s": Method.MEASURED,
-                "accuracy": Method.MEASURED,
-                "energy_j.device": energy,
-                "carbon_operational_g.device": worst(energy, self._carbon.methods["carbon_operational_g.device"]),
-            }
-            unknown = {"accuracy"} if not has_accuracy else set()
-            unspent = set() if has_network else {name for name in methods if name.endswith(".network")}
-            self._known[key] = MappingProxyType({n: m for n, m in methods.items() if n not in unknown | unspent})
-        return self._known[key]
+
+def _added_g(rates: GridRates, energy_j: float, latency_s: float, moved_bytes: int) -> float:
+    operational_g, embodied_g = rates.added.mid.totals_g(energy_j, latency_s, moved_bytes, 0.0, 0.0)
+    return operational_g + embodied_g
+
+
+def _methods(rates: GridRates, energy: Method, has_accuracy: bool, has_network: bool) -> Mapping[str, Method]:
+    """Figure to how it is known; what was not spent at all has no method."""
+    key = (energy, has_accuracy, has_network)
+    if key not in rates.methods:
+        methods = {
+            **rates.spent.methods,
+            "latency_s": Method.MEASURED,
+            "accuracy": Method.MEASURED,
+            "energy_j.device": energy,
+            "carbon_operational_g.device": worst(energy, rates.spent.methods["carbon_operational_g.device"]),
+        }
+        unknown = {"accuracy"} if not has_accuracy else set()
+        unspent = set() if has_network else {name for name in methods if name.endswith(".network")}
+        rates.methods[key] = MappingProxyType({n: m for n, m in methods.items() if n not in unknown | unspent})
+    return rates.methods[key]
 
 
 def _with_said(here: Outcome, said: RemoteCost) -> Outcome:

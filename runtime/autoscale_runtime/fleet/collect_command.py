@@ -3,7 +3,6 @@
 import csv
 import signal
 import threading
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -11,7 +10,7 @@ from typing import Annotated
 import typer
 
 from autoscale.carbon.places import Places
-from autoscale.errors import InvalidInput, UnknownName
+from autoscale.errors import InvalidInput
 from autoscale.fleet.readmission import NAMED_BY
 from autoscale.fleet.validation import Rules
 from autoscale.fleet.view import read_ledger
@@ -84,7 +83,7 @@ def rules_of(inventory: Path | None, profiles: Path | None) -> Rules:
         OSError: the inventory cannot be read.
     """
     devices = None if inventory is None else _device_ids(inventory)
-    return Rules(devices, _device_models(profiles), _is_place(Places.shipped()))
+    return Rules(devices, _device_models(profiles), _is_place)
 
 
 def _device_models(folder: Path | None) -> frozenset[str]:
@@ -94,20 +93,16 @@ def _device_models(folder: Path | None) -> frozenset[str]:
     return frozenset([*device_names(), *own])
 
 
-def _is_place(places: Places) -> Callable[[str], bool]:
-    def is_place(spelling: str) -> bool:
-        try:
-            places.find(spelling)
-        except UnknownName:
-            return False
-        return True
-
-    return is_place
+def _is_place(spelling: str) -> bool:
+    return Places.shipped().get(spelling) is not None
 
 
 def _device_ids(path: Path) -> frozenset[str]:
-    with path.open(newline="", encoding="utf-8-sig") as file:
-        table = csv.DictReader(file)
-        if _ID not in (table.fieldnames or ()):
-            raise InvalidInput(f"'{path}' has the columns {table.fieldnames}; allowed: '{_ID}' among them")
-        return frozenset(row[_ID].strip() for row in table if row[_ID])
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file)
+            if _ID not in (table.fieldnames or ()):
+                raise InvalidInput(f"'{path}' has the columns {table.fieldnames}; allowed: '{_ID}' among them")
+            return frozenset(row[_ID].strip() for row in table if row[_ID])
+    except (csv.Error, UnicodeDecodeError) as error:
+        raise InvalidInput(f"'{path}' cannot be read as CSV: {error}") from error

@@ -1,5 +1,6 @@
 """Carries a device's log to the collector: in batches, again and again until it has each, weeks later if need be."""
 
+import logging
 import os
 import random
 import threading
@@ -19,6 +20,7 @@ from autoscale_runtime._proto.fleet_pb2_grpc import FleetCollectorStub
 from autoscale_runtime.fleet.log_folder import LogFolder, SegmentFile
 from autoscale_runtime.fleet.segment import Segment, read_segment
 from autoscale_runtime.fleet.wire import MOST_BYTES, MOST_ROWS, batch_of
+from autoscale_runtime.offload.client import checked_address
 from autoscale_runtime.offload.status import error_of
 
 _OPTIONS: Final = (
@@ -28,6 +30,7 @@ _OPTIONS: Final = (
     ("grpc.max_reconnect_backoff_ms", 10_000),
     ("grpc.use_local_subchannel_pool", 1),
 )
+_LOG: Final = logging.getLogger("autoscale.fleet")
 _MOST_REFUSALS: Final = 3
 """After so many a batch that the collector cannot read is left out, else it would hold up all that follow."""
 
@@ -96,17 +99,17 @@ class Uploader:
         last_error: why the last round in the background failed; None where it did not.
 
     Raises:
-        InvalidInput: another uploader has the folder.
+        InvalidInput: another uploader has the folder, or the address is none.
     """
 
     def __init__(self, folder: Path | str, address: str, options: UploadOptions | None = None) -> None:
+        self._address = checked_address(address)
         self._folder = LogFolder(folder)
         self._options = options or UploadOptions()
         (self._folder.path / "upload").mkdir(exist_ok=True)
         self._lock = FolderLock(self._folder.path / "upload", "log", "uploader")
         self._channel = grpc.insecure_channel(address, options=_OPTIONS, compression=grpc.Compression.Gzip)
         self._send = FleetCollectorStub(self._channel).Upload
-        self._address = address
         self._refusals = 0
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -162,6 +165,8 @@ class Uploader:
                 self.last_error, wait_s, pause_s = None, self._options.first_wait_s, self._options.every_s
             except Exception as error:  # whatever it is, it must be seen, and the rounds go on
                 # A random part of the wait, so that a fleet does not come back all at once.
+                if self.last_error is None:  # weeks without a network are one line, not a thousand
+                    _LOG.warning("the log is not uploaded to %s for now: %s", self._address, error)
                 self.last_error, pause_s = error, wait_s * chance.uniform(0.5, 1.0)
                 wait_s = min(2.0 * wait_s, self._options.longest_wait_s)
             self._stopped.wait(pause_s)

@@ -7,12 +7,14 @@ the battery before anybody watched counts as charged then.
 """
 
 import json
+import math
 import os
 from pathlib import Path
 from typing import Any, Final
 
 from autoscale.carbon import ChargeMix, Intensity, IntensitySource, Range
 from autoscale.carbon.battery import EFFICIENCY
+from autoscale.carbon.intensity import KINDS
 from autoscale.errors import AutoScaleError
 from autoscale.files import atomic_write
 from autoscale.outcome import Method, worst
@@ -72,7 +74,7 @@ class ChargeLog:
             return
         try:
             self._mix, self._time_s = _read(json.loads(self._path.read_bytes()))
-        except (OSError, ValueError, KeyError, TypeError, AutoScaleError):
+        except (OSError, ValueError, OverflowError, KeyError, TypeError, AutoScaleError):
             self._mix = None
 
     def _keep(self, mix: ChargeMix, now_s: float) -> None:
@@ -123,5 +125,7 @@ def _read(document: Any) -> tuple[ChargeMix | None, float]:
     if document["version"] != VERSION:
         return None, 0.0
     low, mid, high = (float(each) for each in document["carbon"])
-    charge, method = float(document["charge"]), Method(document["method"])
-    return ChargeMix(charge, Range(low, mid, high), document["kind"], method), float(document["time_s"])
+    charge, time_s, kind = float(document["charge"]), float(document["time_s"]), document["kind"]
+    if not (0.0 <= charge <= 1.0 and math.isfinite(time_s) and kind in KINDS):
+        raise ValueError(f"charge is {charge} at {time_s}, {kind}; allowed: a fraction, a time, average or marginal")
+    return ChargeMix(charge, Range(low, mid, high), kind, Method(document["method"])), time_s

@@ -12,9 +12,10 @@ from functools import cached_property
 from typing import Final
 
 from autoscale.carbon import Electricity, Intensity, IntensitySource, Range, YearlyAverages
+from autoscale.carbon.electricity import code_of
 from autoscale.carbon.intensity import Kind
 from autoscale.carbon.places import WORLD
-from autoscale.errors import AutoScaleError, UnknownName
+from autoscale.errors import UnknownName
 from autoscale.observation import Observation
 from autoscale.outcome import Method
 from autoscale_runtime.grid.charge import ChargeLog
@@ -31,7 +32,7 @@ class SaidGrid:
         g_per_kwh: gCO2e/kWh.
         kind: ``average`` or ``marginal``.
         method: how it is known there.
-        region: where that is; empty where it does not tell.
+        region: where that is, by any spelling; empty where it does not tell.
     """
 
     g_per_kwh: float
@@ -70,6 +71,7 @@ class GridWatch:
         electricity: which grids, and who tells.
         charge: of this device's battery; None for a machine without one.
         clock: seconds since 1970 UTC.
+        refresh_s: between two looks at the source. A live one is left alone while nobody reads.
 
     Raises:
         UnknownName: no source of that name, or a place that it does not know.
@@ -82,15 +84,22 @@ class GridWatch:
     """
 
     def __init__(
-        self, electricity: Electricity, charge: ChargeLog | None = None, clock: Callable[[], float] = time.time
+        self,
+        electricity: Electricity,
+        charge: ChargeLog | None = None,
+        clock: Callable[[], float] = time.time,
+        refresh_s: float = REFRESH_S,
     ) -> None:
         self._source = electricity.opened()
         self.is_live = self._source.is_live
         self._places = electricity.places
         self._charge = charge
         self._clock = clock
+        self._refresh_s = refresh_s
+        self._is_wanted = True
         self._said: dict[str, SaidGrid] = {}
         self._told: dict[str, Intensity] = {}
+        self._trouble: str | None = None
         self._guard = threading.Lock()
         self._closed = threading.Event()
         regions = {party: electricity.region(party) for party in self._places}
@@ -98,6 +107,11 @@ class GridWatch:
         ask = _standing_in if self.is_live else self._source.at
         asked = {party: ask(place, clock()) for party, place in self._places.items()}
         self.now = Grids(asked, {party: region for party, region in regions.items() if region})
+
+    def read(self) -> Grids:
+        """``now``, and a sign that somebody wants to know."""
+        self._is_wanted = True
+        return self.now
 
     def start(self, observe: Callable[[], Observation] | None = None) -> None:
         """Keep ``now`` current from here on.
@@ -111,7 +125,7 @@ class GridWatch:
         """Ask the source, in this thread; arguments as for :meth:`start`.
 
         Raises:
-            AutoScaleError: as the source does; ``now`` stays as it was.
+            UnknownName: as the source does; ``now`` stays as it was.
         """
         now_s = self._clock()
         asked = {party: self._source.at(place, now_s) for party, place in self._places.items()}
@@ -130,7 +144,7 @@ class GridWatch:
             self._said[party] = said
             known = Range.exactly(said.g_per_kwh)
             self._told[party] = Intensity.of(known, said.kind, "its own word", self._clock(), said.method)
-            regions = {**self.now.regions, party: said.region}
+            regions = {**self.now.regions, party: code_of(said.region)}
             named = {each: region for each, region in regions.items() if region}
             self.now = Grids({**self.now.intensities, **self._told}, named)
 
@@ -140,11 +154,23 @@ class GridWatch:
 
     def _keep(self, observe: Callable[[], Observation] | None) -> None:
         while not self._closed.is_set():
-            try:
-                self.refresh(observe)
-            except (AutoScaleError, OSError) as error:
-                _LOG.warning("the carbon intensity stays as it was: %s", error)
-            self._closed.wait(REFRESH_S)
+            if self._is_wanted or not self.is_live:
+                self._is_wanted = False
+                self._try_to_refresh(observe)
+            self._closed.wait(self._refresh_s)
+
+    def _try_to_refresh(self, observe: Callable[[], Observation] | None) -> None:
+        try:
+            self.refresh(observe)
+            self._say(self._source.trouble)
+        except Exception as error:  # a source or sensor may be anybody's, and the next round may do better
+            self._say(f"it stays as it was: {error!r}")
+
+    def _say(self, trouble: str | None) -> None:
+        """Log what is wrong once, not every minute."""
+        if trouble is not None and trouble != self._trouble:
+            _LOG.warning("carbon intensity: %s", trouble)
+        self._trouble = trouble
 
 
 def _standing_in(place: str, time_s: float) -> Intensity:

@@ -67,7 +67,7 @@ class Account:
         self.grid = GridWatch(electricity or Electricity())
         self._making = device_footprint(machine).g_per_s()
         self._meter = meter or NullMeter()
-        self._set_rates(self.grid.now)
+        self._known = self._rates_of(self.grid.now)
 
     def begin(self) -> Mark:
         """Open the meter's window."""
@@ -81,16 +81,18 @@ class Account:
         return self._bill(modelled_j(self.machine, compute_s, target), Method.MODELLED, compute_s, target)
 
     def _bill(self, energy_j: float, method: Method, compute_s: float, target: Target) -> Bill:
-        if self.grid.now is not self._grids:
-            self._set_rates(self.grid.now)
+        known, now = self._known, self.grid.read()
+        if known[0] is not now:
+            known = self._known = self._rates_of(now)
+        grids, carbon = known
         held_s = compute_s * share(self.machine, target)
-        spent, ends = self._carbon.grams(energy_j, held_s), self._carbon.ends(energy_j, held_s)
-        intensity, region = self._grids.intensities["device"], self._grids.regions.get("device", "")
+        spent, ends = carbon.grams(energy_j, held_s), carbon.ends(energy_j, held_s)
+        intensity, region = grids.intensities["device"], grids.regions.get("device", "")
         return Bill(energy_j, spent.operational_g.device, spent.embodied_g.device, ends, method, intensity, region)
 
-    def _set_rates(self, grids: Grids) -> None:
-        self._carbon = CarbonAccount(Machine(grids.intensities["device"], self._making, self.pue))
-        self._grids = grids
+    def _rates_of(self, grids: Grids) -> tuple[Grids, CarbonAccount]:
+        """As one, since many threads read it."""
+        return grids, CarbonAccount(Machine(grids.intensities["device"], self._making, self.pue))
 
 
 def modelled_j(machine: DeviceProfile, compute_s: float, target: Target) -> float:

@@ -46,6 +46,18 @@ class Reply:
     cost: RemoteCost
 
 
+def checked_address(address: str) -> str:
+    """The address, if it is one.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not 0 < int(match[2]) < 65536:
+        raise InvalidInput(f"'{address}' is not an address; allowed: host:port, as in '192.168.0.7:8001'")
+    return address
+
+
 class OffloadClient:
     """One server, reached at ``host:port``. Thread-safe; the first call opens the connection.
 
@@ -58,10 +70,7 @@ class OffloadClient:
     """
 
     def __init__(self, address: str) -> None:
-        match = _ADDRESS.fullmatch(address)
-        if match is None or not 0 < int(match[2]) < 65536:
-            raise InvalidInput(f"'{address}' is not an address; allowed: host:port, as in '192.168.0.7:8001'")
-        self.address = address
+        self.address = checked_address(address)
         self._channel: grpc.Channel | None = None
         self._calls: dict[str, _Call] = {}
         self._is_closed = False

@@ -25,6 +25,11 @@ _ENDS: Final = (
     "carbon_embodied_high_g",
 )
 
+_MOST: Final = 1e12
+"""Joules, grams or microseconds (12 days): whoever says more would have sums with it overflow."""
+
+_LONGEST_TEXT: Final = 64
+
 
 def parameters_of(bill: Bill, queue_us: int, compute_us: int) -> dict[str, pb.InferParameter]:
     """A bill as parameters."""
@@ -95,13 +100,14 @@ def _method(parameters: Parameters, name: str) -> Method:
 
 
 def _text(parameters: Parameters, name: str) -> str:
-    return parameters[name].string_param if name in parameters else ""
+    """A word a server gave; empty where there is none, or an endless one."""
+    text = parameters[name].string_param if name in parameters else ""
+    return text if len(text) <= _LONGEST_TEXT else ""
 
 
 def _number(parameters: Parameters, name: str) -> float | None:
-    """A cost a server gave, or None; a negative one, NaN or a text is none."""
+    """A cost a server gave, or None; a negative one, NaN, a text, or more than any query can cost is none."""
     if name not in parameters:
         return None
     value = getattr(parameters[name], parameters[name].WhichOneof("parameter_choice") or "double_param")
-    is_cost = isinstance(value, int | float) and math.isfinite(value) and value >= 0
-    return float(value) if is_cost else None
+    return float(value) if isinstance(value, int | float) and 0 <= value <= _MOST else None

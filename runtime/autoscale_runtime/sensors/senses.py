@@ -1,8 +1,9 @@
 """All sensors and links of a session in one observation, for next to nothing per query.
 
 Reading the kernel's files takes hundreds of microseconds, so a daemon thread does it: at most every
-``max_age_s``, and only while queries come (an idle session wakes nobody). A query that finds nothing but
-readings older than ten times that, after a pause, waits for fresh ones itself.
+``max_age_s``, and only while queries come or somebody else asks, as a session does once a minute where there is a
+battery whose charge counts. A query that finds nothing but readings older than ten times that, after a pause, waits for
+fresh ones itself.
 """
 
 import time
