@@ -60,13 +60,15 @@ def footprint(
 ) -> None:
     """What making a machine emitted, and grams of it for each hour reserved; without a thing: what there is.
 
-    Says low, mid and high, whether its maker's report or the sum of its chips (ACT) was
-    used and why, over which life, and who says so. An hour carries TE * TiR / EL * RR / ToR
-    (SCI, ISO/IEC 21031:2024).
+    Says low, mid and high, whether its maker's report or the sum of its chips
+    (ACT) was used and why, over which life, and who says so. An hour carries TE
+    * TiR / EL * RR / ToR (SCI, ISO/IEC 21031:2024).
 
-    Example: autoscale carbon footprint poweredge-r740 --share 0.25 --utilisation 0.5
+    Example: autoscale carbon footprint poweredge-r740 --share 0.25
+    --utilisation 0.5
 
-    SCI's worked value, 28.5 g an hour: autoscale carbon footprint --kg 1000 --lifetime-years 4
+    SCI's worked value, 28.5 g an hour: autoscale carbon footprint --kg 1000
+    --lifetime-years 4
     """
     if thing is None and kg is None:
         _print_json(_choices()) if as_json else _show_choices()

@@ -63,12 +63,15 @@ def intensity(
 ) -> None:
     """Grams of CO2e that a kilowatt-hour carries somewhere, at some time; without a place: the sources and places.
 
-    Says low and high, average or marginal, who says so and how it is known. Where a live
-    source does not answer, says what went wrong and what stands in for it.
+    Says low and high, average or marginal, who says so and how it is known.
+    Where a live source does not answer, says what went wrong and what stands in
+    for it.
 
-    Example: autoscale carbon intensity DE --source electricity-maps --forecast 24
+    Example: autoscale carbon intensity DE --source electricity-maps --forecast
+    24
 
-    A file of your own (time,g_per_kwh): autoscale carbon intensity DE --source hours.csv --at 2026-11-21T10:00Z
+    A file of your own (time,g_per_kwh): autoscale carbon intensity DE --source
+    hours.csv --at 2026-11-21T10:00Z
     """
     if place is None:
         _print_json(_choices()) if as_json else _show_choices()

@@ -51,13 +51,15 @@ def collect_command(
 ) -> None:
     """Collect what the queries of a fleet cost into a ledger: Parquet by day.
 
-    Prints "collecting into LEDGER on 127.0.0.1:9001" once it is ready. SIGTERM or
-    Ctrl-C stops it, after the batches under way are on disk, with what it counted.
+    Prints "collecting into LEDGER on 127.0.0.1:9001" once it is ready. SIGTERM
+    or Ctrl-C stops it, after the batches under way are on disk, with what it
+    counted.
 
     Each row counts once, however often a device sends it and whatever crashes.
-    Rows that cannot be true go to LEDGER/quarantine with their reason: of the future,
-    negative. So do rows of unknown devices (--inventory), device profiles (--profiles)
-    or electricity regions; "autoscale fleet readmit" lets them in once they are known.
+    Rows that cannot be true go to LEDGER/quarantine with their reason: of the
+    future, negative. So do rows of unknown devices (--inventory), device
+    profiles (--profiles) or electricity regions; "autoscale fleet readmit" lets
+    them in once they are known.
 
     Example: autoscale fleet collect ledger --port 9001 --inventory devices.csv
     """

@@ -26,9 +26,10 @@ def readmit_command(
 ) -> None:
     """Let in rows from quarantine whose device, device profile or region is known by now.
 
-    Says which names are still unknown, and what to do about them. Rows that cannot be
-    true (negative, of the future, ...) stay. Each row counts once, however often this is
-    run or a device sends it. The collector of the ledger must be stopped meanwhile.
+    Says which names are still unknown, and what to do about them. Rows that
+    cannot be true (negative, of the future, ...) stay. Each row counts once,
+    however often this is run or a device sends it. The collector of the ledger
+    must be stopped meanwhile.
 
     Example: autoscale fleet readmit ledger --profiles our-devices
     """

@@ -39,14 +39,14 @@ def report_command(
 ) -> None:
     """Account for a ledger: energy, operational and embodied carbon, grams for each inference.
 
-    Says what the queries took by network, target, device model, region, hour and day,
-    what all on device, all in the cloud or an oracle would have taken, and what longer
-    lives, another region or a better policy would save. With an inventory, also what
-    idle machines cost and which never reported.
+    Says what the queries took by network, target, device model, region, hour
+    and day, what all on device, all in the cloud or an oracle would have taken,
+    and what longer lives, another region or a better policy would save. With an
+    inventory, also what idle machines cost and which never reported.
 
     Example: autoscale fleet report ledger --since 2026-11-01 --html report.html
 
-    On a cluster: autoscale fleet report ledger --engine spark --master spark://host:7077
+    On a cluster: --engine spark --master spark://host:7077
     """
     question = Question(
         Span.parse(since, until),

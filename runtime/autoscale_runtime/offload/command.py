@@ -60,7 +60,8 @@ def serve(
     Any client of the protocol can use it. The parameters of each answer tell
     energy_joules, carbon_operational_g, carbon_embodied_g, queue_us,
     compute_us and measurement_method: energy is measured where the machine
-    has RAPL, else modelled by the power table.
+    has RAPL, else modelled by the power table. carbon_..._low_g and _high_g
+    bound the grams; carbon_intensity_g_per_kwh and carbon_region tell the grid.
 
     Example: autoscale serve models --port 8001 --region FR --intensity yearly
     """
