@@ -124,12 +124,12 @@ class Liar(grpc.GenericRpcHandler):
 
 
 @contextmanager
-def lying(liar: Liar) -> Iterator[str]:
+def lying(liar: Liar, port: int = 0) -> Iterator[str]:
     """The liar's address, while it serves."""
     with ThreadPoolExecutor(4) as pool:
         server = grpc.server(pool)
         server.add_generic_rpc_handlers([liar])
-        port = server.add_insecure_port("127.0.0.1:0")
+        port = server.add_insecure_port(f"127.0.0.1:{port}")
         server.start()
         yield f"127.0.0.1:{port}"
         server.stop(None).wait()

@@ -37,7 +37,7 @@ class Calibration:
 def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration:
     """Run every route on ``query``, set the world's reference, and leave out what cannot be trusted.
 
-    A remote route that does not answer is not left out: links come back.
+    A remote route that does not answer is not left out, since links come back; it is believed once it has answered.
 
     Raises:
         FeedError: the feeds are not the model's.
@@ -54,6 +54,8 @@ def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration
         if route.target.is_remote and not world.goal.mode.prefers(route.target):
             continue
         answer = right if index == first else _ask(route, query, timeout_s, told, index)
+        if isinstance(answer, Failed):
+            route.doubt(Query(None, query.feeds), right)
         reason = _reason(route, answer, right)
         if reason is not None:
             _LOG.warning("target %s is left out: %s", route.target, reason)

@@ -4,7 +4,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
 
 from autoscale.errors import InvalidTarget, UnsupportedModel, listing, one_of
 from autoscale.target import Target
@@ -12,14 +11,11 @@ from autoscale_runtime.backends.base import BACKENDS, Backend
 from autoscale_runtime.backends.remote import RemoteRunner
 from autoscale_runtime.bundle import Bundle, served_name
 from autoscale_runtime.device.account import Account
-from autoscale_runtime.device.circuit import Circuit
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.local import LocalRoute
 from autoscale_runtime.device.remote import RemoteRoute
 from autoscale_runtime.device.route import Route
 from autoscale_runtime.sensors.senses import Senses
-
-PROBE_TIMEOUT_S: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,5 +110,4 @@ def _remote(
 
 def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: Account, senses: Senses) -> Route:
     runner = RemoteRunner(remote.address, remote.model or served_name(bundle.name, remote.precision))
-    circuit = Circuit(lambda: runner.probe(PROBE_TIMEOUT_S))
-    return RemoteRoute(target, runner, bundle, account, circuit, senses)
+    return RemoteRoute(target, runner, bundle, account, senses)

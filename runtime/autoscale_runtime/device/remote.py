@@ -1,9 +1,10 @@
 """The route that leaves the device: a model on another machine, behind a link that may fail."""
 
+import logging
 import time
 from typing import Final
 
-from autoscale.errors import FeedError, TargetError, TargetUnavailable, one_of
+from autoscale.errors import FeedError, TargetError, TargetUnavailable, WrongAnswer, one_of
 from autoscale.observation import LinkState, Observation
 from autoscale.outcome import Outcome
 from autoscale.target import Target
@@ -14,12 +15,17 @@ from autoscale_runtime.device.account import Account, Transfer
 from autoscale_runtime.device.circuit import Circuit
 from autoscale_runtime.device.local import DEFAULT_MACS_PER_S
 from autoscale_runtime.device.route import Expected, Failed, Query, Route
+from autoscale_runtime.device.trust import disagreement
 from autoscale_runtime.meters.base import Mark
 from autoscale_runtime.sensors.senses import Senses
 from autoscale_runtime.tensors import Array, check_feeds, check_outputs
 
 WEIGHT: Final = 0.2
 """Share of a new observation in the running mean of the server's time."""
+
+PROBE_TIMEOUT_S: Final = 1.0
+
+_LOG: Final = logging.getLogger("autoscale.session")
 
 DEFAULT_LINK: Final = LinkState(round_trip_s=0.005, uplink_bps=100e6, downlink_bps=100e6)
 """A good Wi-Fi link, assumed until the first transfer: what is not known is worth a try."""
@@ -33,7 +39,6 @@ class RemoteRoute(Route):
         runner: the model there.
         bundle: the model as it is here: what fits it and not the far side's is the far side's fault.
         account: what sending costs this device.
-        circuit: of the link; routes to one machine share it.
         senses: where the link's transfers are reported and its estimate comes from.
     """
 
@@ -43,12 +48,12 @@ class RemoteRoute(Route):
         runner: RemoteRunner,
         bundle: Bundle,
         account: Account,
-        circuit: Circuit,
         senses: Senses,
     ) -> None:
         self.target = target
         self.accuracy = bundle.profile.accuracy(target.precision)
-        self._circuit = circuit
+        self._circuit = Circuit(self._probe)
+        self._doubt: tuple[Query, list[Array]] | None = None
         self._senses = senses
         self._runner = runner
         self._inputs = bundle.inputs
@@ -63,6 +68,11 @@ class RemoteRoute(Route):
     def is_open(self) -> bool:
         """Whether the circuit to it is closed, in the electrical sense: queries pass."""
         return not self._circuit.is_open
+
+    def doubt(self, query: Query, right: list[Array]) -> None:
+        """Let no query there before it has answered this one, of all outputs, as it should."""
+        self._doubt = query, right
+        self._circuit.fail(TargetUnavailable("it has not answered yet"))
 
     def expected(self, query: Query, observation: Observation) -> Expected:
         """From the link's estimate, and the server's time and bill for the last queries."""
@@ -82,6 +92,7 @@ class RemoteRoute(Route):
             one_of("output", name, self._outputs, FeedError)
         mark, started_s = self._account.begin(), time.perf_counter()
         try:
+            self._clear_doubt(timeout_s)
             answer = self._ask(query, timeout_s)
         except (TargetError, FeedError) as refusal:
             error = (
@@ -98,6 +109,22 @@ class RemoteRoute(Route):
         """End the connection and the probing."""
         self._circuit.close()
         self._runner.close()
+
+    def _probe(self) -> None:
+        self._runner.probe(PROBE_TIMEOUT_S)
+        self._clear_doubt(PROBE_TIMEOUT_S)
+
+    def _clear_doubt(self, timeout_s: float) -> None:
+        """Raise WrongAnswer, and leave the route out from now on, where it answers otherwise than it should."""
+        if self._doubt is None:
+            return
+        query, right = self._doubt
+        reason = disagreement(right, self._ask(query, timeout_s).outputs)
+        if reason is not None:
+            _LOG.warning("target %s is left out: %s", self.target, reason)
+            self._circuit.close()
+            raise WrongAnswer(reason)
+        self._doubt = None
 
     def _ask(self, query: Query, timeout_s: float) -> Answer:
         """The answer, with the outputs by the names and of the shapes that the model has here."""

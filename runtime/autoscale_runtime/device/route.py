@@ -71,5 +71,8 @@ class Route(ABC):
             Failed: no answer, or none within ``timeout_s``.
         """
 
+    def doubt(self, query: Query, right: list[Array]) -> None:
+        """Be told of a query and its right answer, where it did not answer when its trust was to be won."""
+
     def close(self) -> None:
         """Give back what is held."""
