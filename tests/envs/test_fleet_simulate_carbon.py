@@ -1,5 +1,6 @@
 """The simulated fleet's carbon: by region and hour, and its low and high from the account's own ends."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -146,3 +147,21 @@ def test_low_and_high_enclose_the_parts(columns: dict[str, Any], kind: str) -> N
     assert (columns[f"{kind}_low_ng"] <= total).all()
     assert (columns[f"{kind}_high_ng"] >= total).all()
     assert columns[f"{kind}_low_ng"].sum() < total.sum() < columns[f"{kind}_high_ng"].sum()
+
+
+def test_who_decides_by_carbon_emits_less_than_who_decides_by_the_devices_energy(
+    days: list[list[dict[str, Any]]],
+) -> None:
+    plan = replace(PLAN, objective="carbon")
+    blocks = [Block(plan, each, 0, each.devices) for each in make_cohorts(plan)]
+    by_carbon = [[columns_of(block.day(number)) for number in range(plan.days)] for block in blocks]
+    assert total_ng(by_carbon, "carbon") < 0.8 * total_ng(days, "energy")
+
+
+def total_ng(days: list[list[dict[str, Any]]], objective: str) -> int:
+    """Of a query, everywhere but on the network, whose share is no decision's doing."""
+    every = [day for cohort in days for day in cohort]
+    assert {word for day in every for word in day["objective"]} == {objective}
+    parts = [f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in ("device", "remote")]
+    grams = sum(int(day[name].sum()) for day in every for name in parts)
+    return grams // sum(len(day["time_us"]) for day in every)

@@ -42,8 +42,7 @@ def assumptions(plan: FleetPlan) -> dict[str, Any]:
             usual.hidden_sigma,
         ),
         "policy": (
-            f"learned: for the least {usual.objective} of the device in time, not the least carbon of all; has learned "
-            "for long before the first day, and explores this share",
+            f"learned: for the least {plan.objective} in time, since long before the first day; explores this share",
             EXPLORED,
         ),
         "edge": ("no connected edge is near", None),

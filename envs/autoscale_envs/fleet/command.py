@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autoscale.errors import InvalidInput
+from autoscale.goal import OBJECTIVES
 from autoscale_envs.fleet.assumptions import FILE
 from autoscale_envs.fleet.plan import POLICIES, USUAL_MIX, FleetPlan, parse_mix
 from autoscale_envs.fleet.simulate import simulate
@@ -32,6 +33,7 @@ def simulate_command(
     queries_per_day: Annotated[float, typer.Option(help="Of a device, on average.")] = 50.0,
     policy: Annotated[str, typer.Option(help=f"What decides: {', '.join(POLICIES)}.")] = "learned",
     start: Annotated[str, typer.Option(help="The first day, UTC.")] = "2025-01-01",
+    objective: Annotated[str, typer.Option(help=f"What a policy minimises: {', '.join(OBJECTIVES)}.")] = "energy",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Make the ledger of a fleet that does not exist, to try 'fleet report' on.
@@ -53,7 +55,7 @@ def simulate_command(
 
     Example: autoscale fleet simulate --devices 10000 --days 30 --out ledger
     """
-    plan = FleetPlan(devices, days, seed, parse_mix(mix), queries_per_day, policy, _date(start))
+    plan = FleetPlan(devices, days, seed, parse_mix(mix), queries_per_day, policy, _date(start), objective)
     began_s = time.perf_counter()
     with _watch(plan, quiet=as_json) as watch:
         try:

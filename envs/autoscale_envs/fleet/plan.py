@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final
 
 from autoscale.errors import InvalidInput, one_of
+from autoscale.goal import OBJECTIVES
 from autoscale.profiles import device_names, load_device
 from autoscale.profiles.folder import shipped_name
 
@@ -36,6 +37,8 @@ class FleetPlan:
             agents of those names do; ``learned`` is what an agent comes to that has learned: the best target of each
             of the paper's states, and now and then another one to explore.
         start: the first day.
+        objective: what ``learned`` and ``device-best`` minimise in time: ``energy`` of the device, ``carbon`` of all
+            that a query adds, or ``latency``.
 
     Raises:
         InvalidInput: a number out of range, a policy or a device that does not exist (the message names the nearest),
@@ -49,6 +52,7 @@ class FleetPlan:
     queries_per_day: float = 50.0
     policy: str = "learned"
     start: date = date(2025, 1, 1)
+    objective: str = "energy"
 
     def __post_init__(self) -> None:
         _check("devices", self.devices, 1, 10**9)
@@ -56,6 +60,7 @@ class FleetPlan:
         _check("seed", self.seed, 0, 2**63)
         _check("queries_per_day", self.queries_per_day, 0.01, MOST_QUERIES_PER_DAY)
         one_of("policy", self.policy, POLICIES, InvalidInput)
+        one_of("objective", self.objective, OBJECTIVES, InvalidInput)
         if not date(2020, 1, 1) <= self.start <= date.max - timedelta(LONGEST_DAYS):
             raise InvalidInput(f"start is {self.start}; allowed: 2020-01-01, the first day of a ledger, or later")
         if not self.mix:

@@ -86,7 +86,7 @@ def make_cohorts(plan: FleetPlan) -> list[Cohort]:
     counts = apportioned(plan.devices, list(shares.values()))
     source = TypicalHours()
     return [
-        _cohort(number, count, *which, plan.policy, source)
+        _cohort(number, count, *which, plan, source)
         for number, (which, count) in enumerate(zip(shares, counts, strict=True))
         if count
     ]
@@ -128,7 +128,7 @@ def _links_of(device: str) -> list[str]:
     return [link for link in LINKS if load_link(link).radio_name in radios] or ["wifi"]
 
 
-def _cohort(number: int, devices: int, device: str, link: str, policy: str, source: IntensitySource) -> Cohort:
-    options = WorldOptions(device=device, links={"cloud": link})
+def _cohort(number: int, devices: int, device: str, link: str, plan: FleetPlan, source: IntensitySource) -> Cohort:
+    options = WorldOptions(device=device, links={"cloud": link}, objective=plan.objective)
     tables = replace(make_tables(options), scenario=SCENARIO)
-    return Cohort(number, devices, tables, make_policy(tables, policy), Grids(tables, source))
+    return Cohort(number, devices, tables, make_policy(tables, plan.policy), Grids(tables, source))
