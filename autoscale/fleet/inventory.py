@@ -1,7 +1,7 @@
 """The machines of a fleet, whether they report or not: what they draw idle, and what making them emitted.
 
-A CSV file with a header, or TOML with a table ``[[machines]]`` for each, both with these columns; only ``device_id``
-must be there::
+A CSV file with a header, or TOML with a table ``[[machines]]`` for each, both with these columns; ``device_id`` must be
+there, and ``device_model`` or ``idle_power_w``::
 
     device_id      name, as in the ledger; any of a machine that never asks itself, like a server
     role           "device" (default) asks queries, "remote" answers them

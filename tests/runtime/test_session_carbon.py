@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import onnxruntime as ort
 import pytest
 
 from autoscale.carbon import Electricity, GivenIntensity, YearlyAverages, load_network_share
@@ -11,6 +12,7 @@ from autoscale.carbon.intensity import Kind
 from autoscale.errors import InvalidGoal, UnknownName
 from autoscale.goal import Goal
 from autoscale.observation import Observation
+from autoscale.outcome import Method
 from autoscale.profiles import load_device
 from autoscale.record import Decision, Record
 from autoscale.units import J_PER_KWH
@@ -19,9 +21,21 @@ from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.offload.account import DEFAULT_PUE, Account
 from autoscale_runtime.offload.server import Server, serve
 from autoscale_runtime.sensors.base import Sensor
-from tests.runtime.session_parts import QUIET, network, repository, rows, until, written
+from tests.runtime.session_parts import (
+    OUTPUTS,
+    QUIET,
+    Liar,
+    answer,
+    lying,
+    network,
+    repository,
+    rows,
+    until,
+    written,
+)
 
 X = {"x": rows(3)}
+FIGURES = ("energy_j", "carbon_operational_g", "carbon_embodied_g")
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +122,24 @@ def test_an_account_has_its_share_of_the_network_and_a_decision_what_it_adds(
     elsewhere_g = outcome.carbon_g - outcome.carbon_operational_g.network - outcome.carbon_embodied_g.network
     added_g = moved_bytes * (added.energy_j_per_byte.mid * 100.0 / J_PER_KWH + added.making_g_per_byte.mid)
     assert outcome.objective_value(Goal(objective="carbon")) == pytest.approx(elsewhere_g + added_g)
+
+
+def test_a_far_machine_that_says_nothing_of_itself_is_not_free(path: Path) -> None:
+    reference = ort.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    truth = dict(zip(OUTPUTS, reference.run([*OUTPUTS], X), strict=True))
+    options = replace(QUIET, electricity=Electricity("FR", elsewhere={"cloud": "PL"}))
+    with (
+        lying(Liar(answer(**truth))) as address,
+        Session(path, remotes={"cloud": address}, agent="cloud", options=options) as session,
+    ):
+        outcome = asked(session).outcome
+    poland = YearlyAverages().at("PL", 0.0).g_per_kwh
+    assert outcome.energy_j.remote > 0.0
+    assert outcome.carbon_operational_g.remote == pytest.approx(
+        outcome.energy_j.remote * poland * DEFAULT_PUE / J_PER_KWH
+    )
+    assert outcome.carbon_embodied_g.remote > 0.0
+    assert {outcome.methods[f"{figure}.remote"] for figure in FIGURES} == {Method.DEFAULT}
 
 
 def test_between_devices_in_one_room_there_is_no_network(path: Path, server: Server) -> None:

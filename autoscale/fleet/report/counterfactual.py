@@ -4,8 +4,8 @@ Queries of one network on one device model, in one region and at one hour of the
 of them went another way, the mean of that part stands for what all would have emitted; where too few did, that of the
 same network and device model at any hour, then in any region, whose grids then speak too. The oracle takes, of the
 targets with ``LEAST_SEEN`` queries or more that missed the goal no more often than all queries beside them, the one of
-the lowest mean. It is an upper bound of what a better policy saves: the lowest of several means is low by luck too, and
-what made the agent choose otherwise (a weak link, a busy processor) may have been good reasons.
+the lowest mean. It is an upper bound of what a better policy saves at no more misses: the lowest of several means is
+low by luck too, and what made the agent choose otherwise (a weak link, a busy processor) may have been good reasons.
 """
 
 from collections import defaultdict

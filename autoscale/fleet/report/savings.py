@@ -6,10 +6,9 @@ from typing import Final
 
 from autoscale.carbon.footprint import device_footprint, product_footprint
 from autoscale.carbon.places import Place, Places
-from autoscale.errors import UnknownName
 from autoscale.fleet.report.counterfactual import Counterfactual
 from autoscale.fleet.sums import Sums
-from autoscale.profiles import load_device
+from autoscale.profiles import device_names, load_device
 from autoscale.units import SECONDS_PER_YEAR
 
 _STAND_IN: Final = "phone"
@@ -42,17 +41,19 @@ def _longer_life(device_models: Mapping[str, Sums]) -> Saving:
     """The same making over a life of a year more: embodied * 1 / (life + 1)."""
     years = {name: _life_years(name) for name in device_models}
     saved = sum(round(sums.embodied_ng.device / (years[name] + 1.0)) for name, sums in device_models.items())
-    lives = ", ".join(f"{name} {life:g}" for name, life in sorted(years.items()))
+    lives = ", ".join(f"{name} {life:g}{_whose(name)}" for name, life in sorted(years.items()))
     method = f"making of the devices over a life one year longer than expected (years: {lives}); energy as it was"
     return Saving("every device serves one year longer", saved, method)
 
 
 def _life_years(device_model: str) -> float:
-    try:
-        life_s = device_footprint(load_device(device_model)).life_s
-    except UnknownName:
-        life_s = product_footprint(_STAND_IN).life_s
-    return life_s.mid / SECONDS_PER_YEAR
+    is_known = device_model in device_names()
+    footprint = device_footprint(load_device(device_model)) if is_known else product_footprint(_STAND_IN)
+    return footprint.life_s.mid / SECONDS_PER_YEAR
+
+
+def _whose(device_model: str) -> str:
+    return "" if device_model in device_names() else f" as any {_STAND_IN}"
 
 
 def _move(far_regions: Mapping[str, Sums]) -> Saving:
@@ -101,5 +102,5 @@ def _better_policy(ways: Sequence[Counterfactual]) -> Saving:
     actual, oracle = way["actual"], way["oracle"]
     told = f"the ledger tells of {100.0 * oracle.covered / actual.covered:.0f} % of the queries"
     network = "a network's share counts, which less sending does not switch off"
-    method = f"against the oracle: an upper bound, see counterfactuals; {told}; {network}"
+    method = f"against the oracle: an upper bound at no more misses, see counterfactuals; {told}; {network}"
     return Saving("the best target is always chosen", actual.carbon_ng - oracle.carbon_ng, method)

@@ -198,7 +198,7 @@ def _with_said(here: Outcome, said: RemoteCost) -> Outcome:
     methods = {
         "energy_j.remote": (said.energy_j, said.method),
         "carbon_operational_g.remote": (said.carbon_operational_g, worst(said.method, intensity)),
-        "carbon_embodied_g.remote": (said.carbon_embodied_g, Method.MODELLED),
+        "carbon_embodied_g.remote": (said.carbon_embodied_g, Method.DEFAULT if said.grid is None else Method.MODELLED),
     }
     ends = said.ends or CarbonEnds(operational_g, operational_g, embodied_g, embodied_g)
     return replace(

@@ -15,6 +15,7 @@ from autoscale_runtime.device.account import Account, Transfer
 from autoscale_runtime.device.circuit import Circuit
 from autoscale_runtime.device.local import DEFAULT_MACS_PER_S
 from autoscale_runtime.device.route import Expected, Failed, Query, Route
+from autoscale_runtime.device.stranger import Stranger
 from autoscale_runtime.device.trust import disagreement
 from autoscale_runtime.meters.base import Mark
 from autoscale_runtime.sensors.senses import Senses
@@ -61,7 +62,8 @@ class RemoteRoute(Route):
         self._account = account
         self._received_bytes = bundle.profile.output_bytes
         self._server_s = bundle.profile.macs / DEFAULT_MACS_PER_S
-        self._server_cost = RemoteCost(0, 0)
+        self._stranger = Stranger(target.place, account.grid)
+        self._server_cost = self._stranger.known(RemoteCost(0, 0), self._server_s)
         self._has_answered = False
 
     @property
@@ -100,7 +102,7 @@ class RemoteRoute(Route):
             )
             raise Failed(self._fail(mark, query, observation, time.perf_counter() - started_s, error), error) from error
         latency_s = time.perf_counter() - started_s
-        said = answer.remote or RemoteCost(query.nbytes, 0)
+        said = self._stranger.known(answer.remote or RemoteCost(query.nbytes, 0), latency_s)
         self._learn(latency_s, said)
         transfer = self._transfer(said.sent_bytes, said.received_bytes, observation)
         return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy, transfer, said)
