@@ -34,7 +34,7 @@ class HourlyIntensity(IntensitySource):
         TraceError: the file cannot be read, or one of its lines is wrong.
 
     Attributes:
-        spans_s: each zone of the file, as it names it, to the times at which its rows begin and end.
+        spans_s: each zone of the file, as it names it, to the times at which its figures begin and end.
     """
 
     def __init__(
@@ -48,9 +48,7 @@ class HourlyIntensity(IntensitySource):
         self.kind = kind
         self._path = Path(path)
         series = read_intensity_csv(path, place)
-        self.spans_s = {
-            name: (each.samples[0].time_s, each.samples[-1].time_s + each.step_s) for name, each in series.items()
-        }
+        self.spans_s = {name: each.span_s for name, each in series.items()}
         zones = {_zone(name): each for name, each in series.items()}
         self._series: Mapping[str, Series] = zones | {name.casefold(): each for name, each in series.items()}
         self._longest_gap_s = longest_gap_s
@@ -75,6 +73,14 @@ class HourlyIntensity(IntensitySource):
         rows = series.within(time_s, time_s + horizon_s) if series else []
         expected = (Sample(row.time_s, row.g_per_kwh, Method.MODELLED) for row in rows)
         return tuple(self._intensity(each, f"{self._path.name}, {place}, its later rows") for each in expected)
+
+    def lacks(self, place: str, time_s: float) -> bool:
+        """Whether the file has no figure for a time that lies between those it has for the place."""
+        series = self._find(place)
+        if series is None or series.covering(time_s) is not None:
+            return False
+        since_s, until_s = series.span_s
+        return since_s <= time_s < until_s
 
     def _find(self, place: str) -> Series | None:
         return self._series.get(place.casefold()) or self._series.get(_zone(place))

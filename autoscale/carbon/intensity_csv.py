@@ -1,17 +1,18 @@
 """Reads hourly carbon intensities from CSV: ``time,g_per_kwh[,zone]``, or Electricity Maps' own columns.
 
 Times are ISO 8601 and UTC where they name no zone. Electricity Maps' life-cycle column counts where it is there, else
-the direct one. Rows that its column of estimates marks are ``modelled``.
+the direct one. Rows that its column of estimates marks are ``modelled``. A row with an empty figure is a missing hour:
+its time counts towards how long each row holds, and has to be right as any other.
 """
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from autoscale.carbon.series import Sample, Series, time_from_iso
+from autoscale.carbon.series import Sample, Series, step_of, time_from_iso
 from autoscale.errors import TraceError, listing
 from autoscale.outcome import Method
 
@@ -37,6 +38,14 @@ class _Columns:
     estimated: int | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Zone:
+    """The times of all its rows, and the samples of those that have a figure."""
+
+    times_s: list[float] = field(default_factory=list)
+    samples: list[Sample] = field(default_factory=list)
+
+
 def read_intensity_csv(path: str | Path, place: str | None = None) -> dict[str, Series]:
     """The series of each zone of a file.
 
@@ -56,9 +65,10 @@ def read_intensity_csv(path: str | Path, place: str | None = None) -> dict[str, 
             zones = _zones(path, columns, place, [(reader.line_num, row) for row in reader if any(row)])
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise TraceError(f"{path}: not a readable CSV file: {error}") from error
-    if not zones:
+    series = {name: Series(zone.samples, step_of(zone.times_s)) for name, zone in zones.items() if zone.samples}
+    if not series:
         raise TraceError(f"{path} holds no carbon intensity; allowed: at least one row with a figure")
-    return {zone: Series(samples) for zone, samples in zones.items()}
+    return series
 
 
 def _columns(path: Path, header: Sequence[str], place: str | None) -> _Columns:
@@ -80,31 +90,33 @@ def _columns(path: Path, header: Sequence[str], place: str | None) -> _Columns:
 
 def _zones(
     path: Path, columns: _Columns, place: str | None, rows: Sequence[tuple[int, Sequence[str]]]
-) -> Mapping[str, list[Sample]]:
-    zones: dict[str, list[Sample]] = {}
+) -> Mapping[str, _Zone]:
+    zones: dict[str, _Zone] = {}
     for line, row in rows:
         where = f"{path}, line {line}"
         if len(row) <= max(columns.time, columns.figure, columns.zone or 0, columns.estimated or 0):
             raise TraceError(f"{where}: {len(row)} cells; allowed: as many as the header")
+        name = row[columns.zone].strip() if columns.zone is not None else str(place)
+        zone = zones.setdefault(name, _Zone())
+        time_s = _parsed(where, row[columns.time], time_from_iso, "an ISO 8601 time, UTC unless it names its zone")
+        _append(where, zone.times_s, time_s)
         if row[columns.figure].strip():
-            zone = row[columns.zone].strip() if columns.zone is not None else str(place)
-            _append(where, zones.setdefault(zone, []), _sample(where, columns, row))
+            zone.samples.append(_sample(where, columns, row, time_s))
     return zones
 
 
-def _append(where: str, samples: list[Sample], sample: Sample) -> None:
-    if samples and sample.time_s <= samples[-1].time_s:
-        what = "repeats" if sample.time_s == samples[-1].time_s else "goes back from"
-        before = datetime.fromtimestamp(samples[-1].time_s, UTC).isoformat()
+def _append(where: str, times_s: list[float], time_s: float) -> None:
+    if times_s and time_s <= times_s[-1]:
+        what = "repeats" if time_s == times_s[-1] else "goes back from"
+        before = datetime.fromtimestamp(times_s[-1], UTC).isoformat()
         raise TraceError(
             f"{where}: the time {what} {before} above; allowed: times that increase, in UTC or with their offset "
             "(local time without one repeats an hour in autumn)"
         )
-    samples.append(sample)
+    times_s.append(time_s)
 
 
-def _sample(where: str, columns: _Columns, row: Sequence[str]) -> Sample:
-    time_s = _parsed(where, row[columns.time], time_from_iso, "an ISO 8601 time, UTC unless it names its zone")
+def _sample(where: str, columns: _Columns, row: Sequence[str], time_s: float) -> Sample:
     g_per_kwh = _parsed(where, row[columns.figure], float, "a number of gCO2e/kWh, 0 or more")
     if not 0.0 <= g_per_kwh < float("inf"):
         raise TraceError(f"{where}: g_per_kwh is {row[columns.figure]}; allowed: 0 or more, finite")

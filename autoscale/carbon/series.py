@@ -45,7 +45,7 @@ class Series:
 
     Args:
         samples: at least one, times that increase.
-        step_s: how long each holds; the most frequent distance where None is given, one hour for a lone sample.
+        step_s: how long each holds; :func:`step_of` their times where None is given.
 
     Raises:
         InvalidInput: no samples, times that do not increase, a figure that is negative, NaN or infinite, a step that
@@ -59,9 +59,14 @@ class Series:
         figures = np.array([each.g_per_kwh for each in samples])
         if not self.samples or not (steps > 0.0).all() or not ((figures >= 0.0) & np.isfinite(figures)).all():
             raise InvalidInput("samples of carbon intensity: allowed: one or more, times that increase, 0 or more")
-        self.step_s = step_s or _most_frequent(steps)
+        self.step_s = step_s or step_of(self._time_s)
         if not 0.0 < self.step_s < float("inf"):
             raise InvalidInput(f"step_s is {self.step_s}; allowed: above 0, finite")
+
+    @property
+    def span_s(self) -> tuple[float, float]:
+        """When the first sample begins to hold and the last one ends."""
+        return self.samples[0].time_s, self.samples[-1].time_s + self.step_s
 
     def covering(self, time_s: float) -> Sample | None:
         """The sample whose step holds the time."""
@@ -111,6 +116,11 @@ def time_from_iso(text: str) -> float:
     return time_s
 
 
-def _most_frequent(steps: NDArray[np.float64]) -> float:
-    lengths, counts = np.unique(steps, return_counts=True)
-    return float(lengths[counts.argmax()]) if steps.size else 3600.0
+def step_of(times_s: Sequence[float] | NDArray[np.float64]) -> float:
+    """The most frequent distance between times, the shortest of those that tie; one hour for a lone time.
+
+    >>> step_of([0.0, 900.0, 1800.0, 5400.0])
+    900.0
+    """
+    lengths, counts = np.unique(np.diff(times_s), return_counts=True)
+    return float(lengths[counts.argmax()]) if lengths.size else 3600.0

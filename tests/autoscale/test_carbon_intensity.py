@@ -204,6 +204,8 @@ def test_the_later_rows_of_a_file_are_its_forecast(tmp_path: Path) -> None:
         ("yesterday,5", "line 3: 'yesterday'; allowed: an ISO 8601 time"),
         ("9999-12-31T23:00-23:59,5", "line 3: '9999-12-31T23:00-23:59'; allowed: an ISO 8601 time"),
         ("2022-01-01T01:00", "line 3: 1 cells"),
+        ("2022-01-01T00:00,", "line 3: the time repeats"),
+        ("yesterday,", "line 3: 'yesterday'; allowed: an ISO 8601 time"),
     ],
 )
 def test_a_wrong_line_is_named(tmp_path: Path, row: str, message: str) -> None:

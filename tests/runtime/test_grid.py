@@ -60,6 +60,22 @@ def test_the_mix_is_there_again_after_the_app_was_ended(tmp_path: Path) -> None:
     assert update(ChargeLog(path), 1.0, 44.5) == pytest.approx((0.5 * NIGHT + 0.5 * NOON) / EFFICIENCY)
 
 
+def test_an_unwatched_charge_came_in_after_the_battery_was_last_seen(tmp_path: Path) -> None:
+    log = ChargeLog(tmp_path / "charge.json")
+    for half_hour in range(2, 25):
+        update(log, 0.5, half_hour / 2)
+    again = ChargeLog(tmp_path / "charge.json")
+    assert update(again, 1.0, 13.0) == pytest.approx((0.5 * NIGHT + 0.5 * NOON) / EFFICIENCY)
+
+
+def test_a_charge_that_stays_is_kept_once_an_hour_and_after_the_clock_was_set_back(tmp_path: Path) -> None:
+    path, kept_h = tmp_path / "charge.json", []
+    for hour in (5.0, 5.5, 5.9, 6.0, 6.5, 2.0, 2.5):
+        update(ChargeLog(path), 0.5, hour)
+        kept_h.append(json.loads(path.read_text())["time_s"] / HOUR_S)
+    assert kept_h == [5.0, 5.0, 5.0, 6.0, 6.0, 2.0, 2.0]
+
+
 KEPT: dict[str, object] = {
     "version": 1,
     "time_s": 0.0,

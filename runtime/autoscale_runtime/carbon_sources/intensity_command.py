@@ -94,7 +94,7 @@ def _ask(source: IntensitySource, place: str, at: str, horizon_s: float) -> Answ
     time_s = _time_s(at)
     figure = source.at(place, time_s)
     expected = source.forecast(place, time_s, horizon_s) if horizon_s else ()
-    return Answer(place, time_s, figure, expected, _trouble(source, place, figure))
+    return Answer(place, time_s, figure, expected, _trouble(source, place, time_s, figure))
 
 
 def _time_s(text: str) -> float:
@@ -104,21 +104,26 @@ def _time_s(text: str) -> float:
         raise InvalidInput(f"--at is '{text}'; allowed: ISO 8601, as in 2026-11-21T10:00Z") from None
 
 
-def _trouble(source: IntensitySource, place: str, figure: Intensity) -> str | None:
+def _trouble(source: IntensitySource, place: str, time_s: float, figure: Intensity) -> str | None:
     """Why the source itself has no figure, and what stands in for it."""
     if isinstance(source, LiveSource):
         problem = source.trouble or f"{source.name} tells the last hours and the next, not that time"
     elif isinstance(source, HourlyIntensity):
-        spans = (
-            f"'{name}' from {iso(since_s)} to {iso(until_s)}" for name, (since_s, until_s) in source.spans_s.items()
-        )
-        problem = f"the file tells of {', '.join(spans)}"
+        problem = _hole(source, place, time_s)
     else:
         return None
     if figure.method is not Method.DEFAULT:
         return source.trouble if isinstance(source, LiveSource) else None
     stand_in = figure.source.partition(":")[0]
     return f"{problem}; the {stand_in} stands in{_hint(place) if 'of World' in stand_in else ''}"
+
+
+def _hole(source: HourlyIntensity, place: str, time_s: float) -> str:
+    """Why a file has no figure for a time."""
+    if source.lacks(place, time_s):
+        return f"the hour of {iso(time_s)} is missing in the file"
+    spans = (f"'{name}' from {iso(since_s)} to {iso(until_s)}" for name, (since_s, until_s) in source.spans_s.items())
+    return f"the file tells of {', '.join(spans)}"
 
 
 def _hint(place: str) -> str:

@@ -41,6 +41,7 @@ class ChargeLog:
         self._path = path
         self._mix: ChargeMix | None = None
         self._time_s = 0.0
+        self._kept_s = 0.0
         self._load()
 
     def update(
@@ -74,13 +75,16 @@ class ChargeLog:
             return
         try:
             self._mix, self._time_s = _read(json.loads(self._path.read_bytes()))
+            self._kept_s = self._time_s
         except (OSError, ValueError, OverflowError, KeyError, TypeError, AutoScaleError):
             self._mix = None
 
     def _keep(self, mix: ChargeMix, now_s: float) -> None:
-        has_changed = mix != self._mix
+        # A charge that stays is kept each hour too: what comes in after a restart came in after it was last seen.
+        is_due = mix != self._mix or not 0.0 <= now_s - self._kept_s < _HOUR_S
         self._mix, self._time_s = mix, now_s
-        if self._path is not None and has_changed:
+        if self._path is not None and is_due:
+            self._kept_s = now_s
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
                 with atomic_write(self._path) as file:
