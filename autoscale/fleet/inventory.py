@@ -19,7 +19,7 @@ there, and ``device_model`` or ``idle_power_w``::
 
 import csv
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -68,9 +68,8 @@ def read_inventory(path: Path) -> tuple[Machine, ...]:
     Raises:
         InvalidInput: it cannot be read; a column that is none, a value outside its range, a name twice.
     """
-    entries = _toml(path) if path.suffix == ".toml" else _csv(path)
     machines: dict[str, Machine] = {}
-    for where, entry in entries:
+    for where, entry in _entries(path):
         try:
             machine = _machine({name: value for name, value in entry.items() if value not in ("", None)})
         except AutoScaleError as error:
@@ -78,12 +77,30 @@ def read_inventory(path: Path) -> tuple[Machine, ...]:
         if machine.device_id in machines:
             raise InvalidInput(f"{path}, {where}: '{machine.device_id}' is there already; allowed: each once")
         machines[machine.device_id] = machine
-    if not machines:
-        raise InvalidInput(f"'{path}' has no machines; allowed: one or more")
     return tuple(machines.values())
 
 
-def _toml(path: Path) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def read_device_ids(path: Path) -> frozenset[str]:
+    """The machines' names alone, whatever else a file says of them; entries where the name is empty have none.
+
+    Raises:
+        InvalidInput: it cannot be read; an entry without ``device_id``.
+    """
+    entries = _entries(path)
+    for where, entry in entries:
+        if "device_id" not in entry:
+            raise InvalidInput(f"{path}, {where} has {', '.join(entry) or 'nothing'}; allowed: 'device_id' among them")
+    return frozenset(str(entry["device_id"]) for _, entry in entries if entry["device_id"] not in ("", None))
+
+
+def _entries(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    entries = _toml(path) if path.suffix == ".toml" else _csv(path)
+    if not entries:
+        raise InvalidInput(f"'{path}' has no machines; allowed: one or more")
+    return entries
+
+
+def _toml(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
     try:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
@@ -94,7 +111,7 @@ def _toml(path: Path) -> Iterable[tuple[str, Mapping[str, Any]]]:
     return [(f"machine {number}", machine) for number, machine in enumerate(machines, 1)]
 
 
-def _csv(path: Path) -> Iterable[tuple[str, Mapping[str, Any]]]:
+def _csv(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             table = csv.DictReader(file, restkey="beyond the last column")

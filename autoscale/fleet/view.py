@@ -14,7 +14,8 @@ class LedgerView:
         files: Parquet files of the accepted rows, and only they: never glob the folder, where a file that a crash or
             a compaction left over would count twice.
         damaged: files that should be there, and are missing or of another size, with the rows they held.
-        counts: ``accepted``, ``duplicate``, ``reordered``, ``rejected:<reason>``, and ``missing``: rows that devices
+        counts: ``accepted``, ``duplicate``, ``reordered``, ``rejected:<reason>``, ``clock_set_back`` (accepted rows
+            that are over a minute earlier than the row before them in their batch), and ``missing``: rows that devices
             numbered and that never came, most of which ``lost`` explains. What a simulator wrote was never sent by
             anybody, so nothing of it can be missing.
         lost: cause to rows that devices say they had to drop before they could send them.

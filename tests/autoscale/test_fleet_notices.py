@@ -6,8 +6,11 @@ from pathlib import Path
 import pytest
 
 from autoscale.fleet.inventory import read_inventory
+from autoscale.fleet.manifest import Change
 from autoscale.fleet.report import Question, account
+from autoscale.fleet.report.as_json import as_json
 from autoscale.fleet.report.notices import ASSUMPTIONS, notices
+from autoscale.fleet.store import Ledger
 from tests.autoscale.fleet_ledger import rows, written
 
 for needed in ("duckdb", "ibis", "pyarrow"):
@@ -43,6 +46,15 @@ def test_rows_that_are_left_out_are_counted(tmp_path: Path) -> None:
     next(iter(sorted((ledger / "records").rglob("*.parquet")))).write_bytes(b"half")
     [notice] = told(ledger)
     assert notice.startswith("5 rows are left out") or notice.startswith("7 rows are left out")
+
+
+def test_clocks_that_were_set_back(tmp_path: Path) -> None:
+    path = written(tmp_path / "ledger", rows(5))
+    assert as_json(account(path))["rows"]["clock_set_back"] == 0
+    with Ledger(path) as ledger:
+        ledger.manifest.commit(Change(counts={"clock_set_back": 1200}), 0.0)
+    assert told(path) == ["1,200 times a device's clock was set back: the span and the days of its rows may be wrong."]
+    assert as_json(account(path))["rows"]["clock_set_back"] == 1200
 
 
 def test_average_and_marginal_added_up(tmp_path: Path) -> None:

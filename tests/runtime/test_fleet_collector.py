@@ -2,6 +2,9 @@
 
 import shutil
 import struct
+import subprocess
+import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,11 +20,13 @@ from autoscale_runtime.fleet import LedgerWriter, Uploader
 from autoscale_runtime.fleet.segment import frame
 from autoscale_runtime.fleet.uploader import Uploaded, UploadOptions
 from autoscale_runtime.fleet.wire import MOST_ROWS, batch_of, read_batch, rows_of
-from tests.runtime.fleet_parts import files_up_to, keys, logged, record, rows_of_log, until
+from tests.runtime.fleet_parts import files_up_to, keys, logged, record, rows_of_log, send, until
 
 pytest.importorskip("pyarrow")
 
 from autoscale_runtime.fleet.collector import Collector, collect
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
@@ -136,6 +141,74 @@ def test_nobody_there_is_said_and_changes_nothing(tmp_path: Path) -> None:
             uploader.upload()
         with pytest.raises(InvalidInput, match="one uploader for each log"):
             Uploader(tmp_path / "a", "127.0.0.1:1")
+
+
+def test_a_clock_that_is_set_back_is_counted_with_what_it_dates(
+    tmp_path: Path, ledger: Path, collector: Collector
+) -> None:
+    now_s = time.time()
+    with LedgerWriter(tmp_path / "a") as log:
+        # A day ahead is rejected as of the future, so coming back from there misdates no row that counts.
+        for ago_s in (900, 870, 860, 915, 4000, 3990, -86_400, 3900, 100, 5000):
+            log.append(record(time_s=now_s - ago_s))
+    with LedgerWriter(tmp_path / "b") as log:
+        log.append(record(time_s=now_s - 9000))
+    assert upload(tmp_path / "a", collector) == Uploaded(accepted=9, rejected=1)
+    assert upload(tmp_path / "b", collector) == Uploaded(accepted=1)
+    (tmp_path / "a" / "acknowledged.json").unlink()
+    assert upload(tmp_path / "a", collector) == Uploaded(duplicate=10)
+    assert read_ledger(ledger).counts["clock_set_back"] == 2
+
+
+def test_rows_out_of_order_are_no_clock_that_is_set_back(ledger: Path, collector: Collector, rows: Rows) -> None:
+    minutes_us = np.arange(10) * 120_000_000
+    timed = Rows({**rows.numbers, "time_us": rows.numbers["time_us"] - 10**10 + minutes_us}, rows.texts)
+    send(collector.address, batch_of(timed.take(np.arange(10)[::-1]), "device", "log", {}))
+    assert read_ledger(ledger).counts == {"accepted": 10, "missing": 0, "reordered": 9}
+
+
+FULL = """
+import sys
+from pathlib import Path
+from autoscale_runtime.fleet import LedgerWriter, Uploader
+from autoscale_runtime.fleet.uploader import UploadOptions
+from tests.runtime.fleet_parts import record
+
+folder, address, size = Path(sys.argv[1]) / "log", sys.argv[2], int(sys.argv[3])
+with LedgerWriter(folder, max_bytes=size) as log:
+    while not log.lost:
+        log.append(record())
+    with open(folder.parent / "other", "wb", buffering=0) as other:
+        try:
+            while True:
+                other.write(b"x")
+        except OSError:
+            pass
+    for _ in range(2):
+        with Uploader(folder, address, UploadOptions(batch_rows=100)) as uploader:
+            done = uploader.upload()
+        print(done.accepted, done.duplicate, len(list(folder.glob("*.log"))), flush=True)
+"""
+"""Fills a disk of its own, then uploads twice."""
+
+
+@pytest.mark.parametrize("max_bytes", [1 << 20, 64 << 20], ids=["segments", "one_segment"])
+def test_a_full_disk_at_the_device_sends_each_row_once_and_is_freed(
+    tmp_path: Path, ledger: Path, collector: Collector, max_bytes: int
+) -> None:
+    mounted: list[str | Path] = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
+    mount = 'mount -t tmpfs -o size=256k none "$0"'
+    if shutil.which("unshare") is None or subprocess.run([*mounted, mount, tmp_path], capture_output=True).returncode:
+        pytest.skip("this system lets tests mount no disk of their own")
+    run = [*mounted, f'{mount} && exec "$@"', tmp_path, sys.executable, "-c", FULL]
+    done = subprocess.run(
+        [*run, tmp_path, collector.address, str(max_bytes)], capture_output=True, text=True, timeout=60, cwd=ROOT
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    first, second = ([int(each) for each in line.split()] for line in done.stdout.splitlines())
+    assert first[0] > 100
+    assert (first[1:], second) == ([0, 1], [0, 0, 1])
+    assert read_ledger(ledger).counts == {"accepted": first[0], "missing": 0}
 
 
 def test_two_collectors_on_one_ledger_or_one_port(tmp_path: Path, ledger: Path, collector: Collector) -> None:

@@ -1,5 +1,6 @@
 """``autoscale fleet`` as people and parent processes start it."""
 
+import re
 import signal
 import socket
 import subprocess
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from autoscale.errors import InvalidInput
 from autoscale.fleet import read_ledger
 from autoscale_runtime.fleet import LedgerWriter, Uploader
 from tests.runtime.fleet_parts import record
@@ -17,6 +19,7 @@ from tests.runtime.fleet_parts import record
 pytest.importorskip("pyarrow")
 
 from autoscale.fleet.store import Ledger
+from autoscale_runtime.fleet.collect_command import rules_of
 
 MAIN = """
 import sys
@@ -76,6 +79,35 @@ def test_its_first_line_tells_the_address_and_a_signal_ends_it(tmp_path: Path, s
     assert len(read_ledger(ledger).files) == 1
 
 
+INVENTORIES = {
+    "names.csv": "device_id\na\nb\n",
+    "wide.csv": "room,device_id,role\ncellar, a ,strange\nattic,,\nroof,b,\n",
+    "names.toml": '[[machines]]\ndevice_id = "a"\n[[machines]]\ndevice_id = "b"\nroom = 3\n',
+}
+
+
+@pytest.mark.parametrize("name", INVENTORIES)
+def test_of_an_inventory_it_needs_the_names_alone(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text(INVENTORIES[name])
+    assert rules_of(tmp_path / name, None).devices == frozenset("ab")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ('[[machines]]\nname = "a"\n', "machine 1 has name; allowed: 'device_id' among them"),
+        ('device_id = "a"\n', "has ['device_id']; allowed: tables [[machines]]"),
+        ("machines = []\n", "has no machines; allowed: one or more"),
+        ("device_id\na\n", "cannot be read as TOML"),
+    ],
+)
+def test_an_inventory_without_names_is_refused(tmp_path: Path, content: str, told: str) -> None:
+    path = tmp_path / "machines.toml"
+    path.write_text(content)
+    with pytest.raises(InvalidInput, match=re.escape(told)):
+        rules_of(path, None)
+
+
 def test_a_ledger_in_use_ends_it_with_2(tmp_path: Path) -> None:
     with Ledger(tmp_path):
         assert "allowed: one collector for each ledger" in refusal("collect", str(tmp_path), "--port", "0")
@@ -85,7 +117,7 @@ def test_wrong_files_end_it_with_2(tmp_path: Path) -> None:
     (tmp_path / "devices.csv").write_text("name\nx\n")
     options = ("collect", str(tmp_path / "ledger"), "--port", "0")
     told = refusal(*options, "--inventory", str(tmp_path / "devices.csv"))
-    assert "has the columns ['name']; allowed: 'device_id' among them" in told
+    assert "devices.csv, line 2 has name; allowed: 'device_id' among them" in told
     assert "No such file" in refusal(*options, "--inventory", str(tmp_path / "none.csv"))
     assert "is not a folder" in refusal(*options, "--profiles", str(tmp_path / "none"))
     assert "--port" in refusal("collect", str(tmp_path / "ledger"), "--port", "65536")

@@ -94,6 +94,22 @@ def test_a_segment_without_a_header_is_removed(tmp_path: Path) -> None:
     assert latencies(tmp_path) == [0, 1, 2]
 
 
+@given(old=st.integers(-1, 2**63 - 1), new=st.integers(-1, 2**63 - 1), at=st.integers(0, 64))
+def test_half_of_an_acknowledgement_over_another_is_none(
+    tmp_path_factory: pytest.TempPathFactory, old: int, new: int, at: int
+) -> None:
+    folder = LogFolder(tmp_path_factory.mktemp("torn"))
+    path = folder.path / "acknowledged.json"
+    folder.acknowledge(old)
+    before = path.read_bytes()
+    folder.acknowledge(new)
+    after = path.read_bytes()
+    assert (folder.acknowledged(), len(after)) == (new, len(before))
+    torn = after[:at] + before[at:]
+    path.write_bytes(torn)
+    assert folder.acknowledged() == {before: old, after: new}.get(torn, -1)
+
+
 def test_an_emptied_folder_begins_a_new_log_of_the_same_device(tmp_path: Path) -> None:
     logged(tmp_path, 2)
     before = read_segment(only(tmp_path))

@@ -101,6 +101,7 @@ def _rows(report: Report) -> dict[str, Any]:
         "rejected": dict(sorted(rejected.items())),
         "duplicate": view.counts.get("duplicate", 0),
         "reordered": view.counts.get("reordered", 0),
+        "clock_set_back": view.counts.get("clock_set_back", 0),
         "missing": view.counts.get("missing", 0),
         "lost": dict(sorted(view.lost.items())),
         "damaged": {each.path: each.rows for each in view.damaged},

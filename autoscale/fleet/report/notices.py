@@ -18,7 +18,7 @@ _OF: Final = "intensity of the "
 
 def notices(report: Report) -> list[str]:
     """One sentence for each thing, those first that change most; none where nothing stands in the way."""
-    return [*_origin(report), *_left_out(report), *_mixed(report.methods), *_outside(report)]
+    return [*_origin(report), *_left_out(report), *_misdated(report), *_mixed(report.methods), *_outside(report)]
 
 
 def _origin(report: Report) -> Iterator[str]:
@@ -51,6 +51,12 @@ def _left_out(report: Report) -> Iterator[str]:
     missing = view.counts.get("missing", 0)
     if missing:
         yield f"{missing:,} rows never arrived: devices dropped them, or have yet to send them."
+
+
+def _misdated(report: Report) -> Iterator[str]:
+    times = report.ledger_view.counts.get("clock_set_back", 0)
+    if times:
+        yield f"{times:,} times a device's clock was set back: the span and the days of its rows may be wrong."
 
 
 def _mixed(methods: Mapping[str, Mapping[str, int]]) -> Iterator[str]:

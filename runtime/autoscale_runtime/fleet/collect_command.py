@@ -1,6 +1,5 @@
 """``autoscale fleet collect``."""
 
-import csv
 import signal
 import threading
 from dataclasses import replace
@@ -11,6 +10,7 @@ import typer
 
 from autoscale.carbon.places import Places
 from autoscale.errors import InvalidInput
+from autoscale.fleet.inventory import read_device_ids
 from autoscale.fleet.readmission import NAMED_BY
 from autoscale.fleet.validation import Rules
 from autoscale.fleet.view import read_ledger
@@ -18,14 +18,11 @@ from autoscale.profiles import device_names
 from autoscale_runtime.fleet.collector import collect
 from autoscale_runtime.offload.malloc import keep_freed_memory
 
-_ID = "device_id"
-
-
 Inventory = Annotated[
     Path | None,
     typer.Option(
         "--inventory",
-        help="CSV with a column device_id: rows of other devices go to quarantine.",
+        help="CSV or TOML (.toml) of machines, of each at least device_id; rows of others go to quarantine.",
         show_default=False,
     ),
 ]
@@ -81,10 +78,9 @@ def rules_of(inventory: Path | None, profiles: Path | None) -> Rules:
     """What is known of a fleet.
 
     Raises:
-        InvalidInput: the inventory has no column ``device_id``, or the profiles are no folder.
-        OSError: the inventory cannot be read.
+        InvalidInput: the inventory cannot be read or lacks ``device_id``, or the profiles are no folder.
     """
-    devices = None if inventory is None else _device_ids(inventory)
+    devices = None if inventory is None else read_device_ids(inventory)
     return Rules(devices, _device_models(profiles), _is_place)
 
 
@@ -97,14 +93,3 @@ def _device_models(folder: Path | None) -> frozenset[str]:
 
 def _is_place(spelling: str) -> bool:
     return Places.shipped().get(spelling) is not None
-
-
-def _device_ids(path: Path) -> frozenset[str]:
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file)
-            if _ID not in (table.fieldnames or ()):
-                raise InvalidInput(f"'{path}' has the columns {table.fieldnames}; allowed: '{_ID}' among them")
-            return frozenset(row[_ID].strip() for row in table if row[_ID])
-    except (csv.Error, UnicodeDecodeError) as error:
-        raise InvalidInput(f"'{path}' cannot be read as CSV: {error}") from error

@@ -19,7 +19,7 @@ import numpy as np
 from autoscale.errors import Overloaded
 from autoscale.fleet.log_state import LogState, Verdict
 from autoscale.fleet.manifest import Change, LogKey
-from autoscale.fleet.rows import Rows, joined, none
+from autoscale.fleet.rows import Mask, Rows, joined, none
 from autoscale.fleet.store import Intake, Ledger
 from autoscale.fleet.validation import REASONS, Rules, judge
 from autoscale.units import us_from_s
@@ -35,6 +35,9 @@ BUSY_COMMITS: Final = 64
 
 _MOST_KNOWN: Final = 1 << 17
 """Logs whose state is kept in memory; the others are looked up."""
+
+_SET_BACK_US: Final = 60_000_000
+"""Rows of one log may overtake each other by less: queries run side by side, and clocks are corrected a little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,19 +155,19 @@ class Committer:
         parts = [_fresh(each, verdict) for each, verdict in zip(group, verdicts, strict=True)]
         rows = joined(parts)
         reasons = judge(rows, self._rules, us_from_s(time.time()))
-        ends = np.cumsum([len(each) for each in parts])
-        rejected = [int(np.count_nonzero(each >= 0)) for each in np.split(reasons, ends[:-1])]
+        judged = np.split(reasons, np.cumsum([len(each) for each in parts])[:-1])
         unreadable, truncated = self._unreadable(group)
         counts = {f"rejected:{name}": int(np.count_nonzero(reasons == i)) for i, name in enumerate(REASONS)}
         counts["rejected:truncated"] += truncated
         counts["duplicate"] = sum(each.duplicate for each in verdicts)
         counts["reordered"] = sum(each.reordered for each in verdicts)
+        counts["clock_set_back"] = sum(_set_back(part, each < 0) for part, each in zip(parts, judged, strict=True))
         counted = {name: count for name, count in counts.items() if count}
         self._ledger.commit(Intake(rows, reasons, unreadable, Change(logs=states, lost=_lost(group), counts=counted)))
         self._remember(states)
         return [
-            Receipt(len(part) - bad, verdict.duplicate, bad)
-            for part, verdict, bad in zip(parts, verdicts, rejected, strict=True)
+            Receipt(int(np.count_nonzero(each < 0)), verdict.duplicate, int(np.count_nonzero(each >= 0)))
+            for verdict, each in zip(verdicts, judged, strict=True)
         ]
 
     def _admit(self, delivery: Delivery, states: dict[LogKey, LogState]) -> Verdict:
@@ -216,6 +219,15 @@ def _lost(group: Sequence[Delivery]) -> dict[LogKey, Counter[str]]:
         if each.lost:
             lost[each.key] = lost.get(each.key, Counter()) | Counter(each.lost)
     return lost
+
+
+def _set_back(part: Rows, is_accepted: Mask) -> int:
+    """How often the clock was set back between two accepted rows of a batch, in the order of their numbers.
+
+    Between the last row of one batch and the first of the next it is not seen: a lower bound.
+    """
+    sequence, time_us = (part.numbers[name][is_accepted] for name in ("sequence", "time_us"))
+    return int(np.count_nonzero(np.diff(time_us[np.argsort(sequence, kind="stable")]) < -_SET_BACK_US))
 
 
 def _fresh(delivery: Delivery, verdict: Verdict) -> Rows:

@@ -6,14 +6,17 @@
     FOLDER/00000000000000004096.log         a segment, named by the first sequence number that may be in it
     FOLDER/acknowledged.json                the last row that the collector has said it keeps
     FOLDER/full                             how many records a full disk took
+    FOLDER/lock  FOLDER/upload/lock         one writer, one uploader
 
 Sequence numbers go on through the folder, whichever log they are of. A log goes on only where it was begun: a copy of
 the folder, on a cloned machine or from a backup, would number other records alike.
-    FOLDER/lock  FOLDER/upload/lock         one writer, one uploader
 """
 
 import json
+import os
 import uuid
+import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -23,6 +26,7 @@ from autoscale.files import atomic_write
 from autoscale_runtime.fleet.segment import Segment, read_segment
 
 SUFFIX: Final = ".log"
+_ACKNOWLEDGED: Final = "acknowledged.json"
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 """On Linux and Android."""
 
@@ -48,6 +52,8 @@ class LogFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InvalidInput(f"'{self.path}' cannot hold a log: {error.strerror}") from error
+        with suppress(OSError):  # without it a disk that is full now will have to forget what was sent
+            _reserve(self.path / _ACKNOWLEDGED)
 
     def segments(self) -> list[SegmentFile]:
         """All segments, the oldest first; the last one may be being written."""
@@ -61,18 +67,26 @@ class LogFolder:
     def acknowledged(self) -> int:
         """The last row that the collector keeps; -1 for none."""
         try:
-            return int(json.loads((self.path / "acknowledged.json").read_bytes())["sequence"])
+            kept = json.loads((self.path / _ACKNOWLEDGED).read_bytes())
+            return int(kept["sequence"]) if kept["check"] == _check(kept["sequence"]) else -1
         except (OSError, ValueError, KeyError, TypeError):  # sent again, and known there as duplicates
             return -1
 
     def acknowledge(self, sequence: int) -> None:
-        """Remember durably that the collector keeps all rows up to one.
+        """Remember durably that the collector keeps all rows up to one, on a full disk too.
 
         Raises:
-            OSError: the disk is full or fails.
+            OSError: the disk fails, or was full before there was a log.
         """
-        with atomic_write(self.path / "acknowledged.json") as file:
-            file.write(json.dumps({"sequence": sequence}).encode())
+        content = _acknowledgement(sequence)
+        try:
+            with atomic_write(self.path / _ACKNOWLEDGED) as file:
+                file.write(content)
+        except OSError as error:  # a full disk has no room for a new file, but takes the bytes of the old one
+            try:
+                _overwrite(self.path / _ACKNOWLEDGED, content)
+            except OSError:
+                raise error from None
 
     def device_id(self, last: Segment | None) -> str:
         """The installation's name: as kept, else as its last segment says, else a new one.
@@ -120,3 +134,32 @@ class LogFolder:
                     file.truncate(found.good_bytes)
             return found, -(-cut_bytes // found.header.row_dtype.itemsize)
         return None, 0
+
+
+def _acknowledgement(sequence: int) -> bytes:
+    """Of one length whatever the number, so that one can be written over another; half of it does not check."""
+    return f'{{"sequence": {sequence:20d}, "check": {_check(sequence):10d}}}\n'.encode()
+
+
+def _check(sequence: int) -> int:
+    return zlib.crc32(b"%d" % sequence)
+
+
+def _reserve(path: Path) -> None:
+    """Take the bytes of an acknowledgement while the disk has them."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if os.fstat(handle).st_size == 0:
+            os.pwrite(handle, _acknowledgement(-1), 0)
+    finally:
+        os.close(handle)
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        if os.pwrite(handle, content, 0) < len(content):
+            raise OSError("the disk is full")
+        os.fsync(handle)
+    finally:
+        os.close(handle)
