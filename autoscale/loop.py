@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from autoscale.agents.base import Agent, Choice
-from autoscale.context import Context
-from autoscale.outcome import Outcome
-from autoscale.record import Attempt, Decision
-from autoscale.reward import reward
-from autoscale.target import Target
+from autoscale.agents.reward import reward
+from autoscale.query.context import Context
+from autoscale.query.outcome import Outcome
+from autoscale.query.record import Attempt, Decision
+from autoscale.query.target import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,13 +12,13 @@ import numpy as np
 
 from autoscale.agents.base import Agent, make_agent
 from autoscale.agents.q_learning import QLearning
-from autoscale.context import Context
-from autoscale.forecast import Forecast
-from autoscale.goal import Goal
-from autoscale.model import ModelProfile
-from autoscale.observation import LinkState, Observation
-from autoscale.outcome import Outcome, Split
-from autoscale.target import Target
+from autoscale.query.context import Context
+from autoscale.query.forecast import Forecast
+from autoscale.query.goal import Goal
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.observation import LinkState, Observation
+from autoscale.query.outcome import Outcome, Split
+from autoscale.query.target import Target
 
 Row = dict[str, Any]
 

@@ -12,9 +12,9 @@ from time import perf_counter
 import grpc
 import numpy as np
 
-from autoscale.target import Target
+from autoscale.query.target import Target
 from autoscale_runtime.backends.onnxruntime import OnnxRuntime
-from autoscale_runtime.offload.malloc import keep_freed_memory
+from autoscale_runtime.wire.malloc import keep_freed_memory
 
 
 class Bare(grpc.GenericRpcHandler):

@@ -11,11 +11,11 @@ import numpy as np
 from gymnasium.vector import SyncVectorEnv
 
 from autoscale.agents.base import Choice
-from autoscale_envs.edge import EdgeInferenceEnv
-from autoscale_envs.options import WorldOptions
-from autoscale_envs.tables import make_tables
-from autoscale_envs.vector import EdgeInferenceVectorEnv
-from autoscale_envs.world import SimWorld
+from autoscale_envs.gym.env import EdgeInferenceEnv
+from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
+from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.parameters import make_parameters
+from autoscale_envs.worlds.world import SimWorld
 
 Row = dict[str, Any]
 
@@ -74,7 +74,7 @@ def _scalar_rate() -> float:
 
 
 def _world_rate() -> float:
-    world = SimWorld(make_tables(WorldOptions(scenario=SCENARIO)))
+    world = SimWorld(make_parameters(WorldOptions(scenario=SCENARIO)))
 
     def step(number: int) -> None:
         world.perform(None, world.observe(), Choice(number % 66, 1.0))

@@ -11,8 +11,8 @@ from autoscale.loop import run_query
 from autoscale_envs.evaluation.contestants import lineup
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.evaluation.play import play
-from autoscale_envs.tables import make_tables
-from autoscale_envs.world import SimWorld
+from autoscale_envs.worlds.parameters import make_parameters
+from autoscale_envs.worlds.world import SimWorld
 
 Row = dict[str, Any]
 
@@ -55,7 +55,7 @@ def _seconds(plan: Plan, cell: Cell) -> float:
 
 def _alone_s(plan: Plan) -> float:
     """A query of an agent that learns, in a world of its own, with what the oracle knows of it."""
-    world = SimWorld(make_tables(plan.world(CELLS[0])), seed=0)
+    world = SimWorld(make_parameters(plan.world(CELLS[0])), seed=0)
     agent = make_agent("q-learning", world.targets)
     start = process_time()
     for _ in range(PEER_QUERIES):

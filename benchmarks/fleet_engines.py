@@ -15,9 +15,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Final
 
-from autoscale.fleet.inventory import Machine, read_inventory
-from autoscale.fleet.report import EngineOptions, Question, Report, Span, account, as_json
-from autoscale.fleet.sums import Sums
+from autoscale.fleet.export.as_json import as_json
+from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
+from autoscale.fleet.report.inventory import InventoryMachine, read_inventory
+from autoscale.fleet.report.sums import Sums
 from autoscale_envs.fleet.plan import FleetPlan
 from autoscale_envs.fleet.simulate import simulate
 
@@ -39,7 +40,7 @@ rack-1,remote,50,1000,4,100
 
 def answer(ledger: str, inventory: str, since: str, until: str, options: EngineOptions) -> dict[str, Any]:
     """A report's fingerprint, without the engine's name, and how many of its sums do not add up."""
-    machines: tuple[Machine, ...] = read_inventory(Path(inventory))
+    machines: tuple[InventoryMachine, ...] = read_inventory(Path(inventory))
     report = account(ledger, Question(Span.parse(since, until), machines), options)
     figures = {name: value for name, value in as_json(report).items() if name != "engine"}
     digest = hashlib.sha256(json.dumps(figures).encode()).hexdigest()

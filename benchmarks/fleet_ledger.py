@@ -17,16 +17,16 @@ from typing import Any, Final
 import grpc
 import numpy as np
 
-from autoscale.fleet.rows import Rows
-from autoscale.fleet.view import read_ledger
-from autoscale.goal import Goal
-from autoscale.observation import Observation
-from autoscale.outcome import Method, Outcome, Split
-from autoscale.record import Attempt, Decision, Record
-from autoscale.target import Target
-from autoscale_runtime.fleet.segment import read_segment
-from autoscale_runtime.fleet.wire import batch_of
-from autoscale_runtime.fleet.writer import LedgerWriter
+from autoscale.fleet.ledger.rows import Rows
+from autoscale.fleet.ledger.view import read_ledger
+from autoscale.query.goal import Goal
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Method, Outcome, Split
+from autoscale.query.record import Attempt, Decision, Record
+from autoscale.query.target import Target
+from autoscale_runtime.fleet.batches import batch_of
+from autoscale_runtime.fleet.device_log.segment import read_segment
+from autoscale_runtime.fleet.device_log.writer import LedgerWriter
 
 Row = dict[str, Any]
 
@@ -35,7 +35,7 @@ BATCH_ROWS: Final = 4096
 BATCHES: Final = 400
 DEVICES: Final = 40
 SENDING: Final = 16
-COLLECT: Final = "from autoscale_runtime.fleet.command import fleet; fleet()"
+COLLECT: Final = "from autoscale.fleet.fleet_command import fleet; fleet()"
 TARGETS: Final = [Target.parse(each) for each in ("device:cpu/int8@1766MHz", "device:gpu/fp16", "cloud:gpu/fp32")]
 
 

@@ -19,13 +19,14 @@ from typing import Any, Final
 
 import numpy as np
 
-from autoscale.fleet.report import account, as_json
+from autoscale.fleet.export.as_json import as_json
+from autoscale.fleet.ledger.rows import Rows, Texts
+from autoscale.fleet.ledger.schema import COLUMNS
+from autoscale.fleet.ledger.store import Ledger
+from autoscale.fleet.ledger.view import read_ledger
+from autoscale.fleet.report import account
+from autoscale.fleet.report.sums import FIGURES
 from autoscale.fleet.report.tables import DIMENSIONS
-from autoscale.fleet.rows import Rows, Texts
-from autoscale.fleet.schema import COLUMNS
-from autoscale.fleet.store import Ledger
-from autoscale.fleet.sums import FIGURES
-from autoscale.fleet.view import read_ledger
 
 Row = dict[str, Any]
 

@@ -8,11 +8,11 @@ from typing import Final
 import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, make_agent
-from autoscale.context import Context
-from autoscale.features import FEATURES, Encoder
-from autoscale.goal import Goal
-from autoscale.model import ModelProfile
-from autoscale.observation import LinkState, Observation
+from autoscale.agents.features import FEATURES, Encoder
+from autoscale.query.context import Context
+from autoscale.query.goal import Goal
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.observation import LinkState, Observation
 from benchmarks.agents import QUERIES, TARGETS, Row, p50_us
 
 WIDTH: Final = len(FEATURES)

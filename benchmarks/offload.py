@@ -15,8 +15,8 @@ from typing import Any, Final
 import grpc
 import numpy as np
 
-from autoscale_runtime.backends.remote import RemoteRunner
-from autoscale_runtime.offload.malloc import keep_freed_memory
+from autoscale_runtime.wire.malloc import keep_freed_memory
+from autoscale_runtime.wire.runner import RemoteRunner
 
 Row = dict[str, Any]
 

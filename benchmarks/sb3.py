@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from stable_baselines3.common.vec_env.base_vec_env import VecEnvStepReturn
 
-from autoscale_envs.options import WorldOptions
-from autoscale_envs.sb3 import NativeVecEnv
-from autoscale_envs.train import Training, make_learner
-from autoscale_envs.train_sb3 import Sb3Learner
+from autoscale_envs.training.sb3 import NativeVecEnv
+from autoscale_envs.training.sb3_learner import Sb3Learner
+from autoscale_envs.training.train import Training, make_learner
+from autoscale_envs.worlds.options import WorldOptions
 from benchmarks.agents import Row
 
 LEAST: Final = 0.85

@@ -11,10 +11,10 @@ from small_network import write_network
 
 from autoscale.carbon import Electricity
 from autoscale.fleet.report import account
-from autoscale.goal import Goal
+from autoscale.query.goal import Goal
 from autoscale_runtime import Session, SessionOptions
 from autoscale_runtime.fleet import LedgerWriter, Uploader
-from autoscale_runtime.fleet.collector import collect
+from autoscale_runtime.fleet.collector.service import collect
 
 QUERIES = 200
 

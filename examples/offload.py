@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 from small_network import write_network
 
-from autoscale.goal import Goal
+from autoscale.query.goal import Goal
 from autoscale_runtime import Session
-from autoscale_runtime.offload.link import LinkConditions, ShapedLink
-from autoscale_runtime.offload.server import serve
+from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
+from autoscale_runtime.server.server import serve
 
 GOOD = LinkConditions(rate_bps=50e6, round_trip_s=0.01, jitter_s=0.002)
 OUTAGE = LinkConditions(rate_bps=0.0)

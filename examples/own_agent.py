@@ -12,10 +12,10 @@ from small_network import write_network
 
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.checks import check_agent
-from autoscale.context import Context
 from autoscale.errors import PolicyError
-from autoscale.outcome import Outcome
-from autoscale.target import Target
+from autoscale.query.context import Context
+from autoscale.query.outcome import Outcome
+from autoscale.query.target import Target
 from autoscale_runtime import Session
 
 

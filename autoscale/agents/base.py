@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from autoscale.context import Context
 from autoscale.errors import InvalidTarget, PolicyError
-from autoscale.outcome import Outcome
+from autoscale.query.context import Context
+from autoscale.query.outcome import Outcome
+from autoscale.query.target import Target
 from autoscale.registry import Registry
-from autoscale.target import Target
 
 Arrays = dict[str, npt.NDArray[Any]]
 

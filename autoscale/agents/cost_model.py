@@ -15,12 +15,12 @@ import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.paper_state import WORLD_STATES, world_state
-from autoscale.context import Context
+from autoscale.agents.reward import MISS_PENALTY
 from autoscale.errors import InvalidInput, PolicyError
-from autoscale.forecast import Floats, Forecast, Indices
-from autoscale.outcome import Outcome
-from autoscale.reward import MISS_PENALTY
-from autoscale.target import Target
+from autoscale.query.context import Context
+from autoscale.query.forecast import Floats, Forecast, Indices
+from autoscale.query.outcome import Outcome
+from autoscale.query.target import Target
 
 LATENCY_SPREAD: Final = 0.25
 """Standard deviation of the log of a latency around its forecast, before anything was observed."""

@@ -7,10 +7,10 @@ from typing import ClassVar
 import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
-from autoscale.context import Context
 from autoscale.errors import InvalidTarget, PolicyError
-from autoscale.forecast import Indices
-from autoscale.target import Target
+from autoscale.query.context import Context
+from autoscale.query.forecast import Indices
+from autoscale.query.target import Target
 
 
 class Fixed(Agent):

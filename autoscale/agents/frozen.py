@@ -1,4 +1,4 @@
-"""Policies that learned elsewhere: plain arrays and a numpy forward pass over ``autoscale.features``, no framework.
+"""Policies that learned elsewhere: plain arrays, a numpy forward pass over ``autoscale.agents.features``, no framework.
 
 What a policy computes is of one of two kinds: ``scores``, one a target, the highest wins (Q-values, logits, votes);
 or ``costs``, the logarithms of latency and objective of every target, and the cheapest that is in time wins.
@@ -14,11 +14,11 @@ import numpy as np
 import numpy.typing as npt
 
 from autoscale.agents.base import Agent, Arrays, Choice
-from autoscale.context import Context
+from autoscale.agents.features import FEATURES, Encoder, Rows
 from autoscale.errors import InvalidInput, PolicyError, one_of
-from autoscale.features import FEATURES, Encoder, Rows
-from autoscale.forecast import Indices
-from autoscale.target import Target
+from autoscale.query.context import Context
+from autoscale.query.forecast import Indices
+from autoscale.query.target import Target
 
 Singles = npt.NDArray[np.float32]
 

@@ -3,8 +3,8 @@
 import numpy as np
 
 from autoscale.agents.base import Arrays
+from autoscale.agents.features import FEATURES, Rows
 from autoscale.agents.frozen import OUTPUTS, FrozenPolicy, Singles, require_shape
-from autoscale.features import FEATURES, Rows
 
 
 class Kernel(FrozenPolicy):

@@ -5,8 +5,8 @@ from typing import Final
 import numpy as np
 
 from autoscale.agents.base import Arrays
+from autoscale.agents.features import FEATURES, Rows
 from autoscale.agents.frozen import FrozenPolicy, Singles, require_shape
-from autoscale.features import FEATURES, Rows
 
 NEIGHBOURS: Final = 5
 CLOSE: Final = 1e-6

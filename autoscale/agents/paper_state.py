@@ -7,8 +7,8 @@ one percent counts as none, because a sensor never reads a clean zero. What is a
 from bisect import bisect_right
 from typing import Final
 
-from autoscale.model import ModelProfile
-from autoscale.observation import Observation
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.observation import Observation
 
 CONV_EDGES: Final = (30, 50, 90)
 FULLY_CONNECTED_EDGES: Final = (10,)

@@ -8,11 +8,11 @@ import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.paper_state import STATES, state_of
-from autoscale.context import Context
+from autoscale.agents.reward import MISS_PENALTY
 from autoscale.errors import InvalidInput, PolicyError, one_of
-from autoscale.outcome import Outcome
-from autoscale.reward import MISS_PENALTY
-from autoscale.target import Target
+from autoscale.query.context import Context
+from autoscale.query.outcome import Outcome
+from autoscale.query.target import Target
 
 _LARGEST: Final = float(np.finfo(np.float16).max)
 

@@ -5,20 +5,20 @@
 """
 
 from autoscale.carbon.account import CarbonAccount, Machine, QueryCarbon
-from autoscale.carbon.act import Act
-from autoscale.carbon.battery import ChargeMix
-from autoscale.carbon.electricity import Electricity
-from autoscale.carbon.embodied import embodied_g
-from autoscale.carbon.footprint import Footprint, device_footprint, product_footprint
-from autoscale.carbon.given import GivenIntensity
-from autoscale.carbon.hourly import HourlyIntensity
-from autoscale.carbon.intensity import Intensity, IntensitySource
-from autoscale.carbon.network import NetworkShare, load_network_share
+from autoscale.carbon.embodied.act import Act
+from autoscale.carbon.embodied.footprint import Footprint, device_footprint, product_footprint
+from autoscale.carbon.embodied.share import embodied_g
+from autoscale.carbon.intensity.base import Intensity, IntensitySource
+from autoscale.carbon.intensity.charge_mix import ChargeMix
+from autoscale.carbon.intensity.electricity import Electricity
+from autoscale.carbon.intensity.given import GivenIntensity
+from autoscale.carbon.intensity.hourly import HourlyIntensity
+from autoscale.carbon.intensity.typical import TypicalHours
+from autoscale.carbon.intensity.yearly import YearlyAverages
+from autoscale.carbon.network_share import NetworkShare, load_network_share
 from autoscale.carbon.operational import operational_g
-from autoscale.carbon.range import Range
 from autoscale.carbon.sci import sci_g
-from autoscale.carbon.typical import TypicalHours
-from autoscale.carbon.yearly import YearlyAverages
+from autoscale.interval import Interval
 
 __all__ = [
     "Act",
@@ -30,10 +30,10 @@ __all__ = [
     "HourlyIntensity",
     "Intensity",
     "IntensitySource",
+    "Interval",
     "Machine",
     "NetworkShare",
     "QueryCarbon",
-    "Range",
     "TypicalHours",
     "YearlyAverages",
     "device_footprint",

@@ -3,9 +3,9 @@
 Everything that changes by the hour and not by the query is worked out beforehand, into grams per joule, second and
 byte; a query then costs a few multiplications.
 
->>> from autoscale.carbon.footprint import product_footprint
->>> from autoscale.carbon.network import load_network_share
->>> from autoscale.carbon.yearly import YearlyAverages
+>>> from autoscale.carbon.embodied.footprint import product_footprint
+>>> from autoscale.carbon.network_share import load_network_share
+>>> from autoscale.carbon.intensity.yearly import YearlyAverages
 >>> grid = YearlyAverages()
 >>> phone = Machine(grid.at("FR", 0.0), product_footprint("phone").g_per_s())
 >>> server = Machine(grid.at("IE", 0.0), product_footprint("server").g_per_s(utilisation=0.5, share=0.1), pue=1.1)
@@ -18,11 +18,11 @@ byte; a query then costs a few multiplications.
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from autoscale.carbon.intensity import Intensity
-from autoscale.carbon.network import NO_NETWORK, NetworkShare
-from autoscale.carbon.range import ZERO_RANGE, Range
+from autoscale.carbon.intensity.base import Intensity
+from autoscale.carbon.network_share import NO_NETWORK, NetworkShare
 from autoscale.errors import InvalidInput
-from autoscale.outcome import CarbonEnds, Method, Split
+from autoscale.interval import ZERO_RANGE, Interval
+from autoscale.query.outcome import CarbonEnds, Method, Split
 
 FIGURES: Final = ("carbon_operational_g", "carbon_embodied_g")
 
@@ -41,7 +41,7 @@ class Machine:
     """
 
     intensity: Intensity
-    making_g_per_s: Range = ZERO_RANGE
+    making_g_per_s: Interval = ZERO_RANGE
     pue: float = 1.0
 
     def __post_init__(self) -> None:
@@ -163,7 +163,7 @@ class CarbonAccount:
 
 
 def _rates(end: str, device: Machine, network: NetworkShare, carrying: Intensity, remote: Machine | None) -> Rates:
-    def of(span: Range) -> float:
+    def of(span: Interval) -> float:
         return float(getattr(span, end))
 
     return Rates(

@@ -3,15 +3,15 @@
 ``schema`` says what a row is, ``row`` makes one of a record, ``rows`` holds many as columns, ``store`` keeps them.
 """
 
-from autoscale.fleet.row import Flattener
-from autoscale.fleet.rows import Rows, Texts
-from autoscale.fleet.store import Ledger
-from autoscale.fleet.view import LedgerView, read_ledger
+from autoscale.fleet.ledger.row_encoder import RowEncoder
+from autoscale.fleet.ledger.rows import Rows, Texts
+from autoscale.fleet.ledger.store import Ledger
+from autoscale.fleet.ledger.view import LedgerView, read_ledger
 
 __all__ = [
-    "Flattener",
     "Ledger",
     "LedgerView",
+    "RowEncoder",
     "Rows",
     "Texts",
     "read_ledger",

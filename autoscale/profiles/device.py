@@ -9,7 +9,7 @@ from autoscale.profiles.processor import Processor, processor_from
 from autoscale.profiles.radio import Radio, radio_from
 from autoscale.profiles.reader import Facts
 from autoscale.profiles.schema import KINDS, RADIOS
-from autoscale.target import PROCESSORS, Target
+from autoscale.query.target import PROCESSORS, Target
 from autoscale.units import SECONDS_PER_YEAR
 
 

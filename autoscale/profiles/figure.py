@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from autoscale.errors import ProfileError, listing, nearest, one_of
-from autoscale.outcome import Method
+from autoscale.query.outcome import Method
 
 Value = float | tuple[float, ...]
 

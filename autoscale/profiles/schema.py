@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from autoscale.target import PRECISIONS
+from autoscale.query.target import PRECISIONS
 
 VERSION: Final = 1
 KINDS: Final = ("phone", "tablet", "board", "laptop", "server")

@@ -11,11 +11,11 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.cost.roofline import pace_of, seconds
-from autoscale.forecast import Floats
-from autoscale.model import ModelProfile
+from autoscale.physics.roofline import pace_of, seconds
 from autoscale.profiles import Processor, Speed
 from autoscale.profiles.schema import LAYER_KINDS
+from autoscale.query.forecast import Floats
+from autoscale.query.model_profile import ModelProfile
 from benchmarks.calibration.samples import Sample
 
 NOISE: Final = 0.1

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from autoscale.model import ModelProfile
 from autoscale.profiles.schema import LAYER_KINDS
-from autoscale.target import Target
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.target import Target
 from autoscale.units import s_from_ms
 
 FOLDER: Final = Path(__file__).resolve().parents[3] / "shared" / "data" / "inference_latency"

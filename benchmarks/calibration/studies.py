@@ -6,9 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.model import ModelProfile
 from autoscale.profiles import DeviceProfile
-from autoscale.target import Target
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.target import Target
 from benchmarks.calibration.fitting import Prior
 from benchmarks.calibration.samples import LITTLE, Sample, ncnn, slim, tflite
 

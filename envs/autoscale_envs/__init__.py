@@ -6,6 +6,6 @@ Importing it registers ``AutoScale/EdgeInference-v0`` where Gymnasium is install
 from importlib.util import find_spec
 
 if find_spec("gymnasium") is not None:
-    from autoscale_envs.registration import register
+    from autoscale_envs.gym.registration import register
 
     register()

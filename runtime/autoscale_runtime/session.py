@@ -15,31 +15,31 @@ import numpy as np
 
 from autoscale.agents.base import Agent, make_agent
 from autoscale.agents.fixed import Pinned
+from autoscale.agents.policies import load_policy, save_policy
+from autoscale.agents.reward import reward
 from autoscale.carbon import Electricity
 from autoscale.errors import AutoScaleError, FeedError, InvalidGoal, InvalidInput, one_of
-from autoscale.goal import Goal, InferenceMode
 from autoscale.loop import run_query
-from autoscale.observation import Observation
-from autoscale.policies import load_policy, save_policy
 from autoscale.profiles import load_device
-from autoscale.record import Attempt, Decision, Record
-from autoscale.reward import reward
-from autoscale.target import Target
-from autoscale_runtime.bundle import Bundle
-from autoscale_runtime.device.account import Account
+from autoscale.query.goal import Goal, InferenceMode
+from autoscale.query.observation import Observation
+from autoscale.query.record import Attempt, Decision, Record
+from autoscale.query.target import Target
+from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
 from autoscale_runtime.device.calibration import Calibration, calibrate
-from autoscale_runtime.device.local import LocalRoute, Settled
 from autoscale_runtime.device.plan import RemoteModel, routes_of
-from autoscale_runtime.device.route import Query
+from autoscale_runtime.device.query_cost import DeviceAccount
+from autoscale_runtime.device.routes.base import Query
+from autoscale_runtime.device.routes.cpu import CpuRoute, FastPath
 from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.grid.charge import ChargeLog, charge_file
 from autoscale_runtime.grid.watch import GridWatch
-from autoscale_runtime.meters.choose import PREFERRED, best_meter
+from autoscale_runtime.meters.choice import PREFERRED, best_meter
 from autoscale_runtime.meters.modelled import ModelledMeter
+from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.base import Sensor, host_sensors
 from autoscale_runtime.sensors.grid import GridSensor
-from autoscale_runtime.sensors.senses import Senses
-from autoscale_runtime.tensors import Array, Feeds, TensorSpec
+from autoscale_runtime.sensors.hub import SensorHub
 
 POLICY_SUFFIX: Final = ".npz"
 ANYWHERE: Final = Electricity()
@@ -122,7 +122,7 @@ class Session:
             self.goal = replace(self.goal, mode=InferenceMode(mode))
         self.bundle = model if isinstance(model, Bundle) else Bundle.read(Path(model))
         self._last: Decision | None = None
-        self._settled: Settled | None = None
+        self._settled: FastPath | None = None
         self.calibration = Calibration()
         self._guard = threading.Lock()
         self._is_warm = False
@@ -214,14 +214,14 @@ class Session:
     ) -> None:
         self.close()
 
-    def _open(self, remotes: Mapping[str, RemoteModel]) -> tuple[Senses, Callable[[], Observation], DeviceWorld]:
+    def _open(self, remotes: Mapping[str, RemoteModel]) -> tuple[SensorHub, Callable[[], Observation], DeviceWorld]:
         options = self.options
         table = ModelledMeter(load_device(options.power_table), options.radio)
         self._device = table.profile.name
         self.meter = best_meter(options.power_table, options.meters)
-        account = Account(self.meter.meter, table, self._grid)
+        account = DeviceAccount(self.meter.meter, table, self._grid)
         sensors = host_sensors(tuple(remotes)) if options.sensors is None else options.sensors
-        senses = Senses([*sensors, GridSensor(self._grid)], tuple(remotes))
+        senses = SensorHub([*sensors, GridSensor(self._grid)], tuple(remotes))
         routes = routes_of(self.bundle, remotes, account, senses, options.target)
         remote = [route for route in routes if route.target.is_remote]
 
@@ -263,7 +263,7 @@ class Session:
         is_local = not any(target.is_remote for target in self._world.targets)
         if self.agent.is_fixed and is_local and not decision.did_fallback and self.options.on_record is None:
             route = self._world.routes[self._world.targets.index(decision.selected)]
-            self._settled = route.settle() if isinstance(route, LocalRoute) else None
+            self._settled = route.settle() if isinstance(route, CpuRoute) else None
 
     def _warm_up(self, query: Query) -> None:
         with self._guard:

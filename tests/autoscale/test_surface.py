@@ -54,7 +54,7 @@ def test_every_error_is_drawn_in_the_tree() -> None:
 LIGHT = """
 import sys
 before = set(sys.modules)
-import autoscale, autoscale.loop, autoscale.policies, autoscale.checks
+import autoscale, autoscale.loop, autoscale.agents.policies, autoscale.checks
 import autoscale.agents.cost_model, autoscale.agents.q_learning, autoscale.agents.fixed
 roots = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(roots - set(sys.stdlib_module_names) - {"autoscale", "numpy", "cython_runtime"}))

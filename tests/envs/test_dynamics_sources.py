@@ -3,15 +3,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscale.cost import transfer
-from autoscale.networks import load_network
+from autoscale.physics import transfer
 from autoscale.profiles import load_device, load_link
-from autoscale.target import Target
-from autoscale_envs import battery, hidden, intensity, interference, network, processes, server, thermal, workload
-from autoscale_envs.options import WorldOptions
-from autoscale_envs.scenarios import SCENARIOS, Signal
-from autoscale_envs.tables import make_tables
-from autoscale_envs.vector import EdgeInferenceVectorEnv
+from autoscale.profiles.networks import load_network
+from autoscale.query.target import Target
+from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
+from autoscale_envs.variance import (
+    battery,
+    hidden,
+    intensity,
+    interference,
+    network,
+    processes,
+    server,
+    thermal,
+    workload,
+)
+from autoscale_envs.variance.scenarios import SCENARIOS, Signal
+from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.parameters import make_parameters
 
 RNG = np.random.default_rng(0)
 
@@ -71,7 +81,7 @@ def test_moving_a_query_costs_what_the_engine_says(link_name: str) -> None:
 
 def test_the_remote_costs_of_a_world_are_the_engines() -> None:
     """A cloud query of a calm world: the paper's formula over the link, and the tail it adds."""
-    tables = make_tables(WorldOptions(networks=("resnet-50",), hidden_sigma=0.0))
+    tables = make_parameters(WorldOptions(networks=("resnet-50",), hidden_sigma=0.0))
     env = EdgeInferenceVectorEnv(1, networks=("resnet-50",), hidden_sigma=0.0, gap_s=100.0)
     env.reset(seed=0)
     query = env._streams.now_at(0)
@@ -130,7 +140,7 @@ def test_strain_grows_with_load_from_nothing(low: float, high: float) -> None:
 
 
 def test_a_cpu_heavy_co_runner_hurts_the_cpu_most() -> None:
-    pairs = make_tables(WorldOptions(networks=("mobilenet-v1",))).costs
+    pairs = make_parameters(WorldOptions(networks=("mobilenet-v1",))).costs
     cpu, gpu, npu = pairs.cpu_bound[0, [22, 59, 60]]
     assert cpu > 2 * gpu and cpu > 1.5 * npu
 

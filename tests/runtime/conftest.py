@@ -10,8 +10,8 @@ from onnx import TensorProto, helper
 
 from autoscale.carbon import Electricity
 from autoscale.profiles import load_device
-from autoscale_runtime.offload.account import Account
-from autoscale_runtime.offload.server import Server, serve
+from autoscale_runtime.server.query_cost import ServerAccount
+from autoscale_runtime.server.server import Server, serve
 
 FLOAT = TensorProto.FLOAT
 TYPES = {
@@ -106,11 +106,11 @@ def repository(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def account() -> Account:
-    return Account(load_device("laptop"), Electricity("IE", 100.0), pue=1.2)
+def account() -> ServerAccount:
+    return ServerAccount(load_device("laptop"), Electricity("IE", 100.0), pue=1.2)
 
 
 @pytest.fixture(scope="session")
-def server(repository: Path, account: Account) -> Iterator[Server]:
+def server(repository: Path, account: ServerAccount) -> Iterator[Server]:
     with serve(repository, account=account) as running:
         yield running

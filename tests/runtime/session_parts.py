@@ -15,12 +15,12 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from autoscale.model import Accuracy
+from autoscale.query.model_profile import Accuracy
 from autoscale_runtime._proto import open_inference_pb2 as pb
-from autoscale_runtime.bundle import Bundle, Variant
-from autoscale_runtime.offload.conversion import datatype_of, raw_of
+from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.models.bundle import Bundle, Variant
 from autoscale_runtime.session import SessionOptions
-from autoscale_runtime.tensors import Array
+from autoscale_runtime.wire.tensors import datatype_of, raw_of
 
 Floats = npt.NDArray[np.float32]
 

@@ -24,14 +24,14 @@ from autoscale.errors import (
     TargetUnavailable,
     UnknownName,
 )
-from autoscale.goal import Goal
-from autoscale.outcome import Method, Outcome
-from autoscale.record import Record
-from autoscale.target import Target
+from autoscale.query.goal import Goal
+from autoscale.query.outcome import Method, Outcome
+from autoscale.query.record import Record
+from autoscale.query.target import Target
 from autoscale_runtime import Session
-from autoscale_runtime.bundle import Bundle
+from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.session import SessionOptions
-from autoscale_runtime.tensors import Array
 from tests.runtime.session_parts import OUTPUTS, QUIET, bundle, network, rows, until, written
 
 X = rows(3)

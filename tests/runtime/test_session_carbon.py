@@ -8,19 +8,19 @@ import onnxruntime as ort
 import pytest
 
 from autoscale.carbon import Electricity, GivenIntensity, YearlyAverages, load_network_share
-from autoscale.carbon.intensity import Kind
+from autoscale.carbon.intensity.base import Kind
 from autoscale.errors import InvalidGoal, UnknownName
-from autoscale.goal import Goal
-from autoscale.observation import Observation
-from autoscale.outcome import Method
 from autoscale.profiles import load_device
-from autoscale.record import Decision, Record
+from autoscale.query.goal import Goal
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Method
+from autoscale.query.record import Decision, Record
 from autoscale.units import J_PER_KWH
 from autoscale_runtime import Session
 from autoscale_runtime.device.plan import RemoteModel
-from autoscale_runtime.offload.account import DEFAULT_PUE, Account
-from autoscale_runtime.offload.server import Server, serve
 from autoscale_runtime.sensors.base import Sensor
+from autoscale_runtime.server.query_cost import DEFAULT_PUE, ServerAccount
+from autoscale_runtime.server.server import Server, serve
 from tests.runtime.session_parts import (
     OUTPUTS,
     QUIET,
@@ -85,7 +85,7 @@ def test_off_the_socket_the_battery_counts(path: Path, tmp_path: Path, monkeypat
 
 def test_a_record_tells_the_grids_it_was_accounted_with_the_servers_by_its_own_word(path: Path, models: Path) -> None:
     kept: list[Record] = []
-    irish = Account(load_device("xeon-p100"), Electricity("aws:eu-west-1"))
+    irish = ServerAccount(load_device("xeon-p100"), Electricity("aws:eu-west-1"))
     options = replace(QUIET, electricity=Electricity("FR", 100.0), on_record=kept.append)
     with (
         serve(models, account=irish) as server,

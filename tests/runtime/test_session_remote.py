@@ -16,17 +16,17 @@ import psutil
 import pytest
 
 from autoscale.errors import DeadlineExceeded, FeedError, InvalidTarget, TargetUnavailable
-from autoscale.goal import Goal
-from autoscale.outcome import Method
-from autoscale.record import Decision
+from autoscale.query.goal import Goal
+from autoscale.query.outcome import Method
+from autoscale.query.record import Decision
 from autoscale_runtime import Session
 from autoscale_runtime._proto import open_inference_pb2 as pb
-from autoscale_runtime.bundle import Bundle
+from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.plan import RemoteModel
-from autoscale_runtime.offload.link import LinkConditions, ShapedLink
-from autoscale_runtime.offload.server import Server, serve
+from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.server.server import Server, serve
 from autoscale_runtime.session import SessionOptions
-from autoscale_runtime.tensors import Array
 from tests.runtime.session_parts import (
     OUTPUTS,
     QUIET,

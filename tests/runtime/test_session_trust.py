@@ -9,7 +9,7 @@ import pytest
 
 from autoscale.errors import TargetError, WrongAnswer
 from autoscale_runtime import Session
-from autoscale_runtime.tensors import Array
+from autoscale_runtime.backends.tensors import Array
 from tests.runtime.session_parts import OUTPUTS, QUIET, Liar, answer, lying, network, rows, until, written
 
 X = {"x": rows(3)}

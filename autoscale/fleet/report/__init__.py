@@ -3,17 +3,16 @@
 ::
 
     report = account("ledger", Question(Span.parse("2026-11-01")))
-    report.total.sci_g.mid, as_json(report)["savings"]
+    report.total.sci_g.mid, report.savings
 """
 
+from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report.account import DayRow, Question, Report, account
-from autoscale.fleet.report.as_json import as_json
 from autoscale.fleet.report.counterfactual import Counterfactual
 from autoscale.fleet.report.engine import ENGINES, Engine, EngineOptions
 from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.savings import Saving
-from autoscale.fleet.span import Span
-from autoscale.fleet.sums import Ends, Parts, Sums
+from autoscale.fleet.report.sums import Ends, Parts, Sums
 
 __all__ = [
     "ENGINES",
@@ -30,5 +29,4 @@ __all__ = [
     "Span",
     "Sums",
     "account",
-    "as_json",
 ]

@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.errors import InvalidInput
-from autoscale.fleet.inventory import Machine
-from autoscale.fleet.lifecycle import LifeCycle
+from autoscale.fleet.ledger.span import Span, when
+from autoscale.fleet.ledger.view import LedgerView, read_ledger
 from autoscale.fleet.report import tables
 from autoscale.fleet.report.bounds import needs_wide_sums
 from autoscale.fleet.report.counterfactual import CELL, Counterfactual, counterfactuals
 from autoscale.fleet.report.engine import Engine, EngineOptions, engine
 from autoscale.fleet.report.idle import Fleet, Held, whole_fleet
+from autoscale.fleet.report.inventory import InventoryMachine
+from autoscale.fleet.report.life_cycle import LifeCycle
 from autoscale.fleet.report.savings import Saving, savings
-from autoscale.fleet.span import Span, when
-from autoscale.fleet.sums import PARTS, Sums
-from autoscale.fleet.view import LedgerView, read_ledger
+from autoscale.fleet.report.sums import PARTS, Sums
 
 _DAY_S: Final = 86_400
 
@@ -33,7 +33,7 @@ class Question:
     """
 
     span: Span = field(default_factory=Span)
-    inventory: tuple[Machine, ...] = ()
+    inventory: tuple[InventoryMachine, ...] = ()
     life_cycle: LifeCycle = field(default_factory=LifeCycle)
 
 
@@ -155,7 +155,7 @@ class _Found:
     def methods(self) -> dict[str, dict[str, int]]:
         return _methods(self.engine.rows(tables.by_method(self.rows)))
 
-    def fleet(self, inventory: tuple[Machine, ...], span: Span, targets: Mapping[str, Sums]) -> Fleet:
+    def fleet(self, inventory: tuple[InventoryMachine, ...], span: Span, targets: Mapping[str, Sums]) -> Fleet:
         far = [sums for target, sums in targets.items() if not target.startswith("device:")]
         total = self.total()
         remote = Held(sum(sums.latency_us for sums in far), total.embodied_ng.remote)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.errors import InvalidInput
-from autoscale.fleet.arrow import arrow
-from autoscale.fleet.sums import FIGURES
+from autoscale.fleet.ledger.arrow import arrow
+from autoscale.fleet.report.sums import FIGURES
 
 _MOST: Final = 2**63 - 1
 

@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from autoscale.carbon.range import Range
-from autoscale.fleet.inventory import Machine
-from autoscale.fleet.span import Span
-from autoscale.fleet.sums import Ends, Sums
+from autoscale.fleet.ledger.span import Span
+from autoscale.fleet.report.inventory import InventoryMachine
+from autoscale.fleet.report.sums import Ends, Sums
+from autoscale.interval import Interval
 from autoscale.units import MICRO_PER_UNIT, NANO_PER_UNIT
 
 _NOTHING: Final = Ends(0, 0, 0)
@@ -62,7 +62,7 @@ class _Costs:
     unallocated_ng: Ends = _NOTHING
     overdrawn_ng: int = 0
 
-    def add_idle(self, machine: Machine, idle_us: int) -> None:
+    def add_idle(self, machine: InventoryMachine, idle_us: int) -> None:
         idle_j = machine.idle_power_w * idle_us / MICRO_PER_UNIT
         self.idle_energy_uj += round(idle_j * MICRO_PER_UNIT)
         self.idle_ng = self.idle_ng.plus(_ends(machine.g_per_j * idle_j))
@@ -76,7 +76,7 @@ class _Costs:
 
 
 def whole_fleet(
-    machines: Iterable[Machine], reported: Iterable[Mapping[str, Any]], span: Span, queries: Sums, remote: Held
+    machines: Iterable[InventoryMachine], reported: Iterable[Mapping[str, Any]], span: Span, queries: Sums, remote: Held
 ) -> Fleet:
     """The account of a fleet over a closed span.
 
@@ -108,14 +108,14 @@ def whole_fleet(
     )
 
 
-def _add_device(costs: _Costs, machine: Machine, span: Span, held: Held) -> None:
+def _add_device(costs: _Costs, machine: InventoryMachine, span: Span, held: Held) -> None:
     there_us = span.overlap_us(machine.there)
     busy_us = held.busy_us if machine.busy_fraction is None else round(machine.busy_fraction * there_us)
     costs.add_idle(machine, max(0, there_us - busy_us))
     costs.add_making(_lifetime(machine, there_us), held.carried_ng)
 
 
-def _add_remote(costs: _Costs, machines: list[Machine], span: Span, held: Held) -> None:
+def _add_remote(costs: _Costs, machines: list[InventoryMachine], span: Span, held: Held) -> None:
     """Far machines as one pool: the queries' time and making are spread over them by how long each was there."""
     there_us = [span.overlap_us(each.there) for each in machines]
     pool_us = max(1, sum(there_us))
@@ -129,9 +129,9 @@ def _add_remote(costs: _Costs, machines: list[Machine], span: Span, held: Held) 
         costs.add_making(lifetime_ng, held.carried_ng)
 
 
-def _lifetime(machine: Machine, there_us: int) -> Ends:
+def _lifetime(machine: InventoryMachine, there_us: int) -> Ends:
     return _ends(machine.making_g_per_s * (there_us / MICRO_PER_UNIT))
 
 
-def _ends(mass_g: Range) -> Ends:
+def _ends(mass_g: Interval) -> Ends:
     return Ends(*(round(end * NANO_PER_UNIT) for end in (mass_g.low, mass_g.mid, mass_g.high)))

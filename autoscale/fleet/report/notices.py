@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from autoscale.carbon.intensity import KINDS
+from autoscale.carbon.intensity.base import KINDS
 from autoscale.fleet.report.account import Report
-from autoscale.fleet.sums import kg
+from autoscale.fleet.report.sums import kg
 
 ASSUMPTIONS: Final = "assumptions.json"
 """Beside the rows of a ledger that was simulated; ``{"simulated": true, ...}``."""

@@ -4,10 +4,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from autoscale.carbon.footprint import device_footprint, product_footprint
-from autoscale.carbon.places import Place, Places
+from autoscale.carbon.embodied.footprint import device_footprint, product_footprint
+from autoscale.carbon.intensity.places import Place, Places
 from autoscale.fleet.report.counterfactual import Counterfactual
-from autoscale.fleet.sums import Sums
+from autoscale.fleet.report.sums import Sums
 from autoscale.profiles import device_names, load_device
 from autoscale.units import SECONDS_PER_YEAR
 

@@ -8,9 +8,9 @@ then sums of its sums.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report.engine import package
-from autoscale.fleet.span import Span
-from autoscale.fleet.sums import FIGURES, PARTS
+from autoscale.fleet.report.sums import FIGURES, PARTS
 
 DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region", "hour")
 """``region`` is where the query was asked, ``far_region`` where the far machine stands (empty: none was asked);

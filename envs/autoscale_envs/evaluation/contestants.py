@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Final
 
 from autoscale.agents.base import AGENTS, Agent, Choice, make_agent
+from autoscale.agents.policies import load_policy
 from autoscale.agents.q_learning import QLearning
-from autoscale.context import Context
 from autoscale.errors import InvalidInput, MissingExtra, one_of
-from autoscale.networks import network_names
-from autoscale.policies import load_policy
-from autoscale.target import Target
+from autoscale.profiles.networks import network_names
+from autoscale.query.context import Context
+from autoscale.query.target import Target
 from autoscale_envs.evaluation.lanes import LaneWorld
 from autoscale_envs.evaluation.plan import Cell, Plan
-from autoscale_envs.predictors import SAMPLES, fit
-from autoscale_envs.samples import gather, joined
-from autoscale_envs.tables import make_tables
+from autoscale_envs.training.predictors import SAMPLES, fit
+from autoscale_envs.training.samples import gather, joined
+from autoscale_envs.worlds.parameters import make_parameters
 
 ORACLE: Final = "opt"
 REFERENCE: Final = "device-cpu-fp32"
@@ -127,7 +127,7 @@ def check_contestants(plan: Plan) -> None:
     if {*names} & {*PREDICTORS} and find_spec("sklearn") is None:
         raise MissingExtra("scikit-learn", "train", "a predictor")
     for cell in {cell.device: cell for cell in plan.cells()}.values():
-        targets = make_tables(plan.world(cell)).targets
+        targets = make_parameters(plan.world(cell)).targets
         for name in plan.policies:
             load_policy(policy_file(plan, name, cell.device), targets)
 
@@ -155,7 +155,7 @@ def _predictors(plan: Plan, cell: Cell, names: Sequence[str]) -> dict[str, Agent
     if not names:
         return {}
     others = tuple(each for each in network_names() if each != cell.network)
-    tables = make_tables(replace(plan.world(cell), networks=others))
+    tables = make_parameters(replace(plan.world(cell), networks=others))
     samples = joined(tables, islice(gather(tables, plan.seed), SAMPLES))
     with warnings.catch_warnings():  # scikit-learn's advice on its optimiser is for whoever fits, not for who compares
         warnings.simplefilter("ignore")

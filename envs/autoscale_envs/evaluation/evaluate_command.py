@@ -16,9 +16,9 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autoscale.errors import InvalidInput
-from autoscale.networks import network_names
 from autoscale.profiles import device_names
 from autoscale.profiles.folder import shipped_name
+from autoscale.profiles.networks import network_names
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.contestants import USUAL, check_contestants
 from autoscale_envs.evaluation.display import LEGEND, beside_paper, comparison, sureness
@@ -26,7 +26,7 @@ from autoscale_envs.evaluation.picture import check_drawable, draw
 from autoscale_envs.evaluation.plan import PHONES, Cell, Plan
 from autoscale_envs.evaluation.play import Result, play
 from autoscale_envs.evaluation.report import Results, rows, summary, to_json, write_csv, write_json
-from autoscale_envs.scenarios import SCENARIOS, load_scenario
+from autoscale_envs.variance.scenarios import SCENARIOS, load_scenario
 
 STANDARD_OUTPUT = Path("-")
 INTERRUPTED = 130

@@ -11,18 +11,29 @@ from typing import NamedTuple
 import numpy as np
 
 from autoscale.agents.base import Choice
-from autoscale.forecast import Floats, Forecast, Indices
-from autoscale_envs.battery import start_charge
-from autoscale_envs.blocks import Query, Sensed
-from autoscale_envs.dynamics import Costs, Pair, State, carbon, costs, expected, initial, known, objective, transition
-from autoscale_envs.hidden import Hidden
-from autoscale_envs.oracle import best_targets
-from autoscale_envs.processes import Flags
-from autoscale_envs.score import Score, score
-from autoscale_envs.single import Single
-from autoscale_envs.streams import Streams
-from autoscale_envs.tables import Tables
-from autoscale_envs.world import SimWorld
+from autoscale.query.forecast import Floats, Forecast, Indices
+from autoscale_envs.variance.battery import start_charge
+from autoscale_envs.variance.hidden import Hidden
+from autoscale_envs.variance.processes import Flags
+from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
+from autoscale_envs.worlds.dynamics import (
+    CostCoefficients,
+    Costs,
+    State,
+    carbon,
+    costs,
+    expected,
+    initial,
+    known,
+    objective,
+    transition,
+)
+from autoscale_envs.worlds.oracle import best_targets
+from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.scalar import ScalarWorld
+from autoscale_envs.worlds.score import Score, score
+from autoscale_envs.worlds.streams import Streams
+from autoscale_envs.worlds.world import SimWorld
 
 
 class Truth(NamedTuple):
@@ -49,7 +60,7 @@ class Turn(NamedTuple):
     score: Score
 
 
-class Lane(Single):
+class Lane(ScalarWorld):
     """A world's inside whose figures were computed along with those of all other lanes.
 
     Attributes:
@@ -58,7 +69,7 @@ class Lane(Single):
 
     chosen: int
 
-    def __init__(self, tables: Tables, lanes: "Lanes", number: int) -> None:
+    def __init__(self, tables: WorldParameters, lanes: "Lanes", number: int) -> None:
         self.tables = tables
         self._lanes, self._number = lanes, number
         self._all = np.arange(len(tables.targets))
@@ -76,7 +87,7 @@ class Lane(Single):
         """What the query costs there; ``Lanes.advance`` goes to the next."""
         self.check(target)
         self.chosen, spent, at = target, self._lanes.spent, (self._number, target)
-        pair = Pair._make(float(each[at]) for each in spent.pair)
+        pair = CostCoefficients._make(float(each[at]) for each in spent.pair)
         return Costs._make((*(float(each[at]) for each in spent[:-1]), pair))
 
     def forecast(self) -> Forecast:
@@ -123,7 +134,7 @@ class Lanes:
     truth: Truth
     spent: Costs
 
-    def __init__(self, tables: Tables, seeds: Sequence[int], noisy: bool = True) -> None:
+    def __init__(self, tables: WorldParameters, seeds: Sequence[int], noisy: bool = True) -> None:
         self.tables = tables
         self._noisy = noisy
         self._every = np.arange(len(seeds))
@@ -159,7 +170,7 @@ class Lanes:
         for lane, *felt in zip(self._lanes, *(each.tolist() for each in self._state), strict=True):
             lane.show(self._streams, State(*felt))
 
-    def _judge(self, query: Query, figures: Costs) -> Truth:
+    def _judge(self, query: SimulatedQuery, figures: Costs) -> Truth:
         tables, value = self.tables, objective(self.tables, query, figures)
         limit_s, floor = tables.limits_s[query.network], tables.options.min_accuracy
         accuracy = figures.pair.accuracy
@@ -168,15 +179,15 @@ class Lanes:
         best = best_targets(figures.latency_s, value, accuracy, admitted, limit_s[:, 0], floor)
         return Truth(value, meets, best)
 
-    def _tell(self, query: Query, figures: Costs) -> Forecast:
+    def _tell(self, query: SimulatedQuery, figures: Costs) -> Forecast:
         grams = carbon(self.tables, query, figures).total_g
         return Forecast(figures.latency_s, figures.device_j, grams, figures.pair.accuracy)
 
 
-def _wide_query(query: Query) -> Query:
-    return Query(*(np.asarray(each)[..., None] for each in query))
+def _wide_query(query: SimulatedQuery) -> SimulatedQuery:
+    return SimulatedQuery(*(np.asarray(each)[..., None] for each in query))
 
 
-def _calm(query: Query) -> Query:
+def _calm(query: SimulatedQuery) -> SimulatedQuery:
     one, nothing = np.ones_like(query.gap_s), np.zeros_like(query.gap_s)
     return query._replace(latency_noise=one, energy_noise=one, edge_surprise_s=nothing, cloud_surprise_s=nothing)

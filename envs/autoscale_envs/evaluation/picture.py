@@ -8,7 +8,7 @@ import numpy as np
 
 from autoscale.errors import MissingExtra
 from autoscale.files import atomic_write
-from autoscale.forecast import Floats
+from autoscale.query.forecast import Floats
 from autoscale_envs.evaluation.metrics import WINDOW
 from autoscale_envs.evaluation.report import Results
 

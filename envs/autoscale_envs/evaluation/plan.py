@@ -9,9 +9,9 @@ from zlib import crc32
 import numpy as np
 
 from autoscale.errors import InvalidInput
-from autoscale.networks import network_names
-from autoscale_envs.options import WorldOptions
-from autoscale_envs.scenarios import SCENARIOS
+from autoscale.profiles.networks import network_names
+from autoscale_envs.variance.scenarios import SCENARIOS
+from autoscale_envs.worlds.options import WorldOptions
 
 PHONES: Final = ("mi8pro", "s10e", "moto-x-force")
 

@@ -12,15 +12,15 @@ from typing import Any
 import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
-from autoscale.context import Context
-from autoscale.forecast import Floats, Indices
 from autoscale.loop import run_query
-from autoscale.outcome import Outcome
+from autoscale.query.context import Context
+from autoscale.query.forecast import Floats, Indices
+from autoscale.query.outcome import Outcome
 from autoscale_envs.evaluation.contestants import CLOUD, ORACLE, REFERENCE, makers
 from autoscale_envs.evaluation.lanes import Lanes, Turn
 from autoscale_envs.evaluation.metrics import Scores, Trial, as_good, scores_of
 from autoscale_envs.evaluation.plan import Cell, Plan
-from autoscale_envs.tables import Tables, make_tables
+from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 
 
 @dataclass(frozen=True)
@@ -91,7 +91,7 @@ def play(plan: Plan, cell: Cell) -> dict[str, Result]:
 
 
 def _play(plan: Plan, cell: Cell) -> dict[str, Result]:
-    tables, make = make_tables(plan.world(cell)), makers(plan, cell)
+    tables, make = make_parameters(plan.world(cell)), makers(plan, cell)
     seeds = plan.run_seeds(cell)
     lanes = Lanes(tables, seeds * len(make), plan.noisy)
     one_each = [(maker, seed) for maker in make.values() for seed in seeds]
@@ -138,7 +138,7 @@ def _split(trial: Trial, runs: int) -> list[Trial]:
 
 
 def _result(
-    tables: Tables, trials: Mapping[str, Trial], name: str, watches: Sequence[Stopwatch], warm_up: int
+    tables: WorldParameters, trials: Mapping[str, Trial], name: str, watches: Sequence[Stopwatch], warm_up: int
 ) -> Result:
     trial, oracle = trials[name], trials[ORACLE]
     scores = scores_of(trial, oracle, trials[REFERENCE], trials[CLOUD], warm_up)
@@ -154,7 +154,7 @@ def _result(
     )
 
 
-def _places(tables: Tables, chosen: Indices) -> dict[str, float]:
+def _places(tables: WorldParameters, chosen: Indices) -> dict[str, float]:
     counts = Counter(tables.targets[index] for index in chosen.ravel().tolist())
     shares: dict[str, float] = {}
     for target, count in counts.most_common():

@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from autoscale.files import atomic_write
-from autoscale.forecast import Floats
+from autoscale.query.forecast import Floats
 from autoscale_envs.evaluation.metrics import Scores
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.evaluation.play import Result

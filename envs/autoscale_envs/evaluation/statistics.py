@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.forecast import Floats
+from autoscale.query.forecast import Floats
 
 RESAMPLES: Final = 1000
 CONFIDENCE: Final = 0.95
@@ -17,7 +17,7 @@ AT_ONCE: Final = 1_000_000
 """Scores resampled together, to bound memory."""
 
 
-class Interval(NamedTuple):
+class ConfidenceInterval(NamedTuple):
     """An interquartile mean and the ends of its 95 % interval."""
 
     mean: float
@@ -35,7 +35,7 @@ def interquartile_mean(scores: Floats) -> Floats:
     return np.asarray(middle.mean(axis=-1))
 
 
-def interval(scores: Floats, resamples: int = RESAMPLES, seed: int = 0) -> Interval:
+def interval(scores: Floats, resamples: int = RESAMPLES, seed: int = 0) -> ConfidenceInterval:
     """The interquartile mean of all scores with its stratified-bootstrap interval.
 
     Args:
@@ -49,7 +49,7 @@ def interval(scores: Floats, resamples: int = RESAMPLES, seed: int = 0) -> Inter
     means = np.concatenate([interquartile_mean(_resampled(scores, count, rng)) for count in counts])
     tail = (1.0 - CONFIDENCE) / 2.0
     low, high = np.quantile(means, (tail, 1.0 - tail))
-    return Interval(float(interquartile_mean(scores.ravel())), float(low), float(high))
+    return ConfidenceInterval(float(interquartile_mean(scores.ravel())), float(low), float(high))
 
 
 def geometric_mean(scores: Floats) -> float:

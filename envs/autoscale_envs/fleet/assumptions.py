@@ -9,8 +9,8 @@ from autoscale_envs.fleet.policy import EXPLORED
 from autoscale_envs.fleet.population import ACTIVITY_SIGMA, SCENARIO
 from autoscale_envs.fleet.regions import REGIONS
 from autoscale_envs.fleet.sessions import BY_HOUR, QUERIES
-from autoscale_envs.intensity import PUE
-from autoscale_envs.options import WorldOptions
+from autoscale_envs.variance.intensity import PUE
+from autoscale_envs.worlds.options import WorldOptions
 
 FILE: Final = "assumptions.json"
 """In the ledger's folder."""

@@ -11,17 +11,17 @@ from typing import Final
 import numpy as np
 
 from autoscale.agents.paper_state import LOAD_EDGES
-from autoscale.forecast import Floats, Indices
-from autoscale_envs.blocks import Query, Sensed
-from autoscale_envs.dynamics import Costs, State, expected, objective
-from autoscale_envs.hidden import PROCESSORS, Hidden
-from autoscale_envs.interference import cpu_strain, memory_strain
-from autoscale_envs.network import Conditions, passage
-from autoscale_envs.oracle import best_targets
-from autoscale_envs.processes import Flags
-from autoscale_envs.scenarios import LEVELS_DBM
-from autoscale_envs.tables import Tables
-from autoscale_envs.thermal import AIR_C
+from autoscale.query.forecast import Floats, Indices
+from autoscale_envs.variance.hidden import PROCESSORS, Hidden
+from autoscale_envs.variance.interference import cpu_strain, memory_strain
+from autoscale_envs.variance.network import Conditions, passage
+from autoscale_envs.variance.processes import Flags
+from autoscale_envs.variance.scenarios import LEVELS_DBM
+from autoscale_envs.variance.thermal import AIR_C
+from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
+from autoscale_envs.worlds.dynamics import Costs, State, expected, objective
+from autoscale_envs.worlds.oracle import best_targets
+from autoscale_envs.worlds.parameters import WorldParameters
 
 EXPLORED: Final = 0.1
 """Share of the queries that ``learned`` sends anywhere; the paper's epsilon."""
@@ -34,7 +34,7 @@ STATES: Final = BINS * BINS * 2
 
 
 @dataclass(frozen=True)
-class Policy:
+class TablePolicy:
     """A table of choices, and what the profile forecasts.
 
     Attributes:
@@ -70,7 +70,7 @@ class Policy:
         return target, np.where(target == best, 1.0 - self.explored + by_chance, by_chance)
 
 
-def make_policy(tables: Tables, name: str) -> Policy:
+def make_policy(tables: WorldParameters, name: str) -> TablePolicy:
     """The policy of that name (see ``plan.POLICIES``) in a world."""
     query = _typical(tables)
     figures = _forecast(tables, query)
@@ -89,7 +89,7 @@ def make_policy(tables: Tables, name: str) -> Policy:
         chosen = chosen[::STATES].repeat(STATES)
     levels = LEVELS_DBM[tables.links[1].signal]
     weak_dbm = 0.5 * (levels["middle"] + levels["weak"])
-    return Policy(
+    return TablePolicy(
         chosen,
         np.flatnonzero(allowed),
         EXPLORED if learns else 0.0,
@@ -99,14 +99,14 @@ def make_policy(tables: Tables, name: str) -> Policy:
     )
 
 
-def _allowed(tables: Tables, name: str) -> Flags:
+def _allowed(tables: WorldParameters, name: str) -> Flags:
     if name == "device-cpu-fp32":
         return np.asarray(np.arange(len(tables.targets)) == tables.reference_target)
     places = {"cloud": ("cloud",), "device-best": ("device",)}.get(name, ("device", "cloud"))
     return np.array([target.place in places for target in tables.targets])
 
 
-def _forecast(tables: Tables, query: Query) -> Costs:
+def _forecast(tables: WorldParameters, query: SimulatedQuery) -> Costs:
     """Of every target in every state, shape (networks * STATES, targets), in the middle of a session."""
     gap_s = tables.options.gap_s
     shapes = (1, PROCESSORS), (1, PROCESSORS), (1,), (1,), (1,), (1, 2), (1, 2), (1, 2)
@@ -115,7 +115,7 @@ def _forecast(tables: Tables, query: Query) -> Costs:
     return expected(tables, nominal, 0, query, state, np.arange(len(tables.targets)))
 
 
-def _typical(tables: Tables) -> Query:
+def _typical(tables: WorldParameters) -> SimulatedQuery:
     """The query in the middle of every state, each field of shape (networks * STATES, 1)."""
     shape = (len(tables.networks), BINS, BINS, 2)
     network, cpu, memory, weak = (each.reshape(-1, 1) for each in np.indices(shape))
@@ -124,7 +124,7 @@ def _typical(tables: Tables) -> Query:
     at = Conditions(np.where(weak, levels["weak"], levels["regular"]), one, one, one)
     cloud = passage(tables.paths[1], at, network)
     zero = np.zeros(network.shape)
-    return Query(
+    return SimulatedQuery(
         network,
         one * tables.options.gap_s,
         cpu_strain(LOADS[cpu]),

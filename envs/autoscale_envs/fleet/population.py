@@ -11,15 +11,15 @@ from typing import Final
 import numpy as np
 
 from autoscale.carbon import IntensitySource, TypicalHours
-from autoscale.forecast import Floats, Indices
 from autoscale.profiles import load_device, load_link
+from autoscale.query.forecast import Floats, Indices
 from autoscale_envs.fleet.plan import LINKS, FleetPlan
-from autoscale_envs.fleet.policy import Policy, make_policy
-from autoscale_envs.fleet.regions import WEIGHTS, Grids
-from autoscale_envs.hidden import FACTORS, Hidden, hidden_factors
-from autoscale_envs.options import WorldOptions
-from autoscale_envs.scenarios import CoRunner, Scenario, Signal
-from autoscale_envs.tables import Tables, make_tables
+from autoscale_envs.fleet.policy import TablePolicy, make_policy
+from autoscale_envs.fleet.regions import WEIGHTS, RegionGrids
+from autoscale_envs.variance.hidden import FACTORS, Hidden, hidden_factors
+from autoscale_envs.variance.scenarios import CoRunner, Scenario, Signal
+from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 
 ACTIVITY_SIGMA: Final = 0.8
 """Standard deviation of the logarithm of how much people ask; ours."""
@@ -49,9 +49,9 @@ class Cohort:
 
     number: int
     devices: int
-    tables: Tables
-    policy: Policy
-    grids: Grids
+    tables: WorldParameters
+    policy: TablePolicy
+    grids: RegionGrids
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,5 +130,5 @@ def _links_of(device: str) -> list[str]:
 
 def _cohort(number: int, devices: int, device: str, link: str, plan: FleetPlan, source: IntensitySource) -> Cohort:
     options = WorldOptions(device=device, links={"cloud": link}, objective=plan.objective)
-    tables = replace(make_tables(options), scenario=SCENARIO)
-    return Cohort(number, devices, tables, make_policy(tables, plan.policy), Grids(tables, source))
+    tables = replace(make_parameters(options), scenario=SCENARIO)
+    return Cohort(number, devices, tables, make_policy(tables, plan.policy), RegionGrids(tables, source))

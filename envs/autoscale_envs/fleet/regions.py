@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from autoscale.carbon import CarbonAccount, Intensity, IntensitySource, Machine, device_footprint, load_network_share
 from autoscale.carbon.account import Rates
-from autoscale.carbon.network import MEDIUM_OF_RADIO
-from autoscale.forecast import Floats, Indices
-from autoscale.outcome import Method
+from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.profiles import load_device
-from autoscale_envs.intensity import HOURS, PUE, SECONDS_PER_HOUR
-from autoscale_envs.processes import Numbers
-from autoscale_envs.tables import CLOUD, Tables
+from autoscale.query.forecast import Floats, Indices
+from autoscale.query.outcome import Method
+from autoscale_envs.variance.intensity import HOURS, PUE, SECONDS_PER_HOUR
+from autoscale_envs.variance.processes import Numbers
+from autoscale_envs.worlds.parameters import CLOUD, WorldParameters
 
 YEAR: Final = 2025
 """Any: what is typical depends on the month and hour alone."""
@@ -78,7 +78,7 @@ class Grid:
         return [Rates(*(each.take(place) if each.ndim else each for each in end)) for end in self.ends]
 
 
-class Grids:
+class RegionGrids:
     """The grids of a world's device on its link to the cloud, each made when its month comes.
 
     Args:
@@ -86,7 +86,7 @@ class Grids:
         source: tells intensities.
     """
 
-    def __init__(self, tables: Tables, source: IntensitySource) -> None:
+    def __init__(self, tables: WorldParameters, source: IntensitySource) -> None:
         self._source = source
         self._network = load_network_share(MEDIUM_OF_RADIO[tables.links[1].radio_name], source.kind)
         self._making = tuple(device_footprint(each).g_per_s() for each in (tables.device, load_device(CLOUD)))

@@ -7,24 +7,29 @@ from typing import Final
 import numpy as np
 
 from autoscale.carbon.account import QueryCarbon, Rates
-from autoscale.fleet.rows import Ints, Rows, Texts
-from autoscale.fleet.schema import ABSENT, SCHEMA
-from autoscale.forecast import Indices
-from autoscale.goal import InferenceMode
-from autoscale.outcome import Method, Split
+from autoscale.fleet.ledger.rows import Ints, Rows, Texts
+from autoscale.fleet.ledger.schema import ABSENT, SCHEMA
+from autoscale.query.forecast import Indices
+from autoscale.query.goal import InferenceMode
+from autoscale.query.outcome import Method, Split
 from autoscale.units import MICRO_PER_UNIT, NANO_PER_UNIT
 from autoscale_envs.fleet.population import ID_BYTES, Cohort, People, names
 from autoscale_envs.fleet.regions import REGIONS, Grid, place_of
-from autoscale_envs.fleet.sessions import QUERIES, Played
-from autoscale_envs.processes import Flags, Numbers
-from autoscale_envs.world import METHODS
+from autoscale_envs.fleet.sessions import QUERIES, SimulatedDay
+from autoscale_envs.variance.processes import Flags, Numbers
+from autoscale_envs.worlds.world import METHODS
 
 APP_VERSION: Final = "simulated"
 _PARTS: Final = ("device", "network", "remote")
 
 
 def rows_of(
-    cohort: Cohort, people: People, played: Played, first: Ints, midnight: datetime, generator: np.random.Generator
+    cohort: Cohort,
+    people: People,
+    played: SimulatedDay,
+    first: Ints,
+    midnight: datetime,
+    generator: np.random.Generator,
 ) -> Rows:
     """Rows in the order of devices and sessions.
 
@@ -64,7 +69,7 @@ def _sequence(device: Indices, first: Ints) -> Ints:
     return np.asarray(np.arange(len(device)) + (first - before).take(device))
 
 
-def _query_numbers(cohort: Cohort, played: Played, sequence: Ints, day_us: int) -> dict[str, Ints]:
+def _query_numbers(cohort: Cohort, played: SimulatedDay, sequence: Ints, day_us: int) -> dict[str, Ints]:
     limit_s = cohort.tables.limits_s.take(played.network)
     policy, ones = cohort.policy, np.ones_like(sequence)
     accuracy = np.where(np.isnan(played.accuracy), ABSENT / MICRO_PER_UNIT, played.accuracy)
@@ -86,7 +91,7 @@ def _query_numbers(cohort: Cohort, played: Played, sequence: Ints, day_us: int) 
     }
 
 
-def _spent_numbers(cohort: Cohort, played: Played, ends: list[Rates], is_remote: Flags) -> dict[str, Ints]:
+def _spent_numbers(cohort: Cohort, played: SimulatedDay, ends: list[Rates], is_remote: Flags) -> dict[str, Ints]:
     models = cohort.tables.networks
     bytes_of = np.array([each.input_bytes + each.output_bytes for each in models], dtype=np.float64)
     moved_bytes: Numbers = bytes_of.take(played.network) * is_remote
@@ -125,7 +130,7 @@ def _split(prefix: str, unit: str, split: Split, per_unit: int) -> dict[str, Int
     return {f"{prefix}_{part}_{unit}": _whole(getattr(split, part), per_unit) for part in _PARTS}
 
 
-def _query_texts(cohort: Cohort, played: Played) -> dict[str, Texts]:
+def _query_texts(cohort: Cohort, played: SimulatedDay) -> dict[str, Texts]:
     targets, chosen = cohort.tables.targets, played.target.ravel()
     count, printed = len(chosen), _texts(chosen, [str(each) for each in targets])
     return {

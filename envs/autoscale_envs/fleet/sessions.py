@@ -8,16 +8,16 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.forecast import Floats, Indices
-from autoscale_envs.battery import start_charge
-from autoscale_envs.blocks import PROCESSES, Block, Memory, Query, next_block
-from autoscale_envs.draws import NORMALS, UNIFORMS
-from autoscale_envs.dynamics import costs, initial, transition
+from autoscale.query.forecast import Floats, Indices
 from autoscale_envs.fleet.population import Cohort, People
 from autoscale_envs.fleet.regions import REGIONS
-from autoscale_envs.hidden import Hidden
-from autoscale_envs.processes import Numbers
-from autoscale_envs.workload import QUERIES_IN_A_ROW
+from autoscale_envs.variance.battery import start_charge
+from autoscale_envs.variance.draws import NORMALS, UNIFORMS
+from autoscale_envs.variance.hidden import Hidden
+from autoscale_envs.variance.processes import Numbers
+from autoscale_envs.variance.workload import QUERIES_IN_A_ROW
+from autoscale_envs.worlds.blocks import PROCESSES, ProcessState, QueryBlock, SimulatedQuery, next_block
+from autoscale_envs.worlds.dynamics import costs, initial, transition
 
 QUERIES: Final = round(QUERIES_IN_A_ROW)
 """In a session; ours, as there."""
@@ -32,7 +32,7 @@ BY_HOUR: Final = np.array(
 """Sessions in each hour of the local day, relative to each other: few at night, most in the evening; ours."""
 
 
-class Played(NamedTuple):
+class SimulatedDay(NamedTuple):
     """The queries of a day; shape (sessions, QUERIES) but for ``device``, of shape (sessions,).
 
     Attributes:
@@ -62,7 +62,7 @@ class Played(NamedTuple):
     accuracy: Numbers
 
 
-def play_day(cohort: Cohort, people: People, sessions_per_day: float, generator: np.random.Generator) -> Played:
+def play_day(cohort: Cohort, people: People, sessions_per_day: float, generator: np.random.Generator) -> SimulatedDay:
     """A day of some devices of a cohort.
 
     Args:
@@ -86,7 +86,7 @@ def play_day(cohort: Cohort, people: People, sessions_per_day: float, generator:
     # No session runs over midnight: a ledger has a file for each day.
     time_s = np.minimum(start_s, DAY_S - 1.0 - ends_s[-1]) + (ends_s - query.gap_s)
     by_query = (time_s, query.network, state, target, probability, *spent)
-    return Played(device, *(np.ascontiguousarray(each.T) for each in by_query))
+    return SimulatedDay(device, *(np.ascontiguousarray(each.T) for each in by_query))
 
 
 def _starts_s(generator: np.random.Generator, region: Indices) -> Floats:
@@ -97,7 +97,7 @@ def _starts_s(generator: np.random.Generator, region: Indices) -> Floats:
     return np.asarray((HOUR_S * (local_h - ahead_h.take(region))) % DAY_S)
 
 
-def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tuple[Block, Floats]:
+def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tuple[QueryBlock, Floats]:
     """What the queries of the sessions meet, and uniforms for what is decided, shape (QUERIES + 1, sessions)."""
     sessions = len(hidden.cpu_strain)
     wandering = generator.standard_normal((sessions, PROCESSES))
@@ -106,20 +106,20 @@ def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tup
     regime = np.searchsorted(weights / weights[-1], by_chance[0], side="right")
     network = (by_chance[1] * len(cohort.tables.networks)).astype(np.intp)
     zero = np.zeros(sessions)
-    memory = Memory(wandering, regime, network, zero, zero, np.ones((sessions, 2)))
+    memory = ProcessState(wandering, regime, network, zero, zero, np.ones((sessions, 2)))
     normals = generator.standard_normal((QUERIES, NORMALS, sessions))
     uniforms = generator.random((QUERIES, UNIFORMS, sessions))
     block, _ = next_block(cohort.tables, hidden, memory, normals, uniforms)
     return block, generator.random((QUERIES + 1, sessions))
 
 
-def _spend(cohort: Cohort, hidden: Hidden, query: Query, target: Indices, charge: Floats) -> Floats:
-    """What the queries cost, one after the other; the last five fields of ``Played``, shape (5, QUERIES, sessions)."""
+def _spend(cohort: Cohort, hidden: Hidden, query: SimulatedQuery, target: Indices, charge: Floats) -> Floats:
+    """What the queries cost, one after the other: the last five fields of ``SimulatedDay``, (5, QUERIES, sessions)."""
     tables, sessions = cohort.tables, len(charge)
     spent, state = np.empty((5, QUERIES, sessions)), initial(charge)
     everyone = np.arange(sessions)
     for at in range(QUERIES):
-        now = Query(*(field[at] for field in query))
+        now = SimulatedQuery(*(field[at] for field in query))
         cost = costs(tables, hidden, everyone, now, state, target[at])
         state = transition(tables, now, state, cost)
         spent[:, at] = cost.latency_s, cost.device_j, cost.remote_j, cost.remote_s, cost.pair.accuracy

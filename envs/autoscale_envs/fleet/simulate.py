@@ -15,8 +15,8 @@ import numpy as np
 
 from autoscale.errors import InvalidInput
 from autoscale.files import atomic_write
-from autoscale.fleet.rows import Rows, Texts, joined
-from autoscale.fleet.store import Ledger
+from autoscale.fleet.ledger.rows import Rows, Texts, joined
+from autoscale.fleet.ledger.store import Ledger
 from autoscale_envs.fleet.assumptions import FILE, printed
 from autoscale_envs.fleet.plan import FleetPlan
 from autoscale_envs.fleet.population import Cohort, make_cohorts, people
@@ -38,7 +38,7 @@ Report = Callable[[int], bool]
 """Called with the records written so far; whether to go on."""
 
 
-class Block:
+class DayRows:
     """Some devices of a cohort, and how many rows their logs have.
 
     Args:
@@ -115,12 +115,12 @@ def _tell(folder: Path, plan: FleetPlan, *, is_complete: bool) -> None:
         file.write(printed(plan, is_complete=is_complete).encode())
 
 
-def _blocks(plan: FleetPlan) -> Iterator[Block]:
+def _blocks(plan: FleetPlan) -> Iterator[DayRows]:
     usual = round(SESSIONS * QUERIES / plan.queries_per_day)
     most = min(max(usual, 1), MOST_DEVICES)
     for cohort in make_cohorts(plan):
         for number, first in enumerate(range(0, cohort.devices, most)):
-            yield Block(plan, cohort, number, min(most, cohort.devices - first))
+            yield DayRows(plan, cohort, number, min(most, cohort.devices - first))
 
 
 def _chunks(parts: Iterable[Rows], least: int) -> Iterator[Rows]:

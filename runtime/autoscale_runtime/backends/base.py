@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from autoscale.outcome import CarbonEnds, Method
+from autoscale.query.outcome import CarbonEnds, Method
+from autoscale.query.target import Target
 from autoscale.registry import Registry
-from autoscale.target import Target
-from autoscale_runtime.grid.watch import SaidGrid
-from autoscale_runtime.tensors import Array, Feeds, TensorSpec
+from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
+from autoscale_runtime.grid.watch import ReportedGrid
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class RemoteCost:
     carbon_embodied_g: float | None = None
     method: Method = Method.DEFAULT
     ends: CarbonEnds | None = None
-    grid: SaidGrid | None = None
+    grid: ReportedGrid | None = None
 
 
 @dataclass(frozen=True, slots=True)

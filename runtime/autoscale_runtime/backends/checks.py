@@ -15,9 +15,9 @@ from typing import Final
 import numpy as np
 
 from autoscale.errors import AutoScaleError, FeedError, InvalidTarget, ModelError, TargetError
-from autoscale.target import Target
+from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Backend, Runner
-from autoscale_runtime.tensors import Array, Feeds
+from autoscale_runtime.backends.tensors import Array, Feeds
 
 PARALLEL: Final = 4
 QUERIES: Final = 40

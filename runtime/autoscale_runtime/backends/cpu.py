@@ -3,7 +3,7 @@
 import os
 
 from autoscale.errors import InvalidTarget, listing, one_of
-from autoscale.target import PRECISIONS, Target
+from autoscale.query.target import PRECISIONS, Target
 
 
 def usable_cores() -> int:

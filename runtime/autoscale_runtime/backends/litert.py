@@ -18,11 +18,11 @@ from autoscale.errors import (
     UnsupportedModel,
     one_of,
 )
-from autoscale.target import Target
+from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Backend, Runner
 from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads
 from autoscale_runtime.backends.litert_tensor import LiteRTTensor
-from autoscale_runtime.tensors import Feeds, check_feeds
+from autoscale_runtime.backends.tensors import Feeds, check_feeds
 
 PACKAGES: Final = ("ai_edge_litert", "tflite_runtime")
 """The packages that hold the interpreter, the one to prefer first."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from autoscale.errors import UnsupportedModel
-from autoscale_runtime.tensors import Array, TensorSpec
+from autoscale_runtime.backends.tensors import Array, TensorSpec
 
 NUMERIC: Final = "fiub"
 """Kinds of numpy dtypes that a query can carry."""

@@ -16,10 +16,10 @@ from autoscale.errors import (
     UnsupportedModel,
     one_of,
 )
-from autoscale.target import Target
+from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Backend, Runner
 from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads
-from autoscale_runtime.tensors import Array, Feeds, TensorSpec, check_feeds
+from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec, check_feeds
 
 DTYPES: Final = {
     "tensor(float)": "float32",

@@ -10,12 +10,12 @@ from typing import Final
 import numpy as np
 
 from autoscale.errors import ModelError
-from autoscale.model import Accuracy
+from autoscale.query.model_profile import Accuracy
 from autoscale_runtime.backends.onnxruntime import OnnxRuntime
-from autoscale_runtime.bundle import Bundle
 from autoscale_runtime.demo.networks import Network
 from autoscale_runtime.demo.wheels import cache_folder
-from autoscale_runtime.preparation.prepare import prepare
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.preparation.prepare import prepare
 
 CALIBRATION: Final = 96
 """Samples given to ``prepare``: half set the ranges of int8, half are compared with fp32."""

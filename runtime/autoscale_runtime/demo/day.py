@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale_runtime.offload.link_conditions import LinkConditions
+from autoscale_runtime.link.conditions import LinkConditions
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ with that.
 import json
 import sys
 
-from autoscale_runtime.offload.link import LinkConditions, ShapedLink
+from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
 
 
 def main() -> None:

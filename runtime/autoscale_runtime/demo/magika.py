@@ -20,9 +20,9 @@ from typing import ClassVar
 
 import numpy as np
 
+from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.wheels import Wheel
-from autoscale_runtime.tensors import Array
 
 HALF = 1024  # tokens taken from each end of the file
 BLOCK = 4096  # bytes read at each end, of which white space at the border is dropped

@@ -11,8 +11,8 @@ from typing import ClassVar
 import numpy as np
 
 from autoscale.errors import one_of
+from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.demo.wheels import Wheel, unpacked
-from autoscale_runtime.tensors import Array
 
 _CLASSES = {
     "file-type": "autoscale_runtime.demo.magika:FileType",

@@ -16,10 +16,10 @@ import onnxruntime as ort
 
 from autoscale.errors import MissingExtra
 from autoscale.files import atomic_write
+from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.rendering import Page, line, typeface
 from autoscale_runtime.demo.wheels import Wheel
-from autoscale_runtime.tensors import Array
 
 HEIGHT, WIDTH, MARGIN = 48, 320, 4  # pixels
 

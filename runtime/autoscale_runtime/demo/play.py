@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoscale.agents.base import Agent, Choice
-from autoscale.context import Context
+from autoscale.agents.policies import load_policy
 from autoscale.errors import TargetError
-from autoscale.goal import Goal
-from autoscale.outcome import Outcome
-from autoscale.policies import load_policy
-from autoscale.record import Decision
-from autoscale_runtime.bundle import Bundle
+from autoscale.query.context import Context
+from autoscale.query.goal import Goal
+from autoscale.query.outcome import Outcome
+from autoscale.query.record import Decision
 from autoscale_runtime.demo.day import Phase, conditions
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.stage import SignalSensor, Stage
+from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.load import LoadSensor
 from autoscale_runtime.session import POLICY_SUFFIX, Session, SessionOptions
 
@@ -26,7 +26,7 @@ SETTLE_S = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Policy:
+class DemoPolicy:
     """Who decides, and what an application with that policy would do about a remote target that is late.
 
     Attributes:
@@ -119,7 +119,7 @@ def schedule(tasks: Sequence[Task], day: Sequence[Phase], per_phase: int, seed: 
 
 
 def play(
-    policy: Policy,
+    policy: DemoPolicy,
     steps: Sequence[Step],
     stage: Stage,
     options: SessionOptions,
@@ -151,7 +151,7 @@ def play(
     return effort
 
 
-def _session(policy: Policy, task: Task, stage: Stage, options: SessionOptions, effort: Effort) -> Session:
+def _session(policy: DemoPolicy, task: Task, stage: Stage, options: SessionOptions, effort: Effort) -> Session:
     session = Session(
         task.bundle,
         task.goal,

@@ -3,7 +3,7 @@
 import numpy as np
 
 from autoscale.errors import MissingExtra
-from autoscale_runtime.tensors import Array
+from autoscale_runtime.backends.tensors import Array
 
 try:
     from PIL import Image, ImageDraw, ImageFilter, ImageFont

@@ -15,8 +15,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from autoscale.errors import TargetUnavailable
-from autoscale.observation import LinkState, Observation
-from autoscale_runtime.offload.link_conditions import LinkConditions
+from autoscale.query.observation import LinkState, Observation
+from autoscale_runtime.link.conditions import LinkConditions
 from autoscale_runtime.sensors.base import Sensor
 
 _BUSY: Final = """

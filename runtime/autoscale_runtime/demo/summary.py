@@ -13,7 +13,7 @@ from autoscale_runtime.demo.play import Answered, Effort
 
 
 @dataclass(frozen=True, slots=True)
-class Row:
+class PolicySummary:
     """One policy's day. Energy is the device's; the field names are those of ``--json``."""
 
     energy_j_per_query: float
@@ -27,7 +27,7 @@ class Row:
     lost: int
 
 
-def row(day: Sequence[Answered], learning_j: float, reference: Row | None) -> Row:
+def row(day: Sequence[Answered], learning_j: float, reference: PolicySummary | None) -> PolicySummary:
     """One policy's row.
 
     Args:
@@ -42,7 +42,7 @@ def row(day: Sequence[Answered], learning_j: float, reference: Row | None) -> Ro
     late = sum(decision.outcome.is_late(each.step.task.goal) for each, decision in decided)
     ran = Counter(str(decision.selected) for _, decision in decided)
     lost = len(day) - len(decided)
-    return Row(
+    return PolicySummary(
         energy_j_per_query=energy_j,
         ppw=1.0 if reference is None else reference.energy_j_per_query / energy_j,
         latency_p50_s=float(np.quantile(latencies_s, 0.5)),
@@ -56,7 +56,7 @@ def row(day: Sequence[Answered], learning_j: float, reference: Row | None) -> Ro
     )
 
 
-def to_json(rows: Mapping[str, Row], queries: int, method: str, effort: Effort) -> dict[str, Any]:
+def to_json(rows: Mapping[str, PolicySummary], queries: int, method: str, effort: Effort) -> dict[str, Any]:
     """The document that ``--json`` writes."""
     return {
         "queries": queries,
@@ -70,7 +70,7 @@ def to_json(rows: Mapping[str, Row], queries: int, method: str, effort: Effort) 
     }
 
 
-def to_table(rows: Mapping[str, Row]) -> Table:
+def to_table(rows: Mapping[str, PolicySummary]) -> Table:
     """The same for people."""
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     for name in ("policy", "mJ/query", "PPW", "p50 ms", "p95 ms", "late", "right", "mgCO2e", "lost"):
@@ -90,6 +90,6 @@ def to_table(rows: Mapping[str, Row]) -> Table:
     return table
 
 
-def where(row: Row) -> str:
+def where(row: PolicySummary) -> str:
     """Where a policy's queries ran, in words."""
     return ", ".join(f"{share:.0%} {target}" for target, share in row.targets.items() if share >= 0.005)

@@ -4,13 +4,13 @@ import logging
 from dataclasses import dataclass, field
 from typing import Final
 
-from autoscale.observation import Observation
-from autoscale.outcome import Outcome
-from autoscale.target import Target
-from autoscale_runtime.device.route import Failed, Query, Route
-from autoscale_runtime.device.trust import disagreement
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Outcome
+from autoscale.query.target import Target
+from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.routes.base import Failed, Query, Route
+from autoscale_runtime.device.verification import disagreement
 from autoscale_runtime.device.world import DeviceWorld
-from autoscale_runtime.tensors import Array
 
 RUNS: Final = 2
 """The first connects and allocates, the second tells the speed."""

@@ -6,16 +6,16 @@ from functools import partial
 from pathlib import Path
 
 from autoscale.errors import InvalidTarget, UnsupportedModel, listing, one_of
-from autoscale.target import Target
+from autoscale.query.target import Target
 from autoscale_runtime.backends.base import BACKENDS, Backend
-from autoscale_runtime.backends.remote import RemoteRunner
-from autoscale_runtime.bundle import Bundle, served_name
-from autoscale_runtime.device.account import Account
 from autoscale_runtime.device.contention import Contention
-from autoscale_runtime.device.local import LocalRoute
-from autoscale_runtime.device.remote import RemoteRoute
-from autoscale_runtime.device.route import Route
-from autoscale_runtime.sensors.senses import Senses
+from autoscale_runtime.device.query_cost import DeviceAccount
+from autoscale_runtime.device.routes.base import Route
+from autoscale_runtime.device.routes.cpu import CpuRoute
+from autoscale_runtime.device.routes.remote import RemoteRoute
+from autoscale_runtime.models.bundle import Bundle, served_name
+from autoscale_runtime.sensors.hub import SensorHub
+from autoscale_runtime.wire.runner import RemoteRunner
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,11 @@ class RemoteModel:
 
 
 def routes_of(
-    bundle: Bundle, remotes: Mapping[str, RemoteModel], account: Account, senses: Senses, pinned: str | None = None
+    bundle: Bundle,
+    remotes: Mapping[str, RemoteModel],
+    account: DeviceAccount,
+    senses: SensorHub,
+    pinned: str | None = None,
 ) -> list[Route]:
     """Every route a session may use; with a pinned target that one alone, and nothing else is loaded.
 
@@ -61,7 +65,7 @@ def routes_of(
     return [load() for load in loaders.values()]
 
 
-def _local(bundle: Bundle, account: Account) -> dict[Target, Callable[[], Route]]:
+def _local(bundle: Bundle, account: DeviceAccount) -> dict[Target, Callable[[], Route]]:
     """Every variant on every target of this host; the first variant of a precision wins."""
     contention = Contention()
     loaders: dict[Target, Callable[[], Route]] = {}
@@ -82,10 +86,10 @@ def _load(
     target: Target,
     accuracy: float | None,
     macs: int,
-    account: Account,
+    account: DeviceAccount,
     contention: Contention,
 ) -> Route:
-    return LocalRoute(target, backend.load(path, target), accuracy, macs, account, contention)
+    return CpuRoute(target, backend.load(path, target), accuracy, macs, account, contention)
 
 
 def _backends(bundle: Bundle) -> list[Backend]:
@@ -99,7 +103,7 @@ def _backends(bundle: Bundle) -> list[Backend]:
 
 
 def _remote(
-    bundle: Bundle, remotes: Mapping[str, RemoteModel], account: Account, senses: Senses
+    bundle: Bundle, remotes: Mapping[str, RemoteModel], account: DeviceAccount, senses: SensorHub
 ) -> dict[Target, Callable[[], Route]]:
     targets = {Target.parse(f"{link}:{each.processor}/{each.precision}"): each for link, each in remotes.items()}
     for target in targets:
@@ -108,6 +112,6 @@ def _remote(
     return {target: partial(_connect, bundle, target, each, account, senses) for target, each in targets.items()}
 
 
-def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: Account, senses: Senses) -> Route:
+def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: DeviceAccount, senses: SensorHub) -> Route:
     runner = RemoteRunner(remote.address, remote.model or served_name(bundle.name, remote.precision))
     return RemoteRoute(target, runner, bundle, account, senses)

@@ -7,18 +7,18 @@ from typing import Final
 import numpy as np
 
 from autoscale.agents.base import Choice
-from autoscale.context import Context
 from autoscale.errors import InvalidGoal, TargetError
-from autoscale.forecast import Forecast, Indices
-from autoscale.goal import Goal
 from autoscale.loop import Performance
-from autoscale.model import ModelProfile
-from autoscale.observation import Observation
-from autoscale.outcome import Outcome
-from autoscale.record import Attempt
-from autoscale.target import Target
-from autoscale_runtime.device.route import Failed, Query, Route
-from autoscale_runtime.tensors import Array
+from autoscale.query.context import Context
+from autoscale.query.forecast import Forecast, Indices
+from autoscale.query.goal import Goal
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Outcome
+from autoscale.query.record import Attempt
+from autoscale.query.target import Target
+from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.routes.base import Failed, Query, Route
 
 RESCUE_MARGIN: Final = 1.3
 """How much longer than expected the rescue of a query may take before the answer is late."""

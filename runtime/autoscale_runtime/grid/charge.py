@@ -12,12 +12,12 @@ import os
 from pathlib import Path
 from typing import Any, Final
 
-from autoscale.carbon import ChargeMix, Intensity, IntensitySource, Range
-from autoscale.carbon.battery import EFFICIENCY
-from autoscale.carbon.intensity import KINDS
+from autoscale.carbon import ChargeMix, Intensity, IntensitySource, Interval
+from autoscale.carbon.intensity.base import KINDS
+from autoscale.carbon.intensity.charge_mix import EFFICIENCY
 from autoscale.errors import AutoScaleError
 from autoscale.files import atomic_write
-from autoscale.outcome import Method, worst
+from autoscale.query.outcome import Method, worst
 
 VERSION: Final = 1
 LONGEST_CHARGE_S: Final = 8 * 3600.0
@@ -132,4 +132,4 @@ def _read(document: Any) -> tuple[ChargeMix | None, float]:
     charge, time_s, kind = float(document["charge"]), float(document["time_s"]), document["kind"]
     if not (0.0 <= charge <= 1.0 and math.isfinite(time_s) and kind in KINDS):
         raise ValueError(f"charge is {charge} at {time_s}, {kind}; allowed: a fraction, a time, average or marginal")
-    return ChargeMix(charge, Range(low, mid, high), kind, Method(document["method"])), time_s
+    return ChargeMix(charge, Interval(low, mid, high), kind, Method(document["method"])), time_s

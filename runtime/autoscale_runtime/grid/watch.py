@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from autoscale.carbon import Electricity, Intensity, IntensitySource, Range, YearlyAverages
-from autoscale.carbon.electricity import code_of
-from autoscale.carbon.intensity import Kind
-from autoscale.carbon.places import WORLD
+from autoscale.carbon import Electricity, Intensity, IntensitySource, Interval, YearlyAverages
+from autoscale.carbon.intensity.base import Kind
+from autoscale.carbon.intensity.electricity import code_of
+from autoscale.carbon.intensity.places import WORLD
 from autoscale.errors import UnknownName
-from autoscale.observation import Observation
-from autoscale.outcome import Method
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Method
 from autoscale_runtime.grid.charge import ChargeLog
 
 REFRESH_S: Final = 60.0
@@ -25,7 +25,7 @@ _LOG: Final = logging.getLogger("autoscale.grid")
 
 
 @dataclass(frozen=True, slots=True)
-class SaidGrid:
+class ReportedGrid:
     """What a far machine says of its electricity.
 
     Attributes:
@@ -97,7 +97,7 @@ class GridWatch:
         self._clock = clock
         self._refresh_s = refresh_s
         self._is_wanted = True
-        self._said: dict[str, SaidGrid] = {}
+        self._said: dict[str, ReportedGrid] = {}
         self._told: dict[str, Intensity] = {}
         self._trouble: str | None = None
         self._guard = threading.Lock()
@@ -136,13 +136,13 @@ class GridWatch:
         with self._guard:
             self.now = Grids({**asked, **self._told}, self.now.regions)
 
-    def told(self, party: str, said: SaidGrid) -> None:
+    def told(self, party: str, said: ReportedGrid) -> None:
         """Take a far machine's word for its own grid: the grams in its answers come from it."""
         if self._said.get(party) == said:
             return
         with self._guard:
             self._said[party] = said
-            known = Range.exactly(said.g_per_kwh)
+            known = Interval.exactly(said.g_per_kwh)
             self._told[party] = Intensity.of(known, said.kind, "its own word", self._clock(), said.method)
             regions = {**self.now.regions, party: code_of(said.region)}
             named = {each: region for each, region in regions.items() if region}

@@ -9,7 +9,7 @@
 
 from autoscale_runtime.meters.attributed import AttributedMeter
 from autoscale_runtime.meters.base import METERS, CounterMeter, Mark, Meter, Reading
-from autoscale_runtime.meters.choose import Chosen, best_meter
+from autoscale_runtime.meters.choice import MeterChoice, best_meter
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.meters.null import NullMeter
 from autoscale_runtime.meters.replay import ReplayMeter
@@ -17,10 +17,10 @@ from autoscale_runtime.meters.replay import ReplayMeter
 __all__ = [
     "METERS",
     "AttributedMeter",
-    "Chosen",
     "CounterMeter",
     "Mark",
     "Meter",
+    "MeterChoice",
     "ModelledMeter",
     "NullMeter",
     "Reading",

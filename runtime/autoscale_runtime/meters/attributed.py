@@ -13,8 +13,8 @@ from time import perf_counter
 from typing import ClassVar, NamedTuple, Self
 
 from autoscale.errors import InvalidInput
-from autoscale.outcome import Method
-from autoscale.target import Target
+from autoscale.query.outcome import Method
+from autoscale.query.target import Target
 from autoscale_runtime.meters.base import CounterMeter, Mark, Meter, Reading
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.sensors.cpu_time import cpu_time

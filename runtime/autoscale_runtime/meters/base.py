@@ -7,9 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import ClassVar, Final, NamedTuple, Self
 
-from autoscale.outcome import Method
+from autoscale.query.outcome import Method
+from autoscale.query.target import Target
 from autoscale.registry import Registry
-from autoscale.target import Target
 
 _LOG: Final = logging.getLogger("autoscale.meters")
 

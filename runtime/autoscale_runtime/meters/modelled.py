@@ -4,9 +4,9 @@ from time import perf_counter, process_time
 from typing import ClassVar, NamedTuple, Self
 
 from autoscale.errors import InvalidInput, UnknownName, one_of
-from autoscale.outcome import Method
 from autoscale.profiles import DeviceProfile, device_names, load_device
-from autoscale.target import Target
+from autoscale.query.outcome import Method
+from autoscale.query.target import Target
 from autoscale_runtime.meters.base import Mark, Meter, Reading
 
 

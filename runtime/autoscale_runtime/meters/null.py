@@ -3,7 +3,7 @@
 import time
 from typing import ClassVar, Self
 
-from autoscale.target import Target
+from autoscale.query.target import Target
 from autoscale_runtime.meters.base import Mark, Meter, Reading
 
 

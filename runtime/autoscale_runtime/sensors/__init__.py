@@ -1,7 +1,7 @@
 """Sensors: what is seen.
 
->>> from autoscale_runtime.sensors import Senses, host_sensors
->>> with Senses(host_sensors(["cloud"]), links=["cloud"]) as senses:
+>>> from autoscale_runtime.sensors import SensorHub, host_sensors
+>>> with SensorHub(host_sensors(["cloud"]), links=["cloud"]) as senses:
 ...     senses.transferred("cloud", sent_bytes=100_000, received_bytes=1_000, elapsed_s=0.08)
 ...     link = senses.now({"cloud": True}).link("cloud")
 >>> link.is_up, link.uplink_bps is not None
@@ -9,10 +9,10 @@
 """
 
 from autoscale_runtime.sensors.base import NOTHING_SENSED, SENSORS, Sensor, host_sensors
+from autoscale_runtime.sensors.hub import SensorHub
 from autoscale_runtime.sensors.links import LinkEstimator, TransferTime
 from autoscale_runtime.sensors.load import LoadSensor
 from autoscale_runtime.sensors.replay import ReplaySensor, record, watch
-from autoscale_runtime.sensors.senses import Senses
 
 __all__ = [
     "NOTHING_SENSED",
@@ -20,8 +20,8 @@ __all__ = [
     "LinkEstimator",
     "LoadSensor",
     "ReplaySensor",
-    "Senses",
     "Sensor",
+    "SensorHub",
     "TransferTime",
     "host_sensors",
     "record",

@@ -7,7 +7,7 @@ from typing import ClassVar, Final, Self
 
 import psutil
 
-from autoscale.observation import Observation
+from autoscale.query.observation import Observation
 from autoscale.registry import Registry
 
 NOTHING_SENSED: Final = Observation()

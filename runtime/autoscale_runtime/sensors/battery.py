@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import ClassVar, Final
 
-from autoscale.observation import Observation
+from autoscale.query.observation import Observation
 from autoscale_runtime.sensors.base import NOTHING_SENSED, Sensor
 
 CHARGING: Final = {

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from autoscale.observation import Observation
+from autoscale.query.observation import Observation
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.sensors.base import Sensor
 

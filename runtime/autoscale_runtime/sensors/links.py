@@ -28,7 +28,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from autoscale.errors import InvalidInput
-from autoscale.observation import LinkState
+from autoscale.query.observation import LinkState
 from autoscale_runtime.sensors.link_fit import FASTEST, LinkFit, Vector, features, fit_link
 
 KEPT: Final = 16

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, NamedTuple
 
 import psutil
 
-from autoscale.observation import Observation
+from autoscale.query.observation import Observation
 from autoscale_runtime.sensors.base import Sensor
 from autoscale_runtime.sensors.cpu_time import CpuTime, cpu_time, own_cpu_s
 

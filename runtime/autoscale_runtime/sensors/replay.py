@@ -16,10 +16,10 @@ from typing import Any, ClassVar, Final
 
 from autoscale.errors import InvalidObservation, TraceError
 from autoscale.files import atomic_write
-from autoscale.observation import LinkState, Observation
+from autoscale.query.observation import LinkState, Observation
 from autoscale_runtime.sensors.base import NOTHING_SENSED, Sensor
-from autoscale_runtime.sensors.senses import Senses
-from autoscale_runtime.sensors.trace_file import TIME, Row, number, read_trace
+from autoscale_runtime.sensors.hub import SensorHub
+from autoscale_runtime.sensors.trace_file import TIME, TraceRow, number, read_trace
 
 INTENSITY: Final = "intensity_g_per_kwh"
 OF_DEVICE: Final = tuple(each.name for each in fields(Observation) if each.name not in ("links", "intensity_g_per_kwh"))
@@ -60,7 +60,7 @@ class ReplaySensor(Sensor):
         return self._readings[row - 1] if row else NOTHING_SENSED
 
 
-def watch(senses: Senses, period_s: float, count: int) -> Iterator[tuple[float, Observation]]:
+def watch(senses: SensorHub, period_s: float, count: int) -> Iterator[tuple[float, Observation]]:
     """Observations of now and every period, with the seconds since the first; for ``record``."""
     start_s = time.monotonic()
     for step in range(count):
@@ -92,7 +92,7 @@ def _is_column(name: str) -> bool:
     return what in (*OF_LINK, INTENSITY) if owner else what in OF_DEVICE
 
 
-def _reading(path: Path, row: Row) -> Observation:
+def _reading(path: Path, row: TraceRow) -> Observation:
     values: dict[str, Any] = {}
     links: dict[str, dict[str, Any]] = {}
     intensity: dict[str, float] = {}
@@ -112,7 +112,7 @@ def _reading(path: Path, row: Row) -> Observation:
         raise TraceError(f"{path}, line {row.line}: {error}") from error
 
 
-def _value(path: Path, row: Row, column: str, what: str) -> float | bool:
+def _value(path: Path, row: TraceRow, column: str, what: str) -> float | bool:
     if what not in YES_OR_NO:
         return number(path, row, column)
     text = row.cells[column]

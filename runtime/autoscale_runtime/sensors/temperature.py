@@ -5,7 +5,7 @@ from typing import ClassVar, Final, TypeVar
 
 import psutil
 
-from autoscale.observation import Observation
+from autoscale.query.observation import Observation
 from autoscale_runtime.sensors.base import Sensor
 
 T = TypeVar("T")

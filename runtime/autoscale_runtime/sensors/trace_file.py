@@ -11,7 +11,7 @@ from autoscale.errors import TraceError
 TIME: Final = "time_s"
 
 
-class Row(NamedTuple):
+class TraceRow(NamedTuple):
     """What a trace says of one moment: column to the text of a cell; empty cells are left out."""
 
     line: int
@@ -19,7 +19,7 @@ class Row(NamedTuple):
     cells: Mapping[str, str]
 
 
-def read_trace(path: Path, is_column: Callable[[str], bool], columns: str) -> list[Row]:
+def read_trace(path: Path, is_column: Callable[[str], bool], columns: str) -> list[TraceRow]:
     """Read a trace whose times grow from row to row.
 
     Args:
@@ -36,7 +36,7 @@ def read_trace(path: Path, is_column: Callable[[str], bool], columns: str) -> li
         raise TraceError(f"cannot read the trace '{path}': {error}") from error
     header = [each.strip() for each in next(csv.reader(lines[:1]), [])]
     _check_header(path, header, is_column, columns)
-    rows: list[Row] = []
+    rows: list[TraceRow] = []
     for number, line in enumerate(lines[1:], start=2):
         if line.strip():
             rows.append(_row(path, number, header, line))
@@ -49,7 +49,7 @@ def read_trace(path: Path, is_column: Callable[[str], bool], columns: str) -> li
     return rows
 
 
-def number(path: Path, row: Row, column: str) -> float:
+def number(path: Path, row: TraceRow, column: str) -> float:
     """A cell as a finite number.
 
     Raises:
@@ -68,13 +68,13 @@ def _check_header(path: Path, header: list[str], is_column: Callable[[str], bool
             raise TraceError(f"{path}, line 1: unknown column '{name}'; allowed: {columns}")
 
 
-def _row(path: Path, line: int, header: list[str], text: str) -> Row:
+def _row(path: Path, line: int, header: list[str], text: str) -> TraceRow:
     cells = [each.strip() for each in next(csv.reader([text]))]
     if len(cells) != len(header):
         raise TraceError(f"{path}, line {line}: {len(cells)} values in '{text}'; allowed: {len(header)}")
     named = dict(zip(header, cells, strict=True))
     time_s = _number(path, line, TIME, named.pop(TIME))
-    return Row(line, time_s, {name: cell for name, cell in named.items() if cell})
+    return TraceRow(line, time_s, {name: cell for name, cell in named.items() if cell})
 
 
 def _number(path: Path, line: int, column: str, text: str) -> float:

@@ -1,0 +1,114 @@
+"""Agents in files: one zip of plain arrays and a JSON header, no pickle, written atomically."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from autoscale.agents.base import AGENTS, Agent, Arrays
+from autoscale.agents.transfer import transfer
+from autoscale.errors import InvalidInput, PolicyError, listing
+from autoscale.files import atomic_write
+from autoscale.query.target import Target
+
+FORMAT: Final = "autoscale-policy"
+VERSION: Final = 1
+_HEADER: Final = "header"
+
+
+def save_policy(agent: Agent, path: Path | str) -> None:
+    """Write an agent's name, targets, options and state; an older file stays whole until the new one is complete.
+
+    Raises:
+        PolicyError: the folder is missing, read-only or full.
+    """
+    header = {
+        "format": FORMAT,
+        "version": VERSION,
+        "agent": agent.name,
+        "targets": [str(target) for target in agent.targets],
+        "options": dict(agent.options()),
+    }
+    arrays = {_HEADER: np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **agent.state()}
+    try:
+        with atomic_write(path) as file:
+            np.savez_compressed(file, allow_pickle=False, **arrays)
+    except OSError as error:
+        raise PolicyError(f"policy {path} cannot be written: {error}") from error
+
+
+def load_policy(
+    path: Path | str, targets: Sequence[Target] | None = None, seed: int = 0, *, adapt: bool = False
+) -> Agent:
+    """The agent a policy file holds.
+
+    Args:
+        path: the file.
+        targets: what it shall choose from; the policy must have been made for the same ones (in any order is not
+            enough: an index is what it has learned). None takes the file's own.
+        seed: of its random generator.
+        adapt: whether a policy for other targets starts these ones by ``autoscale.agents.transfer``, as one trained in
+            the simulator does on a device.
+
+    Raises:
+        PolicyError: missing, damaged, not a policy, a version this release cannot read, or for other targets.
+    """
+    path = Path(path)
+    header, arrays = _read(path)
+    try:
+        own = [Target.parse(text) for text in header["targets"]]
+    except (InvalidInput, TypeError) as error:
+        raise PolicyError(f"policy {path} names targets that are none: {error}") from error
+    wanted = own if targets is None else list(targets)
+    if wanted != own and not adapt:
+        raise PolicyError(
+            f"policy {path} was made for {listing(own)}; this device has {listing(wanted)}. "
+            "Train it for these targets, or start without a policy"
+        )
+    try:
+        agent = make(header["agent"], own, header["options"], seed)
+        agent.restore(arrays)
+    except (ValueError, TypeError, IndexError) as error:
+        raise PolicyError(f"policy {path}: {error}") from error
+    return agent if wanted == own else transfer(agent, wanted, seed)
+
+
+def make(name: str, targets: Sequence[Target], options: dict[str, Any], seed: int) -> Agent:
+    """An agent from its registered name and the options it was made with.
+
+    Raises:
+        UnknownName: no such agent.
+        PolicyError: options that agent does not take.
+    """
+    kind = AGENTS.get(name)
+    try:
+        agent: Agent = kind.from_options(targets, options, seed)
+    except TypeError as error:
+        raise PolicyError(f"agent '{name}' does not take the options {sorted(options)}: {error}") from error
+    return agent
+
+
+def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
+    try:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(arrays.pop(_HEADER).tobytes())
+    except FileNotFoundError as error:
+        raise PolicyError(f"policy {path} does not exist") from error
+    except KeyError as error:
+        raise PolicyError(f"{path} is an array file, but not a policy of AutoScale: it has no header") from error
+    except Exception as error:  # a damaged file fails in zipfile, zlib, numpy and json in a dozen ways
+        raise PolicyError(f"{path} is damaged or no policy of AutoScale: {error}") from error
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and np.isnan(array).any():
+            raise PolicyError(f"policy {path} holds NaN in '{name}'")
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise PolicyError(f"{path} is not a policy of AutoScale: its header names no '{FORMAT}'")
+    if header.get("version") != VERSION:
+        raise PolicyError(f"policy {path} has version {header.get('version')}; this release reads version {VERSION}")
+    missing = {"agent", "targets", "options"} - header.keys()
+    if missing:
+        raise PolicyError(f"policy {path} lacks {listing(sorted(missing))} in its header")
+    return header, arrays

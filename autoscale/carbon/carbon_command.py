@@ -1,0 +1,12 @@
+"""``autoscale carbon``: how clean electricity is where and when, and what making a machine emitted."""
+
+import typer
+
+from autoscale.carbon.footprint_command import footprint
+from autoscale.carbon.intensity_command import intensity
+
+carbon = typer.Typer(
+    help="Look up the carbon behind an account: of electricity, and of making machines.", no_args_is_help=True
+)
+carbon.command("intensity")(intensity)
+carbon.command("footprint")(footprint)

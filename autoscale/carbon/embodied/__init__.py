@@ -1,0 +1,1 @@
+"""Embodied carbon: what making the machines emitted, reported or estimated, and the share a use carries."""

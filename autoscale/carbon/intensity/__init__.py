@@ -1,0 +1,1 @@
+"""Carbon intensity of electricity: by place and hour, from whatever source tells it."""

@@ -1,0 +1,93 @@
+"""Hourly intensities from a file: what was recorded for the very hours that are accounted for.
+
+Rules, for a time that is asked for: the row whose step holds it counts as it stands. Where rows are missing, up to
+``longest_gap_s`` is interpolated linearly between the neighbours (``modelled``); a longer gap, and what lies before or
+after the file, falls back on the yearly average (``default``). A row with an empty figure is a missing hour. A place
+that the file does not name is looked for by the zone it lies in: ``aws:eu-west-1`` finds the rows of ``IE``.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from autoscale.carbon.intensity.base import Intensity, IntensitySource, Kind
+from autoscale.carbon.intensity.hourly_csv import read_intensity_csv
+from autoscale.carbon.intensity.places import Places
+from autoscale.carbon.intensity.series import IntensitySample, Series
+from autoscale.carbon.intensity.yearly import YearlyAverages
+from autoscale.query.outcome import Method
+
+LONGEST_GAP_S: Final = 3 * 3600.0
+
+
+class HourlyIntensity(IntensitySource):
+    """Recorded intensities, from a CSV file of hours.
+
+    Args:
+        path: CSV, as :func:`autoscale.carbon.intensity.hourly_csv.read_intensity_csv` takes it.
+        place: whose intensities they are, where the file has no column that says so.
+        kind: ``average`` or ``marginal``; a file cannot tell.
+        longest_gap_s: the most that is interpolated.
+        fallback: answers what the file does not; the yearly averages where None is given.
+
+    Raises:
+        TraceError: the file cannot be read, or one of its lines is wrong.
+
+    Attributes:
+        spans_s: each zone of the file, as it names it, to the times at which its figures begin and end.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        place: str | None = None,
+        kind: Kind = "average",
+        longest_gap_s: float = LONGEST_GAP_S,
+        fallback: IntensitySource | None = None,
+    ) -> None:
+        self.kind = kind
+        self._path = Path(path)
+        series = read_intensity_csv(path, place)
+        self.spans_s = {name: each.span_s for name, each in series.items()}
+        zones = {_zone(name): each for name, each in series.items()}
+        self._series: Mapping[str, Series] = zones | {name.casefold(): each for name, each in series.items()}
+        self._longest_gap_s = longest_gap_s
+        self._fallback = fallback or YearlyAverages()
+
+    def at(self, place: str, time_s: float) -> Intensity:
+        """The file's figure for the time, or what the rules above put in its place."""
+        series = self._find(place)
+        if series is None:
+            return self._fallback.at(place, time_s)
+        sample = series.covering(time_s)
+        if sample is not None:
+            return self._intensity(sample, f"{self._path.name}, {place}")
+        sample = series.interpolated(time_s, self._longest_gap_s)
+        if sample is not None:
+            return self._intensity(sample, f"{self._path.name}, {place}, interpolated over missing rows")
+        return self._fallback.at(place, time_s)
+
+    def forecast(self, place: str, time_s: float, horizon_s: float) -> tuple[Intensity, ...]:
+        """The file's rows from the time on, as expectations: a day of the past can be planned as if it were to come."""
+        series = self._find(place)
+        rows = series.within(time_s, time_s + horizon_s) if series else []
+        expected = (IntensitySample(row.time_s, row.g_per_kwh, Method.MODELLED) for row in rows)
+        return tuple(self._intensity(each, f"{self._path.name}, {place}, its later rows") for each in expected)
+
+    def lacks(self, place: str, time_s: float) -> bool:
+        """Whether the file has no figure for a time that lies between those it has for the place."""
+        series = self._find(place)
+        if series is None or series.covering(time_s) is not None:
+            return False
+        since_s, until_s = series.span_s
+        return since_s <= time_s < until_s
+
+    def _find(self, place: str) -> Series | None:
+        return self._series.get(place.casefold()) or self._series.get(_zone(place))
+
+    def _intensity(self, sample: IntensitySample, source: str) -> Intensity:
+        return Intensity.of(sample.range_g_per_kwh, self.kind, source, sample.time_s, sample.method)
+
+
+def _zone(place: str) -> str:
+    return Places.shipped().zone_of(place).casefold()

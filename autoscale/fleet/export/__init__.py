@@ -1,0 +1,1 @@
+"""The report in other formats: JSON, HTML, CodeCarbon, the Impact Framework, OpenTelemetry."""

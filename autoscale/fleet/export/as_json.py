@@ -1,0 +1,184 @@
+"""The report for machines. Rounded figures in kWh, kg and g, and beside them the whole numbers they come from."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from autoscale.fleet.ledger.span import when
+from autoscale.fleet.report.account import Report
+from autoscale.fleet.report.idle import Fleet
+from autoscale.fleet.report.life_cycle import projection
+from autoscale.fleet.report.notices import notices
+from autoscale.fleet.report.sums import NG_PER_G, Ends, Parts, Sums, kg, kwh, sci_g_of
+from autoscale.interval import Interval
+
+SCHEMA: Final = 1
+_REJECTED: Final = "rejected:"
+
+
+def as_json(report: Report) -> dict[str, Any]:
+    """What ``--json`` writes.
+
+    ``notices`` says what the figures rest on and leave out. ``inferences``, ``energy_kwh``, ``carbon_kg`` and
+    ``sci_g_per_inference`` are of the queries alone; ``fleet`` adds what waits, where an inventory was given. ``rows``
+    counts the whole ledger, whatever the span. ``exact`` holds the whole numbers that all is rounded from. ``hour`` is
+    of the day, UTC; a ``far_region`` of "" asked no far machine. ``growth`` starts from the span, a day at least.
+    """
+    total = report.total
+    return {
+        "schema": SCHEMA,
+        "ledger": report.ledger,
+        "engine": report.engine,
+        "span": {"since": when(report.span.since_us or 0), "until": when(report.span.until_us or 0)},
+        "notices": notices(report),
+        "devices": report.devices,
+        "inferences": total.inferences,
+        "energy_kwh": _kwh(total.energy_uj),
+        "carbon_kg": _carbon(total),
+        "sci_g_per_inference": _range(total.sci_g),
+        "rows": _rows(report),
+        "exact": _exact(total),
+        "by": {dimension: [_named(*each) for each in named.items()] for dimension, named in _by(report).items()},
+        "methods": {figure: dict(counts) for figure, counts in report.methods.items()},
+        "fleet": None if report.fleet is None else _fleet(report.fleet, total.inferences),
+        "counterfactuals": _counterfactuals(report),
+        "savings": [
+            {"name": each.name, "carbon_kg": kg(each.carbon_ng), "carbon_ng": each.carbon_ng, "method": each.method}
+            for each in report.savings
+        ],
+        "life_cycle": _life_cycle(report),
+        "growth": _growth(report),
+    }
+
+
+def by_day(report: Report) -> dict[str, Sums]:
+    """The sums of each day."""
+    days: dict[str, Sums] = {}
+    for each in report.days:
+        days[each.day] = each.sums.plus(days[each.day]) if each.day in days else each.sums
+    return days
+
+
+def _by(report: Report) -> Mapping[str, Mapping[str, Sums]]:
+    return {**report.by, "day": by_day(report)}
+
+
+def _kwh(energy_uj: Parts) -> dict[str, float]:
+    return {part: kwh(value) for part, value in energy_uj._asdict().items()}
+
+
+def _kg(mass_ng: Parts) -> dict[str, float]:
+    return {part: kg(value) for part, value in mass_ng._asdict().items()}
+
+
+def _range(span: Interval) -> dict[str, float]:
+    return {"low": span.low, "mid": span.mid, "high": span.high}
+
+
+def _ends(mass_ng: Ends) -> dict[str, float]:
+    return {end: kg(value) for end, value in mass_ng._asdict().items()}
+
+
+def _carbon(sums: Sums) -> dict[str, Any]:
+    return {"operational": _kg(sums.operational_ng), "embodied": _kg(sums.embodied_ng), "total": kg(sums.total_ng.mid)}
+
+
+def _named(name: str, sums: Sums) -> dict[str, Any]:
+    return {
+        "name": name,
+        "inferences": sums.inferences,
+        "energy_kwh": _kwh(sums.energy_uj),
+        "carbon_kg": _carbon(sums),
+        "sci_g_per_inference": _range(sums.sci_g),
+        "missed_fraction": sums.missed / sums.inferences,
+    }
+
+
+def _rows(report: Report) -> dict[str, Any]:
+    view = report.ledger_view
+    rejected = {name.removeprefix(_REJECTED): count for name, count in view.counts.items() if _REJECTED in name}
+    return {
+        "accepted": view.counts.get("accepted", 0),
+        "rejected": dict(sorted(rejected.items())),
+        "duplicate": view.counts.get("duplicate", 0),
+        "reordered": view.counts.get("reordered", 0),
+        "clock_set_back": view.counts.get("clock_set_back", 0),
+        "missing": view.counts.get("missing", 0),
+        "lost": dict(sorted(view.lost.items())),
+        "damaged": {each.path: each.rows for each in view.damaged},
+    }
+
+
+def _exact(sums: Sums) -> dict[str, Any]:
+    return {
+        "energy_uj": sums.energy_uj._asdict(),
+        "operational_ng": sums.operational_ng._asdict(),
+        "embodied_ng": sums.embodied_ng._asdict(),
+        "total_ng": sums.total_ng._asdict(),
+        "latency_us": sums.latency_us,
+        "missed": sums.missed,
+    }
+
+
+def _fleet(fleet: Fleet, inferences: int) -> dict[str, Any]:
+    parts = {"queries": fleet.queries_ng, "idle": fleet.idle_ng, "unallocated_embodied": fleet.unallocated_ng}
+    named = parts | {"total": fleet.total_ng}
+    return {
+        "machines": fleet.machines,
+        "idle_energy_kwh": kwh(fleet.idle_energy_uj),
+        "carbon_kg": {name: _ends(ends) for name, ends in named.items()},
+        "carbon_ng": {name: ends._asdict() for name, ends in named.items()},
+        "sci_g_per_inference": _range(sci_g_of(fleet.total_ng, inferences)),
+        "never_reported": list(fleet.silent),
+        "not_in_inventory": fleet.unknown,
+        "overdrawn_embodied_kg": kg(fleet.overdrawn_ng),
+    }
+
+
+def _counterfactuals(report: Report) -> list[dict[str, Any]]:
+    queries = report.total.inferences
+    return [
+        {
+            "name": each.name,
+            "carbon_kg": kg(each.carbon_ng),
+            "carbon_ng": each.carbon_ng,
+            "g_per_inference": each.carbon_ng / (NG_PER_G * queries),
+            "missed_fraction": each.missed / queries,
+            "covered_fraction": each.covered / queries,
+        }
+        for each in report.ways
+    ]
+
+
+def _life_cycle(report: Report) -> list[dict[str, Any]]:
+    """Inference, with what idles where that is known, beside the phases that were given; nothing where none were."""
+    if not report.life_cycle.phases:
+        return []
+    inference_ng = report.total.total_ng if report.fleet is None else report.fleet.total_ng
+    grams = {each.name: each.operational_g + each.embodied_g for each in report.life_cycle.phases}
+    grams["inference"] = inference_ng.mid / NG_PER_G
+    whole = sum(grams.values())
+    return [{"name": name, "carbon_kg": g / 1e3, "share": g / whole} for name, g in grams.items()]
+
+
+def _growth(report: Report) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": each.name,
+            "assumptions": {
+                "demand_per_year": each.demand_per_year,
+                "energy_per_year": each.energy_per_year,
+                "embodied_per_year": each.embodied_per_year,
+                "why": each.why,
+            },
+            "years": [
+                {
+                    "year": year.year,
+                    "inferences": year.inferences,
+                    "operational_kg": year.operational_g / 1e3,
+                    "embodied_kg": year.embodied_g / 1e3,
+                }
+                for year in projection(report.total, report.span.duration_us, each)
+            ],
+        }
+        for each in report.life_cycle.growth
+    ]

@@ -1,0 +1,123 @@
+"""The account as a manifest of the Impact Framework; ``if-run --manifest FILE`` computes SCI again.
+
+Energies are in kWh, carbon in grams of CO2e, durations in seconds; a child for each device model, an input a day.
+"""
+
+import json
+from collections.abc import Iterator
+from typing import Final
+
+from autoscale.fleet.ledger.span import Span, microseconds, when
+from autoscale.fleet.report.account import Report
+from autoscale.fleet.report.notices import notices
+from autoscale.fleet.report.sums import NG_PER_G, Sums, kwh
+from autoscale.units import MICRO_PER_UNIT
+
+UNIT: Final = "inferences"
+
+_HEAD: Final = """\
+name: autoscale-fleet
+description: {description}
+tags:
+  kind: inference
+aggregation:
+  metrics:
+    - carbon
+    - {unit}
+  type: both
+initialize:
+  plugins:
+    sci:
+      path: builtin
+      method: Sci
+      config:
+        functional-unit: {unit}
+      parameter-metadata:
+        inputs:
+          carbon:
+            unit: gCO2eq
+            description: operational and embodied carbon
+            aggregation-method:
+              time: sum
+              component: sum
+          {unit}:
+            unit: {unit}
+            description: queries answered
+            aggregation-method:
+              time: sum
+              component: sum
+        outputs:
+          sci:
+            unit: gCO2eq/{unit}
+            description: carbon for each of the functional unit
+            aggregation-method:
+              time: avg
+              component: sum
+tree:
+  children:
+"""
+
+_CHILD: Final = """\
+    {name}:
+      pipeline:
+        compute:
+          - sci
+      defaults:
+        functional-unit: {unit}
+      inputs:
+"""
+
+_INPUT: Final = """\
+        - timestamp: '{timestamp}'
+          duration: {duration}
+          energy: {energy}
+          carbon-operational: {operational}
+          carbon-embodied: {embodied}
+          carbon: {carbon}
+          {unit}: {inferences}
+"""
+
+_DAY_US: Final = 86_400 * MICRO_PER_UNIT
+
+
+def as_impact_manifest(report: Report) -> str:
+    """The text of a YAML file."""
+    return "".join(_pieces(report))
+
+
+def _pieces(report: Report) -> Iterator[str]:
+    spans = " to ".join(when(each or 0) for each in (report.span.since_us, report.span.until_us))
+    told = " ".join((f"{report.total.inferences} inferences, {spans}.", *notices(report)))
+    yield _HEAD.format(unit=UNIT, description=json.dumps(told))
+    for device_model, days in _by_model(report).items():
+        yield _CHILD.format(name=json.dumps(device_model), unit=UNIT)
+        for day, sums in days.items():
+            yield _input(day, sums, report.span)
+
+
+def _by_model(report: Report) -> dict[str, dict[str, Sums]]:
+    models: dict[str, dict[str, Sums]] = {}
+    for each in report.days:
+        days = models.setdefault(each.device_model, {})
+        days[each.day] = each.sums.plus(days[each.day]) if each.day in days else each.sums
+    return models
+
+
+def _input(day: str, sums: Sums, span: Span) -> str:
+    begins_us = max(microseconds(day), span.since_us or 0)
+    ends_us = min(microseconds(day) + _DAY_US, span.until_us or 0)
+    return _INPUT.format(
+        timestamp=when(begins_us).replace("Z", ".000Z"),
+        duration=max(1, round((ends_us - begins_us) / MICRO_PER_UNIT)),
+        energy=_plain(kwh(sum(sums.energy_uj))),
+        operational=_plain(sum(sums.operational_ng) / NG_PER_G),
+        embodied=_plain(sum(sums.embodied_ng) / NG_PER_G),
+        carbon=_plain(sums.total_ng.mid / NG_PER_G),
+        unit=UNIT,
+        inferences=sums.inferences,
+    )
+
+
+def _plain(value: float) -> str:
+    """A number without an exponent: YAML 1.1 reads ``1e-09`` as a text."""
+    return f"{value:.15f}".rstrip("0").rstrip(".") or "0"

@@ -1,0 +1,82 @@
+"""The account as OpenTelemetry metrics: gauges in joules and grams, pushed once by OTLP over gRPC."""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any, Final
+
+from autoscale.errors import MissingExtra, TargetUnavailable
+from autoscale.fleet.report import Report
+from autoscale.fleet.report.sums import NG_PER_G
+from autoscale.units import MICRO_PER_UNIT
+
+SCOPE: Final = "autoscale.fleet"
+SERVICE: Final = "autoscale-fleet"
+"""What the gauges are of, where ``OTEL_SERVICE_NAME`` does not say otherwise."""
+
+TIMEOUT_S: Final = 10.0
+_PURPOSE: Final = "the fleet's metrics"
+
+
+def publish(report: Report, meter: Any) -> None:
+    """Set the gauges of a report on an ``opentelemetry.metrics.Meter``.
+
+    ``autoscale.fleet.inferences``; ``autoscale.fleet.energy`` (J, by part); ``autoscale.fleet.carbon`` (g CO2e, by part
+    and kind); ``autoscale.fleet.sci`` (g CO2e an inference, by end of its range); ``autoscale.fleet.missed_ratio``.
+    """
+    total = report.total
+    meter.create_gauge(f"{SCOPE}.inferences", "{inference}", "Queries of the report").set(total.inferences)
+    missed = meter.create_gauge(f"{SCOPE}.missed_ratio", "1", "Queries that came late or fell short of their accuracy")
+    missed.set(total.missed / total.inferences)
+    energy = meter.create_gauge(f"{SCOPE}.energy", "J", "Energy of the queries")
+    for part, energy_uj in total.energy_uj._asdict().items():
+        energy.set(energy_uj / MICRO_PER_UNIT, {"part": part})
+    carbon = meter.create_gauge(f"{SCOPE}.carbon", "g", "CO2e of the queries, of electricity or of making the hardware")
+    for kind, parts in (("operational", total.operational_ng), ("embodied", total.embodied_ng)):
+        for part, mass_ng in parts._asdict().items():
+            carbon.set(mass_ng / NG_PER_G, {"part": part, "kind": kind})
+    sci = meter.create_gauge(f"{SCOPE}.sci", "g", "CO2e of an inference, (O + M) per R of ISO/IEC 21031:2024")
+    for end in ("low", "mid", "high"):
+        sci.set(getattr(total.sci_g, end), {"end": end})
+
+
+def push(report: Report, endpoint: str) -> None:
+    """Send a report's gauges to a collector of OTLP, ``host:port``, without encryption.
+
+    Raises:
+        MissingExtra: opentelemetry is not installed.
+        TargetUnavailable: nothing took them in time.
+    """
+    sdk, export = _package("opentelemetry.sdk.metrics"), _package("opentelemetry.sdk.metrics.export")
+    resources = _package("opentelemetry.sdk.resources")
+    otlp = _package("opentelemetry.exporter.otlp.proto.grpc.metric_exporter")
+    exporter = otlp.OTLPMetricExporter(endpoint=endpoint, insecure=True, timeout=TIMEOUT_S)
+    reader = export.InMemoryMetricReader()
+    named = resources.Resource.create({"service.name": SERVICE}).merge(resources.OTELResourceDetector().detect())
+    provider = sdk.MeterProvider([reader], named, shutdown_on_exit=False)
+    publish(report, provider.get_meter(SCOPE))
+    with _unheard("opentelemetry.exporter.otlp.proto.grpc.exporter"):
+        result = exporter.export(reader.get_metrics_data(), timeout_millis=TIMEOUT_S * 1e3)
+    provider.shutdown()
+    exporter.shutdown()
+    if result is not export.MetricExportResult.SUCCESS:
+        raise TargetUnavailable(f"no collector of OTLP took the metrics at '{endpoint}' within {TIMEOUT_S:g} s")
+
+
+@contextmanager
+def _unheard(logger: str) -> Iterator[None]:
+    """Without what a package logs of its failures: they are told once, as an error."""
+    log = logging.getLogger(logger)
+    log.disabled, before = True, log.disabled
+    try:
+        yield
+    finally:
+        log.disabled = before
+
+
+def _package(name: str) -> Any:
+    try:
+        return import_module(name)
+    except ImportError as error:
+        raise MissingExtra("opentelemetry-exporter-otlp-proto-grpc", "telemetry", _PURPOSE) from error

@@ -1,0 +1,46 @@
+"""``autoscale fleet``: its commands are imported when they are asked for."""
+
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from autoscale.registry import Registry
+
+COMMANDS: Final = Registry(
+    "fleet command",
+    {
+        "collect": "autoscale_runtime.fleet.collector.collect_command:collect_command",
+        "readmit": "autoscale_runtime.fleet.collector.readmit_command:readmit_command",
+        "report": "autoscale.fleet.report_command:report_command",
+    },
+    "autoscale.fleet_commands",
+)
+"""One line a command; other packages add theirs as entry points of the group."""
+
+
+class FleetGroup(TyperGroup):
+    """The commands of ``COMMANDS``."""
+
+    # Any: some versions of typer bring their own click, whose types are others.
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Their names."""
+        return COMMANDS.names()
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """One of them; None where there is none of that name."""
+        if cmd_name not in COMMANDS.names():
+            return None
+        app = typer.Typer(add_completion=False)
+        app.command(cmd_name)(COMMANDS.get(cmd_name))
+        return get_command(app)
+
+
+fleet = typer.Typer(help="Collect what the queries of a fleet cost, and account for it.", cls=FleetGroup)
+
+
+@fleet.callback(no_args_is_help=True)
+def _fleet() -> None:
+    """Collect what the queries of a fleet cost, and account for it."""

@@ -1,0 +1,1 @@
+"""The ledger: what a row is, how rows become files, and which files count."""

@@ -1,0 +1,204 @@
+"""The manifest: which files of a ledger count, which rows of every log have arrived, what was counted.
+
+An SQLite database, since one of its transactions is what makes a commit: before it nothing has happened, after it all.
+"""
+
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from autoscale.errors import InvalidInput
+from autoscale.fleet.ledger.log_state import LogState
+
+FILE: Final = "manifest.sqlite"
+VERSION: Final = 1
+_TIER_BITS: Final = 4
+
+_TABLES: Final = """
+CREATE TABLE IF NOT EXISTS files(path TEXT PRIMARY KEY, day TEXT, rows INTEGER, bytes INTEGER, retired_s REAL);
+CREATE TABLE IF NOT EXISTS logs(device_id TEXT, log_id TEXT, high_water INTEGER, gaps TEXT, missing INTEGER,
+    lost TEXT, PRIMARY KEY(device_id, log_id)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS counts(name TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID;
+"""
+
+LogKey = tuple[str, str]
+"""device_id, log_id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file that counts.
+
+    Attributes:
+        path: from the ledger's folder.
+        day: of its rows, as in ``2026-11-21``; empty for what is in quarantine.
+        rows: how many it has; for what cannot be read as rows, how many it was counted as.
+        bytes: its size.
+    """
+
+    path: str
+    day: str
+    rows: int
+    bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What one commit does; all of it or nothing.
+
+    Attributes:
+        added: files that count from now on.
+        retired: paths of files that do not any more.
+        logs: what has arrived of logs.
+        lost: what a log's device says it had to drop, cause to rows; it never falls, so the greatest told counts.
+        counts: what to add to the counts.
+    """
+
+    added: tuple[Entry, ...] = ()
+    retired: tuple[str, ...] = ()
+    logs: Mapping[LogKey, LogState] = field(default_factory=dict)
+    lost: Mapping[LogKey, Mapping[str, int]] = field(default_factory=dict)
+    counts: Mapping[str, int] = field(default_factory=dict)
+
+
+class Manifest:
+    """The manifest of one ledger, open.
+
+    Raises:
+        InvalidInput: it cannot be read, or a later version wrote it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._path = folder / FILE
+        try:
+            self._base = sqlite3.connect(self._path, timeout=30.0, isolation_level=None, check_same_thread=False)
+            self._base.execute("PRAGMA synchronous=EXTRA")
+            self._prepare()
+        except sqlite3.DatabaseError as error:
+            raise InvalidInput(f"'{self._path}' is no manifest of a ledger: {error}") from error
+
+    def close(self) -> None:
+        """Let the database go."""
+        self._base.close()
+
+    def commit(self, change: Change, now_s: float) -> None:
+        """Make a change, durably.
+
+        Raises:
+            OSError: the disk is full or fails; nothing has changed.
+        """
+        try:
+            with self._base:
+                self._base.execute("BEGIN IMMEDIATE")
+                self._write(change, now_s)
+        except sqlite3.Error as error:
+            raise OSError(f"{error}: {self._path}") from error
+
+    @contextmanager
+    def still(self) -> Iterator[None]:
+        """What is read inside is of one moment, whatever a collector commits meanwhile."""
+        with self._base:
+            self._base.execute("BEGIN")
+            yield
+
+    def log(self, key: LogKey) -> LogState | None:
+        """What has arrived of a log; None for nothing yet."""
+        found = self._base.execute("SELECT high_water, gaps FROM logs WHERE device_id=? AND log_id=?", key).fetchone()
+        return None if found is None else LogState(found[0], tuple(map(tuple, json.loads(found[1]))))
+
+    def entries(self, day: str | None = None) -> list[Entry]:
+        """The files that count, those in quarantine too; of one day, where it is given."""
+        found = "SELECT path, day, rows, bytes FROM files WHERE retired_s IS NULL"
+        if day is None:
+            return [Entry(*each) for each in self._base.execute(f"{found} ORDER BY path")]
+        return [Entry(*each) for each in self._base.execute(f"{found} AND day=? ORDER BY path", (day,))]
+
+    def crowded_days(self, below_bytes: int, many: int) -> list[str]:
+        """Days with that many files of about one size, below some size."""
+        small = "SELECT day, bytes FROM files WHERE retired_s IS NULL AND day != '' AND bytes < ?"
+        like = Counter((day, tier(size)) for day, size in self._base.execute(small, (below_bytes,)))
+        return sorted({day for (day, _), count in like.items() if count >= many})
+
+    def retired(self, before_s: float) -> list[str]:
+        """Paths of files that were retired before some time."""
+        return [each for (each,) in self._base.execute("SELECT path FROM files WHERE retired_s < ?", (before_s,))]
+
+    def forget(self, paths: Iterable[str]) -> None:
+        """Drop files that are gone."""
+        self._base.executemany("DELETE FROM files WHERE path=?", [(each,) for each in paths])
+
+    def has(self, path: str) -> bool:
+        """Whether a file counts or was retired."""
+        return self._base.execute("SELECT 1 FROM files WHERE path=?", (path,)).fetchone() is not None
+
+    def known(self) -> set[str]:
+        """Paths of all files that count or were retired."""
+        return {each for (each,) in self._base.execute("SELECT path FROM files")}
+
+    def counts(self) -> dict[str, int]:
+        """What was counted, and ``missing``: rows that devices numbered and that never came."""
+        (missing,) = self._base.execute("SELECT coalesce(sum(missing), 0) FROM logs").fetchone()
+        told = "SELECT name, number FROM counts WHERE number != 0 OR name = 'accepted' ORDER BY name"
+        return {**dict(self._base.execute(told)), "missing": missing}
+
+    def lost(self) -> dict[str, int]:
+        """Cause to rows that devices say they had to drop."""
+        causes = "SELECT key, sum(value) FROM logs, json_each(logs.lost) GROUP BY key ORDER BY key"
+        return dict(self._base.execute(causes))
+
+    def _prepare(self) -> None:
+        (version,) = self._base.execute("PRAGMA user_version").fetchone()
+        if version > VERSION:
+            raise InvalidInput(f"'{self._path}' is of version {version}; allowed: up to {VERSION}; update AutoScale")
+        if version < VERSION:
+            self._base.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+
+    def _write(self, change: Change, now_s: float) -> None:
+        run = self._base.executemany
+        run("UPDATE files SET retired_s=? WHERE path=?", [(now_s, each) for each in change.retired])
+        added = [(each.path, each.day, each.rows, each.bytes) for each in change.added]
+        run("INSERT INTO files(path, day, rows, bytes) VALUES(?, ?, ?, ?)", added)
+        logs = [(*key, log.high_water, json.dumps(log.gaps), log.missing) for key, log in change.logs.items()]
+        run(
+            "INSERT INTO logs VALUES(?, ?, ?, ?, ?, '{}') ON CONFLICT DO UPDATE SET"
+            " high_water=excluded.high_water, gaps=excluded.gaps, missing=excluded.missing",
+            logs,
+        )
+        lost = [(json.dumps(self._most_lost(key, causes)), *key) for key, causes in change.lost.items() if causes]
+        run("UPDATE logs SET lost=? WHERE device_id=? AND log_id=?", lost)
+        counts = list(change.counts.items())
+        run("INSERT INTO counts VALUES(?, ?) ON CONFLICT DO UPDATE SET number=number+excluded.number", counts)
+
+    def _most_lost(self, key: LogKey, causes: Mapping[str, int]) -> dict[str, int]:
+        """What is known of a log's losses, and the news: a batch that is sent late or again tells old ones."""
+        (told,) = self._base.execute("SELECT lost FROM logs WHERE device_id=? AND log_id=?", key).fetchone()
+        known: dict[str, int] = json.loads(told)
+        return known | {cause: max(rows, known.get(cause, 0)) for cause, rows in causes.items()}
+
+
+def tier(size: int) -> int:
+    """Files of one tier are of about one size: merged with their like, each byte is written a few times, not often."""
+    return size.bit_length() // _TIER_BITS
+
+
+def is_whole(folder: Path, entry: Entry) -> bool:
+    """Whether a file is there and as long as it was."""
+    path = folder / entry.path
+    return path.is_file() and path.stat().st_size == entry.bytes
+
+
+def read_manifest(folder: Path) -> tuple[list[Entry], dict[str, int], dict[str, int]]:
+    """The files that count, the counts and what devices lost, for readers beside a collector.
+
+    Raises:
+        InvalidInput: there is no ledger there.
+    """
+    if not (folder / FILE).is_file():
+        raise InvalidInput(f"'{folder}' is no ledger: it has no {FILE}")
+    with closing(Manifest(folder)) as manifest, manifest.still():
+        return manifest.entries(), manifest.counts(), manifest.lost()

@@ -1,0 +1,265 @@
+"""The ledger on disk: Parquet by day, and the manifest that says which files count. Needs the extra ``fleet``.
+
+::
+
+    LEDGER/manifest.sqlite                          which files count; never glob
+    LEDGER/records/day=2026-11-21/<name>.parquet    accepted rows by day (UTC) of time_us
+    LEDGER/quarantine/<name>.parquet                rejected rows with their reason
+    LEDGER/quarantine/<sha256>.batch                what could not be read as rows, as it came
+
+The rows of all quarantine's files, as the manifest tells them, sum to the counts ``rejected:<reason>``.
+
+A commit writes files beside their place, syncs and renames them, then names them in the manifest in one transaction,
+together with what has arrived of every log. A crash before that leaves files that do not count and that the next
+opening removes; the devices, which had no answer, send again.
+"""
+
+import os
+import time
+import uuid
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import numpy as np
+
+from autoscale.errors import InvalidInput
+from autoscale.files import atomic_write
+from autoscale.fleet.ledger.arrow import arrow, merge_parquet, rejected_table_of, table_of, write_parquet
+from autoscale.fleet.ledger.lock import FolderLock
+from autoscale.fleet.ledger.manifest import FILE, Change, Entry, Manifest, is_whole, tier
+from autoscale.fleet.ledger.rows import Rows, Texts
+from autoscale.fleet.ledger.validation import REASONS, Reasons
+
+GRACE_S: Final = 3600.0
+"""How long a compacted file stays for reports that began before."""
+
+SMALL_BYTES: Final = 64 << 20
+MANY: Final = 16
+"""So many files of one day, smaller than that and of about one size, are worth merging."""
+
+_US_PER_DAY: Final = 86_400_000_000
+_FOLDERS: Final = ("records", "quarantine")
+_SUFFIXES: Final = (".parquet", ".batch", ".part")
+
+
+@dataclass(frozen=True, slots=True)
+class Intake:
+    """Rows to commit together.
+
+    Attributes:
+        rows: of any days.
+        reasons: why each is rejected, as ``judge`` tells it; None for all accepted.
+        unreadable: sha256 to what could not be read as rows, and as how many it is counted.
+        change: what else becomes true with them.
+    """
+
+    rows: Rows
+    reasons: Reasons | None = None
+    unreadable: Mapping[str, tuple[bytes, int]] = field(default_factory=dict)
+    change: Change = field(default_factory=Change)
+
+
+class Ledger:
+    """A ledger open for writing, by one process at a time; a context manager.
+
+    Raises:
+        InvalidInput: another process writes it, it is of a later version, it lost its manifest, or it is no folder.
+        MissingExtra: pyarrow is not installed.
+        OSError: it cannot be written.
+    """
+
+    def __init__(self, folder: Path | str) -> None:
+        arrow("parquet")
+        self.folder = Path(folder)
+        self._unmergeable: set[str] = set()
+        if self.folder.exists() and not self.folder.is_dir():
+            raise InvalidInput(f"'{self.folder}' is a file; allowed: a folder, which is made where there is none")
+        for name in _FOLDERS:
+            (self.folder / name).mkdir(parents=True, exist_ok=True)
+        self._lock = FolderLock(self.folder, "ledger", "collector")
+        try:
+            self._check_manifest()
+            self.manifest = Manifest(self.folder)
+            self._clean()
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def commit(self, intake: Intake) -> None:
+        """Add rows; when this returns they are on disk and count, when it raises nothing has changed.
+
+        Raises:
+            OSError: the disk is full or fails.
+        """
+        with self._written() as added:
+            if intake.reasons is None:
+                accepted = intake.rows
+            else:
+                accepted = intake.rows.take(intake.reasons < 0) if bool(np.any(intake.reasons >= 0)) else intake.rows
+                self._write_rejected(intake.rows, intake.reasons, added)
+            self._write_days(accepted, added)
+            for name, (content, told_rows) in intake.unreadable.items():
+                self._write_unreadable(name, content, told_rows, added)
+            counts = {**intake.change.counts, "accepted": len(accepted)}
+            self.manifest.commit(replace(intake.change, added=tuple(added), counts=counts), time.time())
+
+    def write(self, rows: Rows) -> None:
+        """Add rows that need no check, as a simulator's.
+
+        Raises:
+            OSError: the disk is full or fails.
+        """
+        self.commit(Intake(rows))
+
+    def has_unreadable(self, name: str) -> bool:
+        """Whether something of this sha256 is in quarantine already."""
+        return self.manifest.has(_unreadable_path(name))
+
+    def crowded_days(self) -> list[str]:
+        """Days with so many small files of about one size that merging them helps who reads."""
+        days = self.manifest.crowded_days(SMALL_BYTES, MANY)
+        return [each for each in days if each not in self._unmergeable]
+
+    def compact(self, day: str) -> None:
+        """Merge the small files of a day into one; the old ones go after ``GRACE_S``, damaged ones stay as they are.
+
+        Raises:
+            OSError: the disk is full or fails, or a file is damaged inside; nothing has changed, and the day is left
+                alone from now on.
+        """
+        small = self._like(day)
+        if len(small) < 2:
+            self._unmergeable.add(day)
+            return
+        with self._written() as added:
+            path = self._new(self._day_folder(day))
+            rows = sum(each.rows for each in small)
+            self._merge([self.folder / each.path for each in small], path, rows, day)
+            self._add(added, path, day, rows)
+            retired = tuple(each.path for each in small)
+            self.manifest.commit(Change(added=tuple(added), retired=retired), time.time())
+        self._remove(self.manifest.retired(time.time() - GRACE_S))
+
+    def close(self) -> None:
+        """Let others write."""
+        self.manifest.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @contextmanager
+    def _written(self) -> Iterator[list[Entry]]:
+        """Collects files written for a commit, and removes them where it fails."""
+        added: list[Entry] = []
+        try:
+            yield added
+        except BaseException:
+            for each in added:
+                with suppress(OSError):  # what cannot be removed does not count either
+                    (self.folder / each.path).unlink()
+            raise
+
+    def _write_days(self, rows: Rows, added: list[Entry]) -> None:
+        numbers = rows.numbers["time_us"] // _US_PER_DAY
+        days = np.unique(numbers)
+        for number in days.tolist():
+            day = datetime.fromtimestamp(number * 86_400, UTC).date().isoformat()
+            part = rows if len(days) == 1 else rows.take(numbers == number)
+            path = self._new(self._day_folder(day))
+            write_parquet(table_of(part), path)
+            self._add(added, path, day, len(part))
+
+    def _write_rejected(self, rows: Rows, reasons: Reasons, added: list[Entry]) -> None:
+        is_rejected = reasons >= 0
+        if np.any(is_rejected):
+            texts = Texts(reasons[is_rejected].astype(np.int32), REASONS)
+            path = self._new(self.folder / "quarantine")
+            write_parquet(rejected_table_of(rows.take(is_rejected), texts), path)
+            self._add(added, path, "", len(texts.codes))
+
+    def _write_unreadable(self, name: str, content: bytes, told_rows: int, added: list[Entry]) -> None:
+        path = self.folder / _unreadable_path(name)
+        with atomic_write(path) as file:
+            file.write(content)
+        self._add(added, path, "", told_rows)
+
+    def _like(self, day: str) -> list[Entry]:
+        """Whole files of a day to merge: the small ones up to the largest tier that is crowded."""
+        small = [each for each in self.manifest.entries(day) if each.bytes < SMALL_BYTES]
+        small = [each for each in small if is_whole(self.folder, each)]
+        counts = Counter(tier(each.bytes) for each in small)
+        most = max((each for each, count in counts.items() if count >= MANY), default=-1)
+        return [each for each in small if tier(each.bytes) <= most]
+
+    def _merge(self, sources: list[Path], path: Path, rows: int, day: str) -> None:
+        try:
+            merge_parquet(sources, path, rows)
+        except OSError:
+            self._unmergeable.add(day)
+            raise
+
+    def _day_folder(self, day: str) -> Path:
+        folder = self.folder / "records" / f"day={day}"
+        if not folder.is_dir():
+            folder.mkdir()
+            _sync_folder(folder.parent)
+        return folder
+
+    def _new(self, folder: Path) -> Path:
+        return folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
+
+    def _add(self, added: list[Entry], path: Path, day: str, rows: int) -> None:
+        added.append(Entry(path.relative_to(self.folder).as_posix(), day, rows, path.stat().st_size))
+        _sync_folder(path.parent)
+
+    def _clean(self) -> None:
+        """Remove what a crash left over: files that no manifest names, whole or half-written."""
+        known = self.manifest.known()
+        here = [path.relative_to(self.folder).as_posix() for path in self._files()]
+        self._remove(each for each in here if each not in known)
+        self._remove(self.manifest.retired(time.time() - GRACE_S))
+
+    def _files(self) -> list[Path]:
+        """Whatever is of a kind that a ledger writes; all else is somebody's own."""
+        here = (path for name in _FOLDERS for path in (self.folder / name).rglob("*"))
+        return [path for path in here if path.suffix in _SUFFIXES and path.is_file()]
+
+    def _check_manifest(self) -> None:
+        """Without its manifest a ledger's files would all be leftovers."""
+        path = self.folder / FILE
+        if not (path.is_file() and path.stat().st_size) and self._files():
+            raise InvalidInput(
+                f"'{self.folder}' has files in {' or '.join(_FOLDERS)} but no {FILE}, which says what they are; "
+                "allowed: a ledger with its manifest (bring it back), or a new folder"
+            )
+
+    def _remove(self, paths: Iterable[str]) -> None:
+        removed = list(paths)
+        for each in removed:
+            (self.folder / each).unlink(missing_ok=True)
+        self.manifest.forget(removed)
+
+
+def _unreadable_path(name: str) -> str:
+    return f"quarantine/{name}.batch"
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make the names in a folder durable, as fsync of a file makes only its content."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

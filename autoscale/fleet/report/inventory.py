@@ -1,0 +1,187 @@
+"""The machines of a fleet, whether they report or not: what they draw idle, and what making them emitted.
+
+A CSV file with a header, or TOML with a table ``[[machines]]`` for each, both with these columns; ``device_id`` must be
+there, and ``device_model`` or ``idle_power_w``::
+
+    device_id      name, as in the ledger; any of a machine that never asks itself, like a server
+    role           "device" (default) asks queries, "remote" answers them
+    device_model   a device profile's name; gives what the columns below do not say
+    region         country, grid zone or cloud region; the world's average where there is none
+    since, until   when it was there, ISO 8601; all the time where empty
+    share          the fraction of it that serves these queries, 1 where empty: a phone has other things to do
+    idle_power_w   watts, awake and doing nothing
+    busy_fraction  of a server, the fraction of time in which it works; told by the queries' latencies where empty
+    pue            of its building, 1 where empty
+    making_kg      kilograms of CO2e of making all of it
+    life_years     how long it serves
+    intensity_g_per_kwh    of its electricity
+"""
+
+import csv
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+from autoscale.carbon.embodied.footprint import Footprint, device_footprint, product_footprint
+from autoscale.carbon.intensity.places import WORLD, Places
+from autoscale.errors import AutoScaleError, InvalidInput, one_of
+from autoscale.fleet.ledger.span import Span
+from autoscale.interval import ZERO_RANGE, Interval
+from autoscale.profiles import load_device
+from autoscale.units import J_PER_KWH, SECONDS_PER_YEAR
+
+ROLES: Final = ("device", "remote")
+_NUMBERS: Final = ("share", "idle_power_w", "busy_fraction", "pue", "making_kg", "life_years", "intensity_g_per_kwh")
+_TEXTS: Final = ("device_id", "role", "device_model", "region", "since", "until")
+_FRACTIONS: Final = ("share", "busy_fraction")
+
+
+@dataclass(frozen=True, slots=True)
+class InventoryMachine:
+    """One machine of the inventory.
+
+    Attributes:
+        device_id: its name.
+        role: ``device`` or ``remote``.
+        there: when it was.
+        idle_power_w: watts of its share, awake and doing nothing, its building's with it.
+        busy_fraction: None: the queries tell.
+        g_per_j: of its electricity, gCO2e/J.
+        making_g_per_s: gCO2e of its share's making for each second it is there.
+    """
+
+    device_id: str
+    role: str
+    there: Span
+    idle_power_w: float
+    busy_fraction: float | None
+    g_per_j: Interval
+    making_g_per_s: Interval
+
+
+def read_inventory(path: Path) -> tuple[InventoryMachine, ...]:
+    """The machines of a file.
+
+    Raises:
+        InvalidInput: it cannot be read; a column that is none, a value outside its range, a name twice.
+    """
+    machines: dict[str, InventoryMachine] = {}
+    for where, entry in _entries(path):
+        try:
+            machine = _machine({name: value for name, value in entry.items() if value not in ("", None)})
+        except AutoScaleError as error:
+            raise InvalidInput(f"{path}, {where}: {error}") from error
+        if machine.device_id in machines:
+            raise InvalidInput(f"{path}, {where}: '{machine.device_id}' is there already; allowed: each once")
+        machines[machine.device_id] = machine
+    return tuple(machines.values())
+
+
+def read_device_ids(path: Path) -> frozenset[str]:
+    """The machines' names alone, whatever else a file says of them; entries where the name is empty have none.
+
+    Raises:
+        InvalidInput: it cannot be read; an entry without ``device_id``.
+    """
+    entries = _entries(path)
+    for where, entry in entries:
+        if "device_id" not in entry:
+            raise InvalidInput(f"{path}, {where} has {', '.join(entry) or 'nothing'}; allowed: 'device_id' among them")
+    return frozenset(str(entry["device_id"]) for _, entry in entries if entry["device_id"] not in ("", None))
+
+
+def _entries(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    entries = _toml(path) if path.suffix == ".toml" else _csv(path)
+    if not entries:
+        raise InvalidInput(f"'{path}' has no machines; allowed: one or more")
+    return entries
+
+
+def _toml(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"'{path}' cannot be read as TOML: {error}") from error
+    machines = document.pop("machines", None)
+    if document or not isinstance(machines, list) or not all(isinstance(each, dict) for each in machines):
+        raise InvalidInput(f"'{path}' has {sorted(document) or 'no such tables'}; allowed: tables [[machines]]")
+    return [(f"machine {number}", machine) for number, machine in enumerate(machines, 1)]
+
+
+def _csv(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            table = csv.DictReader(file, restkey="beyond the last column")
+            return [(f"line {table.line_num}", {key: _stripped(value) for key, value in row.items()}) for row in table]
+    except (OSError, csv.Error, UnicodeDecodeError) as error:
+        raise InvalidInput(f"'{path}' cannot be read as CSV: {error}") from error
+
+
+def _stripped(value: Any) -> Any:
+    return value.strip() if isinstance(value, str) else value
+
+
+def _machine(entry: Mapping[str, Any]) -> InventoryMachine:
+    for name in entry:
+        one_of("column of an inventory", name, (*_TEXTS, *_NUMBERS))
+    numbers = {name: _number(name, entry[name]) for name in _NUMBERS if name in entry}
+    texts = {name: str(entry.get(name, "")) for name in _TEXTS}
+    if not texts["device_id"]:
+        raise InvalidInput("it has no device_id; allowed: a name for each machine")
+    role = texts["role"] or ROLES[0]
+    one_of("role", role, ROLES)
+    share = numbers.get("share", 1.0)
+    power_w = _idle_w(texts["device_model"], numbers) * share * numbers.get("pue", 1.0)
+    making = _footprint(texts["device_model"], numbers.get("making_kg"), numbers.get("life_years"))
+    there = Span.parse(texts["since"], texts["until"])
+    intensity = _g_per_j(texts["region"], numbers.get("intensity_g_per_kwh"))
+    rate = making.g_per_s(share=share) if making else ZERO_RANGE
+    return InventoryMachine(texts["device_id"], role, there, power_w, numbers.get("busy_fraction"), intensity, rate)
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        number = float(value)
+    except (TypeError, ValueError) as error:
+        raise InvalidInput(f"{name} is '{value}'; allowed: a number") from error
+    least = {"pue": 1.0, "life_years": 1e-3}.get(name, 0.0)
+    most = 1.0 if name in _FRACTIONS else 1e12
+    if not least <= number <= most:
+        raise InvalidInput(f"{name} is {number}; allowed: {least:g} to {most:g}")
+    return number
+
+
+def _idle_w(device_model: str, numbers: Mapping[str, float]) -> float:
+    if "idle_power_w" in numbers:
+        return numbers["idle_power_w"]
+    if not device_model:
+        raise InvalidInput("it has neither idle_power_w nor device_model; allowed: one of them, or both")
+    return _profile_idle_w(device_model)
+
+
+@cache
+def _profile_idle_w(device_model: str) -> float:
+    return load_device(device_model).idle_w
+
+
+@cache
+def _footprint(device_model: str, making_kg: float | None, life_years: float | None) -> Footprint | None:
+    """The profile's, with what the inventory says put in its place; None where neither tells of its making."""
+    if not device_model and making_kg is None:
+        return None
+    known = device_footprint(load_device(device_model)) if device_model else product_footprint("server")
+    if making_kg is not None:
+        known = replace(known, kg=Interval.exactly(making_kg))
+    if life_years is None:
+        return known
+    return replace(known, life_s=Interval.exactly(life_years * SECONDS_PER_YEAR))
+
+
+@cache
+def _g_per_j(region: str, intensity_g_per_kwh: float | None) -> Interval:
+    if intensity_g_per_kwh is not None:
+        return Interval.exactly(intensity_g_per_kwh / J_PER_KWH)
+    return Places.shipped().find(region or WORLD).g_per_kwh * (1.0 / J_PER_KWH)

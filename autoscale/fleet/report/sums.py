@@ -1,0 +1,121 @@
+"""Sums over queries, in whole numbers: they are the same on every engine and any number of threads."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, NamedTuple
+
+from autoscale.interval import Interval
+
+PARTS: Final = ("device", "network", "remote")
+
+FIGURES: Final = (
+    *(f"energy_{part}_uj" for part in PARTS),
+    *(f"operational_{part}_ng" for part in PARTS),
+    *(f"embodied_{part}_ng" for part in PARTS),
+    "operational_low_ng",
+    "operational_high_ng",
+    "embodied_low_ng",
+    "embodied_high_ng",
+    "latency_us",
+    "missed",
+)
+"""What is summed: columns of the ledger, and ``missed``, the queries that came late or fell short of their accuracy."""
+
+UJ_PER_KWH: Final = 3_600_000_000_000
+NG_PER_KG: Final = 10**12
+NG_PER_G: Final = 10**9
+
+
+class Parts(NamedTuple):
+    """A whole number for each part of a query; the unit is in the name of what holds it."""
+
+    device: int
+    network: int
+    remote: int
+
+    def plus(self, other: "Parts") -> "Parts":
+        """Part by part."""
+        return Parts(self.device + other.device, self.network + other.network, self.remote + other.remote)
+
+
+class Ends(NamedTuple):
+    """A whole number with its range: the least it may be, the best estimate, the most."""
+
+    low: int
+    mid: int
+    high: int
+
+    def plus(self, other: "Ends") -> "Ends":
+        """End by end: what is high is high everywhere."""
+        return Ends(self.low + other.low, self.mid + other.mid, self.high + other.high)
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What some queries took together.
+
+    Attributes:
+        inferences: how many there are.
+        energy_uj: microjoules.
+        operational_ng: nanograms of CO2e of that energy.
+        embodied_ng: nanograms of CO2e of making what they ran on.
+        total_ng: both, with the range of the rows' own figures.
+        latency_us: from call to answer, one after the other.
+        missed: answers that came late or fell short of the goal's accuracy.
+    """
+
+    inferences: int
+    energy_uj: Parts
+    operational_ng: Parts
+    embodied_ng: Parts
+    total_ng: Ends
+    latency_us: int
+    missed: int
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Sums":
+        """From a row with ``inferences`` and ``FIGURES``; decimals, as engines give them, are made whole numbers."""
+        whole = {name: int(row[name]) for name in FIGURES}
+        energy, operational, embodied = (
+            Parts(*(whole[f"{kind}_{part}_{unit}"] for part in PARTS))
+            for kind, unit in (("energy", "uj"), ("operational", "ng"), ("embodied", "ng"))
+        )
+        total = Ends(
+            whole["operational_low_ng"] + whole["embodied_low_ng"],
+            sum(operational) + sum(embodied),
+            whole["operational_high_ng"] + whole["embodied_high_ng"],
+        )
+        return cls(int(row["inferences"]), energy, operational, embodied, total, whole["latency_us"], whole["missed"])
+
+    def plus(self, other: "Sums") -> "Sums":
+        """Of the queries of both."""
+        return Sums(
+            self.inferences + other.inferences,
+            self.energy_uj.plus(other.energy_uj),
+            self.operational_ng.plus(other.operational_ng),
+            self.embodied_ng.plus(other.embodied_ng),
+            self.total_ng.plus(other.total_ng),
+            self.latency_us + other.latency_us,
+            self.missed + other.missed,
+        )
+
+    @property
+    def sci_g(self) -> Interval:
+        """Grams of CO2e for each inference: (O + M) per R of SCI (ISO/IEC 21031:2024), low, mid and high."""
+        return sci_g_of(self.total_ng, self.inferences)
+
+
+def sci_g_of(total_ng: Ends, inferences: int) -> Interval:
+    """Grams for each inference; rows whose range does not hold their figure are given the figure as its end."""
+    low, mid, high = (end / (NG_PER_G * inferences) for end in total_ng)
+    return Interval(min(low, mid), mid, max(mid, high))
+
+
+def kg(mass_ng: int) -> float:
+    """Nanograms as kilograms, rounded once."""
+    return mass_ng / NG_PER_KG
+
+
+def kwh(energy_uj: int) -> float:
+    """Microjoules as kilowatt-hours, rounded once."""
+    return energy_uj / UJ_PER_KWH

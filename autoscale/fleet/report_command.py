@@ -1,0 +1,152 @@
+"""``autoscale fleet report``."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import typer
+
+from autoscale.errors import InvalidInput
+from autoscale.files import atomic_write
+from autoscale.fleet.export.as_json import as_json
+from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
+from autoscale.fleet.report.inventory import read_inventory
+from autoscale.fleet.report.life_cycle import LifeCycle, read_life_cycle
+from autoscale.fleet.report.notices import notices
+
+_LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
+_FEW: Final = 5
+_SPAN = "ISO 8601, UTC where it does not say: 2026-11-01, 2026-11-01T12:00+01:00."
+
+
+def report_command(
+    ledger: Annotated[Path, _LEDGER],
+    engine: Annotated[str, typer.Option(help="duckdb, or spark for a fleet that outgrows one machine.")] = "duckdb",
+    master: Annotated[str, typer.Option(help="Spark's master: local[2], spark://host:7077.")] = "local[*]",
+    since: Annotated[str, typer.Option(help=f"Queries from then on. {_SPAN}", show_default=False)] = "",
+    until: Annotated[str, typer.Option(help="Queries before then.", show_default=False)] = "",
+    inventory: Annotated[
+        Path | None, typer.Option(help="CSV or TOML of the machines there are: what idles, who is silent.")
+    ] = None,
+    lifecycle: Annotated[
+        Path | None, typer.Option(help="TOML of training and experimentation, and of how the fleet will grow.")
+    ] = None,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write everything; - for standard output.")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page to look at and to hand on.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="Write CodeCarbon's columns.")] = None,
+    manifest: Annotated[Path | None, typer.Option(help="Write a manifest of the Impact Framework.")] = None,
+    otlp: Annotated[str, typer.Option(help="host:port of an OpenTelemetry collector to send gauges to.")] = "",
+) -> None:
+    """Account for a ledger: energy, operational and embodied carbon, grams for each inference.
+
+    Says what the queries took by network, target, device model, region, hour
+    and day, what all on device, all in the cloud or an oracle would have taken,
+    and what longer lives, another region or a better policy would save. With an
+    inventory, also what idle machines cost and which never reported.
+
+    Example: autoscale fleet report ledger --since 2026-11-01 --html report.html
+
+    On a cluster: --engine spark --master spark://host:7077
+    """
+    question = Question(
+        Span.parse(since, until),
+        () if inventory is None else read_inventory(inventory),
+        LifeCycle() if lifecycle is None else read_life_cycle(lifecycle),
+    )
+    for path in (json_file, html, csv, manifest):
+        _need_place(path)
+    report = account(ledger, question, EngineOptions(engine, master))
+    _write_all(report, json_file, html, csv, manifest)
+    if json_file is None or str(json_file) != "-":
+        _show(report)
+    if otlp:
+        from autoscale.fleet.export.metrics import push
+
+        push(report, otlp)
+
+
+def _need_place(path: Path | None) -> None:
+    """Before the report is computed, which may take minutes."""
+    if path is not None and not path.parent.is_dir():
+        raise InvalidInput(f"'{path}' cannot be written: there is no folder '{path.parent}'")
+    if path is not None and path.is_dir():
+        raise InvalidInput(f"'{path}' cannot be written: it is a folder")
+
+
+def _write_all(
+    report: Report, json_file: Path | None, html: Path | None, csv: Path | None, manifest: Path | None
+) -> None:
+    if json_file is not None:
+        text = json.dumps(as_json(report), indent=2)
+        print(text) if str(json_file) == "-" else _write(json_file, f"{text}\n")
+    if html is not None:
+        from autoscale.fleet.export.html.page import as_html
+
+        _write(html, as_html(report))
+    if csv is not None:
+        from autoscale.fleet.export.codecarbon import as_codecarbon
+
+        _write(csv, as_codecarbon(report))
+    if manifest is not None:
+        from autoscale.fleet.export.impact_framework import as_impact_manifest
+
+        _write(manifest, as_impact_manifest(report))
+
+
+def _write(path: Path, text: str) -> None:
+    with atomic_write(path) as file:
+        file.write(text.encode())
+
+
+def _show(report: Report) -> None:
+    from rich.console import Console
+
+    figures = as_json(report)
+    console = Console(highlight=False)
+    low, mid, high = (figures["sci_g_per_inference"][end] * 1e3 for end in ("low", "mid", "high"))
+    console.print(
+        f"{figures['inferences']:,} inferences of {_number(figures['devices'], 'device')}, "
+        f"{figures['span']['since']} to {figures['span']['until']}"
+    )
+    console.print(f"{figures['carbon_kg']['total']:.6g} kg CO2e, {sum(figures['energy_kwh'].values()):.6g} kWh")
+    console.print(f"SCI {mid:.4g} mg CO2e an inference ({low:.4g} to {high:.4g})")
+    console.print(_split(figures["carbon_kg"]), _ways(figures["counterfactuals"]), sep="\n")
+    if report.fleet is not None:
+        fleet = figures["fleet"]["carbon_kg"]
+        parts = ", ".join(f"{name.replace('_', ' ')} {ends['mid']:.4g}" for name, ends in fleet.items())
+        console.print(f"Fleet, kg CO2e: {parts}")
+        console.print(_silent(report.fleet.silent), markup=False)
+    for notice in notices(report):
+        console.print(notice, style="bold yellow", markup=False)
+
+
+def _split(carbon_kg: Mapping[str, Any]) -> Any:
+    from rich.table import Table
+
+    table = Table("kg CO2e", "device", "network", "remote")
+    for kind in ("operational", "embodied"):
+        table.add_row(kind, *(f"{value:.4g}" for value in carbon_kg[kind].values()))
+    return table
+
+
+def _ways(counterfactuals: Iterable[Mapping[str, Any]]) -> Any:
+    from rich.table import Table
+
+    table = Table("had it gone", "kg CO2e", "missed the goal", "queries it is told for")
+    for way in counterfactuals:
+        is_known = way["covered_fraction"] > 0
+        figures = (f"{way['carbon_kg']:.4g}", f"{way['missed_fraction']:.1%}") if is_known else ("not known",) * 2
+        table.add_row(way["name"], *figures, f"{way['covered_fraction']:.1%}")
+    return table
+
+
+def _silent(names: Sequence[str]) -> str:
+    if not names:
+        return "Every device of the inventory reported"
+    more = f" and {len(names) - _FEW} more, in the JSON" if len(names) > _FEW else ""
+    return f"{_number(len(names), 'device')} never reported: {', '.join(names[:_FEW])}{more}"
+
+
+def _number(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

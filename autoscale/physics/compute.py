@@ -1,0 +1,133 @@
+"""Time and energy of computing one inference on one machine."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from autoscale.errors import InvalidTarget, ProfileError, listing
+from autoscale.physics.roofline import macs_by_kind, pace_of, seconds
+from autoscale.profiles import DeviceProfile, Speed
+from autoscale.query.forecast import Floats
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.outcome import Method
+from autoscale.query.target import Target
+
+_DOUBT: Final = (Method.MEASURED, Method.MODELLED, Method.DEFAULT)
+
+
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """What one inference costs the machine that computes it, undisturbed.
+
+    Attributes:
+        latency_s: from the call to the answer.
+        energy_j: above the idle machine, by all its processors.
+        power_w: the mean of that over the latency.
+        memory_bound: share of the time limited by memory traffic, 0 to 1; what a memory-heavy co-runner stretches.
+        cpu_bound: share of the time limited by the machine's CPU, 0 to 1; what a CPU-heavy co-runner stretches.
+        method: modelled where the speed was calibrated on measurements, default where it was not.
+        low_s: the latency may be as short as this.
+        high_s: and as long as this.
+    """
+
+    latency_s: float
+    energy_j: float
+    power_w: float
+    memory_bound: float
+    cpu_bound: float
+    method: Method
+    low_s: float
+    high_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class CostTable:
+    """``Compute`` of every network on every target, each array of shape (networks, targets)."""
+
+    latency_s: Floats
+    energy_j: Floats
+    power_w: Floats
+    memory_bound: Floats
+    cpu_bound: Floats
+    low_s: Floats
+    high_s: Floats
+
+
+def compute(device: DeviceProfile, model: ModelProfile, target: Target) -> Compute:
+    """Predict one inference on one processor; the target's place and host do not matter.
+
+    A CPU runs on all its cores unless the target says how many; a processor runs at its highest frequency unless the
+    target says which. A network with layers that a GPU or NPU has no rate for runs on the CPU, whole: that is what
+    NNAPI and the delegates come to where a network would break into many pieces.
+
+    Raises:
+        InvalidTarget: the device has no such processor, or that does not compute in such a precision.
+        ProfileError: the device file says nothing of the processor's speed.
+    """
+    target = placed(device, model, target)
+    processor, speed = device.processors[target.processor], speed_of(device, target)
+    parts = seconds(speed, target.precision, model, pace_of(processor, speed, target))
+    threads = processor.cores if target.threads is None else target.threads
+    power_w = processor.busy_w(threads, target.frequency_hz)
+    cpu_s = parts.total_s - parts.memory_s if processor.kind == "cpu" else parts.overhead_s
+    method, least, most = _trust(device, target)
+    return Compute(
+        parts.total_s,
+        power_w * parts.total_s,
+        power_w,
+        parts.memory_s / parts.total_s,
+        cpu_s / parts.total_s,
+        method,
+        parts.total_s * least,
+        parts.total_s * most,
+    )
+
+
+def table(device: DeviceProfile, models: Sequence[ModelProfile], targets: Sequence[Target]) -> CostTable:
+    """``compute`` for every pair; raises what it raises."""
+    rows = [[compute(device, model, target) for target in targets] for model in models]
+    names = CostTable.__dataclass_fields__
+    return CostTable(**{name: np.array([[getattr(cell, name) for cell in row] for row in rows]) for name in names})
+
+
+def placed(device: DeviceProfile, model: ModelProfile, target: Target) -> Target:
+    """Where a network runs when it is sent to a target: there, or on the CPU for want of layers it can do.
+
+    Raises:
+        InvalidTarget: the device has no such processor, or that does not compute in such a precision.
+        ProfileError: the device file says nothing of the processor's speed.
+    """
+    processor = device.processors.get(target.processor)
+    if processor is None:
+        raise InvalidTarget(f"{device.name} has no {target.processor}; allowed: {listing(device.processors)}")
+    if target.precision not in processor.precisions:
+        raise InvalidTarget(
+            f"{target.processor} of {device.name} has no {target.precision}; allowed: {listing(processor.precisions)}"
+        )
+    rates = speed_of(device, target).mac_per_s[target.precision]
+    if processor.kind == "cpu" or all(kind in rates for kind, macs in macs_by_kind(model).items() if macs):
+        return target
+    known = target.precision in device.processors["cpu"].precisions
+    return Target("device", "cpu", target.precision if known else "fp32")
+
+
+def speed_of(device: DeviceProfile, target: Target) -> Speed:
+    """The speed of a target's processor.
+
+    Raises:
+        ProfileError: the device file does not tell it for the target's precision.
+    """
+    speed = device.processors[target.processor].speed
+    if speed is None or target.precision not in speed.mac_per_s:
+        missing = f"[{target.processor}.speed.{target.precision}]"
+        raise ProfileError(f"{device.name}: {missing} is missing; it is needed to predict a latency")
+    return speed
+
+
+def _trust(device: DeviceProfile, target: Target) -> tuple[Method, float, float]:
+    """How the speed is known, and the ends of the latency as factors: those of its rate of convolutions."""
+    rate = device.figures[f"{target.processor}.speed.{target.precision}.conv_mac_per_s"]
+    value, low, high = (float(np.max(rate.value if end is None else end)) for end in (rate.value, rate.low, rate.high))
+    return max(rate.method, Method.MODELLED, key=_DOUBT.index), value / high, value / low

@@ -1,0 +1,47 @@
+"""What an agent sees when it chooses."""
+
+from collections.abc import Callable
+
+from autoscale.query.forecast import Forecast, Indices
+from autoscale.query.goal import Goal
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.observation import Observation
+
+
+class Context:
+    """One query as an agent meets it; it cannot tell which world shows it.
+
+    Args:
+        model: what is known of the network.
+        observation: what is known of the world.
+        goal: what counts as a good answer.
+        admitted: indices of the targets it may choose now, at least one, shape (n,).
+        forecast: gives what the world expects of every target; called at most once, when first asked for.
+        reference: the goal's objective on ``device:cpu/fp32`` at its highest setting, the unit of the reward.
+    """
+
+    __slots__ = ("_forecast", "_make_forecast", "admitted", "goal", "model", "observation", "reference")
+
+    def __init__(
+        self,
+        model: ModelProfile,
+        observation: Observation,
+        goal: Goal,
+        admitted: Indices,
+        forecast: Callable[[], Forecast] | None = None,
+        reference: float = 1.0,
+    ) -> None:
+        self.model = model
+        self.observation = observation
+        self.goal = goal
+        self.admitted = admitted
+        self.reference = reference
+        self._make_forecast = forecast
+        self._forecast: Forecast | None = None
+
+    @property
+    def forecast(self) -> Forecast | None:
+        """What the world expects of every target, or None if it has no idea."""
+        if self._forecast is None and self._make_forecast is not None:
+            self._forecast = self._make_forecast()
+        return self._forecast

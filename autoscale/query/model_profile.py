@@ -1,0 +1,84 @@
+"""What a model file says of its network: the facts a decision needs, without the weights."""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from autoscale.errors import ModelError, one_of
+from autoscale.query.target import PRECISIONS
+
+
+@dataclass(frozen=True, slots=True)
+class Accuracy:
+    """How well one variant answers.
+
+    Attributes:
+        value: a fraction: accuracy on labelled data, or agreement with the fp32 variant.
+        source: what was measured, on how many samples of which data.
+    """
+
+    value: float
+    source: str
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.value <= 1.0:
+            raise ModelError(f"accuracy is {self.value}; allowed: a fraction from 0 to 1")
+
+
+@dataclass(frozen=True, slots=True)
+class ModelProfile:
+    """Layer counts and sizes of one network (a layer is counted once however often a loop runs it).
+
+    Attributes:
+        name: the network's name.
+        conv: convolution layers other than depthwise ones.
+        depthwise_conv: convolution layers with one filter per input channel.
+        fully_connected: Gemm, MatMul with a constant operand, and their quantised forms.
+        recurrent: LSTM, GRU and RNN layers.
+        macs: multiply-accumulates of one inference, all kinds together.
+        macs_by_kind: the same split by ``conv``, ``depthwise_conv``, ``fully_connected``, ``recurrent`` and
+            ``other``.
+        parameters: trained values.
+        parameter_bytes: their size in the file's precision.
+        input_bytes: what one query sends to a remote machine.
+        output_bytes: what comes back.
+        accuracies: precision to accuracy, where it was measured.
+        other: layers of any other kind that a processor runs by itself: pooling, additions, attention products.
+        values_by_kind: values moved to and from memory in one inference, split as the MACs: activations read and
+            written, and parameters read; empty where they were not counted.
+        spatial_macs: those of ``conv`` whose filters are larger than 1 x 1.
+    """
+
+    name: str
+    conv: int = 0
+    depthwise_conv: int = 0
+    fully_connected: int = 0
+    recurrent: int = 0
+    macs: int = 0
+    macs_by_kind: Mapping[str, int] = field(default_factory=dict)
+    parameters: int = 0
+    parameter_bytes: int = 0
+    input_bytes: int = 0
+    output_bytes: int = 0
+    accuracies: Mapping[str, Accuracy] = field(default_factory=dict)
+    other: int = 0
+    values_by_kind: Mapping[str, int] = field(default_factory=dict)
+    spatial_macs: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("conv", "depthwise_conv", "fully_connected", "recurrent", "other"):
+            _check_count(name, getattr(self, name))
+        for name in ("macs", "spatial_macs", "parameters", "parameter_bytes", "input_bytes", "output_bytes"):
+            _check_count(name, getattr(self, name))
+        for precision in self.accuracies:
+            one_of("precision", precision, PRECISIONS, ModelError)
+
+    def accuracy(self, precision: str) -> float | None:
+        """The measured accuracy at a precision, or None where nobody measured it."""
+        measured = self.accuracies.get(precision)
+        return None if measured is None else measured.value
+
+
+def _check_count(name: str, value: float) -> None:
+    if not (math.isfinite(value) and value >= 0):
+        raise ModelError(f"{name} is {value}; allowed: 0 or more")

@@ -1,0 +1,96 @@
+"""What was decided for a query, what came of it, and the row that is kept of both."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+from autoscale.query.goal import Goal
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Outcome
+from autoscale.query.target import Target
+
+ANSWERED: Final = "answered"
+SOURCES: Final = {"device": "on_device", "edge": "peer", "cloud": "in_cloud"}
+"""Place to the name Firebase gives it (``inferenceSource``), and ``peer`` for a nearby device."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One target that was tried.
+
+    Attributes:
+        target: what was tried.
+        latency_s: how long it took to answer or to fail.
+        reason: ``answered``, or why not.
+        error: the name of the error's class; None where it answered.
+    """
+
+    target: Target
+    latency_s: float
+    reason: str = ANSWERED
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What was decided for one query and what came of it.
+
+    Attributes:
+        requested: the pinned target, or the inference mode.
+        chosen: the agent's choice.
+        attempts: all that were tried, in order; the last one answered.
+        predicted_latency_s: what the world expected of the choice, if it had an idea.
+        predicted_energy_j: likewise, of the device.
+        outcome: what it cost in all, failed attempts included.
+        probability: with which the agent chose ``chosen``, so that another policy can be judged on this.
+        reward: what the agent was told.
+    """
+
+    requested: str
+    chosen: Target
+    attempts: tuple[Attempt, ...]
+    predicted_latency_s: float | None
+    predicted_energy_j: float | None
+    outcome: Outcome
+    probability: float
+    reward: float
+
+    @property
+    def selected(self) -> Target:
+        """The target that answered."""
+        return self.attempts[-1].target
+
+    @property
+    def did_fallback(self) -> bool:
+        """Whether another target than the chosen one answered."""
+        return len(self.attempts) > 1
+
+    @property
+    def inference_source(self) -> str:
+        """Where the answer came from: ``on_device``, ``peer`` or ``in_cloud``."""
+        return SOURCES[self.selected.place]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One row of the ledger; it never holds a query's inputs or outputs.
+
+    Attributes:
+        time_s: when the query came, seconds since the epoch.
+        device: the device profile's name.
+        model: the network's name.
+        goal: what was asked.
+        observation: what was seen.
+        decision: what was decided and what came of it.
+        regions: electricity region of ``device``, ``edge``, ``cloud`` and ``network``, as far as known.
+        intensity_kinds: likewise whether the observation's intensity is ``average`` or ``marginal``.
+    """
+
+    time_s: float
+    device: str
+    model: str
+    goal: Goal
+    observation: Observation
+    decision: Decision
+    regions: Mapping[str, str] = field(default_factory=dict)
+    intensity_kinds: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,1 @@
+"""Gymnasium's environments over the simulated world."""

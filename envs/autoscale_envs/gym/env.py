@@ -1,0 +1,127 @@
+"""``AutoScale/EdgeInference-v0``: one query a step, and the action is where it runs.
+
+>>> import gymnasium
+>>> env = gymnasium.make("AutoScale/EdgeInference-v0", device="mi8pro", scenario="D3", oracle=True)
+>>> observation, info = env.reset(seed=0)
+>>> observation, reward, terminated, truncated, info = env.step(60)
+>>> info["target"]
+'device:npu/int8'
+"""
+
+from typing import Any, Unpack
+
+import gymnasium
+import numpy as np
+
+from autoscale.agents.features import FEATURES, HIGH, LOW
+from autoscale.errors import one_of
+from autoscale.query.target import Target
+from autoscale_envs.gym.render import RENDER_MODES, History, draw
+from autoscale_envs.variance.processes import Flags
+from autoscale_envs.worlds.dynamics import carbon
+from autoscale_envs.worlds.observe import Rows
+from autoscale_envs.worlds.options import Settings, options_from
+from autoscale_envs.worlds.parameters import make_parameters
+from autoscale_envs.worlds.scalar import ScalarWorld
+from autoscale_envs.worlds.score import score
+
+
+def observation_space() -> gymnasium.Space[Rows]:
+    """The row of ``autoscale.agents.features``."""
+    return gymnasium.spaces.Box(LOW, HIGH, (len(FEATURES),), np.float32)
+
+
+class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
+    """Where shall this query run? An episode is a row of queries; it is truncated at its end, never terminated.
+
+    The observation is ``autoscale.agents.features.features_of`` of what an agent on the device would see; action ``i``
+    is ``targets[i]``; the reward is ``autoscale.agents.reward.reward``.
+
+    ``info`` of a step: ``energy_j`` (of the device), ``latency_s``, ``carbon_g`` (of all), ``qos_violation``,
+    ``accuracy_violation``, ``target``, and, if asked for, ``oracle_action``: what would have been best for that query.
+
+    Args:
+        oracle: whether ``info`` holds ``oracle_action``.
+        render_mode: ``rgb_array`` or None.
+        **settings: see ``WorldOptions``.
+
+    Raises:
+        InvalidInput: a setting that does not exist or is out of range; from ``step``, an action that is masked or
+            out of range.
+    """
+
+    metadata = {  # noqa: RUF012 - Gymnasium declares it so
+        "render_modes": RENDER_MODES,
+        "render_fps": 10,
+    }
+
+    def __init__(self, *, oracle: bool = False, render_mode: str | None = None, **settings: Unpack[Settings]) -> None:
+        if render_mode is not None:
+            one_of("render mode", render_mode, RENDER_MODES)
+        self.render_mode = render_mode
+        self.tables = make_parameters(options_from(settings))
+        self.observation_space = observation_space()
+        self.action_space = gymnasium.spaces.Discrete(len(self.tables.targets))
+        self._shows_oracle = oracle
+        self._single = ScalarWorld(self.tables, None)
+        self._history = History(self.tables)
+        self._names = [str(target) for target in self.tables.targets]
+        self._done = 0
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What the actions stand for."""
+        return self.tables.targets
+
+    def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Rows, dict[str, Any]]:
+        """Begin an episode: new hidden factors, a cool device; there are no options."""
+        super().reset(seed=seed)
+        self._single.restart(seed)
+        self._history = History(self.tables)
+        self._done = 0
+        return self._single.row(), {}
+
+    def step(self, action: np.int64 | int) -> tuple[Rows, float, bool, bool, dict[str, Any]]:
+        """Run the query on a target.
+
+        Raises:
+            InvalidTarget: an action that is masked or out of range; nothing was changed.
+        """
+        target, single = int(action), self._single
+        single.check(target)
+        query, best = single.query, None
+        if self._shows_oracle or self.render_mode:
+            truth = single.truth()
+            best = truth.best(self.tables.goals[query.network], single.reachable())
+        spent = single.run(target)
+        gained = score(self.tables, query, spent)
+        self._done += 1
+        info: dict[str, Any] = {
+            "energy_j": float(spent.device_j),
+            "latency_s": float(spent.latency_s),
+            "carbon_g": float(carbon(self.tables, query, spent).total_g),
+            "qos_violation": bool(gained.is_late),
+            "accuracy_violation": bool(gained.is_inaccurate),
+            "target": self._names[target],
+        }
+        if self._shows_oracle:
+            info["oracle_action"] = best
+        if self.render_mode and best is not None:
+            self._history.add(target, best, info["energy_j"], float(truth.energy_j[best]))
+        return single.row(), float(gained.reward), False, self._done >= self.tables.options.queries, info
+
+    def action_masks(self) -> Flags:
+        """Which actions can be chosen now, shape (targets,)."""
+        return self._single.admitted()
+
+    def oracle_action(self) -> int:
+        """The best action for the query now asked."""
+        return self._single.best()
+
+    def render(self) -> Any:
+        """Where the episode's queries ran, and the energy they took beside the oracle's; uint8, shape (400, 800, 3).
+
+        Raises:
+            MissingExtra: matplotlib is not installed.
+        """
+        return draw(self._history) if self.render_mode else None

@@ -1,0 +1,175 @@
+"""Many ``AutoScale/EdgeInference-v0`` computed together; sub-environment ``i`` is the scalar one of its seed."""
+
+from collections.abc import Sequence
+from typing import Any, Unpack
+
+import gymnasium
+import numpy as np
+from gymnasium.vector import AutoresetMode, VectorEnv
+from gymnasium.vector.utils import batch_space
+
+from autoscale.errors import InvalidInput, InvalidTarget
+from autoscale.query.forecast import Indices
+from autoscale.query.target import Target
+from autoscale_envs.gym.env import observation_space
+from autoscale_envs.variance.battery import start_charge
+from autoscale_envs.variance.processes import Flags
+from autoscale_envs.worlds.blocks import SimulatedQuery
+from autoscale_envs.worlds.dynamics import State, carbon, costs, expected, initial, objective, transition
+from autoscale_envs.worlds.observe import Rows, put_state
+from autoscale_envs.worlds.options import Settings, options_from
+from autoscale_envs.worlds.oracle import best_targets
+from autoscale_envs.worlds.parameters import make_parameters
+from autoscale_envs.worlds.score import score
+from autoscale_envs.worlds.streams import Streams
+
+Infos = dict[str, Any]
+
+
+class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
+    """One query a step in each of ``num_envs`` environments.
+
+    An environment whose episode has ended is reset by the next step (Gymnasium's ``NEXT_STEP``), whatever the action.
+    ``info`` holds what the scalar environment's does but for ``target``, as arrays of shape (num_envs,).
+
+    Args:
+        num_envs: how many.
+        oracle: whether ``info`` holds ``oracle_action``; it costs several times the step itself.
+        render_mode: None; watch a scalar environment instead.
+        **settings: see ``WorldOptions``.
+
+    Raises:
+        InvalidInput: a setting that does not exist or is out of range; from ``step``, an action that is masked or
+            out of range.
+    """
+
+    metadata = {  # noqa: RUF012 - Gymnasium declares it so
+        "autoreset_mode": AutoresetMode.NEXT_STEP,
+        "render_modes": [],
+    }
+
+    def __init__(
+        self, num_envs: int = 1, *, oracle: bool = False, render_mode: None = None, **settings: Unpack[Settings]
+    ) -> None:
+        if num_envs < 1:
+            raise InvalidInput(f"num_envs is {num_envs}; allowed: 1 or more")
+        self.num_envs = num_envs
+        self.render_mode = render_mode
+        self.tables = make_parameters(options_from(settings))
+        self.single_observation_space = observation_space()
+        self.single_action_space = gymnasium.spaces.Discrete(len(self.tables.targets))
+        self.observation_space = batch_space(self.single_observation_space, num_envs)
+        self.action_space = batch_space(self.single_action_space, num_envs)
+        self._shows_oracle = oracle
+        self._everyone = np.arange(num_envs)
+        self._streams = Streams(self.tables, [None] * num_envs)
+        self._state = initial(np.ones(num_envs))
+        self._done = np.zeros(num_envs, dtype=np.intp)
+        self._is_over = np.zeros(num_envs, dtype=np.bool_)
+        self._restart(self._everyone)
+        self._query, _ = self._streams.now()
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What the actions stand for."""
+        return self.tables.targets
+
+    def reset(
+        self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Rows, Infos]:
+        """Begin episodes.
+
+        Args:
+            seed: of environment 0, the others counting on; or one each; None goes on with the old numbers.
+            options: ``reset_mask``, flags of shape (num_envs,), begins only those marked.
+        """
+        mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_)))
+        for environment, each in enumerate(self._seeds(seed)):
+            if each is not None and mask[environment]:
+                self._streams.reseed(environment, each)
+        self._restart(np.flatnonzero(mask))
+        self._query, rows = self._streams.now()
+        return self._observed(rows), {}
+
+    def step(self, actions: Indices) -> tuple[Rows, Any, Any, Any, Infos]:
+        """Run every query on its target.
+
+        Raises:
+            InvalidTarget: an action that is masked or out of range; nothing was changed.
+        """
+        targets = self._checked(np.asarray(actions))
+        query, state, active = self._query, self._state, ~self._is_over
+        spent = costs(self.tables, self._streams.hidden, self._everyone, query, state, targets)
+        gained = score(self.tables, query, spent)
+        infos = {
+            "energy_j": spent.device_j,
+            "latency_s": spent.latency_s,
+            "carbon_g": carbon(self.tables, query, spent).total_g,
+            "qos_violation": gained.is_late,
+            "accuracy_violation": gained.is_inaccurate,
+        }
+        if self._shows_oracle:
+            infos["oracle_action"] = self.oracle_actions()
+        infos |= {f"_{name}": active for name in infos}
+        self._state = transition(self.tables, query, state, spent)
+        self._done += active
+        self._streams.advance(active)
+        rewards = np.where(active, gained.reward, 0.0)
+        if self._is_over.any():
+            self._restart(np.flatnonzero(self._is_over))
+        self._is_over = self._done >= self.tables.options.queries
+        self._query, rows = self._streams.now()
+        return self._observed(rows), rewards, np.zeros(self.num_envs, dtype=np.bool_), self._is_over, infos
+
+    def action_masks(self) -> Flags:
+        """Which actions can be chosen now, shape (num_envs, targets)."""
+        return self.tables.admitted(self._streams.links_up())
+
+    def oracle_actions(self) -> Indices:
+        """The best action for each query now asked, shape (num_envs,)."""
+        tables, everyone = self.tables, self._everyone[:, None]
+        query, state = (
+            SimulatedQuery(*(each[:, None] for each in self._query)),
+            State(*(each[:, None] for each in self._state)),
+        )
+        figures = expected(tables, self._streams.hidden, everyone, query, state, np.arange(len(tables.targets)))
+        return best_targets(
+            figures.latency_s,
+            objective(tables, query, figures),
+            figures.pair.accuracy,
+            self.action_masks(),
+            tables.limits_s.take(self._query.network),
+            tables.options.min_accuracy,
+        )
+
+    def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
+        if seed is None:
+            return [None] * self.num_envs
+        if isinstance(seed, int | np.integer):
+            return [int(seed) + environment for environment in range(self.num_envs)]
+        if len(seed) != self.num_envs:
+            raise InvalidInput(f"seed holds {len(seed)}; allowed: {self.num_envs}, one for each environment")
+        return seed
+
+    def _restart(self, environments: Indices) -> None:
+        fresh = initial(start_charge(self._streams.restart(environments)))
+        for mine, value in zip(self._state, fresh, strict=True):
+            mine[environments] = value
+        self._done[environments] = 0
+        self._is_over[environments] = False
+
+    def _observed(self, rows: Rows) -> Rows:
+        put_state(rows, self._state, has_battery=self.tables.device.battery_wh is not None)
+        return rows
+
+    def _checked(self, actions: Indices) -> Indices:
+        """The actions, those of environments about to be reset made harmless."""
+        if self._is_over.any():
+            actions = np.where(self._is_over, 0, actions)
+        if actions.shape != (self.num_envs,) or not np.issubdtype(actions.dtype, np.integer):
+            raise InvalidTarget(f"actions are {actions.dtype}{actions.shape}; allowed: integers ({self.num_envs},)")
+        if actions.min() < 0 or actions.max() >= len(self.targets):
+            raise InvalidTarget(f"actions {actions} are out of range; allowed: 0 to {len(self.targets) - 1}")
+        if self.tables.may_lose_links and not self.action_masks()[self._everyone, actions].all():
+            raise InvalidTarget(f"actions {actions} hold masked ones: their link is down")
+        return actions

@@ -1,0 +1,1 @@
+"""Training agents in the simulator."""

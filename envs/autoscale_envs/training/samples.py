@@ -1,0 +1,72 @@
+"""What predictors are fitted to: contexts met in the simulator, and what every target would have cost there."""
+
+from collections.abc import Iterable, Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from autoscale.agents.features import FEATURES, Rows
+from autoscale.query.forecast import Floats, Indices
+from autoscale_envs.worlds.dynamics import costs, objective
+from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.scalar import ScalarWorld
+
+QUERIES_BETWEEN: Final = 5
+"""From one sample to the next, on random targets: neighbours in time are too much alike to teach anything."""
+SAMPLES_PER_EPISODE: Final = 25
+"""Then another device of the kind, with hidden factors of its own."""
+
+
+class Samples(NamedTuple):
+    """Contexts, and what targets cost there.
+
+    Attributes:
+        features: of each context, shape (n, features).
+        latency_s: as measured once on every target, shape (n, targets).
+        objective: likewise: joules, grams or seconds.
+        best: the oracle's choice, shape (n,).
+    """
+
+    features: Rows
+    latency_s: Floats
+    objective: Floats
+    best: Indices
+
+
+def joined(tables: WorldParameters, samples: Iterable[Samples]) -> Samples:
+    """Many as one; none is one of length 0."""
+    targets = len(tables.targets)
+    nothing = (np.empty((0, len(FEATURES)), np.float32), *np.empty((2, 0, targets)), np.empty(0, np.intp))
+    return Samples(*(np.concatenate(columns) for columns in zip(nothing, *samples, strict=True)))
+
+
+def gather(tables: WorldParameters, seed: int, start: int = 0) -> Iterator[Samples]:
+    """Samples without end, one at a time; those of a seed are always the same ones.
+
+    Args:
+        tables: the world.
+        seed: of its randomness.
+        start: how many to leave out.
+    """
+    for episode in range(start // SAMPLES_PER_EPISODE, 2**31):
+        samples = _episode(tables, np.random.SeedSequence((seed, episode)))
+        skipped = max(start - episode * SAMPLES_PER_EPISODE, 0)
+        for number, sample in enumerate(samples):
+            if number >= skipped:
+                yield sample
+
+
+def _episode(tables: WorldParameters, seeds: np.random.SeedSequence) -> Iterator[Samples]:
+    world_seed, rng = int(seeds.generate_state(1)[0]), np.random.default_rng(seeds)
+    single = ScalarWorld(tables, world_seed)
+    for _ in range(SAMPLES_PER_EPISODE):
+        for _ in range(QUERIES_BETWEEN):
+            single.run(int(rng.choice(single.reachable())))
+        yield _sample(tables, single)
+
+
+def _sample(tables: WorldParameters, single: ScalarWorld) -> Samples:
+    everything = np.arange(len(tables.targets))
+    spent = costs(tables, single.hidden, 0, single.query, single.state, everything)
+    value = objective(tables, single.query, spent)
+    return Samples(single.row()[None], spent.latency_s[None], value[None], np.array([single.best()]))

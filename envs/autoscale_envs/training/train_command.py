@@ -1,0 +1,134 @@
+"""The command ``autoscale train``."""
+
+import json
+import math
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from autoscale.agents.policies import load_policy, save_policy
+from autoscale.errors import PolicyError
+from autoscale_envs.training.predictors import FITS, SAMPLES
+from autoscale_envs.training.train import Training, train
+from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.parameters import make_parameters
+
+USUAL_QUERIES: Final = {"dqn": 100_000, "ppo": 300_000, **dict.fromkeys(FITS, SAMPLES)}
+ONLINE_QUERIES: Final = 5000
+INTERRUPTED: Final = 130
+
+
+def train_command(
+    device: Annotated[str, typer.Option(help="Device that decides: a name of 'autoscale devices', or a .toml.")],
+    scenario: Annotated[str, typer.Option(help="S1 to S5, D1 to D4: what varies.")] = "D4",
+    agent: Annotated[
+        str, typer.Option(help="q-learning, cost-model; lr, svr, svm, knn, bo; dqn, ppo; or one plugged in.")
+    ] = "q-learning",
+    queries: Annotated[int | None, typer.Option(min=1, help="How many in all; a usual number if left out.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Of the world and the agent.")] = 0,
+    out: Annotated[Path, typer.Option(help="The policy file.")] = Path("policy.npz"),
+    objective: Annotated[str, typer.Option(help="energy, carbon or latency.")] = "energy",
+    networks: Annotated[str, typer.Option(help="Networks that ask, with commas; all that ship if left out.")] = "",
+    hidden_sigma: Annotated[float, typer.Option(help="How far a device is from its profile.")] = 0.15,
+    min_accuracy: Annotated[float | None, typer.Option(help="Lowest acceptable accuracy, a fraction.")] = None,
+    start: Annotated[Path | None, typer.Option("--from", help="A policy to begin with, of any device.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="A checkpoint to go on from.")] = None,
+    checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Queries between checkpoints.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Train an agent in the simulator and write its policy, which a device loads as it is.
+
+    Ctrl-C writes a checkpoint; --resume goes on from it. --from begins with what was learned on another device.
+
+    Example: autoscale train --device mi8pro --scenario D3 --agent q-learning --out policy.npz
+    """
+    options = WorldOptions(
+        device=device,
+        scenario=scenario.upper(),
+        objective=objective,
+        networks=tuple(name for name in networks.split(",") if name),
+        hidden_sigma=hidden_sigma,
+        min_accuracy=min_accuracy,
+    )
+    if not out.parent.is_dir():
+        raise PolicyError(f"policy {out} cannot be written: the folder {out.parent} does not exist")
+    training = Training(agent, options, seed)
+    total = queries or USUAL_QUERIES.get(agent, ONLINE_QUERIES)
+    checkpoint = out.with_suffix(".checkpoint.npz")
+    begin = None if start is None else load_policy(start, make_parameters(options).targets, seed, adapt=True)
+    with _watch(total, quiet=as_json) as watch:
+        trained = train(
+            training, total, start=begin, resume=resume, checkpoint=checkpoint, every=checkpoint_every, report=watch
+        )
+    if trained is None:
+        _tell(as_json, training, {**watch.figures(), "policy": None, "checkpoint": str(checkpoint)})
+        raise typer.Exit(INTERRUPTED)
+    save_policy(trained, out)
+    _tell(as_json, training, {**watch.figures(), "policy": str(out)})
+
+
+class Watch:
+    """Shows how far a training is, and ends it after Ctrl-C."""
+
+    def __init__(self, progress: Progress, total: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("", total=total, rate="", reward="")
+        self._first: tuple[int, float] | None = None
+        self._done, self._reward, self._stopped = 0, math.nan, False
+
+    def __call__(self, done: int, reward: float) -> bool:
+        """Take a report; whether to go on."""
+        self._first = self._first or (done, time.perf_counter())
+        self._done, self._reward = done, reward
+        shown = "" if math.isnan(reward) else f"reward {reward:+.3f}"
+        self._progress.update(self._task, completed=done, rate=f"{self._rate():,.0f} queries/s", reward=shown)
+        return not self._stopped
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        """End the training at its next report; a second signal ends the process."""
+        self._stopped = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def figures(self) -> dict[str, Any]:
+        """Queries done, their rate, and the latest mean reward (None where none is earned)."""
+        reward = None if math.isnan(self._reward) else self._reward
+        return {"queries": self._done, "queries_per_s": self._rate(), "mean_reward": reward}
+
+    def _rate(self) -> float:
+        done, since_s = self._first or (0, 0.0)
+        return (self._done - done) / max(time.perf_counter() - since_s, 1e-9)
+
+
+@contextmanager
+def _watch(total: int, *, quiet: bool) -> Iterator[Watch]:
+    columns = (
+        *(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()),
+        *(TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[reward]}")),
+    )
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
+        watch = Watch(progress, total)
+        before = signal.signal(signal.SIGINT, watch.stop)
+        try:
+            yield watch
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+def _tell(as_json: bool, training: Training, facts: dict[str, Any]) -> None:
+    if as_json:
+        print(json.dumps({"training": training.configuration(), **facts}))
+        return
+    done = f"{facts['queries']} queries, {facts['queries_per_s']:,.0f} a second"
+    if facts["policy"] is None:
+        typer.echo(f"stopped after {done}; go on with --resume {facts['checkpoint']}")
+    else:
+        typer.echo(f"{training.agent}: {done}; wrote {facts['policy']}")

@@ -1,0 +1,66 @@
+"""The two stochastic processes that every source of variance is made of.
+
+Both work on blocks: the innovations of ``queries`` successive queries of ``n`` environments come in, their paths go
+out. They compute element by element, so a path does not depend on which environments are computed beside it.
+"""
+
+import math
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from autoscale.query.forecast import Floats, Indices
+
+Flags = npt.NDArray[np.bool_]
+Numbers = Any
+"""A number or an array of them: what serves one environment and many has no narrower type that numpy's stubs know."""
+
+
+def correlation(step_s: float, memory_s: float) -> float:
+    """The correlation of neighbours ``step_s`` apart in a process that forgets with time constant ``memory_s``."""
+    return math.exp(-step_s / memory_s) if memory_s > 0.0 else 0.0
+
+
+def gauss_markov(normals: Floats, previous: Floats, rho: Floats) -> Floats:
+    """Gauss-Markov processes of mean 0 and variance 1; Gaussian and independent where ``rho`` is 0.
+
+    ``x[t] = rho x[t-1] + sqrt(1 - rho^2) e[t]``
+
+    Args:
+        normals: innovations, shape (queries, processes, n).
+        previous: the values before the first, shape (processes, n).
+        rho: correlation of neighbours, 0 to below 1, shape (processes,).
+
+    Returns:
+        Shape (queries, processes, n).
+    """
+    kept = rho[:, None]
+    path = np.sqrt(1.0 - kept * kept) * normals
+    for now in path:
+        now += kept * previous
+        previous = now
+    return path
+
+
+def regimes(uniforms: Floats, previous: Indices, switch: float, cumulative: Floats) -> Indices:
+    """A process that keeps its regime, and now and then draws a new one.
+
+    Args:
+        uniforms: shape (queries, n).
+        previous: the regime before the first, shape (n,).
+        switch: the probability that a query finds a newly drawn regime, above 0.
+        cumulative: cumulative weights of the regimes, the last one 1, shape (regimes,).
+
+    Returns:
+        Indices of regimes, shape (queries, n).
+    """
+    moments = np.flatnonzero(uniforms < switch)
+    # One uniform decides both: below ``switch`` it is, rescaled, uniform again.
+    drawn = np.searchsorted(cumulative, uniforms.ravel().take(moments) / switch, side="right")
+    count = uniforms.shape[1]
+    paths = np.concatenate([previous, np.zeros(uniforms.size, dtype=np.intp)])
+    paths[count + moments] = np.minimum(drawn, len(cumulative) - 1)
+    latest = np.tile(np.arange(count), (len(uniforms), 1))
+    latest.ravel()[moments] = count + moments
+    return paths.take(np.maximum.accumulate(latest, axis=0))

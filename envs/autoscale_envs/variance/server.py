@@ -1,0 +1,35 @@
+"""The server's queue: other people's queries, which the device cannot see.
+
+Its load wanders; an arriving query waits as in an M/M/1 queue: not at all with probability ``1 - load``, else
+exponentially with mean ``service / (1 - load)``.
+"""
+
+from typing import Final
+
+import numpy as np
+
+from autoscale.query.forecast import Floats
+
+USUAL_LOAD: Final = 0.35
+LOAD_SPREAD: Final = 0.6
+"""Standard deviation of the log odds that the server is busy."""
+LOAD_MEMORY_S: Final = 60.0
+SERVICE_S: Final = 0.004
+"""How long the server is busy with one of the others' queries; a default."""
+
+
+def server_load(wander: Floats, odds_factor: Floats | float = 1.0) -> Floats:
+    """The share of time the server is busy, in (0, 1), in the shape of ``wander`` (a standard normal process)."""
+    odds = USUAL_LOAD / (1.0 - USUAL_LOAD) * odds_factor * np.exp(LOAD_SPREAD * wander)
+    return np.asarray(odds / (1.0 + odds))
+
+
+def mean_wait_s(load: Floats | float) -> Floats:
+    """The expected wait at a load."""
+    return np.asarray(SERVICE_S * load / (1.0 - load))
+
+
+def wait_s(load: Floats, uniforms: Floats) -> Floats:
+    """The wait that some uniforms stand for."""
+    waiting = np.minimum((uniforms + 1e-12) / load, 1.0)
+    return np.asarray(-SERVICE_S / (1.0 - load) * np.log(waiting))

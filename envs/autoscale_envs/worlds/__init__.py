@@ -1,0 +1,1 @@
+"""The simulated world: what its queries meet, what a choice costs, what is observed."""

@@ -1,0 +1,215 @@
+"""What a choice costs, and what it leaves behind: pure functions of arrays, or of plain numbers for one query.
+
+The same code serves one environment (numbers), many (arrays over environments) and the oracle (arrays over
+environments and targets); it is arithmetic and look-ups alone, so all three agree to the last bit.
+
+Energy is the paper's (Kim and Wu, MICRO 2020): of the device only, its busy processor and its idle power until the
+answer comes; for a remote target the radio that sends and receives, and the device that waits. A radio that was used
+stays awake for its tail; a transfer is charged for as much of the tail as it adds to the last one's. Energy of the
+network and the remote machine is kept apart, for carbon.
+"""
+
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from autoscale.query.forecast import Floats
+from autoscale_envs.variance import battery, thermal
+from autoscale_envs.variance.hidden import PROCESSORS, Hidden
+from autoscale_envs.variance.interference import SPINNING
+from autoscale_envs.variance.processes import Numbers
+from autoscale_envs.worlds.blocks import SimulatedQuery
+from autoscale_envs.worlds.parameters import WorldParameters
+
+LONG_REST_S: Final = 3600.0
+"""How long the radios have rested when an episode begins."""
+
+
+class State(NamedTuple):
+    """What earlier choices left behind: numbers, or arrays over environments."""
+
+    temperature_c: Numbers
+    battery: Numbers
+    edge_rest_s: Numbers
+    cloud_rest_s: Numbers
+
+
+class CostCoefficients(NamedTuple):
+    """What depends on network and target, the rows of ``WorldParameters.pairs``.
+
+    ``latency_s`` is of computing, undisturbed; ``busy_j`` of the device and ``far_j`` of the remote machine above its
+    idle power, for that; ``moved_j`` of the network between. The rest says on which link the target is, what the
+    radio draws in its tail (``tail_w`` for ``tail_s``) and at rest, and what a second of the remote machine costs.
+    """
+
+    latency_s: Numbers
+    busy_j: Numbers
+    cpu_bound: Numbers
+    memory_bound: Numbers
+    far_j: Numbers
+    moved_j: Numbers
+    accuracy: Numbers
+    on_edge: Numbers
+    on_cloud: Numbers
+    tail_w: Numbers
+    tail_s: Numbers
+    rest_w: Numbers
+    promotion_s: Numbers
+    far_idle_w: Numbers
+    far_embodied_g_per_s: Numbers
+
+
+class Costs(NamedTuple):
+    """What queries cost, in the broadcast shape of the arguments.
+
+    Attributes:
+        latency_s: from the call to the answer.
+        device_j: of the device.
+        network_j: of the machines between.
+        remote_j: of the machine that answered.
+        remote_s: how long that computed.
+        pair: what network and target have to do with it.
+    """
+
+    latency_s: Numbers
+    device_j: Numbers
+    network_j: Numbers
+    remote_j: Numbers
+    remote_s: Numbers
+    pair: CostCoefficients
+
+
+class Carbon(NamedTuple):
+    """Grams of CO2e, operational (``_op_``) and embodied (``_emb_``)."""
+
+    device_op_g: Numbers
+    network_op_g: Numbers
+    remote_op_g: Numbers
+    device_emb_g: Numbers
+    remote_emb_g: Numbers
+
+    @property
+    def total_g(self) -> Numbers:
+        """All of them."""
+        return self.device_op_g + self.network_op_g + self.remote_op_g + self.device_emb_g + self.remote_emb_g
+
+
+def initial(charge: Floats) -> State:
+    """A cool device whose radios rest; the battery's charge is given, shape (n,)."""
+    rest_s = np.full_like(charge, LONG_REST_S)
+    return State(np.full_like(charge, thermal.AIR_C), charge, rest_s, rest_s.copy())
+
+
+def costs(
+    tables: WorldParameters, hidden: Hidden, environment: Numbers, query: SimulatedQuery, state: State, target: Numbers
+) -> Costs:
+    """What a query costs on a target.
+
+    Args:
+        tables: the world.
+        hidden: the factors of all its environments.
+        environment: which of them the query is in.
+        query: what it meets.
+        state: what earlier choices left behind.
+        target: where it runs; integers that broadcast with the rest.
+    """
+    cap = tables.cap_temperatures_c.searchsorted(state.temperature_c, side="right")
+    capped = tables.capped.take(cap * len(tables.targets) + target)
+    pair = CostCoefficients(*tables.pairs.take(query.network * len(tables.targets) + capped, axis=1))
+    which = environment * PROCESSORS + tables.processors.take(target)
+    slower, hungrier = hidden.latency.take(which), hidden.power.take(which)
+    for_cores, for_memory = pair.cpu_bound * query.cpu_strain, pair.memory_bound * query.memory_strain
+    compute_s = pair.latency_s * slower * (1.0 + for_cores + for_memory)
+    busy_j = pair.busy_j * slower * hungrier * (1.0 + SPINNING * for_cores + for_memory)
+    move_s = pair.on_edge * query.edge_move_s + pair.on_cloud * query.cloud_move_s
+    move_j = pair.on_edge * query.edge_move_j + pair.on_cloud * query.cloud_move_j
+    rest_s = pair.on_edge * state.edge_rest_s + pair.on_cloud * state.cloud_rest_s
+    wait_s = _wait_s(pair, query) + pair.promotion_s * (rest_s > pair.tail_s)
+    remote_s = (pair.on_edge + pair.on_cloud) * compute_s
+    radio_j = _waiting_j(pair, wait_s + remote_s, rest_s)
+    latency_s = (compute_s + move_s) * query.latency_noise + wait_s
+    device_j = (busy_j + move_j + radio_j) * query.energy_noise + tables.device.idle_w * latency_s
+    remote_j = pair.far_j * slower * hungrier + pair.far_idle_w * remote_s
+    return Costs(latency_s, device_j, pair.moved_j, remote_j, remote_s, pair)
+
+
+def expected(
+    tables: WorldParameters, hidden: Hidden, environment: Numbers, query: SimulatedQuery, state: State, target: Numbers
+) -> Costs:
+    """What it costs on average over what nobody can know beforehand; arguments as for ``costs``."""
+    return costs(tables, hidden, environment, calm(query), state, target)
+
+
+def calm(query: SimulatedQuery) -> SimulatedQuery:
+    """The same queries without what nobody can know of a single one: noise, jitter, the luck of the queue."""
+    return query._replace(latency_noise=1.0, energy_noise=1.0, edge_surprise_s=0.0, cloud_surprise_s=0.0)
+
+
+def known(tables: WorldParameters, hidden: Hidden, environment: Numbers, query: SimulatedQuery) -> SimulatedQuery:
+    """The same queries as the device knows them: what it senses, with hidden factors and the server's queue left out.
+
+    ``expected`` of it, with factors of 1 for ``hidden``, is the profile's forecast.
+    """
+    return query._replace(
+        cpu_strain=query.cpu_strain / hidden.cpu_strain[environment],
+        memory_strain=query.memory_strain / hidden.memory_strain[environment],
+        edge_move_j=query.edge_move_j / hidden.radio[environment, 0],
+        cloud_move_j=query.cloud_move_j / hidden.radio[environment, 1],
+        queue_s=tables.usual_queue_s,
+    )
+
+
+def transition(tables: WorldParameters, query: SimulatedQuery, state: State, spent: Costs) -> State:
+    """What the choice leaves behind for the next query."""
+    on_edge, on_cloud = spent.pair.on_edge, spent.pair.on_cloud
+    span_s = np.maximum(query.gap_s, spent.latency_s)
+    unused_s = span_s - spent.latency_s
+    beside_w = tables.device.idle_w + query.co_runner_w
+    power_w = (spent.device_j - tables.device.idle_w * spent.latency_s) / span_s + beside_w
+    if tables.shares_radio:
+        edge_rest_s = cloud_rest_s = _rest_s(state.edge_rest_s, span_s, unused_s, on_edge + on_cloud)
+    else:
+        edge_rest_s = _rest_s(state.edge_rest_s, span_s, unused_s, on_edge)
+        cloud_rest_s = _rest_s(state.cloud_rest_s, span_s, unused_s, on_cloud)
+    return State(
+        thermal.warmed_c(state.temperature_c, power_w, span_s, tables.thermal),
+        battery.drained(state.battery, power_w, span_s, tables.capacity_j),
+        edge_rest_s,
+        cloud_rest_s,
+    )
+
+
+def carbon(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Carbon:
+    """What it emitted: everybody's energy at its place and hour, and everybody's making for the time in use."""
+    far_g_per_j = spent.pair.on_edge * query.device_g_per_j + spent.pair.on_cloud * query.cloud_g_per_j
+    return Carbon(
+        spent.device_j * query.device_g_per_j,
+        spent.network_j * query.device_g_per_j,
+        spent.remote_j * far_g_per_j,
+        tables.embodied_g_per_s * spent.latency_s,
+        spent.pair.far_embodied_g_per_s * spent.remote_s,
+    )
+
+
+def objective(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
+    """The quantity the world's goals minimise: joules of the device, grams in all, or seconds."""
+    if tables.options.objective == "energy":
+        return spent.device_j
+    return carbon(tables, query, spent).total_g if tables.options.objective == "carbon" else spent.latency_s
+
+
+def _rest_s(rest_s: Numbers, span_s: Numbers, unused_s: Numbers, is_used: Numbers) -> Numbers:
+    """How long a radio has rested at the next query: since the answer, if it was used."""
+    return is_used * unused_s + (1.0 - is_used) * (rest_s + span_s)
+
+
+def _wait_s(pair: CostCoefficients, query: SimulatedQuery) -> Numbers:
+    at_edge = query.edge_wait_s + query.edge_surprise_s
+    at_cloud = query.cloud_wait_s + query.queue_s + query.cloud_surprise_s
+    return pair.on_edge * at_edge + pair.on_cloud * at_cloud
+
+
+def _waiting_j(pair: CostCoefficients, waits_s: Numbers, rest_s: Numbers) -> Numbers:
+    """A radio that waits for the answer is in its tail, and rests after it; and the tail that this use adds."""
+    in_tail_s = np.minimum(waits_s, pair.tail_s)
+    return pair.tail_w * (in_tail_s + np.minimum(rest_s, pair.tail_s)) + pair.rest_w * (waits_s - in_tail_s)

@@ -1,0 +1,51 @@
+"""Observations as rows of numbers: the very ones of ``autoscale.agents.features``, made for many queries at once."""
+
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from autoscale.agents.features import FEATURES, HIGH, LINEAR, LOGARITHMIC, encode
+from autoscale.query.goal import Goal
+from autoscale.query.model_profile import ModelProfile
+from autoscale_envs.variance.processes import Numbers
+from autoscale_envs.worlds.blocks import Sensed
+from autoscale_envs.worlds.dynamics import State
+
+Rows = npt.NDArray[np.float32]
+
+TEMPERATURE: Final = FEATURES.index("temperature_c")
+BATTERY: Final = FEATURES.index("battery")
+SENSED: Final = tuple(FEATURES.index(name) for name in Sensed._fields)
+"""Where in a row the features stand of what is sensed."""
+
+
+def network_rows(networks: tuple[ModelProfile, ...], goals: tuple[Goal, ...]) -> Rows:
+    """What an observation says of each network and its goal; the rest of the row is absent. Shape (networks, 24)."""
+    known = [name for name in FEATURES if hasattr(networks[0], name)]
+    columns = {name: np.array([getattr(model, name) for model in networks], dtype=np.float64) for name in known}
+    floors = [np.nan if goal.min_accuracy is None else goal.min_accuracy for goal in goals]
+    columns |= {"latency_limit_s": np.array([goal.latency_s for goal in goals]), "min_accuracy": np.array(floors)}
+    return encode(columns)
+
+
+def put_sensed(rows: Rows, features: Rows) -> None:
+    """Write the features of what is sensed, shape (12, ...), into rows of shape (..., 24)."""
+    for column, values in zip(SENSED, features, strict=True):
+        rows[..., column] = values
+
+
+def put_state(rows: Rows, state: State, has_battery: bool) -> None:
+    """Write what the device feels of itself into one row or many."""
+    rows[..., TEMPERATURE] = scaled("temperature_c", state.temperature_c)
+    if has_battery:
+        rows[..., BATTERY] = scaled("battery", state.battery)
+
+
+def scaled(name: str, values: Numbers) -> Numbers:
+    """A feature of values that are there, in any one shape, or a number."""
+    if name in LINEAR:
+        offset, span = LINEAR[name]
+        return np.minimum(np.maximum((values - offset) / span, 0.0), HIGH)
+    floor, decades = LOGARITHMIC[name]
+    return np.minimum(np.log10(np.maximum(values / floor, 1.0)) / decades, HIGH)

@@ -1,0 +1,110 @@
+"""The simulator as a world for the loop: what agents train and are compared in, without Gymnasium."""
+
+import math
+from typing import Any, Final
+
+from autoscale.agents.base import Choice
+from autoscale.loop import Performance
+from autoscale.query.context import Context
+from autoscale.query.forecast import Forecast
+from autoscale.query.observation import LinkState, Observation
+from autoscale.query.outcome import Method, Outcome, Split
+from autoscale.query.record import Attempt
+from autoscale.query.target import Target
+from autoscale_envs.worlds.blocks import SimulatedQuery
+from autoscale_envs.worlds.dynamics import Costs, carbon
+from autoscale_envs.worlds.parameters import EDGE, WorldParameters
+from autoscale_envs.worlds.scalar import ScalarWorld
+
+METHODS: Final = {
+    name: Method.MODELLED
+    for name in (
+        "latency_s",
+        *(f"{figure}.{part}" for figure in ("energy_j", "carbon_operational_g") for part in Split.__slots__),
+        *("carbon_embodied_g.device", "carbon_embodied_g.remote"),
+    )
+}
+_EDGE_LINK: Final = f"edge:{EDGE}"
+
+
+class SimWorld:
+    """An endless row of simulated queries (``autoscale.loop.World``); its workload decides which network asks.
+
+    >>> from autoscale.agents.base import make_agent
+    >>> from autoscale.loop import run_query
+    >>> from autoscale_envs.worlds.options import WorldOptions
+    >>> from autoscale_envs.worlds.parameters import make_parameters
+    >>> world = SimWorld(make_parameters(WorldOptions(device="s10e", scenario="D2")), seed=0)
+    >>> agent = make_agent("q-learning", world.targets)
+    >>> answer, context, decision = run_query(world, agent, None, "AUTO")
+    >>> decision.outcome.latency_s > 0.0
+    True
+
+    Args:
+        tables: what ``make_parameters`` makes of options; worlds may share it.
+        seed: of all its randomness: same seed, same choices, same outcomes.
+    """
+
+    def __init__(self, tables: WorldParameters, seed: int = 0) -> None:
+        self.tables = tables
+        self.targets: tuple[Target, ...] = tables.targets
+        self._single = ScalarWorld(tables, seed)
+
+    def observe(self, query: Any = None) -> Context:
+        """What an agent may know of the query now asked; it stays the same until that is performed."""
+        single, network = self._single, self._single.query.network
+        return Context(
+            self.tables.networks[network],
+            self._observation(),
+            self.tables.goals[network],
+            single.reachable(),
+            single.forecast,
+            float(self.tables.references[network]),
+        )
+
+    def perform(self, query: Any, context: Context, choice: Choice) -> Performance:
+        """Run the query now asked on the chosen target; the next one is asked.
+
+        Raises:
+            InvalidTarget: no such target, or its link is down.
+        """
+        asked = self._single.query
+        spent = self._single.run(choice.index)
+        outcome = _outcome(self.tables, asked, spent)
+        return Performance(outcome, (Attempt(self.targets[choice.index], outcome.latency_s),))
+
+    def truth(self) -> Forecast:
+        """What the oracle expects of every target for the query now asked."""
+        return self._single.truth()
+
+    def oracle(self) -> int:
+        """The best target for the query now asked."""
+        return self._single.best()
+
+    def _observation(self) -> Observation:
+        seen, state = self._single.sensed(), self._single.state
+        is_up = self._single.is_cloud_up()
+        edge = seen.edge_rssi_dbm, seen.edge_round_trip_s, seen.edge_uplink_bps, seen.edge_downlink_bps
+        cloud = seen.cloud_rssi_dbm, seen.cloud_round_trip_s, seen.cloud_uplink_bps, seen.cloud_downlink_bps
+        home = seen.device_intensity_g_per_kwh
+        return Observation(
+            seen.cpu_load,
+            seen.memory_load,
+            {_EDGE_LINK: LinkState(*edge, True), "cloud": LinkState(*cloud, is_up)},
+            float(state.temperature_c),
+            None if self.tables.device.battery_wh is None else float(state.battery),
+            None,
+            {"device": home, "edge": home, "cloud": seen.cloud_intensity_g_per_kwh},
+        )
+
+
+def _outcome(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Outcome:
+    grams, accuracy = carbon(tables, query, spent), float(spent.pair.accuracy)
+    return Outcome(
+        float(spent.latency_s),
+        Split(float(spent.device_j), float(spent.network_j), float(spent.remote_j)),
+        Split(float(grams.device_op_g), float(grams.network_op_g), float(grams.remote_op_g)),
+        Split(float(grams.device_emb_g), 0.0, float(grams.remote_emb_g)),
+        None if math.isnan(accuracy) else accuracy,
+        METHODS,
+    )

@@ -1,0 +1,212 @@
+"""What a query costs: joules of this device by its meter, what the far machine says of itself, and grams of CO2e."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+from autoscale.carbon import CarbonAccount, Machine, device_footprint, load_network_share
+from autoscale.carbon.intensity.base import KINDS
+from autoscale.carbon.network_share import MEDIUM_OF_RADIO
+from autoscale.query.outcome import CarbonEnds, Method, Outcome, Split, worst
+from autoscale.query.target import Target
+from autoscale_runtime.backends.base import RemoteCost
+from autoscale_runtime.grid.watch import Grids, GridWatch
+from autoscale_runtime.meters.base import Mark, Meter, Reading
+from autoscale_runtime.meters.modelled import ModelledMeter
+
+NOTHING_SAID: Final = RemoteCost(0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What crosses a link for one query.
+
+    Attributes:
+        sent_bytes: of the request.
+        received_bytes: of the answer.
+        uplink_bps: the link's rate from here.
+        downlink_bps: its rate to here.
+        rssi_dbm: its signal; None where not sensed.
+        is_direct: whether nothing lies between the machines, as between two in one room.
+    """
+
+    sent_bytes: int
+    received_bytes: int
+    uplink_bps: float
+    downlink_bps: float
+    rssi_dbm: float | None = None
+    is_direct: bool = False
+
+    @property
+    def network_bytes(self) -> int:
+        """What the network between the machines carries."""
+        return 0 if self.is_direct else self.sent_bytes + self.received_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class GridRates:
+    """What joules, seconds and bytes carry at one moment; replaced whole, since many threads read it.
+
+    Attributes:
+        grids: as they were then.
+        spent: the account of a query.
+        added: what a decision goes by: the same but for the network, which runs anyway.
+        methods: how the figures are known, as far as it was asked for.
+    """
+
+    grids: Grids
+    spent: CarbonAccount
+    added: CarbonAccount
+    methods: dict[tuple[Method, bool, bool], Mapping[str, Method]] = field(default_factory=dict)
+
+
+class DeviceAccount:
+    """Turns readings and bytes into outcomes.
+
+    Of the network an account takes the share that goes with its intensity: the average of all that it draws and was
+    made of, or the marginal of what a byte adds. Decisions go by the latter alone: a network runs anyway.
+
+    Attributes:
+        table: the power table.
+        grid: the electricity of all that queries touch.
+        is_modelled: whether energy is the power table's alone, which two clocks are enough for.
+
+    Args:
+        meter: tells this device's energy in a window.
+        table: the power table, for forecasts and for the radio, which no meter sees by itself.
+        grid: the electricity of this device and of the network.
+    """
+
+    def __init__(self, meter: Meter, table: ModelledMeter, grid: GridWatch) -> None:
+        self.table = table
+        self.is_modelled = isinstance(meter, ModelledMeter)
+        self.begin = meter.begin
+        self._end = meter.end
+        self.grid = grid
+        self._making = device_footprint(table.profile).g_per_s()
+        medium = MEDIUM_OF_RADIO[table.radio]
+        self._shares = {kind: load_network_share(medium, kind) for kind in KINDS}
+        self._known = self._rates_of(grid.now)
+
+    def end(
+        self,
+        mark: Mark,
+        target: Target,
+        latency_s: float,
+        accuracy: float | None = None,
+        transfer: Transfer | None = None,
+        said: RemoteCost = NOTHING_SAID,
+    ) -> Outcome:
+        """The outcome of what began at ``mark``.
+
+        Args:
+            mark: what ``begin`` gave.
+            target: where it ran.
+            latency_s: how long it took.
+            accuracy: of the variant that answered.
+            transfer: what crossed the link, if anything did.
+            said: the far machine's own account; what it leaves out counts as 0 and has no method.
+        """
+        reading = self._end(mark, target)
+        if reading is None:
+            reading = Reading(self.table.energy_j(latency_s, 0.0), Method.MODELLED, self.table.source, latency_s)
+        return self.outcome(reading, latency_s, accuracy, transfer, said)
+
+    def outcome(
+        self,
+        reading: Reading,
+        latency_s: float,
+        accuracy: float | None = None,
+        transfer: Transfer | None = None,
+        said: RemoteCost = NOTHING_SAID,
+    ) -> Outcome:
+        """The outcome of what a meter read; arguments as for :meth:`end`."""
+        energy_j, moved_bytes = reading.energy_j, 0
+        if transfer is not None:
+            energy_j += self.radio_j(transfer, latency_s)
+            moved_bytes = transfer.network_bytes
+        rates = self._rates()
+        spent = rates.spent.grams(energy_j, latency_s, moved_bytes)
+        added_g = _added_g(rates, energy_j, latency_s, moved_bytes) if moved_bytes else None
+        here = Outcome(
+            latency_s,
+            Split(energy_j, spent.network_j),
+            spent.operational_g,
+            spent.embodied_g,
+            accuracy,
+            _methods(rates, reading.method, accuracy is not None, moved_bytes > 0),
+            rates.spent.ends(energy_j, latency_s, moved_bytes),
+            added_g,
+        )
+        return here if said is NOTHING_SAID else _with_said(here, said)
+
+    def radio_j(self, transfer: Transfer, longest_s: float) -> float:
+        """The radio's energy; it cannot have sent for longer than the query lasted, however poor the estimate."""
+        slowest_bps = 8.0 * max(transfer.sent_bytes, transfer.received_bytes, 1) / max(longest_s, 1e-6)
+        return self.table.radio_j(
+            transfer.sent_bytes,
+            transfer.received_bytes,
+            max(transfer.uplink_bps, slowest_bps),
+            max(transfer.downlink_bps, slowest_bps),
+            transfer.rssi_dbm,
+        )
+
+    def added_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0) -> float:
+        """Grams of CO2e that a query adds here and on the network, operational and embodied."""
+        return _added_g(self._rates(), energy_j, latency_s, moved_bytes)
+
+    def _rates(self) -> GridRates:
+        known, grids = self._known, self.grid.read()
+        if known.grids is not grids:
+            known = self._known = self._rates_of(grids)
+        return known
+
+    def _rates_of(self, grids: Grids) -> GridRates:
+        device, network = grids.intensities["device"], grids.intensities["network"]
+        here = Machine(device, self._making)
+        spent, added = (CarbonAccount(here, self._shares[kind], network) for kind in (network.kind, "marginal"))
+        return GridRates(grids, spent, added)
+
+
+def _added_g(rates: GridRates, energy_j: float, latency_s: float, moved_bytes: int) -> float:
+    operational_g, embodied_g = rates.added.mid.totals_g(energy_j, latency_s, moved_bytes, 0.0, 0.0)
+    return operational_g + embodied_g
+
+
+def _methods(rates: GridRates, energy: Method, has_accuracy: bool, has_network: bool) -> Mapping[str, Method]:
+    """Figure to how it is known; what was not spent at all has no method."""
+    key = (energy, has_accuracy, has_network)
+    if key not in rates.methods:
+        methods = {
+            **rates.spent.methods,
+            "latency_s": Method.MEASURED,
+            "accuracy": Method.MEASURED,
+            "energy_j.device": energy,
+            "carbon_operational_g.device": worst(energy, rates.spent.methods["carbon_operational_g.device"]),
+        }
+        unknown = {"accuracy"} if not has_accuracy else set()
+        unspent = set() if has_network else {name for name in methods if name.endswith(".network")}
+        rates.methods[key] = MappingProxyType({n: m for n, m in methods.items() if n not in unknown | unspent})
+    return rates.methods[key]
+
+
+def _with_said(here: Outcome, said: RemoteCost) -> Outcome:
+    """The outcome with what the far machine says of itself; what it leaves out counts as 0 and has no method."""
+    operational_g, embodied_g = said.carbon_operational_g or 0.0, said.carbon_embodied_g or 0.0
+    intensity = Method.DEFAULT if said.grid is None else said.grid.method
+    methods = {
+        "energy_j.remote": (said.energy_j, said.method),
+        "carbon_operational_g.remote": (said.carbon_operational_g, worst(said.method, intensity)),
+        "carbon_embodied_g.remote": (said.carbon_embodied_g, Method.DEFAULT if said.grid is None else Method.MODELLED),
+    }
+    ends = said.ends or CarbonEnds(operational_g, operational_g, embodied_g, embodied_g)
+    return replace(
+        here,
+        energy_j=here.energy_j + Split(remote=said.energy_j or 0.0),
+        carbon_operational_g=here.carbon_operational_g + Split(remote=operational_g),
+        carbon_embodied_g=here.carbon_embodied_g + Split(remote=embodied_g),
+        methods={**here.methods, **{name: method for name, (value, method) in methods.items() if value is not None}},
+        ends=here.known_ends() + ends,
+        added_carbon_g=here.decisive_carbon_g + operational_g + embodied_g,
+    )

@@ -1,0 +1,1 @@
+"""Routes to an answer: one for each kind of place and processor."""

@@ -1,0 +1,78 @@
+"""A way to an answer: one target, loaded and ready, that says what it would cost and what it did cost."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from autoscale.errors import TargetError
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Outcome
+from autoscale.query.target import Target
+from autoscale_runtime.backends.tensors import Array, Feeds
+
+
+@dataclass(frozen=True, slots=True)
+class Query:
+    """What a caller asks: output names (None for all, in the model's order) and feeds."""
+
+    output_names: Sequence[str] | None
+    feeds: Feeds
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of the feeds."""
+        return sum(array.nbytes for array in self.feeds.values())
+
+
+class Expected(NamedTuple):
+    """What a query is expected to cost by one route: seconds, joules of the device, grams in all."""
+
+    latency_s: float
+    energy_j: float
+    carbon_g: float
+
+
+class Failed(Exception):
+    """An attempt without an answer: what it cost; and why there is none. Never leaves this package."""
+
+    def __init__(self, outcome: Outcome, error: TargetError) -> None:
+        super().__init__(str(error))
+        self.outcome = outcome
+        self.error = error
+
+
+class Route(ABC):
+    """One target of this session. Thread-safe.
+
+    Attributes:
+        target: where it leads.
+        accuracy: of the variant that answers there, as a fraction; None where nobody measured it.
+    """
+
+    target: Target
+    accuracy: float | None
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it leads anywhere just now."""
+        return True
+
+    @abstractmethod
+    def expected(self, query: Query, observation: Observation) -> Expected:
+        """What this query would cost now."""
+
+    @abstractmethod
+    def run(self, query: Query, observation: Observation, timeout_s: float) -> tuple[list[Array], Outcome]:
+        """Answer the query.
+
+        Raises:
+            FeedError: the feeds are not the model's.
+            Failed: no answer, or none within ``timeout_s``.
+        """
+
+    def doubt(self, query: Query, right: list[Array]) -> None:
+        """Be told of a query and its right answer, where it did not answer when its trust was to be won."""
+
+    def close(self) -> None:
+        """Give back what is held."""

@@ -1,0 +1,66 @@
+"""What a far machine that says nothing of itself is taken to cost: what is not known is not free.
+
+A server of the Open Inference Protocol need not tell joules or grams. In their place stands a usual machine of its kind
+on a few threads, for the time that the server says it computed, else for as long as the query took: a default.
+"""
+
+from dataclasses import replace
+from typing import Final
+
+from autoscale.carbon import CarbonAccount, Intensity, Machine, YearlyAverages, device_footprint
+from autoscale.carbon.intensity.places import WORLD
+from autoscale.profiles import load_device
+from autoscale.query.target import Target
+from autoscale_runtime.backends.base import RemoteCost
+from autoscale_runtime.grid.watch import GridWatch
+from autoscale_runtime.server.query_cost import DEFAULT_PUE, modelled_j, share
+
+MACHINES: Final = {"cloud": ("xeon-p100", DEFAULT_PUE), "edge": ("tab-s6", 1.0)}
+"""Place to the device profile that stands in, and the power usage effectiveness of its building."""
+
+_THREADS: Final = Target("device", "cpu", "fp32", threads=4)
+"""As many as a server of ours takes at most."""
+
+
+class UnreportedServerCost:
+    """Fills in what a server's answer leaves out.
+
+    Args:
+        place: where it is, ``cloud`` or ``edge``.
+        grid: knows the electricity there, where somebody said; else the world's average stands in.
+    """
+
+    def __init__(self, place: str, grid: GridWatch) -> None:
+        name, self._pue = MACHINES[place]
+        self._machine = load_device(name)
+        self._making = device_footprint(self._machine).g_per_s(share=share(self._machine, _THREADS))
+        self._place = place
+        self._grid = grid
+
+    def known(self, said: RemoteCost, latency_s: float) -> RemoteCost:
+        """The cost with every figure; what the server said stands.
+
+        Args:
+            said: by the server.
+            latency_s: how long the query took.
+        """
+        if None not in (said.energy_j, said.carbon_operational_g, said.carbon_embodied_g):
+            return said
+        held_s = latency_s if said.compute_s is None else said.compute_s
+        energy_j = modelled_j(self._machine, held_s, _THREADS) if said.energy_j is None else said.energy_j
+        account = CarbonAccount(Machine(self._intensity(), self._making, self._pue))
+        spent, ends = account.grams(energy_j, held_s), account.ends(energy_j, held_s)
+        operational_g, embodied_g = spent.operational_g.device, spent.embodied_g.device
+        if said.carbon_operational_g is not None:
+            operational_g = said.carbon_operational_g
+            ends = replace(ends, operational_low_g=operational_g, operational_high_g=operational_g)
+        if said.carbon_embodied_g is not None:
+            embodied_g = said.carbon_embodied_g
+            ends = replace(ends, embodied_low_g=embodied_g, embodied_high_g=embodied_g)
+        return replace(
+            said, energy_j=energy_j, carbon_operational_g=operational_g, carbon_embodied_g=embodied_g, ends=ends
+        )
+
+    def _intensity(self) -> Intensity:
+        known = self._grid.now.intensities.get(self._place)
+        return known or YearlyAverages().at(WORLD, 0.0)

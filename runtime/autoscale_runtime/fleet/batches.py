@@ -1,0 +1,145 @@
+"""Rows as messages and back: columns as plain bytes, each number in as few of them as its column needs."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from google.protobuf.message import DecodeError
+from numpy.typing import NDArray
+
+from autoscale.errors import InvalidInput
+from autoscale.fleet.ledger.rows import Rows, Texts
+from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, NUMBERS, SCHEMA, TEXTS
+from autoscale_runtime._proto import fleet_pb2 as pb
+
+MOST_ROWS: Final = 16_384
+"""In one batch."""
+
+MOST_BYTES: Final = 8 << 20
+"""In one message: with the number of batches taken at once, what bounds a collector's memory."""
+
+MOST_SEQUENCE: Final = BY_NAME["sequence"].limit
+_MOST_CAUSES: Final = 16
+
+_WIDTHS: Final = (1, 2, 4, 8)
+_DTYPES: Final = {width: np.dtype(f"<i{width}") for width in _WIDTHS}
+
+
+class LaterSchema(InvalidInput):
+    """A batch of columns that this collector does not know yet; whoever sent it keeps it."""
+
+
+def batch_of(
+    rows: Rows, device_id: str, log_id: str, lost: Mapping[str, int], schema: int = SCHEMA, begins: int = 0
+) -> pb.Batch:
+    """Rows of one log, which begins with some number, as a message."""
+    return pb.Batch(
+        schema=schema,
+        device_id=device_id,
+        log_id=log_id,
+        begins=begins,
+        rows=len(rows),
+        numbers=[_numbers(name, values) for name, values in rows.numbers.items()],
+        texts=[_texts(name, texts.trimmed()) for name, texts in rows.texts.items()],
+        lost=dict(lost),
+    )
+
+
+def read_batch(content: bytes) -> pb.Batch:
+    """A message as it came.
+
+    Raises:
+        LaterSchema: its columns are not known here yet.
+        InvalidInput: it is none, or says nothing of whose it is or how long.
+    """
+    try:
+        batch = pb.Batch.FromString(content)
+    except DecodeError as error:
+        raise InvalidInput(f"a batch of {len(content)} bytes cannot be read: {error}") from error
+    if batch.schema > SCHEMA:
+        raise LaterSchema(f"schema is {batch.schema}; allowed: up to {SCHEMA}; update the collector")
+    if batch.schema < 1 or not (batch.device_id and batch.log_id and 0 < batch.rows <= MOST_ROWS):
+        told = f"schema {batch.schema}, device '{batch.device_id}', log '{batch.log_id}', {batch.rows} rows"
+        raise InvalidInput(f"a batch says {told}; allowed: all of them, and up to {MOST_ROWS} rows")
+    if len(batch.lost) > _MOST_CAUSES or not all(map(_is_loss, batch.lost.items())):
+        raise InvalidInput(
+            f"a batch tells {len(batch.lost)} causes of loss; allowed: {_MOST_CAUSES}, each a word and up to 2^40 rows"
+        )
+    return batch
+
+
+def told_rows(content: bytes) -> int:
+    """As how many rows an unreadable message counts: as it says, as far as so many can be in it, and one at least."""
+    try:
+        return max(1, min(pb.Batch.FromString(content).rows, len(content) // len(BY_NAME)))
+    except DecodeError:
+        return 1
+
+
+def rows_of(batch: pb.Batch) -> Rows:
+    """The rows of a message, its log's name in each.
+
+    Raises:
+        InvalidInput: a column is missing, unknown, told twice or not as long as the batch says; a sequence number is
+            none of the log's.
+    """
+    _check_names("numbers", NUMBERS, [each.name for each in batch.numbers])
+    _check_names("texts", TEXTS, [each.name for each in batch.texts])
+    told = {each.name: _ints(each.name, each.values, each.width, batch.rows) for each in batch.numbers}
+    texts = {each.name: _words(each, batch.rows) for each in batch.texts}
+    numbers = {"schema": np.full(batch.rows, batch.schema, np.int64)} | {name: told[name] for name in NUMBERS}
+    least, most = int(numbers["sequence"].min()), int(numbers["sequence"].max())
+    if least < batch.begins or most > MOST_SEQUENCE:
+        given = f"sequence is {least} to {most} in a batch of '{batch.device_id}'"
+        raise InvalidInput(f"{given}; allowed: {batch.begins} to {MOST_SEQUENCE}")
+    named = {"device_id": batch.device_id, "log_id": batch.log_id}
+    whose = {name: Texts.same(word, batch.rows) for name, word in named.items()}
+    return Rows(numbers, whose | {name: texts[name] for name in TEXTS})
+
+
+def _numbers(name: str, values: NDArray[np.int64]) -> pb.Numbers:
+    width = next(each for each in _WIDTHS if _fits(values, each))
+    return pb.Numbers(name=name, width=width, values=values.astype(f"<i{width}").tobytes())
+
+
+def _texts(name: str, texts: Texts) -> pb.Texts:
+    width = next(each for each in _WIDTHS if _fits(texts.codes, each))
+    return pb.Texts(name=name, width=width, codes=texts.codes.astype(f"<i{width}").tobytes(), words=texts.words)
+
+
+def _fits(values: NDArray[Any], width: int) -> bool:
+    info = np.iinfo(f"<i{width}")
+    return bool(values.min() >= info.min and values.max() <= info.max)
+
+
+def _words(column: pb.Texts, rows: int) -> Texts:
+    if len(set(column.words)) < len(column.words):
+        raise InvalidInput(f"'{column.name}' tells a word twice; allowed: each once")
+    codes = _ints(column.name, column.codes, column.width, rows)
+    if len(column.words) == 1 and not any(column.codes):
+        return Texts.same(column.words[0], rows)
+    if codes.min() < 0 or codes.max() >= len(column.words):
+        raise InvalidInput(f"'{column.name}' has {len(column.words)} words, and codes to {codes.max()}; allowed: below")
+    return Texts(codes.astype(np.int32), tuple(column.words))
+
+
+def _ints(name: str, content: bytes, width: int, rows: int) -> NDArray[np.int64]:
+    if width not in _DTYPES or len(content) != width * rows:
+        raise InvalidInput(
+            f"'{name}' has {len(content)} bytes of width {width}; allowed: {rows} values of 1, 2, 4 or 8"
+        )
+    return np.frombuffer(content, _DTYPES[width]).astype(np.int64)
+
+
+def _check_names(kind: str, allowed: Sequence[str], names: Sequence[str]) -> None:
+    missing, strange = set(allowed).difference(names), set(names).difference(allowed)
+    if missing:
+        raise InvalidInput(f"a batch lacks the columns {sorted(missing)}; allowed: all but {list(BATCH_COLUMNS)}")
+    if strange or len(names) > len(allowed):
+        what = f"the unknown {kind} {sorted(strange)[:8]}" if strange else f"{kind} twice"
+        raise InvalidInput(f"a batch has {what}; allowed: the {len(allowed)} of schema {SCHEMA}, each once")
+
+
+def _is_loss(loss: tuple[str, int]) -> bool:
+    cause, rows = loss
+    return cause.isidentifier() and len(cause) <= 64 and rows <= MOST_SEQUENCE

@@ -1,0 +1,234 @@
+"""Batches of many devices, committed together: what comes while one commit is written makes up the next.
+
+So a lone batch waits for nothing, and under load a commit grows until its fixed cost no longer counts.
+"""
+
+import hashlib
+import queue
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from autoscale.errors import Overloaded
+from autoscale.fleet.ledger.log_state import LogState, Verdict
+from autoscale.fleet.ledger.manifest import Change, LogKey
+from autoscale.fleet.ledger.rows import Mask, Rows, joined, none
+from autoscale.fleet.ledger.store import Intake, Ledger
+from autoscale.fleet.ledger.validation import REASONS, Rules, validate
+from autoscale.units import us_from_s
+
+MOST_ROWS: Final = 1 << 18
+"""In one commit: what bounds its memory."""
+
+IDLE_S: Final = 2.0
+"""So long without a batch, and there is time to merge small files."""
+
+BUSY_COMMITS: Final = 64
+"""After so many commits small files are merged though batches wait: a collector that never rests has them, too."""
+
+_MOST_KNOWN: Final = 1 << 17
+"""Logs whose state is kept in memory; the others are looked up."""
+
+_SET_BACK_US: Final = 60_000_000
+"""Rows of one log may overtake each other by less: queries run side by side, and clocks are corrected a little."""
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of the rows of a batch."""
+
+    accepted: int
+    duplicate: int
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """A batch that waits to be committed: rows of one log, or content that cannot be read as rows.
+
+    Attributes:
+        key: the log.
+        rows: of the log; none where it cannot be read.
+        lost: what the device had to drop.
+        begins: the number of the log's first row.
+        unreadable: the content as it came.
+        told_rows: as how many rows that counts.
+        receipt: what became of it.
+    """
+
+    key: LogKey
+    rows: Rows
+    lost: Mapping[str, int] = field(default_factory=dict)
+    begins: int = 0
+    unreadable: bytes | None = None
+    told_rows: int = 0
+    receipt: "Future[Receipt]" = field(default_factory=Future)
+
+
+class Committer:
+    """The one thread that writes a ledger.
+
+    Args:
+        ledger: where to; closed with the committer.
+        rules: which rows it takes.
+    """
+
+    def __init__(self, ledger: Ledger, rules: Rules) -> None:
+        self._ledger, self._rules = ledger, rules
+        self._waiting: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
+        self._arrived: dict[LogKey, LogState] = {}
+        self._since_merged = 0
+        self._is_closed = False
+        self._guard = threading.Lock()
+        self._thread = threading.Thread(target=self._run, name="fleet-commit")
+        self._thread.start()
+
+    def deliver(self, delivery: Delivery) -> Receipt:
+        """Wait until a batch is on disk.
+
+        Raises:
+            Overloaded: the disk is full or fails, or the collector stops; the batch should come again.
+        """
+        with self._guard:
+            if self._is_closed:
+                raise Overloaded("the collector is stopping; send the batch again later")
+            self._waiting.put(delivery)
+        return delivery.receipt.result()
+
+    def close(self) -> None:
+        """Commit what waits, and let the ledger go."""
+        with self._guard:
+            self._is_closed = True
+            self._waiting.put(None)
+        self._thread.join()
+        self._ledger.close()
+
+    def _run(self) -> None:
+        goes_on = True
+        while goes_on:
+            try:
+                first = self._waiting.get(timeout=IDLE_S)
+            except queue.Empty:
+                self._compact(is_idle=True)
+                first = self._waiting.get()
+            group, goes_on = self._group(first)
+            if group:
+                self._commit(group)
+            if self._since_merged >= BUSY_COMMITS:
+                self._compact(is_idle=False)
+
+    def _group(self, first: Delivery | None) -> tuple[list[Delivery], bool]:
+        """All that waits, up to ``MOST_ROWS``; and whether more may come."""
+        group: list[Delivery] = []
+        each, rows = first, 0
+        while each is not None:
+            group.append(each)
+            rows += len(each.rows)
+            if rows >= MOST_ROWS:
+                return group, True
+            try:
+                each = self._waiting.get_nowait()
+            except queue.Empty:
+                return group, True
+        return group, False
+
+    def _commit(self, group: Sequence[Delivery]) -> None:
+        try:
+            receipts = self._write(group)
+        except Exception as error:  # whatever it is, it must reach those who wait, and the thread must go on
+            for each in group:
+                each.receipt.set_exception(Overloaded(f"the ledger cannot be written: {error}; send it again later"))
+            return
+        for each, receipt in zip(group, receipts, strict=True):
+            each.receipt.set_result(receipt)
+
+    def _write(self, group: Sequence[Delivery]) -> list[Receipt]:
+        states: dict[LogKey, LogState] = {}
+        verdicts = [self._admit(each, states) for each in group]
+        parts = [_fresh(each, verdict) for each, verdict in zip(group, verdicts, strict=True)]
+        rows = joined(parts)
+        reasons = validate(rows, self._rules, us_from_s(time.time()))
+        judged = np.split(reasons, np.cumsum([len(each) for each in parts])[:-1])
+        unreadable, truncated = self._unreadable(group)
+        counts = {f"rejected:{name}": int(np.count_nonzero(reasons == i)) for i, name in enumerate(REASONS)}
+        counts["rejected:truncated"] += truncated
+        counts["duplicate"] = sum(each.duplicate for each in verdicts)
+        counts["reordered"] = sum(each.reordered for each in verdicts)
+        counts["clock_set_back"] = sum(_set_back(part, each < 0) for part, each in zip(parts, judged, strict=True))
+        counted = {name: count for name, count in counts.items() if count}
+        self._ledger.commit(Intake(rows, reasons, unreadable, Change(logs=states, lost=_lost(group), counts=counted)))
+        self._remember(states)
+        return [
+            Receipt(int(np.count_nonzero(each < 0)), verdict.duplicate, int(np.count_nonzero(each >= 0)))
+            for verdict, each in zip(verdicts, judged, strict=True)
+        ]
+
+    def _admit(self, delivery: Delivery, states: dict[LogKey, LogState]) -> Verdict:
+        if not len(delivery.rows):
+            return Verdict(np.ones(0, np.bool_))
+        key = delivery.key
+        state = states.get(key) or self._arrived.get(key) or self._ledger.manifest.log(key)
+        state = state or LogState(delivery.begins - 1)
+        states[key], verdict = state.admit(delivery.rows.numbers["sequence"])
+        return verdict
+
+    def _remember(self, states: Mapping[LogKey, LogState]) -> None:
+        """Nobody else writes the ledger, so what was committed need not be looked up again."""
+        self._since_merged += 1
+        if len(self._arrived) > _MOST_KNOWN:
+            self._arrived.clear()
+        self._arrived |= states
+
+    def _unreadable(self, group: Sequence[Delivery]) -> tuple[dict[str, tuple[bytes, int]], int]:
+        """Contents to keep by their sha256, each once however often it is sent, and the rows they say they have."""
+        fresh: dict[str, tuple[bytes, int]] = {}
+        for each in group:
+            if each.unreadable is not None:
+                name = hashlib.sha256(each.unreadable).hexdigest()
+                if not self._ledger.has_unreadable(name):
+                    fresh[name] = each.unreadable, each.told_rows
+        return fresh, sum(told_rows for _, told_rows in fresh.values())
+
+    def _compact(self, is_idle: bool) -> None:
+        self._since_merged = 0
+        try:
+            for day in self._ledger.crowded_days():
+                if is_idle and not self._waiting.empty():
+                    return
+                self._ledger.compact(day)
+        except Exception as error:  # whatever it is, the small files stay and count, and batches must go on being taken
+            print(f"small files of the ledger were not merged: {error}", file=sys.stderr, flush=True)
+
+
+def unreadable(content: bytes, told_rows: int) -> Delivery:
+    """A delivery of what cannot be read as rows."""
+    return Delivery(("", ""), none(), unreadable=content, told_rows=told_rows)
+
+
+def _lost(group: Sequence[Delivery]) -> dict[LogKey, Counter[str]]:
+    """The most that each log was told to have lost, whatever order its batches came in."""
+    lost: dict[LogKey, Counter[str]] = {}
+    for each in group:
+        if each.lost:
+            lost[each.key] = lost.get(each.key, Counter()) | Counter(each.lost)
+    return lost
+
+
+def _set_back(part: Rows, is_accepted: Mask) -> int:
+    """How often the clock was set back between two accepted rows of a batch, in the order of their numbers.
+
+    Between the last row of one batch and the first of the next it is not seen: a lower bound.
+    """
+    sequence, time_us = (part.numbers[name][is_accepted] for name in ("sequence", "time_us"))
+    return int(np.count_nonzero(np.diff(time_us[np.argsort(sequence, kind="stable")]) < -_SET_BACK_US))
+
+
+def _fresh(delivery: Delivery, verdict: Verdict) -> Rows:
+    return delivery.rows.take(verdict.is_fresh) if verdict.duplicate else delivery.rows

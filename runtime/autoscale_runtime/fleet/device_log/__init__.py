@@ -1,0 +1,1 @@
+"""The device's log of records, and what carries it to the collector."""

@@ -1,0 +1,165 @@
+"""The folder of a device's log: its files, who the device is, and how far the collector has it.
+
+::
+
+    FOLDER/device_id                        random name of this installation
+    FOLDER/00000000000000004096.log         a segment, named by the first sequence number that may be in it
+    FOLDER/acknowledged.json                the last row that the collector has said it keeps
+    FOLDER/full                             how many records a full disk took
+    FOLDER/lock  FOLDER/upload/lock         one writer, one uploader
+
+Sequence numbers go on through the folder, whichever log they are of. A log goes on only where it was begun: a copy of
+the folder, on a cloned machine or from a backup, would number other records alike.
+"""
+
+import json
+import os
+import uuid
+import zlib
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from autoscale.errors import InvalidInput
+from autoscale.files import atomic_write
+from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
+
+SUFFIX: Final = ".log"
+_ACKNOWLEDGED: Final = "acknowledged.json"
+BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
+"""On Linux and Android."""
+
+
+@dataclass(frozen=True, slots=True)
+class SegmentFile:
+    """One segment: where it is, and the first sequence number that may be in it."""
+
+    path: Path
+    first: int
+
+
+class LogFolder:
+    """A device's log on disk.
+
+    Raises:
+        InvalidInput: the path is not a folder and cannot be made one.
+    """
+
+    def __init__(self, path: Path | str) -> None:
+        self.path = Path(path)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidInput(f"'{self.path}' cannot hold a log: {error.strerror}") from error
+        with suppress(OSError):  # without it a disk that is full now will have to forget what was sent
+            _reserve(self.path / _ACKNOWLEDGED)
+
+    def segments(self) -> list[SegmentFile]:
+        """All segments, the oldest first; the last one may be being written."""
+        names = sorted(each for each in self.path.glob(f"*{SUFFIX}") if each.stem.isdigit())
+        return [SegmentFile(each, int(each.stem)) for each in names]
+
+    def path_of(self, first: int) -> Path:
+        """Where the segment that begins at a sequence number belongs."""
+        return self.path / f"{first:020d}{SUFFIX}"
+
+    def acknowledged(self) -> int:
+        """The last row that the collector keeps; -1 for none."""
+        try:
+            kept = json.loads((self.path / _ACKNOWLEDGED).read_bytes())
+            return int(kept["sequence"]) if kept["check"] == _check(kept["sequence"]) else -1
+        except (OSError, ValueError, KeyError, TypeError):  # sent again, and known there as duplicates
+            return -1
+
+    def acknowledge(self, sequence: int) -> None:
+        """Remember durably that the collector keeps all rows up to one, on a full disk too.
+
+        Raises:
+            OSError: the disk fails, or was full before there was a log.
+        """
+        content = _acknowledgement(sequence)
+        try:
+            with atomic_write(self.path / _ACKNOWLEDGED) as file:
+                file.write(content)
+        except OSError as error:  # a full disk has no room for a new file, but takes the bytes of the old one
+            try:
+                _overwrite(self.path / _ACKNOWLEDGED, content)
+            except OSError:
+                raise error from None
+
+    def device_id(self, last: Segment | None) -> str:
+        """The installation's name: as kept, else as its last segment says, else a new one.
+
+        Raises:
+            OSError: it cannot be kept.
+        """
+        path = self.path / "device_id"
+        if path.is_file() and (kept := path.read_text(errors="replace").strip()):
+            return kept
+        device_id = uuid.uuid4().hex if last is None else last.header.device_id
+        with atomic_write(path) as file:
+            file.write(device_id.encode())
+        return device_id
+
+    def place(self) -> str:
+        """What tells this folder from any copy: the kernel's boot, and which file ``device_id`` is to the system.
+
+        Where no kernel tells its boot, every call has another answer.
+
+        Raises:
+            OSError: there is no ``device_id``.
+        """
+        try:
+            boot = BOOT_ID.read_text().strip()
+        except OSError:
+            boot = uuid.uuid4().hex
+        status = (self.path / "device_id").stat()
+        return f"{boot}/{status.st_dev}/{status.st_ino}"
+
+    def recover(self) -> tuple[Segment | None, int]:
+        """The last segment that can be read, made whole, and how many rows may have been cut off its end.
+
+        Raises:
+            OSError: a file cannot be read or cut.
+        """
+        for each in reversed(self.segments()):
+            found = read_segment(each.path)
+            if found is None:
+                each.path.unlink()  # it never got a header, so neither a row
+                continue
+            cut_bytes = each.path.stat().st_size - found.good_bytes
+            if cut_bytes:
+                with each.path.open("r+b") as file:
+                    file.truncate(found.good_bytes)
+            return found, -(-cut_bytes // found.header.row_dtype.itemsize)
+        return None, 0
+
+
+def _acknowledgement(sequence: int) -> bytes:
+    """Of one length whatever the number, so that one can be written over another; half of it does not check."""
+    return f'{{"sequence": {sequence:20d}, "check": {_check(sequence):10d}}}\n'.encode()
+
+
+def _check(sequence: int) -> int:
+    return zlib.crc32(b"%d" % sequence)
+
+
+def _reserve(path: Path) -> None:
+    """Take the bytes of an acknowledgement while the disk has them."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        if os.fstat(handle).st_size == 0:
+            os.pwrite(handle, _acknowledgement(-1), 0)
+    finally:
+        os.close(handle)
+
+
+def _overwrite(path: Path, content: bytes) -> None:
+    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        if os.pwrite(handle, content, 0) < len(content):
+            raise OSError("the disk is full")
+        os.fsync(handle)
+    finally:
+        os.close(handle)

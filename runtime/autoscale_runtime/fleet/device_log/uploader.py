@@ -1,0 +1,232 @@
+"""Carries a device's log to the collector: in batches, again and again until it has each, weeks later if need be."""
+
+import logging
+import os
+import random
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import grpc
+import numpy as np
+
+from autoscale.errors import InvalidInput, TargetError
+from autoscale.fleet.ledger.lock import FolderLock
+from autoscale.fleet.ledger.rows import Ints
+from autoscale_runtime._proto import fleet_pb2 as pb
+from autoscale_runtime._proto.fleet_pb2_grpc import FleetCollectorStub
+from autoscale_runtime.fleet.batches import MOST_BYTES, MOST_ROWS, batch_of
+from autoscale_runtime.fleet.device_log.log_folder import LogFolder, SegmentFile
+from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
+from autoscale_runtime.wire.client import checked_address
+from autoscale_runtime.wire.status import error_of
+
+_OPTIONS: Final = (
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.max_reconnect_backoff_ms", 10_000),
+    ("grpc.use_local_subchannel_pool", 1),
+)
+_LOG: Final = logging.getLogger("autoscale.fleet")
+_MOST_REFUSALS: Final = 3
+"""After so many a batch that the collector cannot read is left out, else it would hold up all that follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadOptions:
+    """How a log is uploaded.
+
+    Attributes:
+        batch_rows: rows of one message, up to 16384; fewer go into one where their texts are long.
+        timeout_s: how long the collector may take to make a batch durable.
+        every_s: between two rounds in the background: seldom, since each wakes the radio, and a collector takes many
+            rows of one batch for the price of a few.
+        first_wait_s: after a failure; twice as long after each further one.
+        longest_wait_s: at most.
+
+    Raises:
+        InvalidInput: a number that is not above 0, or too many rows.
+    """
+
+    batch_rows: int = 4096
+    timeout_s: float = 60.0
+    every_s: float = 3600.0
+    first_wait_s: float = 1.0
+    longest_wait_s: float = 600.0
+
+    def __post_init__(self) -> None:
+        for name in ("batch_rows", "timeout_s", "every_s", "first_wait_s", "longest_wait_s"):
+            if not getattr(self, name) > 0:
+                raise InvalidInput(f"{name} is {getattr(self, name)}; allowed: above 0")
+        if self.batch_rows > MOST_ROWS:
+            raise InvalidInput(f"batch_rows is {self.batch_rows}; allowed: 1 to {MOST_ROWS}")
+
+
+@dataclass(frozen=True, slots=True)
+class Uploaded:
+    """What one round brought: rows the collector took, knew already, and put into quarantine; rows left out."""
+
+    accepted: int = 0
+    duplicate: int = 0
+    rejected: int = 0
+    skipped: int = 0
+
+    def __add__(self, other: "Uploaded") -> "Uploaded":
+        return Uploaded(
+            self.accepted + other.accepted,
+            self.duplicate + other.duplicate,
+            self.rejected + other.rejected,
+            self.skipped + other.skipped,
+        )
+
+
+class Uploader:
+    """Uploads the log in a folder, also while a writer appends to it; one at a time for each folder.
+
+    >>> with Uploader("log", "collector:9001") as uploader:  # doctest: +SKIP
+    ...     uploader.upload()  # all there is, now; or uploader.start() for the background
+
+    Args:
+        folder: a ``LedgerWriter``'s.
+        address: the collector's ``host:port``.
+        options: the rest.
+
+    Attributes:
+        total: what all rounds brought so far.
+        last_error: why the last round in the background failed; None where it did not.
+
+    Raises:
+        InvalidInput: another uploader has the folder, or the address is none.
+    """
+
+    def __init__(self, folder: Path | str, address: str, options: UploadOptions | None = None) -> None:
+        self._address = checked_address(address)
+        self._folder = LogFolder(folder)
+        self._options = options or UploadOptions()
+        (self._folder.path / "upload").mkdir(exist_ok=True)
+        self._lock = FolderLock(self._folder.path / "upload", "log", "uploader")
+        self._channel = grpc.insecure_channel(address, options=_OPTIONS, compression=grpc.Compression.Gzip)
+        self._send = FleetCollectorStub(self._channel).Upload
+        self._refusals = 0
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+        self.total = Uploaded()
+        self.last_error: Exception | None = None
+
+    def upload(self) -> Uploaded:
+        """Send all that is whole in the log and that the collector does not have.
+
+        Raises:
+            TargetError: the collector could not be reached or did not take a batch; what it took is not sent again.
+            InvalidInput: it cannot read a batch, or is older than this device.
+            OSError: the log cannot be read, or the disk fails.
+        """
+        done = Uploaded()
+        segments = self._folder.segments()
+        for each, following in zip(segments, [*segments, None][1:], strict=True):
+            segment = _read(each)
+            if segment is None:
+                continue
+            done += self._upload_segment(each, segment)
+            if following is not None and self._folder.acknowledged() >= segment.last:
+                each.path.unlink(missing_ok=True)
+        return done
+
+    def start(self) -> None:
+        """Upload in the background from now on: every so often, and after failures with longer and longer waits."""
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="fleet-upload", daemon=True)
+            self._thread.start()
+
+    def close(self) -> None:
+        """Stop, once the batch under way has its answer or failed."""
+        self._stopped.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._channel.close()
+        self._lock.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _run(self) -> None:
+        chance, wait_s = random.Random(), self._options.first_wait_s
+        while not self._stopped.is_set():
+            try:
+                self.upload()
+                self.last_error, wait_s, pause_s = None, self._options.first_wait_s, self._options.every_s
+            except Exception as error:  # whatever it is, it must be seen, and the rounds go on
+                # A random part of the wait, so that a fleet does not come back all at once.
+                if self.last_error is None:  # weeks without a network are one line, not a thousand
+                    _LOG.warning("the log is not uploaded to %s for now: %s", self._address, error)
+                self.last_error, pause_s = error, wait_s * chance.uniform(0.5, 1.0)
+                wait_s = min(2.0 * wait_s, self._options.longest_wait_s)
+            self._stopped.wait(pause_s)
+
+    def _upload_segment(self, file: SegmentFile, segment: Segment) -> Uploaded:
+        done = Uploaded()
+        after = self._folder.acknowledged()
+        sequences = segment.rows.numbers["sequence"]
+        waiting = np.flatnonzero(sequences > after)
+        if len(waiting):
+            _sync(file.path)  # a number that was sent is never used again, not even after a power cut
+        while len(waiting) and not self._stopped.is_set():
+            batch = _batch(segment, waiting[: self._options.batch_rows])
+            brought = self._hand_over(batch)
+            self._folder.acknowledge(int(sequences[waiting[batch.rows - 1]]))
+            self.total += brought
+            done += brought
+            waiting = waiting[batch.rows :]
+        return done
+
+    def _hand_over(self, batch: pb.Batch) -> Uploaded:
+        try:
+            receipt = self._send(batch, timeout=self._options.timeout_s)
+        except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
+                self._refusals += 1
+                if self._refusals >= _MOST_REFUSALS:
+                    self._refusals = 0
+                    return Uploaded(skipped=batch.rows)
+            raise error_of(error.code(), f"{self._address}: {error.details()}") from error
+        except ValueError as error:  # gRPC's way to say that the channel was closed meanwhile
+            raise TargetError(f"{self._address}: {error}") from error
+        self._refusals = 0
+        return Uploaded(receipt.accepted, receipt.duplicate, receipt.rejected)
+
+
+def _batch(segment: Segment, which: Ints) -> pb.Batch:
+    """As many of some rows as fit into a message."""
+    log = segment.header
+    while True:
+        rows = segment.rows.take(which)
+        batch = batch_of(rows, log.device_id, log.log_id, segment.lost, log.schema, log.begins)
+        if batch.ByteSize() <= MOST_BYTES or len(which) == 1:
+            return batch
+        which = which[: len(which) // 2]
+
+
+def _read(file: SegmentFile) -> Segment | None:
+    try:
+        return read_segment(file.path)
+    except FileNotFoundError:  # the writer made room
+        return None
+
+
+def _sync(path: Path) -> None:
+    try:
+        handle = os.open(path, os.O_RDONLY)
+    except FileNotFoundError:  # likewise
+        return
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,1 @@
+"""The shaped link: a TCP proxy that behaves like a radio's link."""

@@ -1,0 +1,63 @@
+"""Which meter a session uses.
+
+Per query, what is wanted is the energy that the device spends on it. RAPL comes first: it measures the
+processor, which does the work, every millisecond. The battery's gauge sees the whole device, but seconds late
+and only on the road. Both are too coarse for one query, so a power table spreads what they measure. With
+neither, the power table alone is the model that the paper uses. NVML sees a GPU alone, so it is taken only
+where it is named.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from autoscale_runtime.meters.attributed import AttributedMeter
+from autoscale_runtime.meters.base import METERS, CounterMeter, Meter
+from autoscale_runtime.meters.modelled import ModelledMeter
+from autoscale_runtime.meters.null import NullMeter
+
+PREFERRED = ("rapl", "battery", "modelled")
+
+
+class MeterChoice(NamedTuple):
+    """A meter and why it is this one, for people to read."""
+
+    meter: Meter
+    reason: str
+
+
+def best_meter(power_table: str | None, names: Sequence[str] = PREFERRED) -> MeterChoice:
+    """The first of these meters that works on this host; a null meter where none does.
+
+    Args:
+        power_table: name or file of the device profile that describes this host. Without one, nothing is
+            modelled, and a counter tells only windows longer than its resolution.
+        names: registered meters, the most wanted first.
+
+    Raises:
+        UnknownName: no meter, or no power table, of that name.
+        ProfileError: the power table's file does not follow the schema.
+    """
+    table = None if power_table is None else ModelledMeter.on_this_host(power_table)
+    skipped: list[str] = []
+    for name in names:
+        kind = METERS.get(name)
+        if kind is ModelledMeter and table is None:
+            skipped.append(f"{name}: no power table is named")
+            continue
+        meter: Meter = kind.on_this_host(power_table)
+        why = meter.why_unavailable()
+        if why is None:
+            if isinstance(meter, CounterMeter) and table is not None:
+                meter = AttributedMeter(meter, table)
+            return MeterChoice(meter, _because(meter, skipped))
+        skipped.append(f"{name}: {why}")
+    return MeterChoice(NullMeter(), _because(NullMeter(), skipped))
+
+
+def _because(meter: Meter, skipped: list[str]) -> str:
+    what = {
+        AttributedMeter: "energy is measured, and spread over queries by a power table",
+        ModelledMeter: "energy is modelled by a power table",
+        NullMeter: "energy is not known",
+    }.get(type(meter), f"energy is told by the meter '{meter.name}'")
+    return f"{what} ({'; '.join(skipped)})" if skipped else what

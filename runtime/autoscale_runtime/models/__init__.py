@@ -1,0 +1,1 @@
+"""Models on disk: bundles, bare files, their inspection and preparation."""

@@ -1,0 +1,98 @@
+"""``autoscale inspect``: what a model file says of its network."""
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.prompt import Prompt
+from rich.table import Table
+
+from autoscale.errors import FeedError
+from autoscale_runtime.models.inspection.entry import inspect
+from autoscale_runtime.models.inspection.inputs import OpenInput, Shape, parse_shape
+from autoscale_runtime.models.inspection.report import LAYER_KINDS, Inspection, TensorInfo
+
+
+def inspect_command(
+    model: Annotated[Path, typer.Argument(help="An .onnx or .tflite file.")],
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="Shape of an input with open dimensions, NAME=DIMS; may be repeated."),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+) -> None:
+    """Count a network's layers, MACs, parameters and bytes in and out, without training data or a run.
+
+    A MAC is one multiply-accumulate of a convolution, matrix product or recurrent layer; biases, element-wise
+    operators, pooling and normalisation have none. A MatMul with a weight is a fully connected layer; a MatMul of
+    two activations counts its MACs but is no layer. Depthwise convolutions (a group per input channel) are
+    counted apart. An If counts the branch its condition fixes, else the heavier; a Loop counts its fixed trip
+    count, else once. Parameters are trained values, in the file's precision.
+
+    Whatever cannot be counted is named under 'uncounted'.
+
+    Example: autoscale inspect resnet50.onnx --shape input=1x3x224x224 --json
+    """
+    report = inspect(model, _shapes(shape or []), _ask if sys.stdin.isatty() else None)
+    if as_json:
+        _print_notes(report)
+        print(json.dumps(report.to_json(), indent=2))
+    else:
+        _print_table(model, report)
+
+
+def _shapes(texts: list[str]) -> dict[str, Shape]:
+    shapes: dict[str, Shape] = {}
+    for text in texts:
+        name, dims = parse_shape(text)
+        if name in shapes:
+            raise FeedError(f"--shape names '{name}' twice; allowed: once")
+        shapes[name] = dims
+    return shapes
+
+
+def _ask(declared: OpenInput) -> Shape:
+    """Ask the person at the terminal, until the answer is a shape."""
+    console = Console(stderr=True)
+    example = declared.example.rpartition("=")[2]
+    while True:
+        answer = Prompt.ask(escape(f"Shape of input {declared}"), console=console, default=example)
+        try:
+            return parse_shape(f"{declared.name}={answer}")[1]
+        except FeedError as error:
+            console.print(str(error), markup=False)
+
+
+def _print_notes(report: Inspection) -> None:
+    for note in report.notes:
+        typer.echo(f"note: {note}", err=True)
+
+
+def _print_table(model: Path, report: Inspection) -> None:
+    console = Console(highlight=False)
+    table = Table("", "layers", "MACs", title=model.name)
+    for column in table.columns[1:]:
+        column.justify = "right"
+    counts = report.to_json()
+    for kind in LAYER_KINDS:
+        table.add_row(kind.replace("_", " "), str(counts[kind]), f"{report.macs_by_kind[kind]:,}")
+    table.add_row("between activations", "", f"{report.macs_by_kind['other']:,}", end_section=True)
+    table.add_row("all", "", f"{report.macs:,}")
+    console.print(table)
+    console.print(f"parameters: {report.parameters:,} in {report.parameter_bytes:,} bytes")
+    for what, tensors in (("input", report.inputs), ("output", report.outputs)):
+        for each in tensors:
+            console.print(f"{what}: {_line(each)}", markup=False)
+    for missing in report.uncounted:
+        console.print(f"uncounted: {missing}", markup=False)
+    _print_notes(report)
+
+
+def _line(tensor: TensorInfo) -> str:
+    shape = "x".join("?" if each is None else str(each) for each in tensor.shape) or "scalar"
+    size = "open size" if tensor.bytes is None else f"{tensor.bytes:,} bytes"
+    return f"{tensor.name}: {tensor.dtype}[{shape}], {size}"

@@ -1,1 +1,0 @@
-"""Offload: the server, the client and the link between them."""

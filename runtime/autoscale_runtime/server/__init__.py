@@ -1,0 +1,1 @@
+"""The offload server: it answers queries of other devices."""

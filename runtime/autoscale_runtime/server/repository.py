@@ -1,0 +1,90 @@
+"""A model repository, laid out as Triton's, or of bundles made by ``autoscale prepare``, or of both.
+
+``<repository>/<model>/<version>/model.onnx`` is served as ``<model>``. A bundle, ``<repository>/<bundle>/model.toml``,
+is served as ``<bundle>`` (its fp32 variant) and ``<bundle>-int8``, ``<bundle>-fp16`` (the others), version 1. A folder
+that is itself a bundle is a repository of that one.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from autoscale.errors import RepositoryError
+from autoscale.query.target import Target
+from autoscale_runtime.backends.base import BACKENDS, Runner
+from autoscale_runtime.models.bundle import MANIFEST, Bundle, served_name
+
+MODEL_FILE: Final = "model.onnx"
+_LAYOUT: Final = (
+    f"<repository>/<model>/<version>/{MODEL_FILE}, a version being a whole number, or bundles with a {MANIFEST}"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ServedModel:
+    """One version of a model, loaded."""
+
+    name: str
+    version: int
+    runner: Runner
+    target: Target
+    platform: str = "onnxruntime_onnx"
+
+
+Models = Mapping[str, Mapping[int, ServedModel]]
+"""Name to version to model."""
+
+
+def load_repository(repository: Path, threads: int) -> Models:
+    """Load every version of every model, each on ``threads`` threads.
+
+    Raises:
+        RepositoryError: no such folder, a model without a version, two of one name, or no model at all.
+        ModelError: a file that is no model, or a damaged bundle.
+        InvalidTarget: more threads than the machine has cores.
+    """
+    if not repository.is_dir():
+        raise RepositoryError(f"model repository '{repository}' is not a folder; allowed: {_LAYOUT}")
+    if (repository / MANIFEST).is_file():
+        return _load_bundle(repository, threads)
+    folders = sorted(each for each in repository.iterdir() if each.is_dir() and not each.name.startswith("."))
+    if not folders:
+        raise RepositoryError(f"model repository '{repository}' holds no models; allowed: {_LAYOUT}")
+    models: dict[str, Mapping[int, ServedModel]] = {}
+    for folder in folders:
+        found = _load_bundle(folder, threads) if (folder / MANIFEST).is_file() else _load_model(folder, threads)
+        for name, versions in found.items():
+            if name in models:
+                raise RepositoryError(f"'{folder}' and another folder of the repository both hold a model '{name}'")
+            models[name] = versions
+    return models
+
+
+def _load_bundle(folder: Path, threads: int) -> Models:
+    bundle = Bundle.read(folder)
+    variants = [each for each in bundle.variants if each.path.suffix == ".onnx"]
+    if not variants:
+        raise RepositoryError(f"bundle '{folder}' holds no .onnx variant, the only kind that is served")
+    names = {served_name(bundle.name, each.precision): each for each in variants}
+    return {name: {1: _load(name, 1, each.path, each.precision, threads)} for name, each in names.items()}
+
+
+def _load_model(folder: Path, threads: int) -> Models:
+    paths = {int(each.parent.name): each for each in folder.glob(f"*/{MODEL_FILE}") if _is_version(each.parent)}
+    if not paths:
+        raise RepositoryError(f"'{folder}' holds no version of a model; allowed: {_LAYOUT}")
+    return {
+        folder.name: {
+            version: _load(folder.name, version, paths[version], "fp32", threads) for version in sorted(paths)
+        }
+    }
+
+
+def _load(name: str, version: int, path: Path, precision: str, threads: int) -> ServedModel:
+    target = Target("device", "cpu", precision, threads=threads)
+    return ServedModel(name, version, BACKENDS.get("onnxruntime")().load(path, target), target)
+
+
+def _is_version(folder: Path) -> bool:
+    return folder.name.isascii() and folder.name.isdigit() and str(int(folder.name)) == folder.name

@@ -1,0 +1,155 @@
+"""A client of the Open Inference Protocol over gRPC: any server of it, ours or another's."""
+
+import re
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+import grpc
+from google.protobuf.message import DecodeError
+
+from autoscale.errors import FeedError, InvalidInput, TargetUnavailable, WrongAnswer
+from autoscale_runtime._proto import open_inference_pb2 as pb
+from autoscale_runtime.backends.base import RemoteCost
+from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
+from autoscale_runtime.wire.parameters import cost_of
+from autoscale_runtime.wire.status import error_of
+from autoscale_runtime.wire.tensors import datatype_of, request_bytes, spec_of, tensors_of
+
+_ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):(\d{1,5})")
+_SERVICE: Final = "/inference.GRPCInferenceService/"
+_OPTIONS: Final = (
+    ("grpc.max_receive_message_length", -1),
+    ("grpc.max_send_message_length", -1),
+    ("grpc.enable_http_proxy", 0),
+    # A link that comes back is found at once: gRPC's own steps go up to two minutes.
+    ("grpc.initial_reconnect_backoff_ms", 100),
+    ("grpc.min_reconnect_backoff_ms", 2_000),  # in truth how long one attempt to connect may take
+    ("grpc.max_reconnect_backoff_ms", 2_000),
+    # A peer that has vanished without a word is noticed within 15 s by calls that have no deadline.
+    ("grpc.keepalive_time_ms", 10_000),
+    ("grpc.keepalive_timeout_ms", 5_000),
+    # Clients do not share a connection, so neither its failures.
+    ("grpc.use_local_subchannel_pool", 1),
+)
+
+
+_Call: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """The outputs of one query by name, and what the server says it cost."""
+
+    outputs: dict[str, Array]
+    cost: RemoteCost
+
+
+def checked_address(address: str) -> str:
+    """The address, if it is one.
+
+    Raises:
+        InvalidInput: it is not.
+    """
+    match = _ADDRESS.fullmatch(address)
+    if match is None or not 0 < int(match[2]) < 65536:
+        raise InvalidInput(f"'{address}' is not an address; allowed: host:port, as in '192.168.0.7:8001'")
+    return address
+
+
+class OffloadClient:
+    """One server, reached at ``host:port``. Thread-safe; the first call opens the connection.
+
+    Every call takes ``timeout_s`` (None: no limit) and raises what the table in ``status`` makes of a failure:
+    TargetUnavailable, DeadlineExceeded, TargetError, or UnknownName and InvalidInput where the server blames the
+    request.
+
+    Raises:
+        InvalidInput: not an address.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.address = checked_address(address)
+        self._channel: grpc.Channel | None = None
+        self._calls: dict[str, _Call] = {}
+        self._is_closed = False
+        self._lock = threading.Lock()
+
+    def describe(
+        self, model: str, version: str = "", timeout_s: float | None = None
+    ) -> tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]:
+        """The inputs and the outputs of a model.
+
+        Raises:
+            WrongAnswer: it has a tensor of a type that numpy does not have.
+        """
+        request = pb.ModelMetadataRequest(name=model, version=version)
+        raw = self._call("ModelMetadata", request.SerializeToString(), timeout_s)
+        try:
+            answer = pb.ModelMetadataResponse.FromString(raw)
+            return tuple(map(spec_of, answer.inputs)), tuple(map(spec_of, answer.outputs))
+        except (DecodeError, FeedError) as error:
+            raise WrongAnswer(f"{self.address} described '{model}' as nothing it can be: {error}") from error
+
+    def infer(
+        self,
+        model: str,
+        feeds: Feeds,
+        output_names: Sequence[str] | None = None,
+        version: str = "",
+        timeout_s: float | None = None,
+    ) -> Reply:
+        """Send one query; None asks for all outputs.
+
+        Raises:
+            FeedError: a dtype that the protocol does not have; nothing was sent.
+            WrongAnswer: the answer cannot be read.
+        """
+        sent = request_bytes(_request(model, feeds, output_names, version), feeds.values())
+        raw = self._call("ModelInfer", sent, timeout_s)
+        try:
+            answer = pb.ModelInferResponse.FromString(raw)
+            outputs = tensors_of(answer.outputs, answer.raw_output_contents)
+        except (DecodeError, FeedError) as error:
+            raise WrongAnswer(f"{self.address} answered for '{model}' what cannot be read: {error}") from error
+        return Reply(outputs, cost_of(answer.parameters, len(sent), len(raw)))
+
+    def close(self) -> None:
+        """End the connection; calls under way fail, later ones too."""
+        with self._lock:
+            self._is_closed = True
+            if self._channel is not None:
+                self._channel.close()
+
+    def _call(self, method: str, payload: bytes, timeout_s: float | None) -> bytes:
+        # Bytes in, bytes out: their lengths are what crosses the link, and no message is written twice.
+        try:
+            return self._connected(method)(payload, timeout=timeout_s)
+        except grpc.RpcError as error:
+            raise error_of(error.code(), f"{self.address}: {error.details()}") from error
+        except ValueError as error:  # gRPC's way to say that the channel was closed meanwhile
+            raise TargetUnavailable(f"{self.address}: {error}") from error
+
+    def _connected(self, method: str) -> _Call:
+        with self._lock:
+            if self._is_closed:
+                raise TargetUnavailable(f"{self.address}: the client was closed")
+            if self._channel is None:
+                self._channel = grpc.insecure_channel(self.address, options=_OPTIONS)
+            if method not in self._calls:
+                self._calls[method] = self._channel.unary_unary(_SERVICE + method)
+            return self._calls[method]
+
+
+def _request(model: str, feeds: Feeds, output_names: Sequence[str] | None, version: str) -> pb.ModelInferRequest:
+    tensor = pb.ModelInferRequest.InferInputTensor
+    output = pb.ModelInferRequest.InferRequestedOutputTensor
+    return pb.ModelInferRequest(
+        model_name=model,
+        model_version=version,
+        inputs=[
+            tensor(name=name, datatype=datatype_of(array.dtype), shape=array.shape) for name, array in feeds.items()
+        ],
+        outputs=[output(name=name) for name in output_names or ()],
+    )

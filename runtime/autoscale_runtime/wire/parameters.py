@@ -1,0 +1,113 @@
+"""What a query cost the server, as the parameters of its answer: written by ours, read from any.
+
+Beyond the protocol's own words: ``energy_joules``, ``measurement_method`` (of the joules), ``queue_us``,
+``compute_us``; ``carbon_operational_g`` and ``carbon_embodied_g``, each with ``..._low_g`` and ``..._high_g``; and of
+the electricity ``carbon_intensity_g_per_kwh``, ``..._kind``, ``..._method`` and ``carbon_region``.
+"""
+
+import math
+from collections.abc import Mapping
+from typing import Final, TypeAlias
+
+from autoscale.carbon.intensity.base import KINDS
+from autoscale.query.outcome import CarbonEnds, Method
+from autoscale_runtime._proto import open_inference_pb2 as pb
+from autoscale_runtime.backends.base import RemoteCost
+from autoscale_runtime.grid.watch import ReportedGrid
+from autoscale_runtime.server.query_cost import ServerCost
+
+Parameters: TypeAlias = Mapping[str, pb.InferParameter]
+
+_ENDS: Final = (
+    "carbon_operational_low_g",
+    "carbon_operational_high_g",
+    "carbon_embodied_low_g",
+    "carbon_embodied_high_g",
+)
+
+_MOST: Final = 1e12
+"""Joules, grams or microseconds (12 days): whoever says more would have sums with it overflow."""
+
+_LONGEST_TEXT: Final = 64
+
+
+def parameters_of(bill: ServerCost, queue_us: int, compute_us: int) -> dict[str, pb.InferParameter]:
+    """A bill as parameters."""
+    numbers = {
+        "energy_joules": bill.energy_j,
+        "carbon_operational_g": bill.carbon_operational_g,
+        "carbon_embodied_g": bill.carbon_embodied_g,
+        **{name: getattr(bill.ends, name.removeprefix("carbon_")) for name in _ENDS},
+        "carbon_intensity_g_per_kwh": bill.intensity.g_per_kwh,
+    }
+    texts = {
+        "measurement_method": str(bill.method),
+        "carbon_intensity_kind": bill.intensity.kind,
+        "carbon_intensity_method": str(bill.intensity.method),
+        "carbon_region": bill.region,
+    }
+    return {
+        **{name: pb.InferParameter(double_param=number) for name, number in numbers.items()},
+        **{name: pb.InferParameter(string_param=text) for name, text in texts.items()},
+        "queue_us": pb.InferParameter(int64_param=queue_us),
+        "compute_us": pb.InferParameter(int64_param=compute_us),
+    }
+
+
+def cost_of(parameters: Parameters, sent_bytes: int, received_bytes: int) -> RemoteCost:
+    """What a server says of a query; what it does not say, or says in a way that makes no sense, is None.
+
+    Args:
+        parameters: of the answer.
+        sent_bytes: size of the request.
+        received_bytes: size of the answer.
+    """
+    queue_us, compute_us = _number(parameters, "queue_us"), _number(parameters, "compute_us")
+    operational_g, embodied_g = _number(parameters, "carbon_operational_g"), _number(parameters, "carbon_embodied_g")
+    return RemoteCost(
+        sent_bytes,
+        received_bytes,
+        None if queue_us is None else queue_us / 1e6,
+        None if compute_us is None else compute_us / 1e6,
+        _number(parameters, "energy_joules"),
+        operational_g,
+        embodied_g,
+        _method(parameters, "measurement_method"),
+        _ends(parameters, operational_g or 0.0, embodied_g or 0.0),
+        _grid(parameters),
+    )
+
+
+def _ends(parameters: Parameters, operational_g: float, embodied_g: float) -> CarbonEnds | None:
+    ends = [_number(parameters, name) for name in _ENDS]
+    least, most, least_embodied, most_embodied = (math.nan if each is None else each for each in ends)
+    if least <= operational_g <= most and least_embodied <= embodied_g <= most_embodied:
+        return CarbonEnds(least, most, least_embodied, most_embodied)
+    return None
+
+
+def _grid(parameters: Parameters) -> ReportedGrid | None:
+    g_per_kwh, kind = _number(parameters, "carbon_intensity_g_per_kwh"), _text(parameters, "carbon_intensity_kind")
+    if g_per_kwh is None or kind not in KINDS:
+        return None
+    method, region = _method(parameters, "carbon_intensity_method"), _text(parameters, "carbon_region")
+    return ReportedGrid(g_per_kwh, "average" if kind == "average" else "marginal", method, region)
+
+
+def _method(parameters: Parameters, name: str) -> Method:
+    said = _text(parameters, name)
+    return Method(said) if said in set(Method) else Method.DEFAULT
+
+
+def _text(parameters: Parameters, name: str) -> str:
+    """A word a server gave; empty where there is none, or an endless one."""
+    text = parameters[name].string_param if name in parameters else ""
+    return text if len(text) <= _LONGEST_TEXT else ""
+
+
+def _number(parameters: Parameters, name: str) -> float | None:
+    """A cost a server gave, or None; a negative one, NaN, a text, or more than any query can cost is none."""
+    if name not in parameters:
+        return None
+    value = getattr(parameters[name], parameters[name].WhichOneof("parameter_choice") or "double_param")
+    return float(value) if isinstance(value, int | float) and 0 <= value <= _MOST else None

@@ -1,0 +1,108 @@
+"""A model on another machine, behind the Open Inference Protocol.
+
+Not a ``Backend``: those load files for processors of this host. A session makes one runner for each remote target.
+"""
+
+import time
+from collections.abc import Sequence
+from typing import Final
+
+from autoscale.errors import DeadlineExceeded, FeedError, InvalidInput, TargetUnavailable, one_of
+from autoscale_runtime.backends.base import Answer, Runner
+from autoscale_runtime.backends.tensors import Feeds, TensorSpec, check_feeds, check_outputs
+from autoscale_runtime.wire.client import OffloadClient, Reply
+
+Specs = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+
+DESCRIBE_TIMEOUT_S: Final = 10.0
+"""How long the description of a model may take, where the query itself has no tighter limit."""
+
+
+class RemoteRunner(Runner):
+    """One model of one server. Making it opens no socket; its first query connects and asks what the model takes.
+
+    Args:
+        address: ``host:port``.
+        model: its name there.
+        version: of the model; empty leaves it to the server.
+
+    Raises:
+        InvalidInput: not an address.
+    """
+
+    def __init__(self, address: str, model: str, version: str = "") -> None:
+        self._client = OffloadClient(address)
+        self._model = model
+        self._version = version
+        self._specs: Specs | None = None
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:  # type: ignore[override]  # read from the server when asked for
+        """As the server describes them; raises TargetError where it does not."""
+        return self._describe(DESCRIBE_TIMEOUT_S)[0]
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:  # type: ignore[override]  # read from the server when asked for
+        """As the server describes them; raises TargetError where it does not."""
+        return self._describe(DESCRIBE_TIMEOUT_S)[1]
+
+    def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
+        """Send one query and wait for its answer.
+
+        Raises:
+            FeedError: the feeds or output names are not the model's; nothing was sent.
+            TargetUnavailable: the server cannot be reached, went away, or refused.
+            DeadlineExceeded: no answer within ``timeout_s``.
+            WrongAnswer: an answer that is none of this model's.
+        """
+        started_s = time.perf_counter()
+        inputs, outputs = self._describe(DESCRIBE_TIMEOUT_S if timeout_s is None else timeout_s)
+        check_feeds(inputs, feeds)
+        for name in output_names or ():
+            one_of("output", name, [each.name for each in outputs], FeedError)
+        asked = [each for each in outputs if not output_names or each.name in output_names]
+        reply = self._infer(output_names, feeds, _left(timeout_s, started_s))
+        check_outputs(asked, reply.outputs)
+        names = output_names or [each.name for each in outputs]
+        return Answer([reply.outputs[name] for name in names], reply.cost)
+
+    def probe(self, timeout_s: float) -> None:
+        """Ask for the model's description, the smallest sign that queries would be answered.
+
+        Raises:
+            TargetError: none came within ``timeout_s``.
+        """
+        self._specs = None
+        self._describe(timeout_s)
+
+    def close(self) -> None:
+        """End the connection."""
+        self._client.close()
+
+    def _infer(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None) -> Reply:
+        try:
+            return self._client.infer(self._model, feeds, output_names, self._version, timeout_s)
+        except InvalidInput as refusal:
+            # The feeds fit the description that it gave, so it is another model by now: ask again next time.
+            self._specs = None
+            raise TargetUnavailable(f"'{self._model}' refused the query: {refusal}") from refusal
+
+    def _describe(self, timeout_s: float) -> Specs:
+        specs = self._specs
+        if specs is None:
+            timeout_s = min(timeout_s, DESCRIBE_TIMEOUT_S)
+            try:
+                specs = self._client.describe(self._model, self._version, timeout_s)
+            except InvalidInput as refusal:
+                raise TargetUnavailable(f"'{self._model}' is not served: {refusal}") from refusal
+            self._specs = specs
+        return specs
+
+
+def _left(timeout_s: float | None, started_s: float) -> float | None:
+    if timeout_s is None:
+        return None
+    left_s = timeout_s - (time.perf_counter() - started_s)
+    if left_s <= 0.0:
+        raise DeadlineExceeded(f"nothing is left of the {timeout_s} s allowed")
+    return left_s

@@ -1,0 +1,132 @@
+"""Each learner learns: in a world whose best answer is known it finds that answer, soon, and finds it again."""
+
+import numpy as np
+import pytest
+
+from autoscale.agents.base import Choice
+from autoscale.agents.cost_model import CostModel
+from autoscale.agents.q_learning import QLearning, QLearningOptions
+from autoscale.errors import InvalidInput
+from autoscale.query.context import Context
+from autoscale.query.target import Target
+from tests.autoscale.agents.toy import FEW, MANY, NETWORKS, Run, ToyWorld
+
+SEEDS = range(3)
+STATES = 16
+"""Two networks, two loads, two signals of each link."""
+
+
+def greedy_share(world: ToyWorld, agent: QLearning) -> float:
+    """Share of queries in which the greedy choice is the known best, or as good within 5 %."""
+    learned = QLearning(world.targets, QLearningOptions(epsilon=0.0))
+    learned.restore(agent.state())
+    return float(Run(world, learned, 200).right.mean())
+
+
+@pytest.mark.parametrize(("targets", "queries"), [(FEW, 400), (MANY, 2500)])
+def test_q_learning_finds_the_right_targets(targets: tuple[Target, ...], queries: int) -> None:
+    """Untried targets look better than tried ones at first, so it takes each state's targets in turn: 16 x targets."""
+    for seed in SEEDS:
+        world, agent = ToyWorld(targets, seed=seed), QLearning(targets, seed=seed)
+        Run(world, agent, queries)
+        assert greedy_share(world, agent) >= 0.9
+
+
+def test_q_learning_knows_nothing_at_first() -> None:
+    world, agent = ToyWorld(MANY), QLearning(MANY)
+    assert Run(world, agent, 100).right.mean() < 0.2
+
+
+def test_q_learning_starts_well_from_a_good_forecast() -> None:
+    world, agent = ToyWorld(MANY), QLearning(MANY, QLearningOptions(initial="forecast"))
+    assert Run(world, agent, 100).right.mean() > 0.75
+
+
+def test_cost_model_is_right_at_once_where_the_forecast_is() -> None:
+    """But for targets so close to the limit that it waits to see them in time."""
+    runs = [Run(ToyWorld(MANY, seed=seed), CostModel(MANY, seed), 100) for seed in SEEDS]
+    assert np.mean([run.right for run in runs]) > 0.85
+    assert np.mean([run.late for run in runs]) < 0.01
+
+
+@pytest.mark.parametrize("targets", [FEW, MANY])
+def test_cost_model_corrects_a_forecast_within_tens_of_queries(targets: tuple[Target, ...]) -> None:
+    runs = [Run(ToyWorld(targets, error=0.3, noise=0.05, seed=s), CostModel(targets, s), 500) for s in SEEDS]
+    settled = slice(50, None)
+    cost = sum(run.spent[settled].sum() for run in runs) / sum(run.least[settled].sum() for run in runs)
+    late = np.mean([run.late[settled].mean() for run in runs])
+    assert cost < 1.12
+    assert late < 0.02
+
+
+def test_cost_model_leaves_a_place_that_became_slow_and_returns_when_it_recovered() -> None:
+    world, agent = ToyWorld(FEW, error=0.1, noise=0.05), CostModel(FEW)
+    edge = [target.place == "edge" for target in FEW]
+    share = [np.isin(Run(world, agent, 600).picks[300:], np.flatnonzero(edge)).mean()]
+    world.slowdown = np.where(edge, 5.0, 1.0)
+    slow = Run(world, agent, 600)
+    share.append(np.isin(slow.picks[100:], np.flatnonzero(edge)).mean())
+    world.slowdown = np.ones(len(FEW))
+    share.append(np.isin(Run(world, agent, 1200).picks[800:], np.flatnonzero(edge)).mean())
+    assert share[0] > 0.15
+    assert share[1] < 0.05
+    assert share[2] > 0.5 * share[0]
+    assert slow.late[100:].mean() < 0.03
+
+
+@pytest.mark.parametrize("known", [0, 30])
+def test_one_failure_does_not_exile_a_good_target(known: int) -> None:
+    """The best target fails once, tenfold; it is chosen again before long, at once where it was known to be good."""
+    waits = [_wait_after_failure(seed, known) for seed in range(5)]
+    assert max(waits) < 200
+    assert np.median(waits) < (10 if known else 120)
+
+
+def _wait_after_failure(seed: int, known: int) -> int:
+    """Queries until the best target is chosen again after it failed, ``known`` successes before."""
+    world, agent = ToyWorld(FEW, seed=seed), CostModel(FEW, seed)
+    context = world.observe(NETWORKS[0])
+    best = world.best(context)
+    for _ in range(known):
+        _teach(world, agent, context, best)
+    world.slowdown[best] = 10.0
+    _teach(world, agent, context, best)
+    world.slowdown[best] = 1.0
+    waited = 0
+    while (index := agent.select(context).index) != best and waited < 1000:
+        _teach(world, agent, context, index)
+        waited += 1
+    return waited
+
+
+def _teach(world: ToyWorld, agent: CostModel, context: Context, index: int) -> None:
+    outcome = world.perform(context.model, context, Choice(index, 1.0)).outcome
+    agent.learn(context, index, outcome, 0.0)
+
+
+def test_cost_model_explores_little() -> None:
+    """Inverse-gap weighting spends a few percent of the best cost on looking around."""
+    spent = np.mean([Run(ToyWorld(MANY, seed=seed), CostModel(MANY, seed), 600).losses.mean() for seed in SEEDS])
+    assert 0.0 < spent < 0.06
+
+
+def test_cost_model_lets_one_network_teach_another() -> None:
+    """A target that was eight times dearer than forecast for one network is chosen less often for the next."""
+    world = ToyWorld(MANY)
+    context = world.observe(NETWORKS[0])
+    best, forecast = world.best(context), context.forecast
+    assert forecast is not None
+    other = Context(NETWORKS[1], context.observation, context.goal, context.admitted, lambda: forecast)
+    taught, fresh = CostModel(MANY), CostModel(MANY)
+    world.slowdown[best] = 8.0
+    for _ in range(10):
+        _teach(world, taught, context, best)
+    assert fresh.select(other).index == best
+    assert taught.select(other).index != best
+
+
+def test_cost_model_needs_a_forecast_and_says_so() -> None:
+    context = ToyWorld(FEW).observe(NETWORKS[0])
+    blind = Context(context.model, context.observation, context.goal, context.admitted)
+    with pytest.raises(InvalidInput, match="use 'q-learning'"):
+        CostModel(FEW).select(blind)

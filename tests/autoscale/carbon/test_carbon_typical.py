@@ -1,0 +1,213 @@
+"""What is typical for an hour: it keeps the year's average, dips where the sun shines, and says what it is."""
+
+import csv
+import re
+from collections import defaultdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from autoscale.carbon import TypicalHours, YearlyAverages
+from autoscale.carbon.intensity.base import INTENSITY_SOURCES
+from autoscale.carbon.intensity.places import Places
+from autoscale.carbon.intensity.shapes import DAYS, read_shapes
+from autoscale.checks.intensity_source import check_intensity_source
+from autoscale.errors import ProfileError, UnknownName
+from autoscale.profiles.folder import devices_folder
+from autoscale.query.outcome import Method
+
+HOUR_S = 3600.0
+START_S = datetime(2023, 1, 1, tzinfo=UTC).timestamp()
+"""Of a year of 365 days."""
+NOON_H = 20
+"""UTC, of California in winter."""
+DATA = Path(__file__).parents[4] / "shared" / "data" / "grid_carbon"
+SHAPES = read_shapes()
+TYPICAL = TypicalHours()
+PLACES = Places.shipped().all()
+ROW = f"months = {[1] * 12}, hours = {[1] * 24}, low = 0.5, high = 2, years = [2022], source = 'a'"
+
+Hours: TypeAlias = NDArray[np.float64]
+"""Month, hour of the day, gCO2e/kWh; shape (hours, 3)."""
+
+
+@pytest.mark.parametrize("zone", SHAPES)
+def test_a_shape_keeps_the_average_of_the_year(zone: str) -> None:
+    assert np.average(SHAPES[zone].factors.mean(axis=1), weights=DAYS) == pytest.approx(1.0, abs=1e-12)
+    assert SHAPES[zone].factors.min() > 0.2
+    assert SHAPES[zone].spread.low <= 0.95 < 1.05 <= SHAPES[zone].spread.high
+
+
+@pytest.mark.parametrize("place", ["DE", "US-CAL-CISO", "gcp:europe-west9"])
+def test_the_hours_of_a_year_sum_to_the_yearly_average(place: str) -> None:
+    hours = [TYPICAL.at(place, START_S + number * HOUR_S) for number in range(365 * 24)]
+    assert len({each.time_s for each in hours}) == 365 * 24
+    yearly = YearlyAverages().at(place, START_S)
+    assert np.mean([each.g_per_kwh for each in hours]) == pytest.approx(yearly.g_per_kwh)
+
+
+@pytest.mark.parametrize("month", range(12))
+def test_california_is_cleanest_about_noon(month: int) -> None:
+    factors = SHAPES["US-CAL-CISO"].factors[month]
+    assert 18 <= factors.argmin() <= 22
+    assert factors[NOON_H] < 0.7 * factors[(NOON_H + 12) % 24]
+
+
+@pytest.mark.parametrize("place", ["gcp:us-west2", "aws:us-west-1", "us-cal-ciso"])
+def test_regions_have_the_shape_of_their_zone(place: str) -> None:
+    day_s = datetime(2025, 6, 1, tzinfo=UTC).timestamp()
+    noon, night = (TYPICAL.at(place, day_s + hour * HOUR_S).g_per_kwh for hour in (NOON_H, 8))
+    zone = SHAPES["US-CAL-CISO"].factors[5]
+    assert noon / night == pytest.approx(zone[NOON_H] / zone[8])
+
+
+@pytest.mark.parametrize("place", ["USA", "IN", "World", "ID", "gcp:asia-south2"])
+def test_where_no_shape_is_known_the_yearly_average_stands_in(place: str) -> None:
+    assert TYPICAL.at(place, START_S) == YearlyAverages().at(place, START_S)
+    assert TYPICAL.forecast(place, START_S, HOUR_S) == ()
+
+
+def test_some_places_fall_back_and_some_do_not() -> None:
+    with_shape = {each.code for each in PLACES if TYPICAL.at(each.code, START_S).method is Method.MODELLED}
+    assert {"DEU", "FRA", "ESP", "BRA", "US-TEX-ERCO", "europe-west1"} <= with_shape
+    assert not {"USA", "IND", "IDN", "HKG", "WORLD"} & with_shape
+    assert len(with_shape) > 90
+
+
+@pytest.mark.parametrize("place", ["DE", "US-CAL-CISO", "US"])
+def test_it_is_a_source_like_any_other(place: str) -> None:
+    source: type[TypicalHours] = INTENSITY_SOURCES.get("typical")
+    check_intensity_source(source(), place, START_S)
+    with pytest.raises(UnknownName, match="unknown place"):
+        source().forecast("nowhere", START_S, HOUR_S)
+
+
+def test_it_says_what_it_is_made_of() -> None:
+    answer = TYPICAL.at("FR", START_S)
+    assert (answer.method, answer.kind) == (Method.MODELLED, "average")
+    assert all(word in answer.source for word in ("2023", "Our World in Data", "in the shape of 2020, 2022", "Maps"))
+    assert TYPICAL.at("DE", START_S).source != answer.source
+
+
+@settings(deadline=None)
+@given(st.sampled_from(PLACES), st.floats(-3e9, 6e9))
+def test_an_hour_is_one_figure_within_its_range(place: Any, time_s: float) -> None:
+    answer = TYPICAL.at(place.code, time_s)
+    assert answer.low_g_per_kwh <= answer.g_per_kwh <= answer.high_g_per_kwh
+    if answer.method is Method.MODELLED:
+        assert answer == TYPICAL.at(place.code, answer.time_s)
+        assert answer.time_s <= time_s < answer.time_s + HOUR_S
+
+
+@given(st.integers(-(10**9), 4 * 10**9), st.integers(0, 48 * 3600))
+def test_a_forecast_has_every_hour_of_its_span(time_s: int, horizon_s: int) -> None:
+    hours = TYPICAL.forecast("PL", time_s, horizon_s)
+    assert all(each == TYPICAL.at("PL", each.time_s) for each in hours)
+    if hours:
+        assert hours[0].time_s <= time_s
+        assert hours[-1].time_s < time_s + horizon_s <= hours[-1].time_s + HOUR_S
+    else:
+        assert horizon_s == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("X = 5", "X lacks or adds '5'"),
+        (f"X = {{ {ROW}, note = 'x' }}", "lacks or adds 'note'"),
+        (f"X = {{ {ROW} }}".replace("low = 0.5, ", ""), "lacks or adds 'low'"),
+        (f"X = {{ {ROW} }}".replace("'a'", "'b'"), "unknown source of"),
+        (f"X = {{ {ROW} }}".replace("low = 0.5", "low = 1.5"), "low up to 1"),
+        (f"X = {{ {ROW} }}".replace("[2022]", "2022"), "a list of years"),
+        (f"X = {{ {ROW} }}".replace("months = [1, 1", "months = [1"), "allowed: 12 numbers above 0"),
+        (f"X = {{ {ROW} }}".replace("months = [1, 1", "months = [2, 0"), "allowed: 12 numbers above 0"),
+        (f"X = {{ {ROW} }}".replace("hours = [1", "hours = [nan"), "allowed: 24 numbers above 0"),
+        (f"X = {{ {ROW} }}".replace("hours = [1", "hours = ['one'"), "allowed: 24 numbers"),
+        (f"X = {{ {ROW} }}".replace("hours = [1", "hours = [1.5"), "hours are 1.021 on average"),
+        ("[more]", "adds 'more'"),
+    ],
+)
+def test_a_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    path = tmp_path / "hours.toml"
+    path.write_text(f'schema = 1\nkind = "average"\n[sources]\na = "A"\n[shapes]\n{text}\n')
+    with pytest.raises(ProfileError, match=message):
+        TypicalHours(shapes=path)
+
+
+@pytest.mark.parametrize("text", ["schema = 2", 'schema = 1\nkind = "average"', "not toml"])
+def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "hours.toml"
+    path.write_text(text)
+    with pytest.raises(ProfileError, match=r"hours\.toml"):
+        read_shapes(path)
+
+
+@pytest.fixture(scope="module")
+def recorded() -> dict[str, dict[int, Hours]]:
+    """Zone to year to its hours."""
+    if not DATA.exists():
+        pytest.skip("the recorded data is not here")
+    found: dict[str, dict[int, Hours]] = defaultdict(dict)
+    for name in ("hourly_2022_zones.csv", "electricitymaps_hourly_2021_2023_4zones.csv"):
+        with (DATA / name).open() as file:
+            for (zone, year), hours in _hours(csv.DictReader(file)).items():
+                found[zone][year] = hours
+    for zone, name in (("DE", "lww_ger_ci.csv"), ("FR", "lww_fr_ci.csv")):
+        with (DATA / name).open() as file:
+            rows = ({"datetime_utc": row["Time"], zone: row["Carbon Intensity"]} for row in csv.DictReader(file))
+            found[zone][2020] = _hours(row for row in rows if row["datetime_utc"].startswith("2020"))[zone, 2020]
+    return found
+
+
+def _hours(rows: Any) -> dict[tuple[str, int], Hours]:
+    found: dict[tuple[str, int], list[tuple[int, int, float]]] = defaultdict(list)
+    for row in rows:
+        when = row.pop("datetime_utc")
+        figures = {row["zone"]: row["ci_lca_gco2_kwh"]} if "zone" in row else row
+        for zone, figure in figures.items():
+            found[zone, int(when[:4])].append((int(when[5:7]), int(when[11:13]), float(figure)))
+    return {key: np.array(values) for key, values in found.items()}
+
+
+def _fitted(hours: Hours) -> tuple[Hours, Hours]:
+    """Factors of months, each half as far from 1 as it was, and of hours."""
+    month, hour, of_year = (hours[:, 0] - 1).astype(int), hours[:, 1].astype(int), hours[:, 2] / hours[:, 2].mean()
+    months = np.bincount(month, of_year) / np.bincount(month)
+    of_day = np.bincount(hour, of_year / months[month]) / np.bincount(hour)
+    return 1.0 + 0.5 * (months - 1.0), of_day / of_day.mean()
+
+
+def test_shapes_are_those_of_the_recorded_years(recorded: dict[str, dict[int, Hours]]) -> None:
+    for zone, shape in SHAPES.items():
+        of_2022_alone = zone not in {"US-CAL-CISO", "ES", "BR", "NO", "DE", "FR"}
+        assert len(recorded[zone]) == 1 if of_2022_alone else len(recorded[zone]) >= 2
+        months, hours = (np.mean(each, axis=0) for each in zip(*map(_fitted, recorded[zone].values()), strict=True))
+        assert np.abs(shape.factors - np.outer(months, hours)).max() < 0.03  # two decimals of each
+        assert np.abs(shape.factors.mean(axis=1) - months).max() < 0.011
+    assert set(recorded) - set(SHAPES) == {"HK", "ID"}
+
+
+def test_what_another_year_is_missed_by_is_what_the_file_says(recorded: dict[str, dict[int, Hours]]) -> None:
+    missed = {zone: _missed(years) for zone, years in recorded.items() if len(years) > 1}
+    text = (devices_folder() / "grids" / "hours.toml").read_text()
+    for zone, figures in {**missed, "mean": np.mean(list(missed.values()), axis=0)}.items():
+        (told,) = re.findall(rf"^#   {zone} +([\d.]+) % \(([\d.]+) %\) +([\d.]+) % \(([\d.]+) %\)", text, re.MULTILINE)
+        assert [float(each) for each in told] == pytest.approx(figures, abs=0.1)
+
+
+def _missed(years: dict[int, Hours]) -> Hours:
+    """Mean absolute percentage error, mean absolute error over the mean, and both of the flat average; in percent."""
+    figures = []
+    for fitted, tried in ((one, other) for one in years for other in years if one != other):
+        months, hours = _fitted(years[fitted])
+        month, hour, truth = years[tried].T
+        for factors in (months[month.astype(int) - 1] * hours[hour.astype(int)], np.ones(len(truth))):
+            off = np.abs(factors * truth.mean() - truth)
+            figures.append((100 * np.mean(off / truth), 100 * off.mean() / truth.mean()))
+    return np.asarray(np.reshape(figures, (-1, 4)).mean(axis=0))

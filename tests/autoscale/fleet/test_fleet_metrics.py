@@ -1,0 +1,79 @@
+"""The account as OpenTelemetry metrics, sent to a real collector on loopback."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import grpc
+import pytest
+
+from autoscale.errors import TargetUnavailable
+from autoscale.fleet.export import metrics
+from autoscale.fleet.report import Report, account
+from tests.autoscale.fleet.fleet_ledger import random_rows, written
+
+for needed in ("duckdb", "ibis", "pyarrow"):
+    pytest.importorskip(needed)
+service = pytest.importorskip("opentelemetry.proto.collector.metrics.v1.metrics_service_pb2")
+wire = pytest.importorskip("opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc")
+pytest.importorskip("opentelemetry.exporter.otlp.proto.grpc.metric_exporter")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    return account(written(tmp_path_factory.mktemp("metrics") / "ledger", random_rows(500, 1)))
+
+
+@contextmanager
+def collector(received: list[Any]) -> Iterator[str]:
+    class Servicer(wire.MetricsServiceServicer):  # type: ignore[name-defined,misc]  # generated, untyped
+        def Export(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
+            received.append(request)
+            return service.ExportMetricsServiceResponse()
+
+    server = grpc.server(ThreadPoolExecutor(1))
+    wire.add_MetricsServiceServicer_to_server(Servicer(), server)
+    port = server.add_insecure_port("127.0.0.1:0")
+    server.start()
+    yield f"127.0.0.1:{port}"
+    server.stop(None).wait()
+
+
+def test_a_collector_receives_joules_and_grams(report: Report) -> None:
+    received: list[Any] = []
+    with collector(received) as address:
+        metrics.push(report, address)
+    [found] = received[0].resource_metrics
+    assert "autoscale-fleet" in [each.value.string_value for each in found.resource.attributes]
+    [scope] = found.scope_metrics
+    points = {
+        (metric.name, *(each.value.string_value for each in point.attributes)): point.as_double or point.as_int
+        for metric in scope.metrics
+        for point in metric.gauge.data_points
+    }
+    assert points["autoscale.fleet.inferences",] == 500
+    assert points["autoscale.fleet.energy", "remote"] == report.total.energy_uj.remote / 1e6
+    carbon = [value for key, value in points.items() if key[0] == "autoscale.fleet.carbon"]
+    assert sum(carbon) == pytest.approx(report.total.total_ng.mid / 1e9)
+    assert points["autoscale.fleet.sci", "mid"] == pytest.approx(report.total.sci_g.mid)
+    assert all(metric.description for metric in scope.metrics)
+    assert {metric.unit for metric in scope.metrics} == {"{inference}", "1", "J", "g"}
+
+
+def test_the_environment_names_the_service(report: Report, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SERVICE_NAME", "our-fleet")
+    received: list[Any] = []
+    with collector(received) as address:
+        metrics.push(report, address)
+    attributes = received[0].resource_metrics[0].resource.attributes
+    assert "our-fleet" in [each.value.string_value for each in attributes]
+
+
+def test_no_collector_is_an_error_of_the_target(
+    report: Report, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(metrics, "TIMEOUT_S", 0.5)
+    with pytest.raises(TargetUnavailable, match="no collector of OTLP"):
+        metrics.push(report, "127.0.0.1:1")
+    assert caplog.text == ""

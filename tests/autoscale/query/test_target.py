@@ -1,0 +1,114 @@
+"""Targets: parsing and printing are inverses; junk is refused in words that help."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscale.errors import InvalidTarget
+from autoscale.query.target import PLACES, PRECISIONS, PROCESSORS, Target
+
+hosts = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,12}", fullmatch=True) | st.just("")
+settings = st.one_of(
+    st.tuples(st.none(), st.none()),
+    st.tuples(st.integers(1_000_000, 9_999_999_999_999), st.none()),
+    st.tuples(st.none(), st.integers(1, 9_999_999)),
+)
+targets = st.builds(
+    lambda place, processor, precision, host, setting: Target(place, processor, precision, host, *setting),
+    *(st.sampled_from(names) for names in (PLACES, PROCESSORS, PRECISIONS)),
+    hosts,
+    settings,
+)
+
+
+@given(targets)
+def test_parse_reads_what_is_printed(target: Target) -> None:
+    assert Target.parse(str(target)) == target
+    assert hash(Target.parse(str(target))) == hash(target)
+    assert repr(target) == f"Target('{target}')"
+
+
+@given(st.text(max_size=40))
+def test_any_text_is_a_target_or_refused(text: str) -> None:
+    try:
+        target = Target.parse(text)
+    except InvalidTarget as error:
+        assert text in str(error) or any(part in str(error) for part in text.split(":"))
+    else:
+        assert Target.parse(str(target)) == target
+
+
+@given(
+    st.from_regex(
+        r"(device|edge|cluod):([a-z]{1,4}:)?(cpu|dsp|tpu)/(int8|fp64)(@[0-9.]{0,9}(MHz|t|GHz)?)?", fullmatch=True
+    )
+)
+def test_nearly_right_text_is_a_target_or_refused(text: str) -> None:
+    try:
+        target = Target.parse(text)
+    except InvalidTarget:
+        return
+    assert Target.parse(str(target)) == target
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("", "the shape is place"),
+        ("cpu/fp32", "the shape is place"),
+        ("device:cpu/fp32 ", "the shape is place"),
+        ("device:cpu/fp32\n", "the shape is place"),
+        (
+            "devise:cpu/fp32",
+            "unknown place 'devise' \\(did you mean 'device'\\?\\); allowed: 'device', 'edge', 'cloud'",
+        ),
+        ("device:tpu/fp32", "unknown processor 'tpu'"),
+        ("device:cpu/it8", "did you mean 'int8'"),
+        ("device:cpu/fp32@0t", "'0t' in .* is not a setting"),
+        ("device:cpu/fp32@0MHz", "is not a setting"),
+        ("device:cpu/fp32@1.0000001MHz", "is not a setting"),
+        ("device:cpu/fp32@2GHz", "allowed: '1766MHz', '2t'"),
+        ("device:cpu/fp32@" + "9" * 5000 + "t", "is not a setting"),
+        ("device:cpu/fp32@" + "9" * 400 + "MHz", "is not a setting"),
+        ("edge:-x:cpu/fp32", "the shape is place"),
+    ],
+)
+def test_junk_is_refused(text: str, message: str) -> None:
+    with pytest.raises(InvalidTarget, match=message):
+        Target.parse(text)
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Target("device", "cpu", "fp32", threads=0),
+        lambda: Target("device", "cpu", "fp32", threads=-2),
+        lambda: Target("device", "cpu", "fp32", frequency_hz=0),
+        lambda: Target("device", "cpu", "fp32", frequency_hz=-1_000_000),
+        lambda: Target("device", "cpu", "fp32", frequency_hz=1_000_000, threads=1),
+        lambda: Target("edge", "cpu", "fp32", host="a b"),
+        lambda: Target("edge", "cpu", "fp32", host="a:b"),
+    ],
+)
+def test_what_could_not_be_read_back_cannot_be_made(make: object) -> None:
+    assert callable(make)
+    with pytest.raises(InvalidTarget):
+        make()
+
+
+def test_dsp_is_a_name_of_npu() -> None:
+    assert Target("device", "dsp", "int8") == Target.parse("device:dsp/int8") == Target.parse("device:npu/int8")
+
+
+@pytest.mark.parametrize(
+    ("text", "link"),
+    [
+        ("device:cpu/fp32", ""),
+        ("device:me:cpu/fp32", ""),
+        ("cloud:gpu/fp32", "cloud"),
+        ("edge:tab-s6:npu/int8", "edge:tab-s6"),
+    ],
+)
+def test_the_link_it_is_reached_by(text: str, link: str) -> None:
+    assert Target.parse(text).link == link
+    assert Target.parse(text).is_remote == bool(link)

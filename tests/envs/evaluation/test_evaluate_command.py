@@ -1,0 +1,158 @@
+"""``autoscale evaluate`` as a user meets it."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import typer
+from typer.testing import CliRunner, Result
+
+from autoscale.agents.base import make_agent
+from autoscale.agents.policies import save_policy
+from autoscale.errors import AutoScaleError, PolicyError
+from autoscale_envs.evaluation import pool
+from autoscale_envs.evaluation.evaluate_command import INTERRUPTED, _collect, evaluate
+from autoscale_envs.evaluation.plan import Cell, Plan
+from autoscale_envs.evaluation.play import Result as CellResult
+from autoscale_envs.evaluation.play import play
+from autoscale_envs.evaluation.report import rows
+from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.parameters import make_parameters
+
+QUICK = ("--device", "s10e", "--networks", "mobilenet-v2", "--seeds", "2", "--queries", "10", "--jobs", "1")
+AGENTS = ("--agents", "cost-model")
+
+
+def run(*arguments: str) -> Result:
+    app = typer.Typer()
+    app.command()(evaluate)
+    return CliRunner().invoke(app, [*QUICK, *AGENTS, *arguments])
+
+
+def test_it_prints_the_table_beside_the_papers_figures() -> None:
+    result = run("--scenario", "s1,D3")
+    assert result.exit_code == 0, result.output
+    for text in ("s10e, S1", "s10e, D3", "cost-model", "opt", "9.8x", "1.6x", "97.9 %", "40 to 50"):
+        assert text in result.output
+
+
+def test_it_writes_rows_table_and_picture(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    files = {name: tmp_path / f"out.{name}" for name in ("json", "csv", "plot")}
+    result = run("--scenario", "S1", *(text for name, path in files.items() for text in (f"--{name}", str(path))))
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(files["json"].read_text())
+    assert (row["device"], row["scenario"], row["seeds"], row["queries"], row["warm_up"]) == ("s10e", "S1", 2, 10, 5)
+    lines = list(csv.DictReader(files["csv"].read_text().splitlines()))
+    assert [line["agent"] for line in lines] == [*row["agents"]]
+    assert float(lines[1]["ppw_vs_cpu_fp32"]) == row["agents"][lines[1]["agent"]]["ppw_vs_cpu_fp32"]
+    assert files["plot"].read_bytes().startswith(b"\x89PNG")
+    assert sorted(tmp_path.iterdir()) == sorted(files.values()), "nothing temporary is left"
+
+
+def test_json_to_standard_output_is_json_alone() -> None:
+    result = run("--scenario", "S1", "--json", "-")
+    (row,) = json.loads(result.stdout)
+    assert row["agents"]["opt"]["gap_to_oracle"] == 0.0
+
+
+def test_spellings_of_one_name_are_one_cell() -> None:
+    plain, spelled = (
+        json.loads(run("--scenario", "S1", "--json", "-", "--device", device).stdout) for device in ("s10e", "S10E")
+    )
+    assert plain[0]["agents"]["cost-model"]["gap_to_oracle"] == spelled[0]["agents"]["cost-model"]["gap_to_oracle"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--device", "mi8por"), "did you mean 'mi8pro'"),
+        (("--scenario", "S1,D9"), "unknown scenario 'D9'"),
+        (("--networks", "mobilenet"), "unknown network 'mobilenet'"),
+        (("--agents", "cost-modl"), "did you mean 'cost-model'"),
+        (("--seeds", "0"), "seeds is 0; allowed: 1 or more"),
+        (("--jobs", "0"), "jobs is 0; allowed: 1 or more"),
+        (("--policy", "dqn"), "allowed: NAME=FILE"),
+        (("--policy", "dqn=missing.npz"), "missing.npz does not exist"),
+        (("--min-accuracy", "7"), "min_accuracy is 7"),
+        (("10.0.0.1:6379",), "with --ray only"),
+    ],
+)
+def test_bad_input_is_named(arguments: tuple[str, ...], message: str) -> None:
+    result = run(*arguments)
+    assert isinstance(result.exception, AutoScaleError)
+    assert message in str(result.exception)
+
+
+@pytest.mark.parametrize("option", ["--json", "--csv", "--plot"])
+def test_a_file_that_cannot_be_written_is_told_before_the_run(option: str, tmp_path: Path) -> None:
+    for path in (tmp_path / "no" / "out", tmp_path):
+        result = run("--seeds", "100000", option, str(path))
+        assert isinstance(result.exception, OSError)
+        assert str(path) in str(result.exception)
+
+
+def test_without_a_cluster_ray_says_so() -> None:
+    pytest.importorskip("ray")
+    result = run("--ray", "127.0.0.1:1")
+    assert isinstance(result.exception, AutoScaleError)
+    assert "127.0.0.1:1" in str(result.exception)
+
+
+def interrupted(arguments: Sequence[str], after: str) -> subprocess.CompletedProcess[str]:
+    """Run the command in a terminal's manner, and press Ctrl-C when its progress names ``after``."""
+    code = "import typer\nfrom autoscale_envs.evaluation.evaluate_command import evaluate\ntyper.run(evaluate)"
+    environment = {**os.environ, "TTY_COMPATIBLE": "1", "COLUMNS": "120"}
+    with subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        seen = ""
+        assert process.stderr is not None
+        while after not in seen and (more := process.stderr.read(64)):
+            seen += more
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, output, seen + errors)
+
+
+def test_an_error_keeps_what_was_finished_before_it(tmp_path: Path) -> None:
+    """A policy whose file is spoiled while the grid is under way."""
+    policy = tmp_path / "mine.npz"
+    save_policy(make_agent("cloud", make_parameters(WorldOptions(device="s10e")).targets), policy)
+    plan = Plan(devices=("s10e",), scenarios=("S1", "S2"), networks=("mobilenet-v2",), agents=("cloud",), seeds=2)
+    plan = replace(plan, policies={"mine": str(policy)}, queries=5, warm_up=0)
+
+    def spoiled() -> pool.Finished[Cell, dict[str, CellResult]]:
+        first, second = plan.cells()
+        yield first, play(plan, first)
+        policy.write_bytes(b"spoiled")
+        yield second, play(plan, second)
+
+    results, problem = _collect(spoiled(), plan)
+    assert isinstance(problem, PolicyError)
+    assert [row["scenario"] for row in rows(plan, results)] == ["S1"]
+
+
+@pytest.mark.parametrize("jobs", ["1", "2"])
+def test_ctrl_c_keeps_what_is_finished_and_says_so(jobs: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.json"
+    arguments = (*QUICK[:-1], jobs, *AGENTS, "--seeds", "10", "--queries", "300", "--json", str(file))
+    # Whichever cell is shown first: with two jobs the bar may pass over any of them.
+    done = interrupted(arguments, after="mobilenet-v2")
+    assert done.returncode == INTERRUPTED, done.stderr
+    kept = json.loads(file.read_text())
+    assert 0 < len(kept) < 9
+    assert f"{len(kept)} finished rows kept" in done.stdout
+    assert "Traceback" not in done.stderr

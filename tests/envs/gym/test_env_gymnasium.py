@@ -1,0 +1,193 @@
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+
+import autoscale_envs  # noqa: F401 - importing it registers the environments
+from autoscale.agents.base import Choice
+from autoscale.agents.features import FEATURES, features_of
+from autoscale.agents.reward import reward
+from autoscale.errors import InvalidGoal, InvalidInput, InvalidTarget, TraceError, UnknownName
+from autoscale.profiles.link_trace import LinkTrace
+from autoscale_envs.gym.env import EdgeInferenceEnv
+from autoscale_envs.gym.registration import EDGE_INFERENCE, register
+from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
+from autoscale_envs.variance.scenarios import SCENARIOS
+from autoscale_envs.worlds.world import SimWorld
+
+NPU = 60
+
+
+@pytest.fixture
+def env() -> Iterator[EdgeInferenceEnv]:
+    made = EdgeInferenceEnv(scenario="D4", queries=20, oracle=True)
+    yield made
+    made.close()
+
+
+def test_gymnasium_finds_nothing_wrong() -> None:
+    check_env(gymnasium.make(EDGE_INFERENCE, render_mode="rgb_array", queries=30).unwrapped)
+
+
+def test_stable_baselines_finds_nothing_wrong(env: EdgeInferenceEnv) -> None:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        checker = pytest.importorskip("stable_baselines3.common.env_checker")
+    checker.check_env(env)
+
+
+def test_registering_twice_is_registering_once() -> None:
+    register()
+    assert gymnasium.spec(EDGE_INFERENCE).vector_entry_point == "autoscale_envs.gym.vector:EdgeInferenceVectorEnv"
+
+
+def test_gymnasium_can_import_it_by_name() -> None:
+    """Gymnasium 1.x has no plugins: a fresh interpreter imports the package that the id names."""
+    code = f"import gymnasium; print(gymnasium.make('autoscale_envs:{EDGE_INFERENCE}').reset(seed=0)[0].shape)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment())
+    assert done.stdout.strip() == f"({len(FEATURES)},)"
+
+
+def environment() -> dict[str, str]:
+    return os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+
+
+def test_make_vec_gives_the_native_environment() -> None:
+    env = gymnasium.make_vec(EDGE_INFERENCE, num_envs=3, vectorization_mode="vector_entry_point", device="s10e")
+    assert isinstance(env.unwrapped, EdgeInferenceVectorEnv)
+    observations, _ = env.reset(seed=0)
+    assert env.observation_space.contains(observations)
+    env.close()
+
+
+def test_the_paper_has_66_targets(env: EdgeInferenceEnv) -> None:
+    places = [target.place for target in env.targets]
+    assert [places.count(place) for place in ("device", "edge", "cloud")] == [61, 3, 2]
+    assert env.action_space.n == 66
+
+
+def test_an_episode_is_truncated_at_its_end(env: EdgeInferenceEnv) -> None:
+    env.reset(seed=0)
+    ends = [env.step(NPU)[2:4] for _ in range(20)]
+    assert ends == [(False, False)] * 19 + [(False, True)]
+
+
+def test_info_says_what_happened(env: EdgeInferenceEnv) -> None:
+    env.reset(seed=0)
+    *_, info = env.step(NPU)
+    assert info["target"] == "device:npu/int8"
+    assert info["energy_j"] > 0 and info["latency_s"] > 0 and info["carbon_g"] > 0
+    assert isinstance(info["qos_violation"], bool)
+    assert 0 <= info["oracle_action"] < 66
+
+
+@pytest.mark.parametrize("action", [-1, 66, 10**9])
+def test_an_action_out_of_range_changes_nothing(env: EdgeInferenceEnv, action: int) -> None:
+    env.reset(seed=0)
+    first = env.oracle_action()
+    with pytest.raises(InvalidTarget, match="0 to 65"):
+        env.step(action)
+    assert env.oracle_action() == first
+
+
+@pytest.mark.parametrize("objective", ["energy", "carbon", "latency"])
+def test_reward_and_observation_are_the_engines(objective: str) -> None:
+    env = EdgeInferenceEnv(scenario="D2", objective=objective, min_accuracy=0.7)
+    world = SimWorld(env.tables, seed=5)
+    observation, _ = env.reset(seed=5)
+    for step in range(150):
+        context = world.observe()
+        np.testing.assert_allclose(observation, features_of(context), atol=1e-6)
+        outcome = world.perform(None, context, Choice(step % 66, 1.0)).outcome
+        observation, gained, *_, info = env.step(step % 66)
+        assert gained == pytest.approx(reward(outcome, context.goal, context.reference), rel=1e-12)
+        assert info["energy_j"] == outcome.energy_j.device
+        assert info["carbon_g"] == pytest.approx(outcome.carbon_g, rel=1e-12)
+        assert info["qos_violation"] == outcome.is_late(context.goal)
+        assert info["accuracy_violation"] == outcome.misses_accuracy(context.goal)
+
+
+def test_observations_stay_in_their_box() -> None:
+    for scenario in SCENARIOS:
+        env = EdgeInferenceEnv(scenario=scenario, links={"cloud": "lte"})
+        env.reset(seed=1)
+        for step in range(70):
+            assert env.observation_space.contains(env.step(step % 66)[0])
+    assert env.observation_space.shape == (len(FEATURES),)
+
+
+def test_an_outage_masks_the_cloud() -> None:
+    env = EdgeInferenceEnv(trace=LinkTrace(np.array([0.0, 5.0]), np.array([20e6, 0.0])), trace_end="loop")
+    env.reset(seed=0)
+    seen = set()
+    for _ in range(60):
+        mask = env.action_masks()
+        seen.add(bool(mask[65]))
+        assert mask[:64].all() and mask[64] == mask[65]
+        if not mask[65]:
+            with pytest.raises(InvalidTarget, match=r"cloud:gpu/fp32\) is masked"):
+                env.step(65)
+            assert env.oracle_action() < 64
+        env.step(NPU)
+    assert seen == {True, False}
+
+
+@pytest.mark.parametrize(("end", "stays_up"), [("loop", True), ("hold", True), ("stop", False)])
+def test_a_short_trace_loops_holds_or_stops(end: str, stays_up: bool) -> None:
+    env = EdgeInferenceEnv(trace=LinkTrace(np.array([0.0, 1.0]), np.array([20e6, 10e6])), trace_end=end)
+    env.reset(seed=0)
+    for _ in range(50):
+        env.step(NPU)
+    assert env.action_masks()[65] == stays_up
+
+
+def test_a_trace_file_is_read(tmp_path) -> None:
+    path = tmp_path / "link.csv"
+    path.write_text("time_s,mbps,rtt_ms,rssi_dbm\n0,20,30,-61\n1,20,30,-61\n")
+    world = SimWorld(EdgeInferenceEnv(trace=str(path)).tables)
+    link = world.observe().observation.link("cloud")
+    assert (link.uplink_bps, link.round_trip_s, link.rssi_dbm) == (20e6, 0.03, -61.0)
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "message"),
+    [
+        ({"device": "mi8pr"}, UnknownName, "mi8pro"),
+        ({"scenario": "S9"}, UnknownName, "S1"),
+        ({"objective": "enrgy"}, UnknownName, "energy"),
+        ({"networks": ("mobilnet-v1",)}, UnknownName, "mobilenet-v1"),
+        ({"networks": "mobilenet-v1"}, InvalidInput, "sequence"),
+        ({"links": {"cloud": "wif"}}, UnknownName, "wifi"),
+        ({"links": {"clod": "wifi"}}, UnknownName, "cloud"),
+        ({"trace": "nowhere.csv"}, TraceError, "nowhere.csv"),
+        ({"trace_end": "lop"}, InvalidInput, "loop"),
+        ({"hidden_sigma": -0.1}, InvalidInput, "hidden_sigma"),
+        ({"hidden_sigma": float("nan")}, InvalidInput, "hidden_sigma"),
+        ({"queries": 0}, InvalidInput, "queries"),
+        ({"gap_s": 0.0}, InvalidInput, "gap_s"),
+        ({"min_accuracy": 70}, InvalidGoal, "min_accuracy"),
+        ({"latency_s": -1.0}, InvalidGoal, "latency_s"),
+        ({"sigma_hidden": 0.1}, UnknownName, "hidden_sigma"),
+        ({"render_mode": "human"}, UnknownName, "rgb_array"),
+    ],
+)
+def test_bad_settings_are_named(settings, error, message) -> None:
+    with pytest.raises(error, match=message):
+        EdgeInferenceEnv(**settings)
+
+
+def test_rendering_shows_the_episode() -> None:
+    env = EdgeInferenceEnv(render_mode="rgb_array")
+    env.reset(seed=0)
+    empty = env.render()
+    for _ in range(5):
+        env.step(NPU)
+    full = env.render()
+    assert full.dtype == np.uint8 and full.shape == empty.shape == (400, 800, 3)
+    assert (full != empty).any()

@@ -1,0 +1,79 @@
+import numpy as np
+import pytest
+
+from autoscale.errors import InvalidInput, InvalidTarget
+from autoscale_envs.gym.env import EdgeInferenceEnv
+from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
+from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.parameters import make_parameters
+from autoscale_envs.worlds.world import SimWorld
+
+INFOS = ("energy_j", "latency_s", "carbon_g", "qos_violation", "accuracy_violation", "oracle_action")
+
+
+@pytest.mark.parametrize("scenario", ["D3", "D4"])
+def test_sub_environments_are_the_scalar_ones_to_the_last_bit(scenario: str) -> None:
+    count, queries = 3, 70
+    settings = {"device": "moto-x-force", "scenario": scenario, "queries": queries, "oracle": True, "min_accuracy": 0.7}
+    vector = EdgeInferenceVectorEnv(count, **settings)
+    scalars = [EdgeInferenceEnv(**settings) for _ in range(count)]
+    observations, _ = vector.reset(seed=7)
+    assert (observations == [env.reset(seed=7 + i)[0] for i, env in enumerate(scalars)]).all()
+    is_over, rng = [False] * count, np.random.default_rng(0)
+    for _ in range(3 * queries):
+        actions = rng.integers(0, len(vector.targets), count)
+        observations, rewards, terminated, truncated, infos = vector.step(actions)
+        for i, env in enumerate(scalars):
+            if is_over[i]:
+                expected, gained, over = env.reset()[0], 0.0, False
+                assert not infos["_energy_j"][i]
+            else:
+                expected, gained, _, over, info = env.step(actions[i])
+                assert [info[name] for name in INFOS] == [infos[name][i] for name in INFOS]
+            assert (observations[i] == expected).all()
+            assert (rewards[i], truncated[i], terminated[i]) == (gained, over, False)
+            is_over[i] = over
+
+
+def test_environments_out_of_step_are_the_scalar_ones_too() -> None:
+    vector, scalar = EdgeInferenceVectorEnv(2, scenario="D4"), EdgeInferenceEnv(scenario="D4")
+    vector.reset(seed=0)
+    for _ in range(10):
+        vector.step(np.array([60, 60]))
+    vector.reset(seed=[None, 9], options={"reset_mask": np.array([False, True])})
+    scalar.reset(seed=9)
+    for _ in range(130):
+        observations, rewards, *_ = vector.step(np.array([60, 3]))
+        observation, reward, *_ = scalar.step(3)
+        assert (observations[1] == observation).all() and rewards[1] == reward
+
+
+def test_same_seed_same_episode_other_seed_another() -> None:
+    def play(seed: int) -> list[float]:
+        env = EdgeInferenceEnv(scenario="D4")
+        env.reset(seed=seed)
+        return [env.step(action)[1] for action in range(66)]
+
+    assert play(1) == play(1) != play(2)
+
+
+def test_another_world_of_that_seed_is_the_same() -> None:
+    tables = make_parameters(WorldOptions(scenario="D2"))
+    first, second = SimWorld(tables, seed=3), SimWorld(tables, seed=3)
+    assert repr(first.observe().observation) == repr(second.observe().observation)
+    assert first.truth().energy_j.tolist() == second.truth().energy_j.tolist()
+
+
+@pytest.mark.parametrize("actions", [[0, 66], [-1, 0], [0], [0.5, 1.0]])
+def test_bad_actions_are_refused(actions) -> None:
+    env = EdgeInferenceVectorEnv(2)
+    env.reset(seed=0)
+    with pytest.raises(InvalidTarget, match="allowed"):
+        env.step(np.array(actions))
+
+
+def test_bad_sizes_are_refused() -> None:
+    with pytest.raises(InvalidInput, match="num_envs is 0"):
+        EdgeInferenceVectorEnv(0)
+    with pytest.raises(InvalidInput, match="allowed: 2"):
+        EdgeInferenceVectorEnv(2).reset(seed=[1, 2, 3])

@@ -1,0 +1,157 @@
+"""Which meter is taken and why; a coarse counter spread over queries; the interface that all of them keep."""
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from autoscale.errors import InvalidInput, UnknownName
+from autoscale.profiles import load_device
+from autoscale.query.outcome import Method
+from autoscale.query.target import Target
+from autoscale_runtime.meters import (
+    METERS,
+    AttributedMeter,
+    CounterMeter,
+    Meter,
+    ModelledMeter,
+    NullMeter,
+    ReplayMeter,
+    best_meter,
+)
+from autoscale_runtime.meters.rapl import RaplMeter
+from autoscale_runtime.sensors.cpu_time import cpu_time
+
+TARGET = Target.parse("device:cpu/fp32@1t")
+
+
+@pytest.mark.parametrize("name", METERS.names())
+def test_every_registered_meter_keeps_the_interface(name):
+    meter = METERS.get(name).on_this_host("laptop")
+    assert isinstance(meter, Meter)
+    assert meter.name == name
+    assert meter.is_available() == (meter.why_unavailable() is None)
+    reading = meter.end(meter.begin(), TARGET)
+    assert reading is None or (reading.energy_j >= 0.0 and reading.source)
+
+
+def test_no_meter_knows_nothing_rather_than_zero():
+    meter = NullMeter()
+    assert meter.is_available()
+    assert meter.end(meter.begin(), TARGET) is None
+
+
+def test_the_best_meter_of_this_machine_and_why():
+    meter, reason = best_meter("laptop")
+    kinds = {AttributedMeter: "measured", ModelledMeter: "modelled"}
+    assert kinds[type(meter)] in reason
+    if isinstance(meter, ModelledMeter):
+        assert "rapl: " in reason and "battery: " in reason
+
+
+def test_without_a_table_and_a_counter_nothing_is_known():
+    meter, reason = best_meter(None, names=["modelled"])
+    assert isinstance(meter, NullMeter)
+    assert reason == "energy is not known (modelled: no power table is named)"
+
+
+def test_names_are_checked():
+    with pytest.raises(UnknownName, match="did you mean 'rapl'"):
+        best_meter("laptop", names=["rappl"])
+    with pytest.raises(UnknownName, match="did you mean 'laptop'"):
+        best_meter("labtop")
+    with pytest.raises(InvalidInput, match=r"needs a power table; allowed: .*laptop"):
+        ModelledMeter.on_this_host(None)
+
+
+@pytest.mark.parametrize("kind", [AttributedMeter, ReplayMeter])
+def test_made_of_something_given_they_are_not_made_for_a_host(kind):
+    with pytest.raises(InvalidInput, match="is made"):
+        kind.on_this_host("laptop")
+
+
+class Wattage(CounterMeter):
+    """A counter that grows by a known power, as a bench supply would."""
+
+    name = "wattage"
+    shortest_s = 0.05
+    scope = "bench supply"
+
+    def __init__(self, power_w=50.0):
+        super().__init__()
+        self.power_w = power_w
+
+    def read_j(self):
+        return self.power_w * self.clock()
+
+    @classmethod
+    def on_this_host(cls, power_table):
+        return cls()
+
+
+def work(meter, count=12, busy_s=0.01):
+    readings = []
+    for _ in range(count):
+        mark, start_s = meter.begin(), time.process_time()
+        while time.process_time() - start_s < busy_s:
+            pass
+        readings.append(meter.end(mark, TARGET))
+    return readings
+
+
+def test_a_coarse_counter_is_spread_over_queries():
+    table = ModelledMeter(load_device("laptop"))
+    meter = AttributedMeter(Wattage(), table)
+    start_s, start = time.perf_counter(), cpu_time()
+    readings = work(meter, count=30)
+    elapsed_s, busy_s = time.perf_counter() - start_s, cpu_time().busy_s - start.busy_s
+    assert readings[0].method is Method.MODELLED
+    assert readings[0].source == "power table 'laptop'"
+    assert readings[-1].method is Method.MEASURED
+    assert readings[-1].source == "bench supply, spread by power table 'laptop'"
+    # All that was measured, shared between ours and the others' as the table says, is what we are told.
+    assert meter.calibration == pytest.approx(50.0 * elapsed_s / table.energy_j(elapsed_s, busy_s), rel=0.5)
+    measured = [reading.energy_j for reading in readings if reading.method is Method.MEASURED]
+    assert 0.0 < sum(measured) < 50.0 * elapsed_s * 1.5
+
+
+def test_twice_the_power_is_twice_the_energy():
+    table = ModelledMeter(load_device("laptop"))
+    meters = [AttributedMeter(Wattage(power_w), table) for power_w in (50.0, 100.0)]
+    for _ in range(20):
+        marks = [meter.begin() for meter in meters]
+        work(table, count=1)
+        for meter, mark in zip(meters, marks, strict=True):
+            meter.end(mark, TARGET)
+    assert meters[1].calibration / meters[0].calibration == pytest.approx(2.0, rel=0.4)
+
+
+def test_threads_may_share_a_meter():
+    meter = AttributedMeter(Wattage(), ModelledMeter(load_device("laptop")))
+    readings = []
+    threads = [threading.Thread(target=lambda: readings.extend(work(meter, count=40, busy_s=0.001))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(readings) == 160
+    assert meter.calibration is not None
+    assert all(reading.energy_j >= 0.0 for reading in readings)
+
+
+def test_a_counter_that_vanishes_leaves_the_table(tmp_path: Path, caplog):
+    domain = tmp_path / "sys/class/powercap/intel-rapl:0"
+    domain.mkdir(parents=True)
+    (domain / "name").write_text("package-0")
+    (domain / "energy_uj").write_text("5000000")
+    meter = AttributedMeter(RaplMeter(tmp_path), ModelledMeter(load_device("laptop")))
+    assert meter.is_available()
+    time.sleep(0.06)
+    (domain / "energy_uj").write_text("6000000")
+    assert work(meter, count=1)[0].method is Method.MEASURED
+    (domain / "energy_uj").unlink()
+    time.sleep(0.06)
+    assert work(meter, count=1)[0].method is Method.MODELLED
+    assert len(caplog.records) == 1
+    assert "energy_uj" in meter.why_unavailable()

@@ -1,0 +1,144 @@
+"""Hardware sensors on a fake tree, and on this machine as it is."""
+
+import logging
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscale.errors import UnknownName
+from autoscale.query.observation import Observation
+from autoscale_runtime.sensors import NOTHING_SENSED, SENSORS, Sensor, host_sensors
+from autoscale_runtime.sensors.battery import BatterySensor
+from autoscale_runtime.sensors.temperature import TemperatureSensor
+from autoscale_runtime.sensors.wifi import WifiSensor, levels_dbm
+
+WIRELESS = """\
+Inter-| sta-|   Quality        |   Discarded packets               | Missed | WE
+ face | tus | link level noise |  nwid  crypt   frag  retry   misc | beacon | 22
+{lines}
+"""
+ON_SCALE = "  wlan1: 0000   70.   63.    0.        0      0      0      0     12        0"
+IN_DBM = "  wlan0: 0000   54.  -56.  -256        0      0      0      0     12        0"
+
+
+def write(root: Path, path: str, text: str) -> Path:
+    file = root / path
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(text)
+    return file
+
+
+def wireless(root: Path, *lines: str) -> Path:
+    return write(root, "proc/net/wireless", WIRELESS.format(lines="\n".join(lines)))
+
+
+def battery(root: Path, name: str = "BAT0", **files: str) -> Path:
+    for file, text in ({"type": "Battery\n"} | files).items():
+        write(root, f"sys/class/power_supply/{name}/{file}", text)
+    return root / "sys/class/power_supply" / name
+
+
+def zone(root: Path, number: int, kind: str, temp: str) -> Path:
+    write(root, f"sys/class/thermal/thermal_zone{number}/type", kind + "\n")
+    return write(root, f"sys/class/thermal/thermal_zone{number}/temp", temp + "\n")
+
+
+@pytest.mark.parametrize("name", SENSORS.names())
+def test_every_registered_sensor_reads_this_host(name):
+    sensor = SENSORS.get(name).on_this_host(["cloud"])
+    assert isinstance(sensor, Sensor)
+    assert sensor.name == name
+    assert isinstance(sensor.read(), Observation)
+    assert sensor.is_available() in (True, False)
+
+
+def test_host_sensors_are_those_that_sense_something():
+    assert "load" in [sensor.name for sensor in host_sensors(["cloud"])]
+    assert all(sensor.is_available() for sensor in host_sensors(["cloud"]))
+
+
+def test_an_unknown_sensor_names_the_nearest():
+    with pytest.raises(UnknownName, match="did you mean 'battery'"):
+        SENSORS.get("batery")
+
+
+@pytest.mark.parametrize("kind", [WifiSensor, BatterySensor, TemperatureSensor])
+def test_what_is_not_there_is_absent(kind, tmp_path, caplog):
+    sensor = kind(root=tmp_path)
+    assert sensor.read() == NOTHING_SENSED
+    assert not sensor.is_available()
+    assert not caplog.records
+
+
+def test_wifi_tells_its_links_in_dbm(tmp_path):
+    wireless(tmp_path, ON_SCALE, IN_DBM)
+    observation = WifiSensor(["cloud", "edge:tab"], root=tmp_path).read()
+    assert {name: state.rssi_dbm for name, state in observation.links.items()} == {"cloud": -56, "edge:tab": -56}
+    assert WifiSensor(["cloud"], interface="wlan1", root=tmp_path).read() == NOTHING_SENSED
+
+
+@given(st.text(max_size=300))
+def test_any_wireless_file_is_levels_or_a_value_error(text):
+    try:
+        levels = levels_dbm(text)
+    except ValueError:
+        return
+    assert all(-256.0 < level < 0.0 for level in levels.values())
+
+
+@pytest.mark.parametrize(
+    ("status", "charging"),
+    [("Charging", True), ("Full", True), ("Not charging", True), ("Discharging", False), ("Unknown", None)],
+)
+def test_battery(tmp_path, status, charging):
+    battery(tmp_path, capacity="83\n", status=f"{status}\n")
+    assert BatterySensor(tmp_path).read() == Observation(battery=0.83, is_charging=charging)
+
+
+def test_mains_and_a_mouse_are_no_battery_of_the_device(tmp_path):
+    battery(tmp_path, "AC", type="Mains\n")
+    battery(tmp_path, "hid-mouse", scope="Device\n", capacity="10\n", status="Discharging\n")
+    assert not BatterySensor(tmp_path).is_available()
+    battery(tmp_path, "macsmc", scope="System\n", capacity="50\n", status="Full\n")
+    assert BatterySensor(tmp_path).read().battery == 0.5
+
+
+def test_temperature_is_of_the_processor(tmp_path):
+    zone(tmp_path, 0, "acpitz", "90000")
+    assert TemperatureSensor(tmp_path).read() == NOTHING_SENSED
+    zone(tmp_path, 1, "cpu-0-0-usr", "41500")
+    zone(tmp_path, 2, "cpu-1-0-usr", "43250")
+    assert TemperatureSensor(tmp_path).read().temperature_c == 43.25
+    zone(tmp_path, 3, "x86_pkg_temp", "39000")
+    assert TemperatureSensor(tmp_path).read().temperature_c == 39.0
+
+
+@pytest.mark.parametrize("garbage", ["", "warm", "1e99", "nan"])
+def test_garbage_is_absent_and_logged_once(tmp_path, caplog, garbage):
+    temp = zone(tmp_path, 0, "cpu", "40000")
+    capacity = battery(tmp_path, capacity="50", status="Full") / "capacity"
+    sensors = [TemperatureSensor(tmp_path), BatterySensor(tmp_path)]
+    assert all(sensor.is_available() for sensor in sensors)
+    temp.write_text(garbage)
+    capacity.write_text(garbage)
+    with caplog.at_level(logging.WARNING):
+        assert all(sensor.read() == NOTHING_SENSED for sensor in sensors for _ in range(3))
+    assert [record.args[0] for record in caplog.records] == ["temperature", "battery"]
+
+
+def test_a_file_that_vanishes_and_comes_back(tmp_path, caplog):
+    temp = zone(tmp_path, 0, "cpu", "40000")
+    sensor = TemperatureSensor(tmp_path)
+    temp.unlink()
+    assert sensor.read() == NOTHING_SENSED
+    temp.write_text("50000")
+    assert sensor.read().temperature_c == 50.0
+    assert len(caplog.records) == 1
+
+
+def test_a_bad_line_of_the_wireless_file_is_absence(tmp_path, caplog):
+    wireless(tmp_path, "  wlan0: 0000 54.")
+    assert WifiSensor(root=tmp_path).read() == NOTHING_SENSED
+    assert "wlan0: 0000 54." in caplog.text

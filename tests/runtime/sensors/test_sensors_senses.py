@@ -1,0 +1,128 @@
+"""Several sensors and links in one observation, kept fresh by a thread."""
+
+import threading
+import time
+import timeit
+
+import pytest
+
+from autoscale.errors import UnknownName
+from autoscale.query.observation import LinkState, Observation
+from autoscale_runtime.sensors import NOTHING_SENSED, Sensor, SensorHub, host_sensors
+from autoscale_runtime.sensors.hub import merged
+
+
+class Thermometer(Sensor):
+    """Counts its readings as degrees, so that a test sees each of them."""
+
+    name = "thermometer"
+
+    def __init__(self):
+        self.readings = 0
+
+    def sense(self):
+        self.readings += 1
+        return Observation(temperature_c=float(self.readings))
+
+
+class Broken(Sensor):
+    name = "broken"
+
+    def sense(self):
+        raise OSError("no such device")
+
+
+def test_the_later_sensor_counts():
+    first = Observation(cpu_load=0.1, battery=0.5, links={"cloud": LinkState(rssi_dbm=-50.0, uplink_bps=1.0)})
+    second = Observation(cpu_load=0.2, links={"cloud": LinkState(rssi_dbm=-60.0), "edge": LinkState(is_up=True)})
+    assert merged([first, second]) == Observation(
+        cpu_load=0.2,
+        battery=0.5,
+        links={"cloud": LinkState(rssi_dbm=-60.0, uplink_bps=1.0), "edge": LinkState(is_up=True)},
+    )
+    assert merged([]) == NOTHING_SENSED
+
+
+def test_false_is_not_absent():
+    assert merged([Observation(is_charging=True), Observation(is_charging=False)]).is_charging is False
+
+
+def test_a_broken_sensor_leaves_the_others(caplog):
+    assert SensorHub([Broken(), Thermometer()]).now() == Observation(temperature_c=1.0)
+    assert "no such device" in caplog.text
+
+
+def test_without_a_thread_a_reading_stays():
+    thermometer = Thermometer()
+    senses = SensorHub([thermometer], max_age_s=0.001)
+    time.sleep(0.02)
+    assert senses.now().temperature_c == 1.0
+    senses.refresh()
+    assert senses.now().temperature_c == 2.0
+
+
+def test_the_thread_refreshes_while_queries_come_and_rests_when_they_do_not():
+    thermometer = Thermometer()
+    with SensorHub([thermometer], max_age_s=0.01) as senses:
+        deadline = time.monotonic() + 5.0
+        while senses.now().temperature_c < 4.0 and time.monotonic() < deadline:
+            time.sleep(0.005)
+        assert thermometer.readings >= 4
+        time.sleep(0.05)
+        resting = thermometer.readings
+        time.sleep(0.1)
+        assert thermometer.readings == resting
+        # After the pause the first query waits for a reading of now.
+        assert senses.now().temperature_c > resting
+
+
+def test_close_ends_the_thread_and_may_be_called_twice():
+    before = threading.active_count()
+    senses = SensorHub([Thermometer()], max_age_s=5.0).start()
+    assert threading.active_count() == before + 1
+    start = time.monotonic()
+    senses.close()
+    senses.close()
+    assert time.monotonic() - start < 1.0
+    assert threading.active_count() == before
+    assert senses.start().now().temperature_c == 1.0
+    assert threading.active_count() == before
+
+
+def test_links_show_transfers_circuits_and_signal():
+    class Signal(Sensor):
+        name = "signal"
+
+        def sense(self):
+            return Observation(links={"cloud": LinkState(rssi_dbm=-71.0)})
+
+    senses = SensorHub([Signal()], links=["cloud", "edge"])
+    assert senses.now().links == {"cloud": LinkState(rssi_dbm=-71.0), "edge": LinkState()}
+    senses.transferred("cloud", 100_000, 1_000, elapsed_s=0.1, remote_busy_s=0.02)
+    circuits = {"cloud": True}
+    cloud = senses.now(circuits).link("cloud")
+    assert (cloud.rssi_dbm, cloud.is_up) == (-71.0, True)
+    predicted = senses.predict_s("cloud", 100_000, 1_000)
+    assert predicted.expected_s == pytest.approx(0.08, rel=0.01)
+    # The caller may keep one mapping and change it.
+    circuits["cloud"] = False
+    assert senses.now(circuits).link("cloud").is_up is False
+    senses.failed("cloud", 100_000, 5.0)
+    senses.failed("cloud", 100_000, 5.0)
+    assert senses.now(circuits).link("cloud").uplink_bps < cloud.uplink_bps
+    assert senses.predict_s("edge", 1, 1) is None
+
+
+def test_an_unknown_link_names_the_nearest():
+    senses = SensorHub([], links=["cloud"])
+    for call in (senses.predict_s, lambda *args: senses.transferred(*args, 0.1), senses.failed):
+        with pytest.raises(UnknownName, match="did you mean 'cloud'"):
+            call("clod", 1, 1)
+
+
+def test_a_query_pays_next_to_nothing():
+    with SensorHub(host_sensors(["cloud"]), links=["cloud"]) as senses:
+        senses.transferred("cloud", 1000, 1000, 0.1)
+        circuits = {"cloud": True}
+        best_s = min(timeit.repeat(lambda: senses.now(circuits), number=500, repeat=5)) / 500
+    assert best_s < 5e-6

@@ -1,0 +1,72 @@
+"""``autoscale serve`` as people and parent processes start it."""
+
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from autoscale_runtime.server.server import Server
+from autoscale_runtime.wire.client import OffloadClient
+
+COMMAND = [sys.executable, "-c", "from autoscale.cli import main; main()", "serve"]
+
+
+@pytest.fixture
+def process(repository: Path) -> Iterator["subprocess.Popen[str]"]:
+    options = ["--port", "0", "--power-table", "laptop", "--threads-per-model", "1"]
+    with subprocess.Popen([*COMMAND, str(repository), *options], stdout=subprocess.PIPE, text=True) as started:
+        yield started
+        started.kill()
+
+
+def greeting(process: "subprocess.Popen[str]") -> str:
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
+def test_its_first_line_tells_the_address_and_a_signal_ends_it(
+    process: "subprocess.Popen[str]", stop: signal.Signals
+) -> None:
+    line = greeting(process)
+    assert line.startswith("serving 4 models on 127.0.0.1:")
+    client = OffloadClient(line.split()[-1])
+    reply = client.infer("scale", {"x": np.ones((1, 4), np.float32)}, timeout_s=10)
+    assert reply.outputs["y"].tolist() == [[10.0] * 4]
+    client.close()
+    process.send_signal(stop)
+    assert process.wait(20) == 0
+
+
+def refusal(*arguments: str) -> str:
+    done = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+    return done.stderr
+
+
+def test_a_port_in_use_ends_it_with_2(repository: Path, server: Server) -> None:
+    told = refusal(str(repository), "--port", str(server.port), "--power-table", "laptop")
+    assert f"autoscale: cannot listen at 127.0.0.1:{server.port}" in told
+
+
+def test_a_repository_without_models_ends_it_with_2(tmp_path: Path) -> None:
+    assert f"'{tmp_path}' holds no models" in refusal(str(tmp_path), "--power-table", "laptop")
+
+
+def test_a_broken_model_ends_it_with_2(tmp_path: Path) -> None:
+    (tmp_path / "net" / "1").mkdir(parents=True)
+    (tmp_path / "net" / "1" / "model.onnx").write_bytes(b"no model")
+    assert "net/1/model.onnx" in refusal(str(tmp_path), "--power-table", "laptop")
+
+
+def test_an_unknown_power_table_ends_it_with_2(repository: Path) -> None:
+    assert "did you mean 'laptop'" in refusal(str(repository), "--power-table", "labtop")
+
+
+def test_a_wrong_option_ends_it_with_2(repository: Path) -> None:
+    assert "--port" in refusal(str(repository), "--port", "65536")

@@ -1,0 +1,268 @@
+import platform
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import grpc
+import numpy as np
+import pytest
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_reflection.v1alpha import (
+    reflection_pb2,
+    reflection_pb2_grpc,
+)
+
+from autoscale.errors import InvalidInput, MissingExtra, PortInUse
+from autoscale.query.target import Target
+from autoscale_runtime._proto import open_inference_pb2 as pb
+from autoscale_runtime._proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from autoscale_runtime.server.query_cost import ServerAccount
+from autoscale_runtime.server.server import Limits, Server, serve
+from autoscale_runtime.wire.malloc import keep_freed_memory
+
+Input = pb.ModelInferRequest.InferInputTensor
+LONG = 200_000  # steps of the slow model that take seconds
+
+
+@pytest.fixture
+def channel(server: Server) -> Iterator[grpc.Channel]:
+    with grpc.insecure_channel(server.address) as opened:
+        yield opened
+
+
+@pytest.fixture
+def stub(channel: grpc.Channel) -> GRPCInferenceServiceStub:
+    return GRPCInferenceServiceStub(channel)
+
+
+def scale(rows: int = 1, **changes: object) -> pb.ModelInferRequest:
+    request = pb.ModelInferRequest(
+        model_name="scale",
+        inputs=[Input(name="x", datatype="FP32", shape=[rows, 4])],
+        raw_input_contents=[np.ones((rows, 4), np.float32).tobytes()],
+    )
+    request.MergeFrom(pb.ModelInferRequest(**changes))  # type: ignore[arg-type]
+    return request
+
+
+def slow(steps: int) -> pb.ModelInferRequest:
+    tensor = Input(name="steps", datatype="INT64", contents=pb.InferTensorContents(int64_contents=[steps]))
+    return pb.ModelInferRequest(model_name="slow", inputs=[tensor])
+
+
+def numbers(response: pb.ModelInferResponse) -> list[float]:
+    return np.frombuffer(response.raw_output_contents[0], np.float32).tolist()  # type: ignore[no-any-return]
+
+
+def test_it_is_live_and_ready(stub: GRPCInferenceServiceStub) -> None:
+    assert stub.ServerLive(pb.ServerLiveRequest()).live
+    assert stub.ServerReady(pb.ServerReadyRequest()).ready
+
+
+@pytest.mark.parametrize(
+    ("name", "version", "ready"),
+    [("scale", "", True), ("scale", "3", True), ("scale", "2", False), ("scale", "x", False), ("none", "", False)],
+)
+def test_a_model_is_ready_where_it_is_served(
+    stub: GRPCInferenceServiceStub, name: str, version: str, ready: bool
+) -> None:
+    assert stub.ModelReady(pb.ModelReadyRequest(name=name, version=version)).ready is ready
+
+
+def test_metadata_describes_the_model(stub: GRPCInferenceServiceStub) -> None:
+    told = stub.ModelMetadata(pb.ModelMetadataRequest(name="scale"))
+    assert (told.name, list(told.versions), told.platform) == ("scale", ["1", "3", "10"], "onnxruntime_onnx")
+    assert (told.inputs[0].name, told.inputs[0].datatype, list(told.inputs[0].shape)) == ("x", "FP32", [-1, 4])
+    server = stub.ServerMetadata(pb.ServerMetadataRequest())
+    assert (server.name, list(server.extensions)) == ("autoscale", ["energy", "carbon"])
+
+
+@pytest.mark.parametrize(("version", "served", "factor"), [("", "10", 10.0), ("10", "10", 10.0), ("3", "3", 3.0)])
+def test_the_version_asked_for_answers(
+    stub: GRPCInferenceServiceStub, version: str, served: str, factor: float
+) -> None:
+    response = stub.ModelInfer(scale(rows=2, model_version=version, id="query 7"))
+    assert (response.model_version, response.id) == (served, "query 7")
+    assert (response.outputs[0].name, list(response.outputs[0].shape)) == ("y", [2, 4])
+    assert numbers(response) == [factor] * 8
+
+
+def test_requested_outputs_come_in_the_order_asked_for(stub: GRPCInferenceServiceStub) -> None:
+    contents = pb.InferTensorContents(int_contents=[4, 9, 16])
+    request = pb.ModelInferRequest(
+        model_name="two",
+        inputs=[Input(name=name, datatype="INT32", shape=[3], contents=contents) for name in "ab"],
+        outputs=[pb.ModelInferRequest.InferRequestedOutputTensor(name=name) for name in ("root", "sum")],
+    )
+    response = stub.ModelInfer(request)
+    assert [each.name for each in response.outputs] == ["root", "sum"]
+    assert numbers(response) == [2.0, 3.0, 4.0]
+
+
+def test_the_answer_tells_its_cost(stub: GRPCInferenceServiceStub, account: ServerAccount) -> None:
+    told = stub.ModelInfer(slow(100)).parameters
+    compute_s = told["compute_us"].int64_param / 1e6
+    target = Target("device", "cpu", "fp32", threads=Limits().settled().threads)
+    bill = account.bill(account.begin(), compute_s, target)
+    assert compute_s > 0.0
+    assert told["queue_us"].int64_param >= 0
+    assert told["energy_joules"].double_param == pytest.approx(bill.energy_j, rel=0.01)
+    assert told["carbon_operational_g"].double_param == pytest.approx(bill.carbon_operational_g, rel=0.01)
+    assert told["carbon_embodied_g"].double_param == pytest.approx(bill.carbon_embodied_g, rel=0.01)
+    assert told["measurement_method"].string_param == "modelled"
+
+
+@pytest.mark.parametrize(
+    ("request_", "code", "message"),
+    [
+        (pb.ModelInferRequest(model_name="scael"), "NOT_FOUND", "'scael' (did you mean 'scale'?)"),
+        (scale(model_version="2"), "NOT_FOUND", "no version '2'; allowed: '1', '3', '10'"),
+        (pb.ModelInferRequest(model_name="scale"), "INVALID_ARGUMENT", "input 'x': float32[?x4] is missing"),
+        (
+            pb.ModelInferRequest(model_name="scale", inputs=scale().inputs, raw_input_contents=[np.ones(5).tobytes()]),
+            "INVALID_ARGUMENT",
+            "takes 4",
+        ),
+        (
+            scale(outputs=[pb.ModelInferRequest.InferRequestedOutputTensor(name="z")]),
+            "INVALID_ARGUMENT",
+            "unknown output 'z'",
+        ),
+    ],
+)
+def test_a_wrong_request_has_its_status(
+    stub: GRPCInferenceServiceStub, request_: pb.ModelInferRequest, code: str, message: str
+) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ModelInfer(request_)
+    assert caught.value.code() is grpc.StatusCode[code]
+    assert message in str(caught.value.details())
+
+
+def test_metadata_of_an_unknown_model_is_not_found(stub: GRPCInferenceServiceStub) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ModelMetadata(pb.ModelMetadataRequest(name="none"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_many_at_once_are_all_answered(stub: GRPCInferenceServiceStub) -> None:
+    with ThreadPoolExecutor(16) as pool:
+        answers = list(pool.map(lambda rows: stub.ModelInfer(scale(rows)), range(1, 61)))
+    assert [len(numbers(each)) for each in answers] == [4 * rows for rows in range(1, 61)]
+
+
+@pytest.fixture
+def narrow(repository: Path, account: ServerAccount) -> Iterator[GRPCInferenceServiceStub]:
+    limits = Limits(threads=1, max_running=1, max_waiting=1)
+    with (
+        serve(repository, limits=limits, account=account) as server,
+        grpc.insecure_channel(server.address) as opened,
+    ):
+        yield GRPCInferenceServiceStub(opened)
+        server.stop(grace_s=0.0)
+
+
+def test_one_query_too_many_is_refused_and_a_late_one_is_dropped(narrow: GRPCInferenceServiceStub) -> None:
+    first = narrow.ModelInfer.future(slow(LONG // 10))
+    time.sleep(0.1)
+    late = narrow.ModelInfer.future(scale(), timeout=0.1)
+    time.sleep(0.05)
+    with pytest.raises(grpc.RpcError) as refused:
+        narrow.ModelInfer(scale())
+    assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+    assert not first.done()
+    assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    waiting = narrow.ModelInfer(scale())  # the late one has left the queue
+    assert waiting.parameters["queue_us"].int64_param > 1000
+    assert first.result(20).outputs[0].name == "end"
+
+
+def test_a_caller_that_hangs_up_leaves_the_queue(narrow: GRPCInferenceServiceStub) -> None:
+    first = narrow.ModelInfer.future(slow(LONG // 20))
+    time.sleep(0.1)
+    gone = narrow.ModelInfer.future(scale())
+    time.sleep(0.05)
+    gone.cancel()
+    time.sleep(0.05)
+    second = narrow.ModelInfer.future(scale())
+    assert second.result(20).parameters["queue_us"].int64_param > 1000
+    assert first.result(20).outputs[0].name == "end"
+
+
+def test_health_speaks_for_the_server_and_the_service(channel: grpc.Channel) -> None:
+    health = health_pb2_grpc.HealthStub(channel)
+    for service in ("", "inference.GRPCInferenceService"):
+        answer = health.Check(health_pb2.HealthCheckRequest(service=service))
+        assert answer.status == health_pb2.HealthCheckResponse.SERVING
+    with pytest.raises(grpc.RpcError) as caught:
+        health.Check(health_pb2.HealthCheckRequest(service="other"))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+def test_reflection_lists_the_services(channel: grpc.Channel) -> None:
+    reflection = reflection_pb2_grpc.ServerReflectionStub(channel)
+    asked = iter([reflection_pb2.ServerReflectionRequest(list_services="")])
+    [answer] = list(reflection.ServerReflectionInfo(asked))
+    assert {each.name for each in answer.list_services_response.service} == {
+        "inference.GRPCInferenceService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1alpha.ServerReflection",
+    }
+
+
+def test_a_port_in_use_is_an_error(repository: Path, account: ServerAccount, server: Server) -> None:
+    with pytest.raises(PortInUse, match=f"127.0.0.1:{server.port}: the port is in use"):
+        serve(repository, port=server.port, account=account)
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        with pytest.raises(PortInUse):
+            serve(repository, port=other.getsockname()[1], account=account)
+
+
+def test_a_stopped_server_ends_what_runs_and_frees_its_port(repository: Path, account: ServerAccount) -> None:
+    first = serve(repository, account=account)
+    with grpc.insecure_channel(first.address) as opened:
+        running = GRPCInferenceServiceStub(opened).ModelInfer.future(slow(LONG // 100))
+        time.sleep(0.05)
+        stopping = threading.Thread(target=first.stop)
+        stopping.start()
+        assert running.result(20).outputs[0].name == "end"
+        stopping.join(10)
+    with serve(repository, port=first.port, account=account) as second:
+        assert second.port == first.port
+
+
+@pytest.mark.parametrize("name", ["threads", "max_running", "max_waiting"])
+def test_limits_below_zero_are_refused(name: str) -> None:
+    with pytest.raises(InvalidInput, match=f"{name} is -1; allowed: 0 or more"):
+        Limits(**{name: -1})
+
+
+def test_every_address_of_this_machine_will_do(repository: Path, account: ServerAccount) -> None:
+    with serve(repository, host="::1", account=account) as server:
+        assert server.address == f"[::1]:{server.port}"
+        with grpc.insecure_channel(server.address) as opened:
+            assert GRPCInferenceServiceStub(opened).ServerLive(pb.ServerLiveRequest(), timeout=5).live
+    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:0.*or the address is not this machine's"):
+        serve(repository, host="192.0.2.1", account=account)
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [("grpc_health.v1", "grpcio-health-checking"), ("grpc_reflection.v1alpha", "grpcio-reflection")],
+)
+def test_without_its_extra_it_tells_what_to_install(
+    repository: Path, account: ServerAccount, monkeypatch: pytest.MonkeyPatch, module: str, package: str
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(MissingExtra, match=rf"'{package}': pip install 'autoscale-inference\[serve\]'"):
+        serve(repository, account=account)
+
+
+def test_freed_memory_is_kept_where_the_c_library_is_glibc() -> None:
+    assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
