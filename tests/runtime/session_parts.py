@@ -2,12 +2,11 @@
 
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import grpc
 import numpy as np
@@ -27,7 +26,6 @@ Floats = npt.NDArray[np.float32]
 WIDTH: Final = 16
 OUTPUTS: Final = {"logits": 8, "hidden": WIDTH}
 QUIET: Final = SessionOptions(sensors=())
-LONGEST_WAIT_S: Final = 8.0
 
 
 def rows(count: int, seed: int = 0) -> Floats:
@@ -142,14 +140,6 @@ def answer(**arrays: Array) -> pb.ModelInferResponse:
         outputs=[tensor(name=name, datatype=datatype_of(a.dtype), shape=a.shape) for name, a in arrays.items()],
         raw_output_contents=[raw_of(a) for a in arrays.values()],
     )
-
-
-def until(happened: Callable[[], Any]) -> None:
-    """Wait for something that must happen soon."""
-    end_s = time.monotonic() + LONGEST_WAIT_S
-    while not happened():
-        assert time.monotonic() < end_s, f"it did not happen in {LONGEST_WAIT_S} s"
-        time.sleep(0.02)
 
 
 def _described(name: str, width: int) -> pb.ModelMetadataResponse.TensorMetadata:

@@ -32,7 +32,8 @@ from autoscale_runtime import Session
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.session import SessionOptions
-from tests.runtime.session_parts import OUTPUTS, QUIET, bundle, network, rows, until, written
+from tests.runtime.session_parts import OUTPUTS, QUIET, bundle, network, rows, written
+from tests.waiting import until
 
 X = rows(3)
 

@@ -21,18 +21,8 @@ from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.sensors.base import Sensor
 from autoscale_runtime.server.query_cost import DEFAULT_PUE, ServerAccount
 from autoscale_runtime.server.server import Server, serve
-from tests.runtime.session_parts import (
-    OUTPUTS,
-    QUIET,
-    Liar,
-    answer,
-    lying,
-    network,
-    repository,
-    rows,
-    until,
-    written,
-)
+from tests.runtime.session_parts import OUTPUTS, QUIET, Liar, answer, lying, network, repository, rows, written
+from tests.waiting import until
 
 X = {"x": rows(3)}
 FIGURES = ("energy_j", "carbon_operational_g", "carbon_embodied_g")

@@ -39,9 +39,9 @@ from tests.runtime.session_parts import (
     repository,
     rows,
     serving,
-    until,
     written,
 )
+from tests.waiting import until
 
 Answers = Callable[[dict[str, Array]], list[Array]]
 

@@ -10,7 +10,8 @@ import pytest
 from autoscale.errors import TargetError, WrongAnswer
 from autoscale_runtime import Session
 from autoscale_runtime.backends.tensors import Array
-from tests.runtime.session_parts import OUTPUTS, QUIET, Liar, answer, lying, network, rows, until, written
+from tests.runtime.session_parts import OUTPUTS, QUIET, Liar, answer, lying, network, rows, written
+from tests.waiting import until
 
 X = {"x": rows(3)}
 

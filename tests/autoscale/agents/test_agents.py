@@ -18,7 +18,7 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome, Split
 from autoscale.query.record import Attempt
 from autoscale.query.target import Target
-from tests.autoscale.agents.toy import FEW, MANY, NETWORKS, ToyWorld
+from tests.autoscale.agents.toy_parts import FEW, MANY, NETWORKS, ToyWorld
 
 
 @pytest.mark.parametrize("name", AGENTS.names())

@@ -16,7 +16,7 @@ from autoscale.query.goal import Goal
 from autoscale.query.model_profile import Accuracy, ModelProfile
 from autoscale.query.observation import Observation
 from autoscale.query.target import Target
-from tests.autoscale.agents.toy import FEW, NETWORKS, ToyWorld
+from tests.autoscale.agents.toy_parts import FEW, NETWORKS, ToyWorld
 
 WIDTH, HIDDEN, POINTS = len(FEATURES), 6, 9
 

@@ -9,7 +9,7 @@ from autoscale.agents.q_learning import QLearning, QLearningOptions
 from autoscale.errors import InvalidInput
 from autoscale.query.context import Context
 from autoscale.query.target import Target
-from tests.autoscale.agents.toy import FEW, MANY, NETWORKS, Run, ToyWorld
+from tests.autoscale.agents.toy_parts import FEW, MANY, NETWORKS, Run, ToyWorld
 
 SEEDS = range(3)
 STATES = 16

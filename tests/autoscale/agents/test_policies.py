@@ -18,7 +18,7 @@ from autoscale.agents.policies import load_policy, save_policy
 from autoscale.agents.q_learning import QLearning, QLearningOptions
 from autoscale.errors import PolicyError
 from autoscale.files import atomic_write
-from tests.autoscale.agents.toy import FEW, MANY, Run, ToyWorld
+from tests.autoscale.agents.toy_parts import FEW, MANY, Run, ToyWorld
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from autoscale.agents.q_learning import QLearning
 from autoscale.agents.transfer import counterparts, relative_steps, transfer
 from autoscale.errors import PolicyError
 from autoscale.query.target import Target
-from tests.autoscale.agents.toy import FEW, MANY, NETWORKS, Run, ToyWorld
+from tests.autoscale.agents.toy_parts import FEW, MANY, NETWORKS, Run, ToyWorld
 
 OTHER = tuple(
     Target.parse(text)

@@ -13,7 +13,7 @@ import pytest
 from autoscale import cli
 from autoscale.carbon import YearlyAverages
 from autoscale.carbon.intensity.places import Places
-from tests.autoscale.carbon.carbon_replay import Replay, carbon_aware_sdk, replaying
+from tests.autoscale.carbon.replay_parts import Replay, carbon_aware_sdk, replaying
 
 KEYS = ("ELECTRICITY_MAPS_TOKEN", "WATTTIME_USER", "WATTTIME_PASSWORD", "CARBON_AWARE_SDK_URL", "CARBON_AWARE_SDK_KIND")
 NOON = "2024-05-01T12:10Z"

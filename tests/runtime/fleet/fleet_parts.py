@@ -2,7 +2,7 @@
 
 import resource
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -92,13 +92,3 @@ def with_numbers(rows: Rows, **changed: Any) -> pb.Batch:
     """A batch with other numbers in some columns."""
     numbers = {name: np.full(len(rows), values) for name, values in changed.items()}
     return batch_of(Rows({**rows.numbers, **numbers}, rows.texts), "device", "log", {})
-
-
-def until(condition: Callable[[], object]) -> bool:
-    """Wait for something, 20 seconds at most; whether it came."""
-    end_s = time.monotonic() + 20.0
-    while not condition():
-        if time.monotonic() > end_s:
-            return False
-        time.sleep(0.02)
-    return True

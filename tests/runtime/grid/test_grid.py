@@ -16,7 +16,7 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Method
 from autoscale_runtime.grid.charge import ChargeLog, charge_file
 from autoscale_runtime.grid.watch import GridWatch, ReportedGrid
-from tests.runtime.session_parts import until
+from tests.waiting import until
 
 NIGHT, NOON = 100.0, 400.0
 HOUR_S = 3600.0

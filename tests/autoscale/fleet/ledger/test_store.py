@@ -18,7 +18,7 @@ from autoscale.fleet.ledger.manifest import Change
 from autoscale.fleet.ledger.rows import Rows, Texts, joined
 from autoscale.fleet.ledger.store import MANY, Intake
 from autoscale.fleet.ledger.validation import Rules, validate
-from tests.autoscale.fleet.test_fleet_schema import NOW_US, rows
+from tests.autoscale.fleet.ledger.test_schema import NOW_US, rows
 
 pq = pytest.importorskip("pyarrow.parquet")
 

@@ -20,13 +20,14 @@ from autoscale_runtime.fleet import LedgerWriter, Uploader
 from autoscale_runtime.fleet.batches import MOST_ROWS, batch_of, read_batch, rows_of
 from autoscale_runtime.fleet.device_log.segment import frame
 from autoscale_runtime.fleet.device_log.uploader import Uploaded, UploadOptions
-from tests.runtime.fleet.fleet_parts import files_up_to, keys, logged, record, rows_of_log, send, until
+from tests.runtime.fleet.fleet_parts import files_up_to, keys, logged, record, rows_of_log, send
+from tests.waiting import until
 
 pytest.importorskip("pyarrow")
 
 from autoscale_runtime.fleet.collector.service import Collector, collect
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 
 
 @pytest.fixture
@@ -128,10 +129,10 @@ def test_in_the_background_it_waits_for_the_collector(tmp_path: Path, ledger: Pa
     options = UploadOptions(timeout_s=5.0, every_s=0.05, first_wait_s=0.05, longest_wait_s=0.1)
     with Uploader(tmp_path / "a", f"127.0.0.1:{port}", options) as uploader:
         uploader.start()
-        assert until(lambda: isinstance(uploader.last_error, TargetUnavailable))
+        until(lambda: isinstance(uploader.last_error, TargetUnavailable))
         with collect(ledger, port=port):
-            assert until(lambda: read_ledger(ledger).counts.get("accepted") == 10)
-            assert until(lambda: uploader.last_error is None)
+            until(lambda: read_ledger(ledger).counts.get("accepted") == 10)
+            until(lambda: uploader.last_error is None)
 
 
 def test_nobody_there_is_said_and_changes_nothing(tmp_path: Path) -> None:

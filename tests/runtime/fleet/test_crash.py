@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[3]
     ],
 )
 def test_killed_anywhere_it_recovers_to_an_exact_count(tmp_path: Path, case: str, how: str, kills: int) -> None:
-    command = [sys.executable, "-m", "tests.runtime.fleet.fleet_crash", case, how, str(tmp_path)]
+    command = [sys.executable, "-m", "tests.runtime.fleet.crash_parts", case, how, str(tmp_path)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) >= kills

@@ -23,7 +23,7 @@ from autoscale.fleet.report.savings import savings
 from autoscale.fleet.report.sums import Ends, Parts, Sums
 from autoscale.interval import Interval
 from autoscale.units import SECONDS_PER_YEAR
-from tests.autoscale.fleet.fleet_ledger import random_rows, rows, written
+from tests.autoscale.fleet.ledger_parts import random_rows, rows, written
 
 YEAR_US = round(SECONDS_PER_YEAR * 1e6)
 COSTS = {"device:cpu/int8": 30, "cloud:gpu/fp32": 8}

@@ -19,7 +19,7 @@ from autoscale.carbon.intensity.yearly import YearlyAverages
 from autoscale.checks.intensity_source import check_intensity_source
 from autoscale.errors import InvalidInput
 from autoscale.query.outcome import Method
-from tests.autoscale.carbon.carbon_replay import (
+from tests.autoscale.carbon.replay_parts import (
     Answer,
     Replay,
     at,

@@ -20,7 +20,7 @@ from autoscale_runtime.fleet.device_log.log_folder import LogFolder
 from autoscale_runtime.fleet.device_log.segment import ROW, Header, frame, read_segment
 from tests.runtime.fleet.fleet_parts import files_up_to, latencies, logged, record, sequences
 
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[4]
 ROW_BYTES = len(frame(ROW)) + Header("", "", 0, {}).row_dtype.itemsize
 
 

@@ -13,7 +13,7 @@ from autoscale.fleet.export.html.units import digits, energy, joules, mass, perc
 from autoscale.fleet.report import Question, account
 from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.life_cycle import LifeCycle, Phase
-from tests.autoscale.fleet.fleet_ledger import random_rows, rows, written
+from tests.autoscale.fleet.ledger_parts import random_rows, rows, written
 
 for needed in ("duckdb", "ibis", "pyarrow"):
     pytest.importorskip(needed)

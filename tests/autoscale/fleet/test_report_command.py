@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.autoscale.fleet.fleet_ledger import random_rows, written
+from tests.autoscale.fleet.ledger_parts import random_rows, written
 
 for needed in ("duckdb", "ibis", "pyarrow"):
     pytest.importorskip(needed)

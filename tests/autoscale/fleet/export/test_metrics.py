@@ -11,7 +11,7 @@ import pytest
 from autoscale.errors import TargetUnavailable
 from autoscale.fleet.export import metrics
 from autoscale.fleet.report import Report, account
-from tests.autoscale.fleet.fleet_ledger import random_rows, written
+from tests.autoscale.fleet.ledger_parts import random_rows, written
 
 for needed in ("duckdb", "ibis", "pyarrow"):
     pytest.importorskip(needed)

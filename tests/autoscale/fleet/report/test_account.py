@@ -21,7 +21,7 @@ from autoscale.fleet.ledger.view import read_ledger
 from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
 from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.sums import FIGURES
-from tests.autoscale.fleet.fleet_ledger import DAY_US, FIRST_US, random_rows, rows, written
+from tests.autoscale.fleet.ledger_parts import DAY_US, FIRST_US, random_rows, rows, written
 
 for needed in ("duckdb", "ibis", "pyarrow"):
     pytest.importorskip(needed)

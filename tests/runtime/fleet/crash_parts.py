@@ -1,4 +1,4 @@
-"""Kills a process that works on a ledger, at each of its steps in turn, and recovers: run by test_fleet_crash.py."""
+"""Kills a process that works on a ledger, at each of its steps in turn, and recovers: run by test_crash.py."""
 
 import os
 import resource

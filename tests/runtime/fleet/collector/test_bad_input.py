@@ -16,7 +16,8 @@ from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet.batches import MOST_BYTES, batch_of, rows_of
 from autoscale_runtime.fleet.collector.committer import BUSY_COMMITS, Committer, Delivery
-from tests.runtime.fleet.fleet_parts import keys, rows_of_log, send, until, with_numbers
+from tests.runtime.fleet.fleet_parts import keys, rows_of_log, send, with_numbers
+from tests.waiting import until
 
 pytest.importorskip("pyarrow")
 
@@ -164,10 +165,10 @@ def test_a_damaged_file_does_not_stop_the_collector(
     for number in range(MANY):
         send(collector.address, batch_of(rows, "device", f"log-{number}", {}))
     if damage == "cut":
-        assert until(lambda: len(read_ledger(ledger).files) == 1)
+        until(lambda: len(read_ledger(ledger).files) == 1)
         assert [each.rows for each in read_ledger(ledger).damaged] == [10]
     else:
-        assert until(lambda: "were not merged" in capfd.readouterr().err)
+        until(lambda: "were not merged" in capfd.readouterr().err)
     assert send(collector.address, batch_of(rows, "device", "after", {}))[0].accepted == 10
 
 
@@ -176,7 +177,7 @@ def test_a_collector_that_never_rests_merges_small_files_too(tmp_path: Path, led
     for number in range(BUSY_COMMITS):
         batch = batch_of(rows, "device", f"log-{number}", {})
         committer.deliver(Delivery(("device", f"log-{number}"), rows_of(batch)))
-    assert until(lambda: len(read_ledger(ledger).files) == 1)
+    until(lambda: len(read_ledger(ledger).files) == 1)
     committer.close()
     assert len(set(keys(ledger))) == 10 * BUSY_COMMITS
 
@@ -209,5 +210,5 @@ def test_an_idle_collector_merges_small_files(ledger: Path, collector: Collector
     for number in range(MANY):
         send(collector.address, batch_of(rows, "device", f"log-{number}", {}))
     assert len(read_ledger(ledger).files) == MANY
-    assert until(lambda: len(read_ledger(ledger).files) == 1)
+    until(lambda: len(read_ledger(ledger).files) == 1)
     assert len(set(keys(ledger))) == 10 * MANY

@@ -8,7 +8,7 @@ import pytest
 from autoscale.errors import DeadlineExceeded, Overloaded, TargetError, TargetUnavailable, WrongAnswer
 from autoscale_runtime.device import circuit as module
 from autoscale_runtime.device.circuit import Circuit
-from tests.runtime.session_parts import until
+from tests.waiting import until
 
 BACKOFF_S = 0.03
 

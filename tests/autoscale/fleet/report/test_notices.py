@@ -11,7 +11,7 @@ from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.report import Question, account
 from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.notices import ASSUMPTIONS, notices
-from tests.autoscale.fleet.fleet_ledger import rows, written
+from tests.autoscale.fleet.ledger_parts import rows, written
 
 for needed in ("duckdb", "ibis", "pyarrow"):
     pytest.importorskip(needed)

@@ -27,7 +27,7 @@ START_S = datetime(2023, 1, 1, tzinfo=UTC).timestamp()
 """Of a year of 365 days."""
 NOON_H = 20
 """UTC, of California in winter."""
-DATA = Path(__file__).parents[4] / "shared" / "data" / "grid_carbon"
+DATA = Path(__file__).parents[5] / "shared" / "data" / "grid_carbon"
 SHAPES = read_shapes()
 TYPICAL = TypicalHours()
 PLACES = Places.shipped().all()

@@ -12,8 +12,8 @@ from autoscale.fleet import Rows, read_ledger
 from autoscale.fleet.ledger.rows import Texts
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime.fleet.batches import batch_of
+from tests.runtime.fleet.collector.test_collect_command import COMMAND
 from tests.runtime.fleet.fleet_parts import keys, rows_of_log, send
-from tests.runtime.fleet.test_fleet_command import COMMAND
 
 pytest.importorskip("pyarrow")
 
