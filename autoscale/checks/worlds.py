@@ -49,11 +49,13 @@ def _check_context(context: Context, targets: int) -> None:
 
 
 def _check_forecast(forecast: Forecast, targets: int) -> None:
-    for name in ("latency_s", "energy_j", "carbon_g", "accuracy"):
+    for name in Forecast.__slots__:
         values = getattr(forecast, name)
         require(values.shape == (targets,), f"forecast.{name} has the shape {values.shape}, not {(targets,)}")
         if name == "accuracy":
             fits = np.isnan(values) | ((values >= 0.0) & (values <= 1.0))
+        elif name.startswith("open_"):
+            fits = np.isfinite(values) & (values >= 0.0)
         else:
             fits = np.isfinite(values) & (values > 0.0)
         require(bool(fits.all()), f"forecast.{name} is {values}")

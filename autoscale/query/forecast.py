@@ -1,7 +1,8 @@
 """What a world expects of each of its targets, before one is chosen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +11,9 @@ from autoscale.query.goal import Goal
 
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.intp]
+
+NOTHING: Final[Floats] = np.zeros(0)
+"""Stands for zeros of whatever shape the other figures have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,12 +25,22 @@ class Forecast:
         energy_j: of the device.
         carbon_g: operational and embodied, of every machine.
         accuracy: as a fraction; NaN where nobody measured it.
+        open_s: what opening the target would add to the latency, where it is not open yet; zeros where nothing has to
+            be opened, or nobody knows.
+        open_j: what opening it would cost the device, likewise.
     """
 
     latency_s: Floats
     energy_j: Floats
     carbon_g: Floats
     accuracy: Floats
+    open_s: Floats = field(default_factory=lambda: NOTHING)
+    open_j: Floats = field(default_factory=lambda: NOTHING)
+
+    def __post_init__(self) -> None:
+        for name in ("open_s", "open_j"):
+            if getattr(self, name) is NOTHING:
+                object.__setattr__(self, name, np.zeros(np.shape(self.latency_s)))
 
     def objective(self, goal: Goal) -> Floats:
         """The quantity the goal minimises, shape (targets,)."""

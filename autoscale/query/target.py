@@ -1,7 +1,9 @@
-"""Where a query can run: place, host, processor, precision, setting.
+"""Where a query can run: place, host, processor, precision, setting, engine.
 
 >>> Target.parse("device:cpu/int8@1766MHz")
 Target('device:cpu/int8@1766MHz')
+>>> Target.parse("device:cpu/int8@2t#openvino").engine
+'openvino'
 >>> Target.parse("edge:tab-s6:dsp/int8")
 Target('edge:tab-s6:npu/int8')
 """
@@ -18,10 +20,10 @@ PROCESSORS: Final = ("cpu", "gpu", "npu")
 PRECISIONS: Final = ("fp32", "fp16", "int8")
 ALIASES: Final = {"dsp": "npu"}
 
-_SHAPE: Final = "place[:host]:processor/precision[@setting]"
+_SHAPE: Final = "place[:host]:processor/precision[@setting][#engine]"
 _PATTERN: Final = re.compile(
     r"(?P<place>[a-z]+):(?:(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*):)?(?P<processor>[a-z]+)/(?P<precision>[a-z0-9]+)"
-    r"(?:@(?P<setting>[A-Za-z0-9.]+))?"
+    r"(?:@(?P<setting>[A-Za-z0-9.]+))?(?:#(?P<engine>[A-Za-z0-9][A-Za-z0-9._-]*))?"
 )
 _SETTING: Final = re.compile(r"(?P<mhz>[1-9][0-9]{0,6}(?:\.[0-9]{1,6})?)MHz|(?P<threads>[1-9][0-9]{0,6})t")
 
@@ -37,6 +39,8 @@ class Target:
         host: which machine of that place, where there is more than one; else empty.
         frequency_hz: the DVFS step it is pinned to, if any.
         threads: how many threads it may use, if that is what is set.
+        engine: the registered name of the backend that runs it, where that is another than the one that ships for the
+            model's format; else empty.
 
     Raises:
         InvalidTarget: an unknown place, processor or precision, or two settings at once.
@@ -48,6 +52,7 @@ class Target:
     host: str = ""
     frequency_hz: int | None = None
     threads: int | None = None
+    engine: str = ""
 
     def __post_init__(self) -> None:
         if self.processor in ALIASES:
@@ -66,7 +71,7 @@ class Target:
         """Read a target as it is printed.
 
         Raises:
-            InvalidTarget: the text is not of the shape ``place[:host]:processor/precision[@setting]``.
+            InvalidTarget: the text is not of the shape ``place[:host]:processor/precision[@setting][#engine]``.
         """
         match = _PATTERN.fullmatch(text)
         if match is None:
@@ -74,7 +79,8 @@ class Target:
                 f"'{text}' is not a target; the shape is {_SHAPE}, as in 'device:cpu/int8@1766MHz' or 'cloud:gpu/fp32'"
             )
         frequency_hz, threads = _parse_setting(match["setting"], text)
-        return cls(match["place"], match["processor"], match["precision"], match["host"] or "", frequency_hz, threads)
+        place, host, processor, precision, _, engine = (each or "" for each in match.groups())
+        return cls(place, processor, precision, host, frequency_hz, threads, engine)
 
     @property
     def setting(self) -> str:
@@ -98,7 +104,8 @@ class Target:
     def __str__(self) -> str:
         host = f"{self.host}:" if self.host else ""
         setting = f"@{self.setting}" if self.setting else ""
-        return f"{self.place}:{host}{self.processor}/{self.precision}{setting}"
+        engine = f"#{self.engine}" if self.engine else ""
+        return f"{self.place}:{host}{self.processor}/{self.precision}{setting}{engine}"
 
     def __repr__(self) -> str:
         return f"Target('{self}')"

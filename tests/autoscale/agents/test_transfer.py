@@ -5,14 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoscale.agents.base import make_agent
+from autoscale.agents.base import Agent, Arrays, Choice, make_agent
 from autoscale.agents.cost_model import CostModel
 from autoscale.agents.features import FEATURES
 from autoscale.agents.frozen import Frozen
 from autoscale.agents.policies import load_policy, save_policy
 from autoscale.agents.q_learning import QLearning
-from autoscale.agents.transfer import counterparts, relative_steps, transfer
+from autoscale.agents.transfer import counterparts, relative_steps, transfer, transferred
 from autoscale.errors import PolicyError
+from autoscale.query.context import Context
 from autoscale.query.target import Target
 from tests.autoscale.agents.toy_parts import FEW, MANY, NETWORKS, Run, ToyWorld
 
@@ -84,18 +85,81 @@ def test_beliefs_move_by_columns() -> None:
 
 
 def test_a_policy_of_arrays_takes_the_closest_where_there_is_no_other() -> None:
-    old = Frozen(FEW)
-    head_bias = np.array([[1.0, 2.0, 3.0, 4.0, 5.0]])
-    head = np.zeros((len(FEATURES), 1, 5))
-    old.restore({"features": np.array(FEATURES), "head": head, "head_bias": head_bias})
-    heir = transfer(old, DEMO)
+    heir = transfer(_fitted(), DEMO)
     assert heir.state()["head_bias"].tolist() == [[1.0, 1.0, 2.0, 5.0]]
 
 
-def test_who_learned_nothing_has_nothing_to_give() -> None:
-    for name in ("device-cpu-fp32", "lr"):
-        with pytest.raises(PolicyError, match=f"'{name}' has learned nothing"):
-            transfer(make_agent(name, FEW), MANY)
+@pytest.mark.parametrize("name", ["device-cpu-fp32", "device-best", "lr"])
+def test_a_fixed_rule_and_who_has_learned_nothing_start_afresh(name: str) -> None:
+    agent = make_agent(name, FEW)
+    Run(ToyWorld(FEW), agent, 5)
+    heir, origins = transferred(agent, MANY)
+    assert heir.targets == MANY
+    assert origins == dict.fromkeys(MANY)
+    assert all(array.size == 0 for array in heir.state().values())
+
+
+def test_lessons_that_are_not_kept_by_target_cannot_be_moved() -> None:
+    class Diary(Agent):
+        name = "diary"
+
+        def select(self, context: Context) -> Choice:
+            return Choice(int(context.admitted[0]), 1.0)
+
+        def state(self) -> Arrays:
+            return {"pages": np.ones(3)}
+
+    with pytest.raises(PolicyError, match=r"'diary' keeps \['pages'\], none of it by target"):
+        transfer(Diary(FEW), MANY)
+
+
+THREADS = tuple(Target.parse(f"device:cpu/{p}@{n}t") for p in ("fp32", "int8") for n in (1, 2, 4))
+STEPS = tuple(Target.parse(f"device:cpu/{p}@{mhz}MHz") for p in ("fp32", "int8") for mhz in (300, 800, 1500, 2800))
+
+
+@pytest.mark.parametrize(("old", "new"), [(STEPS, THREADS), (THREADS, STEPS)])
+def test_threads_and_steps_correspond_by_rank(old: tuple[Target, ...], new: tuple[Target, ...]) -> None:
+    source, is_same_kind = counterparts(old, new)
+    assert is_same_kind.all()
+    assert [old[i].precision for i in source] == [each.precision for each in new]
+    steps = np.array(relative_steps(old))[source]
+    assert np.abs(steps - relative_steps(new)).max() < 0.2
+    for ends in (0, len(new) // 2 - 1):
+        assert steps[ends] == relative_steps(new)[ends]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "started_from"),
+    [
+        ("cpu/fp32@1t cpu/fp32@1t#fast", "cpu/fp32@1t#fast", "cpu/fp32@1t#fast"),
+        ("cpu/fp32@1t#odd cpu/fp32@1t", "cpu/fp32@1t#fast", "cpu/fp32@1t"),
+        ("cpu/fp32@1t#odd cpu/int8@1t", "cpu/fp32@1t", "cpu/fp32@1t#odd"),
+        ("cpu/fp32@1t#fast cpu/fp32@8t#fast cpu/fp32@1t cpu/fp32@2t", "cpu/fp32@4t", "cpu/fp32@2t"),
+        ("gpu/fp16#a cpu/fp16@2t", "gpu/fp16", "gpu/fp16#a"),
+    ],
+)
+def test_the_engine_counts_after_the_precision_and_before_the_setting(old: str, new: str, started_from: str) -> None:
+    targets = [Target.parse(f"device:{each}") for each in old.split()]
+    [index], [is_same_kind] = counterparts(targets, [Target.parse(f"device:{new}")])
+    assert str(targets[index]) == f"device:{started_from}"
+    assert is_same_kind
+
+
+def test_it_is_told_what_started_what() -> None:
+    new = (Target.parse("device:npu/int8"), Target.parse("cloud:gpu/fp32"), FEW[0])
+    agent = QLearning(FEW)
+    heir, origins = transferred(agent, new, seed=3)
+    assert heir.targets == new
+    assert [origins[target] for target in new] == [None, *(FEW[i] for i in counterparts(FEW, new[1:])[0])]
+    _, of_arrays = transferred(_fitted(), new)
+    assert None not in of_arrays.values()  # arrays have no other start
+
+
+def _fitted() -> Frozen:
+    agent = Frozen(FEW)
+    head = {"head": np.zeros((len(FEATURES), 1, 5)), "head_bias": np.array([[1.0, 2.0, 3.0, 4.0, 5.0]])}
+    agent.restore({"features": np.array(FEATURES), **head})
+    return agent
 
 
 @pytest.mark.parametrize("name", ["q-learning", "cost-model"])

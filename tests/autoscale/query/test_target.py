@@ -14,10 +14,13 @@ settings = st.one_of(
     st.tuples(st.none(), st.integers(1, 9_999_999)),
 )
 targets = st.builds(
-    lambda place, processor, precision, host, setting: Target(place, processor, precision, host, *setting),
+    lambda place, processor, precision, host, setting, engine: Target(
+        place, processor, precision, host, *setting, engine
+    ),
     *(st.sampled_from(names) for names in (PLACES, PROCESSORS, PRECISIONS)),
     hosts,
     settings,
+    st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,12}", fullmatch=True) | st.just(""),
 )
 
 
@@ -40,7 +43,8 @@ def test_any_text_is_a_target_or_refused(text: str) -> None:
 
 @given(
     st.from_regex(
-        r"(device|edge|cluod):([a-z]{1,4}:)?(cpu|dsp|tpu)/(int8|fp64)(@[0-9.]{0,9}(MHz|t|GHz)?)?", fullmatch=True
+        r"(device|edge|cluod):([a-z]{1,4}:)?(cpu|dsp|tpu)/(int8|fp64)(@[0-9.]{0,9}(MHz|t|GHz)?)?(#[a-z#-]{0,4})?",
+        fullmatch=True,
     )
 )
 def test_nearly_right_text_is_a_target_or_refused(text: str) -> None:
@@ -71,6 +75,10 @@ def test_nearly_right_text_is_a_target_or_refused(text: str) -> None:
         ("device:cpu/fp32@" + "9" * 5000 + "t", "is not a setting"),
         ("device:cpu/fp32@" + "9" * 400 + "MHz", "is not a setting"),
         ("edge:-x:cpu/fp32", "the shape is place"),
+        ("device:cpu/fp32#", "the shape is place"),
+        ("device:cpu/fp32#a#b", "the shape is place"),
+        ("device:cpu/fp32#open vino", "the shape is place"),
+        ("device:cpu/fp32#openvino@2t", "the shape is place"),
     ],
 )
 def test_junk_is_refused(text: str, message: str) -> None:
@@ -88,12 +96,21 @@ def test_junk_is_refused(text: str, message: str) -> None:
         lambda: Target("device", "cpu", "fp32", frequency_hz=1_000_000, threads=1),
         lambda: Target("edge", "cpu", "fp32", host="a b"),
         lambda: Target("edge", "cpu", "fp32", host="a:b"),
+        lambda: Target("device", "cpu", "fp32", engine="open vino"),
+        lambda: Target("device", "cpu", "fp32", engine="#"),
     ],
 )
 def test_what_could_not_be_read_back_cannot_be_made(make: object) -> None:
     assert callable(make)
     with pytest.raises(InvalidTarget):
         make()
+
+
+def test_the_engine_is_the_last_word() -> None:
+    target = Target("device", "cpu", "int8", threads=2, engine="openvino")
+    assert str(target) == "device:cpu/int8@2t#openvino"
+    assert target != Target.parse("device:cpu/int8@2t")
+    assert Target.parse("device:gpu/fp32#my-gpu_2.0").engine == "my-gpu_2.0"
 
 
 def test_dsp_is_a_name_of_npu() -> None:
