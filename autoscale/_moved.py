@@ -7,7 +7,7 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
-from typing import Final
+from typing import Any, Final
 
 MOVED: Final = {
     "autoscale.carbon.checks": "autoscale.checks",
@@ -66,6 +66,10 @@ class MovedModule(ModuleType):
         if name.startswith("__"):
             raise AttributeError(name)
         return getattr(import_module(MOVED[self.__name__]), name)
+
+    def __call__(self, *args: Any, **options: Any) -> object:
+        """Call what the package exports now by the name of the module: ``autoscale_envs.train``."""
+        return getattr(self, self.__name__.rpartition(".")[2])(*args, **options)
 
 
 class MovedModules(MetaPathFinder, Loader):

@@ -9,12 +9,8 @@ from pathlib import Path
 import numpy as np
 from small_network import write_network
 
-from autoscale.carbon import Electricity
-from autoscale.fleet.report import account
-from autoscale.query.goal import Goal
-from autoscale_runtime import Session, SessionOptions
-from autoscale_runtime.fleet import LedgerWriter, Uploader
-from autoscale_runtime.fleet.collector.service import collect
+from autoscale import Electricity, Goal, account
+from autoscale_runtime import LedgerWriter, Session, SessionOptions, Uploader, collect
 
 QUERIES = 200
 

@@ -1,6 +1,6 @@
-"""A server, a link that breaks, and a session that loses nothing by it.
+"""A server that goes away and comes back, and a session that loses nothing by it.
 
-Run: ``python examples/offload.py``
+Run: ``python examples/offload.py``. Needs the extras ``serve`` and ``prepare`` (to make a network).
 """
 
 import tempfile
@@ -10,33 +10,25 @@ from pathlib import Path
 import numpy as np
 from small_network import write_network
 
-from autoscale.query.goal import Goal
-from autoscale_runtime import Session
-from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
-from autoscale_runtime.server.server import serve
-
-GOOD = LinkConditions(rate_bps=50e6, round_trip_s=0.01, jitter_s=0.002)
-OUTAGE = LinkConditions(rate_bps=0.0)
+from autoscale import Goal
+from autoscale_runtime import Session, serve
 
 
 def main() -> None:
-    """Ask over a good link, through an outage, and after it."""
+    """Ask while the server is up, while it is down, and when it is back."""
     with tempfile.TemporaryDirectory() as folder:
         repository = Path(folder) / "repository"
         write_network(repository / "small" / "1" / "model.onnx")  # <repository>/<model>/<version>/model.onnx
         here = write_network(Path(folder) / "small.onnx")
-        with (
-            serve(repository) as server,
-            ShapedLink(server.address, GOOD) as link,
-            Session(here, Goal(latency_s=0.2), remotes={"cloud": link.address}, mode="PREFER_IN_CLOUD") as session,
-        ):
-            ask(session, "good link")
-            link.conditions = OUTAGE
+        server = serve(repository)
+        with Session(here, Goal(latency_s=0.2), remotes={"cloud": server.address}, mode="PREFER_IN_CLOUD") as session:
+            ask(session, "server up")
+            server.stop()
             for _ in range(3):
-                ask(session, "outage")
-            link.conditions = GOOD
-            while ask(session, "link is back") != "in_cloud":
-                time.sleep(0.2)  # a probe in the background finds out; no query is spent on it
+                ask(session, "server down")
+            with serve(repository, port=server.port):
+                while ask(session, "server back") != "in_cloud":
+                    time.sleep(0.2)  # a probe in the background finds out; no query is spent on it
 
 
 def ask(session: Session, when: str) -> str:

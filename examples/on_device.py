@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 from small_network import write_network
 
-from autoscale.query.goal import Goal
+from autoscale import Goal
 from autoscale_runtime import Session, SessionOptions
 
 

@@ -8,14 +8,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from small_network import write_network
 
-from autoscale.agents.base import Agent, Arrays, Choice
-from autoscale.checks import check_agent
-from autoscale.errors import PolicyError
-from autoscale.query.context import Context
-from autoscale.query.outcome import Outcome
-from autoscale.query.target import Target
+from autoscale import Agent, Choice, Context, Outcome, Target, check_agent, errors
 from autoscale_runtime import Session
 
 
@@ -45,20 +41,20 @@ class Gradient(Agent):
         self.preference[context.admitted] -= step * self.chances(context)
         self.preference[index] += step
 
-    def chances(self, context: Context) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+    def chances(self, context: Context) -> npt.NDArray[np.float64]:
         """The softmax over the admitted targets."""
         preference = self.preference[context.admitted]
         chances = np.exp(preference - preference.max())
         return np.asarray(chances / chances.sum(), dtype=np.float64)
 
-    def state(self) -> Arrays:
+    def state(self) -> dict[str, npt.NDArray[np.float64]]:
         """What it has learned; this is what a policy file holds."""
         return {"preference": self.preference, "baseline": self.baseline}
 
-    def restore(self, state: Arrays) -> None:
+    def restore(self, state: dict[str, npt.NDArray[np.float64]]) -> None:
         """Take that back."""
         if state.keys() != {"preference", "baseline"} or state["preference"].shape != self.preference.shape:
-            raise PolicyError(f"agent '{self.name}' needs a preference for each of {len(self.targets)} targets")
+            raise errors.PolicyError(f"agent '{self.name}' needs a preference for each of {len(self.targets)} targets")
         self.preference, self.baseline = state["preference"].astype(float), state["baseline"].astype(float)
 
 

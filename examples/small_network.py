@@ -1,5 +1,9 @@
-"""A network for the other examples: a hidden layer of 64 and ten scores, with random weights."""
+"""A network for the other examples: a hidden layer of 64 and ten scores, with random weights.
 
+Run: ``python examples/small_network.py small.onnx``, to have it in a file. Needs the extra ``prepare``.
+"""
+
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -23,3 +27,7 @@ def write_network(path: Path) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), str(path))
     return path
+
+
+if __name__ == "__main__":
+    write_network(Path(sys.argv[1]))

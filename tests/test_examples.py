@@ -11,8 +11,8 @@ SAYS = {
     "on_device": ["same answer: True", "(on_device)", "(measured)", "(modelled)", "went on as q-learning"],
     "offload": [
         "cloud:cpu/fp32: answered",
-        "cloud:cpu/fp32: DeadlineExceeded, device:cpu/fp32@",
-        "link is back",
+        "cloud:cpu/fp32: TargetUnavailable, device:cpu/fp32@",
+        "server back",
     ],
     "fleet": ["uploaded 200 records, 0 rejected", "200 inferences", "asked in FRA, answered by device:cpu/fp32@"],
     "own_agent": ["keeps every promise", "after 200 queries: device:cpu/fp32@"],

@@ -1,6 +1,58 @@
-"""On the device: sense, choose, run, measure, learn."""
+"""On the device and beside it: sense, choose, run, measure, learn. What this package exports is all it promises.
 
-from autoscale_runtime.device.plan import RemoteModel
-from autoscale_runtime.session import Session, SessionOptions
+>>> from autoscale_runtime import Session
+>>> session = Session("model.onnx", remotes={"cloud": "192.0.2.7:8001"})  # doctest: +SKIP
 
-__all__ = ["RemoteModel", "Session", "SessionOptions"]
+Names are imported when they are first asked for; what needs the package of an extra says so then.
+"""
+
+from typing import TYPE_CHECKING
+
+from autoscale.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from autoscale_runtime.backends.base import Answer, Backend, Runner
+    from autoscale_runtime.backends.checks import check_backend
+    from autoscale_runtime.backends.tensors import TensorSpec
+    from autoscale_runtime.device.plan import RemoteModel
+    from autoscale_runtime.fleet.collector.service import collect
+    from autoscale_runtime.fleet.device_log.uploader import Uploader
+    from autoscale_runtime.fleet.device_log.writer import LedgerWriter
+    from autoscale_runtime.meters.base import CounterMeter
+    from autoscale_runtime.sensors.base import Sensor
+    from autoscale_runtime.server.server import serve
+    from autoscale_runtime.session import Session, SessionOptions
+
+__all__ = [
+    "Answer",
+    "Backend",
+    "CounterMeter",
+    "LedgerWriter",
+    "RemoteModel",
+    "Runner",
+    "Sensor",
+    "Session",
+    "SessionOptions",
+    "TensorSpec",
+    "Uploader",
+    "check_backend",
+    "collect",
+    "serve",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "autoscale_runtime.backends.base": "Answer Backend Runner",
+        "autoscale_runtime.backends.checks": "check_backend",
+        "autoscale_runtime.backends.tensors": "TensorSpec",
+        "autoscale_runtime.device.plan": "RemoteModel",
+        "autoscale_runtime.fleet.collector.service": "collect",
+        "autoscale_runtime.fleet.device_log.uploader": "Uploader",
+        "autoscale_runtime.fleet.device_log.writer": "LedgerWriter",
+        "autoscale_runtime.meters.base": "CounterMeter",
+        "autoscale_runtime.sensors.base": "Sensor",
+        "autoscale_runtime.server.server": "serve",
+        "autoscale_runtime.session": "Session SessionOptions",
+    },
+)

@@ -13,7 +13,8 @@ from autoscale.query.record import Attempt
 from autoscale.query.target import Target
 from autoscale_envs.worlds.blocks import SimulatedQuery
 from autoscale_envs.worlds.dynamics import Costs, carbon
-from autoscale_envs.worlds.parameters import EDGE, WorldParameters
+from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.parameters import EDGE, WorldParameters, make_parameters
 from autoscale_envs.worlds.scalar import ScalarWorld
 
 METHODS: Final = {
@@ -30,25 +31,23 @@ _EDGE_LINK: Final = f"edge:{EDGE}"
 class SimWorld:
     """An endless row of simulated queries (``autoscale.loop.World``); its workload decides which network asks.
 
-    >>> from autoscale.agents.base import make_agent
-    >>> from autoscale.loop import run_query
-    >>> from autoscale_envs.worlds.options import WorldOptions
-    >>> from autoscale_envs.worlds.parameters import make_parameters
-    >>> world = SimWorld(make_parameters(WorldOptions(device="s10e", scenario="D2")), seed=0)
+    >>> from autoscale import make_agent, run_query
+    >>> from autoscale_envs import WorldOptions
+    >>> world = SimWorld(WorldOptions(device="s10e", scenario="D2"), seed=0)
     >>> agent = make_agent("q-learning", world.targets)
     >>> answer, context, decision = run_query(world, agent, None, "AUTO")
     >>> decision.outcome.latency_s > 0.0
     True
 
     Args:
-        tables: what ``make_parameters`` makes of options; worlds may share it.
+        options: what it is, or what ``make_parameters`` makes of that; worlds may share the latter.
         seed: of all its randomness: same seed, same choices, same outcomes.
     """
 
-    def __init__(self, tables: WorldParameters, seed: int = 0) -> None:
-        self.tables = tables
-        self.targets: tuple[Target, ...] = tables.targets
-        self._single = ScalarWorld(tables, seed)
+    def __init__(self, options: WorldOptions | WorldParameters, seed: int = 0) -> None:
+        self.tables = make_parameters(options) if isinstance(options, WorldOptions) else options
+        self.targets: tuple[Target, ...] = self.tables.targets
+        self._single = ScalarWorld(self.tables, seed)
 
     def observe(self, query: Any = None) -> Context:
         """What an agent may know of the query now asked; it stays the same until that is performed."""
