@@ -1,9 +1,8 @@
 """The fleet's ledger: one row for every query of every device, in whole microjoules, nanograms and microseconds.
 
-``schema`` says what a row is, ``row`` makes one of a record, ``rows`` holds many as columns, ``store`` keeps them.
+``ledger`` says what a row is and keeps them, ``report`` accounts for them, ``export`` writes what a report says.
 """
 
-from autoscale.fleet.ledger.row_encoder import RowEncoder
 from autoscale.fleet.ledger.rows import Rows, Texts
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.ledger.view import LedgerView, read_ledger
@@ -11,7 +10,6 @@ from autoscale.fleet.ledger.view import LedgerView, read_ledger
 __all__ = [
     "Ledger",
     "LedgerView",
-    "RowEncoder",
     "Rows",
     "Texts",
     "read_ledger",

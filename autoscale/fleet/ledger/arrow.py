@@ -8,10 +8,11 @@ from typing import Any, BinaryIO, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.errors import MissingExtra
+from autoscale.errors import InvalidInput, MissingExtra
 from autoscale.files import atomic_write
-from autoscale.fleet.ledger.rows import Mask, Rows, Texts
-from autoscale.fleet.ledger.schema import ABSENT, COLUMNS, Column
+from autoscale.fleet.ledger.column import ABSENT, Column
+from autoscale.fleet.ledger.rows import Mask, Rows, Texts, completed
+from autoscale.fleet.ledger.schema import BY_NAME, COLUMNS, SCHEMA
 
 ROW_GROUP: Final = 1 << 20
 _EXTRA: Final = "the fleet's ledger"
@@ -31,9 +32,13 @@ def arrow(part: str = "") -> Any:
 
 def arrow_schema() -> Any:
     """The ``pyarrow.Schema`` of a Parquet file of accepted rows."""
+    return arrow().schema(_field(each) for each in COLUMNS)
+
+
+def _field(column: Column) -> Any:
     pa = arrow()
     types = {"int64": pa.int64(), "int32": pa.int32(), "bool": pa.bool_(), "text": pa.string()}
-    return pa.schema(pa.field(each.name, types[each.kind], each.optional) for each in COLUMNS)
+    return pa.field(column.name, types[column.kind], column.optional)
 
 
 def table_of(rows: Rows) -> Any:
@@ -67,10 +72,11 @@ def write_parquet(table: Any, path: Path) -> None:
 
 
 def merge_parquet(sources: Sequence[Path], path: Path, rows: int) -> None:
-    """Write the rows of several files into one, a row group at a time.
+    """Write the rows of several files into one, a row group at a time; files of older schemas get today's columns.
 
     Raises:
-        OSError: the disk is full, a file cannot be read, or they do not have that many rows; nothing was written.
+        OSError: the disk is full, a file cannot be read or is of a later schema, or they do not have that many rows;
+            nothing was written.
     """
     try:
         with atomic_write(path) as file:
@@ -82,19 +88,22 @@ def merge_parquet(sources: Sequence[Path], path: Path, rows: int) -> None:
 
 
 def rows_of_rejected(path: Path) -> tuple[Rows, Texts]:
-    """What ``rejected_table_of`` was made of: rejected rows, and why each was.
+    """What ``rejected_table_of`` was made of, whatever schema it had: rejected rows, and why each was.
 
     Raises:
         OSError: it cannot be read.
+        InvalidInput: a later version wrote it.
     """
     try:
         table = arrow("parquet").ParquetFile(path).read()
     except arrow().ArrowException as error:
         raise OSError(f"'{path}' is damaged: {error}") from error
+    if later := _later(table.column_names, "reason"):
+        raise InvalidInput(f"'{path}' has the columns {later}; allowed: those up to schema {SCHEMA}; update AutoScale")
     texts = {name: _texts_of(table[name]) for name in table.column_names if arrow().types.is_string(table[name].type)}
     numbers = {name: table[name].to_numpy() for name in table.column_names if name not in texts}
     reasons = texts.pop("reason")
-    return Rows(numbers, texts), reasons
+    return completed(Rows(numbers, texts)), reasons
 
 
 def _texts_of(column: Any) -> Texts:
@@ -103,9 +112,8 @@ def _texts_of(column: Any) -> Texts:
 
 
 def _merge(sources: Sequence[Path], file: BinaryIO) -> int:
-    pq = arrow("parquet")
-    first, rows = pq.ParquetFile(sources[0]).schema_arrow, 0
-    with pq.ParquetWriter(file, first, **_options(first)) as writer:
+    schema, rows = arrow_schema(), 0
+    with arrow("parquet").ParquetWriter(file, schema, **_options(schema)) as writer:
         for batch in _groups(sources):
             writer.write_table(batch, row_group_size=ROW_GROUP)
             rows += batch.num_rows
@@ -118,13 +126,32 @@ def _groups(sources: Sequence[Path]) -> Iterator[Any]:
     waiting: list[Any] = []
     for source in sources:
         file = pq.ParquetFile(source)
+        if later := _later(file.schema_arrow.names):
+            raise OSError(f"'{source}' has the columns {later} of a later schema than {SCHEMA}; it stays as it is")
         for index in range(file.num_row_groups):
-            waiting.append(file.read_row_group(index))
+            waiting.append(_completed(file.read_row_group(index)))
             if sum(each.num_rows for each in waiting) >= ROW_GROUP:
                 yield pa.concat_tables(waiting)
                 waiting = []
     if waiting:
         yield pa.concat_tables(waiting)
+
+
+def _completed(table: Any) -> Any:
+    """A table with every column: in those that it lacks is what rows of older schemas have."""
+    has = set(table.column_names)
+    columns = [table[each.name] if each.name in has else _constant(each, table.num_rows) for each in COLUMNS]
+    return arrow().Table.from_arrays(columns, schema=arrow_schema())
+
+
+def _constant(column: Column, rows: int) -> Any:
+    pa, kind = arrow(), _field(column).type
+    return pa.nulls(rows, kind) if column.default is None else pa.repeat(pa.scalar(column.default, kind), rows)
+
+
+def _later(names: Sequence[str], *beside: str) -> list[str]:
+    """Columns that a later version must have written."""
+    return sorted(set(names).difference(BY_NAME, beside))
 
 
 def _options(schema: Any) -> dict[str, Any]:

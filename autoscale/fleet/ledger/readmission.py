@@ -1,4 +1,4 @@
-"""Rows that were rejected because of what the collector did not know, judged again once it does."""
+"""Rows that were rejected because of what the collector did not know, validated again once it does."""
 
 import time
 from collections import Counter
@@ -39,19 +39,20 @@ class Readmission:
 
 
 def readmit(ledger: Ledger, rules: Rules) -> Readmission:
-    """Judge again what lies in quarantine for want of knowledge; unknown devices only where the rules tell devices.
+    """Validate again what lies in quarantine for want of knowledge; unknown devices only where the rules tell devices.
 
     One commit for each file: its rows leave quarantine and count in one moment, or not at all. That they arrived is
     known since then, so one that a device sends again is a duplicate before and after.
 
     Raises:
         OSError: the disk is full or fails, or a file in quarantine is damaged inside; files before it are done.
+        InvalidInput: a later version wrote a file in quarantine; likewise.
     """
     accepted, kept = 0, Counter[str]()
     names: dict[str, set[str]] = {}
     for entry in ledger.manifest.entries(""):
         if entry.path.endswith(".parquet") and is_whole(ledger.folder, entry):
-            rows, now = _judge_again(ledger, entry, rules)
+            rows, now = _validate_again(ledger, entry, rules)
             accepted += int(np.count_nonzero(now < 0))
             for reason, columns in NAMED_BY.items():
                 stays = now == REASONS.index(reason)
@@ -62,7 +63,7 @@ def readmit(ledger: Ledger, rules: Rules) -> Readmission:
     return Readmission(accepted, stay, {reason: frozenset(names[reason] - {""}) for reason in stay})
 
 
-def _judge_again(ledger: Ledger, entry: Entry, rules: Rules) -> tuple[Rows, Reasons]:
+def _validate_again(ledger: Ledger, entry: Entry, rules: Rules) -> tuple[Rows, Reasons]:
     """The rows of a file, and why each is rejected now."""
     rows, told = rows_of_rejected(ledger.folder / entry.path)
     before = _reasons(told)

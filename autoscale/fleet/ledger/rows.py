@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.schema import COLUMNS
 
 Ints: TypeAlias = NDArray[np.int64]
@@ -16,7 +17,7 @@ Mask: TypeAlias = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """A column of texts, each told once.
+    """A column of texts, each held once.
 
     Attributes:
         codes: which word stands in which row, shape (rows,).
@@ -47,7 +48,9 @@ class Texts:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """Rows of the ledger; every column of the schema stands in one of the two, under its name.
+    """Rows of the ledger; each of their columns stands in one of the two, under its name.
+
+    Those of an older schema, as a device or a file has them, lack later columns until they are ``completed``.
 
     Attributes:
         numbers: whole numbers, ``ABSENT`` and ``NOT_A_NUMBER`` among them, each of shape (rows,).
@@ -72,6 +75,25 @@ def joined(parts: Sequence[Rows]) -> Rows:
         return parts[0]
     numbers = {name: np.concatenate([each.numbers[name] for each in parts]) for name in parts[0].numbers}
     return Rows(numbers, {name: _joined_texts([each.texts[name] for each in parts]) for name in parts[0].texts})
+
+
+def completed(rows: Rows) -> Rows:
+    """The same with every column of the table: in those that they lack is what rows of older schemas have.
+
+    Raises:
+        InvalidInput: they lack one that every row must have.
+    """
+    lacked = [each for each in COLUMNS if each.name not in rows.numbers and each.name not in rows.texts]
+    if not lacked:
+        return rows
+    needed = [each.name for each in lacked if each.absent is None]
+    if needed:
+        raise InvalidInput(
+            f"rows lack the columns {needed}; allowed: to lack those that are optional or have a default"
+        )
+    numbers = {each.name: np.full(len(rows), each.absent, np.int64) for each in lacked if not each.is_text}
+    texts = {each.name: Texts.same(str(each.absent), len(rows)) for each in lacked if each.is_text}
+    return Rows({**rows.numbers, **numbers}, {**rows.texts, **texts})
 
 
 def none() -> Rows:

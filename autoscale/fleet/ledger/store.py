@@ -54,7 +54,7 @@ class Intake:
 
     Attributes:
         rows: of any days.
-        reasons: why each is rejected, as ``judge`` tells it; None for all accepted.
+        reasons: why each is rejected, as ``validate`` says; None for all accepted.
         unreadable: sha256 to what could not be read as rows, and as how many it is counted.
         change: what else becomes true with them.
     """
@@ -104,8 +104,8 @@ class Ledger:
                 accepted = intake.rows.take(intake.reasons < 0) if bool(np.any(intake.reasons >= 0)) else intake.rows
                 self._write_rejected(intake.rows, intake.reasons, added)
             self._write_days(accepted, added)
-            for name, (content, told_rows) in intake.unreadable.items():
-                self._write_unreadable(name, content, told_rows, added)
+            for name, (content, reported_rows) in intake.unreadable.items():
+                self._write_unreadable(name, content, reported_rows, added)
             counts = {**intake.change.counts, "accepted": len(accepted)}
             self.manifest.commit(replace(intake.change, added=tuple(added), counts=counts), time.time())
 
@@ -189,11 +189,11 @@ class Ledger:
             write_parquet(rejected_table_of(rows.take(is_rejected), texts), path)
             self._add(added, path, "", len(texts.codes))
 
-    def _write_unreadable(self, name: str, content: bytes, told_rows: int, added: list[Entry]) -> None:
+    def _write_unreadable(self, name: str, content: bytes, reported_rows: int, added: list[Entry]) -> None:
         path = self.folder / _unreadable_path(name)
         with atomic_write(path) as file:
             file.write(content)
-        self._add(added, path, "", told_rows)
+        self._add(added, path, "", reported_rows)
 
     def _like(self, day: str) -> list[Entry]:
         """Whole files of a day to merge: the small ones up to the largest tier that is crowded."""

@@ -7,8 +7,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscale.fleet.ledger.column import LONGEST_TEXT, NOT_A_NUMBER, Column
 from autoscale.fleet.ledger.rows import Mask, Rows
-from autoscale.fleet.ledger.schema import BY_NAME, LONGEST_TEXT, NOT_A_NUMBER, SCHEMA, Column
+from autoscale.fleet.ledger.schema import BY_NAME, SCHEMA
 
 REASONS: Final = (
     "truncated",
@@ -54,20 +55,20 @@ def validate(rows: Rows, rules: Rules, now_us: int) -> Reasons:
     def reject(which: Mask, reason: str) -> None:
         reasons[which & (reasons < 0)] = REASONS.index(reason)
 
-    _judge_numbers(rows, reject)
+    _check_numbers(rows, reject)
     time_us = rows.numbers["time_us"]
     if len(rows) and (time_us.max() > now_us + rules.ahead_s * 1e6 or time_us.min() < FIRST_TIME_US):
         reject(time_us > now_us + rules.ahead_s * 1e6, "future_dated")
         reject(time_us < FIRST_TIME_US, "past_dated")
     for name, texts in rows.texts.items():
-        reason, is_known = _judge_of(BY_NAME[name], rules)
+        reason, is_known = _check_of(BY_NAME[name], rules)
         wrong = [code for code, word in enumerate(texts.words) if not is_known(word)]
         if wrong:
             reject(np.isin(texts.codes, wrong), reason)
     return reasons
 
 
-def _judge_numbers(rows: Rows, reject: Callable[[Mask, str], None]) -> None:
+def _check_numbers(rows: Rows, reject: Callable[[Mask, str], None]) -> None:
     wrong = {}
     for name, values in rows.numbers.items():
         column = BY_NAME[name]
@@ -82,7 +83,7 @@ def _judge_numbers(rows: Rows, reject: Callable[[Mask, str], None]) -> None:
         reject(rows.numbers[name] > limit, "out_of_range")
 
 
-def _judge_of(column: Column, rules: Rules) -> tuple[str, Callable[[str], bool]]:
+def _check_of(column: Column, rules: Rules) -> tuple[str, Callable[[str], bool]]:
     if column.name == "device_id" and rules.devices is not None:
         return "unknown_device", rules.devices.__contains__
     if column.name == "device_model" and rules.device_models is not None:

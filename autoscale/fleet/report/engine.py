@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.errors import InvalidInput, MissingExtra
+from autoscale.fleet.ledger.schema import COLUMNS
 from autoscale.registry import Registry
 
 ENGINES: Final = Registry(
@@ -29,6 +30,8 @@ MEMORY: Final = "3GB"
 _LOOPBACK: Final = "127.0.0.1"
 _ANSWER_S: Final = 5.0
 _MASTER: Final = re.compile(r"local(\[(\*|[1-9]\d*)(,\s*\d+)?\])?|spark://[^\s/:]+:\d+(,[^\s/:]+:\d+)*|yarn|k8s://\S+")
+_SPARK_TYPES: Final = {"int64": "BIGINT", "int32": "INT", "bool": "BOOLEAN", "text": "STRING"}
+_IBIS_TYPES: Final = {"int64": "int64", "int32": "int32", "bool": "boolean", "text": "string"}
 _PURPOSE: Final = "the fleet's report"
 
 
@@ -52,7 +55,7 @@ class Engine(ABC):
 
     @abstractmethod
     def read(self, files: Sequence[Path]) -> Any:
-        """An Ibis table of the rows of some files."""
+        """An Ibis table of the rows of some files, of whatever schemas, with every column of today's."""
 
     @abstractmethod
     def keep(self, expression: Any) -> Any:
@@ -87,7 +90,8 @@ class DuckDb(Engine):
 
     def read(self, files: Sequence[Path]) -> Any:
         """An Ibis table of the rows of some files."""
-        return self._connection.read_parquet([str(each) for each in files], hive_partitioning=False)
+        paths = [str(each) for each in files]
+        return _completed(self._connection.read_parquet(paths, hive_partitioning=False, union_by_name=True))
 
     def keep(self, expression: Any) -> Any:
         """A temporary table."""
@@ -127,9 +131,10 @@ class Spark(Engine):
 
     def read(self, files: Sequence[Path]) -> Any:
         """An Ibis table of the rows of some files."""
-        frame = self._session.read.parquet(*(str(each.resolve()) for each in files))
+        names = ", ".join(f"{each.name} {_SPARK_TYPES[each.kind]}" for each in COLUMNS)
+        frame = self._session.read.schema(names).parquet(*(str(each.resolve()) for each in files))
         frame.createOrReplaceTempView("ledger")
-        return self._connection.table("ledger")
+        return _completed(self._connection.table("ledger"))
 
     def keep(self, expression: Any) -> Any:
         """A cached view."""
@@ -175,6 +180,18 @@ def package(name: str, extra: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise MissingExtra(name.partition(".")[0], extra, _PURPOSE) from error
+
+
+def _completed(table: Any) -> Any:
+    """With every column: in rows of older schemas stands what the table of columns says of them."""
+    ibis, has = package("ibis", "fleet"), set(table.columns)
+    lacked = {each.name: ibis.literal(each.default, _IBIS_TYPES[each.kind]) for each in COLUMNS if each.name not in has}
+    filled = {
+        each.name: table[each.name].fill_null(each.default)
+        for each in COLUMNS
+        if each.name in has and each.default is not None
+    }
+    return table.mutate(**lacked, **filled) if lacked or filled else table
 
 
 def _settings(master: str) -> dict[str, str]:

@@ -1,18 +1,21 @@
-"""The queries of a day as rows of the ledger: whole microjoules, nanograms, microseconds."""
+"""The queries of a day as rows of the ledger; how a figure becomes a whole number is the ledger's own business."""
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoscale.carbon.account import QueryCarbon, Rates
+from autoscale.fleet.ledger.column import ABSENT
+from autoscale.fleet.ledger.figures import rows_of_figures
 from autoscale.fleet.ledger.rows import Ints, Rows, Texts
-from autoscale.fleet.ledger.schema import ABSENT, SCHEMA
+from autoscale.fleet.ledger.schema import SCHEMA
 from autoscale.query.forecast import Indices
 from autoscale.query.goal import InferenceMode
 from autoscale.query.outcome import Method, Split
-from autoscale.units import MICRO_PER_UNIT, NANO_PER_UNIT
+from autoscale.units import MICRO_PER_UNIT
 from autoscale_envs.fleet.population import ID_BYTES, Cohort, People, names
 from autoscale_envs.fleet.regions import REGIONS, Grid, place_of
 from autoscale_envs.fleet.sessions import QUERIES, SimulatedDay
@@ -20,7 +23,6 @@ from autoscale_envs.variance.processes import Flags, Numbers
 from autoscale_envs.worlds.world import METHODS
 
 APP_VERSION: Final = "simulated"
-_PARTS: Final = ("device", "network", "remote")
 
 
 def rows_of(
@@ -46,10 +48,10 @@ def rows_of(
     is_remote = np.array([each.is_remote for each in cohort.tables.targets])[played.target]
     grid, place = cohort.grids.of(midnight.month), place_of(region[:, None], played.time_s)
     session_ids = generator.bytes(ID_BYTES * len(played.device)).hex()
-    return Rows(
+    return rows_of_figures(
         {
-            **_query_numbers(cohort, played, _sequence(device, first), round(midnight.timestamp()) * MICRO_PER_UNIT),
-            **_spent_numbers(cohort, played, grid.rates(place), is_remote),
+            **_query_figures(cohort, played, _sequence(device, first), round(midnight.timestamp()) * MICRO_PER_UNIT),
+            **_cost_figures(cohort, played, grid.rates(place), is_remote),
             **_intensities(grid, place.ravel(), is_remote.ravel()),
         },
         {
@@ -69,29 +71,27 @@ def _sequence(device: Indices, first: Ints) -> Ints:
     return np.asarray(np.arange(len(device)) + (first - before).take(device))
 
 
-def _query_numbers(cohort: Cohort, played: SimulatedDay, sequence: Ints, day_us: int) -> dict[str, Ints]:
+def _query_figures(cohort: Cohort, played: SimulatedDay, sequence: Ints, day_us: int) -> dict[str, NDArray[Any]]:
     limit_s = cohort.tables.limits_s.take(played.network)
     policy, ones = cohort.policy, np.ones_like(sequence)
-    accuracy = np.where(np.isnan(played.accuracy), ABSENT / MICRO_PER_UNIT, played.accuracy)
     which = played.state * policy.latency_s.shape[1] + played.target
     return {
         "schema": ones * SCHEMA,
         "sequence": sequence,
-        "time_us": day_us + _whole(played.time_s, MICRO_PER_UNIT),
+        "time_us": day_us + np.rint(played.time_s * MICRO_PER_UNIT).astype(np.int64),
         "did_fallback": np.zeros_like(sequence),
         "attempts": ones,
-        "probability_ppb": _whole(played.probability, NANO_PER_UNIT),
-        "latency_us": _whole(played.latency_s, MICRO_PER_UNIT),
-        "goal_latency_us": _whole(limit_s, MICRO_PER_UNIT),
-        "is_late": (played.latency_s > limit_s).astype(np.int64).ravel(),
-        "accuracy_ppm": _whole(accuracy, MICRO_PER_UNIT),
-        "goal_accuracy_ppm": np.full_like(sequence, ABSENT),
-        "predicted_latency_us": _whole(policy.latency_s.take(which), MICRO_PER_UNIT),
-        "predicted_energy_uj": _whole(policy.energy_j.take(which), MICRO_PER_UNIT),
+        "probability_ppb": played.probability,
+        "latency_us": played.latency_s,
+        "goal_latency_us": limit_s,
+        "is_late": played.latency_s > limit_s,
+        "accuracy_ppm": played.accuracy,
+        "predicted_latency_us": policy.latency_s.take(which),
+        "predicted_energy_uj": policy.energy_j.take(which),
     }
 
 
-def _spent_numbers(cohort: Cohort, played: SimulatedDay, ends: list[Rates], is_remote: Flags) -> dict[str, Ints]:
+def _cost_figures(cohort: Cohort, played: SimulatedDay, ends: list[Rates], is_remote: Flags) -> dict[str, Numbers]:
     models = cohort.tables.networks
     bytes_of = np.array([each.input_bytes + each.output_bytes for each in models], dtype=np.float64)
     moved_bytes: Numbers = bytes_of.take(played.network) * is_remote
@@ -99,35 +99,30 @@ def _spent_numbers(cohort: Cohort, played: SimulatedDay, ends: list[Rates], is_r
         rates.grams(played.device_j, played.latency_s, moved_bytes, played.remote_j, played.remote_s) for rates in ends
     )
     return {
-        **_split("energy", "uj", Split(played.device_j, mid.network_j, played.remote_j), MICRO_PER_UNIT),
+        **_split("energy_{}_uj", Split(played.device_j, mid.network_j, played.remote_j)),
         **_carbon("operational", low, mid, high),
         **_carbon("embodied", low, mid, high),
     }
 
 
 def _intensities(grid: Grid, place: Indices, is_remote: Flags) -> dict[str, Ints]:
-    home, far = (each.take(place) for each in (grid.device_mg_per_kwh, grid.remote_mg_per_kwh))
+    home, remote = (each.take(place) for each in (grid.device_mg_per_kwh, grid.remote_mg_per_kwh))
     return {
         "intensity_device_mg_per_kwh": home,
         "intensity_network_mg_per_kwh": np.where(is_remote, home, ABSENT),
-        "intensity_remote_mg_per_kwh": np.where(is_remote, far, ABSENT),
+        "intensity_remote_mg_per_kwh": np.where(is_remote, remote, ABSENT),
     }
 
 
-def _carbon(kind: str, low: QueryCarbon, mid: QueryCarbon, high: QueryCarbon) -> dict[str, Ints]:
-    """The three parts and the ends of their sum, which enclose it however each was rounded."""
-    least, middle, most = (getattr(each, f"{kind}_g") for each in (low, mid, high))
-    parts = _split(kind, "ng", middle, NANO_PER_UNIT)
-    total = sum(parts.values())
-    return {
-        **parts,
-        f"{kind}_low_ng": np.minimum(_whole(least.total, NANO_PER_UNIT), total),
-        f"{kind}_high_ng": np.maximum(_whole(most.total, NANO_PER_UNIT), total),
-    }
+def _carbon(kind: str, low: QueryCarbon, mid: QueryCarbon, high: QueryCarbon) -> dict[str, Numbers]:
+    """The three parts and the ends of their sum."""
+    least_g, middle_g, most_g = (getattr(each, f"{kind}_g") for each in (low, mid, high))
+    ends = {f"{kind}_low_ng": least_g.total, f"{kind}_high_ng": most_g.total}
+    return _split(f"{kind}_{{}}_ng", middle_g) | ends
 
 
-def _split(prefix: str, unit: str, split: Split, per_unit: int) -> dict[str, Ints]:
-    return {f"{prefix}_{part}_{unit}": _whole(getattr(split, part), per_unit) for part in _PARTS}
+def _split(name: str, split: Split) -> dict[str, Numbers]:
+    return {name.format(part): getattr(split, part) for part in ("device", "network", "remote")}
 
 
 def _query_texts(cohort: Cohort, played: SimulatedDay) -> dict[str, Texts]:
@@ -177,7 +172,3 @@ def _words(codes: Indices, words: Iterable[str]) -> Texts:
 
 def _texts(codes: Indices, words: Iterable[str]) -> Texts:
     return Texts(codes.astype(np.int32), tuple(words))
-
-
-def _whole(values: Numbers, per_unit: int) -> Ints:
-    return np.asarray(np.rint(values * per_unit), dtype=np.int64).ravel()

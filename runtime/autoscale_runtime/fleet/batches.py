@@ -8,8 +8,8 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from autoscale.errors import InvalidInput
-from autoscale.fleet.ledger.rows import Rows, Texts
-from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, NUMBERS, SCHEMA, TEXTS
+from autoscale.fleet.ledger.rows import Rows, Texts, completed
+from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, SCHEMA, columns_of
 from autoscale_runtime._proto import fleet_pb2 as pb
 
 MOST_ROWS: Final = 16_384
@@ -26,7 +26,7 @@ _DTYPES: Final = {width: np.dtype(f"<i{width}") for width in _WIDTHS}
 
 
 class LaterSchema(InvalidInput):
-    """A batch of columns that this collector does not know yet; whoever sent it keeps it."""
+    """A batch of a later schema than this collector reads; whoever sent it keeps it."""
 
 
 def batch_of(
@@ -59,42 +59,42 @@ def read_batch(content: bytes) -> pb.Batch:
     if batch.schema > SCHEMA:
         raise LaterSchema(f"schema is {batch.schema}; allowed: up to {SCHEMA}; update the collector")
     if batch.schema < 1 or not (batch.device_id and batch.log_id and 0 < batch.rows <= MOST_ROWS):
-        told = f"schema {batch.schema}, device '{batch.device_id}', log '{batch.log_id}', {batch.rows} rows"
-        raise InvalidInput(f"a batch says {told}; allowed: all of them, and up to {MOST_ROWS} rows")
+        given = f"schema {batch.schema}, device '{batch.device_id}', log '{batch.log_id}', {batch.rows} rows"
+        raise InvalidInput(f"a batch says {given}; allowed: all of them, and up to {MOST_ROWS} rows")
     if len(batch.lost) > _MOST_CAUSES or not all(map(_is_loss, batch.lost.items())):
         raise InvalidInput(
-            f"a batch tells {len(batch.lost)} causes of loss; allowed: {_MOST_CAUSES}, each a word and up to 2^40 rows"
+            f"a batch names {len(batch.lost)} causes of loss; allowed: {_MOST_CAUSES}, each a word and up to 2^40 rows"
         )
     return batch
 
 
-def told_rows(content: bytes) -> int:
+def reported_rows(content: bytes) -> int:
     """As how many rows an unreadable message counts: as it says, as far as so many can be in it, and one at least."""
     try:
-        return max(1, min(pb.Batch.FromString(content).rows, len(content) // len(BY_NAME)))
+        return max(1, min(pb.Batch.FromString(content).rows, len(content) // len(columns_of(1))))
     except DecodeError:
         return 1
 
 
 def rows_of(batch: pb.Batch) -> Rows:
-    """The rows of a message, its log's name in each.
+    """The rows of a message, its log's name in each, with what later schemas added absent or as they say.
 
     Raises:
-        InvalidInput: a column is missing, unknown, told twice or not as long as the batch says; a sequence number is
-            none of the log's.
+        InvalidInput: a column of its schema is missing, one is unknown there, comes twice or is not as long as the
+            batch says; a sequence number is none of the log's.
     """
-    _check_names("numbers", NUMBERS, [each.name for each in batch.numbers])
-    _check_names("texts", TEXTS, [each.name for each in batch.texts])
-    told = {each.name: _ints(each.name, each.values, each.width, batch.rows) for each in batch.numbers}
-    texts = {each.name: _words(each, batch.rows) for each in batch.texts}
-    numbers = {"schema": np.full(batch.rows, batch.schema, np.int64)} | {name: told[name] for name in NUMBERS}
+    columns = [each for each in columns_of(batch.schema) if each.name not in BATCH_COLUMNS]
+    _check_names(batch, "numbers", [each.name for each in columns if not each.is_text], batch.numbers)
+    _check_names(batch, "texts", [each.name for each in columns if each.is_text], batch.texts)
+    numbers = {each.name: _ints(each.name, each.values, each.width, batch.rows) for each in batch.numbers}
+    numbers["schema"] = np.full(batch.rows, batch.schema, np.int64)
     least, most = int(numbers["sequence"].min()), int(numbers["sequence"].max())
     if least < batch.begins or most > MOST_SEQUENCE:
         given = f"sequence is {least} to {most} in a batch of '{batch.device_id}'"
         raise InvalidInput(f"{given}; allowed: {batch.begins} to {MOST_SEQUENCE}")
-    named = {"device_id": batch.device_id, "log_id": batch.log_id}
-    whose = {name: Texts.same(word, batch.rows) for name, word in named.items()}
-    return Rows(numbers, whose | {name: texts[name] for name in TEXTS})
+    texts = {each.name: _words(each, batch.rows) for each in batch.texts}
+    texts |= {name: Texts.same(getattr(batch, name), batch.rows) for name in ("device_id", "log_id")}
+    return completed(Rows(numbers, texts))
 
 
 def _numbers(name: str, values: NDArray[np.int64]) -> pb.Numbers:
@@ -114,7 +114,7 @@ def _fits(values: NDArray[Any], width: int) -> bool:
 
 def _words(column: pb.Texts, rows: int) -> Texts:
     if len(set(column.words)) < len(column.words):
-        raise InvalidInput(f"'{column.name}' tells a word twice; allowed: each once")
+        raise InvalidInput(f"'{column.name}' has a word twice; allowed: each once")
     codes = _ints(column.name, column.codes, column.width, rows)
     if len(column.words) == 1 and not any(column.codes):
         return Texts.same(column.words[0], rows)
@@ -131,13 +131,17 @@ def _ints(name: str, content: bytes, width: int, rows: int) -> NDArray[np.int64]
     return np.frombuffer(content, _DTYPES[width]).astype(np.int64)
 
 
-def _check_names(kind: str, allowed: Sequence[str], names: Sequence[str]) -> None:
+def _check_names(
+    batch: pb.Batch, kind: str, allowed: Sequence[str], columns: Sequence[pb.Numbers] | Sequence[pb.Texts]
+) -> None:
+    names = [each.name for each in columns]
     missing, strange = set(allowed).difference(names), set(names).difference(allowed)
     if missing:
-        raise InvalidInput(f"a batch lacks the columns {sorted(missing)}; allowed: all but {list(BATCH_COLUMNS)}")
+        of = f"the columns {sorted(missing)} of schema {batch.schema}"
+        raise InvalidInput(f"a batch lacks {of}; allowed: all but {list(BATCH_COLUMNS)}")
     if strange or len(names) > len(allowed):
         what = f"the unknown {kind} {sorted(strange)[:8]}" if strange else f"{kind} twice"
-        raise InvalidInput(f"a batch has {what}; allowed: the {len(allowed)} of schema {SCHEMA}, each once")
+        raise InvalidInput(f"a batch has {what}; allowed: the {len(allowed)} of schema {batch.schema}, each once")
 
 
 def _is_loss(loss: tuple[str, int]) -> bool:

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from autoscale.carbon.intensity.places import Places
 from autoscale.errors import InvalidInput
 from autoscale.fleet import Rows, read_ledger
+from autoscale.fleet.ledger.column import ABSENT
 from autoscale.fleet.ledger.rows import joined
-from autoscale.fleet.ledger.schema import ABSENT
 from autoscale.fleet.ledger.validation import Rules, validate
 from autoscale.profiles import device_names, load_device
 from autoscale.query.target import Target

@@ -10,7 +10,7 @@ import pytest
 from autoscale.carbon import CarbonAccount, Machine, TypicalHours, device_footprint, load_network_share
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.fleet import Rows
-from autoscale.fleet.ledger.schema import ABSENT
+from autoscale.fleet.ledger.column import ABSENT
 from autoscale.profiles import load_device
 from autoscale_envs.fleet.plan import FleetPlan
 from autoscale_envs.fleet.population import Cohort, make_cohorts

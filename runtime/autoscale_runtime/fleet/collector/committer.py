@@ -59,7 +59,7 @@ class Delivery:
         lost: what the device had to drop.
         begins: the number of the log's first row.
         unreadable: the content as it came.
-        told_rows: as how many rows that counts.
+        reported_rows: as how many rows that counts.
         receipt: what became of it.
     """
 
@@ -68,7 +68,7 @@ class Delivery:
     lost: Mapping[str, int] = field(default_factory=dict)
     begins: int = 0
     unreadable: bytes | None = None
-    told_rows: int = 0
+    reported_rows: int = 0
     receipt: "Future[Receipt]" = field(default_factory=Future)
 
 
@@ -193,8 +193,8 @@ class Committer:
             if each.unreadable is not None:
                 name = hashlib.sha256(each.unreadable).hexdigest()
                 if not self._ledger.has_unreadable(name):
-                    fresh[name] = each.unreadable, each.told_rows
-        return fresh, sum(told_rows for _, told_rows in fresh.values())
+                    fresh[name] = each.unreadable, each.reported_rows
+        return fresh, sum(reported_rows for _, reported_rows in fresh.values())
 
     def _compact(self, is_idle: bool) -> None:
         self._since_merged = 0
@@ -207,9 +207,9 @@ class Committer:
             print(f"small files of the ledger were not merged: {error}", file=sys.stderr, flush=True)
 
 
-def unreadable(content: bytes, told_rows: int) -> Delivery:
+def unreadable(content: bytes, reported_rows: int) -> Delivery:
     """A delivery of what cannot be read as rows."""
-    return Delivery(("", ""), none(), unreadable=content, told_rows=told_rows)
+    return Delivery(("", ""), none(), unreadable=content, reported_rows=reported_rows)
 
 
 def _lost(group: Sequence[Delivery]) -> dict[LogKey, Counter[str]]:

@@ -17,7 +17,7 @@ from autoscale.errors import AutoScaleError, InvalidInput, PortInUse
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime._proto import fleet_pb2 as pb
-from autoscale_runtime.fleet.batches import MOST_BYTES, LaterSchema, read_batch, rows_of, told_rows
+from autoscale_runtime.fleet.batches import MOST_BYTES, LaterSchema, read_batch, reported_rows, rows_of
 from autoscale_runtime.fleet.collector.committer import Committer, Delivery, Receipt, unreadable
 from autoscale_runtime.wire.status import code_of
 
@@ -80,7 +80,7 @@ class Collector:
         except LaterSchema:
             raise
         except InvalidInput:
-            self._committer.deliver(unreadable(content, told_rows(content)))
+            self._committer.deliver(unreadable(content, reported_rows(content)))
             raise
         return self._committer.deliver(delivery)
 

@@ -24,9 +24,9 @@ from types import TracebackType
 from typing import Final, Self
 
 from autoscale.errors import InvalidInput
+from autoscale.fleet.ledger.column import LONGEST_TEXT
 from autoscale.fleet.ledger.lock import FolderLock
-from autoscale.fleet.ledger.row_encoder import RowEncoder
-from autoscale.fleet.ledger.schema import LONGEST_TEXT
+from autoscale.fleet.ledger.row_encoder import encode
 from autoscale.query.record import Record
 from autoscale_runtime.fleet.device_log.log_folder import LogFolder
 from autoscale_runtime.fleet.device_log.loss_note import LossNote
@@ -60,8 +60,7 @@ class LedgerWriter:
             raise InvalidInput(f"max_bytes is {max_bytes}; allowed: {LEAST_BYTES} or more")
         self._folder = LogFolder(folder)
         self._max_bytes, self._segment_bytes = max_bytes, max_bytes // _SEGMENTS
-        self._flattener = RowEncoder(app_version)
-        self._session_id = uuid.uuid4().hex
+        self._texts = (uuid.uuid4().hex, app_version)
         self._guard = threading.Lock()
         self._lock = FolderLock(self._folder.path, "log", "writer")
         self._pack = row_struct(Header("", "", 0, {})).pack
@@ -86,14 +85,14 @@ class LedgerWriter:
         Raises:
             InvalidInput: the writer was closed.
         """
-        numbers, texts = self._flattener.numbers(record), self._flattener.texts(record)
+        numbers, texts = encode(record)
         with self._guard:
             if self._next < 0:
                 raise InvalidInput(f"the log '{self._folder.path}' was closed; allowed: append before close")
             sequence = self._next
             self._next = sequence + 1
             try:
-                self._write((sequence, *numbers), (self._session_id, *texts))
+                self._write((sequence, *numbers), (*self._texts, *texts))
             except OSError:
                 self._lose("disk", 1)
                 self._note.write(self._log_id, self._lost["disk"])

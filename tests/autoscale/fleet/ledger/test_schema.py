@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscale.fleet import RowEncoder, Rows, Texts
+from autoscale.fleet import Rows, Texts
+from autoscale.fleet.ledger.column import ABSENT, NOT_A_NUMBER
 from autoscale.fleet.ledger.log_state import LogState
+from autoscale.fleet.ledger.row_encoder import encode
 from autoscale.fleet.ledger.rows import joined, none
-from autoscale.fleet.ledger.schema import ABSENT, BATCH_COLUMNS, BY_NAME, COLUMNS, NOT_A_NUMBER, NUMBERS, TEXTS
+from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, COLUMNS, NUMBERS, TEXTS
 from autoscale.fleet.ledger.validation import FIRST_TIME_US, REASONS, Rules, validate
 from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
@@ -42,9 +44,9 @@ def record(
 
 
 def flat(record: Record, app_version: str = "") -> dict[str, int | str]:
-    flattener = RowEncoder(app_version)
-    numbers = zip(NUMBERS, (7, *flattener.numbers(record)), strict=True)
-    return {**dict(numbers), **dict(zip(TEXTS, ("session", *flattener.texts(record)), strict=True))}
+    numbers, texts = encode(record)
+    row = zip((*NUMBERS, *TEXTS), (7, *numbers, "session", app_version, *texts), strict=True)
+    return dict(row)
 
 
 def rows(count: int = 3, **changed: object) -> Rows:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from autoscale.fleet import Rows, read_ledger
-from autoscale.fleet.ledger.schema import COLUMNS, NOT_A_NUMBER
+from autoscale.fleet.ledger.column import NOT_A_NUMBER
+from autoscale.fleet.ledger.schema import COLUMNS
 from autoscale.fleet.ledger.store import MANY, Ledger
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime._proto import fleet_pb2 as pb

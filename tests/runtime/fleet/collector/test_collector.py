@@ -14,7 +14,7 @@ import pytest
 
 from autoscale.errors import DeadlineExceeded, InvalidInput, PortInUse, TargetUnavailable
 from autoscale.fleet import Rows, read_ledger
-from autoscale.fleet.ledger.schema import NOT_A_NUMBER
+from autoscale.fleet.ledger.column import NOT_A_NUMBER
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime.fleet import LedgerWriter, Uploader
 from autoscale_runtime.fleet.batches import MOST_ROWS, batch_of, read_batch, rows_of

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from autoscale.errors import InvalidInput
-from autoscale.fleet.ledger.schema import NOT_A_NUMBER
+from autoscale.fleet.ledger.column import NOT_A_NUMBER
 from autoscale_runtime.fleet import LedgerWriter
 from autoscale_runtime.fleet.device_log.log_folder import LogFolder
 from autoscale_runtime.fleet.device_log.segment import ROW, Header, frame, read_segment
