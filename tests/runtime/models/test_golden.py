@@ -1,0 +1,38 @@
+"""A bundle as ``autoscale prepare`` wrote it is read with its profile, digests and accuracies, and answers as then."""
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+import pytest
+
+from autoscale import Goal
+from autoscale_runtime import Session, SessionOptions
+from tests.golden_files import GOLDEN
+
+ANSWERS: dict[str, list[float]] = json.loads((GOLDEN / "bundle_answers.json").read_text())
+"""Precision to what its variant answers to ``FEEDS``."""
+
+FEEDS = {"x": np.random.default_rng(99).standard_normal((1, 3, 16, 16)).astype(np.float32)}
+
+
+def session(**options: Any) -> Session:
+    return Session(GOLDEN / "bundle", Goal(), options=SessionOptions(sensors=(), **options))
+
+
+def test_a_golden_bundle_is_what_it_was() -> None:
+    wanted = json.loads((GOLDEN / "bundle.json").read_text())
+    with session() as opened:
+        bundle = opened.bundle
+    profile = json.loads(json.dumps(asdict(bundle.profile), default=dict))
+    assert {name: profile.get(name) for name in wanted["profile"]} == wanted["profile"]
+    variants = {each.precision: [each.sha256, each.accuracy and each.accuracy.value] for each in bundle.variants}
+    assert variants == wanted["variants"]
+
+
+@pytest.mark.parametrize("precision", sorted(ANSWERS))
+def test_each_variant_answers_as_it_did(precision: str) -> None:
+    with session(target=f"device:cpu/{precision}@1t") as opened:
+        [answer] = opened.run(None, FEEDS)
+    assert np.ravel(answer) == pytest.approx(ANSWERS[precision], abs=0.02)
