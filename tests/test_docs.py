@@ -1,0 +1,56 @@
+"""Every page is true: its code runs, without a warning, in the order and the words in which it is printed."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.docs_page import blocks
+
+ROOT = Path(__file__).parent.parent
+RUN = {"python", "console", "diff"}
+PROJECT = ("autoscale", "benchmarks", "devices", "envs", "examples", "proto", "runtime")
+PAGES = [
+    page
+    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+    if any(block.title or block.language in RUN for block in blocks(page.read_text()))
+]
+
+
+def follow(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
+    changes_the_project = any(block.language == "diff" for block in blocks(page.read_text()))
+    for name in PROJECT if changes_the_project else ["examples"]:
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    command = [sys.executable, "-W", "error", str(ROOT / "tests" / "docs_page.py"), str(page)]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=900, check=False)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_a_page_can_be_followed(page: Path, tmp_path: Path) -> None:
+    for extra in ("gymnasium", "duckdb", "onnx", "grpc_health"):
+        pytest.importorskip(extra)
+    done = follow(page, tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ('\n```python\nx = 1\nraise ValueError("no")\n```\n', 'page.md", line 4'),
+        ('```python\nimport warnings\nwarnings.warn("old", DeprecationWarning)\n```\n', "DeprecationWarning: old"),
+        ("```console\n$ autoscale devices no-such-device\n```\n", "no-such-device"),
+        (
+            "<!-- not run: it takes a day -->\n```console\n$ autoscale evaluate --no-such-option\n```\n",
+            "no-such-option",
+        ),
+        ("```console\n$ rm -rf .\n```\n", "only autoscale and python are run"),
+    ],
+)
+def test_a_page_that_is_wrong_is_found_out(text: str, complaint: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(text)
+    done = follow(page, tmp_path)
+    assert done.returncode != 0
+    assert complaint in done.stdout + done.stderr
