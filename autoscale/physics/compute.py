@@ -55,22 +55,29 @@ class CostTable:
     high_s: Floats
 
 
-def compute(device: DeviceProfile, model: ModelProfile, target: Target) -> Compute:
+def compute(device: DeviceProfile, model: ModelProfile, target: Target, frequency_hz: float | None = None) -> Compute:
     """Predict one inference on one processor; the target's place and host do not matter.
 
     A CPU runs on all its cores unless the target says how many; a processor runs at its highest frequency unless the
     target says which. A network with layers that a GPU or NPU has no rate for runs on the CPU, whole: that is what
     NNAPI and the delegates come to where a network would break into many pieces.
 
+    Args:
+        device: the machine.
+        model: the network.
+        target: where it runs.
+        frequency_hz: at which clock, where not the target but a governor says.
+
     Raises:
         InvalidTarget: the device has no such processor, or that does not compute in such a precision.
         ProfileError: the device file says nothing of the processor's speed.
     """
-    target = placed(device, model, target)
+    asked, target = target, placed(device, model, target)
+    frequency_hz = frequency_hz if asked.processor == target.processor else None
     processor, speed = device.processors[target.processor], speed_of(device, target)
-    parts = seconds(speed, target.precision, model, pace_of(processor, speed, target))
+    parts = seconds(speed, target.precision, model, pace_of(processor, speed, target, frequency_hz))
     threads = processor.cores if target.threads is None else target.threads
-    power_w = processor.busy_w(threads, target.frequency_hz)
+    power_w = processor.busy_w(threads, target.frequency_hz if frequency_hz is None else frequency_hz)
     cpu_s = parts.total_s - parts.memory_s if processor.kind == "cpu" else parts.overhead_s
     method, least, most = _trust(device, target)
     return Compute(
@@ -85,9 +92,16 @@ def compute(device: DeviceProfile, model: ModelProfile, target: Target) -> Compu
     )
 
 
-def table(device: DeviceProfile, models: Sequence[ModelProfile], targets: Sequence[Target]) -> CostTable:
-    """``compute`` for every pair; raises what it raises."""
-    rows = [[compute(device, model, target) for target in targets] for model in models]
+def table(
+    device: DeviceProfile,
+    models: Sequence[ModelProfile],
+    targets: Sequence[Target],
+    frequencies_hz: Sequence[float | None] | None = None,
+) -> CostTable:
+    """``compute`` for every network on every target, at the clock of each target; raises what it raises."""
+    clocks_hz = [None] * len(targets) if frequencies_hz is None else frequencies_hz
+    runs = list(zip(targets, clocks_hz, strict=True))
+    rows = [[compute(device, model, *run) for run in runs] for model in models]
     names = CostTable.__dataclass_fields__
     return CostTable(**{name: np.array([[getattr(cell, name) for cell in row] for row in rows]) for name in names})
 

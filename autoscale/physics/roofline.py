@@ -82,12 +82,13 @@ def seconds(speed: Speed, precision: str, model: ModelProfile, pace: Pace) -> Se
     return sum(parts, Seconds(overhead_s=(speed.launch_s + layers * speed.layer_s) * pace.overhead))
 
 
-def pace_of(processor: Processor, speed: Speed, target: Target) -> Pace:
-    """The setting of a target: on all cores and at the highest frequency, unless it says otherwise."""
+def pace_of(processor: Processor, speed: Speed, target: Target, frequency_hz: float | None = None) -> Pace:
+    """The setting of a target: on all cores and at the highest frequency, unless it (or ``frequency_hz``) says so."""
+    frequency_hz = target.frequency_hz if frequency_hz is None else frequency_hz
     threads = processor.cores if target.threads is None else min(target.threads, processor.cores)
     share = 1.0
-    if target.frequency_hz is not None and processor.frequencies_hz:
-        share = target.frequency_hz / processor.frequencies_hz[-1]
+    if frequency_hz is not None and processor.frequencies_hz:
+        share = frequency_hz / processor.frequencies_hz[-1]
     amdahl = 1.0 - speed.parallel_fraction * (1.0 - 1.0 / threads)
     slower = share ** -TRAFFIC_EXPONENT[processor.kind]
     return Pace(amdahl / share, slower, 1.0 / share if processor.kind == "cpu" else 1.0)

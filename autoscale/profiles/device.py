@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from autoscale.errors import ProfileError, one_of
 from autoscale.profiles.figure import Figure
@@ -11,6 +12,9 @@ from autoscale.profiles.reader import Facts
 from autoscale.profiles.schema import KINDS, RADIOS
 from autoscale.query.target import PROCESSORS, Target
 from autoscale.units import SECONDS_PER_YEAR
+
+SETTINGS: Final = ("dvfs", "threads")
+"""What a local target may set: a processor's clock, or how many of the CPU's cores it takes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,13 +84,22 @@ class DeviceProfile:
     embodied: Embodied
     figures: Mapping[str, Figure]
 
-    def targets(self) -> list[Target]:
-        """Where a query can run on it: processor, precision, and frequency step where it has steps."""
+    def targets(self, settings: str = "dvfs") -> list[Target]:
+        """Where a query can run on it: processor, precision, setting.
+
+        Args:
+            settings: ``dvfs`` pins a processor that has steps to one of them; ``threads`` gives the CPU 1, 2, 4, ...
+                of its cores and leaves the clocks alone, as a session's backends do.
+
+        Raises:
+            UnknownName: other settings; the message names the nearest.
+        """
+        one_of("settings", settings, SETTINGS)
         return [
-            Target("device", kind, precision, frequency_hz=step)
+            Target("device", kind, precision, "", *setting)
             for kind, processor in self.processors.items()
             for precision in processor.precisions
-            for step in (processor.frequencies_hz or (None,))
+            for setting in _settings(processor, settings)
         ]
 
     def source_of(self, key: str) -> Figure:
@@ -97,6 +110,13 @@ class DeviceProfile:
         """
         one_of(f"figure of {self.name}", key, self.figures)
         return self.figures[key]
+
+
+def _settings(processor: Processor, settings: str) -> list[tuple[int | None, int | None]]:
+    """Pairs of a clock and a thread count, of which a target sets one at most."""
+    if settings == "dvfs":
+        return [(step, None) for step in processor.frequencies_hz or (None,)]
+    return [(None, count) for count in processor.thread_counts()] if processor.kind == "cpu" else [(None, None)]
 
 
 def device_from(facts: Facts) -> DeviceProfile:

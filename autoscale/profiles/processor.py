@@ -60,6 +60,10 @@ class Processor:
     idle_w: float
     speed: Speed | None = None
 
+    def thread_counts(self) -> list[int]:
+        """Thread counts worth choosing between, rising: 1, 2, 4, ... and all cores; more only fight each other."""
+        return sorted({self.cores} | {1 << bit for bit in range(self.cores.bit_length())})
+
     def busy_w(self, threads: int = 1, frequency_hz: float | None = None) -> float:
         """Watts above idle while ``threads`` cores work.
 

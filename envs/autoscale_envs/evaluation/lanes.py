@@ -13,13 +13,14 @@ import numpy as np
 from autoscale.agents.base import Choice
 from autoscale.query.forecast import Floats, Forecast, Indices
 from autoscale_envs.variance.battery import start_charge
-from autoscale_envs.variance.hidden import Hidden
+from autoscale_envs.variance.hidden import nominal
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
 from autoscale_envs.worlds.dynamics import (
     CostCoefficients,
     Costs,
     State,
+    calm,
     carbon,
     costs,
     expected,
@@ -87,7 +88,7 @@ class Lane(ScalarWorld):
         """What the query costs there; ``Lanes.advance`` goes to the next."""
         self.check(target)
         self.chosen, spent, at = target, self._lanes.spent, (self._number, target)
-        pair = CostCoefficients._make(float(each[at]) for each in spent.pair)
+        pair = CostCoefficients.of([float(each[at]) for each in spent.pair.rows()])
         return Costs._make((*(float(each[at]) for each in spent[:-1]), pair))
 
     def forecast(self) -> Forecast:
@@ -140,8 +141,8 @@ class Lanes:
         self._every = np.arange(len(seeds))
         self._targets = np.arange(len(tables.targets))
         self._streams = Streams(tables, seeds, keeps_sensed=True)
-        self._state = initial(start_charge(self._streams.restart(self._every)))
-        self._nominal = Hidden(*(np.ones_like(each) for each in self._streams.hidden))
+        self._state = initial(tables, start_charge(self._streams.restart(self._every)))
+        self._nominal = nominal(1, tables.counts)
         self._lanes = [Lane(tables, self, number) for number in range(len(seeds))]
         self.worlds = [LaneWorld(lane) for lane in self._lanes]
         self._look()
@@ -160,15 +161,15 @@ class Lanes:
 
     def _look(self) -> None:
         query, _ = self._streams.now()
-        self._query = query if self._noisy else _calm(query)
-        hidden, wide = self._streams.hidden, _wide_query(self._query)
-        state = State(*(each[:, None] for each in self._state))
+        self._query = query if self._noisy else calm(query)
+        hidden, wide = self._streams.hidden, self._query.wide()
+        state = self._state.wide()
         self.spent = costs(self.tables, hidden, self._every[:, None], wide, state, self._targets)
         self.truth = self._judge(wide, expected(self.tables, hidden, self._every[:, None], wide, state, self._targets))
-        wide = _wide_query(known(self.tables, hidden, self._every, query))
+        wide = known(self.tables, hidden, self._every, query).wide()
         self.forecast = self._tell(wide, expected(self.tables, self._nominal, 0, wide, state, self._targets))
-        for lane, *felt in zip(self._lanes, *(each.tolist() for each in self._state), strict=True):
-            lane.show(self._streams, State(*felt))
+        for lane, *felt in zip(self._lanes, *(each.tolist() for each in self._state.figures()), strict=True):
+            lane.show(self._streams, State.of(felt))
 
     def _judge(self, query: SimulatedQuery, figures: Costs) -> Truth:
         tables, value = self.tables, objective(self.tables, query, figures)
@@ -182,12 +183,3 @@ class Lanes:
     def _tell(self, query: SimulatedQuery, figures: Costs) -> Forecast:
         grams = carbon(self.tables, query, figures).total_g
         return Forecast(figures.latency_s, figures.device_j, grams, figures.pair.accuracy)
-
-
-def _wide_query(query: SimulatedQuery) -> SimulatedQuery:
-    return SimulatedQuery(*(np.asarray(each)[..., None] for each in query))
-
-
-def _calm(query: SimulatedQuery) -> SimulatedQuery:
-    one, nothing = np.ones_like(query.gap_s), np.zeros_like(query.gap_s)
-    return query._replace(latency_noise=one, energy_noise=one, edge_surprise_s=nothing, cloud_surprise_s=nothing)

@@ -12,7 +12,7 @@ import numpy as np
 
 from autoscale.agents.paper_state import LOAD_EDGES
 from autoscale.query.forecast import Floats, Indices
-from autoscale_envs.variance.hidden import PROCESSORS, Hidden
+from autoscale_envs.variance.hidden import nominal
 from autoscale_envs.variance.interference import cpu_strain, memory_strain
 from autoscale_envs.variance.network import Conditions, passage
 from autoscale_envs.variance.processes import Flags
@@ -41,7 +41,8 @@ class TablePolicy:
         chosen: target of each state, shape (networks * STATES,).
         allowed: targets that exploring may take.
         explored: probability of exploring.
-        weak_dbm: from this signal down the link to the cloud is weak.
+        cloud: number of the link to the cloud.
+        weak_dbm: from this signal down it is weak.
         latency_s: forecast, shape (networks * STATES, targets).
         energy_j: of the device, likewise.
     """
@@ -49,6 +50,7 @@ class TablePolicy:
     chosen: Indices
     allowed: Indices
     explored: float
+    cloud: int
     weak_dbm: float
     latency_s: Floats
     energy_j: Floats
@@ -56,7 +58,7 @@ class TablePolicy:
     def states(self, network: Indices, sensed: Sensed) -> Indices:
         """The state of each query, in the shape of ``network``."""
         cpu, memory = (np.searchsorted(LOAD_EDGES, load, side="right") for load in sensed[:2])
-        weak = np.asarray(sensed.cloud_rssi_dbm <= self.weak_dbm)
+        weak = np.asarray(sensed.rssi_dbm[self.cloud] <= self.weak_dbm)
         return np.asarray(((network * BINS + cpu) * BINS + memory) * 2 + weak)
 
     def choose(self, states: Indices, uniforms: Floats) -> tuple[Indices, Floats]:
@@ -87,12 +89,14 @@ def make_policy(tables: WorldParameters, name: str) -> TablePolicy:
     learns = name == "learned"
     if not learns:  # as in a calm world, whatever the state
         chosen = chosen[::STATES].repeat(STATES)
-    levels = LEVELS_DBM[tables.links[1].signal]
+    (cloud,) = tables.servers
+    levels = LEVELS_DBM[tables.links[cloud].signal]
     weak_dbm = 0.5 * (levels["middle"] + levels["weak"])
     return TablePolicy(
         chosen,
         np.flatnonzero(allowed),
         EXPLORED if learns else 0.0,
+        cloud,
         weak_dbm,
         np.asarray(figures.latency_s),
         np.asarray(figures.device_j),
@@ -109,30 +113,30 @@ def _allowed(tables: WorldParameters, name: str) -> Flags:
 def _forecast(tables: WorldParameters, query: SimulatedQuery) -> Costs:
     """Of every target in every state, shape (networks * STATES, targets), in the middle of a session."""
     gap_s = tables.options.gap_s
-    shapes = (1, PROCESSORS), (1, PROCESSORS), (1,), (1,), (1,), (1, 2), (1, 2), (1, 2)
-    nominal = Hidden(*(np.ones(shape) for shape in shapes))
-    state = State(AIR_C, 1.0, gap_s, gap_s)
-    return expected(tables, nominal, 0, query, state, np.arange(len(tables.targets)))
+    state = State(AIR_C, 1.0, [gap_s for _ in tables.radio_links])
+    return expected(tables, nominal(1, tables.counts), 0, query, state, np.arange(len(tables.targets)))
 
 
 def _typical(tables: WorldParameters) -> SimulatedQuery:
     """The query in the middle of every state, each field of shape (networks * STATES, 1)."""
     shape = (len(tables.networks), BINS, BINS, 2)
     network, cpu, memory, weak = (each.reshape(-1, 1) for each in np.indices(shape))
-    levels = LEVELS_DBM[tables.links[1].signal]
-    one = np.ones(network.shape)
+    (cloud,) = tables.servers
+    levels = LEVELS_DBM[tables.links[cloud].signal]
+    one, zero = np.ones(network.shape), np.zeros(network.shape)
     at = Conditions(np.where(weak, levels["weak"], levels["regular"]), one, one, one)
-    cloud = passage(tables.paths[1], at, network)
-    zero = np.zeros(network.shape)
+    moved = passage(tables.paths[cloud], at, network)
+
+    def to_cloud(value: Floats) -> list[Floats]:
+        return [value if link == cloud else zero for link in range(len(tables.links))]
+
     return SimulatedQuery(
         network,
         one * tables.options.gap_s,
         cpu_strain(LOADS[cpu]),
         memory_strain(LOADS[memory]),
-        *(zero, zero, zero),
-        *(cloud.move_s, cloud.move_j, cloud.round_trip_s),
-        one * tables.usual_queue_s,
-        *(zero, zero),
         *(one, one),
         *(zero, zero, zero),
+        *(to_cloud(each) for each in (moved.move_s, moved.move_j, moved.round_trip_s)),
+        *(to_cloud(each) for each in (one * tables.usual_queue_s, zero)),
     )

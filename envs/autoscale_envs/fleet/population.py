@@ -16,7 +16,7 @@ from autoscale.query.forecast import Floats, Indices
 from autoscale_envs.fleet.plan import LINKS, FleetPlan
 from autoscale_envs.fleet.policy import TablePolicy, make_policy
 from autoscale_envs.fleet.regions import WEIGHTS, RegionGrids
-from autoscale_envs.variance.hidden import FACTORS, Hidden, hidden_factors
+from autoscale_envs.variance.hidden import Counts, Hidden, hidden_factors
 from autoscale_envs.variance.scenarios import CoRunner, Scenario, Signal
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
@@ -105,11 +105,11 @@ def apportioned(total: int, weights: list[float]) -> list[int]:
     return [int(each) for each in counts]
 
 
-def people(generator: np.random.Generator, count: int, sigma: float) -> People:
+def people(generator: np.random.Generator, count: int, sigma: float, factors: Counts) -> People:
     """Draw some devices; ``sigma`` is how far they are from their profile."""
-    normals = generator.standard_normal((count, FACTORS + 1))
-    hidden = hidden_factors(normals[:, :FACTORS], sigma)
-    activity = np.exp(ACTIVITY_SIGMA * normals[:, FACTORS] - 0.5 * ACTIVITY_SIGMA**2)
+    normals = generator.standard_normal((count, factors.factors + 1))
+    hidden = hidden_factors(normals[:, :-1], sigma, factors)
+    activity = np.exp(ACTIVITY_SIGMA * normals[:, -1] - 0.5 * ACTIVITY_SIGMA**2)
     region = generator.choice(len(WEIGHTS), count, p=np.array(WEIGHTS) / sum(WEIGHTS))
     return People(
         hidden, activity, region, generator.bytes(ID_BYTES * count).hex(), generator.bytes(ID_BYTES * count).hex()

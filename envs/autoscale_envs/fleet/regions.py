@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from autoscale.carbon import CarbonAccount, Intensity, IntensitySource, Machine, device_footprint, load_network_share
 from autoscale.carbon.account import Rates
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO
-from autoscale.profiles import load_device
 from autoscale.query.forecast import Floats, Indices
 from autoscale.query.outcome import Method
 from autoscale_envs.variance.intensity import HOURS, PUE, SECONDS_PER_HOUR
 from autoscale_envs.variance.processes import Numbers
-from autoscale_envs.worlds.parameters import CLOUD, WorldParameters
+from autoscale_envs.worlds.parameters import WorldParameters
 
 YEAR: Final = 2025
 """Any: what is typical depends on the month and hour alone."""
@@ -88,8 +87,9 @@ class RegionGrids:
 
     def __init__(self, tables: WorldParameters, source: IntensitySource) -> None:
         self._source = source
-        self._network = load_network_share(MEDIUM_OF_RADIO[tables.links[1].radio_name], source.kind)
-        self._making = tuple(device_footprint(each).g_per_s() for each in (tables.device, load_device(CLOUD)))
+        (server,) = (tables.remotes[at] for at in tables.servers)
+        self._network = load_network_share(MEDIUM_OF_RADIO[server.link.radio_name], source.kind)
+        self._making = tuple(device_footprint(each).g_per_s() for each in (tables.device, server.machine))
         self._grids: dict[int, Grid] = {}
 
     def of(self, month: int) -> Grid:

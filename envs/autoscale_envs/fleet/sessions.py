@@ -12,11 +12,11 @@ from autoscale.query.forecast import Floats, Indices
 from autoscale_envs.fleet.population import Cohort, People
 from autoscale_envs.fleet.regions import REGIONS
 from autoscale_envs.variance.battery import start_charge
-from autoscale_envs.variance.draws import NORMALS, UNIFORMS
+from autoscale_envs.variance.draws import UNIFORMS
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.variance.workload import QUERIES_IN_A_ROW
-from autoscale_envs.worlds.blocks import PROCESSES, ProcessState, QueryBlock, SimulatedQuery, next_block
+from autoscale_envs.worlds.blocks import ProcessState, QueryBlock, SimulatedQuery, next_block
 from autoscale_envs.worlds.dynamics import costs, initial, transition
 
 QUERIES: Final = round(QUERIES_IN_A_ROW)
@@ -99,15 +99,15 @@ def _starts_s(generator: np.random.Generator, region: Indices) -> Floats:
 
 def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tuple[QueryBlock, Floats]:
     """What the queries of the sessions meet, and uniforms for what is decided, shape (QUERIES + 1, sessions)."""
-    sessions = len(hidden.cpu_strain)
-    wandering = generator.standard_normal((sessions, PROCESSES))
+    sessions, processes = len(hidden.cpu_strain), cohort.tables.counts.processes
+    wandering = generator.standard_normal((sessions, processes))
     by_chance = generator.random((2, sessions))
     weights = np.cumsum([each.weight for each in cohort.tables.scenario.co_runners])
     regime = np.searchsorted(weights / weights[-1], by_chance[0], side="right")
     network = (by_chance[1] * len(cohort.tables.networks)).astype(np.intp)
     zero = np.zeros(sessions)
     memory = ProcessState(wandering, regime, network, zero, zero, np.ones((sessions, 2)))
-    normals = generator.standard_normal((QUERIES, NORMALS, sessions))
+    normals = generator.standard_normal((QUERIES, processes, sessions))
     uniforms = generator.random((QUERIES, UNIFORMS, sessions))
     block, _ = next_block(cohort.tables, hidden, memory, normals, uniforms)
     return block, generator.random((QUERIES + 1, sessions))
@@ -116,10 +116,10 @@ def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tup
 def _spend(cohort: Cohort, hidden: Hidden, query: SimulatedQuery, target: Indices, charge: Floats) -> Floats:
     """What the queries cost, one after the other: the last five fields of ``SimulatedDay``, (5, QUERIES, sessions)."""
     tables, sessions = cohort.tables, len(charge)
-    spent, state = np.empty((5, QUERIES, sessions)), initial(charge)
-    everyone = np.arange(sessions)
+    spent, state = np.empty((5, QUERIES, sessions)), initial(tables, charge)
+    everyone, figures = np.arange(sessions), query.figures()
     for at in range(QUERIES):
-        now = SimulatedQuery(*(field[at] for field in query))
+        now = SimulatedQuery.of(query.network[at], [each[at] for each in figures], len(tables.links))
         cost = costs(tables, hidden, everyone, now, state, target[at])
         state = transition(tables, now, state, cost)
         spent[:, at] = cost.latency_s, cost.device_j, cost.remote_j, cost.remote_s, cost.pair.accuracy

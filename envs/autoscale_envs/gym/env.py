@@ -20,7 +20,7 @@ from autoscale_envs.gym.render import RENDER_MODES, History, draw
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.dynamics import carbon
 from autoscale_envs.worlds.observe import Rows
-from autoscale_envs.worlds.options import Settings, options_from
+from autoscale_envs.worlds.options import WorldKeywords, options_from
 from autoscale_envs.worlds.parameters import make_parameters
 from autoscale_envs.worlds.scalar import ScalarWorld
 from autoscale_envs.worlds.score import score
@@ -55,7 +55,9 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         "render_fps": 10,
     }
 
-    def __init__(self, *, oracle: bool = False, render_mode: str | None = None, **settings: Unpack[Settings]) -> None:
+    def __init__(
+        self, *, oracle: bool = False, render_mode: str | None = None, **settings: Unpack[WorldKeywords]
+    ) -> None:
         if render_mode is not None:
             one_of("render mode", render_mode, RENDER_MODES)
         self.render_mode = render_mode

@@ -14,10 +14,9 @@ from autoscale.query.target import Target
 from autoscale_envs.gym.env import observation_space
 from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.blocks import SimulatedQuery
-from autoscale_envs.worlds.dynamics import State, carbon, costs, expected, initial, objective, transition
+from autoscale_envs.worlds.dynamics import carbon, costs, expected, initial, objective, transition
 from autoscale_envs.worlds.observe import Rows, put_state
-from autoscale_envs.worlds.options import Settings, options_from
+from autoscale_envs.worlds.options import WorldKeywords, options_from
 from autoscale_envs.worlds.oracle import best_targets
 from autoscale_envs.worlds.parameters import make_parameters
 from autoscale_envs.worlds.score import score
@@ -49,7 +48,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
     }
 
     def __init__(
-        self, num_envs: int = 1, *, oracle: bool = False, render_mode: None = None, **settings: Unpack[Settings]
+        self, num_envs: int = 1, *, oracle: bool = False, render_mode: None = None, **settings: Unpack[WorldKeywords]
     ) -> None:
         if num_envs < 1:
             raise InvalidInput(f"num_envs is {num_envs}; allowed: 1 or more")
@@ -63,7 +62,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         self._shows_oracle = oracle
         self._everyone = np.arange(num_envs)
         self._streams = Streams(self.tables, [None] * num_envs)
-        self._state = initial(np.ones(num_envs))
+        self._state = initial(self.tables, np.ones(num_envs))
         self._done = np.zeros(num_envs, dtype=np.intp)
         self._is_over = np.zeros(num_envs, dtype=np.bool_)
         self._restart(self._everyone)
@@ -128,10 +127,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
     def oracle_actions(self) -> Indices:
         """The best action for each query now asked, shape (num_envs,)."""
         tables, everyone = self.tables, self._everyone[:, None]
-        query, state = (
-            SimulatedQuery(*(each[:, None] for each in self._query)),
-            State(*(each[:, None] for each in self._state)),
-        )
+        query, state = self._query.wide(), self._state.wide()
         figures = expected(tables, self._streams.hidden, everyone, query, state, np.arange(len(tables.targets)))
         return best_targets(
             figures.latency_s,
@@ -152,8 +148,8 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         return seed
 
     def _restart(self, environments: Indices) -> None:
-        fresh = initial(start_charge(self._streams.restart(environments)))
-        for mine, value in zip(self._state, fresh, strict=True):
+        fresh = initial(self.tables, start_charge(self._streams.restart(environments)))
+        for mine, value in zip(self._state.figures(), fresh.figures(), strict=True):
             mine[environments] = value
         self._done[environments] = 0
         self._is_over[environments] = False

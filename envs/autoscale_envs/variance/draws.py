@@ -17,8 +17,6 @@ QUERIES: Final = 64
 """Queries in a block."""
 AT_ONCE: Final = 256
 """Environments whose blocks are made together, at most: so many fit a core's cache."""
-NORMALS: Final = 6
-"""Standard normals a query needs."""
 UNIFORMS: Final = 7
 """Uniforms a query needs."""
 
@@ -28,12 +26,13 @@ class Draws:
 
     Args:
         seeds: one each; None for entropy of the system's.
+        normals: how many standard normals a query needs.
     """
 
-    def __init__(self, seeds: Sequence[int | None]) -> None:
+    def __init__(self, seeds: Sequence[int | None], normals: int) -> None:
         self._generators = [_generator(seed) for seed in seeds]
         most = min(len(seeds), AT_ONCE)
-        self._normals = np.empty((most, NORMALS, QUERIES))
+        self._normals = np.empty((most, normals, QUERIES))
         self._uniforms = np.empty((most, UNIFORMS, QUERIES), dtype=np.float32)
 
     def reseed(self, environment: int, seed: int | None) -> None:
@@ -49,7 +48,7 @@ class Draws:
         )
 
     def block(self, environments: Indices) -> tuple[Floats, Floats]:
-        """What the next block of queries needs: shapes (queries, 6, n) and (queries, 7, n)."""
+        """What the next block of queries needs: shapes (queries, normals, n) and (queries, 7, n)."""
         for row, environment in enumerate(environments):
             generator = self._generators[environment]
             generator.standard_normal(out=self._normals[row])

@@ -4,30 +4,49 @@ An agent that trusts the profile blindly loses by them. Each is lognormal with m
 ``hidden_sigma``, 0.15 by default, about what separates two published measurements of one phone.
 """
 
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from autoscale.query.forecast import Floats
 
-PROCESSORS: Final = 8
-"""Device CPU, GPU, NPU; the same of the edge; the cloud's CPU and GPU."""
 
-FACTORS: Final = 2 * PROCESSORS + 9
+class Counts(NamedTuple):
+    """Of what there can be factors.
+
+    Attributes:
+        processors: of the device and of the machines within reach.
+        links: to these.
+        servers: those of them that others use too.
+    """
+
+    processors: int
+    links: int
+    servers: int
+
+    @property
+    def factors(self) -> int:
+        """How many there are."""
+        return 2 * self.processors + 2 + self.servers + 3 * self.links
+
+    @property
+    def processes(self) -> int:
+        """How many wander: each link's signal and rate, each server's load, the co-runner's activity."""
+        return 2 * self.links + self.servers + 1
 
 
 class Hidden(NamedTuple):
     """Factors of ``n`` environments.
 
     Attributes:
-        latency: of each processor, shape (n, 8).
-        power: of each processor's energy at the same latency, shape (n, 8).
+        latency: of each processor, shape (n, processors).
+        power: of each processor's energy at the same latency, shape (n, processors).
         cpu_strain: of what a CPU-heavy co-runner does to a query, shape (n,).
         memory_strain: of what a memory-heavy one does, shape (n,).
-        server_load: of the odds that the server is busy, shape (n,).
-        rate: of each link's rates (edge, cloud), shape (n, 2).
-        round_trip: of each link's round trips, shape (n, 2).
-        radio: of the radio's power on each link, shape (n, 2).
+        server_load: of the odds that each server is busy, shape (n, servers).
+        rate: of each link's rates, shape (n, links).
+        round_trip: of each link's round trips, shape (n, links).
+        radio: of the radio's power on each link, shape (n, links).
     """
 
     latency: Floats
@@ -40,13 +59,20 @@ class Hidden(NamedTuple):
     radio: Floats
 
 
-def hidden_factors(normals: Floats, sigma: float) -> Hidden:
+def hidden_factors(normals: Floats, sigma: float, counts: Counts) -> Hidden:
     """The factors that some standard normals stand for.
 
     Args:
-        normals: shape (n, 25).
+        normals: shape (n, ``counts.factors``).
         sigma: standard deviation of their logarithms; 0 makes the profile true.
+        counts: of what there are factors.
     """
-    factors = np.exp(sigma * normals)
-    latency, power, rest = np.split(factors, [PROCESSORS, 2 * PROCESSORS], axis=1)
-    return Hidden(latency, power, rest[:, 0], rest[:, 1], rest[:, 2], rest[:, 3:5], rest[:, 5:7], rest[:, 7:9])
+    many, links = counts.processors, counts.links
+    widths = [many, many, 1, 1, counts.servers, links, links]
+    latency, power, cpu, memory, *rest = np.split(np.exp(sigma * normals), np.cumsum(widths), axis=1)
+    return Hidden(latency, power, cpu[:, 0], memory[:, 0], *rest)
+
+
+def nominal(n: int, counts: Counts) -> Hidden:
+    """The factors of ``n`` environments of which the profile is true."""
+    return hidden_factors(np.zeros((n, counts.factors)), 0.0, counts)

@@ -2,7 +2,9 @@
 
 A query that shares cores gets its fair share of them: beside a load ``u`` of all cores, work that needs the CPU takes
 ``1 / (1 - u/2)`` as long (twice, beside a co-runner that fills every core). Beside a load ``m`` on the memory's
-bandwidth, the share of a query that waits for memory gets what is left: ``1 / (1 - 0.75 m)``. Which shares those are
+bandwidth, the share of a query that waits for memory gets what is left: ``1 / (1 - 0.75 m)``. A query on ``t`` of ``c``
+cores meets that much less of the co-runner: ``t / c`` of what one on all cores loses, which is what a fair scheduler
+leaves of ``t`` threads beside ``c`` others (``1 + t / c`` as long). Which shares those are
 comes from the cost model (``cpu_bound``, ``memory_bound``); the co-runner also evicts from the caches, which exposes to
 memory a part of the work that alone would not wait for it. Cores and processors that wait for memory burn their busy
 power; of the time a query waits for a core, half is spent spinning at barriers of its own threads.
@@ -13,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.profiles import DeviceProfile
+from autoscale.profiles import DeviceProfile, Processor
 from autoscale.query.forecast import Floats, Indices
 from autoscale_envs.variance.processes import regimes
 from autoscale_envs.variance.scenarios import Scenario
@@ -46,6 +48,13 @@ def loads(means: Sequence[float], regime: Indices, straying: Floats) -> Floats:
 def exposed(memory_bound: Floats) -> Floats:
     """The share of a query that waits for memory beside a co-runner that evicts its caches."""
     return memory_bound + EVICTED * (1.0 - memory_bound)
+
+
+def share_of_cores(processor: Processor, threads: int | None) -> float:
+    """How much of what a co-runner does to a query on all cores hits one on some; 1 off the CPU."""
+    if processor.kind != "cpu" or threads is None:
+        return 1.0
+    return min(threads, processor.cores) / processor.cores
 
 
 def cpu_strain(cpu_load: Floats) -> Floats:

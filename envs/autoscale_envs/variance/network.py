@@ -37,7 +37,7 @@ def network_j_per_byte(link: LinkProfile) -> float:
 
 
 @dataclass(frozen=True)
-class Path:
+class LinkPath:
     """A link with the device's radio on it, as tables over the signal.
 
     Attributes:
@@ -97,7 +97,7 @@ class Conditions:
     radio_factor: Floats
 
 
-def make_path(link: LinkProfile, radio: Radio, networks: tuple[ModelProfile, ...]) -> Path:
+def make_path(link: LinkProfile, radio: Radio, networks: tuple[ModelProfile, ...]) -> LinkPath:
     """The link's tables for a device's radio and some networks."""
     steps = round((HIGHEST_DBM - LOWEST_DBM) * STEPS_PER_DB) + 1
     signal = np.linspace(LOWEST_DBM, HIGHEST_DBM, steps)
@@ -106,7 +106,7 @@ def make_path(link: LinkProfile, radio: Radio, networks: tuple[ModelProfile, ...
     levels = np.stack([*rates_bps, *base_w])
     bits = 8.0 * np.array([[model.input_bytes, model.output_bytes] for model in networks], dtype=np.float64).T
     slope_j = radio.tx_w_per_bps * bits[0] + radio.rx_w_per_bps * bits[1]
-    return Path(link, levels, np.vstack([bits, slope_j]))
+    return LinkPath(link, levels, np.vstack([bits, slope_j]))
 
 
 def signal_dbm(link: LinkProfile, signal: Signal, straying: Floats) -> Floats:
@@ -126,7 +126,7 @@ def jitter(link: LinkProfile, uniforms: Floats) -> Floats:
 
 
 def passage(
-    path: Path, conditions: Conditions, network: Indices, trace: LinkTrace | None = None, at: Indices | None = None
+    path: LinkPath, conditions: Conditions, network: Indices, trace: LinkTrace | None = None, at: Indices | None = None
 ) -> Passage:
     """What moving each query takes.
 

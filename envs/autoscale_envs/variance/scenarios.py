@@ -54,6 +54,10 @@ class Scenario:
     cloud: Signal = Signal()
     edge: Signal = Signal()
 
+    def signal(self, place: str) -> Signal:
+        """Of the links to a place, ``edge`` or ``cloud``."""
+        return self.cloud if place == "cloud" else self.edge
+
 
 _CPU_HEAVY: Final = CoRunner(cpu_load=0.9, memory_load=0.15)
 _MEMORY_HEAVY: Final = CoRunner(cpu_load=0.2, memory_load=0.9)

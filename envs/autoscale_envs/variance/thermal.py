@@ -5,12 +5,13 @@ falls by 5 % of the highest frequency for each degree, to half of it; a target a
 below. The NPU has one low-power clock, and the governor leaves it alone.
 """
 
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.profiles import Thermal
+from autoscale.profiles import Processor, Thermal
 from autoscale.query.forecast import Floats, Indices
 from autoscale.query.target import Target
 from autoscale_envs.variance.processes import Numbers
@@ -33,19 +34,41 @@ def warmed_c(temperature_c: Numbers, power_w: Numbers, span_s: Numbers, thermal:
     return settled_c + (temperature_c - settled_c) * left
 
 
-def capped_targets(targets: Sequence[Target]) -> Indices:
-    """What each target becomes under each cap, shape (caps, targets)."""
-    return np.array([[_capped(targets, target, cap) for target in targets] for cap in CAPS], dtype=np.intp)
+class Run(NamedTuple):
+    """How the processor of a target runs: the target's number, and the clock (None where it has one alone)."""
+
+    target: int
+    frequency_hz: int | None
 
 
-def _capped(targets: Sequence[Target], target: Target, cap: float) -> int:
-    if target.is_remote or target.frequency_hz is None:
-        return targets.index(target)
-    kin = {
-        each.frequency_hz: index
-        for index, each in enumerate(targets)
-        if each.frequency_hz is not None
-        and (each.place, each.processor, each.precision) == (target.place, target.processor, target.precision)
-    }
-    allowed = [step for step in kin if step <= min(target.frequency_hz, cap * max(kin))]
-    return kin[max(allowed, default=min(kin))]
+def governed(targets: Sequence[Target], processors: Mapping[str, Processor]) -> tuple[list[Run], Indices]:
+    """What each target becomes under each cap on the clocks.
+
+    Args:
+        targets: the device's own and others, which its heat does not concern.
+        processors: of the device.
+
+    Returns:
+        The runs there can be, those of the targets themselves first and in their order; and which run each target is
+        under each cap, shape (caps, targets).
+    """
+    numbers = {target: number for number, target in enumerate(targets)}
+    runs = {Run(number, target.frequency_hz): number for target, number in numbers.items()}
+
+    def run(target: Target, cap: float) -> int:
+        clock_hz = _clock_hz(target, processors, cap)
+        pinned = target if target.frequency_hz is None else replace(target, frequency_hz=clock_hz)
+        return runs.setdefault(Run(numbers.get(pinned, numbers[target]), clock_hz), len(runs))
+
+    capped = [[run(target, cap) for target in targets] for cap in CAPS]
+    return [*runs], np.array(capped, dtype=np.intp).reshape(len(CAPS), len(targets))
+
+
+def _clock_hz(target: Target, processors: Mapping[str, Processor], cap: float) -> int | None:
+    """The clock under a cap: the target's own where that is low enough, else the highest step below."""
+    steps = () if target.is_remote else processors[target.processor].frequencies_hz
+    if not steps:
+        return target.frequency_hz
+    wanted_hz = target.frequency_hz or steps[-1]
+    allowed_hz = max((step for step in steps if step <= min(wanted_hz, cap * steps[-1])), default=steps[0])
+    return target.frequency_hz if allowed_hz == wanted_hz else allowed_hz

@@ -4,7 +4,9 @@ None of it depends on what the agent does, so it is computed for a block of quer
 (heat, battery, the radio's rest) is in ``dynamics``.
 """
 
-from typing import Final, NamedTuple
+from collections.abc import Sequence
+from itertools import chain
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -12,16 +14,17 @@ from autoscale.query.forecast import Floats, Indices
 from autoscale.units import J_PER_KWH
 from autoscale_envs.variance import intensity, interference, network, server, workload
 from autoscale_envs.variance.draws import Draws
-from autoscale_envs.variance.hidden import FACTORS, Hidden, hidden_factors
+from autoscale_envs.variance.hidden import Hidden, hidden_factors
 from autoscale_envs.variance.processes import Numbers, correlation, gauss_markov
 from autoscale_envs.worlds.parameters import WorldParameters
-
-PROCESSES: Final = 6
-"""Those that wander: two signals, two rates, the server's load, the co-runner's activity."""
 
 LATENCY_NOISE: Final = 0.05
 ENERGY_NOISE: Final = 0.05
 """What no model explains of one query, evenly spread up to this fraction to either side: repeated runs differ so."""
+
+
+PerLink = Any
+"""Numbers for each link, in the order of the world's remotes: a sequence of them, or an array with one more axis."""
 
 
 class SimulatedQuery(NamedTuple):
@@ -32,64 +35,83 @@ class SimulatedQuery(NamedTuple):
         gap_s: until the next query.
         cpu_strain: how much longer its CPU-bound share takes, as a fraction.
         memory_strain: likewise its memory-bound share.
-        edge_move_s: the radio sends or receives, on the link to the edge.
-        edge_move_j: and what it draws for that.
-        edge_wait_s: mean round trip.
-        cloud_move_s: the same of the link to the cloud.
-        cloud_move_j: likewise.
-        cloud_wait_s: likewise.
-        queue_s: mean wait at the server.
-        edge_surprise_s: what this query waits longer than on average.
-        cloud_surprise_s: likewise, the server's queue included.
         latency_noise: factor around 1.
         energy_noise: factor around 1.
         co_runner_w: what the co-runner draws.
         device_g_per_j: carbon intensity where the device is.
         cloud_g_per_j: where the cloud is, with its power usage effectiveness.
+        move_s: the radio sends or receives, on each link.
+        move_j: and what it draws for that.
+        round_trip_s: mean round trip.
+        queue_s: mean wait at the machine's other end.
+        surprise_s: what this query waits longer than on average.
     """
 
     network: Numbers
     gap_s: Numbers
     cpu_strain: Numbers
     memory_strain: Numbers
-    edge_move_s: Numbers
-    edge_move_j: Numbers
-    edge_wait_s: Numbers
-    cloud_move_s: Numbers
-    cloud_move_j: Numbers
-    cloud_wait_s: Numbers
-    queue_s: Numbers
-    edge_surprise_s: Numbers
-    cloud_surprise_s: Numbers
     latency_noise: Numbers
     energy_noise: Numbers
     co_runner_w: Numbers
     device_g_per_j: Numbers
     cloud_g_per_j: Numbers
+    move_s: PerLink
+    move_j: PerLink
+    round_trip_s: PerLink
+    queue_s: PerLink
+    surprise_s: PerLink
+
+    @classmethod
+    def of(cls, network: Numbers, figures: PerLink, links: int) -> "SimulatedQuery":
+        """The query of a network and all other figures, one after the other."""
+        per_link = [figures[ALONE + links * number : ALONE + links * (number + 1)] for number in range(PER_LINK)]
+        return cls(network, *figures[:ALONE], *per_link)
+
+    def figures(self) -> list[Numbers]:
+        """All but the network, one after the other."""
+        return [*self[1 : 1 + ALONE], *chain.from_iterable(self[1 + ALONE :])]
+
+    def wide(self) -> "SimulatedQuery":
+        """The same with one more axis, over targets."""
+        return SimulatedQuery(*(np.asarray(each)[..., None] for each in self))
+
+
+PER_LINK: Final = 5
+"""Figures of a query that every link has."""
+ALONE: Final = len(SimulatedQuery._fields) - 1 - PER_LINK
+"""Those it has once, without the network."""
 
 
 class Sensed(NamedTuple):
-    """What can be sensed of it, in the order of ``features.WORLD_FEATURES`` without temperature and battery."""
+    """What can be sensed of it, temperature and battery apart; the four in the middle of each link."""
 
     cpu_load: Numbers
     memory_load: Numbers
-    edge_rssi_dbm: Numbers
-    edge_round_trip_s: Numbers
-    edge_uplink_bps: Numbers
-    edge_downlink_bps: Numbers
-    cloud_rssi_dbm: Numbers
-    cloud_round_trip_s: Numbers
-    cloud_uplink_bps: Numbers
-    cloud_downlink_bps: Numbers
+    rssi_dbm: PerLink
+    round_trip_s: PerLink
+    uplink_bps: PerLink
+    downlink_bps: PerLink
     device_intensity_g_per_kwh: Numbers
     cloud_intensity_g_per_kwh: Numbers
+
+    def figures(self) -> list[Numbers]:
+        """All, one after the other."""
+        return [*self[:2], *chain.from_iterable(self[2:6]), *self[6:]]
+
+    @classmethod
+    def of(cls, figures: PerLink, links: int) -> "Sensed":
+        """The inverse of ``figures``."""
+        per_link = [figures[2 + links * number : 2 + links * (number + 1)] for number in range(4)]
+        return cls(figures[0], figures[1], *per_link, *figures[2 + 4 * links :])
 
 
 class ProcessState(NamedTuple):
     """What a block needs to know of the one before; arrays over environments.
 
     Attributes:
-        wandering: last values of the wandering processes, shape (n, 6).
+        wandering: last values of the wandering processes, shape (n, processes): the links' signals, their rates, the
+            servers' loads, the co-runner's activity.
         regime: which co-runner was there.
         network: which network asked.
         time_s: since midnight UTC.
@@ -106,7 +128,7 @@ class ProcessState(NamedTuple):
 
 
 class QueryBlock(NamedTuple):
-    """The next queries of some environments, each array of shape (queries, n), and whether the cloud's link is up."""
+    """The next queries of some environments, arrays of shape (queries, n), and whether links to the cloud are up."""
 
     query: SimulatedQuery
     sensed: Sensed
@@ -115,9 +137,10 @@ class QueryBlock(NamedTuple):
 
 def begin(tables: WorldParameters, draws: Draws, environments: Indices) -> tuple[Hidden, ProcessState, Floats]:
     """Draw what an episode keeps: hidden factors, where the processes start, and uniforms for the battery's charge."""
-    normals, uniforms = draws.episode(environments, FACTORS + PROCESSES + 2, 4)
-    hidden = hidden_factors(normals[:, :FACTORS], tables.options.hidden_sigma)
-    wandering, day = np.split(normals[:, FACTORS:], [PROCESSES], axis=1)
+    counts = tables.counts
+    normals, uniforms = draws.episode(environments, counts.factors + counts.processes + 2, 4)
+    factors, wandering, day = np.split(normals, np.cumsum([counts.factors, counts.processes]), axis=1)
+    hidden = hidden_factors(factors, tables.options.hidden_sigma, counts)
     weights = np.array([each.weight for each in tables.scenario.co_runners])
     cumulative = np.cumsum(weights) / weights.sum()
     regime = np.minimum(np.searchsorted(cumulative, uniforms[:, 0], side="right"), len(weights) - 1)
@@ -137,7 +160,7 @@ def next_block(
         tables: the world.
         hidden: its environments' factors.
         memory: of the block before.
-        normals: shape (queries, 6, n).
+        normals: shape (queries, processes, n).
         uniforms: shape (queries, 7, n).
     """
     by_chance = uniforms.transpose(1, 0, 2)
@@ -149,12 +172,13 @@ def next_block(
     asks = workload.next_networks(by_chance[0], memory.network, len(tables.networks))
     regime = interference.co_runner_regimes(by_chance[2], memory.regime, tables.scenario, tables.options.gap_s)
     passages = _passages(tables, hidden, wandering, asks, memory.elapsed_s + starts_s)
-    loads = _loads(tables, regime, wandering)
+    loads = _loads(tables, regime, wandering[-1])
     grid = _grid(memory, starts_s)
+    busy = wandering[2 * len(passages) : -1]
     block = QueryBlock(
-        _query(tables, hidden, asks, gap_s, passages, loads, grid, wandering[4], by_chance[3:]),
+        _query(tables, hidden, asks, gap_s, passages, loads, grid, busy, by_chance[3:]),
         _sensed(loads, passages, grid),
-        passages[1].is_up,
+        passages[tables.servers[0]].is_up if tables.servers else np.array(True),
     )
     last_s = ends_s[-1]
     return block, ProcessState(
@@ -163,39 +187,35 @@ def next_block(
 
 
 def _correlations(tables: WorldParameters) -> Floats:
-    scenario = tables.scenario
-    memories_s = (
-        *(scenario.edge.memory_s, scenario.cloud.memory_s),
-        *(network.RATE_MEMORY_S, network.RATE_MEMORY_S),
-        *(server.LOAD_MEMORY_S, interference.STRAY_MEMORY_S),
-    )
+    signals_s = [tables.scenario.signal(remote.place).memory_s for remote in tables.remotes]
+    rates_s = [network.RATE_MEMORY_S] * len(tables.remotes)
+    memories_s = [*signals_s, *rates_s, *[server.LOAD_MEMORY_S] * len(tables.servers), interference.STRAY_MEMORY_S]
     return np.array([correlation(tables.options.gap_s, memory_s) for memory_s in memories_s])
 
 
 def _passages(
     tables: WorldParameters, hidden: Hidden, wandering: Floats, asks: Indices, time_s: Floats
-) -> tuple[network.Passage, network.Passage]:
-    signals, trace = (tables.scenario.edge, tables.scenario.cloud), tables.trace
-    edge, cloud = (
-        network.Conditions(
-            network.signal_dbm(link, signals[i], wandering[i]),
-            network.rate_factor(link, wandering[2 + i]) * hidden.rate[:, i],
+) -> list[network.Passage]:
+    trace, at = tables.trace, None
+    if trace is not None:
+        at = trace.index_at(time_s, tables.options.trace_end)
+    passages, rates = [], wandering[len(tables.remotes) :]
+    for i, (remote, path) in enumerate(zip(tables.remotes, tables.paths, strict=True)):
+        conditions = network.Conditions(
+            network.signal_dbm(remote.link, tables.scenario.signal(remote.place), wandering[i]),
+            network.rate_factor(remote.link, rates[i]) * hidden.rate[:, i],
             hidden.round_trip[:, i],
             hidden.radio[:, i],
         )
-        for i, link in enumerate(tables.links)
-    )
-    at = None if trace is None else trace.index_at(time_s, tables.options.trace_end)
-    return (
-        network.passage(tables.paths[0], edge, asks),
-        network.passage(tables.paths[1], cloud, asks, trace, at),
-    )
+        traced = (trace, at) if i in tables.servers else (None, None)
+        passages.append(network.passage(path, conditions, asks, *traced))
+    return passages
 
 
-def _loads(tables: WorldParameters, regime: Indices, wandering: Floats) -> tuple[Floats, Floats]:
+def _loads(tables: WorldParameters, regime: Indices, straying: Floats) -> tuple[Floats, Floats]:
     co_runners = tables.scenario.co_runners
-    cpu = interference.loads([each.cpu_load for each in co_runners], regime, wandering[5])
-    return cpu, interference.loads([each.memory_load for each in co_runners], regime, wandering[5])
+    cpu = interference.loads([each.cpu_load for each in co_runners], regime, straying)
+    return cpu, interference.loads([each.memory_load for each in co_runners], regime, straying)
 
 
 def _grid(memory: ProcessState, since_s: Floats) -> tuple[Floats, Floats]:
@@ -209,38 +229,44 @@ def _query(
     hidden: Hidden,
     asks: Indices,
     gap_s: Floats,
-    passages: tuple[network.Passage, network.Passage],
+    passages: Sequence[network.Passage],
     loads: tuple[Floats, Floats],
     grid: tuple[Floats, Floats],
     busy: Floats,
     uniforms: Floats,
 ) -> SimulatedQuery:
-    edge, cloud = passages
-    load = server.server_load(busy, hidden.server_load)
-    queue_s = server.mean_wait_s(load)
-    jitters_s = [
+    queues_s: list[Numbers] = [np.zeros_like(gap_s) for _ in passages]
+    surprises_s: list[Numbers] = [
         each.round_trip_s * network.jitter(link, uniforms[3]) for each, link in zip(passages, tables.links, strict=True)
     ]
+    for number, at in enumerate(tables.servers):
+        load = server.server_load(busy[number], hidden.server_load[:, number])
+        queues_s[at] = server.mean_wait_s(load)
+        surprises_s[at] = surprises_s[at] + server.wait_s(load, uniforms[0]) - queues_s[at]
     return SimulatedQuery(
         asks,
         gap_s,
         interference.cpu_strain(loads[0]) * hidden.cpu_strain,
         interference.memory_strain(loads[1]) * hidden.memory_strain,
-        *(edge.move_s, edge.move_j, edge.round_trip_s),
-        *(cloud.move_s, cloud.move_j, cloud.round_trip_s),
-        queue_s,
-        jitters_s[0],
-        jitters_s[1] + server.wait_s(load, uniforms[0]) - queue_s,
         1.0 + LATENCY_NOISE * (2.0 * uniforms[1] - 1.0),
         1.0 + ENERGY_NOISE * (2.0 * uniforms[2] - 1.0),
         interference.co_runner_w(*loads, interference.full_load_w(tables.device)),
         grid[0] / J_PER_KWH,
         grid[1] * (intensity.PUE / J_PER_KWH),
+        [each.move_s for each in passages],
+        [each.move_j for each in passages],
+        [each.round_trip_s for each in passages],
+        queues_s,
+        surprises_s,
     )
 
 
-def _sensed(
-    loads: tuple[Floats, Floats], passages: tuple[network.Passage, network.Passage], grid: tuple[Floats, Floats]
-) -> Sensed:
-    links = [(each.rssi_dbm, each.round_trip_s, each.uplink_bps, each.downlink_bps) for each in passages]
-    return Sensed(*loads, *links[0], *links[1], *grid)
+def _sensed(loads: tuple[Floats, Floats], passages: Sequence[network.Passage], grid: tuple[Floats, Floats]) -> Sensed:
+    return Sensed(
+        *loads,
+        [each.rssi_dbm for each in passages],
+        [each.round_trip_s for each in passages],
+        [each.uplink_bps for each in passages],
+        [each.downlink_bps for each in passages],
+        *grid,
+    )

@@ -9,16 +9,19 @@ stays awake for its tail; a transfer is charged for as much of the tail as it ad
 network and the remote machine is kept apart, for carbon.
 """
 
+from collections.abc import Iterable
+from functools import reduce
+from operator import add, mul
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from autoscale.query.forecast import Floats
 from autoscale_envs.variance import battery, thermal
-from autoscale_envs.variance.hidden import PROCESSORS, Hidden
+from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.interference import SPINNING
 from autoscale_envs.variance.processes import Numbers
-from autoscale_envs.worlds.blocks import SimulatedQuery
+from autoscale_envs.worlds.blocks import PerLink, SimulatedQuery
 from autoscale_envs.worlds.parameters import WorldParameters
 
 LONG_REST_S: Final = 3600.0
@@ -26,20 +29,39 @@ LONG_REST_S: Final = 3600.0
 
 
 class State(NamedTuple):
-    """What earlier choices left behind: numbers, or arrays over environments."""
+    """What earlier choices left behind: numbers, or arrays over environments.
+
+    Attributes:
+        temperature_c: of the device.
+        battery: its charge.
+        rest_s: how long each radio has rested.
+    """
 
     temperature_c: Numbers
     battery: Numbers
-    edge_rest_s: Numbers
-    cloud_rest_s: Numbers
+    rest_s: PerLink
+
+    def figures(self) -> list[Numbers]:
+        """All of it, one after the other."""
+        return [self.temperature_c, self.battery, *self.rest_s]
+
+    @classmethod
+    def of(cls, figures: PerLink) -> "State":
+        """The inverse of ``figures``."""
+        return cls(figures[0], figures[1], figures[2:])
+
+    def wide(self) -> "State":
+        """The same with one more axis, over targets."""
+        return State.of([each[..., None] for each in self.figures()])
 
 
 class CostCoefficients(NamedTuple):
     """What depends on network and target, the rows of ``WorldParameters.pairs``.
 
     ``latency_s`` is of computing, undisturbed; ``busy_j`` of the device and ``far_j`` of the remote machine above its
-    idle power, for that; ``moved_j`` of the network between. The rest says on which link the target is, what the
-    radio draws in its tail (``tail_w`` for ``tail_s``) and at rest, and what a second of the remote machine costs.
+    idle power, for that; ``moved_j`` of the network between. The rest says what the radio draws in its tail
+    (``tail_w`` for ``tail_s``) and at rest, what a second of the remote machine costs, and of each link whether (1.0 or
+    0.0) the target is on it.
     """
 
     latency_s: Numbers
@@ -49,14 +71,23 @@ class CostCoefficients(NamedTuple):
     far_j: Numbers
     moved_j: Numbers
     accuracy: Numbers
-    on_edge: Numbers
-    on_cloud: Numbers
     tail_w: Numbers
     tail_s: Numbers
     rest_w: Numbers
     promotion_s: Numbers
     far_idle_w: Numbers
     far_embodied_g_per_s: Numbers
+    on: PerLink
+
+    @classmethod
+    def of(cls, rows: PerLink) -> "CostCoefficients":
+        """The coefficients that rows of ``WorldParameters.pairs`` hold."""
+        alone = len(cls._fields) - 1
+        return cls._make([*rows[:alone], rows[alone:]])
+
+    def rows(self) -> list[Numbers]:
+        """The inverse of ``of``."""
+        return [*self[:-1], *self.on]
 
 
 class Costs(NamedTuple):
@@ -94,10 +125,10 @@ class Carbon(NamedTuple):
         return self.device_op_g + self.network_op_g + self.remote_op_g + self.device_emb_g + self.remote_emb_g
 
 
-def initial(charge: Floats) -> State:
+def initial(tables: WorldParameters, charge: Floats) -> State:
     """A cool device whose radios rest; the battery's charge is given, shape (n,)."""
-    rest_s = np.full_like(charge, LONG_REST_S)
-    return State(np.full_like(charge, thermal.AIR_C), charge, rest_s, rest_s.copy())
+    rest_s = [np.full_like(charge, LONG_REST_S) for _ in tables.radio_links]
+    return State(np.full_like(charge, thermal.AIR_C), charge, rest_s)
 
 
 def costs(
@@ -115,17 +146,19 @@ def costs(
     """
     cap = tables.cap_temperatures_c.searchsorted(state.temperature_c, side="right")
     capped = tables.capped.take(cap * len(tables.targets) + target)
-    pair = CostCoefficients(*tables.pairs.take(query.network * len(tables.targets) + capped, axis=1))
-    which = environment * PROCESSORS + tables.processors.take(target)
+    rows = tables.pairs.take(query.network * len(tables.runs) + capped, axis=1)
+    # Python's own arithmetic takes a third of the time that of numpy's scalars does, with the same result.
+    pair = CostCoefficients.of(rows.tolist() if rows.ndim == 1 else rows)
+    which = environment * tables.counts.processors + tables.processors.take(target)
     slower, hungrier = hidden.latency.take(which), hidden.power.take(which)
     for_cores, for_memory = pair.cpu_bound * query.cpu_strain, pair.memory_bound * query.memory_strain
     compute_s = pair.latency_s * slower * (1.0 + for_cores + for_memory)
     busy_j = pair.busy_j * slower * hungrier * (1.0 + SPINNING * for_cores + for_memory)
-    move_s = pair.on_edge * query.edge_move_s + pair.on_cloud * query.cloud_move_s
-    move_j = pair.on_edge * query.edge_move_j + pair.on_cloud * query.cloud_move_j
-    rest_s = pair.on_edge * state.edge_rest_s + pair.on_cloud * state.cloud_rest_s
-    wait_s = _wait_s(pair, query) + pair.promotion_s * (rest_s > pair.tail_s)
-    remote_s = (pair.on_edge + pair.on_cloud) * compute_s
+    move_s, move_j = _on_link(pair, query.move_s), _on_link(pair, query.move_j)
+    rest_s = _on_link(pair, [state.rest_s[radio] for radio in tables.radio_of])
+    waits_s = map(add, map(add, query.round_trip_s, query.queue_s), query.surprise_s)
+    wait_s = _on_link(pair, waits_s) + pair.promotion_s * (rest_s > pair.tail_s)
+    remote_s = sum(pair.on) * compute_s
     radio_j = _waiting_j(pair, wait_s + remote_s, rest_s)
     latency_s = (compute_s + move_s) * query.latency_noise + wait_s
     device_j = (busy_j + move_j + radio_j) * query.energy_noise + tables.device.idle_w * latency_s
@@ -142,7 +175,7 @@ def expected(
 
 def calm(query: SimulatedQuery) -> SimulatedQuery:
     """The same queries without what nobody can know of a single one: noise, jitter, the luck of the queue."""
-    return query._replace(latency_noise=1.0, energy_noise=1.0, edge_surprise_s=0.0, cloud_surprise_s=0.0)
+    return query._replace(latency_noise=1.0, energy_noise=1.0, surprise_s=[0.0 for _ in query.surprise_s])
 
 
 def known(tables: WorldParameters, hidden: Hidden, environment: Numbers, query: SimulatedQuery) -> SimulatedQuery:
@@ -153,35 +186,32 @@ def known(tables: WorldParameters, hidden: Hidden, environment: Numbers, query: 
     return query._replace(
         cpu_strain=query.cpu_strain / hidden.cpu_strain[environment],
         memory_strain=query.memory_strain / hidden.memory_strain[environment],
-        edge_move_j=query.edge_move_j / hidden.radio[environment, 0],
-        cloud_move_j=query.cloud_move_j / hidden.radio[environment, 1],
-        queue_s=tables.usual_queue_s,
+        move_j=[each / hidden.radio[environment, link] for link, each in enumerate(query.move_j)],
+        queue_s=[tables.usual_queue_s * is_cloud for is_cloud in tables.in_cloud],
     )
 
 
 def transition(tables: WorldParameters, query: SimulatedQuery, state: State, spent: Costs) -> State:
     """What the choice leaves behind for the next query."""
-    on_edge, on_cloud = spent.pair.on_edge, spent.pair.on_cloud
     span_s = np.maximum(query.gap_s, spent.latency_s)
     unused_s = span_s - spent.latency_s
     beside_w = tables.device.idle_w + query.co_runner_w
     power_w = (spent.device_j - tables.device.idle_w * spent.latency_s) / span_s + beside_w
-    if tables.shares_radio:
-        edge_rest_s = cloud_rest_s = _rest_s(state.edge_rest_s, span_s, unused_s, on_edge + on_cloud)
-    else:
-        edge_rest_s = _rest_s(state.edge_rest_s, span_s, unused_s, on_edge)
-        cloud_rest_s = _rest_s(state.cloud_rest_s, span_s, unused_s, on_cloud)
+    rest_s = [
+        _rest_s(rested_s, span_s, unused_s, sum([spent.pair.on[link] for link in links]))
+        for rested_s, links in zip(state.rest_s, tables.radio_links, strict=True)
+    ]
     return State(
         thermal.warmed_c(state.temperature_c, power_w, span_s, tables.thermal),
         battery.drained(state.battery, power_w, span_s, tables.capacity_j),
-        edge_rest_s,
-        cloud_rest_s,
+        rest_s,
     )
 
 
 def carbon(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Carbon:
     """What it emitted: everybody's energy at its place and hour, and everybody's making for the time in use."""
-    far_g_per_j = spent.pair.on_edge * query.device_g_per_j + spent.pair.on_cloud * query.cloud_g_per_j
+    places = [query.cloud_g_per_j if is_cloud else query.device_g_per_j for is_cloud in tables.in_cloud]
+    far_g_per_j = _on_link(spent.pair, places)
     return Carbon(
         spent.device_j * query.device_g_per_j,
         spent.network_j * query.device_g_per_j,
@@ -203,10 +233,9 @@ def _rest_s(rest_s: Numbers, span_s: Numbers, unused_s: Numbers, is_used: Number
     return is_used * unused_s + (1.0 - is_used) * (rest_s + span_s)
 
 
-def _wait_s(pair: CostCoefficients, query: SimulatedQuery) -> Numbers:
-    at_edge = query.edge_wait_s + query.edge_surprise_s
-    at_cloud = query.cloud_wait_s + query.queue_s + query.cloud_surprise_s
-    return pair.on_edge * at_edge + pair.on_cloud * at_cloud
+def _on_link(pair: CostCoefficients, values: Iterable[Numbers]) -> Numbers:
+    """Of a value for each link, that of the target's; 0 for a local one."""
+    return reduce(add, map(mul, pair.on, values), 0.0)
 
 
 def _waiting_j(pair: CostCoefficients, waits_s: Numbers, rest_s: Numbers) -> Numbers:

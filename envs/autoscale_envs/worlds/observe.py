@@ -11,13 +11,29 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.blocks import Sensed
 from autoscale_envs.worlds.dynamics import State
+from autoscale_envs.worlds.parameters import WorldParameters
 
 Rows = npt.NDArray[np.float32]
 
 TEMPERATURE: Final = FEATURES.index("temperature_c")
 BATTERY: Final = FEATURES.index("battery")
-SENSED: Final = tuple(FEATURES.index(name) for name in Sensed._fields)
-"""Where in a row the features stand of what is sensed."""
+SENSED: Final = slice(FEATURES.index("cpu_load"), FEATURES.index("cloud_intensity_g_per_kwh") + 1)
+"""Where in a row the features of what is sensed stand."""
+LINK_FIGURES: Final = ("rssi_dbm", "round_trip_s", "uplink_bps", "downlink_bps")
+
+
+def sensed_features(tables: WorldParameters) -> dict[str, int]:
+    """Each feature of what is sensed to its number among ``Sensed.figures``; those of a place without remotes lack."""
+    links = len(tables.remotes)
+    number = Sensed.of(range(4 + len(LINK_FIGURES) * links), links)
+    first = {place: at for place in ("edge", "cloud") if (at := tables.first(place)) is not None}
+    return {
+        "cpu_load": number.cpu_load,
+        "memory_load": number.memory_load,
+        **{f"{place}_{each}": getattr(number, each)[at] for place, at in first.items() for each in LINK_FIGURES},
+        "device_intensity_g_per_kwh": number.device_intensity_g_per_kwh,
+        **({"cloud_intensity_g_per_kwh": number.cloud_intensity_g_per_kwh} if "cloud" in first else {}),
+    }
 
 
 def network_rows(networks: tuple[ModelProfile, ...], goals: tuple[Goal, ...]) -> Rows:
@@ -31,8 +47,7 @@ def network_rows(networks: tuple[ModelProfile, ...], goals: tuple[Goal, ...]) ->
 
 def put_sensed(rows: Rows, features: Rows) -> None:
     """Write the features of what is sensed, shape (12, ...), into rows of shape (..., 24)."""
-    for column, values in zip(SENSED, features, strict=True):
-        rows[..., column] = values
+    rows[..., SENSED] = features.T
 
 
 def put_state(rows: Rows, state: State, has_battery: bool) -> None:

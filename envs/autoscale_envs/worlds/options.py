@@ -4,23 +4,23 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TypedDict, get_args
+from typing import TypedDict, get_args
 
 from autoscale.errors import InvalidInput, one_of
-from autoscale.profiles import device_names, link_names
+from autoscale.profiles import link_names
+from autoscale.profiles.device import SETTINGS
 from autoscale.profiles.folder import shipped_name
 from autoscale.profiles.link_trace import End, LinkTrace
 from autoscale.profiles.networks import network_names
 from autoscale.query.goal import OBJECTIVES
 from autoscale_envs.variance.scenarios import load_scenario
+from autoscale_envs.worlds.remotes import USUAL_LINKS, USUAL_REMOTES, Profile, check_profile, parsed_name
 
-LINKS: Final = {"edge": "wifi-direct", "cloud": "wifi"}
 
-
-class Settings(TypedDict, total=False):
+class WorldKeywords(TypedDict, total=False):
     """``WorldOptions`` as keywords, for those who give a few."""
 
-    device: str
+    device: Profile
     scenario: str
     objective: str
     networks: tuple[str, ...]
@@ -32,6 +32,8 @@ class Settings(TypedDict, total=False):
     min_accuracy: float | None
     queries: int
     gap_s: float
+    settings: str
+    remotes: Mapping[str, Profile] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +41,13 @@ class WorldOptions:
     """A device, what surrounds it, and what is asked of it.
 
     Attributes:
-        device: profile of the device that decides.
+        device: profile of the device that decides: its name, its file, or itself.
         scenario: ``S1`` to ``S5``, ``D1`` to ``D4``.
         objective: ``energy`` (of the device), ``carbon`` (of all), ``latency``.
-        networks: the networks that ask; none means all that ship.
-        links: place (``edge``, ``cloud``) to link profile; a place left out keeps its Wi-Fi.
-        trace: what the link to the cloud does, in place of the link profile's rates: a trace or its file.
+        networks: the networks that ask, names or files; none means all that ship.
+        links: place (``edge``, ``cloud``), or the link of one of the remotes, to link profile; one left out keeps its
+            Wi-Fi.
+        trace: what the links to the cloud do, in place of the link profile's rates: a trace or its file.
         trace_end: past the trace's end it starts again (``loop``), keeps its last sample (``hold``), or the cloud
             is out of reach (``stop``).
         hidden_sigma: how far the very device is from its profile: see ``hidden.py``.
@@ -52,12 +55,17 @@ class WorldOptions:
         min_accuracy: the lowest acceptable accuracy, a fraction; None for no floor.
         queries: in an episode.
         gap_s: mean time from one query to the next.
+        settings: what the device's own targets set: ``dvfs`` steps of each processor's clock, or ``threads``, 1, 2, 4,
+            ... of the CPU's cores, as a session's do.
+        remotes: link (``cloud``, ``edge:tablet``) or one target there (``cloud:gpu/fp32``) to the profile of the
+            machine, by name, file or itself; ``{}`` for none, None for the paper's tablet and server. See
+            ``make_remotes``.
 
     Raises:
         InvalidInput: a name that does not exist (the message names the nearest), a number out of range.
     """
 
-    device: str = "mi8pro"
+    device: Profile = "mi8pro"
     scenario: str = "S1"
     objective: str = "energy"
     networks: tuple[str, ...] = ()
@@ -69,23 +77,40 @@ class WorldOptions:
     min_accuracy: float | None = None
     queries: int = 1000
     gap_s: float = 0.5
+    settings: str = "dvfs"
+    remotes: Mapping[str, Profile] | None = None
 
     def __post_init__(self) -> None:
-        if not self.device.endswith(".toml"):
-            shipped_name("device", self.device, device_names())
+        check_profile(self.device)
         load_scenario(self.scenario)
         one_of("objective", self.objective, OBJECTIVES)
+        one_of("settings", self.settings, SETTINGS)
         one_of("end of a trace", self.trace_end, get_args(End))
         if isinstance(self.networks, str):
             raise InvalidInput(f"networks is '{self.networks}'; allowed: a sequence of names, as ('{self.networks}',)")
         for network in self.networks:
             if not network.endswith(".toml"):
                 shipped_name("network", network, network_names())
+        places = [*USUAL_LINKS, *self._check_remotes()]
         for place, link in self.links.items():
-            one_of("place of a link", place, LINKS)
+            one_of("place of a link", place, places)
             if not link.endswith(".toml"):
                 shipped_name("link", link, link_names())
         self._check_numbers()
+
+    def _check_remotes(self) -> list[str]:
+        """The names of the links to the remotes."""
+        remotes = USUAL_REMOTES if self.remotes is None else self.remotes
+        if not isinstance(remotes, Mapping):
+            raise InvalidInput(f"remotes is {remotes!r}; allowed: a mapping, as {{'cloud': 'gpu-server'}}, or None")
+        for profile in remotes.values():
+            check_profile(profile)
+        links = [parsed_name(name)[0] for name in remotes]
+        if self.trace is not None and not any(link.startswith("cloud") for link in links):
+            raise InvalidInput(
+                "a trace says what the link to the cloud does, but no remote is there; allowed: no trace"
+            )
+        return links
 
     def _check_numbers(self) -> None:
         if not 0.0 <= self.hidden_sigma <= 2.0:
@@ -96,7 +121,7 @@ class WorldOptions:
             raise InvalidInput(f"gap_s is {self.gap_s}; allowed: seconds above 0, finite")
 
 
-def options_from(settings: Settings) -> WorldOptions:
+def options_from(settings: WorldKeywords) -> WorldOptions:
     """The options that some keywords stand for.
 
     Raises:
@@ -104,5 +129,5 @@ def options_from(settings: Settings) -> WorldOptions:
         InvalidInput: as for ``WorldOptions``.
     """
     for name in settings:
-        one_of("option", name, Settings.__annotations__)
+        one_of("option", name, WorldKeywords.__annotations__)
     return WorldOptions(**settings)

@@ -1,6 +1,5 @@
 """Everything about a world that never changes, as arrays: made once, shared by all its environments."""
 
-import pathlib
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -9,7 +8,7 @@ import numpy as np
 
 from autoscale.carbon import embodied_g
 from autoscale.physics import CostTable, table
-from autoscale.profiles import DeviceProfile, LinkProfile, Radio, Thermal, load_device, load_link
+from autoscale.profiles import DeviceProfile, LinkProfile, Radio, Thermal
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale.profiles.link_trace_files import read_trace
 from autoscale.profiles.networks import load_network, network_names
@@ -19,17 +18,15 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import PROCESSORS, Target
 from autoscale.units import J_PER_KWH
 from autoscale_envs.variance import battery, intensity, thermal
-from autoscale_envs.variance.interference import exposed
-from autoscale_envs.variance.network import Path, make_path, network_j_per_byte
+from autoscale_envs.variance.hidden import Counts
+from autoscale_envs.variance.interference import exposed, share_of_cores
+from autoscale_envs.variance.network import LinkPath, make_path, network_j_per_byte
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.variance.scenarios import Scenario, load_scenario
 from autoscale_envs.variance.server import USUAL_LOAD, mean_wait_s
-from autoscale_envs.worlds.options import LINKS, WorldOptions
+from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.remotes import Remote, make_remotes, profile_of
 
-EDGE: Final = "tab-s6"
-CLOUD: Final = "xeon-p100"
-EDGE_TARGETS: Final = tuple(Target.parse(f"edge:{EDGE}:{each}") for each in ("cpu/fp32", "gpu/fp16", "npu/int8"))
-CLOUD_TARGETS: Final = tuple(Target.parse(f"cloud:{each}") for each in ("cpu/fp32", "gpu/fp32"))
 TEXT_LATENCY_S: Final = 0.1
 VISION_LATENCY_S: Final = 0.05
 
@@ -41,17 +38,17 @@ class WorldParameters:
     Attributes:
         options: what was asked for.
         device: that decides.
-        links: to the edge device and to the cloud.
-        targets: local ones first.
+        remotes: the machines within reach, those on the edge first.
+        targets: local ones first, then each remote's.
         networks: that ask.
         goals: one for each network.
         scenario: who runs beside, how strong the signals are.
-        trace: of the link to the cloud, or None.
+        trace: of the links to the cloud, or None.
     """
 
     options: WorldOptions
     device: DeviceProfile
-    links: tuple[LinkProfile, LinkProfile]
+    remotes: tuple[Remote, ...]
     targets: tuple[Target, ...]
     networks: tuple[ModelProfile, ...]
     goals: tuple[Goal, ...]
@@ -59,32 +56,73 @@ class WorldParameters:
     trace: LinkTrace | None
 
     @cached_property
+    def links(self) -> tuple[LinkProfile, ...]:
+        """To each remote."""
+        return tuple(remote.link for remote in self.remotes)
+
+    @cached_property
+    def counts(self) -> Counts:
+        """Of what this world has hidden factors and wandering processes."""
+        return Counts(len(self._processors), len(self.remotes), len(self.servers))
+
+    @cached_property
+    def servers(self) -> tuple[int, ...]:
+        """Which remotes others use too, so that a query may have to queue: those in the cloud."""
+        return tuple(number for number, remote in enumerate(self.remotes) if remote.place == "cloud")
+
+    @cached_property
+    def in_cloud(self) -> tuple[bool, ...]:
+        """Of each link, whether it leads there."""
+        return tuple(number in self.servers for number in range(len(self.remotes)))
+
+    def first(self, place: str) -> int | None:
+        """The number of the first remote at a place, which observations as rows tell of; None where there is none."""
+        return next((number for number, remote in enumerate(self.remotes) if remote.place == place), None)
+
+    @cached_property
     def costs(self) -> CostTable:
-        """Nominal costs of computing, each array of shape (networks, targets)."""
-        machines = {"device": self.device, "edge": load_device(EDGE), "cloud": load_device(CLOUD)}
-        parts = [
-            table(machine, self.networks, [target for target in self.targets if target.place == place])
-            for place, machine in machines.items()
-        ]
+        """Nominal costs of computing, each array of shape (networks, runs); run ``i`` below targets is target ``i``."""
+        runs = [self.runs[: self._local], self.runs[len(self.targets) :]]
+        own, throttled = (
+            table(
+                self.device,
+                self.networks,
+                [self.targets[run.target] for run in some],
+                [run.frequency_hz for run in some],
+            )
+            for some in runs
+        )
+        parts = [own, *(table(each.machine, self.networks, each.targets) for each in self.remotes)]
+        parts += [throttled] if runs[1] else []
         names = CostTable.__dataclass_fields__
         return CostTable(**{name: np.hstack([getattr(part, name) for part in parts]) for name in names})
 
     @cached_property
     def pairs(self) -> Floats:
-        """What depends on network and target, a field a row (see ``dynamics.Pair``), shape (15, networks * targets)."""
-        local = np.array([not target.is_remote for target in self.targets])
-        costs, shape = self.costs, (len(self.networks), len(self.targets))
+        """What depends on network and run, a field a row (``dynamics.CostCoefficients``), (fields, networks * runs)."""
+        costs, shape = self.costs, (len(self.networks), len(self.runs))
+        target = np.array([run.target for run in self.runs], dtype=np.intp)
+        local, share = target < self._local, np.array([self._share_of_cores(number) for number in target])
         per_pair = [
             costs.latency_s,
             np.where(local, costs.energy_j, 0.0),
-            np.where(local, costs.cpu_bound, 0.0),
+            np.where(local, costs.cpu_bound * share, 0.0),
             np.where(local, exposed(costs.memory_bound), 0.0),
             np.where(local, 0.0, costs.energy_j),
-            self.moved_j,
-            self.accuracy,
-            *(np.broadcast_to(column, shape) for column in _per_target(self)),
+            self.moved_j.take(target, axis=1),
+            self.accuracy.take(target, axis=1),
+            *(np.broadcast_to(column.take(target), shape) for column in _per_target(self)),
         ]
         return np.stack([np.ravel(each) for each in per_pair])
+
+    def _share_of_cores(self, number: int) -> float:
+        target = self.targets[number]
+        return 1.0 if target.is_remote else share_of_cores(self.device.processors[target.processor], target.threads)
+
+    @cached_property
+    def _local(self) -> int:
+        """How many targets are the device's own."""
+        return sum(not target.is_remote for target in self.targets)
 
     @cached_property
     def accuracy(self) -> Floats:
@@ -95,27 +133,42 @@ class WorldParameters:
     @cached_property
     def moved_j(self) -> Floats:
         """Energy of the network's own machines for a query and its answer, shape (networks, targets)."""
-        cloud = network_j_per_byte(self.links[1])
-        per_byte = np.array([cloud if target.place == "cloud" else 0.0 for target in self.targets])
+        per_byte = {each.name: network_j_per_byte(each.link) for each in self.remotes if each.place == "cloud"}
+        per_target = np.array([per_byte.get(target.link, 0.0) for target in self.targets])
         bytes_moved = np.array([model.input_bytes + model.output_bytes for model in self.networks], dtype=np.float64)
-        return np.outer(bytes_moved, per_byte)
+        return np.outer(bytes_moved, per_target)
 
     @cached_property
-    def paths(self) -> tuple[Path, Path]:
-        """The links to the edge device and to the cloud, with the device's radio on them."""
-        edge, cloud = (make_path(*each, self.networks) for each in zip(self.links, self.radios, strict=True))
-        return edge, cloud
+    def paths(self) -> tuple[LinkPath, ...]:
+        """The links to the remotes, with the device's radio on them."""
+        return tuple(make_path(*each, self.networks) for each in zip(self.links, self.radios, strict=True))
+
+    @cached_property
+    def _processors(self) -> list[tuple[str, str]]:
+        """Link and kind of every processor there is; of the device's always three, so that devices are drawn alike."""
+        own = [("", kind) for kind in PROCESSORS]
+        return own + [
+            (each.name, kind) for each in self.remotes for kind in PROCESSORS if kind in each.machine.processors
+        ]
 
     @cached_property
     def processors(self) -> Indices:
-        """Which of the eight processors each target is, shape (targets,): an index of the hidden factors."""
-        first = {"device": 0, "edge": 3, "cloud": 6}
-        return np.array([first[each.place] + PROCESSORS.index(each.processor) for each in self.targets], dtype=np.intp)
+        """Which of all the processors each target is, shape (targets,): an index of the hidden factors."""
+        return np.array([self._processors.index((each.link, each.processor)) for each in self.targets], dtype=np.intp)
+
+    @cached_property
+    def _governed(self) -> tuple[list[thermal.Run], Indices]:
+        return thermal.governed(self.targets, self.device.processors)
+
+    @cached_property
+    def runs(self) -> list[thermal.Run]:
+        """The targets, and what else they become while the device is hot."""
+        return self._governed[0]
 
     @cached_property
     def capped(self) -> Indices:
-        """What each target becomes under each cap on the clocks, flat, shape (caps * targets,)."""
-        return thermal.capped_targets(self.targets).ravel()
+        """Which run each target becomes under each cap on the clocks, flat, shape (caps * targets,)."""
+        return self._governed[1].ravel()
 
     @cached_property
     def cap_temperatures_c(self) -> Floats:
@@ -133,15 +186,23 @@ class WorldParameters:
         return battery.capacity_j(self.device.battery_wh)
 
     @cached_property
-    def radios(self) -> tuple[Radio, Radio]:
+    def radios(self) -> tuple[Radio, ...]:
         """The device's own radio for each link; the link's typical one where it was not measured."""
-        edge, cloud = (self.device.radios.get(link.radio_name, link.radio) for link in self.links)
-        return edge, cloud
+        return tuple(self.device.radios.get(link.radio_name, link.radio) for link in self.links)
 
     @cached_property
-    def shares_radio(self) -> bool:
-        """Whether both links use one radio, so that either keeps it awake for the other."""
-        return self.links[0].radio_name == self.links[1].radio_name
+    def radio_links(self) -> tuple[tuple[int, ...], ...]:
+        """The links of each radio: one that is used stays awake for all of them."""
+        names = [link.radio_name for link in self.links]
+        return tuple(tuple(i for i, each in enumerate(names) if each == name) for name in dict.fromkeys(names))
+
+    @cached_property
+    def radio_of(self) -> tuple[int, ...]:
+        """Which radio each link uses."""
+        return tuple(
+            next(radio for radio, links in enumerate(self.radio_links) if link in links)
+            for link in range(len(self.links))
+        )
 
     @cached_property
     def reference_target(self) -> int:
@@ -200,19 +261,18 @@ def make_parameters(options: WorldOptions) -> WorldParameters:
         TraceError: a trace that cannot be read.
         InvalidGoal: a latency limit or accuracy floor that nothing can meet.
     """
-    device = load_device(options.device)
+    device, trace = profile_of(options.device), options.trace
     networks = tuple(load_network(name) for name in options.networks or network_names())
-    edge, cloud = (load_link(options.links.get(place, default)) for place, default in LINKS.items())
-    trace = options.trace
+    remotes = make_remotes(options.remotes, options.links)
     return WorldParameters(
         options,
         device,
-        (edge, cloud),
-        (*device.targets(), *EDGE_TARGETS, *CLOUD_TARGETS),
+        remotes,
+        (*device.targets(options.settings), *(target for remote in remotes for target in remote.targets)),
         networks,
         tuple(_goal(options, model) for model in networks),
         load_scenario(options.scenario),
-        read_trace(trace) if isinstance(trace, str | pathlib.Path) else trace,
+        trace if trace is None or isinstance(trace, LinkTrace) else read_trace(trace),
     )
 
 
@@ -226,13 +286,11 @@ def _embodied_g_per_s(machine: DeviceProfile) -> float:
 
 
 def _per_target(tables: WorldParameters) -> list[Floats]:
-    """What depends on the target alone: on which link it is, that link's radio, the machine at the far end."""
-    places = ("edge", "cloud")
-    machines = {"edge": load_device(EDGE), "cloud": load_device(CLOUD)}
-    constants = {"device": (0.0,) * 8}
-    for place, link, radio in zip(places, tables.links, tables.radios, strict=True):
-        machine = machines[place]
-        on = (float(place == "edge"), float(place == "cloud"))
-        far = (machine.idle_w, _embodied_g_per_s(machine))
-        constants[place] = (*on, radio.tail_w, radio.tail_s, radio.idle_w, link.promotion_s, *far)
-    return list(np.array([constants[target.place] for target in tables.targets]).T)
+    """What depends on the target alone: its link's radio, the machine at the far end, and which link it is on."""
+    count = len(tables.remotes)
+    constants = {"": (0.0,) * (6 + count)}
+    for number, (remote, radio) in enumerate(zip(tables.remotes, tables.radios, strict=True)):
+        radio_w = radio.tail_w, radio.tail_s, radio.idle_w, remote.link.promotion_s
+        far = remote.machine.idle_w, _embodied_g_per_s(remote.machine)
+        constants[remote.name] = (*radio_w, *far, *(float(number == each) for each in range(count)))
+    return list(np.array([constants[target.link] for target in tables.targets]).T)

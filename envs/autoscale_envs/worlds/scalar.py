@@ -7,7 +7,7 @@ import numpy as np
 from autoscale.errors import InvalidTarget
 from autoscale.query.forecast import Forecast, Indices
 from autoscale_envs.variance.battery import start_charge
-from autoscale_envs.variance.hidden import Hidden
+from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
 from autoscale_envs.worlds.dynamics import Costs, State, carbon, costs, expected, initial, known, transition
@@ -46,14 +46,14 @@ class ScalarWorld:
 
     @cached_property
     def _nominal(self) -> Hidden:
-        return Hidden(*(np.ones_like(each) for each in self._streams.hidden))
+        return nominal(1, self.tables.counts)
 
     def restart(self, seed: int | None = None) -> None:
         """Begin a new episode; with a seed, begin the random numbers anew too."""
         if seed is not None:
             self._streams.reseed(0, seed)
         charge = start_charge(self._streams.restart(_ZERO))
-        self.state = State(*(float(each[0]) for each in initial(charge)))
+        self.state = State.of([float(each[0]) for each in initial(self.tables, charge).figures()])
         self.query = self._streams.now_at(0)
 
     def admitted(self) -> Flags:

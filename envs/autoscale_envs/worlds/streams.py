@@ -5,17 +5,25 @@ from typing import Any, Final
 
 import numpy as np
 
+from autoscale.agents.features import ABSENT, FEATURES
 from autoscale.query.forecast import Floats, Indices
 from autoscale_envs.variance.draws import AT_ONCE, QUERIES, Draws
-from autoscale_envs.variance.hidden import PROCESSORS, Hidden
+from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.blocks import PROCESSES, ProcessState, QueryBlock, Sensed, SimulatedQuery, begin, next_block
-from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, put_sensed, scaled
+from autoscale_envs.worlds.blocks import (
+    ALONE,
+    PER_LINK,
+    ProcessState,
+    QueryBlock,
+    Sensed,
+    SimulatedQuery,
+    begin,
+    next_block,
+)
+from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, put_sensed, scaled, sensed_features
 from autoscale_envs.worlds.parameters import WorldParameters
 
 LARGEST_BYTES: Final = 2**24
-NUMBERS: Final = len(SimulatedQuery._fields) - 1
-"""The fields of a query that are no index."""
 
 
 class Streams:
@@ -36,15 +44,17 @@ class Streams:
         np.empty(LARGEST_BYTES, dtype=np.uint8)
         self.tables = tables
         self.count = len(seeds)
-        self.hidden = Hidden(*_blanks(self.count, (PROCESSORS,), (PROCESSORS,), (), (), (), (2,), (2,), (2,)))
-        self._draws = Draws(seeds)
-        self._memory = ProcessState(*_blanks(self.count, (PROCESSES,), int, int, (), (), (2,)))
+        self.hidden = nominal(self.count, tables.counts)
+        self._links = len(tables.remotes)
+        self._draws = Draws(seeds, tables.counts.processes)
+        self._memory = ProcessState(*_blanks(self.count, (tables.counts.processes,), int, int, (), (), (2,)))
         self._about = network_rows(tables.networks, tables.goals)
+        self._sensed_at = sensed_features(tables)
         # Queries before environments: a step of all reads, and writes, what lies side by side.
-        self._numbers = np.zeros((NUMBERS, QUERIES, self.count))
+        self._numbers = np.zeros((ALONE + PER_LINK * self._links, QUERIES, self.count))
         self._networks = np.zeros((QUERIES, self.count), dtype=np.intp)
-        self._features = np.zeros((len(SENSED), QUERIES, self.count), dtype=np.float32)
-        self._sensed = np.zeros((len(Sensed._fields), QUERIES, self.count if keeps_sensed else 0))
+        self._features = np.full((len(FEATURES[SENSED]), QUERIES, self.count), ABSENT, dtype=np.float32)
+        self._sensed = np.zeros((4 + 4 * self._links, QUERIES, self.count if keeps_sensed else 0))
         self._is_up = np.ones((QUERIES, self.count), dtype=np.bool_)
         self._position = np.zeros(self.count, dtype=np.intp)
         self._everyone = np.arange(self.count)
@@ -73,12 +83,12 @@ class Streams:
         network = self._networks[at]
         rows = self._about.take(network, axis=0)
         put_sensed(rows, self._features[:, *at])
-        return SimulatedQuery(network, *self._numbers[:, *at]), rows
+        return SimulatedQuery.of(network, self._numbers[:, *at], self._links), rows
 
     def now_at(self, environment: int) -> SimulatedQuery:
         """The query that one environment meets, as numbers."""
         at = self._position[environment], environment
-        return SimulatedQuery(int(self._networks[at]), *self._numbers[:, *at].tolist())
+        return SimulatedQuery.of(int(self._networks[at]), self._numbers[:, *at].tolist(), self._links)
 
     def row_at(self, environment: int) -> Rows:
         """Its row of features, shape (24,)."""
@@ -89,7 +99,7 @@ class Streams:
 
     def sensed_at(self, environment: int) -> Sensed:
         """What one environment can sense of it."""
-        return Sensed(*self._sensed[:, self._position[environment], environment].tolist())
+        return Sensed.of(self._sensed[:, self._position[environment], environment].tolist(), self._links)
 
     def links_up(self) -> Flags:
         """Whether the links to the cloud are up, shape (n,)."""
@@ -116,12 +126,13 @@ class Streams:
         # A slice is written in place, many times faster than an array of indices.
         where = slice(some[0], some[-1] + 1) if some[-1] - some[0] == len(some) - 1 else some
         self._networks[:, where] = block.query.network
-        for mine, values in zip(self._numbers, block.query[1:], strict=True):
+        for mine, values in zip(self._numbers, block.query.figures(), strict=True):
             mine[:, where] = values
-        for feature, name, values in zip(self._features, Sensed._fields, block.sensed, strict=True):
-            feature[:, where] = scaled(name, values)
+        sensed = block.sensed.figures()
+        for name, number in self._sensed_at.items():
+            self._features[FEATURES.index(name) - SENSED.start, :, where] = scaled(name, sensed[number])
         if self._sensed.size:
-            self._sensed[:, :, where] = block.sensed
+            self._sensed[:, :, where] = sensed
         self._is_up[:, where] = block.is_up
 
 

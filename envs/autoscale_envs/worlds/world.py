@@ -14,7 +14,7 @@ from autoscale.query.target import Target
 from autoscale_envs.worlds.blocks import SimulatedQuery
 from autoscale_envs.worlds.dynamics import Costs, carbon
 from autoscale_envs.worlds.options import WorldOptions
-from autoscale_envs.worlds.parameters import EDGE, WorldParameters, make_parameters
+from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 from autoscale_envs.worlds.scalar import ScalarWorld
 
 METHODS: Final = {
@@ -25,7 +25,6 @@ METHODS: Final = {
         *("carbon_embodied_g.device", "carbon_embodied_g.remote"),
     )
 }
-_EDGE_LINK: Final = f"edge:{EDGE}"
 
 
 class SimWorld:
@@ -81,19 +80,22 @@ class SimWorld:
         return self._single.best()
 
     def _observation(self) -> Observation:
-        seen, state = self._single.sensed(), self._single.state
+        seen, state, remotes = self._single.sensed(), self._single.state, self.tables.remotes
+        states = zip(seen.rssi_dbm, seen.round_trip_s, seen.uplink_bps, seen.downlink_bps, strict=True)
         is_up = self._single.is_cloud_up()
-        edge = seen.edge_rssi_dbm, seen.edge_round_trip_s, seen.edge_uplink_bps, seen.edge_downlink_bps
-        cloud = seen.cloud_rssi_dbm, seen.cloud_round_trip_s, seen.cloud_uplink_bps, seen.cloud_downlink_bps
         home = seen.device_intensity_g_per_kwh
+        intensity = {"edge": home, "cloud": seen.cloud_intensity_g_per_kwh}
         return Observation(
             seen.cpu_load,
             seen.memory_load,
-            {_EDGE_LINK: LinkState(*edge, True), "cloud": LinkState(*cloud, is_up)},
+            {
+                remote.name: LinkState(*figures, is_up or remote.place != "cloud")
+                for remote, figures in zip(remotes, states, strict=True)
+            },
             float(state.temperature_c),
             None if self.tables.device.battery_wh is None else float(state.battery),
             None,
-            {"device": home, "edge": home, "cloud": seen.cloud_intensity_g_per_kwh},
+            {"device": home, **{remote.place: intensity[remote.place] for remote in remotes}},
         )
 
 

@@ -17,7 +17,6 @@ from autoscale_envs.fleet.population import Cohort, make_cohorts
 from autoscale_envs.fleet.regions import REGIONS
 from autoscale_envs.fleet.simulate import DayRows
 from autoscale_envs.variance.intensity import PUE
-from autoscale_envs.worlds.parameters import CLOUD
 
 PLAN = FleetPlan(devices=600, days=2, seed=7, mix={"mi8pro": 1.0}, start=date(2024, 4, 30))
 """Two days in two months, by Wi-Fi and by LTE."""
@@ -107,7 +106,7 @@ def test_low_and_high_are_the_ends_of_the_carbon_account(
 def account_of(cohort: Cohort, region: Any) -> list[CarbonAccount]:
     """A region's accounts of the hours of the first day."""
     network = load_network_share(MEDIUM_OF_RADIO[cohort.tables.links[1].radio_name], "average")
-    phone, server = (device_footprint(each).g_per_s() for each in (cohort.tables.device, load_device(CLOUD)))
+    phone, server = (device_footprint(each).g_per_s() for each in (cohort.tables.device, load_device("xeon-p100")))
     hours_s = [MIDNIGHT_S + 3600.0 * hour for hour in range(24)]
     grids = [[TYPICAL.at(place, time_s) for place in (region.code, region.cloud)] for time_s in hours_s]
     return [CarbonAccount(Machine(home, phone), network, None, Machine(far, server, PUE)) for home, far in grids]
@@ -117,7 +116,7 @@ def spent_of(cohort: Cohort, day: dict[str, Any], row: int) -> tuple[float, floa
     """What the account is asked of a query; how long the server computed follows from the mid of its making."""
     (network,) = (each for each in cohort.tables.networks if each.name == day["model"][row])
     is_remote = day["place"][row] == "cloud"
-    server_g_per_s = device_footprint(load_device(CLOUD)).g_per_s().mid
+    server_g_per_s = device_footprint(load_device("xeon-p100")).g_per_s().mid
     return (
         day["energy_device_uj"][row] / 1e6,
         day["latency_us"][row] / 1e6,

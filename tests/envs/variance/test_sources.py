@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -87,10 +89,10 @@ def test_the_remote_costs_of_a_world_are_the_engines() -> None:
     query = env._streams.now_at(0)
     infos = env.step(np.array([65]))[4]
     radio, remote_s = tables.radios[1], tables.costs.latency_s[0, 65]
-    latency_s = (remote_s + query.cloud_move_s) * query.latency_noise + query.cloud_wait_s + query.queue_s
-    latency_s += query.cloud_surprise_s
-    waits_s = latency_s - (remote_s + query.cloud_move_s) * query.latency_noise + remote_s
-    radio_j = query.cloud_move_j + radio.tail_w * (min(waits_s, radio.tail_s) + radio.tail_s)
+    move_s, move_j, round_trip_s, queue_s, surprise_s = (each[1] for each in query[-5:])
+    latency_s = (remote_s + move_s) * query.latency_noise + round_trip_s + queue_s + surprise_s
+    waits_s = latency_s - (remote_s + move_s) * query.latency_noise + remote_s
+    radio_j = move_j + radio.tail_w * (min(waits_s, radio.tail_s) + radio.tail_s)
     assert infos["latency_s"][0] == pytest.approx(latency_s, rel=1e-12)
     assert infos["energy_j"][0] == pytest.approx(
         radio_j * query.energy_noise + tables.device.idle_w * latency_s, rel=1e-9
@@ -160,12 +162,27 @@ def test_heat_settles_where_power_and_air_say() -> None:
 
 
 def test_a_cap_takes_the_highest_step_below_it() -> None:
-    targets = [Target("device", "cpu", "fp32", frequency_hz=step) for step in (10**9, 15 * 10**8, 2 * 10**9)]
+    steps_hz = (10**9, 15 * 10**8, 2 * 10**9)
+    processors = load_device("mi8pro").processors
+    processors = {**processors, "cpu": replace(processors["cpu"], frequencies_hz=steps_hz)}
+    targets = [Target("device", "cpu", "fp32", frequency_hz=step) for step in steps_hz]
     targets += [Target("device", "npu", "int8"), Target("cloud", "gpu", "fp32")]
-    capped = thermal.capped_targets(targets)
+    runs, capped = thermal.governed(targets, processors)
+    assert [run.target for run in runs] == [0, 1, 2, 3, 4]
     assert capped[0].tolist() == [0, 1, 2, 3, 4]
     assert capped[-1].tolist() == [0, 0, 0, 3, 4]
     assert capped[thermal.CAPS.index(0.75)].tolist() == [0, 1, 1, 3, 4]
+
+
+def test_a_cap_slows_down_a_target_that_sets_threads_as_well() -> None:
+    processors = load_device("mi8pro").processors
+    targets = [Target("device", "cpu", "fp32", threads=2), Target("device", "npu", "int8")]
+    runs, capped = thermal.governed(targets, processors)
+    assert capped[0].tolist() == [0, 1]
+    steps = processors["cpu"].frequencies_hz
+    for cap, (cpu, npu) in zip(thermal.CAPS[1:], capped[1:], strict=True):
+        assert runs[cpu] == thermal.Run(0, max(step for step in steps if step <= cap * steps[-1]))
+        assert npu == 1
 
 
 def test_a_battery_drains_by_what_is_drawn() -> None:
@@ -176,10 +193,12 @@ def test_a_battery_drains_by_what_is_drawn() -> None:
 
 
 def test_hidden_factors_have_the_spread_that_was_asked() -> None:
-    drawn = hidden.hidden_factors(RNG.standard_normal((20_000, hidden.FACTORS)), 0.15)
+    counts = hidden.Counts(processors=5, links=3, servers=2)
+    drawn = hidden.hidden_factors(RNG.standard_normal((20_000, counts.factors)), 0.15, counts)
+    assert [each.shape[1:] for each in drawn] == [(5,), (5,), (), (), (2,), (3,), (3,), (3,)]
     for factor in drawn:
         assert np.log(factor).std() == pytest.approx(0.15, abs=0.005)
-    exact = hidden.hidden_factors(RNG.standard_normal((3, hidden.FACTORS)), 0.0)
+    exact = hidden.nominal(3, counts)
     assert all((factor == 1.0).all() for factor in exact)
 
 
