@@ -22,6 +22,11 @@ class Registry:
         self.group = group
         self._builtin = dict(builtin)
 
+    @property
+    def builtin(self) -> tuple[str, ...]:
+        """The names that ship, in the order in which they were given."""
+        return tuple(self._builtin)
+
     def names(self) -> list[str]:
         """All names, sorted, built-in and plugged in."""
         return sorted({*self._builtin, *(point.name for point in entry_points(group=self.group))})

@@ -62,13 +62,20 @@ class Runner(ABC):
 class Backend(ABC):
     """A runtime that can execute model files on some of this host's processors.
 
+    All that AutoScale knows of a model format it knows from the backends that read it, so a new format is a backend.
+
     Attributes:
         name: as registered.
-        suffixes: the model files it reads (``.onnx``).
+        suffixes: the model files it reads, in lower case (``.onnx``).
+        platform: what a server says its models run on (``onnxruntime_onnx``); empty: the backend's name.
+        inspector: ``"module:function"`` that counts a file's layers, called as ``autoscale_runtime.models.inspection
+            .inspect`` is and imported when that is asked for; empty: of its files only names and sizes are known.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
+    platform: ClassVar[str] = ""
+    inspector: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
@@ -77,11 +84,22 @@ class Backend(ABC):
 
     @abstractmethod
     def targets(self, precision: str) -> list[Target]:
-        """The targets of this host on which it can run a file of that precision; empty for none."""
+        """The targets of this host on which it can run a file of that precision; empty for none.
+
+        They name no engine: a session adds the backend's name where another one ships for the format.
+        """
+
+    def precision_of(self, path: Path) -> str:
+        """What a file's own operators and weights say of its precision; ``fp32`` where the backend does not look.
+
+        Args:
+            path: a file that it has loaded before.
+        """
+        return "fp32"
 
     @abstractmethod
     def load(self, path: Path, target: Target) -> Runner:
-        """Load a file for one of its targets.
+        """Load a file for one of the targets that ``targets`` gave.
 
         Raises:
             ModelError: not a model, truncated, or an operator it lacks (UnsupportedModel).

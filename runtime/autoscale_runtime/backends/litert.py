@@ -35,6 +35,8 @@ class LiteRT(Backend):
 
     name: ClassVar[str] = "litert"
     suffixes: ClassVar[tuple[str, ...]] = (".tflite",)
+    platform: ClassVar[str] = "litert_tflite"
+    inspector: ClassVar[str] = "autoscale_runtime.models.inspection.tflite_model:inspect_tflite"
 
     @classmethod
     def is_available(cls) -> bool:
@@ -44,6 +46,12 @@ class LiteRT(Backend):
     def targets(self, precision: str) -> list[Target]:
         """The CPU at each useful thread count."""
         return cpu_targets(precision)
+
+    def precision_of(self, path: Path) -> str:
+        """By the narrowest of its tensors, weights among them."""
+        details = _interpreter_type()(model_path=str(path)).get_tensor_details()
+        dtypes = {np.dtype(each["dtype"]) for each in details}
+        return "int8" if np.dtype(np.int8) in dtypes else "fp16" if np.dtype(np.float16) in dtypes else "fp32"
 
     def load(self, path: Path, target: Target) -> "LiteRTRunner":
         """Read the file and allocate its tensors."""
@@ -143,9 +151,3 @@ def _load_error(path: Path, error: Exception) -> ModelError:
 
 def _first_line(error: Exception) -> str:
     return str(error).strip().partition("\n")[0]
-
-
-def tensor_dtypes(path: Path) -> set[Any]:
-    """The dtypes of all tensors of a file that has been loaded before, weights among them."""
-    details = _interpreter_type()(model_path=str(path)).get_tensor_details()
-    return {np.dtype(each["dtype"]) for each in details}

@@ -38,6 +38,9 @@ DTYPES: Final = {
 }
 """ONNX Runtime's names of the tensor types that numpy has."""
 
+QUANTISED: Final = ("QuantizeLinear", "DequantizeLinear", "QLinear", "QGemm", "Integer")
+"""What the names of ONNX's int8 operators contain."""
+
 _UNSUPPORTED: Final = (
     "No Op registered",
     "not a registered",
@@ -53,6 +56,8 @@ class OnnxRuntime(Backend):
 
     name: ClassVar[str] = "onnxruntime"
     suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
+    platform: ClassVar[str] = "onnxruntime_onnx"
+    inspector: ClassVar[str] = "autoscale_runtime.models.inspection.onnx_model:inspect_onnx"
 
     @classmethod
     def is_available(cls) -> bool:
@@ -62,6 +67,19 @@ class OnnxRuntime(Backend):
     def targets(self, precision: str) -> list[Target]:
         """The CPU at each useful thread count."""
         return cpu_targets(precision)
+
+    def precision_of(self, path: Path) -> str:
+        """int8 where an operator quantises, fp16 where no weight is wider; fp32 where ``onnx`` is not installed."""
+        try:
+            import onnx
+        except ImportError:
+            return "fp32"
+        graph = onnx.load(path, load_external_data=False).graph
+        if any(name in node.op_type for node in graph.node for name in QUANTISED):
+            return "int8"
+        kinds = {each.data_type for each in graph.initializer}
+        is_half = onnx.TensorProto.FLOAT16 in kinds and onnx.TensorProto.FLOAT not in kinds
+        return "fp16" if is_half else "fp32"
 
     def load(self, path: Path, target: Target) -> "OnnxRunner":
         """Open a session; an int8 or fp16 target expects a file of that precision, it converts nothing."""

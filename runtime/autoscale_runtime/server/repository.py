@@ -1,8 +1,9 @@
 """A model repository, laid out as Triton's, or of bundles made by ``autoscale prepare``, or of both.
 
-``<repository>/<model>/<version>/model.onnx`` is served as ``<model>``. A bundle, ``<repository>/<bundle>/model.toml``,
-is served as ``<bundle>`` (its fp32 variant) and ``<bundle>-int8``, ``<bundle>-fp16`` (the others), version 1. A folder
-that is itself a bundle is a repository of that one.
+``<repository>/<model>/<version>/model.onnx``, or a ``model`` of any other format that a backend reads, is served as
+``<model>``. A bundle, ``<repository>/<bundle>/model.toml``, is served as ``<bundle>`` (its fp32 variant) and
+``<bundle>-int8``, ``<bundle>-fp16`` (the others), version 1. A folder that is itself a bundle is a repository of that
+one. Where there are several formats, the one that ships first is served: ``.onnx``, then ``.tflite``.
 """
 
 from collections.abc import Mapping
@@ -10,14 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from autoscale.errors import RepositoryError
+from autoscale.errors import RepositoryError, listing
 from autoscale.query.target import Target
-from autoscale_runtime.backends.base import BACKENDS, Runner
+from autoscale_runtime.backends.base import Runner
+from autoscale_runtime.backends.engines import installed, suffixes
 from autoscale_runtime.models.bundle import MANIFEST, Bundle, served_name
 
-MODEL_FILE: Final = "model.onnx"
+MODEL_FILE: Final = "model"
+"""The name of a model's file, whatever its suffix."""
+
 _LAYOUT: Final = (
-    f"<repository>/<model>/<version>/{MODEL_FILE}, a version being a whole number, or bundles with a {MANIFEST}"
+    f"<repository>/<model>/<version>/{MODEL_FILE}.onnx, a version being a whole number, or bundles with a {MANIFEST}"
 )
 
 
@@ -29,7 +33,7 @@ class ServedModel:
     version: int
     runner: Runner
     target: Target
-    platform: str = "onnxruntime_onnx"
+    platform: str
 
 
 Models = Mapping[str, Mapping[int, ServedModel]]
@@ -63,15 +67,22 @@ def load_repository(repository: Path, threads: int) -> Models:
 
 def _load_bundle(folder: Path, threads: int) -> Models:
     bundle = Bundle.read(folder)
-    variants = [each for each in bundle.variants if each.path.suffix == ".onnx"]
-    if not variants:
-        raise RepositoryError(f"bundle '{folder}' holds no .onnx variant, the only kind that is served")
-    names = {served_name(bundle.name, each.precision): each for each in variants}
+    known = suffixes()
+    able = [each for each in bundle.variants if each.path.suffix in known]
+    if not able:
+        raise RepositoryError(f"bundle '{folder}' holds no variant that a backend reads; allowed: {listing(known)}")
+    by_format = sorted(able, key=lambda each: known.index(each.path.suffix), reverse=True)
+    names = {served_name(bundle.name, each.precision): each for each in by_format}
     return {name: {1: _load(name, 1, each.path, each.precision, threads)} for name, each in names.items()}
 
 
 def _load_model(folder: Path, threads: int) -> Models:
-    paths = {int(each.parent.name): each for each in folder.glob(f"*/{MODEL_FILE}") if _is_version(each.parent)}
+    paths = {
+        int(path.parent.name): path
+        for suffix in reversed(suffixes())
+        for path in folder.glob(f"*/{MODEL_FILE}{suffix}")
+        if _is_version(path.parent)
+    }
     if not paths:
         raise RepositoryError(f"'{folder}' holds no version of a model; allowed: {_LAYOUT}")
     return {
@@ -82,8 +93,12 @@ def _load_model(folder: Path, threads: int) -> Models:
 
 
 def _load(name: str, version: int, path: Path, precision: str, threads: int) -> ServedModel:
-    target = Target("device", "cpu", precision, threads=threads)
-    return ServedModel(name, version, BACKENDS.get("onnxruntime")().load(path, target), target)
+    """The model in the engine that ships for its format, else in the first by name that is installed."""
+    engine = installed(path.suffix)[0]
+    target = engine.on_cpu(precision, threads)
+    runner = engine.load(path, target)
+    shown = target if engine.is_shipped else engine.named(target)
+    return ServedModel(name, version, runner, shown, engine.backend.platform or engine.name)
 
 
 def _is_version(folder: Path) -> bool:

@@ -1,41 +1,51 @@
-"""Which reader counts which file."""
+"""Which reader counts which file: the one that the format's backend names."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import MappingProxyType
+from typing import cast
 
-from autoscale.errors import ModelError, one_of
+from autoscale.errors import ModelError, UnsupportedModel, one_of
+from autoscale_runtime.backends.engines import engines, suffixes
 from autoscale_runtime.models.inspection.inputs import Ask, Shape
 from autoscale_runtime.models.inspection.report import Inspection
 
-SUFFIXES = (".onnx", ".tflite")
 NO_SHAPES: Mapping[str, Shape] = MappingProxyType({})
+Inspector = Callable[[Path, Mapping[str, Shape], Ask | None], Inspection]
 
 
 def inspect(path: Path, shapes: Mapping[str, Shape] = NO_SHAPES, ask: Ask | None = None) -> Inspection:
     """Count the layers, MACs, parameters and bytes of a network.
 
     Args:
-        path: an ``.onnx`` or ``.tflite`` file; external data beside an ONNX file may be missing.
+        path: a file whose format some backend reads (``.onnx``, ``.tflite``); external data beside an ONNX file may be
+            missing.
         shapes: input name to shape, for inputs with open dimensions.
         ask: called for an input whose shape is still open; without it that is an error.
 
     Raises:
         ModelError: not a file, or not a model of that format.
+        UnsupportedModel: the format's backend runs such files but counts nothing in them.
         FeedError: a shape is missing, or does not fit the file.
         MissingExtra: the package that reads the format is not installed.
     """
     path = Path(path)
     if not path.is_file():
         raise ModelError(f"'{path}' is {'a folder' if path.is_dir() else 'missing'}; allowed: a model file")
-    suffix = path.suffix.lower()
-    one_of(f"model format of '{path}':", suffix, SUFFIXES, ModelError)
+    inspector = _inspector(path)
     if path.stat().st_size == 0:
         raise ModelError(f"'{path}' is empty; allowed: a model file")
-    if suffix == ".onnx":
-        from autoscale_runtime.models.inspection.onnx_model import inspect_onnx
+    return inspector(path, shapes, ask)
 
-        return inspect_onnx(path, shapes, ask)
-    from autoscale_runtime.models.inspection.tflite_model import inspect_tflite
 
-    return inspect_tflite(path, shapes, ask)
+def _inspector(path: Path) -> Inspector:
+    able = list(engines(path.suffix))
+    if not able:
+        one_of(f"model format of '{path}':", path.suffix.lower(), suffixes(), ModelError)
+    module, _, function = next((each.backend.inspector for each in able if each.backend.inspector), "").partition(":")
+    if not function:
+        raise UnsupportedModel(
+            f"'{path}' cannot be counted: backend '{able[0].name}' runs {path.suffix} files but names no 'inspector'"
+        )
+    return cast(Inspector, getattr(import_module(module), function))

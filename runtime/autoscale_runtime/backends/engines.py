@@ -1,0 +1,154 @@
+"""Which engines read a model format: backends under the names they are registered by, the one that ships first.
+
+What a plug-in breaks is its own: one that cannot be imported, or that fails where a backend must not, is left out with
+a warning, and nobody who did not ask for it is worse off.
+"""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from autoscale.errors import AutoScaleError, ModelError, listing
+from autoscale.query.target import Target
+from autoscale_runtime.backends.base import BACKENDS, Backend, Runner
+from autoscale_runtime.backends.guarded import GuardedRunner
+from autoscale_runtime.backends.tensors import TensorSpec
+
+Specs = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
+"""A model's inputs and outputs."""
+
+_LOG: Final = logging.getLogger("autoscale.backends")
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """One backend, as it stands to a model format.
+
+    Attributes:
+        name: by which it is registered.
+        backend: what does the work.
+        is_shipped: whether it is the engine that ships for the format: the one whose answers others are held to.
+    """
+
+    name: str
+    backend: Backend
+    is_shipped: bool
+
+    @property
+    def is_available(self) -> bool:
+        """Whether what it needs is installed here."""
+        try:
+            return self.backend.is_available()
+        except Exception as error:  # a plug-in may raise anything
+            self._leave_out(error)
+            return False
+
+    def targets(self, precision: str) -> list[Target]:
+        """The targets of this device that it offers for a file of that precision, as it names them itself."""
+        try:
+            offered = self.backend.targets(precision)
+            return [each for each in offered if each.precision == precision and not each.is_remote]
+        except Exception as error:  # a plug-in may raise anything
+            self._leave_out(error)
+            return []
+
+    def named(self, target: Target) -> Target:
+        """A target of this engine with its name on it.
+
+        Raises:
+            InvalidTarget: the engine is registered by a name that no target can carry.
+        """
+        return replace(target, engine=self.name)
+
+    def on_cpu(self, precision: str, threads: int) -> Target:
+        """The CPU at that many threads; its first target where it has none on the CPU.
+
+        Raises:
+            ModelError: it has no target for that precision.
+        """
+        targets = self.targets(precision)
+        if not targets:
+            raise ModelError(f"engine '{self.name}' runs no {precision} files on this host")
+        if any(each.processor == "cpu" for each in targets):
+            return Target("device", "cpu", precision, threads=threads)
+        return targets[0]
+
+    def load(self, path: Path, target: Target, specs: Specs | None = None) -> Runner:
+        """Load a file for one of its targets, guarded unless it ships.
+
+        Args:
+            path: the file.
+            target: as ``targets`` or ``on_cpu`` gave it.
+            specs: what the model takes and gives, where that is known.
+
+        Raises:
+            ModelError: not a model, truncated, or beyond this engine.
+            MissingExtra: its package is not installed.
+        """
+        if self.is_shipped:
+            return self.backend.load(path, target)
+        try:
+            return GuardedRunner(self.name, self.backend.load(path, target), *(specs or (None, None)))
+        except AutoScaleError:
+            raise
+        except Exception as error:  # a plug-in may raise anything
+            raise ModelError(f"engine '{self.name}' cannot load '{path}': {error!r}") from error
+
+    def _leave_out(self, error: Exception) -> None:
+        if self.is_shipped:
+            raise error
+        _LOG.warning("backend '%s' is left out: %r", self.name, error)
+
+
+def engines(suffix: str) -> Iterator[Engine]:
+    """The engines that read files of a suffix, installed or not: the one that ships for it, then the others by name."""
+    shipped = None
+    for name, backend in _made().items():
+        if suffix.lower() in backend.suffixes:
+            is_shipped = shipped is None and name in BACKENDS.builtin
+            shipped = name if is_shipped else shipped
+            yield Engine(name, backend, is_shipped)
+
+
+def installed(suffix: str) -> list[Engine]:
+    """The engines for a suffix that can run here; where none can, the first, which says what it lacks when it loads."""
+    known = list(engines(suffix))
+    return [each for each in known if each.is_available] or known[:1]
+
+
+def suffixes() -> list[str]:
+    """Every suffix that some engine reads, those that ship first."""
+    return list(dict.fromkeys(suffix for backend in _made().values() for suffix in backend.suffixes))
+
+
+def load(path: Path) -> tuple[Engine, Runner]:
+    """The file in the first engine that can load it, on one thread where that is on the CPU.
+
+    Raises:
+        ModelError: not a model, or in a format no engine reads.
+        MissingExtra: the package that runs the format is not installed.
+    """
+    refusal: ModelError | None = None
+    for engine in installed(path.suffix):
+        try:
+            return engine, engine.load(path, engine.on_cpu("fp32", 1))
+        except ModelError as error:
+            refusal = refusal or error
+    raise refusal or ModelError(
+        f"no backend reads '{path}'; allowed: a bundle's folder, or a file that ends in {listing(suffixes())}"
+    )
+
+
+def _made() -> dict[str, Backend]:
+    """Every backend by its name, those that ship first."""
+    made: dict[str, Backend] = {}
+    for name in (*BACKENDS.builtin, *(each for each in BACKENDS.names() if each not in BACKENDS.builtin)):
+        try:
+            made[name] = BACKENDS.get(name)()
+        except Exception as error:  # a plug-in may be anybody's
+            if name in BACKENDS.builtin:
+                raise
+            _LOG.warning("backend '%s' is left out: it cannot be imported: %r", name, error)
+    return made

@@ -1,0 +1,59 @@
+"""Another author's runner, held to the promises of ``Runner``: what it breaks costs an attempt, not the application."""
+
+from collections.abc import Sequence
+
+from autoscale.errors import FeedError, TargetError, WrongAnswer, one_of
+from autoscale_runtime.backends.base import Answer, Runner
+from autoscale_runtime.backends.tensors import Feeds, TensorSpec, check_feeds, check_outputs
+
+
+class GuardedRunner(Runner):
+    """Answers with the outputs that the model has, or raises TargetError.
+
+    Args:
+        engine: the registered name, for messages.
+        runner: what is guarded.
+        inputs: of the model, as the engine that described it has them; None takes the runner's word.
+        outputs: likewise.
+    """
+
+    def __init__(
+        self,
+        engine: str,
+        runner: Runner,
+        inputs: tuple[TensorSpec, ...] | None = None,
+        outputs: tuple[TensorSpec, ...] | None = None,
+    ) -> None:
+        self.inputs = runner.inputs if inputs is None else inputs
+        self.outputs = runner.outputs if outputs is None else outputs
+        self._engine = engine
+        self._runner = runner
+        self._specs = {spec.name: spec for spec in self.outputs}
+
+    def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
+        """Answer one query; the feeds are checked only once the runner fails on them."""
+        names = output_names or [*self._specs]
+        try:
+            answer = self._runner.run(output_names, feeds, timeout_s)
+        except TargetError:
+            raise
+        except Exception as error:  # a plug-in may raise anything
+            self._check_query(names, feeds)
+            raise TargetError(f"engine '{self._engine}' failed: {error!r}") from error
+        if len(answer.outputs) != len(names):
+            raise WrongAnswer(f"engine '{self._engine}' gave {len(answer.outputs)} outputs for {len(names)}")
+        try:
+            check_outputs([self._specs[name] for name in names], dict(zip(names, answer.outputs, strict=True)))
+        except KeyError:
+            self._check_query(names, feeds)
+        return answer
+
+    def close(self) -> None:
+        """Let the runner go."""
+        self._runner.close()
+
+    def _check_query(self, names: Sequence[str], feeds: Feeds) -> None:
+        """Raise FeedError where the fault is the caller's."""
+        for name in names:
+            one_of("output", name, self._specs, FeedError)
+        check_feeds(self.inputs, feeds)
