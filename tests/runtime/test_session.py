@@ -284,12 +284,16 @@ def test_a_policy_goes_on_where_it_was_saved(two: Bundle, tmp_path: Path, agent:
         by_name.run(None, {"x": X})
 
 
-def test_a_policy_for_other_targets_or_a_damaged_one_is_refused(two: Bundle, path: Path, tmp_path: Path) -> None:
+def test_a_policy_for_other_targets_where_it_must_be_exact_or_a_damaged_one_is_refused(
+    two: Bundle, path: Path, tmp_path: Path
+) -> None:
     policy = tmp_path / "learned.npz"
     with Session(two, options=QUIET) as session:
         session.save_policy(policy)
     with pytest.raises(PolicyError, match=r"was made for .*int8.*; this device has"):
-        Session(path, agent=policy, options=QUIET)
+        Session(path, agent=policy, options=replace(QUIET, policy="exact"))
+    with Session(two, agent=policy, options=replace(QUIET, policy="exact")) as session:
+        assert session.policy_transfer is None
     policy.write_bytes(policy.read_bytes()[:-200])
     with pytest.raises(PolicyError, match="damaged"):
         Session(two, agent=policy, options=QUIET)

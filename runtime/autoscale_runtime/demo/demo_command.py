@@ -23,9 +23,10 @@ from autoscale_runtime.demo.bundles import bundle_of
 from autoscale_runtime.demo.day import day, heavy_co_runners
 from autoscale_runtime.demo.networks import fetch
 from autoscale_runtime.demo.picture import draw, figure_type
-from autoscale_runtime.demo.play import Answered, DemoPolicy, Effort, Step, Task, is_policy, play, schedule
+from autoscale_runtime.demo.play import Answered, DemoPolicy, Effort, Step, Task, play, schedule
 from autoscale_runtime.demo.stage import Stage
 from autoscale_runtime.demo.summary import PolicySummary, row, to_json, to_table, where
+from autoscale_runtime.device.agent_choice import is_policy
 from autoscale_runtime.session import Session, SessionOptions
 
 GOALS: Final = {"file-type": Goal(latency_s=0.050), "text-line": Goal(latency_s=0.100)}

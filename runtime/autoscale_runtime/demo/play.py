@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from autoscale.agents.base import Agent, Choice
-from autoscale.agents.policies import load_policy
 from autoscale.errors import TargetError
 from autoscale.query.context import Context
 from autoscale.query.goal import Goal
@@ -18,9 +17,8 @@ from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.stage import SignalSensor, Stage
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.load import LoadSensor
-from autoscale_runtime.session import POLICY_SUFFIX, Session, SessionOptions
+from autoscale_runtime.session import Session, SessionOptions
 
-REFERENCE_AGENT = "device-cpu-fp32"
 SETTLE_S = 0.3
 """Between two phases: a phase begins when the sensors have seen it."""
 
@@ -104,11 +102,6 @@ class Timed(Agent):
         self._effort.learn_s.append(time.perf_counter() - started_s)
 
 
-def is_policy(agent: str) -> bool:
-    """Whether an agent is given as a policy file rather than by its registered name."""
-    return agent.endswith(POLICY_SUFFIX)
-
-
 def schedule(tasks: Sequence[Task], day: Sequence[Phase], per_phase: int, seed: int) -> list[Step]:
     """The day's queries: ``per_phase`` in each phase, drawn from the tasks at random."""
     rng = np.random.default_rng(seed)
@@ -156,7 +149,7 @@ def _session(policy: DemoPolicy, task: Task, stage: Stage, options: SessionOptio
         task.bundle,
         task.goal,
         remotes={"cloud": stage.address},
-        agent=REFERENCE_AGENT if is_policy(policy.agent) else policy.agent,
+        agent=policy.agent,
         mode=policy.mode,
         options=SessionOptions(
             timeout_s=options.timeout_s,
@@ -168,8 +161,6 @@ def _session(policy: DemoPolicy, task: Task, stage: Stage, options: SessionOptio
             seed=options.seed,
         ),
     )
-    if is_policy(policy.agent):
-        session.agent = load_policy(policy.agent, session.targets, options.seed, adapt=True)
     session.agent = Timed(session.agent, effort)
     return session
 

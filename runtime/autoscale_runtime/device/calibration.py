@@ -1,6 +1,7 @@
 """Getting to know the targets on a real query: how fast they are, and whether their answers can be trusted."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -8,7 +9,7 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.device.routes.base import Failed, Query, Route
+from autoscale_runtime.device.routes.base import Failed, Moment, Query
 from autoscale_runtime.device.verification import disagreement
 from autoscale_runtime.device.world import DeviceWorld
 
@@ -16,7 +17,9 @@ RUNS: Final = 2
 """The first connects and allocates, the second tells the speed."""
 
 _LOG: Final = logging.getLogger("autoscale.session")
-_QUIET: Final = Observation()
+
+Answers = Mapping[int, list[Array] | Failed]
+"""Index of a target to its answer."""
 
 
 @dataclass(slots=True)
@@ -26,11 +29,13 @@ class Calibration:
     Attributes:
         lessons: index of a target and what the second run on it cost, for the agent to learn from.
         energy_j: what all of it cost the device.
+        reference: the target to whose answers all others are held; None before the first query.
         distrusted: targets left out, each with the reason.
     """
 
     lessons: list[tuple[int, Outcome]] = field(default_factory=list)
     energy_j: float = 0.0
+    reference: Target | None = None
     distrusted: dict[Target, str] = field(default_factory=dict)
 
 
@@ -41,38 +46,47 @@ def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration
 
     Raises:
         FeedError: the feeds are not the model's.
-        TargetError: the reference itself does not answer.
+        TargetError: nothing that could be the reference answers.
         InvalidGoal: no trusted target is left that meets the goal.
     """
     told = Calibration()
-    first = max(range(len(world.routes)), key=lambda index: _rank(world.targets[index]))
-    right = _ask(world.routes[first], query, timeout_s, told, first)
-    if isinstance(right, Failed):
-        raise right.error
-    for index, route in enumerate(world.routes):
-        # What the mode would rather keep on this device is not sent away just to know how long that takes.
-        if route.target.is_remote and not world.goal.mode.prefers(route.target):
-            continue
-        answer = right if index == first else _ask(route, query, timeout_s, told, index)
-        if isinstance(answer, Failed):
+    moment = Moment(Observation(), world.look().grids)
+    answers = _asked(world, query, moment, timeout_s, told)
+    first, right = _reference(world, answers)
+    told.reference = world.targets[first]
+    for index, answer in answers.items():
+        route = world.routes[index]
+        if isinstance(answer, Failed) and route.target.is_remote:
             route.doubt(Query(None, query.feeds), right)
-        reason = _reason(route, answer, right)
+            continue
+        reason = str(answer) if isinstance(answer, Failed) else disagreement(right, answer)
         if reason is not None:
-            _LOG.warning("target %s is left out: %s", route.target, reason)
             told.distrusted[route.target] = reason
+    _tell(told.distrusted)
     told.lessons = [each for each in told.lessons if world.targets[each[0]] not in told.distrusted]
     world.restrict({index for index, target in enumerate(world.targets) if target in told.distrusted})
-    expected = world.routes[first].expected(query, _QUIET)
+    expected = world.routes[first].expected(query, moment)
     values = {"energy": expected.energy_j, "carbon": expected.carbon_g, "latency": expected.latency_s}
     world.reference = values[world.goal.objective]
     return told
 
 
-def _ask(route: Route, query: Query, timeout_s: float, told: Calibration, index: int) -> list[Array] | Failed:
+def _asked(world: DeviceWorld, query: Query, moment: Moment, timeout_s: float, told: Calibration) -> Answers:
+    """Every target's answer, the most trusted targets' first."""
+    ranked = sorted(range(len(world.targets)), key=lambda index: _rank(world, index), reverse=True)
+    # What the mode would rather keep on this device is not sent away just to know how long that takes.
+    prefers = world.goal.mode.prefers
+    wanted = [i for i in ranked if not world.targets[i].is_remote or prefers(world.targets[i])] or ranked[:1]
+    return {index: _ask(world, query, moment, timeout_s, told, index) for index in wanted}
+
+
+def _ask(
+    world: DeviceWorld, query: Query, moment: Moment, timeout_s: float, told: Calibration, index: int
+) -> list[Array] | Failed:
     everything = Query(None, query.feeds)
     try:
         for _ in range(RUNS):
-            answer, outcome = route.run(everything, _QUIET, timeout_s)
+            answer, outcome = world.routes[index].run(everything, moment, timeout_s)
             told.energy_j += outcome.energy_j.device
     except Failed as failure:
         told.energy_j += failure.outcome.energy_j.device
@@ -81,12 +95,54 @@ def _ask(route: Route, query: Query, timeout_s: float, told: Calibration, index:
     return answer
 
 
-def _reason(route: Route, answer: list[Array] | Failed, right: list[Array]) -> str | None:
-    if isinstance(answer, Failed):
-        return None if route.target.is_remote else str(answer)
-    return disagreement(right, answer)
+def _rank(world: DeviceWorld, index: int) -> tuple[bool, bool, bool, bool, bool, int]:
+    """The reference is what ships on the device's ``cpu/fp32`` at its highest setting; else the nearest to that."""
+    target = world.targets[index]
+    is_shipped = world.routes[index].is_shipped
+    at = target.processor == "cpu", not target.engine, target.threads or 0
+    return not target.is_remote, is_shipped, target.precision == "fp32", *at
 
 
-def _rank(target: Target) -> tuple[bool, bool, bool, int]:
-    """The reference is the device's ``cpu/fp32`` at its highest setting, as in the paper; else the nearest to it."""
-    return not target.is_remote, target.precision == "fp32", target.processor == "cpu", target.threads or 0
+def _reference(world: DeviceWorld, answers: Answers) -> tuple[int, list[Array]]:
+    """The most trusted target that answers, and its answer.
+
+    Where nothing that ships answers on this device, no name and no order says who is right: the answer with which the
+    most engines and machines agree is taken.
+    """
+    answered = {index: answer for index, answer in answers.items() if not isinstance(answer, Failed)}
+    if not answered:
+        raise next(answer.error for answer in answers.values() if isinstance(answer, Failed))
+    first = next(iter(answered))
+    if world.routes[first].is_shipped or world.targets[first].is_remote:
+        return first, answered[first]
+
+    def backing(index: int) -> int:
+        own = answered[index]
+        agreeing = [world.targets[i] for i, other in answered.items() if disagreement(own, other) is None]
+        return len({target.link or target.engine for target in agreeing})
+
+    backed = {index: backing(index) for index in answered if not world.targets[index].is_remote}
+    first = max(backed, key=backed.__getitem__)
+    engines = {target.link or target.engine for target in map(world.targets.__getitem__, answered)}
+    _LOG.log(
+        logging.WARNING if len(engines) > 1 else logging.INFO,
+        "nothing that ships for this format answers: the reference is %s, with which %d of %d agree",
+        world.targets[first],
+        backed[first],
+        len(engines),
+    )
+    return first, answered[first]
+
+
+def _tell(distrusted: Mapping[Target, str]) -> None:
+    """Once an engine or machine, whichever of its targets it answers wrongly on."""
+    by_source: dict[tuple[str, str], list[Target]] = {}
+    for target in distrusted:
+        by_source.setdefault((target.link, target.engine), []).append(target)
+    for targets in by_source.values():
+        noun = "target" if len(targets) == 1 else "targets"
+        _LOG.warning("%s %s left out: %s", noun, _are(targets), distrusted[targets[0]])
+
+
+def _are(targets: list[Target]) -> str:
+    return f"{', '.join(map(str, targets))} {'is' if len(targets) == 1 else 'are'}"

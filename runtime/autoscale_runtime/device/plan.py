@@ -1,21 +1,26 @@
-"""Which routes a session has: every precision of the bundle on every target of this host, and the remote models."""
+"""Which routes a session has: every precision of the bundle on every target of every engine, and the remote models."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import logging
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Final
 
-from autoscale.errors import InvalidTarget, UnsupportedModel, listing, one_of
+from autoscale.errors import InvalidTarget, ModelError, UnsupportedModel, listing, one_of
 from autoscale.query.target import Target
-from autoscale_runtime.backends.base import BACKENDS, Backend
+from autoscale_runtime.backends.engines import Engine, engines, installed
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.query_cost import DeviceAccount
+from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
 from autoscale_runtime.device.routes.base import Route
 from autoscale_runtime.device.routes.cpu import CpuRoute
 from autoscale_runtime.device.routes.remote import RemoteRoute
-from autoscale_runtime.models.bundle import Bundle, served_name
+from autoscale_runtime.models.bundle import Bundle, Variant, served_name
 from autoscale_runtime.sensors.hub import SensorHub
 from autoscale_runtime.wire.runner import RemoteRunner
+
+_LOG: Final = logging.getLogger("autoscale.session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,83 +40,147 @@ class RemoteModel:
     precision: str = "fp32"
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A target that a session may have.
+
+    Attributes:
+        target: as the session names it.
+        open: loads what runs there.
+        path: of the model file; None where it is on another machine.
+        engine: the registered name of what runs it; empty where that is another machine's affair.
+    """
+
+    target: Target
+    open: Callable[[], Route]
+    path: Path | None = None
+    engine: str = ""
+
+
+Offers = Mapping[Target, Offer]
+
+
 def routes_of(
     bundle: Bundle,
     remotes: Mapping[str, RemoteModel],
     account: DeviceAccount,
     senses: SensorHub,
-    pinned: str | None = None,
+    pinned: Target | None = None,
 ) -> list[Route]:
     """Every route a session may use; with a pinned target that one alone, and nothing else is loaded.
+
+    An engine that cannot load a file that another one can is left out, with a warning.
 
     Args:
         bundle: the model.
         remotes: place and host (``cloud``, ``edge:tab-s6``) to the model there; no socket is opened.
         account: what the routes' work costs.
         senses: made with the names of the remotes.
-        pinned: the only target wanted.
+        pinned: the only target wanted; the engine that ships for the format may be named or not.
 
     Raises:
         InvalidTarget: a place, processor or precision that does not exist, or a pinned target that is not here.
         InvalidInput: an address that is none.
+        ModelError: a file that no engine can load.
         MissingExtra: the only variants are for a backend that is not installed.
         UnsupportedModel: no backend reads any of the variants.
     """
-    loaders = {**_local(bundle, account), **_remote(bundle, remotes, account, senses)}
+    offers = {each.target: each for each in (*_local(bundle, account), *_remote(bundle, remotes, account, senses))}
     if pinned is not None:
-        target = Target.parse(pinned)
-        one_of("target", str(target), map(str, loaders), InvalidTarget)
-        loaders = {target: loaders[target]}
-    return [load() for load in loaders.values()]
+        return [offers[_of_offers(pinned, offers)].open()]
+    return _opened(list(offers.values()))
 
 
-def _local(bundle: Bundle, account: DeviceAccount) -> dict[Target, Callable[[], Route]]:
-    """Every variant on every target of this host; the first variant of a precision wins."""
-    contention = Contention()
-    loaders: dict[Target, Callable[[], Route]] = {}
-    backends = _backends(bundle)
-    for variant in bundle.variants:
-        accuracy = bundle.profile.accuracy(variant.precision)
-        for backend in backends:
-            if variant.path.suffix in backend.suffixes:
-                for target in backend.targets(variant.precision):
-                    load = partial(_load, backend, variant.path, target, accuracy, bundle.profile.macs)
-                    loaders.setdefault(target, partial(load, account, contention))
-    return loaders
+def _of_offers(pinned: Target, offers: Offers) -> Target:
+    """The offer that a caller means, who may name the engine that a target is printed without."""
+    plain = replace(pinned, engine="")
+    if pinned not in offers and plain in offers and offers[plain].engine == pinned.engine:
+        return plain
+    one_of("target", str(pinned), map(str, offers), InvalidTarget)
+    return pinned
+
+
+def _opened(offers: list[Offer]) -> list[Route]:
+    routes: list[Route] = []
+    failures: list[tuple[Offer, ModelError]] = []
+    loaded: set[Path | None] = set()
+    try:
+        for offer in offers:
+            try:
+                routes.append(offer.open())
+                loaded.add(offer.path)
+            except ModelError as error:
+                failures.append((offer, error))
+        fatal = next((refusal for offer, refusal in failures if offer.path not in loaded), None)
+        if fatal is not None:
+            raise fatal
+    except Exception:
+        for route in routes:
+            route.close()
+        raise
+    _tell(failures)
+    return routes
+
+
+def _tell(failures: list[tuple[Offer, ModelError]]) -> None:
+    """Once an engine and file, however many targets it would have offered."""
+    first = {(offer.engine, offer.path): refusal for offer, refusal in reversed(failures)}
+    for (engine, path), refusal in first.items():
+        _LOG.warning("engine '%s' is left out for '%s': %s", engine, path, refusal)
+
+
+def _local(bundle: Bundle, account: DeviceAccount) -> Iterator[Offer]:
+    """Every variant on every target of every engine that reads it.
+
+    The engine that ships for the format of a precision's first variant is printed without its name, installed or not.
+    """
+    if not any(True for variant in bundle.variants for _ in engines(variant.path.suffix)):
+        found = listing(sorted({variant.path.suffix for variant in bundle.variants}))
+        raise UnsupportedModel(f"no backend reads the files of '{bundle.name}': {found}")
+    contention: dict[str, Contention] = {}
+    able = [(variant, engine) for variant in bundle.variants for engine in installed(variant.path.suffix)]
+    here = [(variant, engine) for variant, engine in able if engine.is_available] or able[:1]
+    first = {variant.precision: variant for variant in reversed(bundle.variants)}
+    for variant, engine in here:
+        is_plain = engine.is_shipped and variant is first[variant.precision]
+        shared = contention.setdefault(engine.name, Contention())
+        for own in engine.targets(variant.precision):
+            load = partial(_load, bundle, variant, engine, own, account, shared)
+            try:
+                target = own if is_plain else engine.named(own)
+            except InvalidTarget as error:
+                _LOG.warning("engine '%s' is left out: no target can carry its name: %s", engine.name, error)
+                break
+            yield Offer(target, partial(load, target), variant.path, engine.name)
 
 
 def _load(
-    backend: Backend,
-    path: Path,
-    target: Target,
-    accuracy: float | None,
-    macs: int,
+    bundle: Bundle,
+    variant: Variant,
+    engine: Engine,
+    own: Target,
     account: DeviceAccount,
     contention: Contention,
+    target: Target,
 ) -> Route:
-    return CpuRoute(target, backend.load(path, target), accuracy, macs, account, contention)
-
-
-def _backends(bundle: Bundle) -> list[Backend]:
-    """The installed backends that read some of the bundle's files."""
-    suffixes = {variant.path.suffix for variant in bundle.variants}
-    kinds: list[type[Backend]] = [BACKENDS.get(name) for name in BACKENDS.names()]
-    able = [kind for kind in kinds if suffixes & set(kind.suffixes)]
-    if not able:
-        raise UnsupportedModel(f"no backend reads the files of '{bundle.name}': {listing(sorted(suffixes))}")
-    return [kind() for kind in able if kind.is_available()] or [able[0]()]
+    runner = engine.load(variant.path, own, (bundle.inputs, bundle.outputs))
+    accuracy, macs = bundle.profile.accuracy(variant.precision), bundle.profile.macs
+    if target.processor == "cpu":
+        return CpuRoute(target, runner, accuracy, macs, account, contention, engine.is_shipped)
+    return AcceleratorRoute(target, runner, accuracy, macs, account, engine.is_shipped)
 
 
 def _remote(
     bundle: Bundle, remotes: Mapping[str, RemoteModel], account: DeviceAccount, senses: SensorHub
-) -> dict[Target, Callable[[], Route]]:
+) -> Iterable[Offer]:
     targets = {Target.parse(f"{link}:{each.processor}/{each.precision}"): each for link, each in remotes.items()}
     for target in targets:
         if not target.is_remote:
             raise InvalidTarget(f"'{target}' is no remote target; allowed: 'cloud', 'edge', or 'edge:' and a name")
-    return {target: partial(_connect, bundle, target, each, account, senses) for target, each in targets.items()}
+    return [Offer(target, partial(_connect, bundle, target, each, account, senses)) for target, each in targets.items()]
 
 
 def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: DeviceAccount, senses: SensorHub) -> Route:
-    runner = RemoteRunner(remote.address, remote.model or served_name(bundle.name, remote.precision))
+    name = remote.model or served_name(bundle.name, remote.precision)
+    runner = RemoteRunner(remote.address, name, specs=(bundle.inputs, bundle.outputs))
     return RemoteRoute(target, runner, bundle, account, senses)

@@ -97,6 +97,7 @@ class DeviceAccount:
         accuracy: float | None = None,
         transfer: Transfer | None = None,
         said: RemoteCost = NOTHING_SAID,
+        grids: Grids | None = None,
     ) -> Outcome:
         """The outcome of what began at ``mark``.
 
@@ -107,11 +108,12 @@ class DeviceAccount:
             accuracy: of the variant that answered.
             transfer: what crossed the link, if anything did.
             said: the far machine's own account; what it leaves out counts as 0 and has no method.
+            grids: as they were when the query was decided; None for as they are now.
         """
         reading = self._end(mark, target)
         if reading is None:
             reading = Reading(self.table.energy_j(latency_s, 0.0), Method.MODELLED, self.table.source, latency_s)
-        return self.outcome(reading, latency_s, accuracy, transfer, said)
+        return self.outcome(reading, latency_s, accuracy, transfer, said, grids)
 
     def outcome(
         self,
@@ -120,13 +122,14 @@ class DeviceAccount:
         accuracy: float | None = None,
         transfer: Transfer | None = None,
         said: RemoteCost = NOTHING_SAID,
+        grids: Grids | None = None,
     ) -> Outcome:
         """The outcome of what a meter read; arguments as for :meth:`end`."""
         energy_j, moved_bytes = reading.energy_j, 0
         if transfer is not None:
             energy_j += self.radio_j(transfer, latency_s)
             moved_bytes = transfer.network_bytes
-        rates = self._rates()
+        rates = self._rates(grids)
         spent = rates.spent.grams(energy_j, latency_s, moved_bytes)
         added_g = _added_g(rates, energy_j, latency_s, moved_bytes) if moved_bytes else None
         here = Outcome(
@@ -152,12 +155,12 @@ class DeviceAccount:
             transfer.rssi_dbm,
         )
 
-    def added_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0) -> float:
+    def added_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0, grids: Grids | None = None) -> float:
         """Grams of CO2e that a query adds here and on the network, operational and embodied."""
-        return _added_g(self._rates(), energy_j, latency_s, moved_bytes)
+        return _added_g(self._rates(grids), energy_j, latency_s, moved_bytes)
 
-    def _rates(self) -> GridRates:
-        known, grids = self._known, self.grid.read()
+    def _rates(self, grids: Grids | None) -> GridRates:
+        known, grids = self._known, grids or self.grid.read()
         if known.grids is not grids:
             known = self._known = self._rates_of(grids)
         return known

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -13,18 +14,37 @@ from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast, Indices
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
-from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.record import Attempt
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.device.routes.base import Failed, Query, Route
+from autoscale_runtime.device.fast_path import FastPath
+from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
+from autoscale_runtime.device.routes.local import LocalRoute
 
 RESCUE_MARGIN: Final = 1.3
 """How much longer than expected the rescue of a query may take before the answer is late."""
 
 GIVING_UP_S: Final = 0.005
 """How long after its deadline a remote call is over: gRPC takes up to 3 ms."""
+
+
+class DeviceContext(Context):
+    """A context that carries the moment in which the query is decided, for whoever runs it and accounts for it."""
+
+    __slots__ = ("moment",)
+
+    def __init__(
+        self,
+        model: ModelProfile,
+        moment: Moment,
+        goal: Goal,
+        admitted: Indices,
+        forecast: Callable[[], Forecast],
+        reference: float,
+    ) -> None:
+        super().__init__(model, moment.observation, goal, admitted, forecast, reference)
+        self.moment = moment
 
 
 class DeviceWorld:
@@ -34,7 +54,7 @@ class DeviceWorld:
         model: what is known of the network.
         routes: every way to an answer; their targets are the agent's.
         goal: what counts as a good answer.
-        observe: what the sensors see now.
+        look: what sensors and grids say now.
         timeout_s: how long a remote target may take where no rescue in time is possible.
         hedge: give a remote target up early enough for the device to answer in time.
 
@@ -47,7 +67,7 @@ class DeviceWorld:
         model: ModelProfile,
         routes: Sequence[Route],
         goal: Goal,
-        observe: Callable[[], Observation],
+        look: Callable[[], Moment],
         timeout_s: float = 2.0,
         hedge: bool = True,
     ) -> None:
@@ -55,8 +75,9 @@ class DeviceWorld:
         self.routes = tuple(routes)
         self.goal = goal
         self.reference = 1.0
+        self.look = look
+        self.is_local = not any(target.is_remote for target in self.targets)
         self._model = model
-        self._observe = observe
         self._timeout_s = timeout_s
         self._hedge = hedge
         self._accuracy = np.array([math.nan if r.accuracy is None else r.accuracy for r in routes])
@@ -77,17 +98,11 @@ class DeviceWorld:
             raise InvalidGoal(self._nothing_left(floor))
         self._admitted.clear()
 
-    def observe(self, query: Query) -> Context:
+    def observe(self, query: Query) -> DeviceContext:
         """What the agent may know of this query."""
-        observation = self._observe()
-        return Context(
-            self._model,
-            observation,
-            self.goal,
-            self._open_now(),
-            lambda: self._forecast(query, observation),
-            self.reference,
-        )
+        moment = self.look()
+        forecast = partial(self._forecast, query, moment)
+        return DeviceContext(self._model, moment, self.goal, self._open_now(), forecast, self.reference)
 
     def perform(self, query: Query, context: Context, choice: Choice) -> Performance:
         """Run the query on the chosen route, and where that fails and the mode allows, on the best of the others.
@@ -96,6 +111,7 @@ class DeviceWorld:
             FeedError: the feeds are not the model's.
             TargetError: the choice failed, and every other allowed route too.
         """
+        moment = self.moment_of(context)
         attempts: list[Attempt] = []
         wasted: Outcome | None = None
         index = choice.index
@@ -103,7 +119,7 @@ class DeviceWorld:
             route = self.routes[index]
             timeout_s = self._deadline_s(context, index) if route.target.is_remote else math.inf
             try:
-                answer, outcome = route.run(query, context.observation, timeout_s)
+                answer, outcome = route.run(query, moment, timeout_s)
             except Failed as failure:
                 wasted = failure.outcome if wasted is None else failure.outcome.after(wasted)
                 attempts.append(_failed_attempt(route.target, failure))
@@ -111,6 +127,20 @@ class DeviceWorld:
                 continue
             attempts.append(Attempt(route.target, outcome.latency_s))
             return _performance(answer, outcome, wasted, index, tuple(attempts))
+
+    def moment_of(self, context: Context) -> Moment:
+        """In which the context was observed; now, for one of another world."""
+        return context.moment if isinstance(context, DeviceContext) else self.look()
+
+    def settled(self, target: Target) -> FastPath | None:
+        """A way to one target past the loop, for an agent that will never choose another; None where there is none."""
+        route = self.routes[self.targets.index(target)]
+        return route.settle() if self.is_local and isinstance(route, LocalRoute) else None
+
+    def close(self) -> None:
+        """Give the models and connections back."""
+        for route in self.routes:
+            route.close()
 
     def _open_now(self) -> Indices:
         """The admitted routes, links that are down left out; where that leaves none, whatever may answer."""
@@ -121,8 +151,8 @@ class DeviceWorld:
             self._admitted[key] = np.array(preferred or fallback or self._preferred or self._usable, dtype=np.intp)
         return self._admitted[key]
 
-    def _forecast(self, query: Query, observation: Observation) -> Forecast:
-        expected = np.array([route.expected(query, observation) for route in self.routes]).T
+    def _forecast(self, query: Query, moment: Moment) -> Forecast:
+        expected = np.array([route.expected(query, moment) for route in self.routes]).T
         return Forecast(expected[0], expected[1], expected[2], self._accuracy)
 
     def _deadline_s(self, context: Context, index: int) -> float:

@@ -59,12 +59,20 @@ class ModelledMeter(Meter):
 
     def end(self, mark: Mark, target: Target | None = None) -> Reading | None:
         """What the table says of the time since the mark, the radio apart; None for a processor it lacks."""
-        cpu_s = process_time() - mark.counter
-        wall_s = perf_counter() - mark.time_s
         try:
-            return Reading(self.energy_j(wall_s, cpu_s, target), Method.MODELLED, self.source, wall_s)
+            return self.between(mark, self.begin(), target)
         except UnknownName:
             return None
+
+    def between(self, begun: Mark, ended: Mark, target: Target | None = None) -> Reading:
+        """What the table says of the time between two marks.
+
+        Raises:
+            UnknownName: the power table has no such processor.
+        """
+        wall_s = ended.time_s - begun.time_s
+        energy_j = self.energy_j(wall_s, ended.counter - begun.counter, target)
+        return Reading(energy_j, Method.MODELLED, self.source, wall_s)
 
     def energy_j(self, wall_s: float, cpu_s: float, target: Target | None = None) -> float:
         """What the device spends in ``wall_s`` seconds of which its cores work ``cpu_s`` core-seconds.

@@ -19,31 +19,34 @@ DESCRIBE_TIMEOUT_S: Final = 10.0
 
 
 class RemoteRunner(Runner):
-    """One model of one server. Making it opens no socket; its first query connects and asks what the model takes.
+    """One model of one server. Making it opens no socket; its first query connects.
 
     Args:
         address: ``host:port``.
         model: its name there.
         version: of the model; empty leaves it to the server.
+        specs: the inputs and outputs that the model must have; None takes the server's own description, for which the
+            first query asks.
 
     Raises:
         InvalidInput: not an address.
     """
 
-    def __init__(self, address: str, model: str, version: str = "") -> None:
+    def __init__(self, address: str, model: str, version: str = "", specs: Specs | None = None) -> None:
         self._client = OffloadClient(address)
         self._model = model
         self._version = version
-        self._specs: Specs | None = None
+        self._wanted = specs
+        self._specs = specs
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:  # type: ignore[override]  # read from the server when asked for
-        """As the server describes them; raises TargetError where it does not."""
+        """As wanted, or as the server describes them; raises TargetError where it does not."""
         return self._describe(DESCRIBE_TIMEOUT_S)[0]
 
     @property
     def outputs(self) -> tuple[TensorSpec, ...]:  # type: ignore[override]  # read from the server when asked for
-        """As the server describes them; raises TargetError where it does not."""
+        """As wanted, or as the server describes them; raises TargetError where it does not."""
         return self._describe(DESCRIBE_TIMEOUT_S)[1]
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
@@ -60,10 +63,10 @@ class RemoteRunner(Runner):
         check_feeds(inputs, feeds)
         for name in output_names or ():
             one_of("output", name, [each.name for each in outputs], FeedError)
-        asked = [each for each in outputs if not output_names or each.name in output_names]
-        reply = self._infer(output_names, feeds, _left(timeout_s, started_s))
-        check_outputs(asked, reply.outputs)
         names = output_names or [each.name for each in outputs]
+        # By name where it is known what the model must have: the server's may have more, in another order.
+        reply = self._infer(output_names if self._wanted is None else names, feeds, _left(timeout_s, started_s))
+        check_outputs([each for each in outputs if each.name in names], reply.outputs)
         return Answer([reply.outputs[name] for name in names], reply.cost)
 
     def probe(self, timeout_s: float) -> None:
@@ -72,8 +75,8 @@ class RemoteRunner(Runner):
         Raises:
             TargetError: none came within ``timeout_s``.
         """
-        self._specs = None
-        self._describe(timeout_s)
+        self._specs = self._wanted
+        self._ask(timeout_s)
 
     def close(self) -> None:
         """End the connection."""
@@ -84,19 +87,20 @@ class RemoteRunner(Runner):
             return self._client.infer(self._model, feeds, output_names, self._version, timeout_s)
         except InvalidInput as refusal:
             # The feeds fit the description that it gave, so it is another model by now: ask again next time.
-            self._specs = None
-            raise TargetUnavailable(f"'{self._model}' refused the query: {refusal}") from refusal
+            self._specs = self._wanted
+            raise TargetUnavailable(f"'{self._model}' is another model there: {refusal}") from refusal
 
     def _describe(self, timeout_s: float) -> Specs:
-        specs = self._specs
+        specs = self._specs  # another thread may forget them meanwhile
         if specs is None:
-            timeout_s = min(timeout_s, DESCRIBE_TIMEOUT_S)
-            try:
-                specs = self._client.describe(self._model, self._version, timeout_s)
-            except InvalidInput as refusal:
-                raise TargetUnavailable(f"'{self._model}' is not served: {refusal}") from refusal
-            self._specs = specs
+            specs = self._specs = self._ask(timeout_s)
         return specs
+
+    def _ask(self, timeout_s: float) -> Specs:
+        try:
+            return self._client.describe(self._model, self._version, min(timeout_s, DESCRIBE_TIMEOUT_S))
+        except InvalidInput as refusal:
+            raise TargetUnavailable(f"'{self._model}' is not served: {refusal}") from refusal
 
 
 def _left(timeout_s: float | None, started_s: float) -> float | None:

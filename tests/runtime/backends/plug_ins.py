@@ -8,14 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-PREAMBLE: Final = '''
+PREAMBLE: Final = """
 import time
 import numpy as np
 from autoscale.errors import ModelError, TargetError
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Backend, Runner
 from autoscale_runtime.backends.tensors import TensorSpec
-'''
+"""
 
 
 @contextmanager

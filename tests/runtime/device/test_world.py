@@ -20,11 +20,13 @@ from autoscale.query.outcome import Outcome, Split
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.contention import Contention
-from autoscale_runtime.device.routes.base import Expected, Failed, Query, Route
+from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
 from autoscale_runtime.device.verification import LEAST_COSINE, disagreement
 from autoscale_runtime.device.world import GIVING_UP_S, RESCUE_MARGIN, DeviceWorld
+from autoscale_runtime.grid.watch import Grids
 
 QUERY = Query(None, {})
+NOW = Moment(Observation(), Grids({}, {}))
 FAST, SMALL, CLOUD, EDGE = "device:cpu/fp32@2t", "device:cpu/int8@1t", "cloud:cpu/fp32", "edge:tab:npu/int8"
 
 
@@ -44,10 +46,10 @@ class Planned(Route):
     def is_open(self) -> bool:
         return self.is_connected
 
-    def expected(self, query: Query, observation: Observation) -> Expected:
+    def expected(self, query: Query, moment: Moment) -> Expected:
         return self._expected
 
-    def run(self, query: Query, observation: Observation, timeout_s: float) -> tuple[list[Array], Outcome]:
+    def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
         self.timeouts_s.append(timeout_s)
         outcome = Outcome(min(self.takes_s, timeout_s), Split(self._expected.energy_j), accuracy=self.accuracy)
         if self.error is not None:
@@ -58,7 +60,7 @@ class Planned(Route):
 
 
 def world(routes: Sequence[Route], goal: Goal, timeout_s: float = 2.0, hedge: bool = True) -> DeviceWorld:
-    return DeviceWorld(ModelProfile("net"), routes, goal, Observation, timeout_s, hedge)
+    return DeviceWorld(ModelProfile("net"), routes, goal, lambda: NOW, timeout_s, hedge)
 
 
 def performed(of: DeviceWorld, chosen: str) -> Performance:

@@ -10,6 +10,7 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array, Feeds
+from autoscale_runtime.grid.watch import Grids
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +24,19 @@ class Query:
     def nbytes(self) -> int:
         """Bytes of the feeds."""
         return sum(array.nbytes for array in self.feeds.values())
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """What is known while one query is decided, answered and accounted for: one look, so that its figures agree.
+
+    Attributes:
+        observation: what the sensors saw; its intensities are those of ``grids``.
+        grids: the electricity of all that the query touches.
+    """
+
+    observation: Observation
+    grids: Grids
 
 
 class Expected(NamedTuple):
@@ -48,10 +62,12 @@ class Route(ABC):
     Attributes:
         target: where it leads.
         accuracy: of the variant that answers there, as a fraction; None where nobody measured it.
+        is_shipped: whether the engine that ships for the model's format runs it, to whose answers others are held.
     """
 
     target: Target
     accuracy: float | None
+    is_shipped: bool = False
 
     @property
     def is_open(self) -> bool:
@@ -59,11 +75,11 @@ class Route(ABC):
         return True
 
     @abstractmethod
-    def expected(self, query: Query, observation: Observation) -> Expected:
+    def expected(self, query: Query, moment: Moment) -> Expected:
         """What this query would cost now."""
 
     @abstractmethod
-    def run(self, query: Query, observation: Observation, timeout_s: float) -> tuple[list[Array], Outcome]:
+    def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
         """Answer the query.
 
         Raises:

@@ -4,16 +4,17 @@ import logging
 import time
 from typing import Final
 
-from autoscale.errors import FeedError, TargetError, TargetUnavailable, WrongAnswer, one_of
-from autoscale.query.observation import LinkState, Observation
+from autoscale.errors import TargetError, TargetUnavailable, WrongAnswer
+from autoscale.query.observation import LinkState
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
-from autoscale_runtime.backends.base import Answer, RemoteCost
-from autoscale_runtime.backends.tensors import Array, check_feeds, check_outputs
+from autoscale_runtime.backends.base import RemoteCost
+from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.circuit import Circuit
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
-from autoscale_runtime.device.routes.base import Expected, Failed, Query, Route
-from autoscale_runtime.device.routes.cpu import DEFAULT_MACS_PER_S
+from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
+from autoscale_runtime.device.routes.local import first_guess_s
+from autoscale_runtime.device.running_mean import RunningMean
 from autoscale_runtime.device.unreported_cost import UnreportedServerCost
 from autoscale_runtime.device.verification import disagreement
 from autoscale_runtime.meters.base import Mark
@@ -37,8 +38,8 @@ class RemoteRoute(Route):
 
     Args:
         target: where it is.
-        runner: the model there.
-        bundle: the model as it is here: what fits it and not the far side's is the far side's fault.
+        runner: the model there, which must take and give what the bundle's does.
+        bundle: the model as it is here.
         account: what sending costs this device.
         senses: where the link's transfers are reported and its estimate comes from.
     """
@@ -57,14 +58,12 @@ class RemoteRoute(Route):
         self._doubt: tuple[Query, list[Array]] | None = None
         self._senses = senses
         self._runner = runner
-        self._inputs = bundle.inputs
-        self._outputs = {spec.name: spec for spec in bundle.outputs}
+        self._link = target.link
         self._account = account
         self._received_bytes = bundle.profile.output_bytes
-        self._server_s = bundle.profile.macs / DEFAULT_MACS_PER_S
+        self._server_s = RunningMean(first_guess_s(bundle.profile.macs), WEIGHT)
         self._stranger = UnreportedServerCost(target.place, account.grid)
-        self._server_cost = self._stranger.known(RemoteCost(0, 0), self._server_s)
-        self._has_answered = False
+        self._server_cost = self._stranger.known(RemoteCost(0, 0), self._server_s.value)
 
     @property
     def is_open(self) -> bool:
@@ -76,36 +75,31 @@ class RemoteRoute(Route):
         self._doubt = query, right
         self._circuit.fail(TargetUnavailable("it has not answered yet"))
 
-    def expected(self, query: Query, observation: Observation) -> Expected:
+    def expected(self, query: Query, moment: Moment) -> Expected:
         """From the link's estimate, and the server's time and bill for the last queries."""
-        transfer = self._transfer(query.nbytes, self._received_bytes, observation)
-        known = self._senses.predict_s(self.target.link, transfer.sent_bytes, transfer.received_bytes)
+        transfer = self._transfer(query.nbytes, self._received_bytes, moment)
+        known = self._senses.predict_s(self._link, transfer.sent_bytes, transfer.received_bytes)
         link_s = _default_s(transfer) if known is None else known.expected_s
-        latency_s = link_s + self._server_s
+        latency_s = link_s + self._server_s.value
         energy_j = self._account.table.energy_j(latency_s, 0.0) + self._account.radio_j(transfer, latency_s)
         there_g = (self._server_cost.carbon_operational_g or 0.0) + (self._server_cost.carbon_embodied_g or 0.0)
-        here_g = self._account.added_g(energy_j, latency_s, transfer.network_bytes)
+        here_g = self._account.added_g(energy_j, latency_s, transfer.network_bytes, moment.grids)
         return Expected(latency_s, energy_j, here_g + there_g)
 
-    def run(self, query: Query, observation: Observation, timeout_s: float) -> tuple[list[Array], Outcome]:
+    def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
         """Send it and wait for the answer; the circuit and the link's estimate learn from what happens."""
-        check_feeds(self._inputs, query.feeds)
-        for name in query.output_names or ():
-            one_of("output", name, self._outputs, FeedError)
         mark, started_s = self._account.begin(), time.perf_counter()
         try:
             self._clear_doubt(timeout_s)
-            answer = self._ask(query, timeout_s)
-        except (TargetError, FeedError) as refusal:
-            error = (
-                refusal if isinstance(refusal, TargetError) else TargetUnavailable(f"another model there: {refusal}")
-            )
-            raise Failed(self._fail(mark, query, observation, time.perf_counter() - started_s, error), error) from error
+            answer = self._runner.run(query.output_names, query.feeds, timeout_s)
+        except TargetError as error:
+            raise Failed(self._fail(mark, query, moment, time.perf_counter() - started_s, error), error) from error
         latency_s = time.perf_counter() - started_s
         said = self._stranger.known(answer.remote or RemoteCost(query.nbytes, 0), latency_s)
         self._learn(latency_s, said)
-        transfer = self._transfer(said.sent_bytes, said.received_bytes, observation)
-        return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy, transfer, said)
+        transfer = self._transfer(said.sent_bytes, said.received_bytes, moment)
+        grids = moment.grids
+        return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy, transfer, said, grids)
 
     def close(self) -> None:
         """End the connection and the probing."""
@@ -121,41 +115,32 @@ class RemoteRoute(Route):
         if self._doubt is None:
             return
         query, right = self._doubt
-        reason = disagreement(right, self._ask(query, timeout_s).outputs)
+        reason = disagreement(right, self._runner.run(query.output_names, query.feeds, timeout_s).outputs)
         if reason is not None:
             _LOG.warning("target %s is left out: %s", self.target, reason)
             self._circuit.close()
             raise WrongAnswer(reason)
         self._doubt = None
 
-    def _ask(self, query: Query, timeout_s: float) -> Answer:
-        """The answer, with the outputs by the names and of the shapes that the model has here."""
-        names = query.output_names or [*self._outputs]
-        answer = self._runner.run(names, query.feeds, timeout_s)
-        check_outputs([self._outputs[name] for name in names], dict(zip(names, answer.outputs, strict=True)))
-        return answer
-
-    def _fail(
-        self, mark: Mark, query: Query, observation: Observation, elapsed_s: float, error: TargetError
-    ) -> Outcome:
+    def _fail(self, mark: Mark, query: Query, moment: Moment, elapsed_s: float, error: TargetError) -> Outcome:
         """The request was on the air for as long as it took to give up; what the far side spent is not known."""
         self._circuit.fail(error)
-        self._senses.failed(self.target.link, query.nbytes, elapsed_s)
-        return self._account.end(mark, self.target, elapsed_s, None, self._transfer(query.nbytes, 0, observation))
+        self._senses.failed(self._link, query.nbytes, elapsed_s)
+        transfer = self._transfer(query.nbytes, 0, moment)
+        return self._account.end(mark, self.target, elapsed_s, None, transfer, grids=moment.grids)
 
     def _learn(self, latency_s: float, cost: RemoteCost) -> None:
         self._circuit.succeed()
         busy_s = min((cost.queue_s or 0.0) + (cost.compute_s or 0.0), latency_s)
-        self._senses.transferred(self.target.link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
+        self._senses.transferred(self._link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
         self._received_bytes = cost.received_bytes
-        self._server_s += (WEIGHT if self._has_answered else 1.0) * (busy_s - self._server_s)
-        self._has_answered = True
+        self._server_s.add(busy_s)
         self._server_cost = cost
         if cost.grid is not None:
             self._account.grid.told(self.target.place, cost.grid)
 
-    def _transfer(self, sent_bytes: int, received_bytes: int, observation: Observation) -> Transfer:
-        link = observation.link(self.target.link)
+    def _transfer(self, sent_bytes: int, received_bytes: int, moment: Moment) -> Transfer:
+        link = moment.observation.link(self._link)
         return Transfer(
             sent_bytes,
             received_bytes,

@@ -1,0 +1,108 @@
+"""Puts a device together: its sensors, meter and grids, and the world whose routes stand on them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from autoscale.errors import InvalidGoal
+from autoscale.profiles import load_device
+from autoscale.query.context import Context
+from autoscale.query.goal import Goal, InferenceMode
+from autoscale.query.record import Decision, Record
+from autoscale.query.target import Target
+from autoscale_runtime.device.options import SessionOptions
+from autoscale_runtime.device.plan import RemoteModel, routes_of
+from autoscale_runtime.device.query_cost import DeviceAccount
+from autoscale_runtime.device.routes.base import Moment
+from autoscale_runtime.device.world import DeviceWorld
+from autoscale_runtime.grid.charge import ChargeLog, charge_file
+from autoscale_runtime.grid.watch import GridWatch
+from autoscale_runtime.meters.choice import MeterChoice, best_meter
+from autoscale_runtime.meters.modelled import ModelledMeter
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.sensors.base import host_sensors
+from autoscale_runtime.sensors.grid import GridSensor
+from autoscale_runtime.sensors.hub import SensorHub
+
+
+@dataclass(frozen=True, slots=True)
+class Device:
+    """A model on this device, and all that senses, measures and knows around it.
+
+    Attributes:
+        name: of the power table, which stands for the kind of device.
+        model: the bundle's name.
+        world: what the agent meets.
+        senses: what it sees of the world.
+        grid: the electricity of all that queries touch.
+        meter: tells the device's energy, and why it is this one.
+    """
+
+    name: str
+    model: str
+    world: DeviceWorld
+    senses: SensorHub
+    grid: GridWatch
+    meter: MeterChoice
+
+    def start(self) -> None:
+        """Begin to sense and to keep the grids' intensities current."""
+        self.senses.start()
+        look = self.world.look
+        has_battery = look().observation.battery is not None
+        self.grid.start((lambda: look().observation) if has_battery else None)
+
+    def record(self, time_s: float, context: Context, decision: Decision) -> Record:
+        """One query, as the ledger keeps it."""
+        grids, seen = self.world.moment_of(context).grids, context.observation
+        return Record(time_s, self.name, self.model, context.goal, seen, decision, grids.regions, grids.kinds)
+
+    def close(self) -> None:
+        """Stop sensing and give the models and connections back; calling it twice is harmless."""
+        self.grid.close()
+        self.senses.close()
+        self.world.close()
+
+
+def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel], options: SessionOptions) -> Device:
+    """The device for one model under one goal; nothing runs until it is started.
+
+    Raises:
+        ModelError, InvalidGoal, InvalidTarget, InvalidInput, UnknownName, MissingExtra: as ``Session`` says.
+    """
+    known = _remote_models(remotes, goal.mode)
+    grid = _grid_watch(goal.mode, options)
+    table = ModelledMeter(load_device(options.power_table), options.radio)
+    meter = best_meter(options.power_table, options.meters)
+    sensors = host_sensors(tuple(known)) if options.sensors is None else options.sensors
+    senses = SensorHub([*sensors, GridSensor(grid)], tuple(known))
+    account = DeviceAccount(meter.meter, table, grid)
+    pinned = None if options.target is None else Target.parse(options.target)
+    routes = routes_of(bundle, known, account, senses, pinned)
+    remote = [(route.target.link, route) for route in routes if route.target.is_remote]
+
+    def look() -> Moment:
+        grids = grid.read()
+        seen = senses.now({link: route.is_open for link, route in remote})
+        intensities = grids.observation.intensity_g_per_kwh
+        if seen.intensity_g_per_kwh is not intensities:  # the sensors saw an older snapshot
+            seen = replace(seen, intensity_g_per_kwh=intensities)
+        return Moment(seen, grids)
+
+    world = DeviceWorld(bundle.profile, routes, goal, look, options.timeout_s, options.hedge)
+    return Device(table.profile.name, bundle.name, world, senses, grid, meter)
+
+
+def _remote_models(remotes: Mapping[str, str | RemoteModel], mode: InferenceMode) -> dict[str, RemoteModel]:
+    if mode is InferenceMode.ONLY_ON_DEVICE:
+        return {}
+    return {link: RemoteModel(each) if isinstance(each, str) else each for link, each in remotes.items()}
+
+
+def _grid_watch(mode: InferenceMode, options: SessionOptions) -> GridWatch:
+    watch = GridWatch(options.electricity, ChargeLog(charge_file()))
+    if watch.is_live and mode is InferenceMode.ONLY_ON_DEVICE:
+        raise InvalidGoal(
+            f"the intensity source '{options.electricity.source}' asks a server, and ONLY_ON_DEVICE sends "
+            "nothing; allowed: yearly averages, a CSV file, a figure"
+        )
+    return watch

@@ -1,0 +1,55 @@
+"""What most sessions leave as it is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from autoscale.carbon import Electricity
+from autoscale.errors import InvalidInput, one_of
+from autoscale.query.record import Record
+from autoscale_runtime.meters.choice import PREFERRED
+from autoscale_runtime.sensors.base import Sensor
+
+ANYWHERE: Final = Electricity()
+POLICIES: Final = ("transfer", "exact")
+"""What to do with a policy file made for other targets."""
+
+
+@dataclass(frozen=True, slots=True)
+class SessionOptions:
+    """What most sessions leave as it is.
+
+    Attributes:
+        target: pins every query to one target, as in ``device:cpu/int8@2t``; it then never falls back.
+        timeout_s: how long a remote target may take where the device cannot rescue the query in time.
+        hedge: give a remote target up early enough for the device to answer within the goal's limit.
+        power_table: the device profile whose watts the modelled energy uses.
+        meters: which meters may tell the device's energy, the most wanted first; the first that works here does.
+        radio: by which of the power table's radios queries leave: ``wifi`` (also where None), ``lte`` or ``5g``.
+        electricity: the grids of the device and of those it talks to, and who tells their carbon intensity.
+        sensors: what to sense with; None for every sensor that has something to sense on this host.
+        seed: of the agent's random generator.
+        policy: of a policy file made for other targets: ``transfer`` what it learned to those that are alike, or take
+            none but an ``exact`` one.
+        on_record: called with every query's record, from the querying thread.
+
+    Raises:
+        InvalidInput: a timeout that is no number of seconds above 0, or a policy that is neither of the two.
+    """
+
+    target: str | None = None
+    timeout_s: float = 2.0
+    hedge: bool = True
+    power_table: str = "laptop"
+    meters: Sequence[str] = PREFERRED
+    radio: str | None = None
+    electricity: Electricity = ANYWHERE
+    sensors: Sequence[Sensor] | None = None
+    seed: int = 0
+    on_record: Callable[[Record], None] | None = None
+    policy: str = "transfer"
+
+    def __post_init__(self) -> None:
+        if not 0.0 < self.timeout_s < float("inf"):
+            raise InvalidInput(f"timeout_s is {self.timeout_s}; allowed: seconds above 0")
+        one_of("policy", self.policy, POLICIES, InvalidInput)

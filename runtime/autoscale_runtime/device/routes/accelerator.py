@@ -1,0 +1,51 @@
+"""The route over a GPU or NPU: nobody sees its work but the clock on the wall."""
+
+from bisect import bisect_right
+
+from autoscale.agents.paper_state import LOAD_EDGES
+from autoscale.query.target import Target
+from autoscale_runtime.backends.base import Runner
+from autoscale_runtime.device.query_cost import DeviceAccount
+from autoscale_runtime.device.routes.local import WEIGHT, LocalRoute, first_guess_s
+from autoscale_runtime.device.running_mean import RunningMean
+
+
+class AcceleratorRoute(LocalRoute):
+    """One accelerator in one engine, with a history of its own: how long queries took, by the load beside them.
+
+    A load under which nothing ran yet is taken to be as the nearest under which something did.
+
+    Args:
+        target: a target of this device that is not its CPU.
+        runner: the model, loaded for it.
+        accuracy: of this variant.
+        macs: of the network, for a first guess at its time.
+        account: what its work costs.
+        is_shipped: whether the engine that ships for the format runs it.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        runner: Runner,
+        accuracy: float | None,
+        macs: int,
+        account: DeviceAccount,
+        is_shipped: bool = True,
+    ) -> None:
+        super().__init__(target, runner, accuracy, macs, account, is_shipped)
+        self._wall_s = [RunningMean(first_guess_s(macs), WEIGHT) for _ in range(len(LOAD_EDGES) + 1)]
+
+    def expected_s(self, cpu_load: float | None) -> float:
+        """The mean of the last queries at that load."""
+        at = _bin(cpu_load)
+        seen = [index for index, mean in enumerate(self._wall_s) if mean.count]
+        return self._wall_s[min(seen, key=lambda index: abs(index - at), default=at)].value
+
+    def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None) -> None:
+        """By the clock on the wall alone."""
+        self._wall_s[_bin(cpu_load)].add(latency_s)
+
+
+def _bin(cpu_load: float | None) -> int:
+    return 0 if cpu_load is None else bisect_right(LOAD_EDGES, cpu_load)

@@ -1,0 +1,97 @@
+"""A route that stays on the device: a loaded model on one of its processors."""
+
+import time
+from abc import abstractmethod
+from typing import Final
+
+from autoscale.errors import TargetError
+from autoscale.query.outcome import Outcome
+from autoscale.query.target import Target
+from autoscale_runtime.backends.base import Runner
+from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.fast_path import FastPath
+from autoscale_runtime.device.query_cost import DeviceAccount
+from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
+from autoscale_runtime.device.running_mean import RunningMean
+
+WEIGHT: Final = 0.1
+"""Share of a new observation in the running means of a route: the last ten or so count."""
+
+DEFAULT_MACS_PER_S: Final = 5e9
+"""Speed assumed until the first query has run: what one laptop core does in fp32, to the order of magnitude."""
+
+
+def first_guess_s(macs: int) -> float:
+    """How long a network takes somewhere, before anything is known of it there."""
+    return max(macs, 1) / DEFAULT_MACS_PER_S
+
+
+class LocalRoute(Route):
+    """A model in this process. A kind of processor says how its time is foretold, and learns that from its queries.
+
+    Args:
+        target: a target of this device.
+        runner: the model, loaded for it.
+        accuracy: of this variant.
+        macs: of the network, for a first guess at its time.
+        account: what its work costs.
+        is_shipped: whether the engine that ships for the format runs it.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        runner: Runner,
+        accuracy: float | None,
+        macs: int,
+        account: DeviceAccount,
+        is_shipped: bool = True,
+    ) -> None:
+        self.target = target
+        self.accuracy = accuracy
+        self.is_shipped = is_shipped
+        self._runner = runner
+        self._account = account
+        self._cpu_clock = time.process_time
+        self._cpu_s = RunningMean(first_guess_s(macs), WEIGHT)
+
+    @abstractmethod
+    def expected_s(self, cpu_load: float | None) -> float:
+        """How long a query would take at a co-runner load."""
+
+    @abstractmethod
+    def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None) -> None:
+        """Take in how long a query took, and for how long this process's cores worked on it."""
+
+    def expected(self, query: Query, moment: Moment) -> Expected:
+        """From the time of the last queries and the load of the moment."""
+        latency_s = self.expected_s(moment.observation.cpu_load)
+        energy_j = self._account.table.energy_j(latency_s, self._cpu_s.value, self.target)
+        return Expected(latency_s, energy_j, self._account.added_g(energy_j, latency_s, grids=moment.grids))
+
+    def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
+        """Run it here; a started kernel is not interrupted, whatever the timeout."""
+        account, grids = self._account, moment.grids
+        mark, started_s, started_cpu_s = account.begin(), time.perf_counter(), self._cpu_clock()
+        try:
+            answer = self._runner.run(query.output_names, query.feeds)
+        except TargetError as error:
+            latency_s = time.perf_counter() - started_s
+            raise Failed(account.end(mark, self.target, latency_s, grids=grids), error) from error
+        latency_s, cpu_s = time.perf_counter() - started_s, self._cpu_clock() - started_cpu_s
+        self._cpu_s.add(cpu_s)
+        self.learn(latency_s, cpu_s, moment.observation.cpu_load)
+        return answer.outputs, account.end(mark, self.target, latency_s, self.accuracy, grids=grids)
+
+    def settle(self) -> FastPath | None:
+        """The route without its learning, for a session that has nothing left to decide.
+
+        None where the energy is told by a meter that must be asked after each query.
+        """
+        if not self._account.is_modelled:
+            return None
+        return FastPath(self.target, self._runner, self.accuracy, self._account)
+
+    def close(self) -> None:
+        """Let the model go."""
+        self._runner.close()
