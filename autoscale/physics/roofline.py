@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from autoscale.profiles import Processor, Speed
-from autoscale.profiles.schema import LAYER_KINDS
-from autoscale.query.model_profile import ModelProfile
+from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
 from autoscale.query.target import Target
 
 SHARPNESS: Final = 2.0

@@ -7,7 +7,7 @@ import numpy as np
 
 from autoscale.errors import ProfileError, one_of
 from autoscale.profiles.reader import Facts, Floats
-from autoscale.profiles.schema import LAYER_KINDS
+from autoscale.query.model_profile import LAYER_KINDS
 from autoscale.query.target import PRECISIONS
 from autoscale.units import hz_from_mhz
 

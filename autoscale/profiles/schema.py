@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from autoscale.query.model_profile import LAYER_KINDS
 from autoscale.query.target import PRECISIONS
 
 VERSION: Final = 1
 KINDS: Final = ("phone", "tablet", "board", "laptop", "server")
 RADIOS: Final = ("wifi", "lte", "5g")
-LAYER_KINDS: Final = ("conv", "depthwise_conv", "fully_connected", "recurrent", "other")
-"""The kinds that ``ModelProfile.macs_by_kind`` splits by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +20,7 @@ class Table:
         needed: figures that must be there.
         optional: figures that may be there.
         texts: plain strings (or lists of strings) that must be there.
+        optional_texts: those that may be there.
         along: the figure that every array of the table has the length of; it rises from entry to entry.
         arrays: figures that hold one number for each entry of ``along``.
         is_needed: whether the table itself must be there.
@@ -31,6 +31,7 @@ class Table:
     texts: tuple[str, ...] = ()
     along: str = ""
     arrays: tuple[str, ...] = ()
+    optional_texts: tuple[str, ...] = ()
     is_needed: bool = False
 
     @property
@@ -84,8 +85,6 @@ DEVICE: Final[Schema] = {
 }
 """A device or server."""
 
-_LAYERS: Final = Table(needed=("count_layers", "work_macs", "moved_values"))
-
 LINK: Final[Schema] = {
     "": Table(texts=("name", "title", "radio_name", "signal")),
     "rate": Table(
@@ -99,11 +98,20 @@ LINK: Final[Schema] = {
 }
 """A link between a device and the machines it may use."""
 
-NETWORK: Final[Schema] = {
-    "": Table(texts=("name", "title", "task")),
-    "size": Table(needed=("parameters_values", "parameters_bytes", "input_bytes", "output_bytes"), is_needed=True),
+_LAYERS: Final = Table(needed=("count_layers",), optional=("work_macs", "moved_values"))
+
+PROFILE: Final[Schema] = {
+    "": Table(),
+    "size": Table(
+        needed=("parameters_values", "parameters_bytes", "input_bytes", "output_bytes"),
+        optional=("work_macs",),
+        is_needed=True,
+    ),
     **dict.fromkeys(LAYER_KINDS, _LAYERS),
-    "conv": Table(_LAYERS.needed, optional=("spatial_macs",)),
-    "accuracy": Table(optional=tuple(f"{precision}_fraction" for precision in PRECISIONS), is_needed=True),
+    "conv": Table(_LAYERS.needed, optional=(*_LAYERS.optional, "spatial_macs")),
+    "accuracy": Table(optional=tuple(f"{precision}_fraction" for precision in PRECISIONS)),
 }
+"""A model profile: what a network's own file and a bundle's manifest say in the same words."""
+
+NETWORK: Final[Schema] = {**PROFILE, "": Table(texts=("name", "title"), optional_texts=("task",))}
 """A network."""

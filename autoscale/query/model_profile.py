@@ -3,9 +3,13 @@
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from autoscale.errors import ModelError, one_of
 from autoscale.query.target import PRECISIONS
+
+LAYER_KINDS: Final = ("conv", "depthwise_conv", "fully_connected", "recurrent", "other")
+"""The kinds that layers, MACs and values moved are split by."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +70,13 @@ class ModelProfile:
     spatial_macs: int = 0
 
     def __post_init__(self) -> None:
-        for name in ("conv", "depthwise_conv", "fully_connected", "recurrent", "other"):
+        sizes = ("macs", "spatial_macs", "parameters", "parameter_bytes", "input_bytes", "output_bytes")
+        for name in (*LAYER_KINDS, *sizes):
             _check_count(name, getattr(self, name))
-        for name in ("macs", "spatial_macs", "parameters", "parameter_bytes", "input_bytes", "output_bytes"):
-            _check_count(name, getattr(self, name))
+        for what, counts in (("macs_by_kind", self.macs_by_kind), ("values_by_kind", self.values_by_kind)):
+            for kind, count in counts.items():
+                one_of(f"kind of layer in {what}", kind, LAYER_KINDS, ModelError)
+                _check_count(f"{what} of {kind}", count)
         for precision in self.accuracies:
             one_of("precision", precision, PRECISIONS, ModelError)
 

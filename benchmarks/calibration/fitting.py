@@ -13,9 +13,8 @@ import numpy as np
 
 from autoscale.physics.roofline import pace_of, seconds
 from autoscale.profiles import Processor, Speed
-from autoscale.profiles.schema import LAYER_KINDS
 from autoscale.query.forecast import Floats
-from autoscale.query.model_profile import ModelProfile
+from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
 from benchmarks.calibration.samples import Sample
 
 NOISE: Final = 0.1

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from autoscale.profiles.schema import LAYER_KINDS
-from autoscale.query.model_profile import ModelProfile
+from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
 from autoscale.query.target import Target
 from autoscale.units import s_from_ms
 

@@ -17,7 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 from autoscale.query.model_profile import Accuracy
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.models.bundle import Bundle, Variant
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.variant import Variant
 from autoscale_runtime.session import SessionOptions
 from autoscale_runtime.wire.tensors import datatype_of, raw_of
 

@@ -16,7 +16,8 @@ from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
 from autoscale_runtime.device.routes.base import Route
 from autoscale_runtime.device.routes.cpu import CpuRoute
 from autoscale_runtime.device.routes.remote import RemoteRoute
-from autoscale_runtime.models.bundle import Bundle, Variant, served_name
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.variant import Variant, served_name
 from autoscale_runtime.sensors.hub import SensorHub
 from autoscale_runtime.wire.runner import RemoteRunner
 

@@ -1,4 +1,4 @@
-"""A model file without a bundle, as a bundle of one variant."""
+"""A model file without a bundle, as the manifest of one variant."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -7,11 +7,12 @@ from autoscale.errors import FeedError, MissingExtra, UnsupportedModel
 from autoscale.query.model_profile import ModelProfile
 from autoscale_runtime.backends import engines
 from autoscale_runtime.backends.base import Runner
-from autoscale_runtime.models.bundle import Bundle, Variant
+from autoscale_runtime.models.manifest import Manifest
+from autoscale_runtime.models.variant import Variant
 
 
-def bundle_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Bundle:
-    """The bundle of one file, named after it.
+def manifest_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Manifest:
+    """The manifest of one file, named after it.
 
     Without something that reads its graph, or the shape of an open input, its profile has sizes but no counts.
 
@@ -29,7 +30,7 @@ def bundle_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Bundle:
     )
     profile = _inspected(path, shapes) or sizes
     variant = Variant(engine.backend.precision_of(path), path)
-    return Bundle(path.stem, profile, runner.inputs, runner.outputs, (variant,))
+    return Manifest(path.stem, profile, runner.inputs, runner.outputs, (variant,))
 
 
 def load(path: Path) -> Runner:

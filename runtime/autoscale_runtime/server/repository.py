@@ -15,7 +15,9 @@ from autoscale.errors import RepositoryError, listing
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.engines import installed, suffixes
-from autoscale_runtime.models.bundle import MANIFEST, Bundle, served_name
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.manifest import MANIFEST
+from autoscale_runtime.models.variant import served_name
 
 MODEL_FILE: Final = "model"
 """The name of a model's file, whatever its suffix."""

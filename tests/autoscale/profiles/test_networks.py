@@ -75,7 +75,7 @@ def test_names_are_forgiving_and_wrong_ones_get_a_hint():
     [
         ("work_macs", "work_mac", "did you mean 'work_macs'"),
         ("value = 14,", "value = -14,", "conv.count_layers: value is -14"),
-        ('task = "classification"', "", "'task' is missing"),
+        ('title = "MobileNet v1 1.0"', "", "'title' is missing"),
     ],
 )
 def test_a_wrong_file_is_named_with_what_is_wrong(tmp_path: Path, old: str, new: str, message: str):

@@ -90,7 +90,7 @@ WRONG = {
     "unknown precision": ('"int8"', '"it8"', r"unknown precision.*'it8'.*did you mean 'int8'"),
     "unknown kind": ('kind = "phone"', 'kind = "phne"', r"unknown kind.*'phne'.*did you mean 'phone'"),
     "another name": ('name = "mine"', 'name = "yours"', r"name is 'yours'; allowed: 'mine'"),
-    "another schema": ("schema = 1", "schema = 2", r"schema is not 1"),
+    "another schema": ("schema = 1", "schema = 2", r"schema is 2; allowed: 1"),
     "no sources": ('[sources]\nlab = "measured in my laboratory"', "", r"\[sources\] is missing"),
     "not a text": ('title = "My phone"', "title = 7", r"title is 7; allowed: text"),
     "not a table": ("schema = 1", "schema = 1\nradios = 3", r"radios is 3; allowed: a table \[radios\]"),

@@ -7,7 +7,8 @@ import pytest
 from onnx import TensorProto, helper
 
 from autoscale.errors import InvalidTarget, ModelError, RepositoryError
-from autoscale_runtime.models.bundle import Bundle, Variant
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.variant import Variant
 from autoscale_runtime.server.repository import load_repository
 
 

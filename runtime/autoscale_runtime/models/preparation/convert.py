@@ -17,7 +17,7 @@ from onnxruntime.transformers.float16 import convert_float_to_float16
 
 from autoscale.errors import UnsupportedModel
 from autoscale_runtime.backends.tensors import Feeds
-from autoscale_runtime.models.bundle import SIDECAR
+from autoscale_runtime.models.variant import SIDECAR
 
 LAYERS: Final = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 """Operators that int8 makes faster. Quantising all others too is slower and ruins networks whose arithmetic

@@ -13,9 +13,10 @@ from autoscale.errors import AutoScaleError, MissingExtra, ModelError, WrongAnsw
 from autoscale.query.model_profile import Accuracy
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.models.bare_model import load, precision_of
-from autoscale_runtime.models.bundle import Bundle, Variant, check_folder
+from autoscale_runtime.models.bundle import Bundle, check_folder
 from autoscale_runtime.models.preparation.judge import VariantAccuracy
 from autoscale_runtime.models.preparation.samples import Samples, read_samples
+from autoscale_runtime.models.variant import Variant
 
 GOOD_ENOUGH: Final = 0.99
 """Of fp32's score: an int8 variant this good is not tried in a gentler way."""

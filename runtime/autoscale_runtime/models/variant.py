@@ -1,0 +1,71 @@
+"""One file of a network, and what vouches for it."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from autoscale.errors import ModelError, one_of
+from autoscale.query.model_profile import Accuracy
+from autoscale.query.target import PRECISIONS
+
+SIDECAR: Final = ".data"
+"""What follows a model file's name in that of its external weights."""
+
+
+def served_name(name: str, precision: str) -> str:
+    """What a server calls a bundle's variant: fp32 by the bundle's name, the others with their precision behind it.
+
+    >>> served_name("magika", "int8")
+    'magika-int8'
+    """
+    return name if precision == "fp32" else f"{name}-{precision}"
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One file of the network. Weights outside it lie beside it, in the file's name and ``.data``.
+
+    Attributes:
+        precision: ``fp32``, ``fp16`` or ``int8``.
+        path: the file.
+        sha256: of its bytes, then of its sidecar's; empty for a bare file nobody vouched for.
+        accuracy: how well it answers, where somebody measured it.
+    """
+
+    precision: str
+    path: Path
+    sha256: str = ""
+    accuracy: Accuracy | None = None
+
+    def __post_init__(self) -> None:
+        one_of("precision", self.precision, PRECISIONS, ModelError)
+
+    @property
+    def files(self) -> list[Path]:
+        """The file, and its sidecar where there is one."""
+        sidecar = self.path.with_name(self.path.name + SIDECAR)
+        return [self.path, sidecar] if sidecar.is_file() else [self.path]
+
+    def check(self) -> None:
+        """Raise unless the file is there and whole.
+
+        Raises:
+            ModelError: it is missing, or its bytes are not those that were written.
+        """
+        if not self.path.is_file():
+            raise ModelError(f"model file '{self.path}' does not exist")
+        if self.sha256 and digest(self.files) != self.sha256:
+            raise ModelError(
+                f"'{self.path}' is damaged: its SHA-256 is {digest(self.files)}, written was {self.sha256}"
+            )
+
+
+def digest(files: list[Path]) -> str:
+    """SHA-256 of the files' bytes, one after the other, as hexadecimal digits."""
+    total = hashlib.sha256()
+    for path in files:
+        with path.open("rb") as file:
+            while chunk := file.read(1 << 20):
+                total.update(chunk)
+    return total.hexdigest()
