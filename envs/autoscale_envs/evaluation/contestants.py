@@ -24,6 +24,7 @@ from autoscale_envs.worlds.parameters import make_parameters
 ORACLE: Final = "opt"
 REFERENCE: Final = "device-cpu-fp32"
 CLOUD: Final = "cloud"
+EDGE: Final = "connected-edge"
 BASELINES: Final = (ORACLE, REFERENCE, CLOUD)
 """Without these no figure has a meaning, so they always take part."""
 
@@ -32,7 +33,7 @@ PREDICTORS: Final = ("lr", "svr", "svm", "knn", "bo")
 
 GREEDY: Final = "q-learning-greedy"
 USUAL: Final = (
-    *(REFERENCE, "device-best", "connected-edge", CLOUD, *PREDICTORS),
+    *(REFERENCE, "device-best", EDGE, CLOUD, *PREDICTORS),
     *("q-learning", GREEDY, "cost-model", ORACLE),
 )
 
@@ -102,6 +103,12 @@ def lineup(agents: Sequence[str], policies: Mapping[str, str]) -> tuple[str, ...
     return tuple(dict.fromkeys([*(name for name in USUAL if name in {*asked, *BASELINES}), *asked, *policies]))
 
 
+def _lineup(plan: Plan) -> tuple[str, ...]:
+    """The same for a plan; of the usual ones, the edge takes part where there is one."""
+    names = lineup(plan.agents, plan.policies)
+    return names if plan.agents or "edge" in plan.places() else tuple(name for name in names if name != EDGE)
+
+
 def makers(plan: Plan, cell: Cell) -> dict[str, Make]:
     """How to make each contestant for one cell of the grid.
 
@@ -109,7 +116,7 @@ def makers(plan: Plan, cell: Cell) -> dict[str, Make]:
         MissingExtra: the predictors' package is not installed.
         PolicyError: a policy that cannot be read, or was made for other targets.
     """
-    names = lineup(plan.agents, plan.policies)
+    names = _lineup(plan)
     trained = _predictors(plan, cell, [name for name in names if name in PREDICTORS])
     return {name: _maker(name, plan, cell, trained) for name in names}
 
@@ -123,7 +130,7 @@ def check_contestants(plan: Plan) -> None:
         MissingExtra: the predictors' package is not installed.
         PolicyError: a policy cannot be read, or was made for other targets.
     """
-    names = lineup(plan.agents, plan.policies)
+    names = _lineup(plan)
     if {*names} & {*PREDICTORS} and find_spec("sklearn") is None:
         raise MissingExtra("scikit-learn", "train", "a predictor")
     for cell in {cell.device: cell for cell in plan.cells()}.values():

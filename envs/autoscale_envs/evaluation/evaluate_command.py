@@ -27,6 +27,7 @@ from autoscale_envs.evaluation.plan import PHONES, Cell, Plan
 from autoscale_envs.evaluation.play import Result, play
 from autoscale_envs.evaluation.report import Results, rows, summary, to_json, write_csv, write_json
 from autoscale_envs.variance.scenarios import SCENARIOS, load_scenario
+from autoscale_envs.worlds.remotes import parse_remotes
 
 STANDARD_OUTPUT = Path("-")
 INTERRUPTED = 130
@@ -53,6 +54,10 @@ def evaluate(
     hidden_sigma: Annotated[float, typer.Option(help="How far a device is from its profile.")] = 0.15,
     noise: Annotated[bool, typer.Option(help="Whether queries stray from what could be known of them.")] = True,
     seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
+    settings: Annotated[str, typer.Option(help="What a device's own targets set: dvfs, or threads.")] = "dvfs",
+    remotes: Annotated[
+        str, typer.Option(help="As of autoscale train: cloud=gpu-server,edge:tablet=tab-s6.", show_default=False)
+    ] = "",
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows here; - prints them.")] = None,
     csv_file: Annotated[Path | None, typer.Option("--csv", help="Write them here as a table.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a picture (PNG) here.")] = None,
@@ -81,6 +86,8 @@ def evaluate(
         queries=queries,
         warm_up=queries // 2 if warm_up is None else warm_up,
         seed=seed,
+        settings=settings,
+        remotes=parse_remotes(remotes),
     )
     check_contestants(plan)
     _check_outputs(json_file, csv_file, plot)

@@ -12,6 +12,7 @@ from autoscale.errors import InvalidInput
 from autoscale.profiles.networks import network_names
 from autoscale_envs.variance.scenarios import SCENARIOS
 from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.remotes import USUAL_REMOTES, Profile, parsed_name
 
 PHONES: Final = ("mi8pro", "s10e", "moto-x-force")
 
@@ -42,6 +43,8 @@ class Plan:
         queries: of a run.
         warm_up: how many of them are for learning, before the rest is judged.
         seed: of everything.
+        settings: what the devices' own targets set, ``dvfs`` or ``threads``.
+        remotes: as for ``WorldOptions``; one of them in the cloud, which is a baseline.
 
     Raises:
         InvalidInput: a name that does not exist (the message names the nearest), a number out of range.
@@ -60,6 +63,8 @@ class Plan:
     queries: int = 200
     warm_up: int = 100
     seed: int = 0
+    settings: str = "dvfs"
+    remotes: Mapping[str, Profile] | None = None
 
     def __post_init__(self) -> None:
         for name in ("devices", "scenarios", "networks"):
@@ -67,6 +72,10 @@ class Plan:
                 raise InvalidInput(f"{name} is empty; allowed: one or more")
         for cell in self.cells():
             self.world(cell)
+        if "cloud" not in self.places():
+            raise InvalidInput(
+                "no remote is in the cloud, beside which all are judged; allowed: as in cloud=gpu-server"
+            )
         if self.seeds < 1:
             raise InvalidInput(f"seeds is {self.seeds}; allowed: 1 or more")
         if self.queries < 2:
@@ -80,6 +89,11 @@ class Plan:
         """The grid, network by network within scenario within device."""
         return [Cell(*each) for each in product(self.devices, self.scenarios, self.networks)]
 
+    def places(self) -> set[str]:
+        """Where there are remotes."""
+        remotes = USUAL_REMOTES if self.remotes is None else self.remotes
+        return {parsed_name(name)[0].partition(":")[0] for name in remotes}
+
     def world(self, cell: Cell) -> WorldOptions:
         """The world of a cell."""
         return WorldOptions(
@@ -89,6 +103,8 @@ class Plan:
             networks=(cell.network,),
             hidden_sigma=self.hidden_sigma,
             min_accuracy=self.min_accuracy,
+            settings=self.settings,
+            remotes=self.remotes,
         )
 
     def run_seeds(self, cell: Cell) -> list[int]:

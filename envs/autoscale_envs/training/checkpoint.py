@@ -46,8 +46,13 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         raise PolicyError(f"checkpoint {path} cannot be written: {error}") from error
 
 
-def read_checkpoint(path: Path, configuration: Mapping[str, Any]) -> Checkpoint:
+def read_checkpoint(path: Path, configuration: Mapping[str, Any], usual: Mapping[str, Any]) -> Checkpoint:
     """Read one of the same configuration.
+
+    Args:
+        path: the file.
+        configuration: what is asked for.
+        usual: what an older file means that does not know of an option.
 
     Raises:
         PolicyError: missing, damaged, no checkpoint, or of another configuration: the message names what differs.
@@ -56,7 +61,7 @@ def read_checkpoint(path: Path, configuration: Mapping[str, Any]) -> Checkpoint:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
-        own, done = header["configuration"], int(header["done"])
+        own, done = {**usual, **header["configuration"]}, int(header["done"])
     except FileNotFoundError as error:
         raise PolicyError(f"checkpoint {path} does not exist") from error
     except Exception as error:  # a damaged file fails in zipfile, zlib, numpy and json in a dozen ways

@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol
 
 from autoscale.agents.base import AGENTS, Agent, Arrays
 from autoscale.errors import InvalidInput, MissingExtra, one_of
+from autoscale.profiles import DeviceProfile
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale_envs.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
 from autoscale_envs.training.predictors import FITS
@@ -136,7 +137,8 @@ def train(
     """
     if start is not None and resume is not None:
         raise InvalidInput("a training begins with a policy or goes on from a checkpoint, not both")
-    known = None if resume is None else read_checkpoint(resume, training.configuration())
+    usual = Training(training.agent, WorldOptions()).configuration()
+    known = None if resume is None else read_checkpoint(resume, training.configuration(), usual)
     learner = make_learner(training, start)
     if known is not None:
         learner.restore(known.done, known.state)
@@ -162,6 +164,9 @@ def train(
 
 
 def _plain(value: Any) -> Any:
+    """A value that JSON can hold, and that two equal ones share."""
+    if isinstance(value, DeviceProfile):
+        return f"profile {value.name} {sha256(repr(value).encode()).hexdigest()[:16]}"
     if isinstance(value, LinkTrace):
         samples = (value.time_s, value.rate_bps, value.round_trip_s, value.rssi_dbm)
         return f"trace {sha256(b''.join(each.tobytes() for each in samples)).hexdigest()[:16]}"
@@ -169,4 +174,4 @@ def _plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, tuple):
         return [*value]
-    return dict(sorted(value.items())) if isinstance(value, Mapping) else value
+    return {key: _plain(value[key]) for key in sorted(value)} if isinstance(value, Mapping) else value

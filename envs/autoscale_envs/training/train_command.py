@@ -20,6 +20,7 @@ from autoscale_envs.training.predictors import FITS, SAMPLES
 from autoscale_envs.training.train import Training, train
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
+from autoscale_envs.worlds.remotes import parse_remotes
 
 USUAL_QUERIES: Final = {"dqn": 100_000, "ppo": 300_000, **dict.fromkeys(FITS, SAMPLES)}
 ONLINE_QUERIES: Final = 5000
@@ -36,15 +37,31 @@ def train_command(
     seed: Annotated[int, typer.Option(min=0, help="Of the world and the agent.")] = 0,
     out: Annotated[Path, typer.Option(help="The policy file.")] = Path("policy.npz"),
     objective: Annotated[str, typer.Option(help="energy, carbon or latency.")] = "energy",
-    networks: Annotated[str, typer.Option(help="Networks that ask, with commas; all that ship if left out.")] = "",
+    networks: Annotated[
+        str, typer.Option(help="Networks that ask, with commas, names or .toml files; all that ship if left out.")
+    ] = "",
     hidden_sigma: Annotated[float, typer.Option(help="How far a device is from its profile.")] = 0.15,
     min_accuracy: Annotated[float | None, typer.Option(help="Lowest acceptable accuracy, a fraction.")] = None,
+    settings: Annotated[
+        str, typer.Option(help="What the device's own targets set: dvfs, or threads as a session's do.")
+    ] = "dvfs",
+    remotes: Annotated[
+        str,
+        typer.Option(
+            help="Machines within reach, as in cloud=gpu-server,edge:tablet=tab-s6, or cloud:gpu/fp32=gpu-server for "
+            "that target alone; 'none'; the paper's tablet and server if left out.",
+            show_default=False,
+        ),
+    ] = "",
     start: Annotated[Path | None, typer.Option("--from", help="A policy to begin with, of any device.")] = None,
     resume: Annotated[Path | None, typer.Option(help="A checkpoint to go on from.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Queries between checkpoints.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Train an agent in the simulator and write its policy, which a device loads as it is.
+    """Train an agent in the simulator and write its policy, which a session on a device loads.
+
+    Where the targets are those of the session (--settings threads, and --remotes as its own), that goes on where the
+    training ended; otherwise each of the session's targets starts from the one most like it.
 
     Ctrl-C writes a checkpoint; --resume goes on from it. --from begins with what was learned on another device.
 
@@ -57,6 +74,8 @@ def train_command(
         networks=tuple(name for name in networks.split(",") if name),
         hidden_sigma=hidden_sigma,
         min_accuracy=min_accuracy,
+        settings=settings,
+        remotes=parse_remotes(remotes),
     )
     if not out.parent.is_dir():
         raise PolicyError(f"policy {out} cannot be written: the folder {out.parent} does not exist")

@@ -90,6 +90,30 @@ def parsed_name(name: str) -> tuple[str, Target | None]:
     raise InvalidTarget(f"'{name}' is no remote; allowed: {_SHAPE}")
 
 
+def parse_remotes(text: str) -> dict[str, Profile] | None:
+    """Remotes as people write them: ``none``, or names and profiles; nothing at all stands for the usual ones.
+
+    Raises:
+        InvalidInput: a part without a profile, or a name twice.
+
+    >>> parse_remotes("cloud=gpu-server, edge:tablet=tab-s6")
+    {'cloud': 'gpu-server', 'edge:tablet': 'tab-s6'}
+    """
+    if not text.strip():
+        return None
+    remotes: dict[str, Profile] = {}
+    for part in text.split(",") if text.strip() != "none" else ():
+        name, _, profile = (each.strip() for each in part.partition("="))
+        if not (name and profile):
+            raise InvalidInput(
+                f"'{part.strip()}' is no remote; allowed: 'none', or as in cloud=gpu-server,edge:tablet=tab-s6"
+            )
+        if name in remotes:
+            raise InvalidInput(f"remote '{name}' is given twice; allowed: each once")
+        remotes[name] = profile
+    return remotes
+
+
 def check_profile(profile: Profile) -> None:
     """Whether a profile of that name ships; files are looked at when they are read.
 

@@ -16,8 +16,9 @@ from typer.testing import CliRunner, Result
 
 from autoscale.agents.base import make_agent
 from autoscale.agents.policies import save_policy
-from autoscale.errors import AutoScaleError, PolicyError
+from autoscale.errors import AutoScaleError, InvalidInput, PolicyError
 from autoscale_envs.evaluation import pool
+from autoscale_envs.evaluation.contestants import EDGE, makers
 from autoscale_envs.evaluation.evaluate_command import INTERRUPTED, _collect, evaluate
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.evaluation.play import Result as CellResult
@@ -41,6 +42,19 @@ def test_it_prints_the_table_beside_the_papers_figures() -> None:
     assert result.exit_code == 0, result.output
     for text in ("s10e, S1", "s10e, D3", "cost-model", "opt", "9.8x", "1.6x", "97.9 %", "40 to 50"):
         assert text in result.output
+
+
+def test_it_judges_agents_on_the_targets_of_a_session(tmp_path: Path) -> None:
+    options = WorldOptions(device="s10e", settings="threads", remotes={"cloud": "gpu-server"})
+    save_policy(make_agent("q-learning", make_parameters(options).targets), tmp_path / "policy.npz")
+    asked = ("--settings", "threads", "--remotes", "cloud=gpu-server", "--policy", f"mine={tmp_path / 'policy.npz'}")
+    result = run("--scenario", "S1", *asked, "--json", "-")
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(result.stdout)
+    assert {*row["agents"]} == {"opt", "device-cpu-fp32", "cloud", "cost-model", "mine"}
+    with pytest.raises(InvalidInput, match="no remote is in the cloud"):
+        Plan(remotes={"edge": "tab-s6"})
+    assert EDGE not in makers(replace(Plan(), remotes={"cloud": "gpu-server"}), Plan().cells()[0])
 
 
 def test_it_writes_rows_table_and_picture(tmp_path: Path) -> None:

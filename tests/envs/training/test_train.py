@@ -1,5 +1,6 @@
 """Training: what stops goes on, what goes on is of the same configuration, what is learned starts another device."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,9 @@ from autoscale.agents.base import Agent, make_agent
 from autoscale.agents.transfer import transfer
 from autoscale.errors import InvalidInput, PolicyError, UnknownName
 from autoscale.loop import run_query
+from autoscale.profiles import load_device
 from autoscale.profiles.link_trace import LinkTrace
+from autoscale_envs.training.checkpoint import read_checkpoint, write_checkpoint
 from autoscale_envs.training.train import Training, train, trainable
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
@@ -100,6 +103,34 @@ def test_another_trace_is_another_training() -> None:
     first, same_again, other = (Training("lr", WorldOptions(trace=trace)).configuration() for trace in traces)
     assert first == same_again
     assert first != other
+
+
+def test_a_training_goes_on_with_the_same_targets_alone(tmp_path: Path) -> None:
+    board = load_device("rpi5")
+    options = replace(
+        OPTIONS, device="rpi5", settings="threads", remotes={"edge:pi": board, "cloud:gpu/fp32": "gpu-server"}
+    )
+    training, path = Training("q-learning", options), tmp_path / "checkpoint.npz"
+    whole = train(training, 400)
+    assert train(training, 400, checkpoint=path, report=Stop(200)) is None
+    assert same(train(training, 400, resume=path), whole)
+    slower = replace(board, processors={"cpu": replace(board.processors["cpu"], cores=2)})
+    for other, what in (
+        (replace(options, settings="dvfs"), "its settings is 'threads', now 'dvfs'"),
+        (replace(options, remotes={"cloud:gpu/fp32": "gpu-server"}), "its remotes is"),
+        (replace(options, remotes={**options.remotes, "edge:pi": slower}), "its remotes is .*profile rpi5"),
+    ):
+        with pytest.raises(PolicyError, match=what):
+            train(Training("q-learning", other), 400, resume=path)
+
+
+def test_a_checkpoint_from_before_there_were_settings_and_remotes_goes_on(tmp_path: Path) -> None:
+    training, path = Training("q-learning", OPTIONS), tmp_path / "checkpoint.npz"
+    older = {name: each for name, each in training.configuration().items() if name not in ("settings", "remotes")}
+    train(training, 400, checkpoint=path, report=Stop(200))
+    now = read_checkpoint(path, training.configuration(), {})
+    write_checkpoint(path, replace(now, configuration=older))
+    assert same(train(training, 400, resume=path), train(training, 400))
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:

@@ -106,3 +106,31 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
     assert [each.name for each in tmp_path.iterdir()] == [checkpoint.name]
     done = int(printed.split()[2])
     assert train_json("--queries", done + 100, "--resume", checkpoint, "--out", out)["queries"] == done + 100
+
+
+def test_targets_are_those_of_a_session(tmp_path: Path) -> None:
+    out = tmp_path / "policy.npz"
+    printed = train_json(
+        "--settings", "threads", "--remotes", "cloud:cpu/fp32=gpu-server", "--queries", 100, "--out", out
+    )
+    assert printed["training"]["remotes"] == {"cloud:cpu/fp32": "gpu-server"}
+    assert [str(each) for each in load_policy(out).targets] == [
+        *(f"device:cpu/{precision}@{count}t" for precision in ("fp32", "int8") for count in (1, 2, 4)),
+        *("device:gpu/fp32", "device:gpu/fp16", "device:npu/int8", "cloud:cpu/fp32"),
+    ]
+    assert train_json("--remotes", "none", "--queries", 100, "--out", out)["training"]["remotes"] == {}
+    assert not any(target.is_remote for target in load_policy(out).targets)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--settings", "thread"), "threads"),
+        (("--remotes", "cloud"), "cloud=gpu-server"),
+        (("--remotes", "clod=gpu-server"), "'clod' is no remote"),
+        (("--remotes", "cloud=gpu-servr"), "gpu-server"),
+    ],
+)
+def test_targets_that_cannot_be_are_named(arguments: tuple[str, str], message: str) -> None:
+    with pytest.raises(AutoScaleError, match=message):
+        run(*arguments)
