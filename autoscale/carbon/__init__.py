@@ -4,10 +4,10 @@
 39.3
 """
 
-from autoscale.carbon.account import CarbonAccount, Machine, QueryCarbon
+from autoscale.carbon.account import CarbonAccount, Machine
+from autoscale.carbon.buildings import data_centre_pue
 from autoscale.carbon.embodied.act import Act
 from autoscale.carbon.embodied.footprint import Footprint, device_footprint, product_footprint
-from autoscale.carbon.embodied.share import embodied_g
 from autoscale.carbon.intensity.base import Intensity, IntensitySource
 from autoscale.carbon.intensity.charge_mix import ChargeMix
 from autoscale.carbon.intensity.electricity import Electricity
@@ -16,8 +16,6 @@ from autoscale.carbon.intensity.hourly import HourlyIntensity
 from autoscale.carbon.intensity.typical import TypicalHours
 from autoscale.carbon.intensity.yearly import YearlyAverages
 from autoscale.carbon.network_share import NetworkShare, load_network_share
-from autoscale.carbon.operational import operational_g
-from autoscale.carbon.sci import sci_g
 from autoscale.interval import Interval
 
 __all__ = [
@@ -33,13 +31,10 @@ __all__ = [
     "Interval",
     "Machine",
     "NetworkShare",
-    "QueryCarbon",
     "TypicalHours",
     "YearlyAverages",
+    "data_centre_pue",
     "device_footprint",
-    "embodied_g",
     "load_network_share",
-    "operational_g",
     "product_footprint",
-    "sci_g",
 ]

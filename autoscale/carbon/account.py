@@ -16,13 +16,14 @@ byte; a query then costs a few multiplications.
 """
 
 from dataclasses import dataclass
-from typing import Final, NamedTuple
+from typing import Final
 
 from autoscale.carbon.intensity.base import Intensity
 from autoscale.carbon.network_share import NO_NETWORK, NetworkShare
 from autoscale.errors import InvalidInput
 from autoscale.interval import ZERO_RANGE, Interval
-from autoscale.query.outcome import CarbonEnds, Method, Split
+from autoscale.physics.carbon import CarbonRates, QueryCarbon, g_per_j
+from autoscale.query.outcome import CarbonEnds, Method
 
 FIGURES: Final = ("carbon_operational_g", "carbon_embodied_g")
 
@@ -33,7 +34,7 @@ class Machine:
 
     Attributes:
         intensity: of its electricity, where and when it was drawn (of a phone: what is in its battery).
-        making_g_per_s: gCO2e of its making for each second it is held, from ``Footprint.g_per_s``.
+        embodied_g_per_s: embodied gCO2e for each second it is held, from ``Footprint.g_per_s``.
         pue: power usage effectiveness of its building; 1 where there is none.
 
     Raises:
@@ -41,57 +42,12 @@ class Machine:
     """
 
     intensity: Intensity
-    making_g_per_s: Interval = ZERO_RANGE
+    embodied_g_per_s: Interval = ZERO_RANGE
     pue: float = 1.0
 
     def __post_init__(self) -> None:
         if not 1.0 <= self.pue < float("inf"):
             raise InvalidInput(f"pue is {self.pue}; allowed: 1 or more")
-
-
-class QueryCarbon(NamedTuple):
-    """Grams of CO2e of one query, as ``Outcome`` takes them, and the joules of the network."""
-
-    operational_g: Split
-    embodied_g: Split
-    network_j: float
-
-
-@dataclass(frozen=True, slots=True)
-class Rates:
-    """One end of the range, ready to multiply."""
-
-    device_g_per_j: float
-    device_g_per_s: float
-    network_j_per_byte: float
-    network_g_per_j: float
-    network_g_per_byte: float
-    remote_g_per_j: float
-    remote_g_per_s: float
-
-    def grams(
-        self, device_j: float, device_s: float, moved_bytes: float, remote_j: float, remote_s: float
-    ) -> QueryCarbon:
-        """A query's carbon at this end of the range; arguments as for :meth:`CarbonAccount.grams`."""
-        network_j = moved_bytes * self.network_j_per_byte
-        return QueryCarbon(
-            Split(device_j * self.device_g_per_j, network_j * self.network_g_per_j, remote_j * self.remote_g_per_j),
-            Split(
-                device_s * self.device_g_per_s, moved_bytes * self.network_g_per_byte, remote_s * self.remote_g_per_s
-            ),
-            network_j,
-        )
-
-    def totals_g(
-        self, device_j: float, device_s: float, moved_bytes: float, remote_j: float, remote_s: float
-    ) -> tuple[float, float]:
-        """Operational and embodied grams of all machines together."""
-        return (
-            device_j * self.device_g_per_j
-            + moved_bytes * self.network_j_per_byte * self.network_g_per_j
-            + remote_j * self.remote_g_per_j,
-            device_s * self.device_g_per_s + moved_bytes * self.network_g_per_byte + remote_s * self.remote_g_per_s,
-        )
 
 
 class CarbonAccount:
@@ -162,19 +118,25 @@ class CarbonAccount:
         return CarbonEnds(low_g, high_g, low_embodied_g, high_embodied_g)
 
 
-def _rates(end: str, device: Machine, network: NetworkShare, carrying: Intensity, remote: Machine | None) -> Rates:
+def _rates(
+    end: str, device: Machine, network: NetworkShare, carrying: Intensity, remote: Machine | None
+) -> CarbonRates:
     def of(span: Interval) -> float:
         return float(getattr(span, end))
 
-    return Rates(
-        of(device.intensity.g_per_j) * device.pue,
-        of(device.making_g_per_s),
+    return CarbonRates(
+        _g_per_j(end, device),
+        of(device.embodied_g_per_s),
         of(network.energy_j_per_byte),
         of(carrying.g_per_j),
-        of(network.making_g_per_byte),
-        of(remote.intensity.g_per_j) * remote.pue if remote else 0.0,
-        of(remote.making_g_per_s) if remote else 0.0,
+        of(network.embodied_g_per_byte),
+        _g_per_j(end, remote) if remote else 0.0,
+        of(remote.embodied_g_per_s) if remote else 0.0,
     )
+
+
+def _g_per_j(end: str, machine: Machine) -> float:
+    return float(g_per_j(getattr(machine.intensity.range_g_per_kwh, end), machine.pue))
 
 
 def _methods(device: Machine, network: NetworkShare, carrying: Intensity, remote: Machine | None) -> dict[str, Method]:

@@ -23,16 +23,16 @@ MEDIUM_OF_RADIO: Final[dict[str, Medium]] = {"wifi": "fixed", "lte": "mobile", "
 
 @dataclass(frozen=True, slots=True)
 class NetworkShare:
-    """What one byte takes of a network's electricity and of its making; always ``default``, with its range.
+    """What one byte takes of a network's electricity and embodied carbon; always ``default``, with its range.
 
     Attributes:
         energy_j_per_byte: J/B of access and core; the machines that talk are left out.
-        making_g_per_byte: gCO2e/B of making them.
+        embodied_g_per_byte: gCO2e/B of making them.
         source: the citations.
     """
 
     energy_j_per_byte: Interval
-    making_g_per_byte: Interval
+    embodied_g_per_byte: Interval
     source: str
 
 
@@ -56,9 +56,9 @@ def load_network_share(medium: Medium, kind: Kind = "average", facts: EmbodiedFa
     one_of("kind of a network's share", kind, KINDS)
     facts = facts or read_embodied_facts("network")
     energy = facts.sourced(f"{medium}-{kind}", "energy_kwh_per_gb")
-    making = facts.sourced(f"{medium}-{kind}", "making_g_per_gb")
+    embodied = facts.sourced(f"{medium}-{kind}", "making_g_per_gb")
     return NetworkShare(
         energy.range * (J_PER_KWH / BYTES_PER_GB),
-        making.range * (1.0 / BYTES_PER_GB),
-        f"{energy.source}; {making.source}",
+        embodied.range * (1.0 / BYTES_PER_GB),
+        f"{energy.source}; {embodied.source}",
     )

@@ -1,4 +1,8 @@
-"""What a query costs, predicted from the profiles: time and energy of computing it, and of moving it.
+"""Physics: time, energy and carbon of a query, each formula once, on numbers and on arrays alike.
+
+``compute`` predicts the time of computing from the profiles (``roofline``); ``power`` and ``radio`` turn times and
+bytes into joules, ``carbon`` joules, seconds and bytes into grams. The simulator, the device's meters and the server's
+account all call them.
 
 >>> from autoscale.physics import compute
 >>> from autoscale.profiles.networks import load_network
@@ -10,6 +14,5 @@ True
 """
 
 from autoscale.physics.compute import Compute, CostTable, compute, table
-from autoscale.physics.transfer import Transfer, transfer
 
-__all__ = ["Compute", "CostTable", "Transfer", "compute", "table", "transfer"]
+__all__ = ["Compute", "CostTable", "compute", "table"]

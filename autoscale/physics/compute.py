@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.errors import InvalidTarget, ProfileError, listing
+from autoscale.physics.power import Watts, energy_j, threads_of, watts_of
 from autoscale.physics.roofline import macs_by_kind, pace_of, seconds
 from autoscale.profiles import DeviceProfile, Speed
 from autoscale.query.forecast import Floats
@@ -24,7 +25,9 @@ class Compute:
     Attributes:
         latency_s: from the call to the answer.
         energy_j: above the idle machine, by all its processors.
-        power_w: the mean of that over the latency.
+        busy_w: of a GPU or NPU, above the idle machine, all the while; 0 where the CPU computes.
+        core_w: of each CPU core that computes, above the idle machine; 0 where it does not.
+        cores: how many of those work all the while.
         memory_bound: share of the time limited by memory traffic, 0 to 1; what a memory-heavy co-runner stretches.
         cpu_bound: share of the time limited by the machine's CPU, 0 to 1; what a CPU-heavy co-runner stretches.
         method: modelled where the speed was calibrated on measurements, default where it was not.
@@ -34,7 +37,9 @@ class Compute:
 
     latency_s: float
     energy_j: float
-    power_w: float
+    busy_w: float
+    core_w: float
+    cores: int
     memory_bound: float
     cpu_bound: float
     method: Method
@@ -48,7 +53,9 @@ class CostTable:
 
     latency_s: Floats
     energy_j: Floats
-    power_w: Floats
+    busy_w: Floats
+    core_w: Floats
+    cores: Floats
     memory_bound: Floats
     cpu_bound: Floats
     low_s: Floats
@@ -76,14 +83,17 @@ def compute(device: DeviceProfile, model: ModelProfile, target: Target, frequenc
     frequency_hz = frequency_hz if asked.processor == target.processor else None
     processor, speed = device.processors[target.processor], speed_of(device, target)
     parts = seconds(speed, target.precision, model, pace_of(processor, speed, target, frequency_hz))
-    threads = processor.cores if target.threads is None else target.threads
-    power_w = processor.busy_w(threads, target.frequency_hz if frequency_hz is None else frequency_hz)
+    watts = watts_of(device, target, frequency_hz=frequency_hz)
+    cores = threads_of(device, target) if processor.kind == "cpu" else 0
+    core_w = watts.core_w if cores else 0.0
     cpu_s = parts.total_s - parts.memory_s if processor.kind == "cpu" else parts.overhead_s
     method, least, most = _trust(device, target)
     return Compute(
         parts.total_s,
-        power_w * parts.total_s,
-        power_w,
+        energy_j(Watts(0.0, watts.busy_w, core_w), parts.total_s, cores * parts.total_s),
+        watts.busy_w,
+        core_w,
+        cores,
         parts.memory_s / parts.total_s,
         cpu_s / parts.total_s,
         method,

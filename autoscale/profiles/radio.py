@@ -1,10 +1,8 @@
 """What a radio draws above the idle device, by signal and by throughput."""
 
 from dataclasses import dataclass
-from typing import overload
 
 import numpy as np
-import numpy.typing as npt
 
 from autoscale.profiles.reader import Facts, Floats
 
@@ -36,38 +34,13 @@ class Radio:
     tail_w: float
     tail_s: float
 
-    @overload
-    def tx_w(self, rate_bps: float, rssi_dbm: float | None = None) -> float: ...
-    @overload
-    def tx_w(self, rate_bps: Floats, rssi_dbm: Floats | float | None = None) -> Floats: ...
-    def tx_w(self, rate_bps: float | Floats, rssi_dbm: float | Floats | None = None) -> float | Floats:
-        """Watts above idle while sending.
+    def tx_base_at(self, rssi_dbm: float | Floats) -> Floats:
+        """``tx_base_w`` at a signal, in the shape of the argument."""
+        return np.asarray(np.interp(rssi_dbm, self.rssi_dbm, self.tx_base_w))
 
-        Args:
-            rate_bps: bit/s, one or an array.
-            rssi_dbm: signal, one or an array that broadcasts with the rate; None takes the strongest.
-        """
-        return _power(self.rssi_dbm, self.tx_base_w, self.tx_w_per_bps, rate_bps, rssi_dbm)
-
-    @overload
-    def rx_w(self, rate_bps: float, rssi_dbm: float | None = None) -> float: ...
-    @overload
-    def rx_w(self, rate_bps: Floats, rssi_dbm: Floats | float | None = None) -> Floats: ...
-    def rx_w(self, rate_bps: float | Floats, rssi_dbm: float | Floats | None = None) -> float | Floats:
-        """Watts above idle while receiving; arguments as for ``tx_w``."""
-        return _power(self.rssi_dbm, self.rx_base_w, self.rx_w_per_bps, rate_bps, rssi_dbm)
-
-
-def _power(
-    levels: Floats,
-    base: Floats,
-    slope: float,
-    rate_bps: float | npt.NDArray[np.float64],
-    rssi_dbm: float | npt.NDArray[np.float64] | None,
-) -> float | Floats:
-    signal = levels[-1] if rssi_dbm is None else rssi_dbm
-    power = np.interp(signal, levels, base) + slope * np.asarray(rate_bps)
-    return float(power) if np.ndim(power) == 0 else power
+    def rx_base_at(self, rssi_dbm: float | Floats) -> Floats:
+        """``rx_base_w`` at a signal, in the shape of the argument."""
+        return np.asarray(np.interp(rssi_dbm, self.rssi_dbm, self.rx_base_w))
 
 
 def radio_from(facts: Facts, table: str) -> Radio:

@@ -13,7 +13,7 @@ import psutil
 import pytest
 
 from autoscale.agents.base import Agent, Choice, make_agent
-from autoscale.carbon import YearlyAverages, operational_g
+from autoscale.carbon import YearlyAverages
 from autoscale.errors import (
     FeedError,
     InvalidGoal,
@@ -328,7 +328,7 @@ def test_records_tell_everything_but_what_was_asked(two: Bundle) -> None:
         outcome = record.decision.outcome
         assert outcome.accuracy == (0.9 if record.decision.selected.precision == "fp32" else 0.6)
         assert outcome.carbon_operational_g.device == pytest.approx(
-            operational_g(outcome.energy_j.device, YearlyAverages().at("World", 0.0).g_per_kwh)
+            outcome.energy_j.device * YearlyAverages().at("World", 0.0).g_per_j.mid
         )
         assert outcome.carbon_embodied_g.device > 0.0
         assert _figures(outcome) == set(outcome.methods)

@@ -7,7 +7,7 @@ from pathlib import Path
 import onnxruntime as ort
 import pytest
 
-from autoscale.carbon import Electricity, GivenIntensity, YearlyAverages, load_network_share
+from autoscale.carbon import Electricity, GivenIntensity, YearlyAverages, data_centre_pue, load_network_share
 from autoscale.carbon.intensity.base import Kind
 from autoscale.errors import InvalidGoal, UnknownName
 from autoscale.profiles import load_device
@@ -19,7 +19,7 @@ from autoscale.units import J_PER_KWH
 from autoscale_runtime import Session
 from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.sensors.base import Sensor
-from autoscale_runtime.server.query_cost import DEFAULT_PUE, ServerAccount
+from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import Server, serve
 from tests.runtime.session_parts import OUTPUTS, QUIET, Liar, answer, lying, network, repository, rows, written
 from tests.waiting import until
@@ -91,7 +91,7 @@ def test_a_record_tells_the_grids_it_was_accounted_with_the_servers_by_its_own_w
     assert seen == {"device": 100.0, "network": 100.0, "cloud": YearlyAverages().at("IE", 0.0).g_per_kwh}
     assert outcome.carbon_operational_g.device == pytest.approx(outcome.energy_j.device * 100.0 / J_PER_KWH)
     assert outcome.carbon_operational_g.remote == pytest.approx(
-        outcome.energy_j.remote * seen["cloud"] * DEFAULT_PUE / J_PER_KWH
+        outcome.energy_j.remote * seen["cloud"] * data_centre_pue() / J_PER_KWH
     )
     ends = outcome.known_ends()
     assert ends.operational_low_g < outcome.carbon_operational_g.total < ends.operational_high_g
@@ -108,9 +108,9 @@ def test_an_account_has_its_share_of_the_network_and_a_decision_what_it_adds(
     share, added = load_network_share("fixed", kind), load_network_share("fixed", "marginal")
     moved_bytes = outcome.energy_j.network / share.energy_j_per_byte.mid
     assert moved_bytes == pytest.approx(round(moved_bytes))
-    assert outcome.carbon_embodied_g.network == pytest.approx(moved_bytes * share.making_g_per_byte.mid)
+    assert outcome.carbon_embodied_g.network == pytest.approx(moved_bytes * share.embodied_g_per_byte.mid)
     elsewhere_g = outcome.carbon_g - outcome.carbon_operational_g.network - outcome.carbon_embodied_g.network
-    added_g = moved_bytes * (added.energy_j_per_byte.mid * 100.0 / J_PER_KWH + added.making_g_per_byte.mid)
+    added_g = moved_bytes * (added.energy_j_per_byte.mid * 100.0 / J_PER_KWH + added.embodied_g_per_byte.mid)
     assert outcome.objective_value(Goal(objective="carbon")) == pytest.approx(elsewhere_g + added_g)
 
 
@@ -126,7 +126,7 @@ def test_a_far_machine_that_says_nothing_of_itself_is_not_free(path: Path) -> No
     poland = YearlyAverages().at("PL", 0.0).g_per_kwh
     assert outcome.energy_j.remote > 0.0
     assert outcome.carbon_operational_g.remote == pytest.approx(
-        outcome.energy_j.remote * poland * DEFAULT_PUE / J_PER_KWH
+        outcome.energy_j.remote * poland * data_centre_pue() / J_PER_KWH
     )
     assert outcome.carbon_embodied_g.remote > 0.0
     assert {outcome.methods[f"{figure}.remote"] for figure in FIGURES} == {Method.DEFAULT}

@@ -13,6 +13,7 @@ from autoscale.carbon.embodied.act import Act, Logic, Part, Storage
 from autoscale.carbon.embodied.facts import EmbodiedFacts, read_embodied_facts
 from autoscale.errors import InvalidInput, one_of
 from autoscale.interval import Interval
+from autoscale.physics.carbon import embodied_g_per_s
 from autoscale.profiles import DeviceProfile
 from autoscale.query.outcome import Method
 from autoscale.units import SECONDS_PER_YEAR
@@ -60,7 +61,7 @@ class Footprint:
             raise InvalidInput(f"share is {share}; allowed: 0 to 1")
         lives = (self.life_s.high, self.life_s.mid, self.life_s.low)
         ends = (self.kg.low, self.kg.mid, self.kg.high)
-        return Interval(*(kg * 1e3 * share / (life_s * utilisation) for kg, life_s in zip(ends, lives, strict=True)))
+        return Interval(*(embodied_g_per_s(*each, share, utilisation) for each in zip(ends, lives, strict=True)))
 
 
 def choose(reported: Footprint, bottom_up: Footprint) -> Footprint:
@@ -80,13 +81,13 @@ def device_footprint(profile: DeviceProfile, act: Act | None = None) -> Footprin
     Raises:
         InvalidInput: a die of a process that ACT has no figures for.
     """
-    making = profile.embodied
+    embodied = profile.embodied
     total, life = profile.source_of("embodied.total_kg"), profile.source_of("embodied.lifetime_years")
-    years = making.lifetime_s / SECONDS_PER_YEAR
+    years = embodied.lifetime_s / SECONDS_PER_YEAR
     short, long = (each if isinstance(each, float) else years for each in (life.low, life.high))
     life_s = Interval(short, years, long) * SECONDS_PER_YEAR
     whose = "the middle of reports on its kind" if total.method is Method.DEFAULT else "its maker's report"
-    kg = Interval(making.low_kg, making.total_kg, making.high_kg)
+    kg = Interval(embodied.low_kg, embodied.total_kg, embodied.high_kg)
     reported = Footprint(kg, life_s, "reported", total.source, whose)
     model = act or Act()
     source = model.facts.sources["act"]
@@ -104,24 +105,24 @@ def product_footprint(name: str, facts: EmbodiedFacts | None = None) -> Footprin
     """
     facts = facts or read_embodied_facts("products")
     one_of("product", name, facts.tables)
-    making, life = facts.sourced(name, "making_kg"), facts.sourced(name, "life_years")
+    embodied, life = facts.sourced(name, "making_kg"), facts.sourced(name, "life_years")
     kind = facts.table(name).get("kind")
     if kind is None:
         why = f"no report of its own: the middle of every {name}"
-        return Footprint(making.range, life.range * SECONDS_PER_YEAR, "reported", making.source, why)
+        return Footprint(embodied.range, life.range * SECONDS_PER_YEAR, "reported", embodied.source, why)
     of_kind, its_life = facts.sourced(kind, "making_kg").range, facts.sourced(kind, "life_years").range
-    kg, life_s = (_in_proportion(*each) for each in ((making.range.mid, of_kind), (life.range.mid, its_life)))
+    kg, life_s = (_in_proportion(*each) for each in ((embodied.range.mid, of_kind), (life.range.mid, its_life)))
     return Footprint(
-        kg, life_s * SECONDS_PER_YEAR, "reported", making.source, f"its maker's report, ranging as a {kind}"
+        kg, life_s * SECONDS_PER_YEAR, "reported", embodied.source, f"its maker's report, ranging as a {kind}"
     )
 
 
 def parts_of(profile: DeviceProfile) -> tuple[Part, ...]:
     """The chips that a profile tells of: logic, DRAM and flash, by ACT's newest process of each, one package each."""
-    making, memory = profile.embodied, profile.memory
+    embodied, memory = profile.embodied, profile.memory
     dram = "lpddr4" if profile.kind in _HANDHELD else "ddr4_10nm"
     return (
-        Logic(making.die_mm2, making.node_nm),
+        Logic(embodied.die_mm2, embodied.node_nm),
         Storage("dram", dram, memory.dram_bytes / BYTES_PER_GB),
         Storage("flash", "nand_10nm", memory.flash_bytes / BYTES_PER_GB),
     )

@@ -67,7 +67,7 @@ class _Costs:
         self.idle_energy_uj += round(idle_j * MICRO_PER_UNIT)
         self.idle_ng = self.idle_ng.plus(_ends(machine.g_per_j * idle_j))
 
-    def add_making(self, lifetime_ng: Ends, carried_ng: int) -> None:
+    def add_embodied(self, lifetime_ng: Ends, carried_ng: int) -> None:
         """At each end the same fraction is carried, and the rest unallocated."""
         fractions = (carried_ng * end // max(1, lifetime_ng.mid) for end in lifetime_ng)
         rest = (max(0, end - carried) for end, carried in zip(lifetime_ng, fractions, strict=True))
@@ -112,7 +112,7 @@ def _add_device(costs: _Costs, machine: InventoryMachine, span: Span, held: Held
     there_us = span.overlap_us(machine.there)
     busy_us = held.busy_us if machine.busy_fraction is None else round(machine.busy_fraction * there_us)
     costs.add_idle(machine, max(0, there_us - busy_us))
-    costs.add_making(_lifetime(machine, there_us), held.carried_ng)
+    costs.add_embodied(_lifetime(machine, there_us), held.carried_ng)
 
 
 def _add_remote(costs: _Costs, machines: list[InventoryMachine], span: Span, held: Held) -> None:
@@ -126,11 +126,11 @@ def _add_remote(costs: _Costs, machines: list[InventoryMachine], span: Span, hel
         costs.add_idle(machine, max(0, own_us - busy_us))
         lifetime_ng = lifetime_ng.plus(_lifetime(machine, own_us))
     if machines:
-        costs.add_making(lifetime_ng, held.carried_ng)
+        costs.add_embodied(lifetime_ng, held.carried_ng)
 
 
 def _lifetime(machine: InventoryMachine, there_us: int) -> Ends:
-    return _ends(machine.making_g_per_s * (there_us / MICRO_PER_UNIT))
+    return _ends(machine.embodied_g_per_s * (there_us / MICRO_PER_UNIT))
 
 
 def _ends(mass_g: Interval) -> Ends:

@@ -50,7 +50,7 @@ class InventoryMachine:
         idle_power_w: watts of its share, awake and doing nothing, its building's with it.
         busy_fraction: None: the queries tell.
         g_per_j: of its electricity, gCO2e/J.
-        making_g_per_s: gCO2e of its share's making for each second it is there.
+        embodied_g_per_s: gCO2e of its share's making for each second it is there.
     """
 
     device_id: str
@@ -59,7 +59,7 @@ class InventoryMachine:
     idle_power_w: float
     busy_fraction: float | None
     g_per_j: Interval
-    making_g_per_s: Interval
+    embodied_g_per_s: Interval
 
 
 def read_inventory(path: Path) -> tuple[InventoryMachine, ...]:

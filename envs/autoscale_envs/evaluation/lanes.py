@@ -20,8 +20,8 @@ from autoscale_envs.worlds.dynamics import (
     CostCoefficients,
     Costs,
     State,
+    added_g,
     calm,
-    carbon,
     costs,
     expected,
     initial,
@@ -181,5 +181,5 @@ class Lanes:
         return Truth(value, meets, best)
 
     def _tell(self, query: SimulatedQuery, figures: Costs) -> Forecast:
-        grams = carbon(self.tables, query, figures).total_g
+        grams = added_g(self.tables, query, figures)
         return Forecast(figures.latency_s, figures.device_j, grams, figures.pair.accuracy)

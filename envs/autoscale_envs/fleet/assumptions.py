@@ -4,12 +4,12 @@ import json
 from dataclasses import asdict, fields
 from typing import Any, Final
 
+from autoscale.carbon import data_centre_pue
 from autoscale_envs.fleet.plan import LINKS, FleetPlan
 from autoscale_envs.fleet.policy import EXPLORED
 from autoscale_envs.fleet.population import ACTIVITY_SIGMA, SCENARIO
 from autoscale_envs.fleet.regions import REGIONS
 from autoscale_envs.fleet.sessions import BY_HOUR, QUERIES
-from autoscale_envs.variance.intensity import PUE
 from autoscale_envs.worlds.options import WorldOptions
 
 FILE: Final = "assumptions.json"
@@ -47,7 +47,7 @@ def assumptions(plan: FleetPlan) -> dict[str, Any]:
         ),
         "edge": ("no connected edge is near", None),
         "battery": ("what a device draws counts in the hour it is spent, not when it was charged", None),
-        "data_centre": ("power usage effectiveness", PUE),
+        "data_centre": ("power usage effectiveness", data_centre_pue()),
         "intensity": ("typical of month and hour; no day is windier than another", None),
     }
     return {name: {"what": what, "figures": figures} for name, (what, figures) in said.items()}

@@ -14,12 +14,21 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.carbon import CarbonAccount, Intensity, IntensitySource, Machine, device_footprint, load_network_share
-from autoscale.carbon.account import Rates
+from autoscale.carbon import (
+    CarbonAccount,
+    Intensity,
+    IntensitySource,
+    Machine,
+    data_centre_pue,
+    device_footprint,
+    load_network_share,
+)
+from autoscale.carbon.intensity.shapes import HOURS
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO
+from autoscale.physics.carbon import CarbonRates
 from autoscale.query.forecast import Floats, Indices
 from autoscale.query.outcome import Method
-from autoscale_envs.variance.intensity import HOURS, PUE, SECONDS_PER_HOUR
+from autoscale_envs.variance.intensity import SECONDS_PER_HOUR
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.parameters import WorldParameters
 
@@ -61,7 +70,7 @@ class Grid:
     A place is a region and an hour of the day, UTC: number ``HOURS * region + hour``.
 
     Attributes:
-        ends: low, mid and high; in each the fields of ``Rates``, one for each place or, where all are the same, one.
+        ends: low, mid and high; in each the fields of ``CarbonRates``, one a place, or one where all are the same.
         device_mg_per_kwh: intensity of the device's and the network's electricity, shape (places,).
         remote_mg_per_kwh: of the data centre's.
         methods: of each region, figure to how it is known, of a query that leaves the device.
@@ -72,9 +81,9 @@ class Grid:
     remote_mg_per_kwh: Indices
     methods: tuple[dict[str, Method], ...]
 
-    def rates(self, place: Indices) -> list[Rates]:
+    def rates(self, place: Indices) -> list[CarbonRates]:
         """Low, mid and high rates of some queries: each field an array in the shape of ``place``, or one number."""
-        return [Rates(*(each.take(place) if each.ndim else each for each in end)) for end in self.ends]
+        return [CarbonRates(*(each.take(place) if each.ndim else each for each in end)) for end in self.ends]
 
 
 class RegionGrids:
@@ -89,7 +98,7 @@ class RegionGrids:
         self._source = source
         (server,) = (tables.remotes[at] for at in tables.servers)
         self._network = load_network_share(MEDIUM_OF_RADIO[server.link.radio_name], source.kind)
-        self._making = tuple(device_footprint(each).g_per_s() for each in (tables.device, server.machine))
+        self._embodied = tuple(device_footprint(each).g_per_s() for each in (tables.device, server.machine))
         self._grids: dict[int, Grid] = {}
 
     def of(self, month: int) -> Grid:
@@ -109,8 +118,8 @@ class RegionGrids:
         return [self._source.at(code, time_s) for code in codes for time_s in hours_s]
 
     def _account(self, home: Intensity, far: Intensity) -> CarbonAccount:
-        own, server = self._making
-        return CarbonAccount(Machine(home, own), self._network, None, Machine(far, server, PUE))
+        own, server = self._embodied
+        return CarbonAccount(Machine(home, own), self._network, None, Machine(far, server, data_centre_pue()))
 
 
 def place_of(region: Indices, time_s: Floats) -> Indices:
@@ -119,9 +128,9 @@ def place_of(region: Indices, time_s: Floats) -> Indices:
 
 
 def _rates(accounts: list[CarbonAccount], end: str) -> tuple[Floats, ...]:
-    """The fields of ``Rates`` over accounts; one number where they are all the same."""
+    """The fields of ``CarbonRates`` over accounts; one number where they are all the same."""
     each = [getattr(account, end) for account in accounts]
-    fields = (np.array([getattr(rates, name) for rates in each]) for name in Rates.__dataclass_fields__)
+    fields = (np.array([getattr(rates, name) for rates in each]) for name in CarbonRates.__dataclass_fields__)
     return tuple(_once(field) for field in fields)
 
 

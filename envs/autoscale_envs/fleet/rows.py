@@ -7,11 +7,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.carbon.account import QueryCarbon, Rates
 from autoscale.fleet.ledger.column import ABSENT
 from autoscale.fleet.ledger.figures import rows_of_figures
 from autoscale.fleet.ledger.rows import Ints, Rows, Texts
 from autoscale.fleet.ledger.schema import SCHEMA
+from autoscale.physics.carbon import CarbonRates, QueryCarbon
 from autoscale.query.forecast import Indices
 from autoscale.query.goal import InferenceMode
 from autoscale.query.outcome import Method, Split
@@ -91,7 +91,9 @@ def _query_figures(cohort: Cohort, played: SimulatedDay, sequence: Ints, day_us:
     }
 
 
-def _cost_figures(cohort: Cohort, played: SimulatedDay, ends: list[Rates], is_remote: Flags) -> dict[str, Numbers]:
+def _cost_figures(
+    cohort: Cohort, played: SimulatedDay, ends: list[CarbonRates], is_remote: Flags
+) -> dict[str, Numbers]:
     models = cohort.tables.networks
     bytes_of = np.array([each.input_bytes + each.output_bytes for each in models], dtype=np.float64)
     moved_bytes: Numbers = bytes_of.take(played.network) * is_remote

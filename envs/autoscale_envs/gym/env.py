@@ -18,7 +18,7 @@ from autoscale.errors import one_of
 from autoscale.query.target import Target
 from autoscale_envs.gym.render import RENDER_MODES, History, draw
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.dynamics import carbon
+from autoscale_envs.worlds.dynamics import added_g
 from autoscale_envs.worlds.observe import Rows
 from autoscale_envs.worlds.options import WorldKeywords, options_from
 from autoscale_envs.worlds.parameters import make_parameters
@@ -37,8 +37,9 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
     The observation is ``autoscale.agents.features.features_of`` of what an agent on the device would see; action ``i``
     is ``targets[i]``; the reward is ``autoscale.agents.reward.reward``.
 
-    ``info`` of a step: ``energy_j`` (of the device), ``latency_s``, ``carbon_g`` (of all), ``qos_violation``,
-    ``accuracy_violation``, ``target``, and, if asked for, ``oracle_action``: what would have been best for that query.
+    ``info`` of a step: ``energy_j`` (of the device), ``latency_s``, ``carbon_g`` (that it added, of all),
+    ``qos_violation``, ``accuracy_violation``, ``target``, and, if asked for, ``oracle_action``: what would have been
+    best for that query.
 
     Args:
         oracle: whether ``info`` holds ``oracle_action``.
@@ -101,7 +102,7 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         info: dict[str, Any] = {
             "energy_j": float(spent.device_j),
             "latency_s": float(spent.latency_s),
-            "carbon_g": float(carbon(self.tables, query, spent).total_g),
+            "carbon_g": float(added_g(self.tables, query, spent)),
             "qos_violation": bool(gained.is_late),
             "accuracy_violation": bool(gained.is_inaccurate),
             "target": self._names[target],

@@ -14,7 +14,7 @@ from autoscale.query.target import Target
 from autoscale_envs.gym.env import observation_space
 from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.dynamics import carbon, costs, expected, initial, objective, transition
+from autoscale_envs.worlds.dynamics import added_g, costs, expected, initial, objective, transition
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.options import WorldKeywords, options_from
 from autoscale_envs.worlds.oracle import best_targets
@@ -103,7 +103,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         infos = {
             "energy_j": spent.device_j,
             "latency_s": spent.latency_s,
-            "carbon_g": carbon(self.tables, query, spent).total_g,
+            "carbon_g": added_g(self.tables, query, spent),
             "qos_violation": gained.is_late,
             "accuracy_violation": gained.is_inaccurate,
         }

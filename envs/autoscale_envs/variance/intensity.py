@@ -1,34 +1,53 @@
 """The grid's carbon intensity by the hour, where the device is charged and where the cloud stands.
 
-Hourly means of 2022, life cycle, gCO2e/kWh, average (not marginal), location-based, from 00:00 UTC:
-umassos/decarbonization-potential (commit 3493a630, data of Electricity Maps), zones US-CAL-CISO and US-MIDA-PJM, and
-the standard deviation of the logarithm of their daily means.
+The yearly average of a zone in the typical shape of its day (``devices/grids``), on average over the year; a factor of
+the day stands for season and weather. Average (not marginal) and location-based.
 """
 
-from typing import Final
+import math
+from functools import cache
+from typing import Final, NamedTuple
 
 import numpy as np
 
+from autoscale.carbon.intensity.places import Places
+from autoscale.carbon.intensity.shapes import DAYS, HOURS, read_shapes
 from autoscale.query.forecast import Floats, Indices
 
-# fmt: off
-DEVICE_G_PER_KWH: Final = np.array([
-    252, 287, 309, 313, 315, 318, 317, 315, 312, 310, 309, 310,
-    309, 302, 276, 236, 203, 190, 187, 186, 186, 189, 196, 216,
-], dtype=np.float64)
+DEVICE_PLACE: Final = "US-CAL-CISO"
 """California: much sun, so noon in the west (20:00 UTC) is clean."""
-CLOUD_G_PER_KWH: Final = np.array([
-    438, 439, 438, 435, 423, 416, 412, 410, 410, 413, 418, 421,
-    424, 426, 427, 429, 428, 427, 426, 425, 426, 428, 432, 436,
-], dtype=np.float64)
+CLOUD_PLACE: Final = "US-MIDA-PJM"
 """The grid of northern Virginia, where data centres are many."""
-# fmt: on
-DEVICE_DAY_SPREAD: Final = 0.21
-CLOUD_DAY_SPREAD: Final = 0.09
 SECONDS_PER_HOUR: Final = 3600.0
-HOURS: Final = 24
-PUE: Final = 1.1
-"""Power usage effectiveness of a large data centre."""
+SECONDS_PER_DAY: Final = HOURS * SECONDS_PER_HOUR
+FOUR_OF_FIVE: Final = 2.0 * 1.2816
+"""Standard deviations of a normal variable between the ends that hold four of five values."""
+
+
+class DailyCurve(NamedTuple):
+    """A zone's day.
+
+    Attributes:
+        g_per_kwh: gCO2e/kWh by the hour from 00:00 UTC, shape (24,).
+        day_spread: standard deviation of the logarithm of a day's factor on it.
+    """
+
+    g_per_kwh: Floats
+    day_spread: float
+
+
+@cache
+def daily_curve(place: str) -> DailyCurve:
+    """The typical day of a grid zone.
+
+    Raises:
+        UnknownName: no such place.
+        KeyError: a place whose shape is not known.
+    """
+    zone = Places.shipped().find(place)
+    shape = read_shapes()[zone.zone or place]
+    by_hour = np.average(shape.factors, axis=0, weights=DAYS)
+    return DailyCurve(zone.g_per_kwh.mid * by_hour, math.log(shape.spread.high / shape.spread.low) / FOUR_OF_FIVE)
 
 
 def hour_of_day(time_s: Floats) -> Indices:

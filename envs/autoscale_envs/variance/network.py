@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.physics.radio import airtime_s, moving_j, per_bit_j
 from autoscale.profiles import LinkProfile, Radio
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale.query.forecast import Floats, Indices
@@ -25,16 +26,6 @@ RATE_MEMORY_S: Final = 10.0
 SLOWEST_BPS: Final = 1e3
 """Below this a link is down; a query that is sent anyway takes as long as at this rate."""
 
-NETWORK_J_PER_BYTE: Final = {"wifi": 2e-7, "lte": 1.6e-6, "5g": 4e-7}
-"""Marginal energy of access network and core by the radio used: defaults of the order of 0.025 W per Mbit/s for fixed
-lines and eight times as much for LTE (Malmodin, Electronics Goes Green 2020, as recalled: the text could not be
-checked). Average figures, which share out what the network draws at rest, are a hundred times larger."""
-
-
-def network_j_per_byte(link: LinkProfile) -> float:
-    """Energy of the machines between the device and a server, by byte moved over the link."""
-    return NETWORK_J_PER_BYTE[link.radio_name]
-
 
 @dataclass(frozen=True)
 class LinkPath:
@@ -44,7 +35,7 @@ class LinkPath:
         link: the profile.
         levels: uplink and downlink rate (bit/s), sending and receiving power (W, before the slope on the rate), shape
             (4, steps).
-        loads: bits up, bits down, and joules of the slope on the rate for each network, shape (3, networks).
+        loads: bytes sent, bytes received, and joules of the slope on the rate for each network, shape (3, networks).
     """
 
     link: LinkProfile
@@ -101,12 +92,10 @@ def make_path(link: LinkProfile, radio: Radio, networks: tuple[ModelProfile, ...
     """The link's tables for a device's radio and some networks."""
     steps = round((HIGHEST_DBM - LOWEST_DBM) * STEPS_PER_DB) + 1
     signal = np.linspace(LOWEST_DBM, HIGHEST_DBM, steps)
-    base_w = [np.interp(signal, radio.rssi_dbm, base) for base in (radio.tx_base_w, radio.rx_base_w)]
     rates_bps = [np.maximum(rate, SLOWEST_BPS) for rate in (link.uplink_bps(signal), link.downlink_bps(signal))]
-    levels = np.stack([*rates_bps, *base_w])
-    bits = 8.0 * np.array([[model.input_bytes, model.output_bytes] for model in networks], dtype=np.float64).T
-    slope_j = radio.tx_w_per_bps * bits[0] + radio.rx_w_per_bps * bits[1]
-    return LinkPath(link, levels, np.vstack([bits, slope_j]))
+    levels = np.stack([*rates_bps, radio.tx_base_at(signal), radio.rx_base_at(signal)])
+    sent, received = np.array([[each.input_bytes, each.output_bytes] for each in networks], dtype=np.float64).T
+    return LinkPath(link, levels, np.vstack([sent, received, per_bit_j(radio, sent, received)]))
 
 
 def signal_dbm(link: LinkProfile, signal: Signal, straying: Floats) -> Floats:
@@ -150,9 +139,9 @@ def passage(
         rate_bps = np.where(at < 0, 0.0, trace.rate_bps[at])
         is_up = rate_bps > SLOWEST_BPS
         up_bps = down_bps = np.maximum(rate_bps, SLOWEST_BPS)
-    up_bits, down_bits, slope_j = (row.take(network) for row in path.loads)
-    send_s, receive_s = up_bits / up_bps, down_bits / down_bps
-    move_j = (tx_w * send_s + rx_w * receive_s + slope_j) * conditions.radio_factor
+    sent_bytes, received_bytes, bits_j = (row.take(network) for row in path.loads)
+    send_s, receive_s = airtime_s(sent_bytes, up_bps), airtime_s(received_bytes, down_bps)
+    move_j = moving_j(tx_w, send_s, rx_w, receive_s, bits_j) * conditions.radio_factor
     return Passage(send_s + receive_s, move_j, round_trip_s, np.rint(rssi_dbm), up_bps, down_bps, is_up)
 
 

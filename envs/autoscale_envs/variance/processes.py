@@ -5,16 +5,14 @@ out. They compute element by element, so a path does not depend on which environ
 """
 
 import math
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from autoscale.physics.numbers import Numbers as Numbers
 from autoscale.query.forecast import Floats, Indices
 
 Flags = npt.NDArray[np.bool_]
-Numbers = Any
-"""A number or an array of them: what serves one environment and many has no narrower type that numpy's stubs know."""
 
 
 def correlation(step_s: float, memory_s: float) -> float:

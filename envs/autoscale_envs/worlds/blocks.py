@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from autoscale.physics.carbon import g_per_j
 from autoscale.query.forecast import Floats, Indices
-from autoscale.units import J_PER_KWH
 from autoscale_envs.variance import intensity, interference, network, server, workload
 from autoscale_envs.variance.draws import Draws
 from autoscale_envs.variance.hidden import Hidden, hidden_factors
@@ -145,8 +145,8 @@ def begin(tables: WorldParameters, draws: Draws, environments: Indices) -> tuple
     cumulative = np.cumsum(weights) / weights.sum()
     regime = np.minimum(np.searchsorted(cumulative, uniforms[:, 0], side="right"), len(weights) - 1)
     asks = (uniforms[:, 1] * len(tables.networks)).astype(np.intp)
-    spreads = np.array([intensity.DEVICE_DAY_SPREAD, intensity.CLOUD_DAY_SPREAD])
-    time_s = intensity.HOURS * intensity.SECONDS_PER_HOUR * uniforms[:, 2]
+    spreads = np.array([each.day_spread for each in tables.curves])
+    time_s = intensity.SECONDS_PER_DAY * uniforms[:, 2]
     memory = ProcessState(wandering, regime, asks, time_s, np.zeros_like(time_s), np.exp(spreads * day))
     return hidden, memory, uniforms[:, 3]
 
@@ -173,7 +173,7 @@ def next_block(
     regime = interference.co_runner_regimes(by_chance[2], memory.regime, tables.scenario, tables.options.gap_s)
     passages = _passages(tables, hidden, wandering, asks, memory.elapsed_s + starts_s)
     loads = _loads(tables, regime, wandering[-1])
-    grid = _grid(memory, starts_s)
+    grid = _grid(tables, memory, starts_s)
     busy = wandering[2 * len(passages) : -1]
     block = QueryBlock(
         _query(tables, hidden, asks, gap_s, passages, loads, grid, busy, by_chance[3:]),
@@ -218,10 +218,12 @@ def _loads(tables: WorldParameters, regime: Indices, straying: Floats) -> tuple[
     return cpu, interference.loads([each.memory_load for each in co_runners], regime, straying)
 
 
-def _grid(memory: ProcessState, since_s: Floats) -> tuple[Floats, Floats]:
+def _grid(tables: WorldParameters, memory: ProcessState, since_s: Floats) -> tuple[Floats, Floats]:
     hour = intensity.hour_of_day(memory.time_s + since_s)
-    device, cloud = memory.day.T
-    return intensity.DEVICE_G_PER_KWH.take(hour) * device, intensity.CLOUD_G_PER_KWH.take(hour) * cloud
+    device, cloud = (
+        curve.g_per_kwh.take(hour) * factor for curve, factor in zip(tables.curves, memory.day.T, strict=True)
+    )
+    return device, cloud
 
 
 def _query(
@@ -251,8 +253,8 @@ def _query(
         1.0 + LATENCY_NOISE * (2.0 * uniforms[1] - 1.0),
         1.0 + ENERGY_NOISE * (2.0 * uniforms[2] - 1.0),
         interference.co_runner_w(*loads, interference.full_load_w(tables.device)),
-        grid[0] / J_PER_KWH,
-        grid[1] * (intensity.PUE / J_PER_KWH),
+        g_per_j(grid[0]),
+        g_per_j(grid[1], tables.pue),
         [each.move_s for each in passages],
         [each.move_j for each in passages],
         [each.round_trip_s for each in passages],

@@ -1,7 +1,8 @@
 """What a choice costs, and what it leaves behind: pure functions of arrays, or of plain numbers for one query.
 
-The same code serves one environment (numbers), many (arrays over environments) and the oracle (arrays over
-environments and targets); it is arithmetic and look-ups alone, so all three agree to the last bit.
+The formulas are those of ``autoscale.physics``. The same code serves one environment (numbers), many (arrays over
+environments) and the oracle (arrays over environments and targets); it is arithmetic and look-ups alone, so all three
+agree to the last bit.
 
 Energy is the paper's (Kim and Wu, MICRO 2020): of the device only, its busy processor and its idle power until the
 answer comes; for a remote target the radio that sends and receives, and the device that waits. A radio that was used
@@ -16,6 +17,10 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from autoscale.carbon.intensity.base import Kind
+from autoscale.physics import radio
+from autoscale.physics.carbon import CarbonRates, QueryCarbon
+from autoscale.physics.power import Watts, energy_j
 from autoscale.query.forecast import Floats
 from autoscale_envs.variance import battery, thermal
 from autoscale_envs.variance.hidden import Hidden
@@ -58,25 +63,29 @@ class State(NamedTuple):
 class CostCoefficients(NamedTuple):
     """What depends on network and target, the rows of ``WorldParameters.pairs``.
 
-    ``latency_s`` is of computing, undisturbed; ``busy_j`` of the device and ``far_j`` of the remote machine above its
-    idle power, for that; ``moved_j`` of the network between. The rest says what the radio draws in its tail
-    (``tail_w`` for ``tail_s``) and at rest, what a second of the remote machine costs, and of each link whether (1.0 or
-    0.0) the target is on it.
+    ``latency_s`` is of computing, undisturbed, on ``cores`` of a CPU or none; ``busy_w`` and ``core_w`` (see
+    ``autoscale.physics.power``) are the device's where it computes, ``remote_busy_w`` and ``remote_core_w`` those of
+    the remote machine where that does; ``moved_bytes`` go over the network between. The rest says what the radio draws
+    in its tail (``tail_w`` for ``tail_s``) and at rest, what a second of the remote machine costs, and of each link
+    whether (1.0 or 0.0) the target is on it.
     """
 
     latency_s: Numbers
-    busy_j: Numbers
+    cores: Numbers
+    busy_w: Numbers
+    core_w: Numbers
+    remote_busy_w: Numbers
+    remote_core_w: Numbers
     cpu_bound: Numbers
     memory_bound: Numbers
-    far_j: Numbers
-    moved_j: Numbers
+    moved_bytes: Numbers
     accuracy: Numbers
     tail_w: Numbers
     tail_s: Numbers
     rest_w: Numbers
     promotion_s: Numbers
-    far_idle_w: Numbers
-    far_embodied_g_per_s: Numbers
+    remote_idle_w: Numbers
+    remote_embodied_g_per_s: Numbers
     on: PerLink
 
     @classmethod
@@ -96,7 +105,6 @@ class Costs(NamedTuple):
     Attributes:
         latency_s: from the call to the answer.
         device_j: of the device.
-        network_j: of the machines between.
         remote_j: of the machine that answered.
         remote_s: how long that computed.
         pair: what network and target have to do with it.
@@ -104,25 +112,9 @@ class Costs(NamedTuple):
 
     latency_s: Numbers
     device_j: Numbers
-    network_j: Numbers
     remote_j: Numbers
     remote_s: Numbers
     pair: CostCoefficients
-
-
-class Carbon(NamedTuple):
-    """Grams of CO2e, operational (``_op_``) and embodied (``_emb_``)."""
-
-    device_op_g: Numbers
-    network_op_g: Numbers
-    remote_op_g: Numbers
-    device_emb_g: Numbers
-    remote_emb_g: Numbers
-
-    @property
-    def total_g(self) -> Numbers:
-        """All of them."""
-        return self.device_op_g + self.network_op_g + self.remote_op_g + self.device_emb_g + self.remote_emb_g
 
 
 def initial(tables: WorldParameters, charge: Floats) -> State:
@@ -153,17 +145,21 @@ def costs(
     slower, hungrier = hidden.latency.take(which), hidden.power.take(which)
     for_cores, for_memory = pair.cpu_bound * query.cpu_strain, pair.memory_bound * query.memory_strain
     compute_s = pair.latency_s * slower * (1.0 + for_cores + for_memory)
-    busy_j = pair.busy_j * slower * hungrier * (1.0 + SPINNING * for_cores + for_memory)
+    busy_s = pair.latency_s * slower * (1.0 + SPINNING * for_cores + for_memory)
     move_s, move_j = _on_link(pair, query.move_s), _on_link(pair, query.move_j)
-    rest_s = _on_link(pair, [state.rest_s[radio] for radio in tables.radio_of])
+    rest_s = _on_link(pair, [state.rest_s[number] for number in tables.radio_of])
     waits_s = map(add, map(add, query.round_trip_s, query.queue_s), query.surprise_s)
-    wait_s = _on_link(pair, waits_s) + pair.promotion_s * (rest_s > pair.tail_s)
+    wait_s = _on_link(pair, waits_s) + radio.wake_s(pair.promotion_s, pair.tail_s, rest_s)
     remote_s = sum(pair.on) * compute_s
-    radio_j = _waiting_j(pair, wait_s + remote_s, rest_s)
+    waiting_j = radio.waiting_j(pair.tail_w, pair.tail_s, pair.rest_w, wait_s + remote_s)
+    radio_j = move_j + waiting_j + radio.tail_j(pair.tail_w, pair.tail_s, rest_s)
     latency_s = (compute_s + move_s) * query.latency_noise + wait_s
-    device_j = (busy_j + move_j + radio_j) * query.energy_noise + tables.device.idle_w * latency_s
-    remote_j = pair.far_j * slower * hungrier + pair.far_idle_w * remote_s
-    return Costs(latency_s, device_j, pair.moved_j, remote_j, remote_s, pair)
+    uneven = hungrier * query.energy_noise
+    watts = Watts(tables.device.idle_w, pair.busy_w * uneven, pair.core_w * uneven)
+    device_j = energy_j(watts, latency_s, pair.cores * busy_s) + radio_j * query.energy_noise
+    remote_watts = Watts(pair.remote_idle_w, pair.remote_busy_w * hungrier, pair.remote_core_w * hungrier)
+    remote_j = energy_j(remote_watts, remote_s, pair.cores * remote_s)
+    return Costs(latency_s, device_j, remote_j, remote_s, pair)
 
 
 def expected(
@@ -208,24 +204,39 @@ def transition(tables: WorldParameters, query: SimulatedQuery, state: State, spe
     )
 
 
-def carbon(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Carbon:
-    """What it emitted: everybody's energy at its place and hour, and everybody's making for the time in use."""
-    places = [query.cloud_g_per_j if is_cloud else query.device_g_per_j for is_cloud in tables.in_cloud]
-    far_g_per_j = _on_link(spent.pair, places)
-    return Carbon(
-        spent.device_j * query.device_g_per_j,
-        spent.network_j * query.device_g_per_j,
-        spent.remote_j * far_g_per_j,
-        tables.embodied_g_per_s * spent.latency_s,
-        spent.pair.far_embodied_g_per_s * spent.remote_s,
+def carbon(tables: WorldParameters, query: SimulatedQuery, spent: Costs, kind: Kind = "average") -> QueryCarbon:
+    """What it emitted: everybody's energy at its place and hour, and everybody's embodied share for the time in use.
+
+    Args:
+        tables: the world.
+        query: what was asked.
+        spent: what that cost.
+        kind: of the network's share: ``average`` for accounts, ``marginal`` (what its bytes add) for decisions.
+    """
+    pair, shares = spent.pair, tables.network_shares[kind]
+    rates = CarbonRates(
+        query.device_g_per_j,
+        tables.embodied_g_per_s,
+        _on_link(pair, [each.energy_j_per_byte.mid for each in shares]),
+        query.device_g_per_j,
+        _on_link(pair, [each.embodied_g_per_byte.mid for each in shares]),
+        _on_link(pair, [query.cloud_g_per_j if is_cloud else query.device_g_per_j for is_cloud in tables.in_cloud]),
+        pair.remote_embodied_g_per_s,
     )
+    return rates.grams(spent.device_j, spent.latency_s, pair.moved_bytes, spent.remote_j, spent.remote_s)
+
+
+def added_g(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
+    """Grams that the query added, of all machines: what a decision for the least carbon goes by."""
+    added = carbon(tables, query, spent, "marginal")
+    return added.operational_g.total + added.embodied_g.total
 
 
 def objective(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
-    """The quantity the world's goals minimise: joules of the device, grams in all, or seconds."""
+    """The quantity the world's goals minimise: joules of the device, grams added in all, or seconds."""
     if tables.options.objective == "energy":
         return spent.device_j
-    return carbon(tables, query, spent).total_g if tables.options.objective == "carbon" else spent.latency_s
+    return added_g(tables, query, spent) if tables.options.objective == "carbon" else spent.latency_s
 
 
 def _rest_s(rest_s: Numbers, span_s: Numbers, unused_s: Numbers, is_used: Numbers) -> Numbers:
@@ -236,9 +247,3 @@ def _rest_s(rest_s: Numbers, span_s: Numbers, unused_s: Numbers, is_used: Number
 def _on_link(pair: CostCoefficients, values: Iterable[Numbers]) -> Numbers:
     """Of a value for each link, that of the target's; 0 for a local one."""
     return reduce(add, map(mul, pair.on, values), 0.0)
-
-
-def _waiting_j(pair: CostCoefficients, waits_s: Numbers, rest_s: Numbers) -> Numbers:
-    """A radio that waits for the answer is in its tail, and rests after it; and the tail that this use adds."""
-    in_tail_s = np.minimum(waits_s, pair.tail_s)
-    return pair.tail_w * (in_tail_s + np.minimum(rest_s, pair.tail_s)) + pair.rest_w * (waits_s - in_tail_s)

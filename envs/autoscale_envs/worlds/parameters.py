@@ -6,8 +6,12 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.carbon import embodied_g
+from autoscale.carbon import NetworkShare, data_centre_pue, device_footprint, load_network_share
+from autoscale.carbon.intensity.base import Kind
+from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.physics import CostTable, table
+from autoscale.physics.carbon import g_per_j
+from autoscale.physics.power import Watts, energy_j
 from autoscale.profiles import DeviceProfile, LinkProfile, Radio, Thermal
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale.profiles.link_trace_files import read_trace
@@ -16,11 +20,10 @@ from autoscale.query.forecast import Floats, Indices
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import PROCESSORS, Target
-from autoscale.units import J_PER_KWH
 from autoscale_envs.variance import battery, intensity, thermal
 from autoscale_envs.variance.hidden import Counts
 from autoscale_envs.variance.interference import exposed, share_of_cores
-from autoscale_envs.variance.network import LinkPath, make_path, network_j_per_byte
+from autoscale_envs.variance.network import LinkPath, make_path
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.variance.scenarios import Scenario, load_scenario
 from autoscale_envs.variance.server import USUAL_LOAD, mean_wait_s
@@ -105,11 +108,12 @@ class WorldParameters:
         local, share = target < self._local, np.array([self._share_of_cores(number) for number in target])
         per_pair = [
             costs.latency_s,
-            np.where(local, costs.energy_j, 0.0),
+            costs.cores,
+            *(np.where(local, each, 0.0) for each in (costs.busy_w, costs.core_w)),
+            *(np.where(local, 0.0, each) for each in (costs.busy_w, costs.core_w)),
             np.where(local, costs.cpu_bound * share, 0.0),
             np.where(local, exposed(costs.memory_bound), 0.0),
-            np.where(local, 0.0, costs.energy_j),
-            self.moved_j.take(target, axis=1),
+            self.moved_bytes.take(target, axis=1),
             self.accuracy.take(target, axis=1),
             *(np.broadcast_to(column.take(target), shape) for column in _per_target(self)),
         ]
@@ -131,12 +135,31 @@ class WorldParameters:
         return np.array([[np.nan if each is None else each for each in line] for line in known])
 
     @cached_property
-    def moved_j(self) -> Floats:
-        """Energy of the network's own machines for a query and its answer, shape (networks, targets)."""
-        per_byte = {each.name: network_j_per_byte(each.link) for each in self.remotes if each.place == "cloud"}
-        per_target = np.array([per_byte.get(target.link, 0.0) for target in self.targets])
-        bytes_moved = np.array([model.input_bytes + model.output_bytes for model in self.networks], dtype=np.float64)
-        return np.outer(bytes_moved, per_target)
+    def moved_bytes(self) -> Floats:
+        """What the network between the machines carries of a query and its answer, shape (networks, targets).
+
+        Nothing lies between the device and the edge.
+        """
+        is_carried = np.array([target.place == "cloud" for target in self.targets], dtype=np.float64)
+        sizes = np.array([model.input_bytes + model.output_bytes for model in self.networks], dtype=np.float64)
+        return np.outer(sizes, is_carried)
+
+    @cached_property
+    def network_shares(self) -> dict[Kind, list[NetworkShare]]:
+        """What a byte takes of the network behind each link: ``average`` for accounts, ``marginal`` for decisions."""
+        media = [MEDIUM_OF_RADIO[link.radio_name] for link in self.links]
+        kinds: tuple[Kind, Kind] = ("average", "marginal")
+        return {kind: [load_network_share(medium, kind) for medium in media] for kind in kinds}
+
+    @cached_property
+    def curves(self) -> tuple[intensity.DailyCurve, intensity.DailyCurve]:
+        """The grid's day at the device and in the cloud."""
+        return intensity.daily_curve(intensity.DEVICE_PLACE), intensity.daily_curve(intensity.CLOUD_PLACE)
+
+    @cached_property
+    def pue(self) -> float:
+        """Power usage effectiveness of the cloud's building."""
+        return data_centre_pue()
 
     @cached_property
     def paths(self) -> tuple[LinkPath, ...]:
@@ -215,14 +238,15 @@ class WorldParameters:
     def references(self) -> Floats:
         """The objective of each network on the reference target, undisturbed, at the year's mean intensity."""
         at = self.reference_target
-        latency_s = self.costs.latency_s[:, at]
-        energy_j = self.costs.energy_j[:, at] + self.device.idle_w * latency_s
-        if self.options.objective == "energy":
-            return energy_j
+        latency_s, cores = self.costs.latency_s[:, at], self.costs.cores[:, at]
         if self.options.objective == "latency":
             return latency_s
-        per_j = intensity.DEVICE_G_PER_KWH.mean() / J_PER_KWH
-        return np.asarray(energy_j * per_j + self.embodied_g_per_s * latency_s)
+        watts = Watts(self.device.idle_w, self.costs.busy_w[:, at], self.costs.core_w[:, at])
+        spent_j = np.asarray(energy_j(watts, latency_s, cores * latency_s))
+        if self.options.objective == "energy":
+            return spent_j
+        per_j = g_per_j(self.curves[0].g_per_kwh.mean())
+        return np.asarray(spent_j * per_j + self.embodied_g_per_s * latency_s)
 
     @cached_property
     def embodied_g_per_s(self) -> float:
@@ -282,7 +306,7 @@ def _goal(options: WorldOptions, model: ModelProfile) -> Goal:
 
 
 def _embodied_g_per_s(machine: DeviceProfile) -> float:
-    return embodied_g(machine.embodied.total_kg, 1.0, machine.embodied.lifetime_s)
+    return device_footprint(machine).g_per_s().mid
 
 
 def _per_target(tables: WorldParameters) -> list[Floats]:
@@ -291,6 +315,6 @@ def _per_target(tables: WorldParameters) -> list[Floats]:
     constants = {"": (0.0,) * (6 + count)}
     for number, (remote, radio) in enumerate(zip(tables.remotes, tables.radios, strict=True)):
         radio_w = radio.tail_w, radio.tail_s, radio.idle_w, remote.link.promotion_s
-        far = remote.machine.idle_w, _embodied_g_per_s(remote.machine)
-        constants[remote.name] = (*radio_w, *far, *(float(number == each) for each in range(count)))
+        rates = remote.machine.idle_w, _embodied_g_per_s(remote.machine)
+        constants[remote.name] = (*radio_w, *rates, *(float(number == each) for each in range(count)))
     return list(np.array([constants[target.link] for target in tables.targets]).T)

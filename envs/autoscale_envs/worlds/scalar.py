@@ -10,7 +10,7 @@ from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, State, carbon, costs, expected, initial, known, transition
+from autoscale_envs.worlds.dynamics import Costs, State, added_g, costs, expected, initial, known, transition
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.streams import Streams
@@ -120,5 +120,5 @@ class ScalarWorld:
 
     def _forecast(self, query: SimulatedQuery, hidden: Hidden) -> Forecast:
         figures = expected(self.tables, hidden, 0, query, self.state, self._all)
-        grams = carbon(self.tables, query, figures).total_g
+        grams = added_g(self.tables, query, figures)
         return Forecast(figures.latency_s, figures.device_j, grams, figures.pair.accuracy)

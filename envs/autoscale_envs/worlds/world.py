@@ -12,7 +12,7 @@ from autoscale.query.outcome import Method, Outcome, Split
 from autoscale.query.record import Attempt
 from autoscale.query.target import Target
 from autoscale_envs.worlds.blocks import SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, carbon
+from autoscale_envs.worlds.dynamics import Costs, added_g, carbon
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 from autoscale_envs.worlds.scalar import ScalarWorld
@@ -103,9 +103,15 @@ def _outcome(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Ou
     grams, accuracy = carbon(tables, query, spent), float(spent.pair.accuracy)
     return Outcome(
         float(spent.latency_s),
-        Split(float(spent.device_j), float(spent.network_j), float(spent.remote_j)),
-        Split(float(grams.device_op_g), float(grams.network_op_g), float(grams.remote_op_g)),
-        Split(float(grams.device_emb_g), 0.0, float(grams.remote_emb_g)),
+        _plain(Split(spent.device_j, grams.network_j, spent.remote_j)),
+        _plain(grams.operational_g),
+        _plain(grams.embodied_g),
         None if math.isnan(accuracy) else accuracy,
         METHODS,
+        added_carbon_g=float(added_g(tables, query, spent)),
     )
+
+
+def _plain(split: Split) -> Split:
+    """With Python's own floats for numpy's."""
+    return Split(float(split.device), float(split.network), float(split.remote))

@@ -1,6 +1,7 @@
 """What a query costs: joules of this device by its meter, what the far machine says of itself, and grams of CO2e."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -11,6 +12,8 @@ from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.query.outcome import CarbonEnds, Method, Outcome, Split, worst
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import RemoteCost
+from autoscale_runtime.device.radio_rest import RadioRest
+from autoscale_runtime.grid.per_grids import PerGrids
 from autoscale_runtime.grid.watch import Grids, GridWatch
 from autoscale_runtime.meters.base import Mark, Meter, Reading
 from autoscale_runtime.meters.modelled import ModelledMeter
@@ -46,16 +49,14 @@ class Transfer:
 
 @dataclass(frozen=True, slots=True)
 class GridRates:
-    """What joules, seconds and bytes carry at one moment; replaced whole, since many threads read it.
+    """What joules, seconds and bytes carry at one moment.
 
     Attributes:
-        grids: as they were then.
         spent: the account of a query.
         added: what a decision goes by: the same but for the network, which runs anyway.
         methods: how the figures are known, as far as it was asked for.
     """
 
-    grids: Grids
     spent: CarbonAccount
     added: CarbonAccount
     methods: dict[tuple[Method, bool, bool], Mapping[str, Method]] = field(default_factory=dict)
@@ -76,18 +77,26 @@ class DeviceAccount:
         meter: tells this device's energy in a window.
         table: the power table, for forecasts and for the radio, which no meter sees by itself.
         grid: the electricity of this device and of the network.
+        clock: seconds; tells how long the radio rests between queries.
     """
 
-    def __init__(self, meter: Meter, table: ModelledMeter, grid: GridWatch) -> None:
+    def __init__(
+        self,
+        meter: Meter,
+        table: ModelledMeter,
+        grid: GridWatch,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
         self.table = table
         self.is_modelled = isinstance(meter, ModelledMeter)
         self.begin = meter.begin
         self._end = meter.end
         self.grid = grid
-        self._making = device_footprint(table.profile).g_per_s()
+        self._embodied = device_footprint(table.profile).g_per_s()
         medium = MEDIUM_OF_RADIO[table.radio]
         self._shares = {kind: load_network_share(medium, kind) for kind in KINDS}
-        self._known = self._rates_of(grid.now)
+        self._radio_rest = RadioRest(clock)
+        self._rates = PerGrids(self._rates_of)
 
     def end(
         self,
@@ -127,9 +136,9 @@ class DeviceAccount:
         """The outcome of what a meter read; arguments as for :meth:`end`."""
         energy_j, moved_bytes = reading.energy_j, 0
         if transfer is not None:
-            energy_j += self.radio_j(transfer, latency_s)
+            energy_j += self._radio_j(transfer, latency_s, self._radio_rest.used(latency_s))
             moved_bytes = transfer.network_bytes
-        rates = self._rates(grids)
+        rates = self._rates.at(grids or self.grid.read())
         spent = rates.spent.grams(energy_j, latency_s, moved_bytes)
         added_g = _added_g(rates, energy_j, latency_s, moved_bytes) if moved_bytes else None
         here = Outcome(
@@ -144,37 +153,35 @@ class DeviceAccount:
         )
         return here if said is NOTHING_SAID else _with_said(here, said)
 
-    def radio_j(self, transfer: Transfer, longest_s: float) -> float:
-        """The radio's energy; it cannot have sent for longer than the query lasted, however poor the estimate."""
-        slowest_bps = 8.0 * max(transfer.sent_bytes, transfer.received_bytes, 1) / max(longest_s, 1e-6)
-        return self.table.radio_j(
-            transfer.sent_bytes,
-            transfer.received_bytes,
-            max(transfer.uplink_bps, slowest_bps),
-            max(transfer.downlink_bps, slowest_bps),
-            transfer.rssi_dbm,
-        )
+    def radio_j(self, transfer: Transfer, latency_s: float) -> float:
+        """What the radio would spend on a query that began now, the tail that it adds with it."""
+        return self._radio_j(transfer, latency_s, self._radio_rest.now_s())
 
     def added_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0, grids: Grids | None = None) -> float:
         """Grams of CO2e that a query adds here and on the network, operational and embodied."""
-        return _added_g(self._rates(grids), energy_j, latency_s, moved_bytes)
+        return _added_g(self._rates.at(grids or self.grid.read()), energy_j, latency_s, moved_bytes)
 
-    def _rates(self, grids: Grids | None) -> GridRates:
-        known, grids = self._known, grids or self.grid.read()
-        if known.grids is not grids:
-            known = self._known = self._rates_of(grids)
-        return known
+    def _radio_j(self, transfer: Transfer, latency_s: float, rest_s: float) -> float:
+        return self.table.radio_j(
+            transfer.sent_bytes,
+            transfer.received_bytes,
+            transfer.uplink_bps,
+            transfer.downlink_bps,
+            transfer.rssi_dbm,
+            latency_s,
+            rest_s,
+        )
 
     def _rates_of(self, grids: Grids) -> GridRates:
         device, network = grids.intensities["device"], grids.intensities["network"]
-        here = Machine(device, self._making)
+        here = Machine(device, self._embodied)
         spent, added = (CarbonAccount(here, self._shares[kind], network) for kind in (network.kind, "marginal"))
-        return GridRates(grids, spent, added)
+        return GridRates(spent, added)
 
 
 def _added_g(rates: GridRates, energy_j: float, latency_s: float, moved_bytes: int) -> float:
     operational_g, embodied_g = rates.added.mid.totals_g(energy_j, latency_s, moved_bytes, 0.0, 0.0)
-    return operational_g + embodied_g
+    return float(operational_g + embodied_g)
 
 
 def _methods(rates: GridRates, energy: Method, has_accuracy: bool, has_network: bool) -> Mapping[str, Method]:

@@ -7,16 +7,16 @@ on a few threads, for the time that the server says it computed, else for as lon
 from dataclasses import replace
 from typing import Final
 
-from autoscale.carbon import CarbonAccount, Intensity, Machine, YearlyAverages, device_footprint
+from autoscale.carbon import CarbonAccount, Intensity, Machine, YearlyAverages, data_centre_pue, device_footprint
 from autoscale.carbon.intensity.places import WORLD
+from autoscale.physics.power import computing_j, held_share
 from autoscale.profiles import load_device
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import RemoteCost
 from autoscale_runtime.grid.watch import GridWatch
-from autoscale_runtime.server.query_cost import DEFAULT_PUE, modelled_j, share
 
-MACHINES: Final = {"cloud": ("xeon-p100", DEFAULT_PUE), "edge": ("tab-s6", 1.0)}
-"""Place to the device profile that stands in, and the power usage effectiveness of its building."""
+MACHINES: Final = {"cloud": "xeon-p100", "edge": "tab-s6"}
+"""Place to the device profile that stands in; only the cloud has a building of its own."""
 
 _THREADS: Final = Target("device", "cpu", "fp32", threads=4)
 """As many as a server of ours takes at most."""
@@ -31,9 +31,9 @@ class UnreportedServerCost:
     """
 
     def __init__(self, place: str, grid: GridWatch) -> None:
-        name, self._pue = MACHINES[place]
-        self._machine = load_device(name)
-        self._making = device_footprint(self._machine).g_per_s(share=share(self._machine, _THREADS))
+        self._pue = data_centre_pue() if place == "cloud" else 1.0
+        self._machine = load_device(MACHINES[place])
+        self._embodied = device_footprint(self._machine).g_per_s(share=held_share(self._machine, _THREADS))
         self._place = place
         self._grid = grid
 
@@ -47,8 +47,8 @@ class UnreportedServerCost:
         if None not in (said.energy_j, said.carbon_operational_g, said.carbon_embodied_g):
             return said
         held_s = latency_s if said.compute_s is None else said.compute_s
-        energy_j = modelled_j(self._machine, held_s, _THREADS) if said.energy_j is None else said.energy_j
-        account = CarbonAccount(Machine(self._intensity(), self._making, self._pue))
+        energy_j = computing_j(self._machine, _THREADS, held_s) if said.energy_j is None else said.energy_j
+        account = CarbonAccount(Machine(self._intensity(), self._embodied, self._pue))
         spent, ends = account.grams(energy_j, held_s), account.ends(energy_j, held_s)
         operational_g, embodied_g = spent.operational_g.device, spent.embodied_g.device
         if said.carbon_operational_g is not None:

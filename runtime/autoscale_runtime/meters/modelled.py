@@ -1,9 +1,13 @@
 """Energy from a power table: measured wall and CPU time of this process, times watts of a named device."""
 
+import math
+from collections.abc import Callable
 from time import perf_counter, process_time
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Self
 
 from autoscale.errors import InvalidInput, UnknownName, one_of
+from autoscale.physics.power import Watts, energy_j, watts_of
+from autoscale.physics.radio import query_j
 from autoscale.profiles import DeviceProfile, device_names, load_device
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
@@ -11,17 +15,17 @@ from autoscale_runtime.meters.base import Mark, Meter, Reading
 
 
 class ModelledMeter(Meter):
-    """The paper's energy model (Kim and Wu, MICRO 2020) on measured times.
+    """The engine's physics (``autoscale.physics.power`` and ``.radio``) on measured times.
 
-    Processor: ``idle_w * wall + busy_w(threads) / threads * CPU time`` of all threads of this process, plus
-    ``busy_w * wall`` of a GPU or NPU where the target is one. Radio: see ``radio_j``. The time is measured,
-    the watts are those of the table, so the method is ``modelled``. Of queries that run side by side in one
-    process, each counts the CPU time of both.
+    The time is measured, the watts are those of the table, so the method is ``modelled``. Of queries that run side by
+    side in one process, each counts the CPU time of both.
 
     Args:
         profile: the power table.
         radio: by which of its radios queries leave, as in ``wifi``; None for Wi-Fi where it has one, else a
             wire, whose energy is within ``idle_w``.
+        wall_clock: seconds.
+        cpu_clock: seconds of CPU time of all threads.
 
     Raises:
         UnknownName: the device has no such radio.
@@ -29,14 +33,21 @@ class ModelledMeter(Meter):
 
     name: ClassVar[str] = "modelled"
 
-    def __init__(self, profile: DeviceProfile, radio: str | None = None) -> None:
+    def __init__(
+        self,
+        profile: DeviceProfile,
+        radio: str | None = None,
+        wall_clock: Callable[[], float] = perf_counter,
+        cpu_clock: Callable[[], float] = process_time,
+    ) -> None:
         if radio is not None:
             one_of(f"radio of {profile.name}", radio, profile.radios)
         self.profile = profile
         self.source = f"power table '{profile.name}'"
         self.radio = radio or "wifi"
         self._radio = profile.radios.get(self.radio)
-        self._watts: dict[Target | None, _Watts] = {}
+        self._watts: dict[Target | None, Watts] = {}
+        self._wall_clock, self._cpu_clock = wall_clock, cpu_clock
 
     @classmethod
     def on_this_host(cls, power_table: str | None) -> Self:
@@ -55,7 +66,7 @@ class ModelledMeter(Meter):
 
     def begin(self) -> Mark:
         """Open a window."""
-        return Mark(perf_counter(), process_time())
+        return Mark(self._wall_clock(), self._cpu_clock())
 
     def end(self, mark: Mark, target: Target | None = None) -> Reading | None:
         """What the table says of the time since the mark, the radio apart; None for a processor it lacks."""
@@ -88,8 +99,8 @@ class ModelledMeter(Meter):
         """
         watts = self._watts.get(target)
         if watts is None:
-            watts = self._watts[target] = self._watts_of(target)
-        return watts.device * wall_s + watts.core * cpu_s
+            watts = self._watts[target] = watts_of(self.profile, None if target is None or target.is_remote else target)
+        return float(energy_j(watts, wall_s, cpu_s))
 
     def radio_j(
         self,
@@ -97,9 +108,11 @@ class ModelledMeter(Meter):
         received_bytes: int,
         uplink_bps: float,
         downlink_bps: float,
-        rssi_dbm: float | None = None,
+        rssi_dbm: float | None,
+        latency_s: float,
+        rest_s: float = math.inf,
     ) -> float:
-        """What the radio spends on a transfer, above the idle device: ``tx_w * t_tx + rx_w * t_rx``.
+        """What the radio spends on a query above the idle device: sending, receiving, waiting, and the tail it adds.
 
         Args:
             sent_bytes: size of the request.
@@ -107,6 +120,8 @@ class ModelledMeter(Meter):
             uplink_bps: rate from the device.
             downlink_bps: rate to the device.
             rssi_dbm: None takes the strongest signal of the table.
+            latency_s: from the call to the answer.
+            rest_s: how long the radio had not been used when the query began; infinite where it never was.
 
         Raises:
             InvalidInput: a rate that is not above 0.
@@ -115,24 +130,4 @@ class ModelledMeter(Meter):
             raise InvalidInput(f"the link's rates are {uplink_bps} and {downlink_bps} bit/s; allowed: above 0")
         if self._radio is None:
             return 0.0
-        sending_j = self._radio.tx_w(uplink_bps, rssi_dbm) * 8.0 * sent_bytes / uplink_bps
-        receiving_j = self._radio.rx_w(downlink_bps, rssi_dbm) * 8.0 * received_bytes / downlink_bps
-        return sending_j + receiving_j
-
-    def _watts_of(self, target: Target | None) -> "_Watts":
-        idle_w, processors = self.profile.idle_w, self.profile.processors
-        cpu = processors["cpu"]
-        if target is None or target.is_remote:
-            return _Watts(idle_w, cpu.busy_w(1))
-        if target.processor == "cpu":
-            threads = min(target.threads or cpu.cores, cpu.cores)
-            return _Watts(idle_w, cpu.busy_w(threads, target.frequency_hz) / threads)
-        one_of(f"processor of {self.profile.name}", target.processor, processors)
-        return _Watts(idle_w + processors[target.processor].busy_w(1, target.frequency_hz), cpu.busy_w(1))
-
-
-class _Watts(NamedTuple):
-    """Of the device as long as the query takes, and above that of a core while it works."""
-
-    device: float
-    core: float
+        return query_j(self._radio, sent_bytes, received_bytes, uplink_bps, downlink_bps, rssi_dbm, latency_s, rest_s)

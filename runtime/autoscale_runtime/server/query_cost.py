@@ -1,18 +1,16 @@
 """What a query costs the machine that serves it: joules, and grams of CO2e operational and embodied."""
 
 from dataclasses import dataclass
-from typing import Final
 
-from autoscale.carbon import CarbonAccount, Electricity, Intensity, Machine, device_footprint
+from autoscale.carbon import CarbonAccount, Electricity, Intensity, Machine, data_centre_pue, device_footprint
 from autoscale.errors import ProfileError
+from autoscale.physics.power import computing_j, held_share
 from autoscale.profiles import DeviceProfile
 from autoscale.query.outcome import CarbonEnds, Method
 from autoscale.query.target import Target
+from autoscale_runtime.grid.per_grids import PerGrids
 from autoscale_runtime.grid.watch import Grids, GridWatch
 from autoscale_runtime.meters import Mark, Meter, NullMeter
-
-DEFAULT_PUE: Final = 1.1
-"""Power usage effectiveness of a large data centre, as AutoScale's design fixes it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +42,7 @@ class ServerAccount:
     Args:
         machine: the profile of the server, for its embodied carbon and, where nothing is measured, its power.
         electricity: where it is drawn, and who tells its carbon intensity.
-        pue: power usage effectiveness of its building, 1 or more.
+        pue: power usage effectiveness of its building, 1 or more; None for a large data centre's.
         meter: what it measures counts; what it only models is left to the machine's power table.
 
     Raises:
@@ -57,17 +55,18 @@ class ServerAccount:
         self,
         machine: DeviceProfile,
         electricity: Electricity | None = None,
-        pue: float = DEFAULT_PUE,
+        pue: float | None = None,
         meter: Meter | None = None,
     ) -> None:
         if "cpu" not in machine.processors:
             raise ProfileError(f"'{machine.name}' has no CPU; allowed: a machine that models can be served on")
         self.machine = machine
-        self.pue = pue
+        self.pue = data_centre_pue() if pue is None else pue
         self.grid = GridWatch(electricity or Electricity())
-        self._making = device_footprint(machine).g_per_s()
+        self._embodied = device_footprint(machine).g_per_s()
         self._meter = meter or NullMeter()
-        self._known = self._rates_of(self.grid.now)
+        self._carbon = PerGrids(self._carbon_of)
+        self._carbon.at(self.grid.now)
 
     def begin(self) -> Mark:
         """Open the meter's window."""
@@ -78,39 +77,17 @@ class ServerAccount:
         reading = self._meter.end(mark, target)
         if reading is not None and reading.method is Method.MEASURED:
             return self._bill(reading.energy_j, Method.MEASURED, compute_s, target)
-        return self._bill(modelled_j(self.machine, compute_s, target), Method.MODELLED, compute_s, target)
+        return self._bill(computing_j(self.machine, target, compute_s), Method.MODELLED, compute_s, target)
 
     def _bill(self, energy_j: float, method: Method, compute_s: float, target: Target) -> ServerCost:
-        known, now = self._known, self.grid.read()
-        if known[0] is not now:
-            known = self._known = self._rates_of(now)
-        grids, carbon = known
-        held_s = compute_s * share(self.machine, target)
+        grids = self.grid.read()
+        carbon = self._carbon.at(grids)
+        held_s = compute_s * held_share(self.machine, target)
         spent, ends = carbon.grams(energy_j, held_s), carbon.ends(energy_j, held_s)
         intensity, region = grids.intensities["device"], grids.regions.get("device", "")
         return ServerCost(
             energy_j, spent.operational_g.device, spent.embodied_g.device, ends, method, intensity, region
         )
 
-    def _rates_of(self, grids: Grids) -> tuple[Grids, CarbonAccount]:
-        """As one, since many threads read it."""
-        return grids, CarbonAccount(Machine(grids.intensities["device"], self._making, self.pue))
-
-
-def modelled_j(machine: DeviceProfile, compute_s: float, target: Target) -> float:
-    """Measured time times the watts of a machine's table, its idle power by the share of cores.
-
-    Queries that run side by side each count the part of the processor's power that they have in common.
-    """
-    busy_w = machine.processors["cpu"].busy_w(_threads(machine, target))
-    return compute_s * (machine.idle_w * share(machine, target) + busy_w)
-
-
-def share(machine: DeviceProfile, target: Target) -> float:
-    """The fraction of a machine's cores that a target holds."""
-    return _threads(machine, target) / machine.processors["cpu"].cores
-
-
-def _threads(machine: DeviceProfile, target: Target) -> int:
-    cores = machine.processors["cpu"].cores
-    return min(target.threads or cores, cores)
+    def _carbon_of(self, grids: Grids) -> CarbonAccount:
+        return CarbonAccount(Machine(grids.intensities["device"], self._embodied, self.pue))

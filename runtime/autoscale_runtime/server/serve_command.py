@@ -11,7 +11,7 @@ from autoscale.carbon import Electricity
 from autoscale.carbon.intensity.places import WORLD
 from autoscale.profiles import load_device
 from autoscale_runtime.meters import best_meter
-from autoscale_runtime.server.query_cost import DEFAULT_PUE, ServerAccount
+from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import DEFAULT_MACHINE, DEFAULT_WAITING, Limits, Server
 from autoscale_runtime.server.server import serve as start
 from autoscale_runtime.wire.malloc import keep_freed_memory
@@ -50,7 +50,10 @@ def serve(
             "carbon-aware-sdk, neso, a CSV file of hours, or a figure in gCO2e/kWh."
         ),
     ] = "yearly",
-    pue: Annotated[float, typer.Option(min=1.0, help="Power usage effectiveness of its building.")] = DEFAULT_PUE,
+    pue: Annotated[
+        float | None,
+        typer.Option(min=1.0, help="Power usage effectiveness of its building [default: a large data centre's]."),
+    ] = None,
 ) -> None:
     """Answer queries of other devices over gRPC (Open Inference Protocol v2).
 

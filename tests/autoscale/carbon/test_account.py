@@ -6,12 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscale.carbon import CarbonAccount, ChargeMix, Intensity, Machine, load_network_share, operational_g
+from autoscale.carbon import CarbonAccount, ChargeMix, Intensity, Machine, load_network_share
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO, NO_NETWORK
 from autoscale.errors import InvalidInput, UnknownName
 from autoscale.interval import Interval
 from autoscale.profiles import link_names, load_link
 from autoscale.query.outcome import Method, Outcome, Split
+from autoscale.units import J_PER_KWH
 
 AMOUNT = st.floats(0.0, 1e6)
 Query = tuple[float, float, float, float, float]
@@ -75,7 +76,7 @@ def test_the_ends_are_the_sums_at_each_end(query: Query) -> None:
 @given(AMOUNT, st.floats(0.0, 1500.0), st.floats(1.0, 3.0))
 def test_operational_is_what_the_standard_says(energy_j: float, g_per_kwh: float, pue: float) -> None:
     account = CarbonAccount(Machine(grid(g_per_kwh), pue=pue))
-    assert account.grams(energy_j, 0.0).operational_g.device == pytest.approx(operational_g(energy_j, g_per_kwh, pue))
+    assert account.grams(energy_j, 0.0).operational_g.device == pytest.approx(energy_j * g_per_kwh * pue / J_PER_KWH)
 
 
 def test_a_query_that_stays_costs_the_others_nothing() -> None:

@@ -75,19 +75,12 @@ def test_power_between_two_steps_lies_between_theirs(data):
 
 
 @pytest.mark.parametrize("name", RADIOS)
-@given(rate_bps=st.floats(0, 1e9), rssi_dbm=st.floats(-130, -30))
-def test_radio_power_grows_with_rate_and_never_falls_below_its_base(name, rate_bps, rssi_dbm):
+@given(rssi_dbm=st.floats(-130, -30))
+def test_a_radio_draws_no_less_where_the_signal_is_weak(name, rssi_dbm):
     radio = RADIOS[name]
-    for power in (radio.tx_w, radio.rx_w):
-        assert power(2 * rate_bps, rssi_dbm) >= power(rate_bps, rssi_dbm) >= 0
-        assert power(rate_bps, rssi_dbm) >= power(rate_bps, None) - 1e-9
-
-
-def test_radio_power_of_arrays_is_that_of_each_entry():
-    radio = RADIOS["mi8pro.wifi"]
-    rates, signals = np.array([1e6, 5e6, 2e7]), np.array([-88.0, -71.0, -40.0])
-    each = [radio.tx_w(float(rate), float(signal)) for rate, signal in zip(rates, signals, strict=True)]
-    np.testing.assert_allclose(radio.tx_w(rates, signals), each, rtol=1e-12)
+    for base_at in (radio.tx_base_at, radio.rx_base_at):
+        assert base_at(rssi_dbm) >= base_at(radio.rssi_dbm[-1]) - 1e-9
+        np.testing.assert_array_equal(base_at(np.array([rssi_dbm, -60.0])), [base_at(rssi_dbm), base_at(-60.0)])
 
 
 @pytest.mark.parametrize("name", LINKS)

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from autoscale import units
 from autoscale.agents.reward import MISS_PENALTY, paper_reward, reward
-from autoscale.carbon import embodied_g, operational_g, sci_g
 from autoscale.errors import InvalidGoal, InvalidInput, InvalidObservation, ModelError
 from autoscale.query.forecast import Forecast
 from autoscale.query.goal import Goal, InferenceMode
@@ -205,21 +204,6 @@ def test_ledger_amounts_come_back_whole(amount: int) -> None:
 
 def test_decibels() -> None:
     assert [units.w_from_dbm(level) for level in (0.0, 30.0, -30.0)] == pytest.approx([1e-3, 1.0, 1e-6])
-
-
-def test_the_sci_standards_example() -> None:
-    """1000 kg over 4 years, reserved for an hour: 28.5 g (SCI specification)."""
-    embodied = embodied_g(1000.0, 3600.0, 4 * units.SECONDS_PER_YEAR)
-    assert embodied == pytest.approx(28.5, abs=0.05)
-    assert sci_g(operational_g(units.J_PER_KWH, 400.0), embodied, 1000.0) == pytest.approx(0.4285, abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    "make", [lambda: embodied_g(1.0, 1.0, 0.0), lambda: embodied_g(1.0, 1.0, nan), lambda: sci_g(1.0, 1.0, 0)]
-)
-def test_carbon_divides_by_nothing_never(make: Callable[[], object]) -> None:
-    with pytest.raises(InvalidInput, match="allowed: above 0"):
-        make()
 
 
 def test_the_best_of_a_forecast() -> None:

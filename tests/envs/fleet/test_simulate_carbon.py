@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autoscale.carbon import CarbonAccount, Machine, TypicalHours, device_footprint, load_network_share
+from autoscale.carbon import CarbonAccount, Machine, TypicalHours, data_centre_pue, device_footprint, load_network_share
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.fleet import Rows
 from autoscale.fleet.ledger.column import ABSENT
@@ -16,7 +16,6 @@ from autoscale_envs.fleet.plan import FleetPlan
 from autoscale_envs.fleet.population import Cohort, make_cohorts
 from autoscale_envs.fleet.regions import REGIONS
 from autoscale_envs.fleet.simulate import DayRows
-from autoscale_envs.variance.intensity import PUE
 
 PLAN = FleetPlan(devices=600, days=2, seed=7, mix={"mi8pro": 1.0}, start=date(2024, 4, 30))
 """Two days in two months, by Wi-Fi and by LTE."""
@@ -109,7 +108,10 @@ def account_of(cohort: Cohort, region: Any) -> list[CarbonAccount]:
     phone, server = (device_footprint(each).g_per_s() for each in (cohort.tables.device, load_device("xeon-p100")))
     hours_s = [MIDNIGHT_S + 3600.0 * hour for hour in range(24)]
     grids = [[TYPICAL.at(place, time_s) for place in (region.code, region.cloud)] for time_s in hours_s]
-    return [CarbonAccount(Machine(home, phone), network, None, Machine(far, server, PUE)) for home, far in grids]
+    return [
+        CarbonAccount(Machine(home, phone), network, None, Machine(far, server, data_centre_pue()))
+        for home, far in grids
+    ]
 
 
 def spent_of(cohort: Cohort, day: dict[str, Any], row: int) -> tuple[float, float, float, float, float]:
@@ -128,7 +130,7 @@ def spent_of(cohort: Cohort, day: dict[str, Any], row: int) -> tuple[float, floa
 
 def test_grams_are_joules_times_intensity(columns: dict[str, Any]) -> None:
     away = columns["place"] == "cloud"
-    for part, pue, here in (("device", 1.0, slice(None)), ("remote", PUE, away)):
+    for part, pue, here in (("device", 1.0, slice(None)), ("remote", data_centre_pue(), away)):
         spent_uj, told_mg = columns[f"energy_{part}_uj"][here], columns[f"intensity_{part}_mg_per_kwh"][here]
         off_ng = np.abs(columns[f"operational_{part}_ng"][here] - pue * spent_uj * told_mg / 3.6e6)
         # Half a unit each of joules, milligrams per kWh and nanograms.

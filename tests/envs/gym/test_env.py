@@ -108,7 +108,7 @@ def test_reward_and_observation_are_the_engines(objective: str) -> None:
         observation, gained, *_, info = env.step(step % 66)
         assert gained == pytest.approx(reward(outcome, context.goal, context.reference), rel=1e-12)
         assert info["energy_j"] == outcome.energy_j.device
-        assert info["carbon_g"] == pytest.approx(outcome.carbon_g, rel=1e-12)
+        assert info["carbon_g"] == pytest.approx(outcome.decisive_carbon_g, rel=1e-12)
         assert info["qos_violation"] == outcome.is_late(context.goal)
         assert info["accuracy_violation"] == outcome.misses_accuracy(context.goal)
 

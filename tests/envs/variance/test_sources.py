@@ -1,11 +1,13 @@
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscale.physics import transfer
+from autoscale.carbon import TypicalHours
+from autoscale.physics.radio import query_j
 from autoscale.profiles import load_device, load_link
 from autoscale.profiles.networks import load_network
 from autoscale.query.target import Target
@@ -74,11 +76,13 @@ def test_moving_a_query_costs_what_the_engine_says(link_name: str) -> None:
     rssi_dbm, factor = np.array([[-60.0, -75.5, -90.0]]), np.array([[1.0, 0.7, 1.3]])
     conditions = network.Conditions(rssi_dbm, factor, np.ones(3), np.ones(3))
     seen = network.passage(network.make_path(link, radio, (model,)), conditions, np.zeros((1, 3), dtype=np.intp))
-    whole = transfer(link, radio, model.input_bytes, model.output_bytes, rssi_dbm, rate_factor=factor)
-    waiting_j = radio.tail_w * link.round_trip_s
-    np.testing.assert_allclose(seen.move_s, whole.send_s + whole.receive_s, rtol=1e-9)
-    np.testing.assert_allclose(seen.move_j, whole.energy_j - waiting_j, rtol=1e-9)
-    np.testing.assert_allclose(seen.round_trip_s, whole.wait_s, rtol=1e-9)
+    latency_s = float(link.round_trip_s) + seen.move_s
+    np.testing.assert_allclose(seen.round_trip_s, link.round_trip_s, rtol=1e-9)
+    for at, level_dbm in enumerate(rssi_dbm[0]):
+        rates_bps = [float(each(level_dbm)) * factor[0, at] for each in (link.uplink_bps, link.downlink_bps)]
+        whole_j = query_j(radio, model.input_bytes, model.output_bytes, *rates_bps, level_dbm, latency_s[0, at], 0.0)
+        waiting_j = radio.tail_w * link.round_trip_s
+        assert seen.move_j[0, at] == pytest.approx(whole_j - waiting_j, rel=1e-9)
 
 
 def test_the_remote_costs_of_a_world_are_the_engines() -> None:
@@ -204,7 +208,16 @@ def test_hidden_factors_have_the_spread_that_was_asked() -> None:
 
 def test_intensity_goes_by_the_hour() -> None:
     assert intensity.hour_of_day(np.array([0.0, 3599.0, 3600.0, 86399.0, 86400.0])).tolist() == [0, 0, 1, 23, 0]
-    assert intensity.DEVICE_G_PER_KWH.size == intensity.CLOUD_G_PER_KWH.size == 24
+
+
+def test_the_grids_days_are_those_of_the_typical_hours() -> None:
+    """Hour by hour the year's mean of what the engine's typical hours tell: no curve is written down here."""
+    source, start = TypicalHours(), datetime(2025, 1, 1, tzinfo=UTC).timestamp()
+    for place in (intensity.DEVICE_PLACE, intensity.CLOUD_PLACE):
+        curve = intensity.daily_curve(place)
+        year = np.reshape([source.at(place, start + 3600.0 * hour).g_per_kwh for hour in range(8760)], (365, 24))
+        np.testing.assert_allclose(curve.g_per_kwh, year.mean(axis=0), rtol=1e-9)
+        assert 0.0 < curve.day_spread < 0.5
 
 
 @settings(max_examples=25, deadline=None)

@@ -1,5 +1,6 @@
 """The power table: arithmetic against the profile, measured time on this machine."""
 
+import math
 import time
 import timeit
 
@@ -85,13 +86,28 @@ def test_a_busy_window_costs_more_than_a_sleeping_one():
     assert (busy.method, busy.source) == (Method.MODELLED, "power table 'mi8pro'")
 
 
-def test_the_radio_follows_the_papers_formula():
-    wifi = PHONE.radios["wifi"]
-    expected_j = wifi.tx_w(10e6, -60.0) * 0.8 + wifi.rx_w(40e6, -60.0) * 0.02
-    assert METER.radio_j(1_000_000, 100_000, 10e6, 40e6, rssi_dbm=-60.0) == pytest.approx(expected_j)
-    assert METER.radio_j(0, 0, 10e6, 40e6) == 0.0
-    assert METER.radio_j(1_000_000, 0, 10e6, 40e6, -88.0) > METER.radio_j(1_000_000, 0, 10e6, 40e6, -50.0)
-    assert METER.radio_j(1_000_000, 0, 1e6, 40e6) > METER.radio_j(1_000_000, 0, 10e6, 40e6)
+WIFI = PHONE.radios["wifi"]
+
+
+def radio_j(sent_bytes, received_bytes, up_bps=10e6, down_bps=40e6, rssi_dbm=None, latency_s=1.0, rest_s=0.0):
+    return METER.radio_j(sent_bytes, received_bytes, up_bps, down_bps, rssi_dbm, latency_s, rest_s)
+
+
+def test_the_radio_follows_the_papers_formula_and_pays_its_tail():
+    bases_w = float(WIFI.tx_base_at(-60.0)), float(WIFI.rx_base_at(-60.0))
+    moving_j = (bases_w[0] + 10e6 * WIFI.tx_w_per_bps) * 0.8 + (bases_w[1] + 40e6 * WIFI.rx_w_per_bps) * 0.02
+    waiting_j = WIFI.tail_w * min(0.18, WIFI.tail_s) + WIFI.idle_w * max(0.18 - WIFI.tail_s, 0.0)
+    assert radio_j(1_000_000, 100_000, rssi_dbm=-60.0) == pytest.approx(moving_j + waiting_j)
+    rested_j = radio_j(1_000_000, 100_000, rssi_dbm=-60.0, rest_s=math.inf)
+    assert rested_j == pytest.approx(moving_j + waiting_j + WIFI.tail_w * WIFI.tail_s)
+    assert radio_j(1_000_000, 0, rssi_dbm=-88.0) > radio_j(1_000_000, 0, rssi_dbm=-50.0)
+    assert radio_j(1_000_000, 0, up_bps=8e6) > radio_j(1_000_000, 0, up_bps=10e6)
+
+
+def test_a_radio_cannot_have_moved_bytes_for_longer_than_the_query_took():
+    waits_nothing = radio_j(1_000_000, 0, up_bps=8e6, latency_s=1.0)
+    assert radio_j(1_000_000, 0, up_bps=1e3, latency_s=1.0) == pytest.approx(waits_nothing)
+    assert radio_j(0, 0, latency_s=0.0) == 0.0
 
 
 def test_a_processor_the_table_lacks_is_not_known():
@@ -106,7 +122,7 @@ def test_a_processor_the_table_lacks_is_not_known():
 
 def test_rates_must_be_known_to_charge_the_radio():
     with pytest.raises(InvalidInput, match=r"0\.0 and 1\.0 bit/s"):
-        METER.radio_j(1, 1, 0.0, 1.0)
+        METER.radio_j(1, 1, 0.0, 1.0, None, 1.0)
 
 
 def test_an_unknown_radio_is_refused():

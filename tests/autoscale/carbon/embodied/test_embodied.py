@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscale.carbon import device_footprint, embodied_g, product_footprint
+from autoscale.carbon import device_footprint, product_footprint
 from autoscale.carbon.embodied.act import Act, Fab, Logic, Part, Storage
 from autoscale.carbon.embodied.bill_of_materials import bill_footprint, bill_names, is_bill, load_bill
 from autoscale.carbon.embodied.facts import read_embodied_facts
@@ -227,19 +227,10 @@ def test_amortisation_sums_to_the_whole_over_the_life(kg: float, years: float, u
     assert footprint.g_per_s(share=0.25).mid * 4 == pytest.approx(footprint.g_per_s().mid)
 
 
-@given(POSITIVE, POSITIVE, POSITIVE)
-def test_sci_shares_are_linear_and_additive(kg: float, first_s: float, second_s: float) -> None:
-    life_s = 4 * SECONDS_PER_YEAR
-    whole = embodied_g(kg, first_s + second_s, life_s)
-    assert whole == pytest.approx(embodied_g(kg, first_s, life_s) + embodied_g(kg, second_s, life_s))
-    assert embodied_g(2 * kg, first_s, life_s) == pytest.approx(2 * embodied_g(kg, first_s, life_s))
-
-
 def test_scis_worked_value() -> None:
     """1000 kg over 4 years, held for an hour: about 28.5 g (SCI specification, worked example)."""
     server = Footprint(Interval.exactly(1000.0), Interval.exactly(4 * SECONDS_PER_YEAR), "reported", "x", "")
     assert round(server.g_per_s().mid * 3600.0, 1) == 28.5
-    assert round(embodied_g(1000.0, 3600.0, 4 * SECONDS_PER_YEAR), 1) == 28.5
 
 
 def test_a_busy_hour_of_a_gpu_server_is_as_sustainable_ai_has_it() -> None:

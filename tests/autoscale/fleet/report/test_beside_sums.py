@@ -164,7 +164,7 @@ def test_an_inventory_says_the_same_as_csv_and_as_toml(tmp_path: Path) -> None:
     assert machines == read_inventory(document)
     first, second = machines
     assert first.idle_power_w == second.idle_power_w / 2
-    assert first.making_g_per_s.mid == pytest.approx(0.5 * 55e3 / (3 * SECONDS_PER_YEAR))
+    assert first.embodied_g_per_s.mid == pytest.approx(0.5 * 55e3 / (3 * SECONDS_PER_YEAR))
     assert first.g_per_j.mid * 3.6e6 == pytest.approx(56, abs=1)
     assert second.g_per_j.mid * 3.6e6 == pytest.approx(481)
 

@@ -1,0 +1,89 @@
+"""What a machine draws for a query: idle power while it is held, and busy power while a processor works.
+
+The paper's model (Kim and Wu, MICRO 2020): a CPU draws its busy power for each second that a core works; a GPU or NPU
+draws its own for as long as the query lasts, since nobody sees when it waits.
+
+>>> from autoscale.profiles import load_device
+>>> from autoscale.query.target import Target
+>>> phone = load_device("mi8pro")
+>>> four_cores = watts_of(phone, Target.parse("device:cpu/fp32@4t"))
+>>> round(energy_j(four_cores, held_s=1.0, core_s=4.0), 2)
+2.74
+"""
+
+from typing import NamedTuple
+
+from autoscale.errors import one_of
+from autoscale.physics.numbers import Numbers
+from autoscale.profiles import DeviceProfile
+from autoscale.query.target import Target
+
+
+class Watts(NamedTuple):
+    """What a machine draws; numbers, or arrays of one shape.
+
+    Attributes:
+        idle_w: of the machine, or of the share of it that the query holds, as long as it is held.
+        busy_w: above that, of a GPU or NPU that computes, as long.
+        core_w: above that, of each CPU core while it works.
+    """
+
+    idle_w: Numbers
+    busy_w: Numbers
+    core_w: Numbers
+
+
+def energy_j(watts: Watts, held_s: Numbers, core_s: Numbers) -> Numbers:
+    """Joules of a machine that is held for ``held_s`` and whose cores work ``core_s`` core-seconds within that."""
+    return (watts.idle_w + watts.busy_w) * held_s + watts.core_w * core_s
+
+
+def watts_of(
+    machine: DeviceProfile, target: Target | None, share: float = 1.0, frequency_hz: float | None = None
+) -> Watts:
+    """What a machine draws for a query on one of its processors.
+
+    Args:
+        machine: the power table.
+        target: says the processor, how many cores work at once (all where it does not say) and the frequency, the
+            highest where it does not say. Beside a GPU or NPU, and where None, one core works at a time.
+        share: of the machine's idle power that the query carries, 0 to 1.
+        frequency_hz: at which clock, where not the target but a governor says.
+
+    Raises:
+        UnknownName: the machine has no such processor.
+    """
+    idle_w, cpu = machine.idle_w * share, machine.processors["cpu"]
+    if target is None:
+        return Watts(idle_w, 0.0, cpu.busy_w(1))
+    clock_hz = target.frequency_hz if frequency_hz is None else frequency_hz
+    if target.processor == "cpu":
+        threads = threads_of(machine, target)
+        return Watts(idle_w, 0.0, cpu.busy_w(threads, clock_hz) / threads)
+    one_of(f"processor of {machine.name}", target.processor, machine.processors)
+    return Watts(idle_w, machine.processors[target.processor].busy_w(1, clock_hz), cpu.busy_w(1))
+
+
+def threads_of(machine: DeviceProfile, target: Target) -> int:
+    """How many of a machine's cores a CPU target works on: all unless it says fewer."""
+    cores = machine.processors["cpu"].cores
+    return min(target.threads or cores, cores)
+
+
+def held_share(machine: DeviceProfile, target: Target) -> float:
+    """The fraction of a machine that a target holds: of its cores, and all of it for a GPU or NPU."""
+    if target.processor != "cpu":
+        return 1.0
+    return threads_of(machine, target) / machine.processors["cpu"].cores
+
+
+def computing_j(machine: DeviceProfile, target: Target, compute_s: float) -> float:
+    """Joules of a machine that computes a query of somebody else's, its idle power by the share that the target holds.
+
+    Queries that run side by side each count the part of the processor's power that they have in common.
+
+    Raises:
+        UnknownName: the machine has no such processor.
+    """
+    core_s = threads_of(machine, target) * compute_s if target.processor == "cpu" else 0.0
+    return float(energy_j(watts_of(machine, target, held_share(machine, target)), compute_s, core_s))
