@@ -32,6 +32,16 @@ class Admission:
         self._queue: deque[Waiter] = deque()
         self._lock = threading.Lock()
 
+    @property
+    def running(self) -> int:
+        """Queries that run now."""
+        return self._running
+
+    @property
+    def waiting(self) -> int:
+        """Queries that wait for their turn now."""
+        return len(self._queue)
+
     @contextmanager
     def slot(
         self,

@@ -35,11 +35,11 @@ def test_its_first_line_tells_the_address_and_a_signal_ends_it(
     line = greeting(process)
     assert line.startswith("serving 4 models on 127.0.0.1:")
     client = OffloadClient(line.split()[-1])
-    reply = client.infer("scale", {"x": np.ones((1, 4), np.float32)}, timeout_s=10)
+    reply = client.infer("scale", {"x": np.ones((1, 4), np.float32)}, timeout_s=60)
     assert reply.outputs["y"].tolist() == [[10.0] * 4]
     client.close()
     process.send_signal(stop)
-    assert process.wait(20) == 0
+    assert process.wait(60) == 0
 
 
 def refusal(*arguments: str) -> str:

@@ -1,8 +1,9 @@
+"""The offload server through gRPC: what it says, what it refuses, and who waits for whom."""
+
 import platform
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,9 +24,10 @@ from autoscale_runtime._proto.open_inference_pb2_grpc import GRPCInferenceServic
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import Limits, Server, serve
 from autoscale_runtime.wire.malloc import keep_freed_memory
+from tests.runtime.serving_parts import Gated, gated
+from tests.waiting import LONGEST_WAIT_S, until
 
 Input = pb.ModelInferRequest.InferInputTensor
-LONG = 200_000  # steps of the slow model that take seconds
 
 
 @pytest.fixture
@@ -156,41 +158,60 @@ def test_many_at_once_are_all_answered(stub: GRPCInferenceServiceStub) -> None:
 
 
 @pytest.fixture
-def narrow(repository: Path, account: ServerAccount) -> Iterator[GRPCInferenceServiceStub]:
-    limits = Limits(threads=1, max_running=1, max_waiting=1)
-    with (
-        serve(repository, limits=limits, account=account) as server,
-        grpc.insecure_channel(server.address) as opened,
-    ):
-        yield GRPCInferenceServiceStub(opened)
-        server.stop(grace_s=0.0)
+def narrow(account: ServerAccount) -> Iterator[tuple[Gated, GRPCInferenceServiceStub]]:
+    """One query runs, one waits; the model answers when its gate is opened."""
+    with gated(account, max_running=1, max_waiting=1) as held, grpc.insecure_channel(held.server.address) as opened:
+        yield held, GRPCInferenceServiceStub(opened)
+        held.gate.open.set()
 
 
-def test_one_query_too_many_is_refused_and_a_late_one_is_dropped(narrow: GRPCInferenceServiceStub) -> None:
-    first = narrow.ModelInfer.future(slow(LONG // 10))
-    time.sleep(0.1)
-    late = narrow.ModelInfer.future(scale(), timeout=0.1)
-    time.sleep(0.05)
+def gate() -> pb.ModelInferRequest:
+    return scale(model_name="gate")
+
+
+def test_one_query_too_many_is_refused(narrow: tuple[Gated, GRPCInferenceServiceStub]) -> None:
+    held, stub = narrow
+    first = stub.ModelInfer.future(gate())
+    until(lambda: held.gate.entered == 1)
+    second = stub.ModelInfer.future(gate())
+    until(lambda: held.admission.waiting == 1)
     with pytest.raises(grpc.RpcError) as refused:
-        narrow.ModelInfer(scale())
+        stub.ModelInfer(gate())
     assert refused.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
     assert not first.done()
-    assert late.code() is grpc.StatusCode.DEADLINE_EXCEEDED
-    waiting = narrow.ModelInfer(scale())  # the late one has left the queue
-    assert waiting.parameters["queue_us"].int64_param > 1000
-    assert first.result(20).outputs[0].name == "end"
+    held.gate.open.set()
+    assert first.result(LONGEST_WAIT_S).outputs[0].name == "y"
+    assert second.result(LONGEST_WAIT_S).parameters["queue_us"].int64_param > 0
 
 
-def test_a_caller_that_hangs_up_leaves_the_queue(narrow: GRPCInferenceServiceStub) -> None:
-    first = narrow.ModelInfer.future(slow(LONG // 20))
-    time.sleep(0.1)
-    gone = narrow.ModelInfer.future(scale())
-    time.sleep(0.05)
+def test_a_late_query_leaves_the_queue(narrow: tuple[Gated, GRPCInferenceServiceStub]) -> None:
+    held, stub = narrow
+    first = stub.ModelInfer.future(gate())
+    until(lambda: held.gate.entered == 1)
+    assert stub.ModelInfer.future(gate(), timeout=0.1).code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    until(lambda: held.admission.waiting == 0)
+    _answered_after(held, stub, first)
+
+
+def test_a_caller_that_hangs_up_leaves_the_queue(narrow: tuple[Gated, GRPCInferenceServiceStub]) -> None:
+    held, stub = narrow
+    first = stub.ModelInfer.future(gate())
+    until(lambda: held.gate.entered == 1)
+    gone = stub.ModelInfer.future(gate())
+    until(lambda: held.admission.waiting == 1)
     gone.cancel()
-    time.sleep(0.05)
-    second = narrow.ModelInfer.future(scale())
-    assert second.result(20).parameters["queue_us"].int64_param > 1000
-    assert first.result(20).outputs[0].name == "end"
+    until(lambda: held.admission.waiting == 0)
+    _answered_after(held, stub, first)
+
+
+def _answered_after(held: Gated, stub: GRPCInferenceServiceStub, first: grpc.Future) -> None:
+    """The place in the queue is free again, and who left it never ran."""
+    second = stub.ModelInfer.future(gate())
+    until(lambda: held.admission.waiting == 1)
+    held.gate.open.set()
+    assert second.result(LONGEST_WAIT_S).parameters["queue_us"].int64_param > 0
+    assert first.result(LONGEST_WAIT_S).outputs[0].name == "y"
+    assert held.gate.entered == 2
 
 
 def test_health_speaks_for_the_server_and_the_service(channel: grpc.Channel) -> None:
@@ -225,16 +246,27 @@ def test_a_port_in_use_is_an_error(repository: Path, account: ServerAccount, ser
 
 
 def test_a_stopped_server_ends_what_runs_and_frees_its_port(repository: Path, account: ServerAccount) -> None:
-    first = serve(repository, account=account)
-    with grpc.insecure_channel(first.address) as opened:
-        running = GRPCInferenceServiceStub(opened).ModelInfer.future(slow(LONG // 100))
-        time.sleep(0.05)
-        stopping = threading.Thread(target=first.stop)
+    with gated(account, max_running=1, max_waiting=1) as held, grpc.insecure_channel(held.server.address) as opened:
+        stub = GRPCInferenceServiceStub(opened)
+        running = stub.ModelInfer.future(gate())
+        until(lambda: held.gate.entered == 1)
+        stopping = threading.Thread(target=held.server.stop, args=(LONGEST_WAIT_S,))
         stopping.start()
-        assert running.result(20).outputs[0].name == "end"
-        stopping.join(10)
-    with serve(repository, port=first.port, account=account) as second:
-        assert second.port == first.port
+        until(lambda: _takes_no_more(stub))
+        assert not running.done()
+        held.gate.open.set()
+        assert running.result(LONGEST_WAIT_S).outputs[0].name == "y"
+        stopping.join(LONGEST_WAIT_S)
+        assert not stopping.is_alive()
+    with serve(repository, port=held.server.port, account=account) as second:
+        assert second.port == held.server.port
+
+
+def _takes_no_more(stub: GRPCInferenceServiceStub) -> bool:
+    try:
+        return not stub.ServerLive(pb.ServerLiveRequest(), timeout=LONGEST_WAIT_S).live
+    except grpc.RpcError:
+        return True
 
 
 @pytest.mark.parametrize("name", ["threads", "max_running", "max_waiting"])
@@ -247,7 +279,7 @@ def test_every_address_of_this_machine_will_do(repository: Path, account: Server
     with serve(repository, host="::1", account=account) as server:
         assert server.address == f"[::1]:{server.port}"
         with grpc.insecure_channel(server.address) as opened:
-            assert GRPCInferenceServiceStub(opened).ServerLive(pb.ServerLiveRequest(), timeout=5).live
+            assert GRPCInferenceServiceStub(opened).ServerLive(pb.ServerLiveRequest(), timeout=LONGEST_WAIT_S).live
     with pytest.raises(PortInUse, match=r"192\.0\.2\.1:0.*or the address is not this machine's"):
         serve(repository, host="192.0.2.1", account=account)
 
