@@ -21,12 +21,18 @@ class Circuit:
 
     Args:
         probe: asks the far end for a sign of life; raises TargetError where there is none.
+        timer: makes what calls a function after so many seconds, once it is started.
     """
 
-    def __init__(self, probe: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        probe: Callable[[], None],
+        timer: Callable[[float, Callable[[], None]], threading.Timer] = threading.Timer,
+    ) -> None:
         self.is_open = False
         self.reason = ""
         self._probe = probe
+        self._new_timer = timer
         self._lock = threading.Lock()
         self._failures = 0
         self._backoff_s = FIRST_BACKOFF_S
@@ -60,7 +66,7 @@ class Circuit:
     def _open(self) -> None:
         self.is_open = True
         if self._timer is None and not self._is_shut:
-            self._timer = threading.Timer(self._backoff_s, self._try)
+            self._timer = self._new_timer(self._backoff_s, self._try)
             self._timer.daemon = True
             self._timer.start()
             self._backoff_s = min(2.0 * self._backoff_s, LONGEST_BACKOFF_S)
