@@ -8,8 +8,8 @@ ratio. Thus other processes are charged for their own CPU time, and a query for 
 machine's idle power while it lasts, as in the paper. Nothing else is subtracted.
 """
 
+from collections.abc import Callable
 from threading import Lock
-from time import perf_counter
 from typing import ClassVar, NamedTuple, Self
 
 from autoscale.errors import InvalidInput
@@ -25,16 +25,21 @@ FADE = 0.8
 
 class _Window(NamedTuple):
     mark: Mark
-    opened_s: float
     busy_s: float
+
+
+def machine_busy_s() -> float:
+    """Core-seconds that all cores of this machine have worked since boot."""
+    return cpu_time().busy_s
 
 
 class AttributedMeter(Meter):
     """A counter calibrates a power table; until its first window is over, the reading is the table's.
 
     Args:
-        counter: what measures.
+        counter: what measures, on its own clock.
         table: what spreads.
+        busy_s: core-seconds that the machine has worked since some moment.
 
     Attributes:
         calibration: measured over modelled joules; None until a window was measured.
@@ -42,9 +47,12 @@ class AttributedMeter(Meter):
 
     name: ClassVar[str] = "attributed"
 
-    def __init__(self, counter: CounterMeter, table: ModelledMeter) -> None:
+    def __init__(
+        self, counter: CounterMeter, table: ModelledMeter, busy_s: Callable[[], float] = machine_busy_s
+    ) -> None:
         self.counter = counter
         self.table = table
+        self._busy_s = busy_s
         self._lock = Lock()
         self._measured_j = self._expected_j = 0.0
         self.calibration: float | None = None
@@ -82,10 +90,10 @@ class AttributedMeter(Meter):
         return Reading(reading.energy_j * factor, Method.MEASURED, self._source, reading.window_s)
 
     def _open(self) -> _Window:
-        return _Window(self.counter.begin(), perf_counter(), cpu_time().busy_s)
+        return _Window(self.counter.begin(), self._busy_s())
 
     def _is_over(self) -> bool:
-        return perf_counter() - self._window.opened_s >= self.counter.shortest_s
+        return self.counter.clock() - self._window.mark.time_s >= self.counter.shortest_s
 
     def _calibrate(self) -> None:
         with self._lock:

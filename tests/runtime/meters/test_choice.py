@@ -20,8 +20,8 @@ from autoscale_runtime.meters import (
     ReplayMeter,
     best_meter,
 )
+from autoscale_runtime.meters.attributed import FADE
 from autoscale_runtime.meters.rapl import RaplMeter
-from autoscale_runtime.sensors.cpu_time import cpu_time
 
 TARGET = Target.parse("device:cpu/fp32@1t")
 
@@ -71,6 +71,17 @@ def test_made_of_something_given_they_are_not_made_for_a_host(kind):
         kind.on_this_host("laptop")
 
 
+class Bench:
+    """A clock and a count of work that a test moves on."""
+
+    def __init__(self):
+        self.now_s = self.busy_s = 0.0
+
+    def run(self, elapsed_s, busy_s):
+        self.now_s += elapsed_s
+        self.busy_s += busy_s
+
+
 class Wattage(CounterMeter):
     """A counter that grows by a known power, as a bench supply would."""
 
@@ -78,8 +89,8 @@ class Wattage(CounterMeter):
     shortest_s = 0.05
     scope = "bench supply"
 
-    def __init__(self, power_w=50.0):
-        super().__init__()
+    def __init__(self, power_w=50.0, clock=time.monotonic):
+        super().__init__(clock)
         self.power_w = power_w
 
     def read_j(self):
@@ -88,6 +99,11 @@ class Wattage(CounterMeter):
     @classmethod
     def on_this_host(cls, power_table):
         return cls()
+
+
+def supplied(bench, power_w=50.0):
+    counter = Wattage(power_w, lambda: bench.now_s)
+    return AttributedMeter(counter, ModelledMeter(load_device("laptop")), lambda: bench.busy_s)
 
 
 def work(meter, count=12, busy_s=0.01):
@@ -101,30 +117,42 @@ def work(meter, count=12, busy_s=0.01):
 
 
 def test_a_coarse_counter_is_spread_over_queries():
-    table = ModelledMeter(load_device("laptop"))
-    meter = AttributedMeter(Wattage(), table)
-    start_s, start = time.perf_counter(), cpu_time()
-    readings = work(meter, count=30)
-    elapsed_s, busy_s = time.perf_counter() - start_s, cpu_time().busy_s - start.busy_s
-    assert readings[0].method is Method.MODELLED
-    assert readings[0].source == "power table 'laptop'"
-    assert readings[-1].method is Method.MEASURED
-    assert readings[-1].source == "bench supply, spread by power table 'laptop'"
+    bench = Bench()
+    meter = supplied(bench)
+    mark = meter.begin()
+    bench.run(0.03, busy_s=0.05)
+    before = meter.end(mark, TARGET)
+    assert (before.method, before.source) == (Method.MODELLED, "power table 'laptop'")
+    bench.run(0.03, busy_s=0.01)
+    after = meter.end(mark, TARGET)
+    assert (after.method, after.source) == (Method.MEASURED, "bench supply, spread by power table 'laptop'")
     # All that was measured, shared between ours and the others' as the table says, is what we are told.
-    assert meter.calibration == pytest.approx(50.0 * elapsed_s / table.energy_j(elapsed_s, busy_s), rel=0.5)
-    measured = [reading.energy_j for reading in readings if reading.method is Method.MEASURED]
-    assert 0.0 < sum(measured) < 50.0 * elapsed_s * 1.5
+    assert meter.calibration == pytest.approx(50.0 * 0.06 / meter.table.energy_j(0.06, 0.06))
+    least_j = meter.table.energy_j(after.window_s, 0.0, TARGET)
+    assert after.energy_j >= meter.calibration * least_j > 0.0
+
+
+def test_what_was_measured_long_ago_counts_less():
+    bench = Bench()
+    meter = supplied(bench)
+    for elapsed_s in (0.1, 0.2):
+        bench.run(elapsed_s, busy_s=0.1)
+        meter.end(meter.begin(), TARGET)
+    measured_j = [50.0 * elapsed_s for elapsed_s in (0.1, 0.2)]
+    expected_j = [meter.table.energy_j(elapsed_s, 0.1) for elapsed_s in (0.1, 0.2)]
+    faded = [FADE * first + second for first, second in (measured_j, expected_j)]
+    assert meter.calibration == pytest.approx(faded[0] / faded[1])
 
 
 def test_twice_the_power_is_twice_the_energy():
-    table = ModelledMeter(load_device("laptop"))
-    meters = [AttributedMeter(Wattage(power_w), table) for power_w in (50.0, 100.0)]
-    for _ in range(20):
+    bench = Bench()
+    meters = [supplied(bench, power_w) for power_w in (50.0, 100.0)]
+    for step in range(20):
         marks = [meter.begin() for meter in meters]
-        work(table, count=1)
+        bench.run(0.02, busy_s=0.001 * step)
         for meter, mark in zip(meters, marks, strict=True):
             meter.end(mark, TARGET)
-    assert meters[1].calibration / meters[0].calibration == pytest.approx(2.0, rel=0.4)
+    assert meters[1].calibration / meters[0].calibration == pytest.approx(2.0)
 
 
 def test_threads_may_share_a_meter():
@@ -145,13 +173,15 @@ def test_a_counter_that_vanishes_leaves_the_table(tmp_path: Path, caplog):
     domain.mkdir(parents=True)
     (domain / "name").write_text("package-0")
     (domain / "energy_uj").write_text("5000000")
-    meter = AttributedMeter(RaplMeter(tmp_path), ModelledMeter(load_device("laptop")))
+    bench = Bench()
+    counter = RaplMeter(tmp_path, lambda: bench.now_s)
+    meter = AttributedMeter(counter, ModelledMeter(load_device("laptop")), lambda: bench.busy_s)
     assert meter.is_available()
-    time.sleep(0.06)
+    bench.run(0.06, busy_s=0.06)
     (domain / "energy_uj").write_text("6000000")
-    assert work(meter, count=1)[0].method is Method.MEASURED
+    assert meter.end(meter.begin(), TARGET).method is Method.MEASURED
     (domain / "energy_uj").unlink()
-    time.sleep(0.06)
-    assert work(meter, count=1)[0].method is Method.MODELLED
+    bench.run(0.06, busy_s=0.06)
+    assert meter.end(meter.begin(), TARGET).method is Method.MODELLED
     assert len(caplog.records) == 1
     assert "energy_uj" in meter.why_unavailable()

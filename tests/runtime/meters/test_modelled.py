@@ -2,7 +2,6 @@
 
 import math
 import time
-import timeit
 
 import pytest
 from hypothesis import given
@@ -72,18 +71,18 @@ def test_energy_is_not_negative_and_adds_up(wall_s, cpu_s, more_wall_s, more_cpu
     assert whole == pytest.approx(first + second)
 
 
-def test_a_busy_window_costs_more_than_a_sleeping_one():
-    target = Target.parse("device:cpu/fp32@1t")
-    mark = METER.begin()
-    time.sleep(0.1)
-    asleep = METER.end(mark, target)
+@pytest.mark.parametrize("busy_s", [0.0, 0.05])
+def test_a_window_costs_its_length_idle_and_its_work_above_that(busy_s):
+    target, before_s = Target.parse("device:cpu/fp32@1t"), time.process_time()
     mark, start_s = METER.begin(), time.process_time()
-    while time.process_time() - start_s < 0.1:
+    while time.process_time() - start_s < busy_s:
         pass
-    busy = METER.end(mark, target)
-    assert asleep.energy_j == pytest.approx(PHONE.idle_w * asleep.window_s, rel=0.2)
-    assert busy.energy_j - PHONE.idle_w * busy.window_s == pytest.approx(0.1 * CPU.busy_w(1), rel=0.2)
-    assert (busy.method, busy.source) == (Method.MODELLED, "power table 'mi8pro'")
+    reading = METER.end(mark, target)
+    after_s = time.process_time()
+    # Whatever else runs here: the meter's two looks at the process lie around the work and within ours.
+    least_j, most_j = (METER.energy_j(reading.window_s, spent_s, target) for spent_s in (busy_s, after_s - before_s))
+    assert least_j * (1 - 1e-9) <= reading.energy_j <= most_j * (1 + 1e-9)
+    assert (reading.method, reading.source) == (Method.MODELLED, "power table 'mi8pro'")
 
 
 WIFI = PHONE.radios["wifi"]
@@ -128,10 +127,3 @@ def test_rates_must_be_known_to_charge_the_radio():
 def test_an_unknown_radio_is_refused():
     with pytest.raises(UnknownName, match="radio of mi8pro"):
         ModelledMeter(PHONE, radio="wfii")
-
-
-def test_begin_and_end_take_microseconds():
-    target = Target.parse("device:cpu/fp32@2t")
-    best_s = min(timeit.repeat(lambda: METER.end(METER.begin(), target), number=500, repeat=7)) / 500
-    # The promise is 3 us on a quiet machine; this one may be busy.
-    assert best_s < 10e-6
