@@ -15,6 +15,7 @@ at the bottleneck (64 kB here, the rest in the receive buffer), so that a sender
 import errno
 import socket
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
@@ -38,13 +39,12 @@ class _Playback:
     end: TraceEnd
     started_s: float
 
-    @property
-    def elapsed_s(self) -> float:
-        return (time.monotonic() - self.started_s) * self.speed
+    def elapsed_s(self, now_s: float) -> float:
+        return (now_s - self.started_s) * self.speed
 
-    def over(self, base: LinkConditions) -> LinkConditions:
+    def over(self, base: LinkConditions, now_s: float) -> LinkConditions:
         """The base with what the trace tells of this moment."""
-        sample = self.trace.at(self.elapsed_s, self.end)
+        sample = self.trace.at(self.elapsed_s(now_s), self.end)
         return replace(
             base,
             rate_bps=sample.rate_bps,
@@ -61,13 +61,19 @@ class ShapedLink:
         conditions: how it behaves until told otherwise.
         port: to listen on, on loopback; 0 takes a free one.
         seed: of jitter and loss.
+        clock: seconds, monotonic, by which a trace is played.
 
     Raises:
         InvalidInput: ``target`` is not ``host:port``, or no such port.
     """
 
     def __init__(
-        self, target: str, conditions: LinkConditions = NO_LIMITS, port: int = 0, seed: int | None = None
+        self,
+        target: str,
+        conditions: LinkConditions = NO_LIMITS,
+        port: int = 0,
+        seed: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.target = target
         self.port = _port("port", port, lowest=0)
@@ -78,6 +84,7 @@ class ShapedLink:
         self._conditions = conditions
         self._playback: _Playback | None = None
         self._seed = seed
+        self._clock = clock
         self._runner: LinkLoop | None = None
 
     @property
@@ -103,18 +110,20 @@ class ShapedLink:
         if not 0 < speed < float("inf"):
             raise InvalidInput(f"speed is {speed}; allowed: more than 0, finite")
         trace.index_at(0.0, end)
-        self._playback = _Playback(trace, speed, end, time.monotonic())
+        self._playback = _Playback(trace, speed, end, self._clock())
 
     def now(self) -> LinkConditions:
         """The conditions at this moment, those of the trace included."""
         playback, conditions = self._playback, self._conditions
-        return conditions if playback is None else playback.over(conditions)
+        return conditions if playback is None else playback.over(conditions, self._clock())
 
     @property
     def is_over(self) -> bool:
         """Whether a trace that stops has ended: nothing passes any more."""
         playback = self._playback
-        return playback is not None and playback.end == "stop" and playback.elapsed_s >= playback.trace.duration_s
+        if playback is None or playback.end != "stop":
+            return False
+        return playback.elapsed_s(self._clock()) >= playback.trace.duration_s
 
     @property
     def carried_bytes(self) -> tuple[int, int]:
