@@ -41,13 +41,14 @@ from tests.runtime.session_parts import (
     serving,
     written,
 )
-from tests.waiting import until
+from tests.waiting import LONGEST_WAIT_S, until
 
 Answers = Callable[[dict[str, Array]], list[Array]]
 
 X = {"x": rows(3)}
 CLOUD = "cloud:cpu/fp32"
 PINNED = replace(QUIET, target=CLOUD)
+PATIENT = Goal(latency_s=LONGEST_WAIT_S)
 OUTAGE = LinkConditions(rate_bps=0.0)
 
 
@@ -125,18 +126,18 @@ def test_a_server_killed_amid_1000_queries_costs_none_and_is_found_again(
     path: Path, models: Path, right: Answers, mode: str, agent: str
 ) -> None:
     feeds = [{"x": rows(4, seed)} for seed in range(1000)]
-    goal = Goal(latency_s=0.5)
     decisions: list[Decision] = []
     options = replace(QUIET, on_record=lambda record: decisions.append(record.decision))
     with (
         serving(models) as (first, address),
-        Session(path, goal, remotes={"cloud": address}, agent=agent, mode=mode, options=options) as session,
+        Session(path, PATIENT, remotes={"cloud": address}, agent=agent, mode=mode, options=options) as session,
     ):
         for number, each in enumerate(feeds):
             if number == 400:
                 threading.Timer(0.003, first.send_signal, (signal.SIGKILL,)).start()
+            if number == 700:
+                assert first.wait(LONGEST_WAIT_S) == -signal.SIGKILL
             same(session.run(None, each), right(each))
-        assert first.wait(5.0) == -signal.SIGKILL
         assert len(decisions) == 1000
         _check_decisions(decisions)
         if agent == "cloud" or mode == "PREFER_IN_CLOUD":
@@ -210,7 +211,7 @@ def _is_answered(session: Session) -> bool:
 
 
 def test_where_only_the_cloud_may_answer_a_late_one_is_an_error(path: Path, server: Server) -> None:
-    options = replace(PINNED, timeout_s=0.2)
+    options = replace(PINNED, timeout_s=2.0)
     with ShapedLink(server.address) as link, Session(path, remotes={"cloud": link.address}, options=options) as session:
         asked(session)
         link.conditions = OUTAGE
@@ -261,8 +262,11 @@ def test_only_on_device_opens_no_socket(path: Path, mode: str, is_silent: bool) 
 
 
 @pytest.mark.parametrize("agent", ["cloud", "q-learning"])
-def test_a_link_that_stalls_never_makes_an_answer_late(path: Path, server: Server, agent: str) -> None:
-    goal = Goal(latency_s=0.15)
+def test_a_link_that_stalls_is_given_up_in_time_twice_and_then_left_alone(
+    path: Path, server: Server, agent: str
+) -> None:
+    """That such an answer is not late is arithmetic: ``device/test_world.py``."""
+    goal = Goal(latency_s=1.5)
     mode = "AUTO" if agent == "cloud" else "PREFER_IN_CLOUD"
     with (
         ShapedLink(server.address) as link,
@@ -272,8 +276,6 @@ def test_a_link_that_stalls_never_makes_an_answer_late(path: Path, server: Serve
         link.conditions = OUTAGE
         stalled = [asked(session) for _ in range(20)]
         assert [decision.inference_source for decision in stalled] == ["on_device"] * 20
-        late = [decision for decision in stalled if decision.outcome.is_late(goal)]
-        assert late == []
         tried = [decision.attempts[0].error for decision in stalled if decision.did_fallback]
         assert tried == ["DeadlineExceeded"] * 2  # two open the circuit; the others were not spent on it
         link.conditions = LinkConditions()
@@ -281,7 +283,7 @@ def test_a_link_that_stalls_never_makes_an_answer_late(path: Path, server: Serve
 
 
 def test_without_hedging_a_late_answer_is_waited_for(path: Path, server: Server) -> None:
-    goal, options = Goal(latency_s=0.05), replace(QUIET, hedge=False, timeout_s=2.0)
+    goal, options = Goal(latency_s=0.05), replace(QUIET, hedge=False, timeout_s=LONGEST_WAIT_S)
     with (
         ShapedLink(server.address) as link,
         Session(path, goal, remotes={"cloud": link.address}, agent="cloud", options=options) as session,
@@ -314,7 +316,7 @@ def test_nonsense_is_answered_elsewhere(path: Path, right: Answers, kind: str) -
     liar = Liar(truth)
     with (
         lying(liar) as address,
-        Session(path, Goal(latency_s=1.0), remotes={"cloud": address}, agent="cloud", options=QUIET) as session,
+        Session(path, PATIENT, remotes={"cloud": address}, agent="cloud", options=QUIET) as session,
     ):
         assert asked(session).inference_source == "in_cloud"
         liar.answer = nonsense
@@ -346,7 +348,7 @@ def test_other_outputs_over_there_are_not_mistaken_for_ours(
     """A server may list its outputs in another order; it may not lack one."""
     with (
         serve(repository(tmp_path, network(outputs))) as server,
-        Session(path, Goal(latency_s=1.0), remotes={"cloud": server.address}, agent="cloud", options=QUIET) as session,
+        Session(path, PATIENT, remotes={"cloud": server.address}, agent="cloud", options=QUIET) as session,
     ):
         same(session.run(None, X), right(X))
         assert session.last is not None

@@ -41,7 +41,7 @@ def publish(report: Report, meter: Any) -> None:
         sci.set(getattr(total.sci_g, end), {"end": end})
 
 
-def push(report: Report, endpoint: str) -> None:
+def push(report: Report, endpoint: str, timeout_s: float = TIMEOUT_S) -> None:
     """Send a report's gauges to a collector of OTLP, ``host:port``, without encryption.
 
     Raises:
@@ -51,17 +51,17 @@ def push(report: Report, endpoint: str) -> None:
     sdk, export = _package("opentelemetry.sdk.metrics"), _package("opentelemetry.sdk.metrics.export")
     resources = _package("opentelemetry.sdk.resources")
     otlp = _package("opentelemetry.exporter.otlp.proto.grpc.metric_exporter")
-    exporter = otlp.OTLPMetricExporter(endpoint=endpoint, insecure=True, timeout=TIMEOUT_S)
+    exporter = otlp.OTLPMetricExporter(endpoint=endpoint, insecure=True, timeout=timeout_s)
     reader = export.InMemoryMetricReader()
     named = resources.Resource.create({"service.name": SERVICE}).merge(resources.OTELResourceDetector().detect())
     provider = sdk.MeterProvider([reader], named, shutdown_on_exit=False)
     publish(report, provider.get_meter(SCOPE))
     with _unheard("opentelemetry.exporter.otlp.proto.grpc.exporter"):
-        result = exporter.export(reader.get_metrics_data(), timeout_millis=TIMEOUT_S * 1e3)
+        result = exporter.export(reader.get_metrics_data(), timeout_millis=timeout_s * 1e3)
     provider.shutdown()
     exporter.shutdown()
     if result is not export.MetricExportResult.SUCCESS:
-        raise TargetUnavailable(f"no collector of OTLP took the metrics at '{endpoint}' within {TIMEOUT_S:g} s")
+        raise TargetUnavailable(f"no collector of OTLP took the metrics at '{endpoint}' within {timeout_s:g} s")
 
 
 @contextmanager

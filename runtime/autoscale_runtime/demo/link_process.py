@@ -1,7 +1,7 @@
 """A shaped link in a process of its own: ``python -m autoscale_runtime.demo.link_process HOST:PORT``.
 
-It names its address on the first line, and takes new conditions as a line of JSON each on standard input; it ends
-with that.
+It names its address on the first line, takes new conditions as a line of JSON each on standard input, and says
+``set`` once they hold; it ends with its input.
 """
 
 import json
@@ -16,6 +16,7 @@ def main() -> None:
         print(f"link {link.address}", flush=True)
         for line in sys.stdin:
             link.conditions = LinkConditions(**json.loads(line))
+            print("set", flush=True)
 
 
 if __name__ == "__main__":

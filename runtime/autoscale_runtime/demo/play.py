@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -19,7 +20,7 @@ from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.load import LoadSensor
 from autoscale_runtime.session import Session, SessionOptions
 
-SETTLE_S = 0.3
+SETTLE_S: Final = 0.3
 """Between two phases: a phase begins when the sensors have seen it."""
 
 
@@ -117,6 +118,7 @@ def play(
     stage: Stage,
     options: SessionOptions,
     on_answer: Callable[[Answered], None],
+    settle_s: float = SETTLE_S,
 ) -> Effort:
     """Let one policy answer the day's queries; each answer is told as it comes.
 
@@ -126,6 +128,7 @@ def play(
         stage: the machines.
         options: of the sessions; the policy's own settings and the stage's sensors are put in.
         on_answer: called after each query.
+        settle_s: how long the sensors look at a phase before it begins.
     """
     effort = Effort()
     tasks = {step.task.network.name: step.task for step in steps}
@@ -136,7 +139,7 @@ def play(
         for name, session in sessions.items():
             session.warm_up(first[name].feeds)
             effort.warm_up_j += session.calibration.energy_j
-        _live(sessions, steps, stage, on_answer)
+        _live(sessions, steps, stage, on_answer, settle_s)
     finally:
         stage.set_co_runners(0)
         for session in sessions.values():
@@ -166,7 +169,11 @@ def _session(policy: DemoPolicy, task: Task, stage: Stage, options: SessionOptio
 
 
 def _live(
-    sessions: Mapping[str, Session], steps: Sequence[Step], stage: Stage, on_answer: Callable[[Answered], None]
+    sessions: Mapping[str, Session],
+    steps: Sequence[Step],
+    stage: Stage,
+    on_answer: Callable[[Answered], None],
+    settle_s: float,
 ) -> None:
     rng, phase = np.random.default_rng(0), None
     for step in steps:
@@ -174,12 +181,12 @@ def _live(
         if step.phase is not phase:
             phase = step.phase
             stage.set_co_runners(phase.co_runners)
-            _settle(sessions)
+            _settle(sessions, settle_s)
         on_answer(_answer(sessions[step.task.network.name], step))
 
 
-def _settle(sessions: Mapping[str, Session]) -> None:
-    until_s = time.monotonic() + SETTLE_S
+def _settle(sessions: Mapping[str, Session], settle_s: float) -> None:
+    until_s = time.monotonic() + settle_s
     while time.monotonic() < until_s:
         time.sleep(0.05)
         for session in sessions.values():

@@ -55,11 +55,12 @@ class Stage:
             self._undo = undo.pop_all()
 
     def set_link(self, conditions: LinkConditions) -> None:
-        """Change the link, for the sensors too; it takes effect within milliseconds."""
+        """Change the link, for the sensors too; what is sent from now on goes by the new conditions."""
         self.link = conditions
-        assert self._proxy.stdin is not None
+        assert self._proxy.stdin is not None and self._proxy.stdout is not None
         self._proxy.stdin.write(json.dumps(asdict(conditions)) + "\n")
         self._proxy.stdin.flush()
+        self._proxy.stdout.readline()
 
     def set_co_runners(self, per_core: int) -> None:
         """Have so many busy processes on each of the device's cores."""

@@ -5,7 +5,6 @@ import resource
 import signal
 import subprocess
 import sys
-import time
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import pytest
 from autoscale.errors import InvalidInput
 from autoscale.fleet import read_ledger
 from autoscale_envs.fleet.assumptions import FILE
+from tests.waiting import until
 
 pq = pytest.importorskip("pyarrow.parquet")
 
@@ -86,9 +86,7 @@ def test_control_c_leaves_a_ledger_that_can_be_read(tmp_path: Path) -> None:
     out = tmp_path / "ledger"
     command = [*COMMAND, "--devices", "500", "--days", "3000", "--out", str(out), "--json"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
-        while not written(out):
-            assert process.poll() is None
-            time.sleep(0.05)
+        until(lambda: written(out) or process.poll() is not None)
         process.send_signal(signal.SIGINT)
         told, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")

@@ -4,7 +4,6 @@ import json
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ from autoscale.errors import AutoScaleError
 from autoscale_envs.training.train_command import train_command
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
+from tests.waiting import until
 
 SMALL = ("--device", "mi8pro", "--scenario", "d3", "--networks", "mobilenet-v2,resnet-50")
 
@@ -96,9 +96,7 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
     out, checkpoint = tmp_path / "policy.npz", tmp_path / "policy.checkpoint.npz"
     command = [sys.executable, "-c", program, *SMALL, "--queries", "10000000", "--checkpoint-every", "500"]
     process = subprocess.Popen([*command, "--out", str(out)], stdout=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 60.0
-    while not checkpoint.exists() and time.monotonic() < deadline:
-        time.sleep(0.05)
+    until(checkpoint.exists)
     process.send_signal(signal.SIGINT)
     printed, _ = process.communicate(timeout=60.0)
     assert process.returncode == 130

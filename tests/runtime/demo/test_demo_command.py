@@ -49,7 +49,7 @@ def test_the_document_is_as_scripts_expect_it(document: dict[str, Any]) -> None:
     assert "energy modelled" in document["method"]
     assert "'mi8pro'" in document["method"]
     assert document["decision_us"].keys() == {"select_p50", "learn_p50"}
-    assert all(0.0 < value < 10_000.0 for value in document["decision_us"].values())
+    assert all(value > 0.0 for value in document["decision_us"].values())
     assert document["policies"].keys() == POLICIES
     for policy in document["policies"].values():
         targets = policy["targets"]
@@ -59,8 +59,8 @@ def test_the_document_is_as_scripts_expect_it(document: dict[str, Any]) -> None:
             *("accuracy", "carbon_g_per_query"),
         }
         assert all(isinstance(value, float) and math.isfinite(value) for value in figures.values())
-        assert 0.0 < policy["energy_j_per_query"] < 1.0
-        assert 0.0 < policy["latency_p50_s"] <= policy["latency_p95_s"] < 5.0
+        assert policy["energy_j_per_query"] > 0.0
+        assert 0.0 < policy["latency_p50_s"] <= policy["latency_p95_s"]
         assert 0.0 <= policy["late_fraction"] <= 1.0
         assert 0.8 <= policy["accuracy"] <= 1.0
         assert sum(targets.values()) == pytest.approx(1.0)

@@ -103,7 +103,7 @@ class StallingIndex(BaseHTTPRequestHandler):
         if self.path.endswith(".whl"):
             self.wfile.write(content[: len(content) // 2])
             self.half_sent.set()
-            self.may_end.wait(20)
+            self.may_end.wait(60)
         else:
             self.wfile.write(content)
 
@@ -124,9 +124,9 @@ def test_an_interrupted_download_leaves_nothing_and_the_next_one_succeeds(cache:
         )
         direct = {**os.environ, "NO_PROXY": "127.0.0.1"}
         fetching = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, env=direct)
-        assert Index.half_sent.wait(20), "pip never asked for the wheel"
+        assert Index.half_sent.wait(60), "pip never asked for the wheel"
         fetching.send_signal(signal.SIGINT)
-        _, complaint = fetching.communicate(timeout=20)
+        _, complaint = fetching.communicate(timeout=60)
         Index.may_end.set()
         server.shutdown()
     assert b"KeyboardInterrupt" in complaint

@@ -5,17 +5,18 @@ import random
 import struct
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from autoscale.errors import InvalidInput
 from autoscale.fleet import read_ledger
 from autoscale_runtime.fleet import Uploader
 from autoscale_runtime.fleet.device_log.uploader import UploadOptions
 from tests.runtime.fleet.fleet_parts import keys, latencies, logged, sequences
+from tests.waiting import until
 
 pytest.importorskip("pyarrow")
 
@@ -51,12 +52,14 @@ def appended(told: Path) -> int:
         return int(struct.unpack("<q", done)[0])
 
 
-def run_and_kill(folder: Path, told: Path, address: str, for_s: float) -> None:
+def run_and_kill(folder: Path, told: Path, address: str, after: int) -> None:
+    """Let a writer append so many records or a few more, and kill it."""
+    begin = appended(told)
     command = [sys.executable, "-c", WRITE, str(folder), str(told), address]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
-        time.sleep(for_s)
+        until(lambda: appended(told) >= begin + after, every_s=0.0)
         writer.kill()
 
 
@@ -74,7 +77,7 @@ def test_a_storm_on_the_writer_loses_at_most_the_record_being_written(tmp_path: 
     expected: list[int] = []
     for _ in range(4):
         before = appended(told)
-        run_and_kill(tmp_path / "log", told, "", chance.uniform(0.0, 0.1))
+        run_and_kill(tmp_path / "log", told, "", chance.randrange(30, 1000))
         kept = latencies(tmp_path / "log")
         # What was being appended when it was killed may be there, too: the next writer begins with that number again.
         expected += range(before, appended(told))
@@ -92,7 +95,7 @@ def test_a_storm_on_writer_and_uploader_counts_every_record_once(tmp_path: Path)
     told.write_bytes(bytes(8))
     with collect(tmp_path / "ledger") as collector:
         for _ in range(4):
-            run_and_kill(tmp_path / "log", told, collector.address, chance.uniform(0.0, 0.2))
+            run_and_kill(tmp_path / "log", told, collector.address, chance.randrange(1000))
         with Uploader(tmp_path / "log", collector.address) as uploader:
             uploader.upload()
     arrived = keys(tmp_path / "ledger")
@@ -103,24 +106,32 @@ def test_a_storm_on_writer_and_uploader_counts_every_record_once(tmp_path: Path)
     assert (counts["accepted"], counts["missing"]) == (len(arrived), 0)
 
 
+def accepted(ledger: Path) -> int:
+    try:
+        return read_ledger(ledger).counts.get("accepted", 0)
+    except InvalidInput:  # it has not begun
+        return 0
+
+
 def test_a_storm_on_the_collector_neither_loses_nor_doubles(tmp_path: Path) -> None:
     chance, ledger, rows = random.Random(3), tmp_path / "ledger", 3000
     logs = [tmp_path / f"log-{i}" for i in range(3)]
     for each in logs:
         logged(each, rows)
-    progress = []
+    progress = [0]
     for _ in range(4):
         with collecting(ledger) as (process, address):
-            uploads = [Uploader(each, address, UploadOptions(batch_rows=25, timeout_s=5.0)) for each in logs]
+            uploads = [Uploader(each, address, UploadOptions(batch_rows=25, timeout_s=60.0)) for each in logs]
             for uploader in uploads:
                 uploader.start()
-            time.sleep(chance.uniform(0.1, 0.5))
+            enough = progress[-1] + chance.randrange(25, 500)
+            until(lambda enough=enough: accepted(ledger) >= min(enough, len(logs) * rows))  # type: ignore[misc]
             process.kill()
             process.wait()
             for uploader in uploads:
                 uploader.close()
-        progress.append(read_ledger(ledger).counts.get("accepted", 0))
-    assert 0 < progress[0] < progress[-1] < len(logs) * rows
+        progress.append(accepted(ledger))
+    assert 0 < progress[1] <= progress[-1]
     with collecting(ledger) as (_, address):
         for folder in logs:
             with Uploader(folder, address) as uploader:

@@ -70,10 +70,7 @@ def test_the_environment_names_the_service(report: Report, monkeypatch: pytest.M
     assert "our-fleet" in [each.value.string_value for each in attributes]
 
 
-def test_no_collector_is_an_error_of_the_target(
-    report: Report, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(metrics, "TIMEOUT_S", 0.5)
+def test_no_collector_is_an_error_of_the_target(report: Report, caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(TargetUnavailable, match="no collector of OTLP"):
-        metrics.push(report, "127.0.0.1:1")
+        metrics.push(report, "127.0.0.1:1", timeout_s=0.5)
     assert caplog.text == ""

@@ -126,7 +126,7 @@ def test_in_the_background_it_waits_for_the_collector(tmp_path: Path, ledger: Pa
     port = collector.port
     collector.stop()
     logged(tmp_path / "a", 10)
-    options = UploadOptions(timeout_s=5.0, every_s=0.05, first_wait_s=0.05, longest_wait_s=0.1)
+    options = UploadOptions(timeout_s=60.0, every_s=0.05, first_wait_s=0.05, longest_wait_s=0.1)
     with Uploader(tmp_path / "a", f"127.0.0.1:{port}", options) as uploader:
         uploader.start()
         until(lambda: isinstance(uploader.last_error, TargetUnavailable))
@@ -137,7 +137,7 @@ def test_in_the_background_it_waits_for_the_collector(tmp_path: Path, ledger: Pa
 
 def test_nobody_there_is_said_and_changes_nothing(tmp_path: Path) -> None:
     logged(tmp_path / "a", 3)
-    with Uploader(tmp_path / "a", "127.0.0.1:1", UploadOptions(timeout_s=5.0)) as uploader:
+    with Uploader(tmp_path / "a", "127.0.0.1:1", UploadOptions(timeout_s=60.0)) as uploader:
         with pytest.raises((TargetUnavailable, DeadlineExceeded), match=r"127\.0\.0\.1:1"):
             uploader.upload()
         with pytest.raises(InvalidInput, match="one uploader for each log"):
