@@ -60,7 +60,7 @@ def gated(account: ServerAccount, max_running: int, max_waiting: int) -> Iterato
     """One that runs and holds so many queries; the gate opens at the end at the latest."""
     gate, admission = Gate(), Admission(max_running, max_waiting)
     runners = {"gate": gate, "echo": Echo()}
-    models = {name: {1: ServedModel(name, 1, runner, _TARGET)} for name, runner in runners.items()}
+    models = {name: {1: ServedModel(name, 1, runner, _TARGET, "test")} for name, runner in runners.items()}
     limits = Limits(1, max_running, max_waiting)
     with Server(DataPlane(models, admission, account), limits, "127.0.0.1", 0) as server:
         try:
