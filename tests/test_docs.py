@@ -1,5 +1,6 @@
 """Every page is true: its code runs, without a warning, in the order and the words in which it is printed."""
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,11 +13,8 @@ from tests.docs_page import blocks
 ROOT = Path(__file__).parent.parent
 RUN = {"python", "console", "diff"}
 PROJECT = ("autoscale", "benchmarks", "devices", "envs", "examples", "proto", "runtime")
-PAGES = [
-    page
-    for page in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
-    if any(block.title or block.language in RUN for block in blocks(page.read_text()))
-]
+ALL = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+PAGES = [page for page in ALL if any(block.title or block.language in RUN for block in blocks(page.read_text()))]
 
 
 def follow(page: Path, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -33,6 +31,13 @@ def test_a_page_can_be_followed(page: Path, tmp_path: Path) -> None:
         pytest.importorskip(extra)
     done = follow(page, tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+
+
+@pytest.mark.parametrize("page", ALL, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_files_that_a_page_names_are_there(page: Path) -> None:
+    named = re.findall(r"`([\w.-]+/[\w./-]*?(?:/|\.(?:py|md|toml|proto)))`", page.read_text())
+    places = (ROOT, ROOT / "runtime", ROOT / "envs")
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
 
 
 @pytest.mark.parametrize(
