@@ -72,8 +72,13 @@ class Fixed(Agent):
         return self.highest(candidates)
 
     def highest(self, candidates: Indices) -> int:
-        """The candidate with the highest frequency or the most threads."""
-        return int(max(candidates, key=lambda i: (self.targets[i].frequency_hz or 0, self.targets[i].threads or 0)))
+        """The candidate with the highest frequency or the most threads, in the engine that ships where that is one."""
+
+        def height(index: int) -> tuple[bool, int, int]:
+            target = self.targets[index]
+            return not target.engine, target.frequency_hz or 0, target.threads or 0
+
+        return int(max(candidates, key=height))
 
 
 class DeviceCpuFp32(Fixed):

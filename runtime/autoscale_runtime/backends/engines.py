@@ -7,6 +7,7 @@ a warning, and nobody who did not ask for it is worse off.
 import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -99,7 +100,7 @@ class Engine:
     def _leave_out(self, error: Exception) -> None:
         if self.is_shipped:
             raise error
-        _LOG.warning("backend '%s' is left out: %r", self.name, error)
+        _complain(self.name, repr(error))
 
 
 def engines(suffix: str) -> Iterator[Engine]:
@@ -150,5 +151,11 @@ def _made() -> dict[str, Backend]:
         except Exception as error:  # a plug-in may be anybody's
             if name in BACKENDS.builtin:
                 raise
-            _LOG.warning("backend '%s' is left out: it cannot be imported: %r", name, error)
+            _complain(name, f"it cannot be imported: {error!r}")
     return made
+
+
+@cache
+def _complain(name: str, reason: str) -> None:
+    """Once a process: every session, bundle and inspection asks the same plug-in again."""
+    _LOG.warning("backend '%s' is left out: %s", name, reason)

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from autoscale.errors import FeedError, TargetError, WrongAnswer, one_of
 from autoscale_runtime.backends.base import Answer, Runner
-from autoscale_runtime.backends.tensors import Feeds, TensorSpec, check_feeds, check_outputs
+from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec, check_feeds, check_outputs
 
 
 class GuardedRunner(Runner):
@@ -35,17 +37,13 @@ class GuardedRunner(Runner):
         names = output_names or [*self._specs]
         try:
             answer = self._runner.run(output_names, feeds, timeout_s)
+            given = dict(zip(names, map(_array, answer.outputs), strict=True))
+            check_outputs([self._specs[name] for name in names], given)
         except TargetError:
             raise
-        except Exception as error:  # a plug-in may raise anything
+        except Exception as error:  # a plug-in may raise, and answer with, anything
             self._check_query(names, feeds)
             raise TargetError(f"engine '{self._engine}' failed: {error!r}") from error
-        if len(answer.outputs) != len(names):
-            raise WrongAnswer(f"engine '{self._engine}' gave {len(answer.outputs)} outputs for {len(names)}")
-        try:
-            check_outputs([self._specs[name] for name in names], dict(zip(names, answer.outputs, strict=True)))
-        except KeyError:
-            self._check_query(names, feeds)
         return answer
 
     def close(self) -> None:
@@ -57,3 +55,9 @@ class GuardedRunner(Runner):
         for name in names:
             one_of("output", name, self._specs, FeedError)
         check_feeds(self.inputs, feeds)
+
+
+def _array(output: object) -> Array:
+    if not isinstance(output, np.ndarray):
+        raise WrongAnswer(f"an output came back as {type(output).__name__}, not as an array")
+    return output

@@ -9,7 +9,7 @@ from typing import Final
 
 from autoscale.errors import InvalidTarget, ModelError, UnsupportedModel, listing, one_of
 from autoscale.query.target import Target
-from autoscale_runtime.backends.engines import Engine, engines, installed
+from autoscale_runtime.backends.engines import Engine, engines
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
@@ -135,14 +135,14 @@ def _local(bundle: Bundle, account: DeviceAccount) -> Iterator[Offer]:
 
     The engine that ships for the format of a precision's first variant is printed without its name, installed or not.
     """
-    if not any(True for variant in bundle.variants for _ in engines(variant.path.suffix)):
+    known = [(variant, engine) for variant in bundle.variants for engine in engines(variant.path.suffix)]
+    if not known:
         found = listing(sorted({variant.path.suffix for variant in bundle.variants}))
         raise UnsupportedModel(f"no backend reads the files of '{bundle.name}': {found}")
     contention: dict[str, Contention] = {}
-    able = [(variant, engine) for variant in bundle.variants for engine in installed(variant.path.suffix)]
-    here = [(variant, engine) for variant, engine in able if engine.is_available] or able[:1]
+    here = [(variant, engine) for variant, engine in known if engine.is_available]
     first = {variant.precision: variant for variant in reversed(bundle.variants)}
-    for variant, engine in here:
+    for variant, engine in here or known[:1]:
         is_plain = engine.is_shipped and variant is first[variant.precision]
         shared = contention.setdefault(engine.name, Contention())
         for own in engine.targets(variant.precision):

@@ -121,7 +121,7 @@ class DeviceAccount:
         """
         reading = self._end(mark, target)
         if reading is None:
-            reading = Reading(self.table.energy_j(latency_s, 0.0), Method.MODELLED, self.table.source, latency_s)
+            reading = self.table.reading(latency_s, 0.0, target)
         return self.outcome(reading, latency_s, accuracy, transfer, said, grids)
 
     def outcome(

@@ -6,15 +6,11 @@ spent (its idle power, and the CPU time of *all* processes, at the table's watts
 did spend. The ratio of the two calibrates the table, and each query is told its modelled energy times that
 ratio. Thus other processes are charged for their own CPU time, and a query for its CPU time and for the
 machine's idle power while it lasts, as in the paper. Nothing else is subtracted.
-
-One window can be wrong: its ratio counts only as far as it agrees with the median of the last ones.
 """
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from statistics import median
+from collections.abc import Callable
 from threading import Lock
-from typing import ClassVar, Final, NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 from autoscale.errors import InvalidInput
 from autoscale.query.outcome import Method
@@ -23,18 +19,8 @@ from autoscale_runtime.meters.base import CounterMeter, Mark, Meter, Reading
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.sensors.cpu_time import cpu_time
 
-FADE: Final = 0.8
+FADE = 0.8
 """What a window's weight is multiplied with for every later one: the last five or so count."""
-
-KEPT: Final = 9
-FEWEST: Final = 3
-"""Of fewer windows nobody can say which one is wrong."""
-
-AGREES: Final = 2.0
-"""A window whose ratio is more than so many times the median of all, or less by that, does not count."""
-
-LOST: Final = 2
-"""So many windows in a row without a measurement, and the counter is gone: what it said no longer counts."""
 
 
 class _Window(NamedTuple):
@@ -47,28 +33,8 @@ def machine_busy_s() -> float:
     return cpu_time().busy_s
 
 
-def calibration_of(windows: Sequence[tuple[float, float]]) -> float | None:
-    """Measured over expected joules of the windows that agree, the later ones counting more; None of too few.
-
-    Args:
-        windows: (measured, expected) joules above 0, in the order of time.
-
-    >>> calibration_of([(10.0, 5.0)] * 3 + [(9000.0, 5.0)])
-    2.0
-    """
-    if len(windows) < FEWEST:
-        return None
-    middle = median(measured_j / expected_j for measured_j, expected_j in windows)
-    measured_sum_j = expected_sum_j = 0.0
-    for measured_j, expected_j in windows:
-        agrees = middle / AGREES <= measured_j / expected_j <= middle * AGREES
-        measured_sum_j = FADE * measured_sum_j + agrees * measured_j
-        expected_sum_j = FADE * expected_sum_j + agrees * expected_j
-    return measured_sum_j / expected_sum_j if expected_sum_j > 0.0 else middle
-
-
 class AttributedMeter(Meter):
-    """A counter calibrates a power table; until its third window is over, the reading is the table's.
+    """A counter calibrates a power table; until its first window is over, the reading is the table's.
 
     Args:
         counter: what measures, on its own clock.
@@ -76,7 +42,7 @@ class AttributedMeter(Meter):
         busy_s: core-seconds that the machine has worked since some moment.
 
     Attributes:
-        calibration: measured over modelled joules; None until three windows were measured.
+        calibration: measured over modelled joules; None until a window was measured.
     """
 
     name: ClassVar[str] = "attributed"
@@ -88,10 +54,10 @@ class AttributedMeter(Meter):
         self.table = table
         self._busy_s = busy_s
         self._lock = Lock()
-        self._windows: deque[tuple[float, float]] = deque(maxlen=KEPT)
-        self._unmeasured = 0
+        self._measured_j = self._expected_j = 0.0
         self.calibration: float | None = None
         self._window = self._open()
+        self._source = f"{counter.scope}, spread by {table.source}"
 
     @classmethod
     def on_this_host(cls, power_table: str | None) -> Self:
@@ -110,19 +76,20 @@ class AttributedMeter(Meter):
         """Open a window of one query."""
         return self.table.begin()
 
-    def end(self, mark: Mark, target: Target | None = None) -> Reading | None:
+    def end(self, mark: Mark, target: Target | None = None) -> Reading:
         """The query's share of what was measured; modelled as long as nothing was.
 
-        None where the table has no such processor as the target's.
+        Where the table lacks the target's processor, the share rests on default watts, and so does the reading.
         """
         reading = self.table.end(mark, target)
         if self._is_over():
             self._calibrate()
         factor = self.calibration
-        if factor is None or reading is None:
+        if factor is None:
             return reading
-        source = f"{self.counter.scope}, spread by {self.table.source}"
-        return Reading(reading.energy_j * factor, Method.MEASURED, source, reading.window_s)
+        is_known = reading.method is not Method.DEFAULT
+        method, source = (Method.MEASURED, self._source) if is_known else (Method.DEFAULT, reading.source)
+        return Reading(reading.energy_j * factor, method, source, reading.window_s)
 
     def _open(self) -> _Window:
         return _Window(self.counter.begin(), self._busy_s())
@@ -136,13 +103,12 @@ class AttributedMeter(Meter):
                 return
             window, measured = self._window, self.counter.end(self._window.mark)
             self._window = self._open()
-            self._unmeasured = 0 if measured is not None else self._unmeasured + 1
-            if self._unmeasured >= LOST:
-                self._windows.clear()
-            if measured is not None:
-                busy_s = max(self._window.busy_s - window.busy_s, 0.0)
-                expected_j = self.table.energy_j(measured.window_s, busy_s)
-                # A table may say that nothing was to be spent, which calibrates nothing.
-                if expected_j > 0.0:
-                    self._windows.append((measured.energy_j, expected_j))
-            self.calibration = calibration_of(self._windows)
+            if measured is None:
+                self._measured_j = self._expected_j = 0.0
+                self.calibration = None
+                return
+            busy_s = max(self._window.busy_s - window.busy_s, 0.0)
+            self._measured_j = FADE * self._measured_j + measured.energy_j
+            self._expected_j = FADE * self._expected_j + self.table.energy_j(measured.window_s, busy_s)
+            # A table may say that nothing was to be spent, which calibrates nothing.
+            self.calibration = self._measured_j / self._expected_j if self._expected_j > 0.0 else None

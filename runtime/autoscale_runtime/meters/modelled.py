@@ -5,10 +5,11 @@ from collections.abc import Callable
 from time import perf_counter, process_time
 from typing import ClassVar, Self
 
-from autoscale.errors import InvalidInput, UnknownName, one_of
+from autoscale.errors import InvalidInput, one_of
 from autoscale.physics.power import Watts, energy_j, watts_of
 from autoscale.physics.radio import query_j
 from autoscale.profiles import DeviceProfile, device_names, load_device
+from autoscale.profiles.default_processor import completed
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 from autoscale_runtime.meters.base import Mark, Meter, Reading
@@ -17,8 +18,9 @@ from autoscale_runtime.meters.base import Mark, Meter, Reading
 class ModelledMeter(Meter):
     """The engine's physics (``autoscale.physics.power`` and ``.radio``) on measured times.
 
-    The time is measured, the watts are those of the table, so the method is ``modelled``. Of queries that run side by
-    side in one process, each counts the CPU time of both.
+    The time is measured, the watts are those of the table, so the method is ``modelled``; of a processor that the table
+    lacks they are assumed, so it is ``default``, and the source says so. Of queries that run side by side in one
+    process, each counts the CPU time of both.
 
     Args:
         profile: the power table.
@@ -68,22 +70,20 @@ class ModelledMeter(Meter):
         """Open a window."""
         return Mark(self._wall_clock(), self._cpu_clock())
 
-    def end(self, mark: Mark, target: Target | None = None) -> Reading | None:
-        """What the table says of the time since the mark, the radio apart; None for a processor it lacks."""
-        try:
-            return self.between(mark, self.begin(), target)
-        except UnknownName:
-            return None
+    def end(self, mark: Mark, target: Target | None = None) -> Reading:
+        """What the table says of the time since the mark, the radio apart."""
+        return self.between(mark, self.begin(), target)
 
     def between(self, begun: Mark, ended: Mark, target: Target | None = None) -> Reading:
-        """What the table says of the time between two marks.
+        """What the table says of the time between two marks."""
+        return self.reading(ended.time_s - begun.time_s, ended.counter - begun.counter, target)
 
-        Raises:
-            UnknownName: the power table has no such processor.
-        """
-        wall_s = ended.time_s - begun.time_s
-        energy_j = self.energy_j(wall_s, ended.counter - begun.counter, target)
-        return Reading(energy_j, Method.MODELLED, self.source, wall_s)
+    def reading(self, wall_s: float, cpu_s: float, target: Target | None = None) -> Reading:
+        """What the table says of given times, and how that is known; arguments as for :meth:`energy_j`."""
+        spent_j = self.energy_j(wall_s, cpu_s, target)
+        if target is None or target.is_remote or target.processor in self.profile.processors:
+            return Reading(spent_j, Method.MODELLED, self.source, wall_s)
+        return Reading(spent_j, Method.DEFAULT, f"{self.source}, default watts of a {target.processor}", wall_s)
 
     def energy_j(self, wall_s: float, cpu_s: float, target: Target | None = None) -> float:
         """What the device spends in ``wall_s`` seconds of which its cores work ``cpu_s`` core-seconds.
@@ -92,15 +92,18 @@ class ModelledMeter(Meter):
             wall_s: how long.
             cpu_s: core-seconds of work within it.
             target: a CPU target says how many cores work at once and at which frequency; for any other
-                (the far side works, or another processor) and for None it is one core at a time.
-
-        Raises:
-            UnknownName: the power table has no such processor.
+                (the far side works, or another processor) and for None it is one core at a time. Of a processor that
+                the table lacks the watts are the usual ones.
         """
         watts = self._watts.get(target)
         if watts is None:
-            watts = self._watts[target] = watts_of(self.profile, None if target is None or target.is_remote else target)
+            watts = self._watts[target] = self._watts_of(target)
         return float(energy_j(watts, wall_s, cpu_s))
+
+    def _watts_of(self, target: Target | None) -> Watts:
+        if target is None or target.is_remote:
+            return watts_of(self.profile, None)
+        return watts_of(completed(self.profile, target.processor), target)
 
     def radio_j(
         self,

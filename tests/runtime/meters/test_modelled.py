@@ -3,12 +3,14 @@
 import math
 import time
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscale.errors import InvalidInput, UnknownName
-from autoscale.profiles import load_device
+from autoscale.profiles import device_names, load_device
+from autoscale.profiles.default_processor import SHARE_OF_CPU
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 from autoscale_runtime.meters import ModelledMeter
@@ -109,14 +111,31 @@ def test_a_radio_cannot_have_moved_bytes_for_longer_than_the_query_took():
     assert radio_j(0, 0, latency_s=0.0) == 0.0
 
 
-def test_a_processor_the_table_lacks_is_not_known():
+@pytest.mark.parametrize("processor", ["gpu", "npu"])
+def test_a_processor_the_table_lacks_draws_default_watts_and_says_so(processor: str) -> None:
     laptop = load_device("laptop")
-    target = Target.parse("device:npu/int8")
-    assert "npu" not in laptop.processors
+    target = Target("device", processor, "fp16", engine="mine")
+    assert processor not in laptop.processors
     meter = ModelledMeter(laptop)
-    assert meter.end(meter.begin(), target) is None
-    with pytest.raises(UnknownName, match="processor of laptop"):
-        meter.energy_j(1.0, 1.0, target)
+    reading = meter.end(meter.begin(), target)
+    assert reading.method is Method.DEFAULT
+    assert reading.source == f"power table 'laptop', default watts of a {processor}"
+    idle_j, core_j = meter.energy_j(1.0, 0.0), meter.energy_j(1.0, 1.0) - meter.energy_j(1.0, 0.0)
+    cpu = laptop.processors["cpu"]
+    busy_j = SHARE_OF_CPU[processor] * cpu.busy_w(cpu.cores)
+    assert meter.energy_j(1.0, 0.5, target) == pytest.approx(idle_j + busy_j + 0.5 * core_j)
+
+
+def test_a_processor_the_table_has_is_modelled() -> None:
+    for text in ("device:gpu/fp16", "device:cpu/int8@2t#mine", "cloud:npu/int8"):
+        assert METER.end(METER.begin(), Target.parse(text)).method is Method.MODELLED
+
+
+def test_default_watts_are_the_usual_share_of_what_ships() -> None:
+    for kind, share in SHARE_OF_CPU.items():
+        machines = [load_device(name).processors for name in device_names()]
+        shares = [each[kind].busy_w() / each["cpu"].busy_w(each["cpu"].cores) for each in machines if kind in each]
+        assert share == pytest.approx(float(np.median(shares)), abs=0.02)
 
 
 def test_rates_must_be_known_to_charge_the_radio():

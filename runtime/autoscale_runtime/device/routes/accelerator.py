@@ -44,6 +44,7 @@ class AcceleratorRoute(LocalRoute):
 
     def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None) -> None:
         """By the clock on the wall alone."""
+        super().learn(latency_s, cpu_s, cpu_load)
         self._wall_s[_bin(cpu_load)].add(latency_s)
 
 

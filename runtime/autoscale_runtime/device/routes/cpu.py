@@ -54,6 +54,7 @@ class CpuRoute(LocalRoute):
 
     def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None) -> None:
         """By the ratio of the latency to what the cores alone would have taken."""
+        super().learn(latency_s, cpu_s, cpu_load)
         ratio = latency_s * self._threads / max(cpu_s, _TINY_S)
         if cpu_load is not None and cpu_load >= LOAD_EDGES[0]:
             self._contention.observe(cpu_load, ratio / self._stretch)

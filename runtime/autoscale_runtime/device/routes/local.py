@@ -59,9 +59,9 @@ class LocalRoute(Route):
     def expected_s(self, cpu_load: float | None) -> float:
         """How long a query would take at a co-runner load."""
 
-    @abstractmethod
     def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None) -> None:
         """Take in how long a query took, and for how long this process's cores worked on it."""
+        self._cpu_s.add(cpu_s)
 
     def expected(self, query: Query, moment: Moment) -> Expected:
         """From the time of the last queries and the load of the moment."""
@@ -79,7 +79,6 @@ class LocalRoute(Route):
             latency_s = time.perf_counter() - started_s
             raise Failed(account.end(mark, self.target, latency_s, grids=grids), error) from error
         latency_s, cpu_s = time.perf_counter() - started_s, self._cpu_clock() - started_cpu_s
-        self._cpu_s.add(cpu_s)
         self.learn(latency_s, cpu_s, moment.observation.cpu_load)
         return answer.outputs, account.end(mark, self.target, latency_s, self.accuracy, grids=grids)
 

@@ -1,1 +1,0 @@
-"""What this process has of its machine, or of the container it lives in."""
