@@ -4,6 +4,7 @@ from bisect import bisect_right
 from typing import Final
 
 from autoscale.agents.paper_state import LOAD_EDGES
+from autoscale_runtime.device.running_mean import RunningMean
 
 WEIGHT: Final = 0.2
 """Share of a new observation in the running mean: the last five or so count."""
@@ -17,14 +18,13 @@ class Contention:
     """
 
     def __init__(self) -> None:
-        self._ratios = [1.0, 1.15, 1.5, 2.0]
+        self._ratios = [RunningMean(ratio, WEIGHT, is_known=True) for ratio in (1.0, 1.15, 1.5, 2.0)]
 
     def ratio(self, cpu_load: float | None) -> float:
         """The expected ratio at a co-runner load; 1 where the load cannot be sensed."""
-        return 1.0 if cpu_load is None else self._ratios[bisect_right(LOAD_EDGES, cpu_load)]
+        return 1.0 if cpu_load is None else self._ratios[bisect_right(LOAD_EDGES, cpu_load)].value
 
     def observe(self, cpu_load: float | None, ratio: float) -> None:
         """Learn from a query that ran at a co-runner load."""
         if cpu_load is not None:
-            at = bisect_right(LOAD_EDGES, cpu_load)
-            self._ratios[at] += WEIGHT * (max(ratio, 1.0) - self._ratios[at])
+            self._ratios[bisect_right(LOAD_EDGES, cpu_load)].add(max(ratio, 1.0))

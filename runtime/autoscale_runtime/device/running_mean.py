@@ -1,20 +1,36 @@
-"""The mean of the last few figures of a kind."""
+"""The mean of the last few figures of a kind, which one of them alone cannot poison."""
+
+from typing import Final
+
+FAR: Final = 4.0
+"""A figure so many times the mean, or less by that, is an outlier, until another one like it follows."""
 
 
 class RunningMean:
     """Follows a figure: the first is a cold start, so the second replaces it; each later one moves the mean a little.
 
+    An outlier moves it no further than a figure at the edge of what is near does. Two in a row to the same side are a
+    change, which the mean follows at once.
+
     Args:
         guess: stands until the first figure.
         weight: share of a new figure.
+        is_known: whether the guess is as good as two figures, so that the first moves it a little too.
     """
 
-    def __init__(self, guess: float, weight: float) -> None:
+    def __init__(self, guess: float, weight: float, is_known: bool = False) -> None:
         self.value = guess
-        self.count = 0
+        self.count = 2 if is_known else 0
         self._weight = weight
+        self._side = 0
 
     def add(self, figure: float) -> None:
-        """Take one in."""
+        """Take one in; 0 or more."""
         self.count += 1
-        self.value += (1.0 if self.count <= 2 else self._weight) * (figure - self.value)
+        near = min(max(figure, self.value / FAR), self.value * FAR)
+        before, self._side = self._side, (figure > near) - (figure < near)
+        if self.count <= 2 or self.value <= 0.0 or (self._side and self._side == before):
+            self.value = figure
+            self._side = 0
+        else:
+            self.value += self._weight * (near - self.value)

@@ -97,7 +97,8 @@ class LinkEstimator:
             sent_bytes: size of the request.
             received_bytes: size of the answer.
             elapsed_s: from the first byte out to the last byte in.
-            remote_busy_s: how long the far machine says it queued and computed; 0 where it does not say.
+            remote_busy_s: how long the far machine says it queued and computed; 0 where it does not say. What
+                leaves no time for the link is impossible, and counts as not said.
 
         Raises:
             InvalidInput: a negative or infinite figure.
@@ -109,7 +110,8 @@ class LinkEstimator:
             remote_busy_s=remote_busy_s,
         )
         with self._lock:
-            self._learn(features(sent_bytes, received_bytes), elapsed_s - remote_busy_s)
+            took_s = elapsed_s - remote_busy_s if remote_busy_s < elapsed_s else elapsed_s
+            self._learn(features(sent_bytes, received_bytes), took_s)
             self._failures = 0
 
     def fail(self, sent_bytes: int, elapsed_s: float) -> None:

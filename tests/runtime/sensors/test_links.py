@@ -165,6 +165,29 @@ def test_a_quick_refusal_says_nothing_about_speed():
     LinkEstimator().fail(1000, 1.0)
 
 
+@pytest.mark.parametrize("busy_s", [0.13, 0.2, 60.0, 1e9])
+def test_a_far_machine_that_was_busy_for_longer_than_it_took_is_not_believed(busy_s):
+    world = World()
+    link, size = (0.02, 20e6, 40e6), SIZES[1]
+    took_s = time_s(link, size)
+    for _ in range(3):
+        world.estimator.observe(*size, took_s, max(busy_s, took_s))
+    assert world.error(link, size) < 0.02
+
+
+@pytest.mark.parametrize("times", [1e-4, 1e4])
+@pytest.mark.parametrize("at", range(12))
+def test_one_outlier_is_forgotten_after_two_transfers(times, at):
+    world = World()
+    link, size = (0.02, 20e6, 40e6), SIZES[0]
+    took_s = time_s(link, size)
+    for step in range(14):
+        world.now_s += 0.1
+        world.estimator.observe(*size, took_s * (times if step == at else 1.0), 0.0)
+        if step not in (at, at + 1) or at >= 2:
+            assert world.error(link, size) < 0.1
+
+
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9), st.floats(0, 1e4), st.floats(0, 1e4))))
 @settings(max_examples=60, deadline=None)
 def test_any_transfers_leave_a_possible_link(transfers):

@@ -9,6 +9,7 @@ from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.local import WEIGHT, LocalRoute
+from autoscale_runtime.device.running_mean import RunningMean
 
 _TINY_S: Final = 1e-9
 
@@ -43,24 +44,21 @@ class CpuRoute(LocalRoute):
         super().__init__(target, runner, accuracy, macs, account, is_shipped)
         self._contention = contention
         self._threads = target.threads or 1
-        self._stretch = 1.0
-        self._quiet_runs = 0
+        self._stretch = RunningMean(1.0, WEIGHT)
         if self._threads == 1:  # a pool's threads do not show in the calling thread's clock
             self._cpu_clock = time.thread_time
 
     def expected_s(self, cpu_load: float | None) -> float:
         """From the CPU time of the last queries and the contention that the load implies."""
-        return max(self._cpu_s.value, _TINY_S) / self._threads * self._stretch * self._contention.ratio(cpu_load)
+        return max(self._cpu_s.value, _TINY_S) / self._threads * self._stretch.value * self._contention.ratio(cpu_load)
 
     def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None) -> None:
         """By the ratio of the latency to what the cores alone would have taken."""
         super().learn(latency_s, cpu_s, cpu_load)
         ratio = latency_s * self._threads / max(cpu_s, _TINY_S)
         if cpu_load is not None and cpu_load >= LOAD_EDGES[0]:
-            self._contention.observe(cpu_load, ratio / self._stretch)
+            self._contention.observe(cpu_load, ratio / self._stretch.value)
             return
-        self._quiet_runs += 1
-        if self._quiet_runs == 2:  # of the first two, that which was disturbed less
-            self._stretch = max(1.0, min(self._stretch, ratio))
-        else:
-            self._stretch += (1.0 if self._quiet_runs == 1 else WEIGHT) * (max(1.0, ratio) - self._stretch)
+        if self._stretch.count == 1:  # of the first two, that which was disturbed less
+            ratio = min(ratio, self._stretch.value)
+        self._stretch.add(max(ratio, 1.0))
