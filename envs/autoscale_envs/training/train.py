@@ -173,5 +173,5 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, tuple):
-        return [*value]
+        return [_plain(each) for each in value]
     return {key: _plain(value[key]) for key in sorted(value)} if isinstance(value, Mapping) else value

@@ -71,7 +71,7 @@ def train_command(
         device=device,
         scenario=scenario.upper(),
         objective=objective,
-        networks=tuple(name for name in networks.split(",") if name),
+        networks=tuple(name.strip() for name in networks.split(",") if name.strip()),
         hidden_sigma=hidden_sigma,
         min_accuracy=min_accuracy,
         settings=settings,

@@ -23,7 +23,7 @@ class WorldKeywords(TypedDict, total=False):
     device: Profile
     scenario: str
     objective: str
-    networks: tuple[str, ...]
+    networks: tuple[str | Path, ...]
     links: Mapping[str, str]
     trace: LinkTrace | str | Path | None
     trace_end: End
@@ -44,7 +44,7 @@ class WorldOptions:
         device: profile of the device that decides: its name, its file, or itself.
         scenario: ``S1`` to ``S5``, ``D1`` to ``D4``.
         objective: ``energy`` (of the device), ``carbon`` (of all), ``latency``.
-        networks: the networks that ask, names or files; none means all that ship.
+        networks: the networks that ask: names, files, or the ``model.toml`` of bundles; none means all that ship.
         links: place (``edge``, ``cloud``), or the link of one of the remotes, to link profile; one left out keeps its
             Wi-Fi.
         trace: what the links to the cloud do, in place of the link profile's rates: a trace or its file.
@@ -68,7 +68,7 @@ class WorldOptions:
     device: Profile = "mi8pro"
     scenario: str = "S1"
     objective: str = "energy"
-    networks: tuple[str, ...] = ()
+    networks: tuple[str | Path, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     trace: LinkTrace | str | Path | None = None
     trace_end: End = "loop"
@@ -89,7 +89,7 @@ class WorldOptions:
         if isinstance(self.networks, str):
             raise InvalidInput(f"networks is '{self.networks}'; allowed: a sequence of names, as ('{self.networks}',)")
         for network in self.networks:
-            if not network.endswith(".toml"):
+            if isinstance(network, str) and not network.endswith(".toml"):
                 shipped_name("network", network, network_names())
         places = [*USUAL_LINKS, *self._check_remotes()]
         for place, link in self.links.items():

@@ -18,7 +18,9 @@ from autoscale.loop import run_query
 from autoscale.profiles import device_names, load_device
 from autoscale.profiles.folder import devices_folder
 from autoscale.profiles.link_trace import LinkTrace
-from autoscale_envs import SimWorld, WorldOptions
+from autoscale.profiles.model_profile_codec import network_text
+from autoscale.profiles.networks import load_network
+from autoscale_envs import SimWorld, Training, WorldOptions, train
 from autoscale_envs.evaluation.lanes import Lanes
 from autoscale_envs.gym.env import EdgeInferenceEnv
 from autoscale_envs.gym.registration import EDGE_INFERENCE
@@ -101,7 +103,7 @@ def test_rows_and_rewards_are_the_engines(remotes: Mapping[str, Profile]) -> Non
         outcome = world.perform(None, context, Choice(target, 1.0)).outcome
         observation, gained, *_, info = env.step(target)
         assert gained == pytest.approx(reward(outcome, context.goal, context.reference), rel=1e-12)
-        assert info["carbon_g"] == pytest.approx(outcome.carbon_g, rel=1e-12)
+        assert info["carbon_g"] == pytest.approx(outcome.added_carbon_g, rel=1e-12)
 
 
 def test_a_place_without_remotes_is_absent() -> None:
@@ -184,7 +186,8 @@ def test_fewer_threads_take_longer_draw_less_and_share_better() -> None:
     """By the laws that the profile names: Amdahl's, watts a core, and a fair scheduler beside a co-runner."""
     world = make_parameters(WorldOptions(settings="threads", remotes={}, hidden_sigma=0.0, networks=("resnet-50",)))
     cpu = [i for i, each in enumerate(world.targets) if str(each).startswith("device:cpu/fp32")]
-    latency_s, power_w = (figures[0, cpu] for figures in (world.costs.latency_s, world.costs.power_w))
+    costs = world.costs
+    latency_s, power_w = costs.latency_s[0, cpu], (costs.busy_w + costs.cores * costs.core_w)[0, cpu]
     assert (np.diff(latency_s) < 0.0).all() and (np.diff(power_w) > 0.0).all()
     alone, beside = (SimWorld(replace_scenario(world, name), seed=0).truth().latency_s[cpu] for name in ("S1", "S2"))
     assert (np.diff(beside / alone) > 0.0).all()
@@ -246,3 +249,19 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
     (tmp_path / "board.toml").write_text(text)
     named = targets_of(device=str(tmp_path / "board.toml"), remotes={"edge:board": tmp_path / "board.toml"})
     assert named[-1].startswith("edge:board:cpu/")
+
+
+def test_networks_come_from_files_of_either_kind(tmp_path: Path) -> None:
+    """What an inspection writes, and the manifest of a bundle; beside one that ships."""
+    bundle = Path(__file__).parents[2] / "golden" / "bundle" / "model.toml"
+    file = tmp_path / "net.toml"
+    file.write_text(network_text(replace(load_network("resnet-50"), name="net"), "a test"))
+    for networks in ((str(file), str(bundle), "mobilenet-v2"), (file, bundle, "mobilenet-v2")):
+        world = SimWorld(WorldOptions(networks=networks, settings="threads"), seed=0)
+        own, bundled, shipped = world.tables.networks
+        assert (own.name, own.macs, shipped.name) == ("net", load_network("resnet-50").macs, "mobilenet-v2")
+        assert bundled == load_network(bundle)
+        check_world(world, range(10))
+        assert train(Training("q-learning", WorldOptions(networks=networks)), 50) is not None
+    with pytest.raises(ProfileError, match=r"nowhere\.toml"):
+        make_parameters(WorldOptions(networks=("nowhere.toml",)))
