@@ -24,23 +24,20 @@ A file names its parts; each is logic, DRAM, flash or disk, in packages of 150 g
 [('CPU', 1), ('DRAM', 1)]
 """
 
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from autoscale.carbon.embodied.act import Act, Logic, Part, Storage
 from autoscale.carbon.embodied.footprint import Footprint, product_footprint
-from autoscale.errors import ProfileError, listing
+from autoscale.errors import ProfileError
 from autoscale.interval import ZERO_RANGE, Interval
 from autoscale.profiles.folder import devices_folder, shipped_name
+from autoscale.profiles.toml_table import TomlTable, read_toml
 
 VERSION: Final = 1
-_HEAD: Final = {"schema", "title", "kind", "source", "parts"}
+_OPTIONAL: Final = ("name", "count", "packages")
 _STORAGES: Final[tuple[Literal["dram", "flash", "disk"], ...]] = ("dram", "flash", "disk")
-_LOGIC_KEYS: Final = {"name", "count", "packages", "logic_mm2", "node_nm"}
-_STORAGE_KEYS: Final = {"name", "count", "packages", "capacity_gb"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +90,13 @@ def load_bill(name_or_path: str | Path) -> BillOfMaterials:
         path = Path(name_or_path)
     else:
         path = _folder() / f"{shipped_name('bill of materials', name_or_path, bill_names())}.toml"
-    document = _document(path)
-    parts = document.get("parts")
-    if set(document) != _HEAD or document["schema"] != VERSION or not isinstance(parts, list) or not parts:
-        raise ProfileError(f"{path}: allowed: schema = {VERSION}, title, kind, source, and one or more [[parts]]")
-    items = tuple(_item(f"{path}, part {number}", entry) for number, entry in enumerate(parts, start=1))
-    return BillOfMaterials(str(document["title"]), str(document["kind"]), str(document["source"]), items)
+    document = read_toml(path)
+    document.schema(VERSION)
+    document.check_keys(("schema", "title", "kind", "source", "parts"))
+    items = tuple(map(_item, document.rows("parts")))
+    if not items:
+        raise document.fault("parts", "one or more tables [[parts]]")
+    return BillOfMaterials(document.text("title"), document.text("kind"), document.text("source"), items)
 
 
 def is_bill(path: str | Path) -> bool:
@@ -107,7 +105,7 @@ def is_bill(path: str | Path) -> bool:
     Raises:
         ProfileError: it cannot be read as TOML.
     """
-    return "parts" in _document(Path(path))
+    return "parts" in read_toml(path)
 
 
 def bill_footprint(bill: BillOfMaterials, act: Act | None = None) -> Footprint:
@@ -128,42 +126,19 @@ def _folder() -> Path:
     return devices_folder() / "embodied" / "bills"
 
 
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path} cannot be read as TOML: {error}") from error
-
-
-def _item(at: str, entry: Any) -> Item:
-    if not isinstance(entry, dict):
-        raise ProfileError(f"{at} is {entry!r}; allowed: a table")
-    stores = [kind for kind in _STORAGES if kind in entry]
-    allowed = _LOGIC_KEYS if "logic_mm2" in entry else _STORAGE_KEYS | set(stores[:1])
-    needed = allowed - {"name", "count", "packages"}
-    if not set(entry) <= allowed or not needed <= set(entry) or ("logic_mm2" in entry) == bool(stores):
-        raise ProfileError(
-            f"{at} has {listing(sorted(entry))}; allowed: logic_mm2 and node_nm, or one of dram, flash and disk with "
-            "capacity_gb; beside them name, count, packages"
-        )
-    count, packages = (_whole(at, entry, key) for key in ("count", "packages"))
+def _item(part: TomlTable) -> Item:
+    count, packages = (part.whole(key) if key in part else 1 for key in ("count", "packages"))
+    stores = [kind for kind in _STORAGES if kind in part]
+    if len(stores) + ("logic_mm2" in part) != 1:
+        raise ProfileError(f"{part.path}: {part.name}: allowed: one of logic_mm2, {', '.join(_STORAGES)}")
     if not stores:
-        part: Part = Logic(_amount(at, entry, "logic_mm2"), _amount(at, entry, "node_nm"), packages)
-        return Item(str(entry.get("name", f"logic, {entry['node_nm']} nm")), part, count)
-    process = str(entry[stores[0]])
-    part = Storage(stores[0], process, _amount(at, entry, "capacity_gb"), packages)
-    return Item(str(entry.get("name", f"{stores[0]}, {process}")), part, count)
+        part.check_keys(("logic_mm2", "node_nm"), _OPTIONAL)
+        logic = Logic(part.number("logic_mm2"), part.number("node_nm"), packages)
+        return Item(_name(part, f"logic, {part.content['node_nm']} nm"), logic, count)
+    part.check_keys((stores[0], "capacity_gb"), _OPTIONAL)
+    storage = Storage(stores[0], part.text(stores[0]), part.number("capacity_gb"), packages)
+    return Item(_name(part, f"{stores[0]}, {storage.process}"), storage, count)
 
 
-def _amount(at: str, entry: Mapping[str, Any], key: str) -> float:
-    value = entry[key]
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < float("inf"):
-        raise ProfileError(f"{at}: {key} is {value!r}; allowed: a number, 0 or more")
-    return float(value)
-
-
-def _whole(at: str, entry: Mapping[str, Any], key: str) -> int:
-    value = entry.get(key, 1)
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ProfileError(f"{at}: {key} is {value!r}; allowed: a whole number, 0 or more")
-    return value
+def _name(part: TomlTable, absent: str) -> str:
+    return part.text("name") if "name" in part else absent

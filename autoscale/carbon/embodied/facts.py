@@ -1,14 +1,14 @@
 """The files of ``devices/embodied``: figures with their sources, by table and key."""
 
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from autoscale.errors import ProfileError, listing, one_of
+from autoscale.errors import one_of
 from autoscale.interval import Interval
 from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.toml_table import TomlTable, read_toml
 
 VERSION: Final = 1
 
@@ -61,17 +61,10 @@ class EmbodiedFacts:
             UnknownName: no such table or key.
             ProfileError: a range that does not hold the value, an unknown source.
         """
-        entries = self.table(table)
-        one_of(f"entry of {table} in {self.path.name}", key, entries)
-        entry = entries[key]
-        if not isinstance(entry, dict) or "value" not in entry:
-            raise ProfileError(f"{self.path}: {table}.{key} is {entry!r}; allowed: {{ value = ..., source = ... }}")
-        one_of(f"source in {self.path}: {table}.{key}:", str(entry.get("source")), self.sources, ProfileError)
-        try:
-            ends = [entry[end if end in entry else "value"] for end in ("low", "value", "high")]
-            return Sourced(Interval(*map(float, ends)), self.sources[entry["source"]])
-        except (TypeError, ValueError) as error:
-            raise ProfileError(f"{self.path}: {table}.{key}: {error}; allowed: numbers") from error
+        one_of(f"entry of {table} in {self.path.name}", key, self.table(table))
+        entry = TomlTable(str(self.path), self.tables[table], table).table(key)
+        entry.check_keys(("value", "source"), ("low", "high"))
+        return Sourced(entry.interval("value"), self.sources[entry.one_of("source", self.sources)])
 
 
 def read_embodied_facts(name_or_path: str | Path) -> EmbodiedFacts:
@@ -81,14 +74,8 @@ def read_embodied_facts(name_or_path: str | Path) -> EmbodiedFacts:
         ProfileError: it cannot be read, or is of another schema.
     """
     path = name_or_path if isinstance(name_or_path, Path) else devices_folder() / "embodied" / f"{name_or_path}.toml"
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path} cannot be read as TOML: {error}") from error
-    if document.pop("schema", None) != VERSION or not isinstance(document.get("sources"), dict):
-        raise ProfileError(f"{path}: allowed: schema = {VERSION} and a table [sources]")
-    document.pop("title", None)
-    sources = document.pop("sources")
-    if loose := [key for key, entry in document.items() if not isinstance(entry, dict)]:
-        raise ProfileError(f"{path}: {listing(loose)} outside a table")
-    return EmbodiedFacts(path, document, sources)
+    document = read_toml(path)
+    document.schema(VERSION)
+    rest = {key: entry for key, entry in document.content.items() if key not in ("schema", "title", "sources")}
+    tables = {name: table.content for name, table in TomlTable(document.path, rest).tables().items()}
+    return EmbodiedFacts(path, tables, document.sources())

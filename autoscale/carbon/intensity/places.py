@@ -7,25 +7,25 @@
 'IRL'
 """
 
-import tomllib
 import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from autoscale.errors import ProfileError, UnknownName, listing, nearest, one_of
+from autoscale.errors import ProfileError, UnknownName, nearest
 from autoscale.interval import Interval
 from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.toml_table import TomlTable, read_toml
 
 VERSION: Final = 1
 WORLD: Final = "WORLD"
 """The code of the world's average."""
 
-_FIELDS: Final = {"name", "g_per_kwh", "low", "high", "year", "source"}
-_LIKE_FIELDS: Final = {"name", "like", "source"}
-_OPTIONAL: Final = {"code2", "also", "zone"}
+_FIELDS: Final = ("name", "g_per_kwh", "low", "high", "year", "source")
+_LIKE_FIELDS: Final = ("name", "like", "source")
+_OPTIONAL: Final = ("code2", "also", "zone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,52 +107,41 @@ class Places:
         return sorted(set(self._by_spelling.values()), key=lambda place: place.code)
 
     def _read(self, path: Path) -> None:
-        document = _document(path)
-        for code, entry in document["places"].items():
-            if not isinstance(entry, dict):
-                raise ProfileError(f"{path}: {code} is {entry!r}; allowed: {{ name = ..., g_per_kwh = ..., ... }}")
-            place = self._place(f"{path}: {code}", code, entry, document["sources"])
-            spellings = (code, str(entry["name"]), str(entry.get("code2", code)), *map(str, entry.get("also", ())))
+        entries, sources = read_grid_file(path, "places")
+        for code, entry in entries.items():
+            place, name = self._place(code, entry, sources), entry.text("name")
+            spellings = (code, name, entry.text("code2") if "code2" in entry else code, *entry.texts("also"))
             self._by_spelling |= dict.fromkeys(map(_plain, spellings), place)
-            self._entries[code] = (str(entry["name"]), place)
+            self._entries[code] = (name, place)
 
-    def _place(self, at: str, code: str, entry: Mapping[str, Any], sources: Mapping[str, str]) -> Place:
-        allowed = _LIKE_FIELDS if "like" in entry else _FIELDS
-        if extra := (set(entry) - _OPTIONAL) ^ allowed:
-            raise ProfileError(f"{at} lacks or adds {listing(sorted(extra))}; allowed: {listing(sorted(allowed))}")
-        if not isinstance(entry.get("also", []), list):
-            raise ProfileError(f"{at}: also is {entry['also']!r}; allowed: a list of names")
-        one_of(f"source of {at}:", str(entry["source"]), sources, ProfileError)
+    def _place(self, code: str, entry: TomlTable, sources: Mapping[str, str]) -> Place:
+        entry.check_keys(_LIKE_FIELDS if "like" in entry else _FIELDS, _OPTIONAL)
+        source = sources[entry.one_of("source", sources)]
         if "like" in entry:
-            return self._like(at, entry["like"])
-        try:
-            span = Interval(float(entry["low"]), float(entry["g_per_kwh"]), float(entry["high"]))
-            year = int(entry["year"])
-        except (TypeError, ValueError) as error:
-            raise ProfileError(f"{at}: {error}; allowed: numbers") from error
-        zone = entry.get("zone", entry.get("code2", code if "-" in code and code.isupper() else None))
-        return Place(code, str(entry["name"]), span, year, sources[entry["source"]], zone)
+            return self._like(entry)
+        zone = entry.content.get("zone", entry.content.get("code2", code if "-" in code and code.isupper() else None))
+        return Place(code, entry.text("name"), entry.interval("g_per_kwh"), entry.whole("year"), source, zone)
 
-    def _like(self, at: str, other: Any) -> Place:
+    def _like(self, entry: TomlTable) -> Place:
         try:
-            return self.find(str(other))
+            return self.find(entry.text("like"))
         except UnknownName as error:
-            raise ProfileError(f"{at} is like '{other}': {error}") from error
+            raise ProfileError(f"{entry.path}: {entry.name}.like: {error}") from error
+
+
+def read_grid_file(path: Path, table: str) -> tuple[dict[str, TomlTable], dict[str, str]]:
+    """The entries and the citations of a file of ``devices/grids``.
+
+    Raises:
+        ProfileError: it cannot be read, is of another schema or kind, lacks a key or adds one.
+    """
+    document = read_toml(path)
+    document.schema(VERSION)
+    document.check_keys(("schema", "kind", "sources", table), ("title",))
+    document.one_of("kind", ("average",))
+    return document.table(table).tables(), document.sources()
 
 
 def _plain(spelling: str) -> str:
     letters = unicodedata.normalize("NFKD", spelling.strip().casefold())
     return "".join(letter for letter in letters if not unicodedata.combining(letter))
-
-
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path} cannot be read as TOML: {error}") from error
-    expected = {"schema": VERSION, "kind": "average"}
-    if {key: document.get(key) for key in expected} != expected or not all(
-        isinstance(document.get(table), dict) for table in ("sources", "places")
-    ):
-        raise ProfileError(f'{path}: allowed: schema = {VERSION}, kind = "average", [sources] and [places]')
-    return document

@@ -7,7 +7,6 @@
 """
 
 import math
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +15,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.errors import ProfileError, listing, one_of
+from autoscale.carbon.intensity.places import read_grid_file
+from autoscale.errors import ProfileError
 from autoscale.interval import Interval
 from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.toml_table import TomlTable
 
-VERSION: Final = 1
 DAYS: Final = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])
 """Of each month."""
 HOURS: Final = 24
@@ -28,8 +28,7 @@ HOURS: Final = 24
 ROUNDED: Final = 0.006
 """How far factors of two decimals may be from 1 on average; what is left is divided out."""
 
-_TABLES: Final = {"schema", "title", "kind", "sources", "shapes"}
-_FIELDS: Final = {"months", "hours", "low", "high", "years", "source"}
+_FIELDS: Final = ("months", "hours", "low", "high", "years", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,49 +54,31 @@ def read_shapes(path: Path | None = None) -> dict[str, Shape]:
         ProfileError: it cannot be read, lacks a field or adds one; factors that are not positive, too few, or far from
             1 on average; a spread that does not hold 1.
     """
-    path = path or devices_folder() / "grids" / "hours.toml"
-    document = _document(path)
-    return {zone: _shape(f"{path}: {zone}", entry, document["sources"]) for zone, entry in document["shapes"].items()}
+    entries, sources = read_grid_file(path or devices_folder() / "grids" / "hours.toml", "shapes")
+    return {zone: _shape(entry, sources) for zone, entry in entries.items()}
 
 
-def _shape(at: str, entry: Any, sources: Mapping[str, str]) -> Shape:
-    if not isinstance(entry, dict) or (set(entry) ^ _FIELDS):
-        extra = sorted(set(entry) ^ _FIELDS) if isinstance(entry, dict) else [repr(entry)]
-        raise ProfileError(f"{at} lacks or adds {listing(extra)}; allowed: {listing(sorted(_FIELDS))}")
-    one_of(f"source of {at}:", str(entry["source"]), sources, ProfileError)
-    months = _factors(f"{at}: months", entry["months"], DAYS)
-    hours = _factors(f"{at}: hours", entry["hours"], np.ones(HOURS))
-    try:
-        spread = Interval(float(entry["low"]), 1.0, float(entry["high"]))
-        years = ", ".join(str(int(year)) for year in entry["years"])
-    except (TypeError, ValueError) as error:
-        raise ProfileError(f"{at}: {error}; allowed: low up to 1, high from 1, a list of years") from error
-    return Shape(np.outer(months, hours), spread, f"{years}: {sources[entry['source']]}")
+def _shape(entry: TomlTable, sources: Mapping[str, str]) -> Shape:
+    entry.check_keys(_FIELDS)
+    months, hours = _factors(entry, "months", DAYS), _factors(entry, "hours", np.ones(HOURS))
+    years = entry.content["years"]
+    if not isinstance(years, list) or not all(type(each) is int for each in years):
+        raise entry.fault("years", "a list of years")
+    source = f"{', '.join(map(str, years))}: {sources[entry.one_of('source', sources)]}"
+    return Shape(np.outer(months, hours), entry.interval(1.0), source)
 
 
-def _factors(at: str, listed: Any, weights: NDArray[Any]) -> NDArray[np.float64]:
+def _factors(entry: TomlTable, key: str, weights: NDArray[Any]) -> NDArray[np.float64]:
     """A row of factors, 1 on average."""
-    try:
-        factors = np.array([float(each) for each in listed])
-    except (TypeError, ValueError) as error:
-        raise ProfileError(f"{at}: {error}; allowed: {len(weights)} numbers") from error
-    if len(factors) != len(weights) or not all(0.0 < each < math.inf for each in factors):
-        raise ProfileError(f"{at} are {listed}; allowed: {len(weights)} numbers above 0")
-    mean = float(np.average(factors, weights=weights))
+    listed = entry.content[key]
+    if not isinstance(listed, list) or len(listed) != len(weights) or not all(map(_is_factor, listed)):
+        raise entry.fault(key, f"{len(weights)} numbers above 0")
+    mean = float(np.average(listed, weights=weights))
     if abs(mean - 1.0) > ROUNDED:
+        at = f"{entry.path}: {entry.dotted(key)}"
         raise ProfileError(f"{at} are {mean:.3f} on average; allowed: 1, as far as two decimals go")
-    return factors / mean
+    return np.array(listed, dtype=np.float64) / mean
 
 
-def _document(path: Path) -> dict[str, Any]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{path} cannot be read as TOML: {error}") from error
-    expected = {"schema": VERSION, "kind": "average"}
-    tables = all(isinstance(document.get(table), dict) for table in ("sources", "shapes"))
-    if {key: document.get(key) for key in expected} != expected or not tables:
-        raise ProfileError(f'{path}: allowed: schema = {VERSION}, kind = "average", [sources] and [shapes]')
-    if extra := set(document) - _TABLES:
-        raise ProfileError(f"{path} adds {listing(sorted(extra))}; allowed: {listing(sorted(_TABLES))}")
-    return document
+def _is_factor(value: Any) -> bool:
+    return isinstance(value, int | float) and 0.0 < value < math.inf

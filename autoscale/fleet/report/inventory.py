@@ -18,7 +18,6 @@ there, and ``device_model`` or ``idle_power_w``::
 """
 
 import csv
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -31,6 +30,7 @@ from autoscale.errors import AutoScaleError, InvalidInput, one_of
 from autoscale.fleet.ledger.span import Span
 from autoscale.interval import ZERO_RANGE, Interval
 from autoscale.profiles import load_device
+from autoscale.profiles.toml_table import read_toml
 from autoscale.units import J_PER_KWH, SECONDS_PER_YEAR
 
 ROLES: Final = ("device", "remote")
@@ -101,14 +101,9 @@ def _entries(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
 
 
 def _toml(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"'{path}' cannot be read as TOML: {error}") from error
-    machines = document.pop("machines", None)
-    if document or not isinstance(machines, list) or not all(isinstance(each, dict) for each in machines):
-        raise InvalidInput(f"'{path}' has {sorted(document) or 'no such tables'}; allowed: tables [[machines]]")
-    return [(f"machine {number}", machine) for number, machine in enumerate(machines, 1)]
+    document = read_toml(path)
+    document.check_keys(("machines",))
+    return [(each.name, each.content) for each in document.rows("machines")]
 
 
 def _csv(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:

@@ -21,16 +21,15 @@ A TOML file::
 Phases belong to the span of the report: what was spent in it, or its share of what serves longer.
 """
 
-import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from autoscale.carbon.intensity.places import WORLD, Places
-from autoscale.errors import AutoScaleError, InvalidInput, one_of
+from autoscale.errors import InvalidInput, ProfileError
 from autoscale.fleet.report.sums import NG_PER_G, Sums
+from autoscale.profiles.toml_table import TomlTable, read_toml
 from autoscale.units import MICRO_PER_UNIT, SECONDS_PER_YEAR
 
 DAY_US: Final = 86_400 * MICRO_PER_UNIT
@@ -120,14 +119,10 @@ def read_life_cycle(path: Path) -> LifeCycle:
     Raises:
         InvalidInput: it cannot be read; a field that is none, or a value outside its range.
     """
-    try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise InvalidInput(f"'{path}' cannot be read as TOML: {error}") from error
-    try:
-        return _life_cycle(document)
-    except AutoScaleError as error:
-        raise InvalidInput(f"{path}: {error}") from error
+    document = read_toml(path)
+    document.check_keys((), ("phases", "growth"))
+    phases = tuple(map(_phase, document.table("phases").tables().values())) if "phases" in document else ()
+    return LifeCycle(phases, tuple(map(_growth, document.rows("growth"))) or SCENARIOS)
 
 
 def projection(queries: Sums, duration_us: int, growth: Growth) -> tuple[Year, ...]:
@@ -153,50 +148,35 @@ def projection(queries: Sums, duration_us: int, growth: Growth) -> tuple[Year, .
     )
 
 
-def _life_cycle(document: Mapping[str, Any]) -> LifeCycle:
-    for name in document:
-        one_of("table of a life cycle", name, ("phases", "growth"))
-    phases, growth = document.get("phases", {}), document.get("growth", [])
-    if not isinstance(phases, dict) or not all(isinstance(each, dict) for each in phases.values()):
-        raise InvalidInput(f"phases is {phases!r}; allowed: tables [phases.NAME]")
-    if not isinstance(growth, list) or not all(isinstance(each, dict) for each in growth):
-        raise InvalidInput(f"growth is {growth!r}; allowed: tables [[growth]]")
-    found = tuple(_phase(name, entry) for name, entry in phases.items())
-    return LifeCycle(found, tuple(map(_growth, growth)) or SCENARIOS)
-
-
-def _phase(name: str, entry: Mapping[str, Any]) -> Phase:
+def _phase(phase: TomlTable) -> Phase:
+    name = phase.name.removeprefix("phases.")
     if name == INFERENCE:
-        raise InvalidInput(f"a phase is named '{name}'; allowed: any other name, the ledger tells of that one")
-    for key in entry:
-        one_of(f"field of the phase '{name}'", key, _PHASE)
-    if ("carbon_kg" in entry) == ("energy_kwh" in entry):
-        raise InvalidInput(f"the phase '{name}' has {sorted(entry)}; allowed: either carbon_kg or energy_kwh")
-    number = {key: _amount(f"{key} of {name}", value) for key, value in entry.items() if key != "region"}
-    embodied_g = number.get("embodied_kg", 0.0) * 1e3
-    if "carbon_kg" in number:
-        return Phase(name, number["carbon_kg"] * 1e3, embodied_g)
-    intensity = number.get("intensity_g_per_kwh")
-    g_per_kwh = _yearly(str(entry.get("region", WORLD))) if intensity is None else intensity
-    pue = number.get("pue", 1.0)
-    if pue < 1.0:
-        raise InvalidInput(f"pue of {name} is {pue}; allowed: 1 or more")
-    return Phase(name, number["energy_kwh"] * pue * g_per_kwh, embodied_g)
+        raise ProfileError(f"{phase.path}: [{phase.name}]; allowed: any other name, the ledger tells of that one")
+    phase.check_keys((), _PHASE)
+    if ("carbon_kg" in phase) == ("energy_kwh" in phase):
+        raise ProfileError(f"{phase.path}: [{phase.name}]; allowed: either carbon_kg or energy_kwh")
+    embodied_g = phase.number("embodied_kg") * 1e3 if "embodied_kg" in phase else 0.0
+    if "carbon_kg" in phase:
+        return Phase(name, phase.number("carbon_kg") * 1e3, embodied_g)
+    pue = phase.number("pue", least=1.0) if "pue" in phase else 1.0
+    return Phase(name, phase.number("energy_kwh") * pue * _g_per_kwh(phase), embodied_g)
 
 
-def _amount(name: str, value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < float("inf"):
-        raise InvalidInput(f"{name} is {value!r}; allowed: a number, 0 or more")
-    return float(value)
+def _g_per_kwh(phase: TomlTable) -> float:
+    if "intensity_g_per_kwh" in phase:
+        return phase.number("intensity_g_per_kwh")
+    try:
+        return _yearly(phase.text("region") if "region" in phase else WORLD)
+    except InvalidInput as error:
+        raise ProfileError(f"{phase.path}: {phase.name}: {error}") from error
 
 
-def _growth(entry: Mapping[str, Any]) -> Growth:
-    for key in entry:
-        one_of("field of growth", key, _GROWTH)
-    missing = [key for key in _GROWTH[:3] if key not in entry]
-    if missing:
-        raise InvalidInput(f"{' and '.join(missing)} of growth missing; allowed: {', '.join(_GROWTH)}")
-    return Growth(**entry)
+def _growth(growth: TomlTable) -> Growth:
+    growth.check_keys(_GROWTH[:3], _GROWTH[3:])
+    try:
+        return Growth(**growth.content)
+    except InvalidInput as error:
+        raise ProfileError(f"{growth.path}: {growth.name}: {error}") from error
 
 
 @cache

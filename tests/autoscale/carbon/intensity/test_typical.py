@@ -119,18 +119,18 @@ def test_a_forecast_has_every_hour_of_its_span(time_s: int, horizon_s: int) -> N
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("X = 5", "X lacks or adds '5'"),
-        (f"X = {{ {ROW}, note = 'x' }}", "lacks or adds 'note'"),
-        (f"X = {{ {ROW} }}".replace("low = 0.5, ", ""), "lacks or adds 'low'"),
-        (f"X = {{ {ROW} }}".replace("'a'", "'b'"), "unknown source of"),
-        (f"X = {{ {ROW} }}".replace("low = 0.5", "low = 1.5"), "low up to 1"),
+        ("X = 5", r"X is 5; allowed: a table"),
+        (f"X = {{ {ROW}, note = 'x' }}", r"unknown key 'note' in \[shapes\.X\]"),
+        (f"X = {{ {ROW} }}".replace("low = 0.5, ", ""), r"'shapes\.X\.low' is missing"),
+        (f"X = {{ {ROW} }}".replace("'a'", "'b'"), "source is 'b'; allowed"),
+        (f"X = {{ {ROW} }}".replace("low = 0.5", "low = 1.5"), "range is 1.5 to 1.0 to 2.0; allowed: rising"),
         (f"X = {{ {ROW} }}".replace("[2022]", "2022"), "a list of years"),
         (f"X = {{ {ROW} }}".replace("months = [1, 1", "months = [1"), "allowed: 12 numbers above 0"),
         (f"X = {{ {ROW} }}".replace("months = [1, 1", "months = [2, 0"), "allowed: 12 numbers above 0"),
         (f"X = {{ {ROW} }}".replace("hours = [1", "hours = [nan"), "allowed: 24 numbers above 0"),
         (f"X = {{ {ROW} }}".replace("hours = [1", "hours = ['one'"), "allowed: 24 numbers"),
         (f"X = {{ {ROW} }}".replace("hours = [1", "hours = [1.5"), "hours are 1.021 on average"),
-        ("[more]", "adds 'more'"),
+        ("[more]", "unknown key 'more'"),
     ],
 )
 def test_a_wrong_file_is_refused(tmp_path: Path, text: str, message: str) -> None:

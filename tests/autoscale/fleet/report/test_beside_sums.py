@@ -192,7 +192,7 @@ def test_inventories_that_are_wrong_name_line_and_value(tmp_path: Path, text: st
         read_inventory(path)
 
 
-@pytest.mark.parametrize("text", ["machines = 3\n", "machines = ['a']\n", "fleet = 1\n"])
+@pytest.mark.parametrize("text", ["machines = 3\n", "machines = ['a']\n"])
 def test_an_inventory_in_toml_is_of_tables(tmp_path: Path, text: str) -> None:
     path = tmp_path / "fleet.toml"
     path.write_text(text)
@@ -230,21 +230,24 @@ def test_demand_that_outgrows_efficiency_grows_all_the_same() -> None:
     ("text", "message"),
     [
         ("[phases.training]\nenergy_kwh = 1\ncarbon_kg = 1\n", "either carbon_kg or energy_kwh"),
-        ("[phases.training]\ncarbon_kg = -1\n", "carbon_kg of training is -1"),
+        ("[phases.training]\ncarbon_kg = -1\n", r"phases\.training\.carbon_kg is -1; allowed: a number, 0 or more"),
         ("[phases.training]\ncarbon = 1\n", "did you mean 'carbon_kg'"),
-        ("[phase.training]\ncarbon_kg = 1\n", "unknown table of a life cycle 'phase'"),
+        ("[phase.training]\ncarbon_kg = 1\n", r"unknown key 'phase' .*did you mean 'phases'"),
         ('[[growth]]\nname = "x"\ndemand_per_year = 0\nenergy_per_year = 1\n', "demand_per_year is 0"),
         ('[[growth]]\nname = "x"\n', "missing"),
         ('[[growth]]\nname = "x"\ndemand_per_year = 1\nenergy_per_year = 1\nyears = 2.5\n', "years is 2.5"),
         ('[[growth]]\nname = "x"\ndemand_per_year = "2"\nenergy_per_year = 1\n', "demand_per_year is '2'"),
         ('[[growth]]\nname = "x"\ndemand_per_year = 1\nenergy_per_year = 1\nyears = true\n', "years is True"),
         ("[[growth]]\nname = 3\ndemand_per_year = 1\nenergy_per_year = 1\n", "name is 3; allowed: a text"),
-        ("[phases.training]\nenergy_kwh = 1\npue = 0.5\n", "pue of training is 0.5; allowed: 1 or more"),
-        ("[phases.inference]\ncarbon_kg = 1\n", "a phase is named 'inference'"),
+        (
+            "[phases.training]\nenergy_kwh = 1\npue = 0.5\n",
+            r"phases\.training\.pue is 0.5; allowed: a number, 1 or more",
+        ),
+        ("[phases.inference]\ncarbon_kg = 1\n", r"\[phases\.inference\]; allowed: any other name"),
         ("growth = 3\n", "growth is 3; allowed: tables"),
-        ("phases = { training = 3 }\n", "allowed: tables"),
-        ("phases = 3\n", "phases is 3; allowed: tables"),
-        ("[[[\n", "cannot be read as TOML"),
+        ("phases = { training = 3 }\n", "allowed: a table"),
+        ("phases = 3\n", "phases is 3; allowed: a table"),
+        ("[[[\n", "is not TOML"),
     ],
 )
 def test_life_cycles_that_are_wrong(tmp_path: Path, text: str, message: str) -> None:
