@@ -104,6 +104,7 @@ class Costs(NamedTuple):
 
     Attributes:
         latency_s: from the call to the answer.
+        core_s: core-seconds that a CPU worked for it, whichever machine's.
         device_j: of the device.
         remote_j: of the machine that answered.
         remote_s: how long that computed.
@@ -111,6 +112,7 @@ class Costs(NamedTuple):
     """
 
     latency_s: Numbers
+    core_s: Numbers
     device_j: Numbers
     remote_j: Numbers
     remote_s: Numbers
@@ -156,10 +158,11 @@ def costs(
     latency_s = (compute_s + move_s) * query.latency_noise + wait_s
     uneven = hungrier * query.energy_noise
     watts = Watts(tables.device.idle_w, pair.busy_w * uneven, pair.core_w * uneven)
-    device_j = energy_j(watts, latency_s, pair.cores * busy_s) + radio_j * query.energy_noise
+    core_s = pair.cores * busy_s
+    device_j = energy_j(watts, latency_s, core_s) + radio_j * query.energy_noise
     remote_watts = Watts(pair.remote_idle_w, pair.remote_busy_w * hungrier, pair.remote_core_w * hungrier)
     remote_j = energy_j(remote_watts, remote_s, pair.cores * remote_s)
-    return Costs(latency_s, device_j, remote_j, remote_s, pair)
+    return Costs(latency_s, core_s, device_j, remote_j, remote_s, pair)
 
 
 def expected(

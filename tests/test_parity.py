@@ -1,0 +1,207 @@
+"""One physics: a query costs the same in the simulator, in a session's account and in a server's.
+
+Given the same times, bytes, loads and intensities, joules and grams of device, network and remote machine agree to the
+last digits that floating point allows, over every device, link and processor that ships.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pytest
+
+from autoscale.carbon import Electricity, data_centre_pue
+from autoscale.physics.carbon import g_per_j
+from autoscale.physics.compute import placed
+from autoscale.profiles import DeviceProfile, device_names, link_names, load_device, load_link
+from autoscale.query.outcome import Outcome, Split
+from autoscale.query.target import Target
+from autoscale_envs.variance.network import Conditions, Passage, passage
+from autoscale_envs.worlds.blocks import SimulatedQuery
+from autoscale_envs.worlds.dynamics import Costs, State, added_g, calm, carbon, costs, initial, transition
+from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
+from autoscale_envs.worlds.scalar import ScalarWorld
+from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
+from autoscale_runtime.grid.watch import GridWatch
+from autoscale_runtime.meters import ModelledMeter
+from autoscale_runtime.server.query_cost import ServerAccount
+from autoscale_runtime.wire.parameters import cost_of, parameters_of
+
+EXACT = 1e-12
+DEVICE_G_PER_KWH, CLOUD_G_PER_KWH = 264.2, 425.3
+NETWORKS = ("mobilenet-v1", "mobilebert")
+SIGNALS_DBM = {"rssi": (-55.0, -86.0), "rsrp": (-85.0, -112.0)}
+GAPS_S = (0.02, 1.7, 60.0)
+"""Within a Wi-Fi tail, within an LTE tail, beyond every tail."""
+
+
+MACHINES = {name: load_device(name) for name in device_names()}
+
+
+@dataclass
+class Clocks:
+    """What the device's clocks show: seconds on the wall, and of CPU time of this process."""
+
+    wall_s: float = 0.0
+    cpu_s: float = 0.0
+
+
+@cache
+def server(name: str, place: str) -> ServerAccount:
+    """The account of a machine that serves, in a data centre or on the desk."""
+    g_per_kwh, pue = (CLOUD_G_PER_KWH, data_centre_pue()) if place == "cloud" else (DEVICE_G_PER_KWH, 1.0)
+    return ServerAccount(MACHINES[name], Electricity(source=g_per_kwh), pue)
+
+
+def world_of(device: str, link: str, settings: str, **remotes: str) -> WorldParameters:
+    """A device whose profile is true, in which every machine that ships is within reach over the link."""
+    others = remotes or {f"{place}:{name}": name for place in ("edge", "cloud") for name in MACHINES}
+    return make_parameters(
+        WorldOptions(
+            device=MACHINES[device],
+            scenario="D4",
+            networks=NETWORKS,
+            hidden_sigma=0.0,
+            settings=settings,
+            remotes={link: MACHINES[name] for link, name in others.items()},
+            links={"edge": link, "cloud": link},
+        )
+    )
+
+
+def queries(world: ScalarWorld) -> Iterator[tuple[SimulatedQuery, list[Passage]]]:
+    """Queries of a world with co-runners beside them, at signals that a radio reports in whole dBm."""
+    tables = world.tables
+    for gap_s in GAPS_S:
+        for number, _ in enumerate(tables.networks):
+            signal_dbm = SIGNALS_DBM[tables.links[0].signal][number]
+            conditions = Conditions(*(np.full((1, 1), each) for each in (signal_dbm, 0.7, 1.0, 1.0)))
+            moves = [passage(path, conditions, np.full((1, 1), number)) for path in tables.paths]
+            yield (
+                calm(world.query)._replace(
+                    network=number,
+                    gap_s=gap_s,
+                    move_s=[float(each.move_s[0, 0]) for each in moves],
+                    move_j=[float(each.move_j[0, 0]) for each in moves],
+                    device_g_per_j=g_per_j(DEVICE_G_PER_KWH),
+                    cloud_g_per_j=g_per_j(CLOUD_G_PER_KWH, tables.pue),
+                ),
+                moves,
+            )
+        world.run(tables.reference_target)
+
+
+def with_radio(tables: WorldParameters) -> DeviceProfile:
+    """The device; where its radio was not measured, with the one that is typical of the link, as in the simulator."""
+    link = tables.links[0]
+    return replace(tables.device, radios={link.radio_name: link.radio, **tables.device.radios})
+
+
+def reported(tables: WorldParameters, query: SimulatedQuery, target: Target, spent: Costs, moved: Transfer):
+    """What the server says of itself, over the wire."""
+    (remote,) = (each for each in tables.remotes if each.name == target.link)
+    account = server(remote.machine.name, target.place)
+    served = placed(remote.machine, tables.networks[query.network], replace(target, place="device", host=""))
+    bill = account.bill(account.begin(), float(spent.remote_s), served)
+    return cost_of(parameters_of(bill, 0, 0), moved.sent_bytes, moved.received_bytes)
+
+
+def transfer_of(tables: WorldParameters, query: SimulatedQuery, target: Target, moves: list[Passage]) -> Transfer:
+    """The query's bytes and its link as a device knows them."""
+    link = next(number for number, each in enumerate(tables.remotes) if each.name == target.link)
+    model, seen = tables.networks[query.network], moves[link]
+    rates_bps = float(seen.uplink_bps[0, 0]), float(seen.downlink_bps[0, 0])
+    signal_dbm, is_direct = float(seen.rssi_dbm[0, 0]), target.place == "edge"
+    return Transfer(model.input_bytes, model.output_bytes, *rates_bps, signal_dbm, is_direct)
+
+
+def check(simulated: tuple[Split, ...], added: float, metered: Outcome) -> None:
+    """All twelve figures, and what a decision goes by."""
+    for split, other in zip(
+        simulated, (metered.energy_j, metered.carbon_operational_g, metered.carbon_embodied_g), strict=True
+    ):
+        for part in Split.__slots__:
+            assert getattr(split, part) == pytest.approx(getattr(other, part), rel=EXACT, abs=0.0)
+    assert added == pytest.approx(metered.decisive_carbon_g, rel=EXACT, abs=0.0)
+
+
+def compare(tables: WorldParameters, targets: Iterable[int]) -> None:
+    """A row of queries on each target, in the simulator and on a device with given clocks."""
+    world = ScalarWorld(tables, seed=1)
+    asked = list(queries(world))
+    assert len(asked) == len(GAPS_S) * len(NETWORKS)
+    for number in targets:
+        compare_on(world, asked, number)
+
+
+def compare_on(world: ScalarWorld, asked: list[tuple[SimulatedQuery, list[Passage]]], number: int) -> None:
+    """The row on one target."""
+    tables = world.tables
+    target, link = tables.targets[number], tables.links[0]
+    clocks, profile = Clocks(), with_radio(tables)
+    meter = ModelledMeter(profile, link.radio_name, lambda: clocks.wall_s, lambda: clocks.cpu_s)
+    account = DeviceAccount(meter, meter, GridWatch(Electricity(source=DEVICE_G_PER_KWH)), clock=lambda: clocks.wall_s)
+    state = State.of([float(each[0]) for each in initial(tables, np.ones(1)).figures()])
+    for query, moves in asked:
+        spent = costs(tables, world.hidden, 0, query, state, number)
+        begun_s, mark, latency_s = clocks.wall_s, account.begin(), float(spent.latency_s)
+        clocks.wall_s += latency_s
+        clocks.cpu_s += 0.0 if target.is_remote else float(spent.core_s)
+        if target.is_remote:
+            moved = transfer_of(tables, query, target, moves)
+            said = reported(tables, query, target, spent, moved)
+            metered = account.end(mark, target, latency_s, transfer=moved, said=said)
+        else:
+            where = placed(tables.device, tables.networks[query.network], target)
+            metered = account.end(mark, where, latency_s)
+        grams = carbon(tables, query, spent)
+        energy_j = Split(spent.device_j, grams.network_j, spent.remote_j)
+        check((energy_j, grams.operational_g, grams.embodied_g), float(added_g(tables, query, spent)), metered)
+        state = transition(tables, query, state, spent)._replace(temperature_c=25.0)
+        clocks.wall_s = begun_s + max(query.gap_s, latency_s)
+
+
+@pytest.mark.parametrize("link", link_names())
+@pytest.mark.parametrize("device", device_names())
+def test_a_query_costs_the_same_in_simulator_session_and_server(device: str, link: str) -> None:
+    """Every processor of the device and, over the link, of every machine that may answer, near and in the cloud."""
+    tables = world_of(device, link, "threads")
+    first = {(target.link, target.processor): number for number, target in reversed([*enumerate(tables.targets)])}
+    machines = [MACHINES[device], *(each.machine for each in tables.remotes)]
+    assert len(first) == sum(len(each.processors) for each in machines)
+    compare(tables, first.values())
+
+
+@pytest.mark.parametrize("settings", ["threads", "dvfs"])
+@pytest.mark.parametrize("device", device_names())
+def test_and_so_at_every_setting_in_every_precision(device: str, settings: str) -> None:
+    tables = world_of(device, "wifi", settings, cloud="gpu-server")
+    compare(tables, range(len(tables.targets)))
+
+
+def test_what_differs_is_seen() -> None:
+    """The same comparison fails where a device is told another intensity, or that its radio was used just before."""
+    tables = world_of("mi8pro", "lte", "threads", cloud="gpu-server")
+    cloud = len(tables.targets) - 1
+    world = ScalarWorld(tables, seed=1)
+    hidden, (query, moves) = world.hidden, next(queries(world))
+    rested = State.of([float(each[0]) for each in initial(tables, np.ones(1)).figures()])
+    spent = costs(tables, hidden, 0, query, rested, cloud)
+    soon = costs(tables, hidden, 0, query, rested._replace(rest_s=[0.0 for _ in rested.rest_s]), cloud)
+    assert spent.device_j - soon.device_j > 0.9 * tables.radios[0].tail_w * tables.radios[0].tail_s
+    assert load_link("lte").promotion_s == pytest.approx(float(spent.latency_s - soon.latency_s))
+    meter = ModelledMeter(tables.device, "lte", lambda: 0.0, lambda: 0.0)
+    account = DeviceAccount(meter, meter, GridWatch(Electricity(source=1.0)), clock=lambda: 0.0)
+    moved = transfer_of(tables, query, tables.targets[cloud], moves)
+    metered = account.end(
+        account.begin(),
+        tables.targets[cloud],
+        float(spent.latency_s),
+        transfer=moved,
+        said=reported(tables, query, tables.targets[cloud], spent, moved),
+    )
+    grams = carbon(tables, query, spent)
+    with pytest.raises(AssertionError):
+        check((metered.energy_j, grams.operational_g, grams.embodied_g), metered.decisive_carbon_g, metered)
