@@ -8,8 +8,10 @@ Two kinds are read:
   pass. Not a line for a while is an outage, not a gap.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+import logging
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -18,9 +20,12 @@ import numpy as np
 from autoscale.errors import TraceError, listing, nearest
 from autoscale.files import atomic_write
 from autoscale.profiles.link_trace import Floats, LinkSample, LinkTrace
+from autoscale.skipped_rows import SkippedRows
 from autoscale.units import bps_from_mbps, mbps_from_bps, ms_from_s, s_from_ms
 
 __all__ = ["LinkSample", "LinkTrace", "read_trace", "read_traces", "write_trace"]
+
+_LOG: Final = logging.getLogger("autoscale.profiles")
 
 WINDOW_S: Final = 0.1
 """A mahimahi file becomes a rate over equal windows of about this length."""
@@ -92,33 +97,49 @@ def read_trace(path: str | Path, name: str | None = None, largest_gap_s: float |
         largest_gap_s: the longest step between two rows of a CSV; None allows 20 times the median step.
 
     Raises:
-        TraceError: the file cannot be read or one of its lines is wrong (file, line, value, what is allowed),
-            it holds no trace of that name, or several and none was named.
+        TraceError: the file cannot be read or one of this trace's lines is wrong (file, line, value, what is
+            allowed), it holds no trace of that name, or several and none was named.
     """
-    traces = read_traces(path, largest_gap_s)
+    path = Path(path)
+    found = _readers(path, largest_gap_s)
     if name is not None:
-        if name not in traces:
-            hint = nearest(name, traces)
-            raise TraceError(f"{path}: no trace '{name}'{hint}; it holds {len(traces)}: {_few([*traces])}")
-        return traces[name]
-    if len(traces) > 1:
-        raise TraceError(f"{path} holds {len(traces)} traces; name one of them: {_few([*traces])}")
-    return next(iter(traces.values()))
+        if name not in found:
+            hint = nearest(name, found)
+            raise TraceError(f"{path}: no trace '{name}'{hint}; it holds {len(found)}: {_few([*found])}")
+        return found[name]()
+    if len(found) > 1:
+        raise TraceError(f"{path} holds {len(found)} traces; name one of them: {_few([*found])}")
+    return next(iter(found.values()))()
 
 
 def read_traces(path: str | Path, largest_gap_s: float | None = None) -> dict[str, LinkTrace]:
     """Read all traces of a file, by name, in its order; a lone one has the name of the file (its stem).
 
-    Times are counted from a trace's first row.
+    Times are counted from a trace's first row. A trace of which a line is wrong is left out, with a warning.
 
     Raises:
-        TraceError: as for :func:`read_trace`.
+        TraceError: as for :func:`read_trace`, and where not one trace can be used.
     """
     path = Path(path)
+    skipped = SkippedRows(path, _LOG)
+    traces = {}
+    for name, read in _readers(path, largest_gap_s).items():
+        try:
+            traces[name] = read()
+        except TraceError as error:
+            skipped.add(error)
+    if not traces:
+        raise skipped.errors[0]
+    skipped.warn("traces")
+    return traces
+
+
+def _readers(path: Path, largest_gap_s: float | None) -> dict[str, Callable[[], LinkTrace]]:
+    """Each trace of a file, yet to be read: what is wrong with one is no matter of the others."""
     where, rows = _rows(path)
     is_number = rows[0].strip().lstrip("+-").isdecimal()
     if path.suffix in (".up", ".down") or (path.suffix != ".csv" and is_number):
-        return {path.stem: _from_mahimahi(where, rows)}
+        return {path.stem: partial(_from_mahimahi, where, rows)}
     return _from_csv(where, rows, largest_gap_s)
 
 
@@ -166,21 +187,28 @@ def _from_mahimahi(where: _Where, rows: Sequence[str]) -> LinkTrace:
     return LinkTrace(np.linspace(0.0, last_s, windows, endpoint=False), packets * (PACKET_BITS * windows / last_s))
 
 
-def _from_csv(where: _Where, rows: Sequence[str], largest_gap_s: float | None) -> dict[str, LinkTrace]:
+def _from_csv(where: _Where, rows: Sequence[str], largest_gap_s: float | None) -> dict[str, Callable[[], LinkTrace]]:
     header = [name.strip() for name in rows[0].split(",")]
     _check_header(where, header)
-    where = _Where(where.path, where.lines[1:])
     cells = [row.split(",") for row in rows[1:]]
     if not cells:
         raise TraceError(f"{where.path} has a header but no rows; allowed: at least one")
+    at = header.index("trace") if "trace" in header else None
+    groups: dict[str, list[int]] = {}
     for row, each in enumerate(cells):
-        if len(each) != len(header):
-            raise where.error(row, f"{len(each)} cells; allowed: {len(header)}, as the header")
-    by_name = dict(zip(header, zip(*cells, strict=True), strict=True))
-    values = {column.name: column.values(by_name[column.name], where) for column in COLUMNS if column.name in by_name}
-    table = np.array([values.get(column.name, np.full(len(cells), np.nan)) for column in COLUMNS])
-    names = by_name.get("trace", [where.path.stem] * len(cells))
-    return {name: _from_table(where, table, own, largest_gap_s) for name, own in _grouped(names).items()}
+        # A row cut short before its name belongs to the trace of the row above.
+        name = where.path.stem if at is None else each[at].strip() if at < len(each) else next(reversed(groups), "")
+        groups.setdefault(name, []).append(row)
+    return {
+        name: partial(
+            _from_table,
+            _Where(where.path, [where.lines[1 + row] for row in own]),
+            header,
+            [cells[row] for row in own],
+            largest_gap_s,
+        )
+        for name, own in groups.items()
+    }
 
 
 def _check_header(where: _Where, header: list[str]) -> None:
@@ -195,21 +223,23 @@ def _check_header(where: _Where, header: list[str]) -> None:
             raise TraceError(f"{where.path}, line {where.lines[0]}: {problem}; allowed: one")
 
 
-def _grouped(names: Iterable[str]) -> dict[str, list[int]]:
-    groups: dict[str, list[int]] = {}
-    for row, name in enumerate(names):
-        groups.setdefault(name.strip(), []).append(row)
-    return groups
-
-
-def _from_table(where: _Where, table: Floats, rows: list[int], largest_gap_s: float | None) -> LinkTrace:
-    time_s, rate_bps, round_trip_s, rssi_dbm = table[:, rows]
+def _from_table(
+    where: _Where, header: Sequence[str], cells: Sequence[Sequence[str]], largest_gap_s: float | None
+) -> LinkTrace:
+    for row, each in enumerate(cells):
+        if len(each) != len(header):
+            raise where.error(row, f"{len(each)} cells; allowed: {len(header)}, as the header")
+    by_name = dict(zip(header, zip(*cells, strict=True), strict=True))
+    values = {column.name: column.values(by_name[column.name], where) for column in COLUMNS if column.name in by_name}
+    time_s, rate_bps, round_trip_s, rssi_dbm = (
+        values.get(column.name, np.full(len(cells), np.nan)) for column in COLUMNS
+    )
     steps = np.diff(time_s)
     largest = (LARGEST_STEP * np.median(steps) if steps.size else 0.0) if largest_gap_s is None else largest_gap_s
     for step in np.flatnonzero(steps <= 0)[:1]:
         problem = f"time_s {time_s[step + 1]:g} comes after {time_s[step]:g}; allowed: times that increase"
-        raise where.error(rows[step + 1], problem)
+        raise where.error(step + 1, problem)
     for step in np.flatnonzero(steps > largest)[:1]:
-        problem = f"a gap of {steps[step]:g} s before it; allowed: {largest:g} s (20 median steps, or largest_gap_s)"
-        raise where.error(rows[step + 1], problem)
+        why = f", {LARGEST_STEP:g} times the median step" if largest_gap_s is None else ""
+        raise where.error(step + 1, f"a gap of {steps[step]:g} s before it; allowed: {largest:g} s{why}")
     return LinkTrace(time_s - time_s[0], rate_bps, round_trip_s, rssi_dbm)

@@ -1,14 +1,8 @@
 """The CPU of the host as execution targets: one per thread count worth choosing between."""
 
-import os
-
 from autoscale.errors import InvalidTarget, listing, one_of
 from autoscale.query.target import PRECISIONS, Target
-
-
-def usable_cores() -> int:
-    """Cores this process may run on, which a container or ``taskset`` can make fewer than the machine has."""
-    return len(os.sched_getaffinity(0))
+from autoscale_runtime.host.cores import usable_cores
 
 
 def cpu_targets(precision: str) -> list[Target]:

@@ -6,11 +6,15 @@ spent (its idle power, and the CPU time of *all* processes, at the table's watts
 did spend. The ratio of the two calibrates the table, and each query is told its modelled energy times that
 ratio. Thus other processes are charged for their own CPU time, and a query for its CPU time and for the
 machine's idle power while it lasts, as in the paper. Nothing else is subtracted.
+
+One window can be wrong: its ratio counts only as far as it agrees with the median of the last ones.
 """
 
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Sequence
+from statistics import median
 from threading import Lock
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Final, NamedTuple, Self
 
 from autoscale.errors import InvalidInput
 from autoscale.query.outcome import Method
@@ -19,8 +23,18 @@ from autoscale_runtime.meters.base import CounterMeter, Mark, Meter, Reading
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.sensors.cpu_time import cpu_time
 
-FADE = 0.8
+FADE: Final = 0.8
 """What a window's weight is multiplied with for every later one: the last five or so count."""
+
+KEPT: Final = 9
+FEWEST: Final = 3
+"""Of fewer windows nobody can say which one is wrong."""
+
+AGREES: Final = 2.0
+"""A window whose ratio is more than so many times the median of all, or less by that, does not count."""
+
+LOST: Final = 2
+"""So many windows in a row without a measurement, and the counter is gone: what it said no longer counts."""
 
 
 class _Window(NamedTuple):
@@ -33,8 +47,28 @@ def machine_busy_s() -> float:
     return cpu_time().busy_s
 
 
+def calibration_of(windows: Sequence[tuple[float, float]]) -> float | None:
+    """Measured over expected joules of the windows that agree, the later ones counting more; None of too few.
+
+    Args:
+        windows: (measured, expected) joules above 0, in the order of time.
+
+    >>> calibration_of([(10.0, 5.0)] * 3 + [(9000.0, 5.0)])
+    2.0
+    """
+    if len(windows) < FEWEST:
+        return None
+    middle = median(measured_j / expected_j for measured_j, expected_j in windows)
+    measured_sum_j = expected_sum_j = 0.0
+    for measured_j, expected_j in windows:
+        agrees = middle / AGREES <= measured_j / expected_j <= middle * AGREES
+        measured_sum_j = FADE * measured_sum_j + agrees * measured_j
+        expected_sum_j = FADE * expected_sum_j + agrees * expected_j
+    return measured_sum_j / expected_sum_j if expected_sum_j > 0.0 else middle
+
+
 class AttributedMeter(Meter):
-    """A counter calibrates a power table; until its first window is over, the reading is the table's.
+    """A counter calibrates a power table; until its third window is over, the reading is the table's.
 
     Args:
         counter: what measures, on its own clock.
@@ -42,7 +76,7 @@ class AttributedMeter(Meter):
         busy_s: core-seconds that the machine has worked since some moment.
 
     Attributes:
-        calibration: measured over modelled joules; None until a window was measured.
+        calibration: measured over modelled joules; None until three windows were measured.
     """
 
     name: ClassVar[str] = "attributed"
@@ -54,10 +88,10 @@ class AttributedMeter(Meter):
         self.table = table
         self._busy_s = busy_s
         self._lock = Lock()
-        self._measured_j = self._expected_j = 0.0
+        self._windows: deque[tuple[float, float]] = deque(maxlen=KEPT)
+        self._unmeasured = 0
         self.calibration: float | None = None
         self._window = self._open()
-        self._source = f"{counter.scope}, spread by {table.source}"
 
     @classmethod
     def on_this_host(cls, power_table: str | None) -> Self:
@@ -88,7 +122,8 @@ class AttributedMeter(Meter):
         if factor is None:
             return reading
         is_known = reading.method is not Method.DEFAULT
-        method, source = (Method.MEASURED, self._source) if is_known else (Method.DEFAULT, reading.source)
+        measured = f"{self.counter.scope}, spread by {self.table.source}"
+        method, source = (Method.MEASURED, measured) if is_known else (Method.DEFAULT, reading.source)
         return Reading(reading.energy_j * factor, method, source, reading.window_s)
 
     def _open(self) -> _Window:
@@ -103,12 +138,13 @@ class AttributedMeter(Meter):
                 return
             window, measured = self._window, self.counter.end(self._window.mark)
             self._window = self._open()
-            if measured is None:
-                self._measured_j = self._expected_j = 0.0
-                self.calibration = None
-                return
-            busy_s = max(self._window.busy_s - window.busy_s, 0.0)
-            self._measured_j = FADE * self._measured_j + measured.energy_j
-            self._expected_j = FADE * self._expected_j + self.table.energy_j(measured.window_s, busy_s)
-            # A table may say that nothing was to be spent, which calibrates nothing.
-            self.calibration = self._measured_j / self._expected_j if self._expected_j > 0.0 else None
+            self._unmeasured = 0 if measured is not None else self._unmeasured + 1
+            if self._unmeasured >= LOST:
+                self._windows.clear()
+            if measured is not None:
+                busy_s = max(self._window.busy_s - window.busy_s, 0.0)
+                expected_j = self.table.energy_j(measured.window_s, busy_s)
+                # A table may say that nothing was to be spent, which calibrates nothing.
+                if expected_j > 0.0:
+                    self._windows.append((measured.energy_j, expected_j))
+            self.calibration = calibration_of(self._windows)

@@ -90,8 +90,9 @@ class Meter(ABC):
 class CounterMeter(Meter):
     """A meter over a counter of joules that only grows, at a resolution that short windows fall below.
 
-    A subclass writes ``read_j``; it may let OSError or ValueError out, for which this class gives no
-    reading and logs the first.
+    A subclass writes ``read_j``; it may let any Exception out, for which this class gives no reading. Where the
+    counter can be read but did not count all the while, it calls ``gap``: no window around that moment has a reading.
+    The first of them is logged.
 
     Attributes:
         shortest_s: no reading for a window shorter than this.
@@ -114,12 +115,18 @@ class CounterMeter(Meter):
             ValueError: it is garbage, or tells nothing at present.
         """
 
+    def gap(self, problem: object) -> None:
+        """Note that the counter missed something between the last time it was read and now."""
+        self._gaps += 1
+        if self._gaps == 1:
+            _LOG.warning("the meter '%s' cannot be read, so it tells nothing: %s", self.name, problem)
+
     def why_unavailable(self) -> str | None:
         """What went wrong in reading the counter once."""
         try:
             self.read_j()
-        except (OSError, ValueError) as error:
-            return str(error)
+        except Exception as error:  # a meter may be anybody's
+            return str(error) or repr(error)
         return None
 
     def begin(self) -> Mark:
@@ -129,23 +136,22 @@ class CounterMeter(Meter):
     def end(self, mark: Mark, target: Target | None = None) -> Reading | None:
         """All that the counter counted since the mark, whoever spent it; the target plays no part.
 
-        A window within which the counter could not be read has no reading.
+        A window within which the counter could not be read has no reading, nor has one in which it stood still:
+        what is switched on spends something.
         """
         window_s = self.clock() - mark.time_s
         if window_s < self.shortest_s:
             return None
         energy_j = self._counter() - mark.counter
-        if self._gaps != mark.gaps or not energy_j >= 0.0:
+        if self._gaps != mark.gaps or not 0.0 < energy_j < math.inf:
             return None
         return Reading(energy_j, Method.MEASURED, self.scope, window_s)
 
     def _counter(self) -> float:
         try:
             return self.read_j()
-        except (OSError, ValueError) as error:
-            self._gaps += 1
-            if self._gaps == 1:
-                _LOG.warning("the meter '%s' cannot be read, so it tells nothing: %s", self.name, error)
+        except Exception as error:  # likewise
+            self.gap(error)
             return math.nan
 
 

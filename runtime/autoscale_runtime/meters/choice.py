@@ -10,6 +10,7 @@ where it is named.
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from autoscale.errors import InvalidInput, one_of
 from autoscale_runtime.meters.attributed import AttributedMeter
 from autoscale_runtime.meters.base import METERS, CounterMeter, Meter
 from autoscale_runtime.meters.modelled import ModelledMeter
@@ -40,18 +41,28 @@ def best_meter(power_table: str | None, names: Sequence[str] = PREFERRED) -> Met
     table = None if power_table is None else ModelledMeter.on_this_host(power_table)
     skipped: list[str] = []
     for name in names:
-        kind = METERS.get(name)
-        if kind is ModelledMeter and table is None:
-            skipped.append(f"{name}: no power table is named")
-            continue
-        meter: Meter = kind.on_this_host(power_table)
-        why = meter.why_unavailable()
-        if why is None:
+        meter, why = _made(name, power_table, table)
+        if meter is not None and why is None:
             if isinstance(meter, CounterMeter) and table is not None:
                 meter = AttributedMeter(meter, table)
             return MeterChoice(meter, _because(meter, skipped))
         skipped.append(f"{name}: {why}")
     return MeterChoice(NullMeter(), _because(NullMeter(), skipped))
+
+
+def _made(name: str, power_table: str | None, table: ModelledMeter | None) -> tuple[Meter | None, str | None]:
+    """The meter, and what keeps it from working here."""
+    one_of("meter", name, METERS.names())
+    try:
+        kind = METERS.get(name)
+        if kind is ModelledMeter and table is None:
+            return None, "no power table is named"
+        meter: Meter = kind.on_this_host(power_table)
+        return meter, meter.why_unavailable()
+    except InvalidInput:
+        raise
+    except Exception as error:  # a meter may be anybody's, and one that fails to open is no reason to have none
+        return None, f"it cannot be opened: {error!r}"
 
 
 def _because(meter: Meter, skipped: list[str]) -> str:

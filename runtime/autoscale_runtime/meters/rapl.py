@@ -9,13 +9,19 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
-from typing import ClassVar, Self
+from typing import ClassVar, Final, Self
 
 from autoscale_runtime.meters.base import CounterMeter
+from autoscale_runtime.meters.counter_sum import CounterSum
+
+MEMORY: Final = "dram"
 
 
 class RaplMeter(CounterMeter):
     """All packages of the machine and their DRAM.
+
+    Without one of its packages the sum would not be the machine's, so there is none then; memory that cannot be read
+    is left out, and ``scope`` says what is in.
 
     Args:
         root: where ``sys`` is found.
@@ -30,9 +36,8 @@ class RaplMeter(CounterMeter):
         self._folder = root / "sys" / "class" / "powercap"
         self._domains = counted_domains(self._folder)
         self._lock = Lock()
-        self._last_uj: list[int] = []
-        self._total_uj = 0
-        self.scope = f"RAPL {' + '.join(_name(domain) for domain in self._domains)}"
+        self._sum = CounterSum()
+        self.scope = self._scope()
 
     @classmethod
     def on_this_host(cls, power_table: str | None) -> Self:
@@ -54,30 +59,57 @@ class RaplMeter(CounterMeter):
     def read_j(self) -> float:
         """Joules since the first call, over the wrapping of the counters.
 
-        A counter wraps after minutes to hours; more than one wrap between two calls cannot be seen.
+        A counter wraps after minutes to hours; more than one wrap between two calls cannot be seen. One that falls
+        otherwise was reset, as by a suspended machine or a reloaded driver: a gap.
 
         Raises:
             OSError: a counter has vanished, or may not be read.
             ValueError: a counter holds garbage.
         """
         with self._lock:
-            now_uj = [int((domain / "energy_uj").read_text()) for domain in self._domains]
-            for domain, before, now in zip(self._domains, self._last_uj, now_uj, strict=False):
-                if now < before:
-                    # A counter that wraps says where: it counts from 0 to there and starts again.
-                    now += int((domain / "max_energy_range_uj").read_text()) + 1
-                self._total_uj += max(now - before, 0)
-            self._last_uj = now_uj
-            return self._total_uj / 1e6
+            now_j = self._read()
+            if now_j.keys() != self._domains.keys():
+                self._domains = {name: self._domains[name] for name in now_j}
+                self.scope = self._scope()
+            for problem in self._sum.add(now_j, self.clock(), self._wraps_at_j):
+                self.gap(problem)
+            return self._sum.total_j
+
+    def _read(self) -> dict[str, float]:
+        told = {}
+        for name, domain in self._domains.items():
+            try:
+                told[name] = _microjoules(domain / "energy_uj") / 1e6
+            except (OSError, ValueError):
+                if not _name(domain).startswith(MEMORY):
+                    raise
+        return told
+
+    def _wraps_at_j(self, name: str) -> float | None:
+        """A counter that wraps says where: it counts from 0 to there and starts again."""
+        try:
+            return (_microjoules(self._domains[name] / "max_energy_range_uj") + 1) / 1e6
+        except (OSError, ValueError):
+            return None
+
+    def _scope(self) -> str:
+        return f"RAPL {' + '.join(_name(domain) for domain in self._domains.values())}"
 
 
-def counted_domains(powercap: Path) -> list[Path]:
-    """Folders of the packages and of their DRAM; cores and uncore are within a package.
+def counted_domains(powercap: Path) -> dict[str, Path]:
+    """Folders of the packages and of their DRAM, by their names; cores and uncore are within a package.
 
     The platform domain (``psys``) contains the packages, so it is left out.
     """
     domains = sorted(powercap.glob("intel-rapl:*"))
-    return [each for each in domains if _name(each).startswith(("package", "dram"))]
+    return {each.name: each for each in domains if _name(each).startswith(("package", MEMORY))}
+
+
+def _microjoules(path: Path) -> int:
+    told = int(path.read_text())
+    if told < 0:
+        raise ValueError(f"{path} is {told}; allowed: 0 or more")
+    return told
 
 
 def _name(domain: Path) -> str:

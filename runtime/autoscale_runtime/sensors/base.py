@@ -5,8 +5,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Final, Self
 
-import psutil
-
 from autoscale.query.observation import Observation
 from autoscale.registry import Registry
 
@@ -17,15 +15,16 @@ _LOG: Final = logging.getLogger("autoscale.sensors")
 class Sensor(ABC):
     """One thing that can be sensed on this host.
 
-    A subclass writes ``sense``, and may let OSError, ValueError or psutil.Error out of it: hardware comes
-    and goes, so ``read`` turns them into absence and logs the first of them.
+    A subclass writes ``sense``, and may let any Exception out of it: hardware comes and goes, so ``read`` turns it
+    into absence. A sensor of several parts leaves out those that cannot be read, each with a ``gap``, and tells the
+    others. The first gap of a sensor is logged.
 
     Attributes:
         name: as registered.
     """
 
     name: ClassVar[str]
-    _has_failed: bool = False
+    _has_gaps: bool = False
 
     @classmethod
     def on_this_host(cls, links: Sequence[str]) -> Self:
@@ -41,14 +40,21 @@ class Sensor(ABC):
         return self.read() != NOTHING_SENSED
 
     def read(self) -> Observation:
-        """One reading; all absent when the hardware cannot be read. Never raises for hardware's sake."""
+        """One reading; all absent when the hardware cannot be read. Never raises for a sensor's sake."""
         try:
-            return self.sense()
-        except (OSError, ValueError, psutil.Error) as error:
-            if not self._has_failed:
-                self._has_failed = True
-                _LOG.warning("the sensor '%s' cannot be read, so it is absent: %s", self.name, error)
+            reading = self.sense()
+            if not isinstance(reading, Observation):
+                raise TypeError(f"it sensed {reading!r}; allowed: an Observation")
+        except Exception as error:  # a sensor may be anybody's, and must not take the others with it
+            self.gap(error)
             return NOTHING_SENSED
+        return reading
+
+    def gap(self, problem: object) -> None:
+        """Note that something, or a part of it, could not be read or was impossible."""
+        if not self._has_gaps:
+            self._has_gaps = True
+            _LOG.warning("the sensor '%s' cannot be read, so it is absent: %s", self.name, problem)
 
 
 SENSORS: Final = Registry(
@@ -64,6 +70,17 @@ SENSORS: Final = Registry(
 
 
 def host_sensors(links: Sequence[str] = ()) -> list[Sensor]:
-    """Every registered sensor, plugged in ones included, that has something to sense on this host."""
-    sensors: list[Sensor] = [SENSORS.get(name).on_this_host(links) for name in SENSORS.names()]
-    return [sensor for sensor in sensors if sensor.is_available()]
+    """Every registered sensor, plugged in ones included, that has something to sense on this host.
+
+    One that cannot be made is left out, and logged.
+    """
+    return [sensor for name in SENSORS.names() if (sensor := _made(name, links)) is not None]
+
+
+def _made(name: str, links: Sequence[str]) -> Sensor | None:
+    try:
+        sensor: Sensor = SENSORS.get(name).on_this_host(links)
+        return sensor if sensor.is_available() else None
+    except Exception as error:  # likewise
+        _LOG.warning("the sensor '%s' cannot be made, so it is left out: %r", name, error)
+        return None

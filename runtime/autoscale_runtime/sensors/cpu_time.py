@@ -1,10 +1,15 @@
 """CPU time as the kernel counts it: how busy a set of cores was, and how much of it was ours."""
 
+import os
 import time
-from collections.abc import Iterable
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 
 import psutil
+
+COLUMNS: Final = 8
+"""Of a core's line in /proc/stat: user nice system idle iowait irq softirq steal; guest time stands within user."""
 
 
 class CpuTime(NamedTuple):
@@ -15,14 +20,44 @@ class CpuTime(NamedTuple):
 
 
 def cpu_time(cores: frozenset[int] | None = None) -> CpuTime:
-    """Core-seconds of some cores, or of all of them.
+    """Core-seconds of some cores, or of all of them; a core that is offline has none.
 
     Time stolen by a hypervisor counts as busy: it is as lost to us as what a co-runner takes. Waiting for
     a disk is idle. Guest time is left out, since Linux counts it within user time already.
     """
     if cores is None:
-        return _sum([psutil.cpu_times()])
-    return _sum(times for core, times in enumerate(psutil.cpu_times(percpu=True)) if core in cores)
+        return _of(psutil.cpu_times())
+    return _sum(time for core, time in core_times().items() if core in cores)
+
+
+def core_times() -> Mapping[int, CpuTime]:
+    """Each core that is online, by the system's number of it.
+
+    psutil tells a list, in which the cores after one that is offline move up; so Linux's own file is read.
+
+    Raises:
+        OSError: there is such a file, and it cannot be read.
+    """
+    stat = Path(psutil.PROCFS_PATH) / "stat" if hasattr(psutil, "PROCFS_PATH") else None
+    if stat is None or not stat.exists():
+        return dict(enumerate(_of(times) for times in psutil.cpu_times(percpu=True)))
+    told = {}
+    for line in stat.read_text(encoding="ascii", errors="replace").splitlines():
+        name, *ticks = line.split() or [""]
+        if name.startswith("cpu") and name[3:].isdecimal() and len(ticks) >= COLUMNS:
+            told[int(name[3:])] = _of_ticks(ticks)
+    return told
+
+
+def spent_between(before: Mapping[int, CpuTime], after: Mapping[int, CpuTime]) -> CpuTime:
+    """Core-seconds of the cores that were online at both times.
+
+    A core whose counters went back was away in between: what it did is not known, so it does not count.
+    """
+    pairs = [(before[core], after[core]) for core in before.keys() & after.keys()]
+    spent = (CpuTime(new.busy_s - old.busy_s, new.total_s - old.total_s) for old, new in pairs)
+    # The kernel takes back a tick of idle time now and then: a core is never busier than the time that passed.
+    return _sum(CpuTime(min(each), each.total_s) for each in spent if min(each) >= 0.0)
 
 
 def process_cpu_s(pid: int, cores: frozenset[int]) -> float:
@@ -33,7 +68,8 @@ def process_cpu_s(pid: int, cores: frozenset[int]) -> float:
     """
     try:
         process = psutil.Process(pid)
-        times, allowed = process.cpu_times(), frozenset(process.cpu_affinity() or ())
+        times, affinity = process.cpu_times(), getattr(process, "cpu_affinity", tuple)
+        allowed = frozenset(affinity())
     except psutil.Error:
         return 0.0
     share = len(allowed & cores) / len(allowed) if allowed else 1.0
@@ -45,13 +81,23 @@ def own_cpu_s(companions: Iterable[int], cores: frozenset[int]) -> float:
     return time.process_time() + sum(process_cpu_s(pid, cores) for pid in companions)
 
 
-def _sum(readings: Iterable[Any]) -> CpuTime:
+def _sum(times: Iterable[CpuTime]) -> CpuTime:
+    busy_s = total_s = 0.0
+    for each in times:
+        busy_s += each.busy_s
+        total_s += each.total_s
+    return CpuTime(busy_s, total_s)
+
+
+def _of(times: Any) -> CpuTime:
     # psutil's own type for these times is private and differs from platform to platform.
-    busy = total = 0.0
-    for times in readings:
-        steal = getattr(times, "steal", 0.0)
-        working = times.user + times.system + times.nice + steal
-        working += getattr(times, "irq", 0.0) + getattr(times, "softirq", 0.0)
-        busy += working
-        total += working + times.idle + getattr(times, "iowait", 0.0)
-    return CpuTime(busy, total)
+    others = sum(getattr(times, name, 0.0) for name in ("nice", "irq", "softirq", "steal"))
+    busy_s = times.user + times.system + others
+    return CpuTime(busy_s, busy_s + times.idle + getattr(times, "iowait", 0.0))
+
+
+def _of_ticks(ticks: list[str]) -> CpuTime:
+    per_s = os.sysconf("SC_CLK_TCK")
+    user, nice, system, idle, iowait, irq, softirq, steal = (int(each) / per_s for each in ticks[:COLUMNS])
+    busy_s = user + nice + system + irq + softirq + steal
+    return CpuTime(busy_s, busy_s + idle + iowait)

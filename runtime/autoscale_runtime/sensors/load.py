@@ -3,14 +3,16 @@
 import os
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import ClassVar, Final, NamedTuple
 
 import psutil
 
 from autoscale.query.observation import Observation
+from autoscale_runtime.host.control_group import ControlGroup, MemoryLimit
+from autoscale_runtime.host.cores import allowed_cores
 from autoscale_runtime.sensors.base import Sensor
-from autoscale_runtime.sensors.cpu_time import CpuTime, cpu_time, own_cpu_s
+from autoscale_runtime.sensors.cpu_time import CpuTime, core_times, own_cpu_s, spent_between
 
 SHORTEST_S: Final = 0.05
 """Linux counts CPU time in ticks of 10 ms or less: a shorter interval would be mostly rounding."""
@@ -20,12 +22,14 @@ class LoadSensor(Sensor):
     """Load of the cores this process may run on, less what it uses itself.
 
     The load is the mean over the last ``window_s``; it is absent until there are two readings at least
-    50 ms apart. Where the process is pinned to some cores (``sched_setaffinity``), only those count.
+    50 ms apart. Where the process is pinned to some cores (``sched_setaffinity``), only those count. Memory is that of
+    the container where one limits it, else the machine's.
 
     Args:
         companions: process ids that count as ours, such as a server started for this session.
         window_s: how far back the mean reaches; shorter reacts faster and is noisier.
         clock: seconds, monotonic.
+        group: whose memory limit counts; this process's where None.
     """
 
     name: ClassVar[str] = "load"
@@ -35,7 +39,9 @@ class LoadSensor(Sensor):
         companions: Iterable[int] = (),
         window_s: float = 0.5,
         clock: Callable[[], float] = time.monotonic,
+        group: ControlGroup | None = None,
     ) -> None:
+        self._group = group or ControlGroup()
         self.companions = tuple(companions)
         self.window_s = window_s
         self._clock = clock
@@ -47,13 +53,21 @@ class LoadSensor(Sensor):
 
     def sense(self) -> Observation:
         """The load since about ``window_s`` ago, and the memory that others hold now."""
-        now = self._snapshot()
-        if self._past and self._past[-1].cores != now.cores:
+        return Observation(cpu_load=self._cpu_load(), memory_load=self._memory_load())
+
+    def _cpu_load(self) -> float | None:
+        try:
+            now = self._snapshot()
+        except (OSError, ValueError, psutil.Error) as error:
+            self.gap(error)
+            self._past.clear()
+            return None
+        if self._past and self._past[-1].cores.keys() != now.cores.keys():
             self._past.clear()
         self._forget(now.time_s)
         load = load_between(self._past[0], now) if self._past else None
         self._past.append(now)
-        return Observation(cpu_load=load, memory_load=self._memory_load())
+        return load
 
     def _forget(self, now_s: float) -> None:
         while len(self._past) > 1:
@@ -65,20 +79,24 @@ class LoadSensor(Sensor):
             self._past.popleft()
 
     def _snapshot(self) -> "_Snapshot":
-        cores = usable_cores()
-        counted = None if len(cores) == psutil.cpu_count() else cores
-        return _Snapshot(self._clock(), cores, cpu_time(counted), own_cpu_s(self.companions, cores))
+        cores = allowed_cores()
+        times = {core: time for core, time in core_times().items() if core in cores}
+        return _Snapshot(self._clock(), times, own_cpu_s(self.companions, cores))
 
-    def _memory_load(self) -> float:
-        memory = psutil.virtual_memory()
-        own = sum(_resident_bytes(pid) for pid in (os.getpid(), *self.companions))
-        return min(max((memory.total - memory.available - own) / memory.total, 0.0), 1.0)
+    def _memory_load(self) -> float | None:
+        """Of the container's limit where that is less than the machine has."""
+        memory, limit = psutil.virtual_memory(), self._group.memory()
+        if limit is None or limit.limit_bytes >= memory.total:
+            limit = MemoryLimit(memory.total, memory.total - memory.available)
+        if limit.used_bytes is None:
+            return None
+        own_bytes = sum(_resident_bytes(pid) for pid in (os.getpid(), *self.companions))
+        return min(max((limit.used_bytes - own_bytes) / limit.limit_bytes, 0.0), 1.0)
 
 
 class _Snapshot(NamedTuple):
     time_s: float
-    cores: frozenset[int]
-    machine: CpuTime
+    cores: Mapping[int, CpuTime]
     own_s: float
 
 
@@ -88,18 +106,11 @@ def load_between(before: _Snapshot, after: _Snapshot) -> float | None:
     Clipped to 0 and 1: the kernel rounds everybody's time to ticks but tells ours to the nanosecond, and
     a companion that has ended takes its time with it.
     """
-    elapsed_s = after.machine.total_s - before.machine.total_s
-    if after.time_s - before.time_s < SHORTEST_S or elapsed_s <= 0.0:
+    spent = spent_between(before.cores, after.cores)
+    if after.time_s - before.time_s < SHORTEST_S or spent.total_s <= 0.0:
         return None
-    busy_s = after.machine.busy_s - before.machine.busy_s
     own_s = max(after.own_s - before.own_s, 0.0)
-    return min(max((busy_s - own_s) / elapsed_s, 0.0), 1.0)
-
-
-def usable_cores() -> frozenset[int]:
-    """The cores this process may run on."""
-    # By process id: 0 would ask for the calling thread, which may be the one that reads the sensors.
-    return frozenset(os.sched_getaffinity(os.getpid()))
+    return min(max((spent.busy_s - own_s) / spent.total_s, 0.0), 1.0)
 
 
 def _resident_bytes(pid: int) -> int:

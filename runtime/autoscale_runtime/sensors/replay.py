@@ -2,24 +2,23 @@
 
 A trace is a CSV file: ``time_s``, any of ``cpu_load``, ``memory_load``, ``temperature_c``, ``battery``,
 ``is_charging``, for a link ``cloud.rssi_dbm``, ``.round_trip_s``, ``.uplink_bps``, ``.downlink_bps``,
-``.is_up``, and for a place ``device.intensity_g_per_kwh``. An empty cell is absent.
+``.is_up``, and for a place ``device.intensity_g_per_kwh``. An empty cell is absent, and so is one that is impossible.
 """
 
 import csv
 import io
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from autoscale.errors import InvalidObservation, TraceError
 from autoscale.files import atomic_write
 from autoscale.query.observation import LinkState, Observation
 from autoscale_runtime.sensors.base import NOTHING_SENSED, Sensor
 from autoscale_runtime.sensors.hub import SensorHub
-from autoscale_runtime.sensors.trace_file import TIME, TraceRow, number, read_trace
+from autoscale_runtime.sensors.trace_file import TIME, number, read_trace
 
 INTENSITY: Final = "intensity_g_per_kwh"
 OF_DEVICE: Final = tuple(each.name for each in fields(Observation) if each.name not in ("links", "intensity_g_per_kwh"))
@@ -38,15 +37,16 @@ class ReplaySensor(Sensor):
         clock: seconds, monotonic.
 
     Raises:
-        TraceError: naming the file, the line and the value.
+        TraceError: a file that cannot be used at all; naming the file, the line and the value.
     """
 
     name: ClassVar[str] = "replay"
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
-        rows = read_trace(path, _is_column, f"{', '.join(OF_DEVICE)}, LINK.{'/'.join(OF_LINK)}, PLACE.{INTENSITY}")
+        columns = f"{', '.join(OF_DEVICE)}, LINK.{'/'.join(OF_LINK)}, PLACE.{INTENSITY}"
+        rows = read_trace(path, _is_column, columns, _value)
         self._times_s = [row.time_s for row in rows]
-        self._readings = [_reading(path, row) for row in rows]
+        self._readings = [_reading(row.cells) for row in rows]
         self._clock = clock
         self._start_s = clock()
 
@@ -92,33 +92,36 @@ def _is_column(name: str) -> bool:
     return what in (*OF_LINK, INTENSITY) if owner else what in OF_DEVICE
 
 
-def _reading(path: Path, row: TraceRow) -> Observation:
+def _reading(cells: Mapping[str, float | bool]) -> Observation:
     values: dict[str, Any] = {}
     links: dict[str, dict[str, Any]] = {}
     intensity: dict[str, float] = {}
-    for column in row.cells:
+    for column, value in cells.items():
         owner, _, what = column.rpartition(".")
-        value = _value(path, row, column, what)
         if what == INTENSITY:
             intensity[owner] = float(value)
         elif owner:
             links.setdefault(owner, {})[what] = value
         else:
             values[what] = value
-    try:
-        states = {name: LinkState(**state) for name, state in links.items()}
-        return Observation(**values, links=states, intensity_g_per_kwh=intensity)
-    except InvalidObservation as error:
-        raise TraceError(f"{path}, line {row.line}: {error}") from error
+    states = {name: LinkState(**state) for name, state in links.items()}
+    return Observation(**values, links=states, intensity_g_per_kwh=intensity)
 
 
-def _value(path: Path, row: TraceRow, column: str, what: str) -> float | bool:
-    if what not in YES_OR_NO:
-        return number(path, row, column)
-    text = row.cells[column]
-    if text not in TRUTHS:
-        raise TraceError(f"{path}, line {row.line}: {column} is '{text}'; allowed: 'true', 'false'")
-    return TRUTHS[text]
+def _value(column: str, text: str) -> float | bool:
+    """A cell as an observation takes it.
+
+    Raises:
+        ValueError: it does not.
+    """
+    if column.rpartition(".")[2] not in YES_OR_NO:
+        value: float | bool = number(column, text)
+    elif text in TRUTHS:
+        value = TRUTHS[text]
+    else:
+        raise ValueError(f"{column} is '{text}'; allowed: 'true', 'false'")
+    _reading({column: value})
+    return value
 
 
 def _cells(observation: Observation) -> dict[str, str]:

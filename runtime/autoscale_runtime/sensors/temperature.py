@@ -1,17 +1,19 @@
 """Temperature of the processor package, from Linux's thermal zones or, elsewhere, what psutil finds."""
 
 from pathlib import Path
-from typing import ClassVar, Final, TypeVar
+from typing import ClassVar, Final
 
 import psutil
 
 from autoscale.query.observation import Observation
 from autoscale_runtime.sensors.base import Sensor
 
-T = TypeVar("T")
-
 PROCESSOR_NAMES: Final = ("x86_pkg_temp", "cpu", "soc", "coretemp", "k10temp")
 """Beginnings of the names under which the processor's temperature goes, the most telling first."""
+
+COLDEST_C: Final = -40.0
+HOTTEST_C: Final = 125.0
+"""What silicon is made for. A sensor that is off or broken says the ends of its scale: -273, 0, 127, 255."""
 
 
 class TemperatureSensor(Sensor):
@@ -27,29 +29,65 @@ class TemperatureSensor(Sensor):
         self._root = root
 
     def sense(self) -> Observation:
-        """Degrees Celsius; absent where no zone is the processor's."""
-        zones = processor_zones(self._root / "sys" / "class" / "thermal")
-        # The kernel tells thousandths of a degree.
-        degrees = [int((zone / "temp").read_text()) / 1000.0 for zone in zones]
-        if not degrees and self._root == Path("/"):
-            degrees = _hwmon()
-        return Observation(temperature_c=max(degrees, default=None))
+        """Degrees Celsius; absent where no zone is the processor's, or none of them says anything possible."""
+        told = self._zones()
+        if not told and self._root == Path("/"):
+            told = self._chips()
+        return Observation(temperature_c=max(most_telling(told), default=None))
+
+    def _zones(self) -> list[tuple[str, float]]:
+        told = []
+        for zone in sorted((self._root / "sys" / "class" / "thermal").glob("thermal_zone*")):
+            try:
+                name = (zone / "type").read_text().strip()
+                if is_processor(name):
+                    told.append((name, possible_c(degrees_c(int((zone / "temp").read_text())))))
+            except (OSError, ValueError) as error:
+                self.gap(f"{zone.name}: {error}")
+        return told
+
+    def _chips(self) -> list[tuple[str, float]]:
+        told = []
+        sense = getattr(psutil, "sensors_temperatures", None)
+        chips = {} if sense is None else sense()
+        for chip in filter(is_processor, chips):
+            for reading in chips[chip]:
+                try:
+                    told.append((chip, possible_c(reading.current)))
+                except ValueError as error:
+                    self.gap(f"{chip}: {error}")
+        return told
 
 
-def processor_zones(thermal: Path) -> list[Path]:
-    """The zones that carry the most telling of a processor's names; a board's or a radio's are left out."""
-    zones = [(zone, (zone / "type").read_text().strip()) for zone in sorted(thermal.glob("thermal_zone*"))]
-    return _most_telling(zones)
+def degrees_c(told: int) -> float:
+    """What a zone tells, in degrees: the kernel's thousandths, or the whole degrees that some drivers tell.
+
+    >>> degrees_c(41500), degrees_c(41)
+    (41.5, 41.0)
+    """
+    return told / 1000.0 if abs(told) >= 1000 else float(told)
 
 
-def _hwmon() -> list[float]:
-    chips = psutil.sensors_temperatures()
-    return [reading.current for chip in _most_telling([(each, each) for each in chips]) for reading in chips[chip]]
+def possible_c(temperature_c: float) -> float:
+    """The same temperature.
+
+    Raises:
+        ValueError: no running processor has it: exactly 0, or not within ``COLDEST_C`` and ``HOTTEST_C``.
+    """
+    if temperature_c == 0.0 or not COLDEST_C < temperature_c < HOTTEST_C:
+        raise ValueError(f"{temperature_c:g} degrees; possible: {COLDEST_C:g} to {HOTTEST_C:g}, and not exactly 0")
+    return temperature_c
 
 
-def _most_telling(named: list[tuple[T, str]]) -> list[T]:
+def is_processor(name: str) -> bool:
+    """Whether a zone or chip is the processor's; a board's or a radio's is not."""
+    return name.lower().startswith(PROCESSOR_NAMES)
+
+
+def most_telling(told: list[tuple[str, float]]) -> list[float]:
+    """The temperatures under the most telling of a processor's names."""
     for beginning in PROCESSOR_NAMES:
-        found = [thing for thing, name in named if name.lower().startswith(beginning)]
+        found = [temperature_c for name, temperature_c in told if name.lower().startswith(beginning)]
         if found:
             return found
     return []

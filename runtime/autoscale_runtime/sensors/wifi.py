@@ -1,14 +1,14 @@
 """Signal strength of the wireless interface, as Linux tells it in /proc/net/wireless."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final, Self
 
 from autoscale.query.observation import LinkState, Observation
 from autoscale_runtime.sensors.base import NOTHING_SENSED, Sensor
 
-NO_READING_DBM: Final = -256.0
-"""What the kernel's wireless extensions print for a level that the driver did not give."""
+WEAKEST_DBM: Final = -120.0
+"""Below the thermal noise of any Wi-Fi channel; -256 stands for no reading in the kernel's wireless extensions."""
 
 
 class WifiSensor(Sensor):
@@ -38,7 +38,7 @@ class WifiSensor(Sensor):
         """The RSSI of every link; absent where there is no wireless interface."""
         if not self._path.exists():
             return NOTHING_SENSED
-        levels = levels_dbm(self._path.read_text())
+        levels = levels_dbm(self._path.read_text(), self.gap)
         name = next(iter(levels), None) if self.interface is None else self.interface
         if name is None or name not in levels:
             return NOTHING_SENSED
@@ -46,24 +46,33 @@ class WifiSensor(Sensor):
         return Observation(links=dict.fromkeys(self.links, state))
 
 
-def levels_dbm(text: str) -> Mapping[str, float]:
+def levels_dbm(text: str, skip: Callable[[str], object]) -> Mapping[str, float]:
     r"""Interface to signal level of a /proc/net/wireless file, for the interfaces that tell it in dBm.
 
-    A level above 0 is a driver's own scale and not in dBm; -256 stands for no reading.
+    A level of 0 or above is a driver's own scale and not in dBm, or none.
 
-    Raises:
-        ValueError: an interface's line does not follow the format.
+    Args:
+        text: two lines of headings, then a line for each interface.
+        skip: called with what is wrong with a line that does not follow the format.
 
-    >>> levels_dbm(" head | head\n face | face\n wlan0: 0000   54.  -56.  -256   0 0 0 0 0 0\n")
+    >>> levels_dbm(" head | head\n face | face\n wlan0: 0000   54.  -56.  -256   0 0 0 0 0 0\n", print)
     {'wlan0': -56.0}
     """
     levels = {}
     for line in text.splitlines()[2:]:
-        interface, separator, rest = line.partition(":")
-        columns = rest.split()
-        if not separator or len(columns) < 3:
-            raise ValueError(f"'{line.strip()}' is no line of /proc/net/wireless")
-        level_dbm = float(columns[2])
-        if NO_READING_DBM < level_dbm < 0.0:
-            levels[interface.strip()] = level_dbm
+        try:
+            interface, level_dbm = _level_dbm(line)
+        except ValueError as error:
+            skip(str(error))
+            continue
+        if WEAKEST_DBM <= level_dbm < 0.0:
+            levels[interface] = level_dbm
     return levels
+
+
+def _level_dbm(line: str) -> tuple[str, float]:
+    interface, separator, rest = line.partition(":")
+    columns = rest.split()
+    if not separator or len(columns) < 3:
+        raise ValueError(f"'{line.strip()}' is no line of /proc/net/wireless")
+    return interface.strip(), float(columns[2])

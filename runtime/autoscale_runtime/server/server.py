@@ -17,7 +17,7 @@ import grpc
 from autoscale.errors import InvalidInput, PortInUse
 from autoscale.profiles import load_device
 from autoscale_runtime._proto.open_inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
-from autoscale_runtime.backends.cpu import usable_cores
+from autoscale_runtime.host.cores import usable_cores
 from autoscale_runtime.server.admission import Admission
 from autoscale_runtime.server.dataplane import DataPlane
 from autoscale_runtime.server.health import add_health_and_reflection

@@ -102,6 +102,54 @@ def test_one_of_several_traces(tmp_path: Path) -> None:
         read_trace(path)
 
 
+SEVERAL = "trace,time_s,mbps\n" + "".join(f"good,{t},10\n" for t in range(5))
+
+
+@pytest.mark.parametrize(
+    ("rows", "problem"),
+    [
+        ("bad,0,1\nbad,1,1\nbad,900,1\nbad,901,1\n", "line 9: a gap of 899 s before it; allowed: 20 s"),
+        ("bad,0,fast\n", "line 7: mbps is 'fast'"),
+        ("bad,0,1\nbad,0,1\n", "line 8: time_s 0 comes after 0"),
+        ("bad,0\n", "line 7: 2 cells; allowed: 3"),
+        ("bad,0,1,7\n", "line 7: 4 cells; allowed: 3"),
+        ("bad,nan,1\n", "line 7: time_s is 'nan'"),
+    ],
+)
+@pytest.mark.parametrize("is_first", [False, True])
+def test_what_is_wrong_with_a_trace_is_no_matter_of_the_others(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, rows: str, problem: str, is_first: bool
+) -> None:
+    text = f"trace,time_s,mbps\n{rows}{SEVERAL.partition(chr(10))[2]}" if is_first else SEVERAL + rows
+    path = written(tmp_path, text)
+    assert read_trace(path, "good").rate_bps.tolist() == [10e6] * 5
+    assert list(read_traces(path)) == ["good"]
+    assert "trace.csv: left out 1 traces; the first:" in caplog.text
+    with pytest.raises(TraceError, match=problem if not is_first else "line"):
+        read_trace(path, "bad")
+
+
+def test_a_row_cut_short_before_its_name_belongs_to_the_trace_above(tmp_path: Path) -> None:
+    path = written(tmp_path, "time_s,mbps,trace\n0,1,a\n1,1\n0,1,b\n")
+    assert read_trace(path, "b").rate_bps.tolist() == [1e6]
+    with pytest.raises(TraceError, match="line 3: 2 cells; allowed: 3"):
+        read_trace(path, "a")
+
+
+def test_a_file_of_which_no_trace_can_be_used_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, "trace,time_s,mbps\na,0,x\nb,0,y\n")
+    with pytest.raises(TraceError, match="line 2: mbps is 'x'"):
+        read_traces(path)
+
+
+def test_a_message_offers_nothing_that_the_command_lacks(tmp_path: Path) -> None:
+    path = written(tmp_path, "time_s,mbps\n0,1\n1,1\n2,1\n60,1\n")
+    with pytest.raises(TraceError, match=r"a gap of 58 s before it; allowed: 20 s, 20 times the median step$"):
+        read_trace(path)
+    with pytest.raises(TraceError, match=r"a gap of 58 s before it; allowed: 30 s$"):
+        read_trace(path, largest_gap_s=30)
+
+
 BAD_FILES = {
     "": "is empty",
     "time_s,mbps\n": "has a header but no rows",

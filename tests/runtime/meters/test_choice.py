@@ -1,10 +1,13 @@
 """Which meter is taken and why; a coarse counter spread over queries; the interface that all of them keep."""
 
+import math
 import threading
 import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscale.errors import InvalidInput, UnknownName
 from autoscale.profiles import load_device
@@ -20,7 +23,7 @@ from autoscale_runtime.meters import (
     ReplayMeter,
     best_meter,
 )
-from autoscale_runtime.meters.attributed import FADE
+from autoscale_runtime.meters.attributed import FADE, calibration_of
 from autoscale_runtime.meters.rapl import RaplMeter
 
 TARGET = Target.parse("device:cpu/fp32@1t")
@@ -124,6 +127,9 @@ def test_a_coarse_counter_is_spread_over_queries():
     before = meter.end(mark, TARGET)
     assert (before.method, before.source) == (Method.MODELLED, "power table 'laptop'")
     bench.run(0.03, busy_s=0.01)
+    for _ in range(2):
+        assert meter.end(mark, TARGET).method is Method.MODELLED, "of fewer than three windows any may be the wrong one"
+        bench.run(0.06, busy_s=0.06)
     after = meter.end(mark, TARGET)
     assert (after.method, after.source) == (Method.MEASURED, "bench supply, spread by power table 'laptop'")
     # All that was measured, shared between ours and the others' as the table says, is what we are told.
@@ -146,13 +152,16 @@ def test_a_share_that_rests_on_default_watts_is_a_default() -> None:
 def test_what_was_measured_long_ago_counts_less():
     bench = Bench()
     meter = supplied(bench)
-    for elapsed_s in (0.1, 0.2):
+    times_s = (0.1, 0.15, 0.2)
+    for elapsed_s in times_s:
         bench.run(elapsed_s, busy_s=0.1)
         meter.end(meter.begin(), TARGET)
-    measured_j = [50.0 * elapsed_s for elapsed_s in (0.1, 0.2)]
-    expected_j = [meter.table.energy_j(elapsed_s, 0.1) for elapsed_s in (0.1, 0.2)]
-    faded = [FADE * first + second for first, second in (measured_j, expected_j)]
-    assert meter.calibration == pytest.approx(faded[0] / faded[1])
+    weights = (FADE**2, FADE, 1.0)
+    measured_j = sum(weight * 50.0 * elapsed_s for weight, elapsed_s in zip(weights, times_s, strict=True))
+    tables_j = [meter.table.energy_j(elapsed_s, 0.1) for elapsed_s in times_s]
+    assert meter.calibration == pytest.approx(
+        measured_j / sum(weight * each_j for weight, each_j in zip(weights, tables_j, strict=True))
+    )
 
 
 def test_twice_the_power_is_twice_the_energy():
@@ -188,11 +197,85 @@ def test_a_counter_that_vanishes_leaves_the_table(tmp_path: Path, caplog):
     counter = RaplMeter(tmp_path, lambda: bench.now_s)
     meter = AttributedMeter(counter, ModelledMeter(load_device("laptop")), lambda: bench.busy_s)
     assert meter.is_available()
-    bench.run(0.06, busy_s=0.06)
-    (domain / "energy_uj").write_text("6000000")
-    assert meter.end(meter.begin(), TARGET).method is Method.MEASURED
+    for spent_uj, method in ((6_000_000, Method.MODELLED), (7_000_000, Method.MODELLED), (8_000_000, Method.MEASURED)):
+        bench.run(0.06, busy_s=0.06)
+        (domain / "energy_uj").write_text(str(spent_uj))
+        assert meter.end(meter.begin(), TARGET).method is method
     (domain / "energy_uj").unlink()
-    bench.run(0.06, busy_s=0.06)
-    assert meter.end(meter.begin(), TARGET).method is Method.MODELLED
+    for method in (Method.MEASURED, Method.MODELLED):
+        bench.run(0.06, busy_s=0.06)
+        assert meter.end(meter.begin(), TARGET).method is method, "one gap is a gap, two are an end"
     assert len(caplog.records) == 1
     assert "energy_uj" in meter.why_unavailable()
+
+
+ratios = st.floats(0.5, 20.0)
+outliers = st.sampled_from([1e-6, 0.01, 100.0, 1e6])
+
+
+@given(ratios, st.lists(st.floats(0.8, 1.25), min_size=3, max_size=8), outliers, st.integers(0, 8))
+def test_one_outlier_poisons_no_calibration(ratio, noise, outlier, at):
+    windows = [(ratio * each, 1.0) for each in noise]
+    windows.insert(at, (ratio * outlier, 1.0))
+    assert calibration_of(windows) == pytest.approx(ratio, rel=0.25)
+
+
+@given(ratios, st.integers(3, 9), st.integers(0, 8), outliers)
+def test_an_outlier_among_equal_windows_changes_nothing(ratio, count, at, outlier):
+    windows = [(ratio * seconds, float(seconds)) for seconds in range(1, count + 1)]
+    windows.insert(at, (ratio * outlier, 1.0))
+    assert calibration_of(windows) == pytest.approx(ratio)
+
+
+def test_two_windows_calibrate_nothing_and_a_lasting_change_is_followed():
+    assert calibration_of([(5.0, 1.0)] * 2) is None
+    assert calibration_of([(5.0, 1.0)] * 4 + [(50.0, 1.0)] * 5) == pytest.approx(50.0)
+
+
+class Failing(CounterMeter):
+    """A plug-in meter with a fault of its own."""
+
+    name = "failing"
+    shortest_s = 0.0
+    scope = "a plug-in"
+
+    def __init__(self, fault=None):
+        super().__init__()
+        self.fault = fault
+
+    def read_j(self):
+        if isinstance(self.fault, Exception):
+            raise self.fault
+        return self.clock() if self.fault is None else self.fault
+
+    @classmethod
+    def on_this_host(cls, power_table):
+        return cls()
+
+
+@pytest.mark.parametrize("fault", [RuntimeError("driver"), KeyError("x"), math.inf, math.nan, -1e9])
+def test_whatever_a_plugged_in_counter_says_no_query_fails(fault, caplog):
+    meter = Failing()
+    mark = meter.begin()
+    assert meter.end(mark).energy_j > 0.0
+    meter.fault = fault
+    assert meter.end(mark) is None
+    assert meter.end(meter.begin()) is None
+
+
+def test_a_meter_that_cannot_be_opened_leaves_the_next(tmp_path, monkeypatch):
+    info = tmp_path / "plug-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: plug\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[autoscale.meters]\ngone = plug.nowhere:GoneMeter\nbad = plug_bad:Bad\n")
+    (tmp_path / "plug_bad.py").write_text(
+        "class Bad:\n"
+        "    @classmethod\n"
+        "    def on_this_host(cls, power_table):\n"
+        "        raise RuntimeError('no driver')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    meter, reason = best_meter("laptop", names=["gone", "bad", "modelled"])
+    assert isinstance(meter, ModelledMeter)
+    assert "gone: it cannot be opened" in reason
+    assert "no driver" in reason

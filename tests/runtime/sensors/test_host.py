@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from autoscale.errors import UnknownName
 from autoscale.query.observation import Observation
-from autoscale_runtime.sensors import NOTHING_SENSED, SENSORS, Sensor, host_sensors
+from autoscale_runtime.sensors import NOTHING_SENSED, SENSORS, Sensor, SensorHub, host_sensors
 from autoscale_runtime.sensors.battery import BatterySensor
 from autoscale_runtime.sensors.temperature import TemperatureSensor
 from autoscale_runtime.sensors.wifi import WifiSensor, levels_dbm
@@ -51,7 +51,6 @@ def test_every_registered_sensor_reads_this_host(name):
     assert isinstance(sensor, Sensor)
     assert sensor.name == name
     assert isinstance(sensor.read(), Observation)
-    assert sensor.is_available() in (True, False)
 
 
 def test_host_sensors_are_those_that_sense_something():
@@ -80,12 +79,14 @@ def test_wifi_tells_its_links_in_dbm(tmp_path):
 
 
 @given(st.text(max_size=300))
-def test_any_wireless_file_is_levels_or_a_value_error(text):
-    try:
-        levels = levels_dbm(text)
-    except ValueError:
-        return
-    assert all(-256.0 < level < 0.0 for level in levels.values())
+def test_any_wireless_file_has_levels_or_none(text):
+    assert all(-120.0 <= level < 0.0 for level in levels_dbm(text, lambda problem: None).values())
+
+
+@pytest.mark.parametrize("level", ["0.", "63.", "200.", "-256", "-200.", "nan"])
+def test_a_level_that_cannot_be_is_absent(tmp_path, level):
+    wireless(tmp_path, f"  wlan0: 0000   54.  {level}  -256        0      0      0      0     12        0")
+    assert WifiSensor(root=tmp_path).read() == NOTHING_SENSED
 
 
 @pytest.mark.parametrize(
@@ -124,8 +125,31 @@ def test_garbage_is_absent_and_logged_once(tmp_path, caplog, garbage):
     temp.write_text(garbage)
     capacity.write_text(garbage)
     with caplog.at_level(logging.WARNING):
-        assert all(sensor.read() == NOTHING_SENSED for sensor in sensors for _ in range(3))
+        for _ in range(3):
+            assert sensors[0].read() == NOTHING_SENSED
+            assert sensors[1].read() == Observation(is_charging=True), "the status is no worse for it"
     assert [record.args[0] for record in caplog.records] == ["temperature", "battery"]
+
+
+@pytest.mark.parametrize(
+    ("told", "temperature_c"),
+    [("45000", 45.0), ("45", 45.0), ("-5000", -5.0), ("999", None), ("1000", 1.0), ("124999", 124.999)]
+    + [(str(impossible), None) for impossible in (0, 255, 255000, -273, -273150, -40000, 127, 127000, 2**31 - 1)],
+)
+def test_a_temperature_that_cannot_be_is_absent(tmp_path, told, temperature_c):
+    zone(tmp_path, 0, "cpu", told)
+    assert TemperatureSensor(tmp_path).read().temperature_c == temperature_c
+
+
+def test_a_bad_zone_hides_neither_its_group_nor_the_next(tmp_path, caplog):
+    zone(tmp_path, 0, "x86_pkg_temp", "255000")
+    zone(tmp_path, 1, "cpu-0", "41000")
+    zone(tmp_path, 2, "cpu-1", "cold").unlink()
+    zone(tmp_path, 3, "cpu-2", "52000")
+    zone(tmp_path, 4, "cpu-3", "0")
+    (tmp_path / "sys/class/thermal/thermal_zone5").mkdir()
+    assert TemperatureSensor(tmp_path).read().temperature_c == 52.0
+    assert len(caplog.records) == 1
 
 
 def test_a_file_that_vanishes_and_comes_back(tmp_path, caplog):
@@ -138,7 +162,35 @@ def test_a_file_that_vanishes_and_comes_back(tmp_path, caplog):
     assert len(caplog.records) == 1
 
 
-def test_a_bad_line_of_the_wireless_file_is_absence(tmp_path, caplog):
-    wireless(tmp_path, "  wlan0: 0000 54.")
-    assert WifiSensor(root=tmp_path).read() == NOTHING_SENSED
-    assert "wlan0: 0000 54." in caplog.text
+def test_a_bad_line_of_the_wireless_file_leaves_the_others(tmp_path, caplog):
+    wireless(tmp_path, "  wlan1: 0000 54.", IN_DBM, "  wlan2: 0000 54. loud -256")
+    assert WifiSensor(["cloud"], root=tmp_path).read().link("cloud").rssi_dbm == -56.0
+    assert "wlan1: 0000 54." in caplog.text
+
+
+class Raising(Sensor):
+    name = "raising"
+
+    def __init__(self, fault):
+        self.fault = fault
+
+    def sense(self):
+        if isinstance(self.fault, Exception):
+            raise self.fault
+        return self.fault
+
+
+@pytest.mark.parametrize("fault", [KeyError("x"), RuntimeError("driver"), AttributeError("y"), None, 3.0])
+def test_whatever_a_sensor_does_the_others_are_read(tmp_path, caplog, fault):
+    battery(tmp_path, capacity="83", status="Full")
+    senses = SensorHub([Raising(fault), BatterySensor(tmp_path)])
+    assert senses.now().battery == 0.83
+    assert len(caplog.records) == 1
+
+
+def test_a_sensor_that_cannot_be_made_leaves_the_others(tmp_path, monkeypatch, caplog):
+    write(tmp_path, "plug-1.0.dist-info/METADATA", "Name: plug\nVersion: 1.0\n")
+    write(tmp_path, "plug-1.0.dist-info/entry_points.txt", "[autoscale.sensors]\ngone = plug.nowhere:GoneSensor\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    assert "load" in [sensor.name for sensor in host_sensors()]
+    assert "'gone' cannot be made" in caplog.text

@@ -113,23 +113,50 @@ def test_a_recording_that_fails_leaves_the_old_file(tmp_path):
         ("time_s,cpu\n0,1\n", "line 1: unknown column 'cpu'"),
         ("time_s,.rssi_dbm\n0,-50\n", "line 1: unknown column"),
         ("time_s,time_s\n0,1\n", "line 1: the column 'time_s' is there twice"),
-        ("time_s,cpu_load\n0,0.5\n1,1.5\n", "line 3: cpu_load is 1.5"),
         ("time_s,cpu_load\n0,high\n", "line 2: cpu_load is 'high'"),
         ("time_s,cpu_load\n0,nan\n", "line 2: cpu_load is 'nan'"),
         ("time_s,cpu_load\n\n0,0.5,1\n", "line 3: 3 values in '0,0.5,1'"),
-        ("time_s,cpu_load\n1,0.5\n1,0.6\n", "line 3: time_s is 1.0; allowed: more than 1.0"),
         ("time_s,is_charging\n0,yes\n", "line 2: is_charging is 'yes'; allowed: 'true', 'false'"),
         ("time_s,cloud.rssi_dbm\n0,77\n", "line 2: rssi_dbm is 77"),
         ("time_s,device.intensity_g_per_kwh\n0,-1\n", "line 2: intensity_g_per_kwh of device is -1"),
     ],
 )
-def test_a_bad_trace_is_refused(tmp_path, text, message):
+def test_a_trace_that_cannot_be_used_at_all_is_refused(tmp_path, text, message):
     path = tmp_path / "bad.csv"
     path.write_text(text)
     with pytest.raises(TraceError) as error:
         ReplaySensor(path)
     assert message in str(error.value)
     assert "bad.csv" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("row", "loads", "message"),
+    [
+        ("1,1.5,true", [0.5, None, 0.7], "line 3: cpu_load is 1.5"),
+        ("1,-0.1,true", [0.5, None, 0.7], "line 3: cpu_load is -0.1"),
+        ("1,busy,true", [0.5, None, 0.7], "line 3: cpu_load is 'busy'"),
+        ("1,inf,true", [0.5, None, 0.7], "line 3: cpu_load is 'inf'"),
+        ("1,0.6,maybe", [0.5, 0.6, 0.7], "line 3: is_charging is 'maybe'"),
+        ("1", [0.5, None, 0.7], "line 3: 1 values in '1'; allowed: 3"),
+        ("1,0.6,true,9", [0.5, None, 0.7], "line 3: 4 values in '1,0.6,true,9'"),
+        ("noon,0.6,true", [0.5, 0.5, 0.7], "line 3: time_s is 'noon'"),
+        ("0,0.6,true", [0.5, 0.5, 0.7], "line 3: time_s is 0.0; allowed: more than 0.0"),
+        ("900,0.6,true", [0.5, 0.5, 0.7], "line 3: time_s is 900.0; allowed: less than 2.0"),
+    ],
+)
+def test_one_bad_row_hides_no_other_and_is_told_once(tmp_path, caplog, row, loads, message):
+    path = tmp_path / "trace.csv"
+    path.write_text(f"time_s,cpu_load,is_charging\n0,0.5,false\n{row}\n2,0.7,false\n")
+    now_s = [0.0]
+    sensor = ReplaySensor(path, clock=lambda: now_s[0])
+    played = []
+    for now_s[0] in (0.0, 1.5, 2.0):
+        played.append(sensor.read().cpu_load)
+    assert played == loads
+    assert len(caplog.records) == 1
+    assert "trace.csv: left out 1 rows or cells" in caplog.text
+    assert message in caplog.text
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path):

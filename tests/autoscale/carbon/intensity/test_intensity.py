@@ -12,7 +12,7 @@ from autoscale.carbon.intensity.base import INTENSITY_SOURCES, Intensity, Intens
 from autoscale.carbon.intensity.hourly import HourlyIntensity
 from autoscale.carbon.intensity.hourly_csv import read_intensity_csv
 from autoscale.carbon.intensity.places import Place, Places
-from autoscale.carbon.intensity.series import IntensitySample, Series
+from autoscale.carbon.intensity.series import IntensitySample, Series, holds_of, time_from_iso
 from autoscale.carbon.intensity.yearly import YearlyAverages
 from autoscale.checks.intensity_source import check_intensity_source
 from autoscale.errors import InvalidInput, ProfileError, TraceError, UnknownName
@@ -197,21 +197,68 @@ def test_the_later_rows_of_a_file_are_its_forecast(tmp_path: Path) -> None:
     [
         ("2022-01-01T00:00,5", "line 3: the time repeats 2022-01-01T00:00:00"),
         ("2021-12-31T23:00,5", "line 3: the time goes back from"),
-        ("2022-01-01T01:00,-1", "line 3: g_per_kwh is -1; allowed: 0 or more"),
-        ("2022-01-01T01:00,nan", "line 3: g_per_kwh is nan"),
-        ("2022-01-01T01:00,inf", "line 3: g_per_kwh is inf"),
-        ("2022-01-01T01:00,much", "line 3: 'much'; allowed: a number"),
-        ("yesterday,5", "line 3: 'yesterday'; allowed: an ISO 8601 time"),
-        ("9999-12-31T23:00-23:59,5", "line 3: '9999-12-31T23:00-23:59'; allowed: an ISO 8601 time"),
-        ("2022-01-01T01:00", "line 3: 1 cells"),
         ("2022-01-01T00:00,", "line 3: the time repeats"),
-        ("yesterday,", "line 3: 'yesterday'; allowed: an ISO 8601 time"),
     ],
 )
-def test_a_wrong_line_is_named(tmp_path: Path, row: str, message: str) -> None:
+def test_times_in_a_wrong_order_are_refused_by_their_line(tmp_path: Path, row: str, message: str) -> None:
     path = hours(tmp_path / "a.csv", "2022-01-01T00:00,10", row)
     with pytest.raises(TraceError, match=message):
         HourlyIntensity(path, place="FR")
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("2022-01-01T01:00,-1", "line 3: g_per_kwh is -1; allowed: 0 or more"),
+        ("2022-01-01T01:00,nan", "line 3: g_per_kwh is nan"),
+        ("2022-01-01T01:00,inf", "line 3: g_per_kwh is inf"),
+        ("2022-01-01T01:00,N/A", "line 3: 'N/A'; allowed: a number"),
+        ("2022-01-01T01:00,-", "line 3: '-'; allowed: a number"),
+        ("yesterday,5", "line 3: 'yesterday'; allowed: an ISO 8601 time"),
+        ("9999-12-31T23:00-23:59,5", "line 3: '9999-12-31T23:00-23:59'; allowed: an ISO 8601 time"),
+        ("2022-01-01T01:00", "line 3: 1 cells"),
+        ("yesterday,", "line 3: 'yesterday'; allowed: an ISO 8601 time"),
+    ],
+)
+def test_one_bad_row_is_a_missing_hour_and_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, row: str, message: str
+) -> None:
+    path = hours(tmp_path / "a.csv", "2022-01-01T00:00,10", row, *(f"2022-01-01T0{h}:00,{h}0" for h in range(2, 6)))
+    source = HourlyIntensity(path, place="FR")
+    start_s = time_from_iso("2022-01-01T00:00")
+    told = [source.at("FR", start_s + h * HOUR_S) for h in range(4)]
+    assert [each.g_per_kwh for each in told] == pytest.approx([10.0, 15.0, 20.0, 30.0])
+    assert [each.method for each in told] == [Method.MEASURED, Method.MODELLED, Method.MEASURED, Method.MEASURED]
+    assert len(caplog.records) == 1
+    assert "a.csv: left out 1 rows; the first:" in caplog.text
+    assert message in caplog.text
+
+
+def test_a_file_of_bad_rows_is_refused_by_the_first(tmp_path: Path) -> None:
+    with pytest.raises(TraceError, match="line 2: 'much'"):
+        HourlyIntensity(hours(tmp_path / "a.csv", "2022-01-01T00:00,much", "2022-01-01T01:00,-1"), place="FR")
+
+
+@pytest.mark.parametrize(
+    ("distances", "holds"),
+    [
+        ([], [3600]),
+        ([60], [60, 60]),
+        ([60] * 3 + [15] * 3, [60, 60, 60, 15, 15, 15, 15]),
+        ([15] * 3 + [60] * 3, [15, 15, 15, 60, 60, 60, 60]),
+        ([60, 60, 15, 15], [60, 60, 15, 15, 15]),
+        ([30, 30, 5, 5, 5, 60, 60, 60], [30, 30, 5, 5, 5, 60, 60, 60, 60]),
+        ([60, 120, 60, 60], [60, 60, 60, 60, 60]),  # a missing hour
+        ([60, 60, 120, 120, 60], [60] * 6),  # two, on either side of a row
+        ([60, 60, 600], [60] * 4),
+        ([600, 60, 60], [60] * 4),
+        ([60, 60, 45, 15, 15], [60, 60, 45, 15, 15, 15]),
+        ([60, 60, 90, 15, 15], [60, 60, 60, 15, 15, 15]),  # a gap where the step changes
+    ],
+)
+def test_a_row_holds_until_the_next_unless_rows_are_missing(distances: list[float], holds: list[float]) -> None:
+    times_s = [float(sum(distances[:k])) for k in range(len(distances) + 1)]
+    assert holds_of(times_s) == holds
 
 
 @pytest.mark.parametrize(
