@@ -125,16 +125,27 @@ class GridWatch:
         """Ask the source, in this thread; arguments as for :meth:`start`.
 
         Raises:
-            UnknownName: as the source does; ``now`` stays as it was.
+            UnknownName: as the source does for one of the places; its intensity stays as it was, the others are new.
         """
         now_s = self._clock()
-        asked = {party: self._source.at(place, now_s) for party, place in self._places.items()}
+        asked, failures = self._ask(now_s)
         seen = None if observe is None else observe()
         if self._charge is not None and seen is not None and seen.battery is not None:
             place = self._places["device"]
             asked["device"] = self._charge.update(self._source, place, seen.battery, seen.is_charging, now_s)
         with self._guard:
-            self.now = Grids({**asked, **self._told}, self.now.regions)
+            self.now = Grids({**self.now.intensities, **asked, **self._told}, self.now.regions)
+        if failures:
+            raise failures[0]
+
+    def _ask(self, now_s: float) -> tuple[dict[str, Intensity], list[Exception]]:
+        asked, failures = {}, []
+        for party, place in self._places.items():
+            try:
+                asked[party] = self._source.at(place, now_s)
+            except Exception as error:  # a source may be anybody's, and knows other places better
+                failures.append(error)
+        return asked, failures
 
     def told(self, party: str, said: ReportedGrid) -> None:
         """Take a far machine's word for its own grid: the grams in its answers come from it."""

@@ -13,10 +13,12 @@ from typing import NamedTuple
 from autoscale.errors import InvalidInput, one_of
 from autoscale_runtime.meters.attributed import AttributedMeter
 from autoscale_runtime.meters.base import METERS, CounterMeter, Meter
+from autoscale_runtime.meters.guarded import GuardedMeter
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.meters.null import NullMeter
 
 PREFERRED = ("rapl", "battery", "modelled")
+OWN = (CounterMeter, AttributedMeter, ModelledMeter, NullMeter)
 
 
 class MeterChoice(NamedTuple):
@@ -43,9 +45,10 @@ def best_meter(power_table: str | None, names: Sequence[str] = PREFERRED) -> Met
     for name in names:
         meter, why = _made(name, power_table, table)
         if meter is not None and why is None:
-            if isinstance(meter, CounterMeter) and table is not None:
-                meter = AttributedMeter(meter, table)
-            return MeterChoice(meter, _because(meter, skipped))
+            if isinstance(meter, CounterMeter):
+                meter = meter if table is None else AttributedMeter(meter, table)
+            reason = _because(meter, skipped)
+            return MeterChoice(meter if isinstance(meter, OWN) else GuardedMeter(meter), reason)
         skipped.append(f"{name}: {why}")
     return MeterChoice(NullMeter(), _because(NullMeter(), skipped))
 

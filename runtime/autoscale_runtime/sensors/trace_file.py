@@ -50,7 +50,7 @@ def read_trace(
         TraceError: the file cannot be read, has a column that is not allowed, or not one row that can be used.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise TraceError(f"cannot read the trace '{path}': {error}") from error
     header = [each.strip() for each in next(csv.reader(lines[:1]), [])]

@@ -24,6 +24,8 @@ from autoscale_runtime.meters import (
     best_meter,
 )
 from autoscale_runtime.meters.attributed import FADE, calibration_of
+from autoscale_runtime.meters.base import Mark, Reading
+from autoscale_runtime.meters.guarded import GuardedMeter
 from autoscale_runtime.meters.rapl import RaplMeter
 
 TARGET = Target.parse("device:cpu/fp32@1t")
@@ -141,9 +143,10 @@ def test_a_coarse_counter_is_spread_over_queries():
 def test_a_share_that_rests_on_default_watts_is_a_default() -> None:
     bench = Bench()
     meter = supplied(bench)
-    bench.run(0.06, busy_s=0.06)
-    mark = meter.begin()
-    reading = meter.end(mark, Target.parse("device:gpu/fp16"))
+    for _ in range(3):
+        bench.run(0.06, busy_s=0.06)
+        mark = meter.begin()
+        reading = meter.end(mark, Target.parse("device:gpu/fp16"))
     assert meter.calibration is not None
     assert (reading.method, reading.source) == (Method.DEFAULT, "power table 'laptop', default watts of a gpu")
     assert meter.end(mark, TARGET).method is Method.MEASURED
@@ -279,3 +282,69 @@ def test_a_meter_that_cannot_be_opened_leaves_the_next(tmp_path, monkeypatch):
     assert isinstance(meter, ModelledMeter)
     assert "gone: it cannot be opened" in reason
     assert "no driver" in reason
+
+
+class Odd(Meter):
+    """A plug-in that is no counter, with a fault of its own."""
+
+    name = "odd"
+
+    def __init__(self, at_begin=None, at_end=None):
+        self.at_begin, self.at_end = at_begin, at_end
+
+    @classmethod
+    def on_this_host(cls, power_table):
+        return cls()
+
+    def why_unavailable(self):
+        return None
+
+    def begin(self):
+        if self.at_begin is not None:
+            raise self.at_begin
+        return Mark(0.0, 0.0)
+
+    def end(self, mark, target=None):
+        if isinstance(self.at_end, Exception):
+            raise self.at_end
+        return self.at_end
+
+
+GOOD = Reading(3.0, Method.MEASURED, "odd", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("fault", "told"),
+    [
+        (Odd(at_end=GOOD), GOOD),
+        (Odd(), None),
+        (Odd(at_begin=RuntimeError("driver"), at_end=GOOD), None),
+        (Odd(at_end=KeyError("x")), None),
+        (Odd(at_end=GOOD._replace(energy_j=-1.0)), None),
+        (Odd(at_end=GOOD._replace(energy_j=math.nan)), None),
+        (Odd(at_end="3 J"), None),
+    ],
+)
+def test_whatever_a_plugged_in_meter_does_it_is_a_reading_or_a_gap(fault, told, caplog):
+    meter = GuardedMeter(fault)
+    assert [meter.end(meter.begin(), TARGET) for _ in range(3)] == [told] * 3
+    assert len(caplog.records) == (told is None and (fault.at_end or fault.at_begin) is not None)
+
+
+def test_a_plugged_in_meter_is_guarded_and_named(tmp_path, monkeypatch):
+    info = tmp_path / "odd-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Name: odd\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[autoscale.meters]\nodd = plug_odd:Odd\n")
+    (tmp_path / "plug_odd.py").write_text(
+        "from autoscale_runtime.meters import Meter\n"
+        "class Odd(Meter):\n"
+        "    name = 'odd'\n"
+        "    on_this_host = classmethod(lambda cls, power_table: cls())\n"
+        "    why_unavailable = lambda self: None\n"
+        "    begin = end = lambda self, *args: 1 / 0\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    meter, reason = best_meter("laptop", names=["odd", "modelled"])
+    assert reason == "energy is told by the meter 'odd'"
+    assert meter.end(meter.begin(), TARGET) is None
