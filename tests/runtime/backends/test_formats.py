@@ -9,8 +9,9 @@ import pytest
 from autoscale.errors import ModelError, RepositoryError, UnsupportedModel
 from autoscale_runtime import Session
 from autoscale_runtime.backends.engines import engines, suffixes
-from autoscale_runtime.models.bundle import Bundle, Variant
+from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.inspection import inspect
+from autoscale_runtime.models.variant import Variant
 from autoscale_runtime.server.repository import load_repository
 from tests.runtime.backends.plug_in_parts import plugged_in
 from tests.runtime.session_parts import QUIET, network, written

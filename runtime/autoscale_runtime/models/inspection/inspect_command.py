@@ -11,10 +11,14 @@ from rich.markup import escape
 from rich.prompt import Prompt
 from rich.table import Table
 
-from autoscale.errors import FeedError
+from autoscale.errors import FeedError, InvalidInput
+from autoscale.files import atomic_write
+from autoscale.profiles.model_profile_codec import network_text
+from autoscale.query.model_profile import LAYER_KINDS
 from autoscale_runtime.models.inspection.entry import inspect
 from autoscale_runtime.models.inspection.inputs import OpenInput, Shape, parse_shape
-from autoscale_runtime.models.inspection.report import LAYER_KINDS, Inspection, TensorInfo
+from autoscale_runtime.models.inspection.report import Inspection, TensorInfo
+from autoscale_runtime.models.variant import digest
 
 
 def inspect_command(
@@ -24,6 +28,10 @@ def inspect_command(
         typer.Option(help="Shape of an input with open dimensions, NAME=DIMS; may be repeated."),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    network: Annotated[
+        Path | None,
+        typer.Option(help="Also write FILE.toml, a network that the simulator takes under --networks.", metavar="FILE"),
+    ] = None,
 ) -> None:
     """Count a network's layers, MACs, parameters and bytes in and out, without training data or a run.
 
@@ -36,8 +44,17 @@ def inspect_command(
     Whatever cannot be counted is named under 'uncounted'.
 
     Example: autoscale inspect resnet50.onnx --shape input=1x3x224x224 --json
+
+    With --network the same counts become a network of the simulator, so that a policy is trained for the model that a
+    device runs. Other layers and the values moved to and from memory are in it too.
+
+    Example: autoscale inspect resnet50.onnx --network mine.toml && autoscale train --networks mine.toml --out p.npz
     """
+    if network is not None and network.suffix != ".toml":
+        raise InvalidInput(f"--network is '{network}'; allowed: a file that ends in .toml")
     report = inspect(model, _shapes(shape or []), _ask if sys.stdin.isatty() else None)
+    if network is not None:
+        _write_network(network, model, report)
     if as_json:
         _print_notes(report)
         print(json.dumps(report.to_json(), indent=2))
@@ -67,6 +84,21 @@ def _ask(declared: OpenInput) -> Shape:
             console.print(str(error), markup=False)
 
 
+def _write_network(path: Path, model: Path, report: Inspection) -> None:
+    """The network is called as its file; what its counts rest on is its source."""
+    shapes = ", ".join(_line(each) for each in report.inputs)
+    source = f"counted by autoscale inspect from {model.name}, SHA-256 {digest([model])}, with {shapes}"
+    source = "; ".join([source, *report.notes, *(f"not in it: {each}" for each in report.uncounted)])
+    try:
+        with atomic_write(path) as file:
+            file.write(network_text(report.profile(path.stem), source).encode())
+    except OSError as error:
+        raise InvalidInput(f"'{path}' cannot be written: {error.strerror}") from error
+    for each in report.uncounted:
+        typer.echo(f"not in {path}: {each}", err=True)
+    typer.echo(f"wrote {path}: network '{path.stem}', {report.macs:,} MACs, without accuracies", err=True)
+
+
 def _print_notes(report: Inspection) -> None:
     for note in report.notes:
         typer.echo(f"note: {note}", err=True)
@@ -77,10 +109,9 @@ def _print_table(model: Path, report: Inspection) -> None:
     table = Table("", "layers", "MACs", title=model.name)
     for column in table.columns[1:]:
         column.justify = "right"
-    counts = report.to_json()
     for kind in LAYER_KINDS:
-        table.add_row(kind.replace("_", " "), str(counts[kind]), f"{report.macs_by_kind[kind]:,}")
-    table.add_row("between activations", "", f"{report.macs_by_kind['other']:,}", end_section=True)
+        table.add_row(kind.replace("_", " "), str(getattr(report, kind)), f"{report.macs_by_kind[kind]:,}")
+    table.add_section()
     table.add_row("all", "", f"{report.macs:,}")
     console.print(table)
     console.print(f"parameters: {report.parameters:,} in {report.parameter_bytes:,} bytes")

@@ -7,6 +7,7 @@ from onnx import NodeProto
 
 from autoscale_runtime.models.inspection.einsum import einsum_macs
 from autoscale_runtime.models.inspection.onnx_domains import UNCOUNTABLE, without_macs
+from autoscale_runtime.models.inspection.onnx_traffic import is_other_layer, is_spatial, moved_values
 from autoscale_runtime.models.inspection.onnx_values import Value, attribute, label
 from autoscale_runtime.models.inspection.report import Tally
 
@@ -65,13 +66,17 @@ def count(node: NodeProto, inputs: Inputs, outputs: Sequence[Value], identity: o
             tally.skip(f"{label(node)}: {UNCOUNTABLE[domain, node.op_type]}")
         elif not without_macs(domain, node.op_type):
             tally.skip(f"{label(node)}: an operator that is not known here")
+        elif is_other_layer(node, outputs):
+            tally.add_layer(identity, "other", moved_values(node, inputs, outputs))
         return
     call = Call(node, inputs, outputs)
-    for kind, macs in rule(call):
+    work = rule(call)
+    tally.add_layer(identity, work[0][0], moved_values(node, inputs, outputs))
+    for kind, macs in work:
         try:
-            tally.add(identity, kind, macs(call))
+            tally.add(kind, macs(call), kind == "conv" and is_spatial(node, inputs))
         except (_Open, ValueError, IndexError, TypeError) as error:
-            tally.add(identity, kind, 0)
+            tally.add(kind, 0)
             tally.skip(f"{label(node)}: its MACs are unknown: {error}")
 
 

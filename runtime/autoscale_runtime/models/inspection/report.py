@@ -4,9 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from autoscale.query.model_profile import ModelProfile
-
-LAYER_KINDS = ("conv", "depthwise_conv", "fully_connected", "recurrent")
+from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +34,19 @@ class Tally:
 
     Attributes:
         layers: identity of a node to its kind.
-        macs: kind, or ``other``, to multiply-accumulates.
+        macs: kind to multiply-accumulates.
+        values: kind to values moved to and from memory.
+        spatial_macs: those of convolutions whose filters are larger than 1 x 1.
+        has_open_values: whether a shape was open, and so some values are not counted.
         uncounted: what could not be counted, and why.
         notes: what was assumed.
     """
 
     layers: dict[object, str] = field(default_factory=dict)
     macs: dict[str, int] = field(default_factory=dict)
+    values: dict[str, int] = field(default_factory=dict)
+    spatial_macs: int = 0
+    has_open_values: bool = False
     uncounted: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
 
@@ -51,11 +55,16 @@ class Tally:
         """All kinds together."""
         return sum(self.macs.values())
 
-    def add(self, node: object, kind: str, macs: int) -> None:
-        """Count one node's work."""
-        if kind in LAYER_KINDS:
-            self.layers[node] = kind
+    def add_layer(self, node: object, kind: str, values: int | None) -> None:
+        """Count one node, and the values that it moves; None where a shape is open."""
+        self.layers[node] = kind
+        self.values[kind] = self.values.get(kind, 0) + (values or 0)
+        self.has_open_values |= values is None
+
+    def add(self, kind: str, macs: int, is_spatial: bool = False) -> None:
+        """Count a node's work."""
         self.macs[kind] = self.macs.get(kind, 0) + macs
+        self.spatial_macs += macs if is_spatial else 0
 
     def skip(self, what: str) -> None:
         """Say once that something is not in the counts."""
@@ -63,10 +72,13 @@ class Tally:
             self.uncounted.append(what)
 
     def merge(self, other: "Tally", times: int = 1) -> None:
-        """Add another tally, its MACs ``times`` over and its layers once."""
+        """Add another tally, its work ``times`` over and its layers once."""
         self.layers.update(other.layers)
-        for kind, macs in other.macs.items():
-            self.macs[kind] = self.macs.get(kind, 0) + macs * times
+        for mine, more in ((self.macs, other.macs), (self.values, other.values)):
+            for kind, count in more.items():
+                mine[kind] = mine.get(kind, 0) + count * times
+        self.spatial_macs += other.spatial_macs * times
+        self.has_open_values |= other.has_open_values
         for what in other.uncounted:
             self.skip(what)
         self.notes.extend(note for note in other.notes if note not in self.notes)
@@ -95,6 +107,7 @@ class Inspection:
         depthwise_conv: convolutions with one group per input channel.
         fully_connected: matrix products with a weight.
         recurrent: LSTM, GRU and RNN nodes.
+        other: nodes of any other kind that a processor runs by themselves.
         macs: multiply-accumulates of one inference.
         parameters: trained values.
         parameter_bytes: their size in the file's precision.
@@ -102,6 +115,8 @@ class Inspection:
         outputs: what one answer holds.
         uncounted: what is missing from the counts, and why.
         macs_by_kind: the MACs by kind of layer; ``other`` for products of two activations.
+        values_by_kind: values moved to and from memory likewise; empty where something could not be counted.
+        spatial_macs: the MACs of ``conv`` whose filters are larger than 1 x 1.
         notes: assumptions a reader should know.
     """
 
@@ -109,6 +124,7 @@ class Inspection:
     depthwise_conv: int
     fully_connected: int
     recurrent: int
+    other: int
     macs: int
     parameters: int
     parameter_bytes: int
@@ -116,6 +132,8 @@ class Inspection:
     outputs: tuple[TensorInfo, ...]
     uncounted: tuple[str, ...]
     macs_by_kind: dict[str, int]
+    values_by_kind: dict[str, int]
+    spatial_macs: int
     notes: tuple[str, ...]
 
     @classmethod
@@ -124,18 +142,18 @@ class Inspection:
     ) -> "Inspection":
         """Put the pieces together."""
         kinds = list(tally.layers.values())
+        has_values = not (tally.has_open_values or tally.uncounted)
         return cls(
-            conv=kinds.count("conv"),
-            depthwise_conv=kinds.count("depthwise_conv"),
-            fully_connected=kinds.count("fully_connected"),
-            recurrent=kinds.count("recurrent"),
+            **{kind: kinds.count(kind) for kind in LAYER_KINDS},
             macs=tally.total_macs,
             parameters=weights.parameters,
             parameter_bytes=weights.parameter_bytes,
             inputs=tuple(inputs),
             outputs=tuple(outputs),
             uncounted=tuple(tally.uncounted),
-            macs_by_kind={kind: tally.macs.get(kind, 0) for kind in (*LAYER_KINDS, "other")},
+            macs_by_kind={kind: tally.macs.get(kind, 0) for kind in LAYER_KINDS},
+            values_by_kind={kind: tally.values.get(kind, 0) for kind in LAYER_KINDS} if has_values else {},
+            spatial_macs=tally.spatial_macs,
             notes=tuple(tally.notes),
         )
 
@@ -157,13 +175,12 @@ class Inspection:
     def profile(self, name: str) -> ModelProfile:
         """The facts an agent and the cost model use; a tensor of open size counts as 0 bytes."""
         return ModelProfile(
-            name=name,
-            conv=self.conv,
-            depthwise_conv=self.depthwise_conv,
-            fully_connected=self.fully_connected,
-            recurrent=self.recurrent,
+            name,
+            **{kind: getattr(self, kind) for kind in LAYER_KINDS},
             macs=self.macs,
             macs_by_kind=self.macs_by_kind,
+            values_by_kind=self.values_by_kind,
+            spatial_macs=self.spatial_macs,
             parameters=self.parameters,
             parameter_bytes=self.parameter_bytes,
             input_bytes=sum(each.bytes or 0 for each in self.inputs),

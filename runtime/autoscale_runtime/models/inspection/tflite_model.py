@@ -22,6 +22,8 @@ from autoscale_runtime.models.inspection.tflite_ops import (
     CUSTOM_WITHOUT_MACS,
     IF,
     LAST_KNOWN,
+    NO_LAYERS,
+    PARTIAL_READERS,
     RULES,
     UNCOUNTABLE,
     WHILE,
@@ -142,13 +144,24 @@ class _Counter:
         elif (rule := _rule(operator)) is not None:
             shapes = self._shapes[number]
             inputs = [shapes[each] if each >= 0 else None for each in operator.inputs]
-            known = [each in constant for each in operator.inputs]
+            call = TfliteCall(inputs, shapes[operator.outputs[0]], [each in constant for each in operator.inputs])
             try:
-                tally.add((number, index), *rule(TfliteCall(inputs, shapes[operator.outputs[0]], known)))
+                kind, macs = rule(call)
+                tally.add_layer((number, index), kind, self._moved(operator, number))
+                tally.add(kind, macs, kind == "conv" and call.is_spatial())
             except (ValueError, IndexError) as error:
                 tally.skip(f"{name}: its shapes make no sense: {error}")
         elif (reason := _unknown(operator)) is not None:
             tally.skip(f"{name}: {reason}")
+        elif operator.code not in NO_LAYERS and not constant.issuperset(operator.outputs):
+            tally.add_layer((number, index), "other", self._moved(operator, number))
+
+    def _moved(self, operator: FileOperator, number: int) -> int:
+        """Values read and written, weights among them."""
+        shapes = [self._shapes[number][each] for each in (*operator.inputs, *operator.outputs) if each >= 0]
+        read = shapes[0] if shapes else ()
+        spared = math.prod(read) - math.prod(shapes[-1]) if operator.code in PARTIAL_READERS else 0
+        return sum(map(math.prod, shapes)) - spared
 
     def _control(self, operator: FileOperator, name: str, tally: Tally) -> None:
         """IF: the heavier branch. WHILE: one iteration. CALL: the sub-graph."""

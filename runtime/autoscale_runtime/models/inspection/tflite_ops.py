@@ -35,6 +35,11 @@ class TfliteCall:
         present = (self.inputs[each] for each in indices if each < len(self.inputs))
         return sum(math.prod(shape) for shape in present if shape is not None)
 
+    def is_spatial(self) -> bool:
+        """Whether a convolution's filter is larger than 1 x 1."""
+        weight = self.input(1)
+        return math.prod(weight[1:-1] if len(weight) < 5 else weight[:3]) > 1
+
 
 Rule = Callable[[TfliteCall], tuple[str, int]]
 
@@ -117,6 +122,10 @@ RULES: dict[int, Rule] = {
 CUSTOM_RULES: dict[str, Rule] = {
     "Convolution2DTransposeBias": lambda call: ("conv", math.prod(call.input(0)) * math.prod(call.input(1)[:-1])),
 }
+# Folded into the layer before them (activations, quantisation), or another view of what is there (reshaping, casts).
+NO_LAYERS = {6, 14, 19, 20, 21, 22, 28, 43, 53, 54, 70, 77, 80, 98, 110, 111, 114, 117, 150}
+# Of their first input these read as much as they answer: GATHER, STRIDED_SLICE, SLICE, SPLIT.
+PARTIAL_READERS = {36, 45, 49, 65}
 CUSTOM_WITHOUT_MACS = ("TFLite_Detection_PostProcess", "MaxPoolingWithArgmax2D", "MaxUnpooling2D")
 IF, WHILE, CALL, CUSTOM = 118, 119, 31, 32
 LAST_KNOWN = 209

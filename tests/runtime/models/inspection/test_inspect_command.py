@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
-from autoscale.errors import AutoScaleError, FeedError, ModelError
+from autoscale.errors import AutoScaleError, FeedError, InvalidInput, ModelError
+from autoscale.profiles.networks import load_network
 from autoscale_runtime.models.inspection import inspect, parse_shape
 from autoscale_runtime.models.inspection.inspect_command import inspect_command
 
@@ -175,3 +176,36 @@ def test_a_folder_a_missing_file_and_another_format(tmp_path):
     other.write_bytes(b"x")
     with pytest.raises(ModelError, match=r"'\.pt'.*allowed: '\.onnx', '\.tflite'"):
         inspect(other)
+
+
+def test_a_network_of_the_simulator_is_written(network, tmp_path):
+    path = tmp_path / "mine.toml"
+    result = run(network, "--shape", "in:0=2x3x4", "--network", path, "--json")
+    assert result.exit_code == 0
+    assert set(json.loads(result.stdout)) == KEYS
+    assert f"wrote {path}: network 'mine', 120 MACs" in result.stderr
+    assert load_network(path) == inspect(network, {"in:0": (2, 3, 4)}).profile("mine")
+    assert "SHA-256" in path.read_text()
+    assert "in:0: float32[2x3x4]" in path.read_text()
+
+
+def test_what_is_not_counted_is_said_and_stays_with_the_network(tmp_path):
+    graph = helper.make_graph(
+        [helper.make_node("Secret", ["x"], ["y"], domain="nobody")], "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 4])],
+    )  # fmt: skip
+    model, path = tmp_path / "m.onnx", tmp_path / "mine.toml"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), model)
+    result = run(model, "--network", path)
+    assert "nobody:Secret" in result.stderr
+    assert "nobody:Secret" in path.read_text()
+    assert load_network(path).values_by_kind == {}
+
+
+@pytest.mark.parametrize("name", ["mine.json", "none/mine.toml"])
+def test_a_network_that_cannot_be_written_is_an_error_and_leaves_nothing(network, tmp_path, name):
+    result = run(network, "--shape", "in:0=2x3x4", "--network", tmp_path / name)
+    assert isinstance(result.exception, InvalidInput)
+    assert "mine" in str(result.exception)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["net.onnx"]

@@ -57,7 +57,8 @@ class Samples(CalibrationDataReader):
 
 
 def same_work(one, other):
-    counted = ("conv", "depthwise_conv", "fully_connected", "recurrent", "macs", "uncounted", "macs_by_kind")
+    layers = ("conv", "depthwise_conv", "fully_connected", "recurrent")
+    counted = (*layers, "macs", "uncounted", "macs_by_kind", "spatial_macs")
     return {each: getattr(one, each) for each in counted} == {each: getattr(other, each) for each in counted}
 
 

@@ -117,6 +117,9 @@ def test_convolutions_and_dense(tmp_path_factory, channels, out, multiplier, str
     assert layers(report) == ((1, 1, 1, 0) if channels > 1 else (2, 0, 1, 0))
     weights = channels * multiplier * 10 + out * (4 * channels * multiplier + 1) + 7 * rows
     assert (report.parameters, report.parameter_bytes) == (weights, 4 * weights)
+    activations = side * side * channels + 2 * small * small * channels * multiplier + 2 * rows + 7
+    assert sum(report.values_by_kind.values()) == activations + weights
+    assert report.spatial_macs == report.macs_by_kind["conv"]
     assert report.inputs[0].shape == (1, side, side, channels)
     assert report.outputs[0].bytes == 28
     assert report.uncounted == ()
