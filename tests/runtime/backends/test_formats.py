@@ -44,7 +44,8 @@ class Times(Runner):
 def count(path, shapes, ask):
     from autoscale_runtime.models.inspection.report import Inspection, Tally, TensorInfo, Weights
     tally = Tally()
-    tally.add("times", "fully_connected", 4)
+    tally.add_layer("times", "fully_connected", 8)
+    tally.add("fully_connected", 4)
     tensors = [[TensorInfo(name, "float32", (1, 4), 16)] for name in "xy"]
     return Inspection.of(tally, Weights(1, 4), *tensors)
 '''
