@@ -98,7 +98,7 @@ def test_of_an_inventory_it_needs_the_names_alone(tmp_path: Path, name: str) -> 
         ('[[machines]]\nname = "a"\n', "machine 1 has name; allowed: 'device_id' among them"),
         ('device_id = "a"\n', "has ['device_id']; allowed: tables [[machines]]"),
         ("machines = []\n", "has no machines; allowed: one or more"),
-        ("device_id\na\n", "cannot be read as TOML"),
+        ("device_id\na\n", "is not TOML"),
     ],
 )
 def test_an_inventory_without_names_is_refused(tmp_path: Path, content: str, told: str) -> None:
