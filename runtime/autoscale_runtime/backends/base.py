@@ -6,38 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from autoscale.query.outcome import CarbonEnds, Method
 from autoscale.query.target import Target
 from autoscale.registry import Registry
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
-from autoscale_runtime.grid.watch import ReportedGrid
-
-
-@dataclass(frozen=True, slots=True)
-class RemoteCost:
-    """What the machine that answered says of the query, and what crossed the link.
-
-    A figure the server did not give is None; ``method`` is that of its joules.
-    """
-
-    sent_bytes: int
-    received_bytes: int
-    queue_s: float | None = None
-    compute_s: float | None = None
-    energy_j: float | None = None
-    carbon_operational_g: float | None = None
-    carbon_embodied_g: float | None = None
-    method: Method = Method.DEFAULT
-    ends: CarbonEnds | None = None
-    grid: ReportedGrid | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outputs in the order asked for, and the far side's account when there is one."""
+    """The outputs in the order asked for."""
 
     outputs: list[Array]
-    remote: RemoteCost | None = None
 
 
 class Runner(ABC):

@@ -11,12 +11,12 @@ from autoscale.carbon.intensity.base import KINDS
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.query.outcome import CarbonEnds, Method, Outcome, Split, worst
 from autoscale.query.target import Target
-from autoscale_runtime.backends.base import RemoteCost
 from autoscale_runtime.device.radio_rest import RadioRest
 from autoscale_runtime.grid.per_grids import PerGrids
 from autoscale_runtime.grid.watch import Grids, GridWatch
 from autoscale_runtime.meters.base import Mark, Meter, Reading
 from autoscale_runtime.meters.modelled import ModelledMeter
+from autoscale_runtime.wire.cost import RemoteCost
 
 NOTHING_SAID: Final = RemoteCost(0, 0)
 

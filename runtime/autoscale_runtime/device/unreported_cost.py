@@ -12,8 +12,8 @@ from autoscale.carbon.intensity.places import WORLD
 from autoscale.physics.power import computing_j, held_share
 from autoscale.profiles import load_device
 from autoscale.query.target import Target
-from autoscale_runtime.backends.base import RemoteCost
 from autoscale_runtime.grid.watch import GridWatch
+from autoscale_runtime.wire.cost import RemoteCost
 
 MACHINES: Final = {"cloud": "xeon-p100", "edge": "tab-s6"}
 """Place to the device profile that stands in; only the cloud has a building of its own."""

@@ -9,8 +9,9 @@ from typing import Final
 from autoscale.errors import UnknownName, listing, one_of
 from autoscale_runtime.backends.tensors import Array, Feeds
 from autoscale_runtime.server.admission import Admission
-from autoscale_runtime.server.query_cost import ServerAccount, ServerCost
+from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.repository import Models, ServedModel
+from autoscale_runtime.wire.cost import ServerCost
 
 NAME: Final = "autoscale"
 VERSION: Final = installed_version("autoscale-inference")

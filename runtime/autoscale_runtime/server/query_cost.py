@@ -1,39 +1,15 @@
 """What a query costs the machine that serves it: joules, and grams of CO2e operational and embodied."""
 
-from dataclasses import dataclass
-
-from autoscale.carbon import CarbonAccount, Electricity, Intensity, Machine, data_centre_pue, device_footprint
+from autoscale.carbon import CarbonAccount, Electricity, Machine, data_centre_pue, device_footprint
 from autoscale.errors import ProfileError
 from autoscale.physics.power import computing_j, held_share
 from autoscale.profiles import DeviceProfile
-from autoscale.query.outcome import CarbonEnds, Method
+from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 from autoscale_runtime.grid.per_grids import PerGrids
 from autoscale_runtime.grid.watch import Grids, GridWatch
 from autoscale_runtime.meters import Mark, Meter, NullMeter
-
-
-@dataclass(frozen=True, slots=True)
-class ServerCost:
-    """What one query cost.
-
-    Attributes:
-        energy_j: of the machine, without its building's.
-        carbon_operational_g: of that energy, the building's with it.
-        carbon_embodied_g: of the share of the machine that it held, for as long.
-        ends: how far the two may lie.
-        method: how the energy is known.
-        intensity: of the electricity, as it was then.
-        region: where that was drawn; empty where not said.
-    """
-
-    energy_j: float
-    carbon_operational_g: float
-    carbon_embodied_g: float
-    ends: CarbonEnds
-    method: Method
-    intensity: Intensity
-    region: str
+from autoscale_runtime.wire.cost import ServerCost
 
 
 class ServerAccount:

@@ -12,9 +12,8 @@ from typing import Final, TypeAlias
 from autoscale.carbon.intensity.base import KINDS
 from autoscale.query.outcome import CarbonEnds, Method
 from autoscale_runtime._proto import open_inference_pb2 as pb
-from autoscale_runtime.backends.base import RemoteCost
 from autoscale_runtime.grid.watch import ReportedGrid
-from autoscale_runtime.server.query_cost import ServerCost
+from autoscale_runtime.wire.cost import RemoteCost, ServerCost
 
 Parameters: TypeAlias = Mapping[str, pb.InferParameter]
 

@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from autoscale.errors import DeadlineExceeded, FeedError, InvalidInput, TargetUnavailable, one_of
-from autoscale_runtime.backends.base import Answer, Runner
+from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.tensors import Feeds, TensorSpec, check_feeds, check_outputs
 from autoscale_runtime.wire.client import OffloadClient, Reply
+from autoscale_runtime.wire.cost import RemoteAnswer
 
 Specs = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 
@@ -49,7 +50,7 @@ class RemoteRunner(Runner):
         """As wanted, or as the server describes them; raises TargetError where it does not."""
         return self._describe(DESCRIBE_TIMEOUT_S)[1]
 
-    def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
+    def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> RemoteAnswer:
         """Send one query and wait for its answer.
 
         Raises:
@@ -67,7 +68,7 @@ class RemoteRunner(Runner):
         # By name where it is known what the model must have: the server's may have more, in another order.
         reply = self._infer(output_names if self._wanted is None else names, feeds, _left(timeout_s, started_s))
         check_outputs([each for each in outputs if each.name in names], reply.outputs)
-        return Answer([reply.outputs[name] for name in names], reply.cost)
+        return RemoteAnswer([reply.outputs[name] for name in names], reply.cost)
 
     def probe(self, timeout_s: float) -> None:
         """Ask for the model's description, the smallest sign that queries would be answered.

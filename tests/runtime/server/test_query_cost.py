@@ -14,7 +14,8 @@ from autoscale.query.target import Target
 from autoscale.units import J_PER_KWH
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters import ModelledMeter, ReplayMeter
-from autoscale_runtime.server.query_cost import ServerAccount, ServerCost
+from autoscale_runtime.server.query_cost import ServerAccount
+from autoscale_runtime.wire.cost import ServerCost
 
 LAPTOP = load_device("laptop")
 CPU = LAPTOP.processors["cpu"]

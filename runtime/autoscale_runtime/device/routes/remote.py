@@ -8,7 +8,6 @@ from autoscale.errors import TargetError, TargetUnavailable, WrongAnswer
 from autoscale.query.observation import LinkState
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
-from autoscale_runtime.backends.base import RemoteCost
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.circuit import Circuit
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
@@ -20,6 +19,7 @@ from autoscale_runtime.device.verification import disagreement
 from autoscale_runtime.meters.base import Mark
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.hub import SensorHub
+from autoscale_runtime.wire.cost import RemoteCost
 from autoscale_runtime.wire.runner import RemoteRunner
 
 WEIGHT: Final = 0.2
@@ -95,7 +95,7 @@ class RemoteRoute(Route):
         except TargetError as error:
             raise Failed(self._fail(mark, query, moment, time.perf_counter() - started_s, error), error) from error
         latency_s = time.perf_counter() - started_s
-        said = self._stranger.known(answer.remote or RemoteCost(query.nbytes, 0), latency_s)
+        said = self._stranger.known(answer.remote, latency_s)
         self._learn(latency_s, said)
         transfer = self._transfer(said.sent_bytes, said.received_bytes, moment)
         grids = moment.grids

@@ -95,8 +95,8 @@ def test_of_an_inventory_it_needs_the_names_alone(tmp_path: Path, name: str) -> 
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ('[[machines]]\nname = "a"\n', "machine 1 has name; allowed: 'device_id' among them"),
-        ('device_id = "a"\n', "has ['device_id']; allowed: tables [[machines]]"),
+        ('[[machines]]\nname = "a"\n', "machines 1 has name; allowed: 'device_id' among them"),
+        ('device_id = "a"\n', "unknown key 'device_id' in the file; allowed: 'machines'"),
         ("machines = []\n", "has no machines; allowed: one or more"),
         ("device_id\na\n", "is not TOML"),
     ],

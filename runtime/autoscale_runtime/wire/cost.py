@@ -1,0 +1,57 @@
+"""What a query cost the machine that answered it: as the server knows it, and as its answer reports it."""
+
+from dataclasses import dataclass
+
+from autoscale.carbon import Intensity
+from autoscale.query.outcome import CarbonEnds, Method
+from autoscale_runtime.backends.base import Answer
+from autoscale_runtime.grid.watch import ReportedGrid
+
+
+@dataclass(frozen=True, slots=True)
+class ServerCost:
+    """What one query cost.
+
+    Attributes:
+        energy_j: of the machine, without its building's.
+        carbon_operational_g: of that energy, the building's with it.
+        carbon_embodied_g: of the share of the machine that it held, for as long.
+        ends: how far the two may lie.
+        method: how the energy is known.
+        intensity: of the electricity, as it was then.
+        region: where that was drawn; empty where not said.
+    """
+
+    energy_j: float
+    carbon_operational_g: float
+    carbon_embodied_g: float
+    ends: CarbonEnds
+    method: Method
+    intensity: Intensity
+    region: str
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteCost:
+    """What the machine that answered says of the query, and what crossed the link.
+
+    A figure the server did not give is None; ``method`` is that of its joules.
+    """
+
+    sent_bytes: int
+    received_bytes: int
+    queue_s: float | None = None
+    compute_s: float | None = None
+    energy_j: float | None = None
+    carbon_operational_g: float | None = None
+    carbon_embodied_g: float | None = None
+    method: Method = Method.DEFAULT
+    ends: CarbonEnds | None = None
+    grid: ReportedGrid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteAnswer(Answer):
+    """The outputs of another machine, with what it reports of the query."""
+
+    remote: RemoteCost
