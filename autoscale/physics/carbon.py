@@ -12,7 +12,6 @@ The standard's own example, a server of 1000 kg and four years, reserved for an 
 440.0
 """
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from autoscale.physics.numbers import Numbers
@@ -45,8 +44,7 @@ class QueryCarbon(NamedTuple):
     network_j: Numbers
 
 
-@dataclass(frozen=True, slots=True)
-class CarbonRates:
+class CarbonRates(NamedTuple):
     """What each unit carries, ready to multiply: all that changes by the hour and not by the query. Numbers or arrays.
 
     Attributes:

@@ -64,18 +64,15 @@ class CostCoefficients(NamedTuple):
     """What depends on network and target, the rows of ``WorldParameters.pairs``.
 
     ``latency_s`` is of computing, undisturbed, on ``cores`` of a CPU or none; ``busy_w`` and ``core_w`` (see
-    ``autoscale.physics.power``) are the device's where it computes, ``remote_busy_w`` and ``remote_core_w`` those of
-    the remote machine where that does; ``moved_bytes`` go over the network between. The rest says what the radio draws
-    in its tail (``tail_w`` for ``tail_s``) and at rest, what a second of the remote machine costs, and of each link
-    whether (1.0 or 0.0) the target is on it.
+    ``autoscale.physics.power``) are those of whichever machine computes; ``moved_bytes`` go over the network between.
+    The rest says what the radio draws in its tail (``tail_w`` for ``tail_s``) and at rest, what a second of the remote
+    machine costs, and of each link whether (1.0 or 0.0) the target is on it.
     """
 
     latency_s: Numbers
     cores: Numbers
     busy_w: Numbers
     core_w: Numbers
-    remote_busy_w: Numbers
-    remote_core_w: Numbers
     cpu_bound: Numbers
     memory_bound: Numbers
     moved_bytes: Numbers
@@ -145,6 +142,8 @@ def costs(
     pair = CostCoefficients.of(rows.tolist() if rows.ndim == 1 else rows)
     which = environment * tables.counts.processors + tables.processors.take(target)
     slower, hungrier = hidden.latency.take(which), hidden.power.take(which)
+    if rows.ndim == 1:
+        slower, hungrier = float(slower), float(hungrier)
     for_cores, for_memory = pair.cpu_bound * query.cpu_strain, pair.memory_bound * query.memory_strain
     compute_s = pair.latency_s * slower * (1.0 + for_cores + for_memory)
     busy_s = pair.latency_s * slower * (1.0 + SPINNING * for_cores + for_memory)
@@ -152,16 +151,16 @@ def costs(
     rest_s = _on_link(pair, [state.rest_s[number] for number in tables.radio_of])
     waits_s = map(add, map(add, query.round_trip_s, query.queue_s), query.surprise_s)
     wait_s = _on_link(pair, waits_s) + radio.wake_s(pair.promotion_s, pair.tail_s, rest_s)
-    remote_s = sum(pair.on) * compute_s
+    is_remote = sum(pair.on)
+    remote_s = is_remote * compute_s
     waiting_j = radio.waiting_j(pair.tail_w, pair.tail_s, pair.rest_w, wait_s + remote_s)
     radio_j = move_j + waiting_j + radio.tail_j(pair.tail_w, pair.tail_s, rest_s)
     latency_s = (compute_s + move_s) * query.latency_noise + wait_s
-    uneven = hungrier * query.energy_noise
-    watts = Watts(tables.device.idle_w, pair.busy_w * uneven, pair.core_w * uneven)
     core_s = pair.cores * busy_s
-    device_j = energy_j(watts, latency_s, core_s) + radio_j * query.energy_noise
-    remote_watts = Watts(pair.remote_idle_w, pair.remote_busy_w * hungrier, pair.remote_core_w * hungrier)
-    remote_j = energy_j(remote_watts, remote_s, pair.cores * remote_s)
+    busy_j = hungrier * energy_j(Watts(0.0, pair.busy_w, pair.core_w), compute_s, core_s)
+    own_j = (1.0 - is_remote) * busy_j + radio_j
+    device_j = own_j * query.energy_noise + tables.device.idle_w * latency_s
+    remote_j = is_remote * busy_j + pair.remote_idle_w * remote_s
     return Costs(latency_s, core_s, device_j, remote_j, remote_s, pair)
 
 
@@ -207,32 +206,35 @@ def transition(tables: WorldParameters, query: SimulatedQuery, state: State, spe
     )
 
 
-def carbon(tables: WorldParameters, query: SimulatedQuery, spent: Costs, kind: Kind = "average") -> QueryCarbon:
-    """What it emitted: everybody's energy at its place and hour, and everybody's embodied share for the time in use.
+def carbon(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> QueryCarbon:
+    """What an account says it emitted: energy at its place and hour, embodied shares for the time in use.
 
-    Args:
-        tables: the world.
-        query: what was asked.
-        spent: what that cost.
-        kind: of the network's share: ``average`` for accounts, ``marginal`` (what its bytes add) for decisions.
+    Of the network it has the average share of its bytes.
     """
-    pair, shares = spent.pair, tables.network_shares[kind]
-    rates = CarbonRates(
-        query.device_g_per_j,
-        tables.embodied_g_per_s,
-        _on_link(pair, [each.energy_j_per_byte.mid for each in shares]),
-        query.device_g_per_j,
-        _on_link(pair, [each.embodied_g_per_byte.mid for each in shares]),
-        _on_link(pair, [query.cloud_g_per_j if is_cloud else query.device_g_per_j for is_cloud in tables.in_cloud]),
-        pair.remote_embodied_g_per_s,
-    )
-    return rates.grams(spent.device_j, spent.latency_s, pair.moved_bytes, spent.remote_j, spent.remote_s)
+    rates = _rates(tables, query, spent.pair, "average")
+    return rates.grams(spent.device_j, spent.latency_s, spent.pair.moved_bytes, spent.remote_j, spent.remote_s)
 
 
 def added_g(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
-    """Grams that the query added, of all machines: what a decision for the least carbon goes by."""
-    added = carbon(tables, query, spent, "marginal")
-    return added.operational_g.total + added.embodied_g.total
+    """Grams that it added, of all machines: what a decision for the least carbon goes by."""
+    rates = _rates(tables, query, spent.pair, "marginal")
+    operational_g, embodied_g = rates.totals_g(
+        spent.device_j, spent.latency_s, spent.pair.moved_bytes, spent.remote_j, spent.remote_s
+    )
+    return operational_g + embodied_g
+
+
+def _rates(tables: WorldParameters, query: SimulatedQuery, pair: CostCoefficients, kind: Kind) -> CarbonRates:
+    j_per_byte, embodied_g_per_byte = tables.network_rates[kind]
+    return CarbonRates(
+        query.device_g_per_j,
+        tables.embodied_g_per_s,
+        j_per_byte[0] if len(j_per_byte) == 1 else _on_link(pair, j_per_byte),
+        query.device_g_per_j,
+        embodied_g_per_byte[0] if len(embodied_g_per_byte) == 1 else _on_link(pair, embodied_g_per_byte),
+        _on_link(pair, [query.cloud_g_per_j if is_cloud else query.device_g_per_j for is_cloud in tables.in_cloud]),
+        pair.remote_embodied_g_per_s,
+    )
 
 
 def objective(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
@@ -249,4 +251,6 @@ def _rest_s(rest_s: Numbers, span_s: Numbers, unused_s: Numbers, is_used: Number
 
 def _on_link(pair: CostCoefficients, values: Iterable[Numbers]) -> Numbers:
     """Of a value for each link, that of the target's; 0 for a local one."""
-    return reduce(add, map(mul, pair.on, values), 0.0)
+    products = map(mul, pair.on, values)
+    first = next(products, 0.0)
+    return reduce(add, products, first)

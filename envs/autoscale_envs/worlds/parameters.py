@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.carbon import NetworkShare, data_centre_pue, device_footprint, load_network_share
+from autoscale.carbon import data_centre_pue, device_footprint, load_network_share
 from autoscale.carbon.intensity.base import Kind
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.physics import CostTable, table
@@ -109,8 +109,8 @@ class WorldParameters:
         per_pair = [
             costs.latency_s,
             costs.cores,
-            *(np.where(local, each, 0.0) for each in (costs.busy_w, costs.core_w)),
-            *(np.where(local, 0.0, each) for each in (costs.busy_w, costs.core_w)),
+            costs.busy_w,
+            costs.core_w,
             np.where(local, costs.cpu_bound * share, 0.0),
             np.where(local, exposed(costs.memory_bound), 0.0),
             self.moved_bytes.take(target, axis=1),
@@ -145,11 +145,19 @@ class WorldParameters:
         return np.outer(sizes, is_carried)
 
     @cached_property
-    def network_shares(self) -> dict[Kind, list[NetworkShare]]:
-        """What a byte takes of the network behind each link: ``average`` for accounts, ``marginal`` for decisions."""
-        media = [MEDIUM_OF_RADIO[link.radio_name] for link in self.links]
+    def network_rates(self) -> dict[Kind, tuple[list[float], list[float]]]:
+        """Joules and embodied grams of a byte on the network behind each link, or of all where all are the same.
+
+        ``average`` is for accounts, ``marginal`` for decisions.
+        """
+        media = [MEDIUM_OF_RADIO[link.radio_name] for link in self.links] or [MEDIUM_OF_RADIO["wifi"]]
+        media = media if len(set(media)) > 1 else media[:1]
         kinds: tuple[Kind, Kind] = ("average", "marginal")
-        return {kind: [load_network_share(medium, kind) for medium in media] for kind in kinds}
+        shares = {kind: [load_network_share(medium, kind) for medium in media] for kind in kinds}
+        return {
+            kind: ([each.energy_j_per_byte.mid for each in known], [each.embodied_g_per_byte.mid for each in known])
+            for kind, known in shares.items()
+        }
 
     @cached_property
     def curves(self) -> tuple[intensity.DailyCurve, intensity.DailyCurve]:
