@@ -1,8 +1,16 @@
-"""The same on every machine: hypothesis draws the same examples everywhere and times none of them."""
+"""The same on every machine and in every order: no example is timed, no generator outlives its test."""
 
+import numpy as np
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
     "any-machine", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("any-machine")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    """A generator of the test's own, the same whatever ran before."""
+    return np.random.default_rng(0)

@@ -27,28 +27,26 @@ from autoscale_envs.variance.scenarios import SCENARIOS, Signal
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 
-RNG = np.random.default_rng(0)
-
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.99])
-def test_gauss_markov_has_variance_one_and_the_right_memory(rho: float) -> None:
-    path = processes.gauss_markov(RNG.standard_normal((64, 1, 4000)), RNG.standard_normal((1, 4000)), np.array([rho]))
+def test_gauss_markov_has_variance_one_and_the_right_memory(rho: float, rng: np.random.Generator) -> None:
+    path = processes.gauss_markov(rng.standard_normal((64, 1, 4000)), rng.standard_normal((1, 4000)), np.array([rho]))
     path = path[:, 0]
     assert path.var() == pytest.approx(1.0, abs=0.05)
     assert np.mean(path[1:] * path[:-1]) == pytest.approx(rho, abs=0.03)
 
 
-def test_gauss_markov_goes_on_from_block_to_block() -> None:
-    normals, start, rho = RNG.standard_normal((10, 2, 3)), np.zeros((2, 3)), np.array([0.9, 0.0])
+def test_gauss_markov_goes_on_from_block_to_block(rng: np.random.Generator) -> None:
+    normals, start, rho = rng.standard_normal((10, 2, 3)), np.zeros((2, 3)), np.array([0.9, 0.0])
     whole = processes.gauss_markov(normals, start, rho)
     first = processes.gauss_markov(normals[:4], start, rho)
     second = processes.gauss_markov(normals[4:], first[-1], rho)
     assert (np.concatenate([first, second]) == whole).all()
 
 
-def test_regimes_stay_and_are_drawn_by_weight() -> None:
+def test_regimes_stay_and_are_drawn_by_weight(rng: np.random.Generator) -> None:
     cumulative = np.array([0.2, 1.0])
-    path = processes.regimes(RNG.random((64, 4000)), np.zeros(4000, dtype=np.intp), 0.25, cumulative)
+    path = processes.regimes(rng.random((64, 4000)), np.zeros(4000, dtype=np.intp), 0.25, cumulative)
     assert path[-20:].mean() == pytest.approx(0.8, abs=0.02)
     switched = np.mean(path[1:] != path[:-1])
     assert switched == pytest.approx(0.25 * 2 * 0.2 * 0.8, abs=0.01)
@@ -59,14 +57,14 @@ def test_a_regime_is_kept_from_the_block_before() -> None:
     assert path.tolist() == [[3, 1]] * 5
 
 
-def test_all_networks_ask_equally_often_several_times_in_a_row() -> None:
-    asks = workload.next_networks(RNG.random((64, 4000)), np.zeros(4000, dtype=np.intp), 4)
+def test_all_networks_ask_equally_often_several_times_in_a_row(rng: np.random.Generator) -> None:
+    asks = workload.next_networks(rng.random((64, 4000)), np.zeros(4000, dtype=np.intp), 4)
     assert np.bincount(asks[40:].ravel()) / asks[40:].size == pytest.approx(0.25, abs=0.02)
     assert np.mean(asks[1:] == asks[:-1]) > 0.85
 
 
-def test_gaps_have_the_mean_that_was_asked() -> None:
-    assert workload.gaps(RNG.random(100_000), 0.5).mean() == pytest.approx(0.5, rel=0.02)
+def test_gaps_have_the_mean_that_was_asked(rng: np.random.Generator) -> None:
+    assert workload.gaps(rng.random(100_000), 0.5).mean() == pytest.approx(0.5, rel=0.02)
 
 
 @pytest.mark.parametrize("link_name", ["wifi", "lte"])
@@ -113,15 +111,15 @@ def test_weaker_signals_take_longer_and_more_energy() -> None:
     assert seen.move_s[0, 0] > 20 * seen.move_s[0, -1]
 
 
-def test_a_signal_strays_around_its_level() -> None:
+def test_a_signal_strays_around_its_level(rng: np.random.Generator) -> None:
     link = load_link("wifi")
-    signals_dbm = network.signal_dbm(link, Signal("weak", sd_db=3.0), RNG.standard_normal(50_000))
+    signals_dbm = network.signal_dbm(link, Signal("weak", sd_db=3.0), rng.standard_normal(50_000))
     assert (signals_dbm.mean(), signals_dbm.std()) == pytest.approx((-86.0, 3.0), abs=0.1)
 
 
-def test_a_queue_is_that_of_mm1() -> None:
+def test_a_queue_is_that_of_mm1(rng: np.random.Generator) -> None:
     load = np.full(400_000, 0.6)
-    waits_s = server.wait_s(load, RNG.random(load.size))
+    waits_s = server.wait_s(load, rng.random(load.size))
     assert waits_s.mean() == pytest.approx(float(server.mean_wait_s(0.6)), rel=0.02)
     assert np.mean(waits_s == 0.0) == pytest.approx(0.4, abs=0.01)
 
@@ -131,9 +129,9 @@ def test_a_server_is_never_wholly_busy(wander: float, odds: float) -> None:
     assert 0.0 < float(server.server_load(np.array(wander), odds)) < 1.0
 
 
-def test_jitter_is_nothing_on_average_and_never_undoes_the_round_trip() -> None:
+def test_jitter_is_nothing_on_average_and_never_undoes_the_round_trip(rng: np.random.Generator) -> None:
     for name in ("wifi", "wifi-direct", "lte", "5g-low", "5g-mmwave"):
-        drawn = network.jitter(load_link(name), RNG.random(200_000))
+        drawn = network.jitter(load_link(name), rng.random(200_000))
         assert drawn.mean() == pytest.approx(0.0, abs=0.01) and drawn.min() >= -1.0
 
 
@@ -151,8 +149,8 @@ def test_a_cpu_heavy_co_runner_hurts_the_cpu_most() -> None:
     assert cpu > 2 * gpu and cpu > 1.5 * npu
 
 
-def test_loads_are_fractions_around_their_means() -> None:
-    drawn = interference.loads([0.0, 0.9], np.array([0, 1] * 5000), RNG.standard_normal(10_000))
+def test_loads_are_fractions_around_their_means(rng: np.random.Generator) -> None:
+    drawn = interference.loads([0.0, 0.9], np.array([0, 1] * 5000), rng.standard_normal(10_000))
     assert (drawn[::2] == 0.0).all()
     assert drawn[1::2].mean() == pytest.approx(0.88, abs=0.02) and drawn.max() == 1.0
 
@@ -196,9 +194,9 @@ def test_a_battery_drains_by_what_is_drawn() -> None:
     assert battery.drained(0.5, 10.0, 3600.0, battery.capacity_j(None)) == 0.5
 
 
-def test_hidden_factors_have_the_spread_that_was_asked() -> None:
+def test_hidden_factors_have_the_spread_that_was_asked(rng: np.random.Generator) -> None:
     counts = hidden.Counts(processors=5, links=3, servers=2)
-    drawn = hidden.hidden_factors(RNG.standard_normal((20_000, counts.factors)), 0.15, counts)
+    drawn = hidden.hidden_factors(rng.standard_normal((20_000, counts.factors)), 0.15, counts)
     assert [each.shape[1:] for each in drawn] == [(5,), (5,), (), (), (2,), (3,), (3,), (3,)]
     for factor in drawn:
         assert np.log(factor).std() == pytest.approx(0.15, abs=0.005)

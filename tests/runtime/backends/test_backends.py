@@ -18,10 +18,9 @@ from autoscale_runtime.backends.checks import check_backend
 from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads, usable_cores
 from autoscale_runtime.models.bundle import Bundle
 
-RNG = np.random.default_rng(7)
-W = RNG.normal(size=(48, 32)).astype(np.float32)
-B = RNG.normal(size=32).astype(np.float32)
-X = RNG.normal(size=(3, 48)).astype(np.float32)
+W, B, X = (
+    np.random.default_rng((7, *shape)).normal(size=shape).astype(np.float32) for shape in ((48, 32), (32,), (3, 48))
+)
 EXPECTED = {"hidden": X @ W + B, "y": np.maximum(X @ W + B, 0)}
 
 

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import onnx
 import pytest
 import typer
@@ -18,7 +19,12 @@ from autoscale_runtime.models.preparation.convert import recipes, to_ready
 from autoscale_runtime.models.preparation.judge import VariantAccuracy
 from autoscale_runtime.models.preparation.prepare_command import command
 
-RNG = np.random.default_rng(11)
+
+def normal(*shape: int) -> npt.NDArray[np.float64]:
+    """Values of this shape, always the same."""
+    return np.random.default_rng((11, *shape)).normal(size=shape)
+
+
 COUNT = 24
 
 
@@ -52,18 +58,17 @@ def classifier(path: Path, opset: int = 17) -> Path:
         helper.make_node("Flatten", ["e"], ["f"], "flatten"),
         helper.make_node("Gemm", ["f", "g", "bias"], ["y"], "gemm"),
     ]
+    draw = np.random.default_rng(11)
     weights = {
-        "c": RNG.normal(size=(6, 3, 3, 3)),
-        "d": RNG.normal(size=(6, 1, 3, 3)),
-        "g": RNG.normal(size=(96, 5)),
-        "bias": RNG.normal(size=(1, 5)),
+        name: draw.normal(size=shape)
+        for name, shape in {"c": (6, 3, 3, 3), "d": (6, 1, 3, 3), "g": (96, 5), "bias": (1, 5)}.items()
     }
     return _save(path, nodes, ["batch", 3, 8, 8], weights, ["batch", 5], opset)
 
 
 def fragile(path: Path) -> Path:
     """One matrix product whose first column drowns the others in eight bits; only the others are given."""
-    loud = RNG.normal(size=(16, 7))
+    loud = normal(16, 7)
     loud[:, 0] *= 1e6
     nodes = [
         helper.make_node("MatMul", ["x", "w"], ["a"], "matmul"),
@@ -84,11 +89,11 @@ def conditional(path: Path) -> Path:
         helper.make_node("Greater", ["s", "zero"], ["c"]),
         helper.make_node("If", ["c"], ["y"], then_branch=branch("p", "MatMul"), else_branch=branch("q", "MatMul")),
     ]
-    return _save(path, nodes, [1, 4], {"w": RNG.normal(size=(4, 4)), "zero": np.float32(0)}, [1, 4])
+    return _save(path, nodes, [1, 4], {"w": normal(4, 4), "zero": np.float32(0)}, [1, 4])
 
 
 def images(folder: Path, count: int = COUNT) -> Path:
-    np.savez(folder / "images.npz", x=RNG.normal(size=(count, 3, 8, 8)).astype(np.float32))
+    np.savez(folder / "images.npz", x=normal(count, 3, 8, 8).astype(np.float32))
     return folder / "images.npz"
 
 
@@ -140,7 +145,7 @@ def test_int8_is_static_with_signed_weights_a_channel(opset: int, tmp_path: Path
 
 
 def test_a_variant_that_answers_nonsense_is_left_out_with_the_reason(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", RNG.normal(size=(40, 16)).astype(np.float32))
+    np.save(tmp_path / "x.npy", normal(40, 16).astype(np.float32))
     prepared = prepare(fragile(tmp_path / "net.onnx"), tmp_path / "x.npy", None, tmp_path / "bundle")
     assert "int8" not in prepared.bundle.profile.accuracies
     assert prepared.left_out["int8"].startswith("it answers nonsense: 0.")
@@ -148,7 +153,7 @@ def test_a_variant_that_answers_nonsense_is_left_out_with_the_reason(tmp_path: P
 
 
 def test_a_network_inside_an_if_has_no_int8(tmp_path: Path) -> None:
-    np.save(tmp_path / "x.npy", RNG.normal(size=(6, 4)).astype(np.float32))
+    np.save(tmp_path / "x.npy", normal(6, 4).astype(np.float32))
     prepared = prepare(conditional(tmp_path / "net.onnx"), tmp_path / "x.npy", None, tmp_path / "bundle")
     assert "outside a sub-graph" in prepared.left_out["int8"]
     assert prepared.rows[0].precision == "fp32"
@@ -157,10 +162,10 @@ def test_a_network_inside_an_if_has_no_int8(tmp_path: Path) -> None:
 def test_shapes_that_vary_come_as_a_folder(tmp_path: Path) -> None:
     nodes = [helper.make_node("Conv", ["x", "c"], ["y"], "conv", kernel_shape=[3, 3])]
     shape: list[int | str] = [1, 3, "h", "w"]
-    model = _save(tmp_path / "net.onnx", nodes, shape, {"c": RNG.normal(size=(4, 3, 3, 3))}, [1, 4, "i", "j"])
+    model = _save(tmp_path / "net.onnx", nodes, shape, {"c": normal(4, 3, 3, 3)}, [1, 4, "i", "j"])
     (tmp_path / "data").mkdir()
     for index in range(6):
-        array = RNG.normal(size=(1, 3, 8 + index, 9)).astype(np.float32)
+        array = normal(1, 3, 8 + index, 9).astype(np.float32)
         np.savez(tmp_path / "data" / f"{index}.npz", x=array)
     prepared = prepare(model, tmp_path / "data", None, tmp_path / "bundle")
     assert prepared.left_out == {}
@@ -179,7 +184,7 @@ def test_the_current_folder_stays_clean(tmp_path: Path, monkeypatch: pytest.Monk
         helper.make_node("Add", ["x", "f"], ["s"], "add"),
         helper.make_node("MatMul", ["s", "w"], ["y"], "matmul"),
     ]
-    model = _save(tmp_path / "net.onnx", nodes, ["k", 2], {"w": RNG.normal(size=(2, 512))}, ["m", 512])
+    model = _save(tmp_path / "net.onnx", nodes, ["k", 2], {"w": normal(2, 512)}, ["m", 512])
     np.save(tmp_path / "x.npy", np.eye(2, dtype=np.float32)[None].repeat(6, axis=0))
     assert prepare(model, tmp_path / "x.npy", None, tmp_path / "bundle").left_out == {}
     assert not list((tmp_path / "here").iterdir())
