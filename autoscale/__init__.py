@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from autoscale.checks.agents import check_agent
     from autoscale.checks.intensity_source import check_intensity_source
     from autoscale.checks.worlds import check_world
+    from autoscale.fleet.ledger.view import read_ledger
     from autoscale.fleet.report.account import account
     from autoscale.loop import run_query
     from autoscale.profiles.folder import load_device
@@ -54,6 +55,7 @@ __all__ = [
     "load_network",
     "load_policy",
     "make_agent",
+    "read_ledger",
     "run_query",
     "save_policy",
 ]
@@ -68,6 +70,7 @@ __getattr__ = lazy_names(
         "autoscale.checks.agents": "check_agent",
         "autoscale.checks.intensity_source": "check_intensity_source",
         "autoscale.checks.worlds": "check_world",
+        "autoscale.fleet.ledger.view": "read_ledger",
         "autoscale.fleet.report.account": "account",
         "autoscale.loop": "run_query",
         "autoscale.profiles.folder": "load_device",

@@ -22,8 +22,8 @@ PUBLIC = {
     "autoscale": [
         *("Agent", "Choice", "Context", "Electricity", "Goal", "Intensity", "IntensitySource", "Method"),
         *("Observation", "Outcome", "Record", "Target", "account", "check_agent", "check_intensity_source"),
-        *("check_world", "errors", "load_device", "load_network", "load_policy", "make_agent", "run_query"),
-        "save_policy",
+        *("check_world", "errors", "load_device", "load_network", "load_policy", "make_agent", "read_ledger"),
+        *("run_query", "save_policy"),
     ],
     "autoscale_runtime": [
         *("Answer", "Backend", "CounterMeter", "LedgerWriter", "RemoteModel", "Runner", "Sensor", "Session"),

@@ -13,7 +13,7 @@ PAGE = (Path(__file__).parents[3] / "docs" / "fleet.md").read_text()
 
 
 def block(language: str) -> str:
-    [found] = re.findall(rf"```{language}\n(.*?)```", PAGE, re.DOTALL)
+    [found] = re.findall(rf"```{language} title=.*?\n(.*?)```", PAGE, re.DOTALL)
     return str(found)
 
 
