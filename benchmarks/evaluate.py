@@ -10,9 +10,9 @@ from autoscale.agents.base import make_agent
 from autoscale.loop import run_query
 from autoscale_envs.evaluation.contestants import lineup
 from autoscale_envs.evaluation.plan import Cell, Plan
-from autoscale_envs.evaluation.play import play
+from autoscale_envs.evaluation.rollout import rollout
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.world import SimWorld
+from autoscale_envs.worlds.sim_world import SimWorld
 
 Row = dict[str, Any]
 
@@ -29,7 +29,7 @@ PEER_QUERIES: Final = 300
 def run() -> list[Row]:
     """Time some cells, in processor time: other work on the machine does not count."""
     plan = Plan()
-    play(plan, CELLS[0])  # imports scikit-learn, which a process does once
+    rollout(plan, CELLS[0])  # imports scikit-learn, which a process does once
     cell_s = sum(_seconds(plan, cell) for cell in CELLS) / len(CELLS)
     lane_s = cell_s / (plan.queries * plan.seeds * len(lineup((), {})))
     alone_s = _alone_s(plan)
@@ -49,7 +49,7 @@ def main() -> None:
 
 def _seconds(plan: Plan, cell: Cell) -> float:
     start = process_time()
-    play(plan, cell)
+    rollout(plan, cell)
     return process_time() - start
 
 

@@ -15,7 +15,7 @@ from autoscale.lazy import lazy_names
 if TYPE_CHECKING:
     from autoscale_envs.training.train import Training, train
     from autoscale_envs.worlds.options import WorldOptions
-    from autoscale_envs.worlds.world import SimWorld
+    from autoscale_envs.worlds.sim_world import SimWorld
 
 __all__ = ["SimWorld", "Training", "WorldOptions", "train"]
 
@@ -24,7 +24,7 @@ __getattr__ = lazy_names(
     {
         "autoscale_envs.training.train": "Training train",
         "autoscale_envs.worlds.options": "WorldOptions",
-        "autoscale_envs.worlds.world": "SimWorld",
+        "autoscale_envs.worlds.sim_world": "SimWorld",
     },
 )
 

@@ -15,11 +15,11 @@ from autoscale.errors import InvalidInput, MissingExtra, one_of
 from autoscale.profiles.networks import network_names
 from autoscale.query.context import Context
 from autoscale.query.target import Target
-from autoscale_envs.evaluation.lanes import LaneWorld
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.training.predictors import SAMPLES, fit
 from autoscale_envs.training.samples import gather, joined
 from autoscale_envs.worlds.parameters import make_parameters
+from autoscale_envs.worlds.sim_world import SimWorld
 
 ORACLE: Final = "opt"
 REFERENCE: Final = "device-cpu-fp32"
@@ -37,7 +37,7 @@ USUAL: Final = (
     *("q-learning", GREEDY, "cost-model", ORACLE),
 )
 
-Make = Callable[[LaneWorld, int], Agent]
+Make = Callable[[SimWorld, int], Agent]
 """Makes an agent for a world, of a seed."""
 
 
@@ -50,7 +50,7 @@ class Opt(Agent):
 
     name = ORACLE
 
-    def __init__(self, world: LaneWorld) -> None:
+    def __init__(self, world: SimWorld) -> None:
         super().__init__(world.targets)
         self._world = world
 

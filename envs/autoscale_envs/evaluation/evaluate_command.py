@@ -24,8 +24,8 @@ from autoscale_envs.evaluation.contestants import USUAL, check_contestants
 from autoscale_envs.evaluation.display import LEGEND, beside_paper, comparison, sureness
 from autoscale_envs.evaluation.picture import check_drawable, draw
 from autoscale_envs.evaluation.plan import PHONES, Cell, Plan
-from autoscale_envs.evaluation.play import Result, play
 from autoscale_envs.evaluation.report import Results, rows, summary, to_json, write_csv, write_json
+from autoscale_envs.evaluation.rollout import Result, rollout
 from autoscale_envs.variance.scenarios import SCENARIOS, load_scenario
 from autoscale_envs.worlds.remotes import parse_remotes
 
@@ -152,7 +152,7 @@ def _check_outputs(json_file: Path | None, csv_file: Path | None, plot: Path | N
 def _engine(plan: Plan, jobs: int | None, address: str | None, ray: bool) -> pool.Finished[Cell, dict[str, Result]]:
     if address is not None and not ray:
         raise InvalidInput(f"unexpected argument '{address}'; an address is allowed with --ray only")
-    work = partial(play, plan)
+    work = partial(rollout, plan)
     if ray:
         return pool.ray(work, plan.cells(), address or "auto")
     return pool.local(work, plan.cells(), (os.cpu_count() or 1) if jobs is None else jobs)

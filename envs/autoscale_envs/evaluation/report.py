@@ -14,7 +14,7 @@ from autoscale.files import atomic_write
 from autoscale.query.forecast import Floats
 from autoscale_envs.evaluation.metrics import Scores
 from autoscale_envs.evaluation.plan import Cell, Plan
-from autoscale_envs.evaluation.play import Result
+from autoscale_envs.evaluation.rollout import Result
 from autoscale_envs.evaluation.statistics import geometric_mean, interval
 
 Results = Mapping[Cell, Mapping[str, Result]]

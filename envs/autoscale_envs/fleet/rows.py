@@ -20,7 +20,7 @@ from autoscale_envs.fleet.population import ID_BYTES, Cohort, People, names
 from autoscale_envs.fleet.regions import REGIONS, Grid, place_of
 from autoscale_envs.fleet.sessions import QUERIES, SimulatedDay
 from autoscale_envs.variance.processes import Flags, Numbers
-from autoscale_envs.worlds.world import METHODS
+from autoscale_envs.worlds.sim_world import METHODS
 
 APP_VERSION: Final = "simulated"
 

@@ -62,7 +62,9 @@ class SimulatedDay(NamedTuple):
     accuracy: Numbers
 
 
-def play_day(cohort: Cohort, people: People, sessions_per_day: float, generator: np.random.Generator) -> SimulatedDay:
+def simulate_day(
+    cohort: Cohort, people: People, sessions_per_day: float, generator: np.random.Generator
+) -> SimulatedDay:
     """A day of some devices of a cohort.
 
     Args:

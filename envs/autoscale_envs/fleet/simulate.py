@@ -21,7 +21,7 @@ from autoscale_envs.fleet.assumptions import FILE, printed
 from autoscale_envs.fleet.plan import FleetPlan
 from autoscale_envs.fleet.population import Cohort, make_cohorts, people
 from autoscale_envs.fleet.rows import rows_of
-from autoscale_envs.fleet.sessions import QUERIES, play_day
+from autoscale_envs.fleet.sessions import QUERIES, simulate_day
 
 ROWS: Final = 1 << 19
 """About so many are written at once; a few times as many are in memory."""
@@ -58,7 +58,7 @@ class DayRows:
         tables = cohort.tables
         own = people(self._generator(0), len(self._rows), tables.options.hidden_sigma, tables.counts)
         generator = self._generator(1 + number)
-        played = play_day(cohort, own, plan.queries_per_day / QUERIES, generator)
+        played = simulate_day(cohort, own, plan.queries_per_day / QUERIES, generator)
         midnight = datetime(plan.start.year, plan.start.month, plan.start.day, tzinfo=UTC) + timedelta(number)
         rows = rows_of(cohort, own, played, self._rows, midnight, generator)
         self._rows += QUERIES * np.bincount(played.device, minlength=len(self._rows))

@@ -18,12 +18,11 @@ from autoscale.errors import one_of
 from autoscale.query.target import Target
 from autoscale_envs.gym.render import RENDER_MODES, History, draw
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.dynamics import added_g
 from autoscale_envs.worlds.observe import Rows
 from autoscale_envs.worlds.options import WorldKeywords, options_from
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.scalar import ScalarWorld
 from autoscale_envs.worlds.score import score
+from autoscale_envs.worlds.view import lone
 
 
 def observation_space() -> gymnasium.Space[Rows]:
@@ -66,7 +65,7 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         self.observation_space = observation_space()
         self.action_space = gymnasium.spaces.Discrete(len(self.tables.targets))
         self._shows_oracle = oracle
-        self._single = ScalarWorld(self.tables, None)
+        self._view = lone(self.tables, None)
         self._history = History(self.tables)
         self._names = [str(target) for target in self.tables.targets]
         self._done = 0
@@ -79,10 +78,10 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Rows, dict[str, Any]]:
         """Begin an episode: new hidden factors, a cool device; there are no options."""
         super().reset(seed=seed)
-        self._single.restart(seed)
+        self._view.restart(seed)
         self._history = History(self.tables)
         self._done = 0
-        return self._single.row(), {}
+        return self._view.row(), {}
 
     def step(self, action: np.int64 | int) -> tuple[Rows, float, bool, bool, dict[str, Any]]:
         """Run the query on a target.
@@ -90,19 +89,18 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         Raises:
             InvalidTarget: an action that is masked or out of range; nothing was changed.
         """
-        target, single = int(action), self._single
-        single.check(target)
-        query, best = single.query, None
+        target, view = int(action), self._view
+        query, best = view.query, None
         if self._shows_oracle or self.render_mode:
-            truth = single.truth()
-            best = truth.best(self.tables.goals[query.network], single.reachable())
-        spent = single.run(target)
+            truth = view.truth()
+            best = truth.best(self.tables.goals[query.network], view.reachable())
+        spent = view.run(target)
         gained = score(self.tables, query, spent)
         self._done += 1
         info: dict[str, Any] = {
             "energy_j": float(spent.device_j),
             "latency_s": float(spent.latency_s),
-            "carbon_g": float(added_g(self.tables, query, spent)),
+            "carbon_g": float(gained.carbon_g),
             "qos_violation": bool(gained.is_late),
             "accuracy_violation": bool(gained.is_inaccurate),
             "target": self._names[target],
@@ -111,15 +109,15 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
             info["oracle_action"] = best
         if self.render_mode and best is not None:
             self._history.add(target, best, info["energy_j"], float(truth.energy_j[best]))
-        return single.row(), float(gained.reward), False, self._done >= self.tables.options.queries, info
+        return view.row(), float(gained.reward), False, self._done >= self.tables.options.queries, info
 
     def action_masks(self) -> Flags:
         """Which actions can be chosen now, shape (targets,)."""
-        return self._single.admitted()
+        return self._view.admitted()
 
     def oracle_action(self) -> int:
         """The best action for the query now asked."""
-        return self._single.best()
+        return self._view.best()
 
     def render(self) -> Any:
         """Where the episode's queries ran, and the energy they took beside the oracle's; uint8, shape (400, 800, 3).

@@ -12,15 +12,11 @@ from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale.query.forecast import Indices
 from autoscale.query.target import Target
 from autoscale_envs.gym.env import observation_space
-from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.dynamics import added_g, costs, expected, initial, objective, transition
-from autoscale_envs.worlds.observe import Rows, put_state
+from autoscale_envs.worlds.observe import Rows
 from autoscale_envs.worlds.options import WorldKeywords, options_from
-from autoscale_envs.worlds.oracle import best_targets
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.score import score
-from autoscale_envs.worlds.streams import Streams
+from autoscale_envs.worlds.world import World
 
 Infos = dict[str, Any]
 
@@ -60,13 +56,9 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._shows_oracle = oracle
-        self._everyone = np.arange(num_envs)
-        self._streams = Streams(self.tables, [None] * num_envs)
-        self._state = initial(self.tables, np.ones(num_envs))
+        self._world = World(self.tables, [None] * num_envs, is_viewed=False)
         self._done = np.zeros(num_envs, dtype=np.intp)
         self._is_over = np.zeros(num_envs, dtype=np.bool_)
-        self._restart(self._everyone)
-        self._query, _ = self._streams.now()
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -85,10 +77,9 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_)))
         for environment, each in enumerate(self._seeds(seed)):
             if each is not None and mask[environment]:
-                self._streams.reseed(environment, each)
+                self._world.reseed(environment, each)
         self._restart(np.flatnonzero(mask))
-        self._query, rows = self._streams.now()
-        return self._observed(rows), {}
+        return self._world.rows(), {}
 
     def step(self, actions: Indices) -> tuple[Rows, Any, Any, Any, Infos]:
         """Run every query on its target.
@@ -97,46 +88,33 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
             InvalidTarget: an action that is masked or out of range; nothing was changed.
         """
         targets = self._checked(np.asarray(actions))
-        query, state, active = self._query, self._state, ~self._is_over
-        spent = costs(self.tables, self._streams.hidden, self._everyone, query, state, targets)
-        gained = score(self.tables, query, spent)
+        best = self.oracle_actions() if self._shows_oracle else None
+        active = ~self._is_over
+        spent, score = self._world.step(targets, active)
         infos = {
             "energy_j": spent.device_j,
             "latency_s": spent.latency_s,
-            "carbon_g": added_g(self.tables, query, spent),
-            "qos_violation": gained.is_late,
-            "accuracy_violation": gained.is_inaccurate,
+            "carbon_g": score.carbon_g,
+            "qos_violation": score.is_late,
+            "accuracy_violation": score.is_inaccurate,
         }
-        if self._shows_oracle:
-            infos["oracle_action"] = self.oracle_actions()
+        if best is not None:
+            infos["oracle_action"] = best
         infos |= {f"_{name}": active for name in infos}
-        self._state = transition(self.tables, query, state, spent)
         self._done += active
-        self._streams.advance(active)
-        rewards = np.where(active, gained.reward, 0.0)
+        rewards = np.where(active, score.reward, 0.0)
         if self._is_over.any():
             self._restart(np.flatnonzero(self._is_over))
         self._is_over = self._done >= self.tables.options.queries
-        self._query, rows = self._streams.now()
-        return self._observed(rows), rewards, np.zeros(self.num_envs, dtype=np.bool_), self._is_over, infos
+        return self._world.rows(), rewards, np.zeros(self.num_envs, dtype=np.bool_), self._is_over, infos
 
     def action_masks(self) -> Flags:
         """Which actions can be chosen now, shape (num_envs, targets)."""
-        return self.tables.admitted(self._streams.links_up())
+        return self._world.admitted()
 
     def oracle_actions(self) -> Indices:
         """The best action for each query now asked, shape (num_envs,)."""
-        tables, everyone = self.tables, self._everyone[:, None]
-        query, state = self._query.wide(), self._state.wide()
-        figures = expected(tables, self._streams.hidden, everyone, query, state, np.arange(len(tables.targets)))
-        return best_targets(
-            figures.latency_s,
-            objective(tables, query, figures),
-            figures.pair.accuracy,
-            self.action_masks(),
-            tables.limits_s.take(self._query.network),
-            tables.options.min_accuracy,
-        )
+        return self._world.best(*self._world.expected())
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:
@@ -148,15 +126,9 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         return seed
 
     def _restart(self, environments: Indices) -> None:
-        fresh = initial(self.tables, start_charge(self._streams.restart(environments)))
-        for mine, value in zip(self._state.figures(), fresh.figures(), strict=True):
-            mine[environments] = value
+        self._world.restart(environments)
         self._done[environments] = 0
         self._is_over[environments] = False
-
-    def _observed(self, rows: Rows) -> Rows:
-        put_state(rows, self._state, has_battery=self.tables.device.battery_wh is not None)
-        return rows
 
     def _checked(self, actions: Indices) -> Indices:
         """The actions, those of environments about to be reset made harmless."""
@@ -166,6 +138,6 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
             raise InvalidTarget(f"actions are {actions.dtype}{actions.shape}; allowed: integers ({self.num_envs},)")
         if actions.min() < 0 or actions.max() >= len(self.targets):
             raise InvalidTarget(f"actions {actions} are out of range; allowed: 0 to {len(self.targets) - 1}")
-        if self.tables.may_lose_links and not self.action_masks()[self._everyone, actions].all():
+        if self.tables.may_lose_links and not self.action_masks()[self._world.everyone, actions].all():
             raise InvalidTarget(f"actions {actions} hold masked ones: their link is down")
         return actions

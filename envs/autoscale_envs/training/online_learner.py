@@ -10,7 +10,7 @@ from autoscale.errors import PolicyError
 from autoscale.loop import run_query
 from autoscale_envs.training.train import Report, Training
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.world import SimWorld
+from autoscale_envs.worlds.sim_world import SimWorld
 
 REPORT_EVERY: Final = 100
 _RANDOM: Final = "random_state"

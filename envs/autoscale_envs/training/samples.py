@@ -7,9 +7,9 @@ import numpy as np
 
 from autoscale.agents.features import FEATURES, Rows
 from autoscale.query.forecast import Floats, Indices
-from autoscale_envs.worlds.dynamics import costs, objective
+from autoscale_envs.worlds.dynamics import objective
 from autoscale_envs.worlds.parameters import WorldParameters
-from autoscale_envs.worlds.scalar import ScalarWorld
+from autoscale_envs.worlds.view import View, lone
 
 QUERIES_BETWEEN: Final = 5
 """From one sample to the next, on random targets: neighbours in time are too much alike to teach anything."""
@@ -58,15 +58,14 @@ def gather(tables: WorldParameters, seed: int, start: int = 0) -> Iterator[Sampl
 
 def _episode(tables: WorldParameters, seeds: np.random.SeedSequence) -> Iterator[Samples]:
     world_seed, rng = int(seeds.generate_state(1)[0]), np.random.default_rng(seeds)
-    single = ScalarWorld(tables, world_seed)
+    view = lone(tables, world_seed)
     for _ in range(SAMPLES_PER_EPISODE):
         for _ in range(QUERIES_BETWEEN):
-            single.run(int(rng.choice(single.reachable())))
-        yield _sample(tables, single)
+            view.run(int(rng.choice(view.reachable())))
+        yield _sample(tables, view)
 
 
-def _sample(tables: WorldParameters, single: ScalarWorld) -> Samples:
-    everything = np.arange(len(tables.targets))
-    spent = costs(tables, single.hidden, 0, single.query, single.state, everything)
-    value = objective(tables, single.query, spent)
-    return Samples(single.row()[None], spent.latency_s[None], value[None], np.array([single.best()]))
+def _sample(tables: WorldParameters, view: View) -> Samples:
+    spent = view.costs_everywhere()
+    value = objective(tables, view.query, spent)
+    return Samples(view.row()[None], spent.latency_s[None], value[None], np.array([view.best()]))

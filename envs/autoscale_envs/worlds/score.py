@@ -1,20 +1,30 @@
-"""What a choice is worth: ``autoscale.agents.reward`` over many environments, or one."""
+"""What a choice was worth: ``autoscale.agents.reward`` over many environments, or one."""
 
 from typing import NamedTuple
 
 from autoscale.agents.reward import MISS_PENALTY
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.blocks import SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, objective
+from autoscale_envs.worlds.dynamics import Costs, added_g, objective
 from autoscale_envs.worlds.parameters import WorldParameters
 
 
 class Score(NamedTuple):
-    """The reward, and whether the answer came too late or was less accurate than asked; numbers or arrays."""
+    """What the answer was worth; numbers or arrays.
+
+    Attributes:
+        reward: as the agent is told.
+        is_late: whether it came too late.
+        is_inaccurate: whether it was less accurate than asked.
+        objective: what the goal minimises.
+        carbon_g: grams the query added, of all machines.
+    """
 
     reward: Numbers
     is_late: Numbers
     is_inaccurate: Numbers
+    objective: Numbers
+    carbon_g: Numbers
 
 
 def score(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Score:
@@ -22,5 +32,7 @@ def score(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Score
     floor = tables.options.min_accuracy
     is_late = spent.latency_s > tables.limits_s.take(query.network)
     is_inaccurate = spent.pair.accuracy < (-1.0 if floor is None else floor)
-    value = -objective(tables, query, spent) / tables.references.take(query.network)
-    return Score(value - MISS_PENALTY * (is_late | is_inaccurate), is_late, is_inaccurate)
+    carbon_g = added_g(tables, query, spent)
+    value = carbon_g if tables.options.objective == "carbon" else objective(tables, query, spent)
+    reward = -value / tables.references.take(query.network) - MISS_PENALTY * (is_late | is_inaccurate)
+    return Score(reward, is_late, is_inaccurate, value, carbon_g)

@@ -38,7 +38,7 @@ class Streams:
         hidden: the factors of each environment's episode.
     """
 
-    def __init__(self, tables: WorldParameters, seeds: Sequence[int | None], *, keeps_sensed: bool = False) -> None:
+    def __init__(self, tables: WorldParameters, seeds: Sequence[int | None], *, keeps_sensed: bool) -> None:
         # glibc gives memory back to the system, to be cleared and mapped anew, above a threshold that rises to the
         # largest block it has seen freed. Blocks of queries are made in memory freed a moment ago: a third faster.
         np.empty(LARGEST_BYTES, dtype=np.uint8)
@@ -77,13 +77,23 @@ class Streams:
         if self._position.max() == QUERIES:
             self._fill(np.flatnonzero(self._position == QUERIES))
 
-    def now(self) -> tuple[SimulatedQuery, Rows]:
-        """The query every environment meets, arrays of shape (n,), and its row of features, shape (n, 24)."""
+    def advance_at(self, environment: int) -> None:
+        """Go to the next query in one."""
+        self._position[environment] += 1
+        if self._position[environment] == QUERIES:
+            self._fill(np.array([environment]))
+
+    def now(self) -> SimulatedQuery:
+        """The query every environment meets, arrays of shape (n,)."""
         at = self._at()
-        network = self._networks[at]
-        rows = self._about.take(network, axis=0)
+        return SimulatedQuery.of(self._networks[at], self._numbers[:, *at], self._links)
+
+    def rows(self) -> Rows:
+        """These as rows of features, shape (n, 24)."""
+        at = self._at()
+        rows = self._about.take(self._networks[at], axis=0)
         put_sensed(rows, self._features[:, *at])
-        return SimulatedQuery.of(network, self._numbers[:, *at], self._links), rows
+        return rows
 
     def now_at(self, environment: int) -> SimulatedQuery:
         """The query that one environment meets, as numbers."""
@@ -105,6 +115,10 @@ class Streams:
         """Whether the links to the cloud are up, shape (n,)."""
         up: Flags = self._is_up[self._at()]
         return up
+
+    def is_up_at(self, environment: int) -> bool:
+        """Whether the links to the cloud are up in one."""
+        return bool(self._is_up[self._position[environment], environment])
 
     def _at(self) -> tuple[Indices, Indices] | tuple[int, slice]:
         """Where the present queries are; in step with each other, they need no gathering."""

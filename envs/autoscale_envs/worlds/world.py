@@ -1,117 +1,131 @@
-"""The simulator as a world for the loop: what agents train and are compared in, without Gymnasium."""
+"""Environments side by side: what each is asked, what a choice costs there, and what it leaves behind."""
 
-import math
-from typing import Any, Final
+from collections.abc import Sequence
 
-from autoscale.agents.base import Choice
-from autoscale.loop import Performance
-from autoscale.query.context import Context
-from autoscale.query.forecast import Forecast
-from autoscale.query.observation import LinkState, Observation
-from autoscale.query.outcome import Method, Outcome, Split
-from autoscale.query.record import Attempt
-from autoscale.query.target import Target
+import numpy as np
+
+from autoscale.query.forecast import Indices
+from autoscale_envs.variance.battery import start_charge
+from autoscale_envs.variance.hidden import Hidden, nominal
+from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, added_g, carbon
-from autoscale_envs.worlds.options import WorldOptions
-from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
-from autoscale_envs.worlds.scalar import ScalarWorld
-
-METHODS: Final = {
-    name: Method.MODELLED
-    for name in (
-        "latency_s",
-        *(f"{figure}.{part}" for figure in ("energy_j", "carbon_operational_g") for part in Split.__slots__),
-        *("carbon_embodied_g.device", "carbon_embodied_g.remote"),
-    )
-}
+from autoscale_envs.worlds.dynamics import Costs, State, calm, costs, expected, initial, known, objective, transition
+from autoscale_envs.worlds.observe import Rows, put_state
+from autoscale_envs.worlds.oracle import best_targets
+from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.score import Score, score
+from autoscale_envs.worlds.streams import Streams
 
 
-class SimWorld:
-    """An endless row of simulated queries (``autoscale.loop.World``); its workload decides which network asks.
+class World:
+    """The simulator: ``n`` environments of one kind, each with random numbers of its own, computed together.
 
-    >>> from autoscale import make_agent, run_query
-    >>> from autoscale_envs import WorldOptions
-    >>> world = SimWorld(WorldOptions(device="s10e", scenario="D2"), seed=0)
-    >>> agent = make_agent("q-learning", world.targets)
-    >>> answer, context, decision = run_query(world, agent, None, "AUTO")
-    >>> decision.outcome.latency_s > 0.0
-    True
+    Whoever shows it to agents or to Gymnasium holds one: all of it, or a ``View`` of one environment.
 
     Args:
-        options: what it is, or what ``make_parameters`` makes of that; worlds may share the latter.
-        seed: of all its randomness: same seed, same choices, same outcomes.
+        parameters: what they have in common.
+        seeds: one each; None for entropy of the system's.
+        noisy: False leaves out what nobody can know of a single query: jitter, waits in queues, the spread of
+            repeated runs.
+        is_viewed: whether there will be views of it, which show agents what is sensed.
+
+    Attributes:
+        state: what earlier choices left behind.
+        streams: what is asked, now and next.
     """
 
-    def __init__(self, options: WorldOptions | WorldParameters, seed: int = 0) -> None:
-        self.tables = make_parameters(options) if isinstance(options, WorldOptions) else options
-        self.targets: tuple[Target, ...] = self.tables.targets
-        self._single = ScalarWorld(self.tables, seed)
+    def __init__(
+        self, parameters: WorldParameters, seeds: Sequence[int | None], *, noisy: bool = True, is_viewed: bool = True
+    ) -> None:
+        self.parameters = parameters
+        self.streams = Streams(parameters, seeds, keeps_sensed=is_viewed)
+        self.everyone = np.arange(len(seeds))
+        self.state = initial(parameters, np.ones(len(seeds)))
+        self._noisy = noisy
+        self._query: SimulatedQuery | None = None
+        self._targets = np.arange(len(parameters.targets))
+        self._nominal = nominal(1, parameters.counts)
+        self.restart(self.everyone)
 
-    def observe(self, query: Any = None) -> Context:
-        """What an agent may know of the query now asked; it stays the same until that is performed."""
-        single, network = self._single, self._single.query.network
-        return Context(
-            self.tables.networks[network],
-            self._observation(),
-            self.tables.goals[network],
-            single.reachable(),
-            single.forecast,
-            float(self.tables.references[network]),
+    @property
+    def hidden(self) -> Hidden:
+        """What the profile does not know."""
+        return self.streams.hidden
+
+    @property
+    def query(self) -> SimulatedQuery:
+        """What each is asked now; arrays of shape (n,)."""
+        if self._query is None:
+            query = self.streams.now()
+            self._query = query if self._noisy else calm(query)
+        return self._query
+
+    def reseed(self, environment: int, seed: int) -> None:
+        """Begin an environment's random numbers anew; its next episode is drawn from them."""
+        self.streams.reseed(environment, seed)
+
+    def restart(self, environments: Indices) -> None:
+        """Begin new episodes."""
+        fresh = initial(self.parameters, start_charge(self.streams.restart(environments)))
+        for mine, value in zip(self.state.figures(), fresh.figures(), strict=True):
+            mine[environments] = value
+        self._query = None
+
+    def step(self, targets: Indices, where: Flags | bool = True) -> tuple[Costs, Score]:
+        """Run each query on its target, and go to the next in the environments marked, shape (n,)."""
+        parameters, query = self.parameters, self.query
+        spent = costs(parameters, self.hidden, self.everyone, query, self.state, targets)
+        worth = score(parameters, query, spent)
+        self.state = transition(parameters, query, self.state, spent)
+        self.streams.advance(where)
+        self._query = None
+        return spent, worth
+
+    def costs_everywhere(self) -> Costs:
+        """What each query would cost on every target, figures of shape (n, targets)."""
+        at = self.query.wide(), self.state.wide(), self._targets
+        return costs(self.parameters, self.hidden, self.everyone[:, None], *at)
+
+    def expected(self) -> tuple[SimulatedQuery, Costs]:
+        """The queries with an axis over targets, and what is to be expected of each: all that the oracle knows."""
+        query = self.query.wide()
+        at = query, self.state.wide(), self._targets
+        return query, expected(self.parameters, self.hidden, self.everyone[:, None], *at)
+
+    def forecast(self) -> tuple[SimulatedQuery, Costs]:
+        """The same as the profile has it: what is sensed is known, hidden factors are left out."""
+        query = known(self.parameters, self.hidden, self.everyone, self.query).wide()
+        return query, expected(self.parameters, self._nominal, 0, query, self.state.wide(), self._targets)
+
+    def best(self, query: SimulatedQuery, figures: Costs) -> Indices:
+        """The oracle's targets, shape (n,), by what ``expected`` gave."""
+        parameters = self.parameters
+        return best_targets(
+            figures.latency_s,
+            objective(parameters, query, figures),
+            figures.pair.accuracy,
+            self.admitted(),
+            parameters.limits_s.take(self.query.network),
+            parameters.options.min_accuracy,
         )
 
-    def perform(self, query: Any, context: Context, choice: Choice) -> Performance:
-        """Run the query now asked on the chosen target; the next one is asked.
+    def admitted(self) -> Flags:
+        """Which targets can be reached now, shape (n, targets)."""
+        return self.parameters.admitted(self.streams.links_up())
 
-        Raises:
-            InvalidTarget: no such target, or its link is down.
-        """
-        asked = self._single.query
-        spent = self._single.run(choice.index)
-        outcome = _outcome(self.tables, asked, spent)
-        return Performance(outcome, (Attempt(self.targets[choice.index], outcome.latency_s),))
+    def rows(self) -> Rows:
+        """The queries as rows of features, shape (n, 24)."""
+        rows = self.streams.rows()
+        put_state(rows, self.state, has_battery=self.parameters.device.battery_wh is not None)
+        return rows
 
-    def truth(self) -> Forecast:
-        """What the oracle expects of every target for the query now asked."""
-        return self._single.truth()
+    def state_of(self, environment: int) -> State:
+        """The state of one environment, as numbers."""
+        return State.of([float(each[environment]) for each in self.state.figures()])
 
-    def oracle(self) -> int:
-        """The best target for the query now asked."""
-        return self._single.best()
-
-    def _observation(self) -> Observation:
-        seen, state, remotes = self._single.sensed(), self._single.state, self.tables.remotes
-        states = zip(seen.rssi_dbm, seen.round_trip_s, seen.uplink_bps, seen.downlink_bps, strict=True)
-        is_up = self._single.is_cloud_up()
-        home = seen.device_intensity_g_per_kwh
-        intensity = {"edge": home, "cloud": seen.cloud_intensity_g_per_kwh}
-        return Observation(
-            seen.cpu_load,
-            seen.memory_load,
-            {
-                remote.name: LinkState(*figures, is_up or remote.place != "cloud")
-                for remote, figures in zip(remotes, states, strict=True)
-            },
-            float(state.temperature_c),
-            None if self.tables.device.battery_wh is None else float(state.battery),
-            None,
-            {"device": home, **{remote.place: intensity[remote.place] for remote in remotes}},
-        )
-
-
-def _outcome(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Outcome:
-    grams, accuracy = carbon(tables, query, spent), float(spent.pair.accuracy)
-    return Outcome(
-        float(spent.latency_s),
-        _plain(Split(spent.device_j, grams.network_j, spent.remote_j)),
-        _plain(grams.operational_g),
-        _plain(grams.embodied_g),
-        None if math.isnan(accuracy) else accuracy,
-        METHODS,
-        added_carbon_g=float(added_g(tables, query, spent)),
-    )
-
-
-def _plain(split: Split) -> Split:
-    """With Python's own floats for numpy's."""
-    return Split(float(split.device), float(split.network), float(split.remote))
+    def advance(self, environment: int, state: State) -> None:
+        """Take one environment alone to its next query, with what the last one left."""
+        for mine, value in zip(self.state.figures(), state.figures(), strict=True):
+            mine[environment] = value
+        self.streams.advance_at(environment)
+        self._query = None

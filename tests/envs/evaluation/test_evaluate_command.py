@@ -21,9 +21,9 @@ from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.contestants import EDGE, makers
 from autoscale_envs.evaluation.evaluate_command import INTERRUPTED, _collect, evaluate
 from autoscale_envs.evaluation.plan import Cell, Plan
-from autoscale_envs.evaluation.play import Result as CellResult
-from autoscale_envs.evaluation.play import play
 from autoscale_envs.evaluation.report import rows
+from autoscale_envs.evaluation.rollout import Result as CellResult
+from autoscale_envs.evaluation.rollout import rollout
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 
@@ -150,9 +150,9 @@ def test_an_error_keeps_what_was_finished_before_it(tmp_path: Path) -> None:
 
     def spoiled() -> pool.Finished[Cell, dict[str, CellResult]]:
         first, second = plan.cells()
-        yield first, play(plan, first)
+        yield first, rollout(plan, first)
         policy.write_bytes(b"spoiled")
-        yield second, play(plan, second)
+        yield second, rollout(plan, second)
 
     results, problem = _collect(spoiled(), plan)
     assert isinstance(problem, PolicyError)

@@ -15,8 +15,8 @@ from autoscale.errors import AutoScaleError, InvalidInput, PolicyError, UnknownN
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.contestants import BASELINES, USUAL, check_contestants, lineup
 from autoscale_envs.evaluation.plan import Cell, Plan
-from autoscale_envs.evaluation.play import Result, play
 from autoscale_envs.evaluation.report import Row, rows, summary
+from autoscale_envs.evaluation.rollout import Result, rollout
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 
@@ -46,11 +46,11 @@ def untimed(made: list[Row]) -> list[Row]:
 
 @pytest.fixture(scope="module")
 def results() -> dict[Cell, dict[str, Result]]:
-    return dict(pool.local(partial(play, SMALL), SMALL.cells(), jobs=1))
+    return dict(pool.local(partial(rollout, SMALL), SMALL.cells(), jobs=1))
 
 
 def test_two_processes_give_what_one_gives(results: dict[Cell, dict[str, Result]]) -> None:
-    again = dict(pool.local(partial(play, SMALL), SMALL.cells(), jobs=2))
+    again = dict(pool.local(partial(rollout, SMALL), SMALL.cells(), jobs=2))
     assert again.keys() == results.keys()
     assert untimed(rows(SMALL, again)) == untimed(rows(SMALL, results))
 
@@ -58,20 +58,20 @@ def test_two_processes_give_what_one_gives(results: dict[Cell, dict[str, Result]
 @pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed: pip install 'autoscale-inference[sweep]'")
 @pytest.mark.filterwarnings("ignore")  # ray's own, of its processes and sockets
 def test_a_ray_cluster_gives_what_one_process_gives(results: dict[Cell, dict[str, Result]]) -> None:
-    again = dict(pool.ray(partial(play, SMALL), SMALL.cells(), "local"))
+    again = dict(pool.ray(partial(rollout, SMALL), SMALL.cells(), "local"))
     assert untimed(rows(SMALL, again)) == untimed(rows(SMALL, results))
 
 
 def test_a_cell_is_the_same_whatever_else_is_in_the_plan(results: dict[Cell, dict[str, Result]]) -> None:
     cell = Cell("s10e", "D3", "mobilebert")
     alone = replace(SMALL, scenarios=("D3",), networks=("mobilebert",), agents=("cost-model",), seeds=2)
-    mine, theirs = play(alone, cell)["cost-model"].scores, results[cell]["cost-model"].scores
+    mine, theirs = rollout(alone, cell)["cost-model"].scores, results[cell]["cost-model"].scores
     assert mine.gap_to_oracle.tolist() == theirs.gap_to_oracle[:2].tolist()
 
 
 def test_another_seed_gives_other_results(results: dict[Cell, dict[str, Result]]) -> None:
     cell = SMALL.cells()[0]
-    other = play(replace(SMALL, seed=1), cell)
+    other = rollout(replace(SMALL, seed=1), cell)
     assert other["cloud"].scores.gap_to_oracle.tolist() != results[cell]["cloud"].scores.gap_to_oracle.tolist()
 
 
@@ -119,7 +119,7 @@ def test_the_summary_is_the_mean_over_all_cells(results: dict[Cell, dict[str, Re
 def test_a_learner_given_time_beats_every_fixed_choice_of_the_paper() -> None:
     """In a world it can know all of: no hidden factors, no noise."""
     plan = replace(SMALL, scenarios=("S1",), hidden_sigma=0.0, noisy=False, queries=150, warm_up=120)
-    agents = summary(dict(pool.local(partial(play, plan), plan.cells(), jobs=1)))
+    agents = summary(dict(pool.local(partial(rollout, plan), plan.cells(), jobs=1)))
     assert agents["cost-model"]["gap_to_oracle"] < 0.02
     for fixed in ("device-cpu-fp32", "cloud", "connected-edge"):
         assert agents["q-learning"]["ppw_vs_cpu_fp32"] > agents[fixed]["ppw_vs_cpu_fp32"]
@@ -127,7 +127,7 @@ def test_a_learner_given_time_beats_every_fixed_choice_of_the_paper() -> None:
 
 def test_greedy_q_learning_explores_in_the_warm_up_and_never_after() -> None:
     plan = replace(SMALL, agents=("q-learning", "q-learning-greedy"), scenarios=("S1",), queries=200, warm_up=130)
-    result = play(plan, Cell("s10e", "S1", "mobilenet-v2"))
+    result = rollout(plan, Cell("s10e", "S1", "mobilenet-v2"))
     explores, greedy = result["q-learning"].scores, result["q-learning-greedy"].scores
     assert greedy.gap_to_oracle.mean() < 0.5 * explores.gap_to_oracle.mean()
     assert greedy.gap_to_oracle_with_learning.mean() > 2.0 * greedy.gap_to_oracle.mean()
@@ -136,7 +136,7 @@ def test_greedy_q_learning_explores_in_the_warm_up_and_never_after() -> None:
 @pytest.mark.skipif(find_spec("sklearn") is None, reason="scikit-learn is not installed")
 def test_predictors_are_fitted_to_the_other_networks() -> None:
     plan = replace(SMALL, agents=("lr", "knn"), seeds=2, queries=10, warm_up=0)
-    result = play(plan, Cell("s10e", "S1", "mobilenet-v2"))
+    result = rollout(plan, Cell("s10e", "S1", "mobilenet-v2"))
     assert {*result} == {"lr", "knn", *BASELINES}
     assert result["lr"].scores.gap_to_oracle.max() < 1.0, "a light network is much like the other light ones"
     assert result["lr"].learn_ns == 0.0
@@ -149,7 +149,7 @@ def test_a_policy_takes_part_under_its_own_name(tmp_path: Path) -> None:
         SMALL, agents=("cloud",), policies={"mine": str(tmp_path / "mine-{device}.npz")}, queries=5, warm_up=0
     )
     check_contestants(plan)
-    assert "mine" in play(plan, plan.cells()[0])
+    assert "mine" in rollout(plan, plan.cells()[0])
 
 
 def test_a_policy_for_another_device_is_refused_before_anything_runs(tmp_path: Path) -> None:
@@ -189,4 +189,4 @@ def test_a_plan_that_cannot_be_is_refused(change: dict[str, Any], message: str) 
 
 def test_no_jobs_is_refused() -> None:
     with pytest.raises(InvalidInput, match="jobs is 0"):
-        pool.local(partial(play, SMALL), SMALL.cells(), jobs=0)
+        pool.local(partial(rollout, SMALL), SMALL.cells(), jobs=0)

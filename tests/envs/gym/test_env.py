@@ -19,7 +19,7 @@ from autoscale_envs.gym.env import EdgeInferenceEnv
 from autoscale_envs.gym.registration import EDGE_INFERENCE, register
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
 from autoscale_envs.variance.scenarios import SCENARIOS
-from autoscale_envs.worlds.world import SimWorld
+from autoscale_envs.worlds.sim_world import SimWorld
 
 NPU = 60
 

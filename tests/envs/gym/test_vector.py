@@ -6,7 +6,7 @@ from autoscale_envs.gym.env import EdgeInferenceEnv
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.world import SimWorld
+from autoscale_envs.worlds.sim_world import SimWorld
 
 INFOS = ("energy_j", "latency_s", "carbon_g", "qos_violation", "accuracy_violation", "oracle_action")
 

@@ -17,7 +17,7 @@ from autoscale_envs.training.predictors import FITS, fit, fit_predictor
 from autoscale_envs.training.samples import Samples, gather, joined
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
-from autoscale_envs.worlds.world import SimWorld
+from autoscale_envs.worlds.sim_world import SimWorld
 
 OPTIONS = WorldOptions(device="moto-x-force", scenario="D3", hidden_sigma=0.1)
 NETWORKS = ("mobilenet-v2", "resnet-50", "inception-v1", "mobilebert")

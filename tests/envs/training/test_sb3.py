@@ -21,7 +21,7 @@ from autoscale_envs.training.sb3 import NativeVecEnv, frozen
 from autoscale_envs.training.train import Training, make_learner
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.world import SimWorld
+from autoscale_envs.worlds.sim_world import SimWorld
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ from autoscale_envs.training.checkpoint import read_checkpoint, write_checkpoint
 from autoscale_envs.training.train import Training, train, trainable
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.world import SimWorld
+from autoscale_envs.worlds.sim_world import SimWorld
 
 OPTIONS = WorldOptions(scenario="D3", networks=("mobilenet-v2", "resnet-50"), queries=200)
 

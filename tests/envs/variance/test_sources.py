@@ -88,7 +88,7 @@ def test_the_remote_costs_of_a_world_are_the_engines() -> None:
     tables = make_parameters(WorldOptions(networks=("resnet-50",), hidden_sigma=0.0))
     env = EdgeInferenceVectorEnv(1, networks=("resnet-50",), hidden_sigma=0.0, gap_s=100.0)
     env.reset(seed=0)
-    query = env._streams.now_at(0)
+    query = env._world.streams.now_at(0)
     infos = env.step(np.array([65]))[4]
     radio, remote_s = tables.radios[1], tables.costs.latency_s[0, 65]
     move_s, move_j, round_trip_s, queue_s, surprise_s = (each[1] for each in query[-5:])

@@ -8,7 +8,7 @@ import pytest
 from autoscale.agents.base import Choice
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.world import SimWorld
+from autoscale_envs.worlds.sim_world import SimWorld
 
 PHONES = ("mi8pro", "s10e", "moto-x-force")
 NETWORKS = (

@@ -12,7 +12,7 @@ from autoscale.profiles.networks import load_network, network_names
 from autoscale.query.target import Target
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.scalar import ScalarWorld
+from autoscale_envs.worlds.view import lone
 
 PHONES = ("mi8pro", "s10e", "moto-x-force")
 LIGHT = ("mobilenet-v1", "mobilenet-v2", "ssd-mobilenet-v2")
@@ -27,19 +27,19 @@ def best(device: str, scenario: str, network: str, min_accuracy: float | None = 
     options = WorldOptions(
         device=device, scenario=scenario, networks=(network,), hidden_sigma=0.0, min_accuracy=min_accuracy
     )
-    single = ScalarWorld(make_parameters(options), seed=0)
+    view = lone(make_parameters(options), seed=0)
     chosen: Counter[Target] = Counter()
     for _ in range(QUERIES):
-        index = single.best()
-        chosen[single.tables.targets[index]] += 1
-        single.run(index)
+        index = view.best()
+        chosen[view.parameters.targets[index]] += 1
+        view.run(index)
     return chosen.most_common(1)[0][0]
 
 
 def least_local_energy(device: str, network: str) -> str:
     """The processor on which the device spends least on a network, whatever the time."""
-    single = ScalarWorld(make_parameters(WorldOptions(device=device, networks=(network,), hidden_sigma=0.0)), seed=0)
-    energy_j, targets = single.truth().energy_j, single.tables.targets
+    view = lone(make_parameters(WorldOptions(device=device, networks=(network,), hidden_sigma=0.0)), seed=0)
+    energy_j, targets = view.truth().energy_j, view.parameters.targets
     local = [index for index, target in enumerate(targets) if not target.is_remote]
     return targets[min(local, key=lambda index: float(energy_j[index]))].processor
 

@@ -21,7 +21,7 @@ from autoscale.profiles.link_trace import LinkTrace
 from autoscale.profiles.model_profile_codec import network_text
 from autoscale.profiles.networks import load_network
 from autoscale_envs import SimWorld, Training, WorldOptions, train
-from autoscale_envs.evaluation.lanes import Lanes
+from autoscale_envs.evaluation.batch import Batch
 from autoscale_envs.gym.env import EdgeInferenceEnv
 from autoscale_envs.gym.registration import EDGE_INFERENCE
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
@@ -134,15 +134,15 @@ def test_sub_environments_are_the_scalar_ones_to_the_last_bit(remotes: Mapping[s
 @pytest.mark.parametrize("remotes", REMOTES)
 def test_in_lockstep_they_are_what_they_are_alone(remotes: Mapping[str, Profile]) -> None:
     world = make_parameters(WorldOptions(settings="threads", remotes=remotes, objective="carbon"))
-    lanes, alone = Lanes(world, [4]), SimWorld(world, 4)
+    batch, alone = Batch(world, [4]), SimWorld(world, 4)
     for number in range(70):
-        contexts = [each.observe() for each in (lanes.worlds[0], alone)]
+        contexts = [each.observe() for each in (batch.worlds[0], alone)]
         assert contexts[0].observation == contexts[1].observation
         assert contexts[0].forecast.carbon_g.tolist() == contexts[1].forecast.carbon_g.tolist()
         choice = Choice(number % len(world.targets), 1.0)
-        outcomes = [each.perform(None, contexts[0], choice).outcome for each in (lanes.worlds[0], alone)]
+        outcomes = [each.perform(None, contexts[0], choice).outcome for each in (batch.worlds[0], alone)]
         assert outcomes[0] == outcomes[1]
-        lanes.advance()
+        batch.step()
 
 
 def test_gymnasium_finds_nothing_wrong_with_them() -> None:

@@ -12,7 +12,7 @@ from autoscale_envs.variance.scenarios import SCENARIOS
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.oracle import best_targets
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
-from autoscale_envs.worlds.world import SimWorld
+from autoscale_envs.worlds.sim_world import SimWorld
 
 SERVERS = {"gpu-server", "xeon-p100"}
 

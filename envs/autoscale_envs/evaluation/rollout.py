@@ -16,8 +16,8 @@ from autoscale.loop import run_query
 from autoscale.query.context import Context
 from autoscale.query.forecast import Floats, Indices
 from autoscale.query.outcome import Outcome
+from autoscale_envs.evaluation.batch import Batch, BatchStep
 from autoscale_envs.evaluation.contestants import CLOUD, ORACLE, REFERENCE, makers
-from autoscale_envs.evaluation.lanes import Lanes, Turn
 from autoscale_envs.evaluation.metrics import Scores, Trial, as_good, scores_of
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
@@ -80,23 +80,23 @@ class Stopwatch(Agent):
         return self.agent.state()
 
 
-def play(plan: Plan, cell: Cell) -> dict[str, Result]:
+def rollout(plan: Plan, cell: Cell) -> dict[str, Result]:
     """Every contestant's result in one cell; the same whenever and wherever it is computed, but for the times.
 
     Raises:
         AutoScaleError: a contestant cannot be made, or cannot choose in this world.
     """
     with _one_thread():
-        return _play(plan, cell)
+        return _rollout(plan, cell)
 
 
-def _play(plan: Plan, cell: Cell) -> dict[str, Result]:
+def _rollout(plan: Plan, cell: Cell) -> dict[str, Result]:
     tables, make = make_parameters(plan.world(cell)), makers(plan, cell)
     seeds = plan.run_seeds(cell)
-    lanes = Lanes(tables, seeds * len(make), plan.noisy)
+    batch = Batch(tables, seeds * len(make), plan.noisy)
     one_each = [(maker, seed) for maker in make.values() for seed in seeds]
-    agents = [Stopwatch(maker(world, seed)) for world, (maker, seed) in zip(lanes.worlds, one_each, strict=True)]
-    trials = dict(zip(make, _split(_trial(lanes, agents, plan.queries), len(seeds)), strict=True))
+    agents = [Stopwatch(maker(world, seed)) for world, (maker, seed) in zip(batch.worlds, one_each, strict=True)]
+    trials = dict(zip(make, _split(_trial(batch, agents, plan.queries), len(seeds)), strict=True))
     return {
         name: _result(tables, trials, name, agents[i * len(seeds) : (i + 1) * len(seeds)], plan.warm_up)
         for i, name in enumerate(make)
@@ -111,25 +111,25 @@ def _one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def _trial(lanes: Lanes, agents: Sequence[Stopwatch], queries: int) -> Trial:
-    """What every lane made of every query."""
-    turns = []
+def _trial(batch: Batch, agents: Sequence[Stopwatch], queries: int) -> Trial:
+    """What every world made of every query."""
+    steps = []
     for _ in range(queries):
-        for world, agent in zip(lanes.worlds, agents, strict=True):
+        for seat, world, agent in zip(batch.seats, batch.worlds, agents, strict=True):
             if agent.learns:
                 run_query(world, agent, None, "AUTO")
             else:  # the same loop, but for the outcome that nobody would look at: half of the time
-                world.take(agent.select(world.observe()))
-        turns.append(_judged(lanes.advance()))
-    return Trial._make(np.stack(each, axis=1) for each in zip(*turns, strict=True))
+                seat.choose(agent.select(world.observe()).index)
+        steps.append(_judged(batch.step()))
+    return Trial._make(np.stack(each, axis=1) for each in zip(*steps, strict=True))
 
 
-def _judged(turn: Turn) -> Trial:
-    """One query of every lane, arrays of shape (lanes,)."""
-    (value, meets, best), every = turn.truth, np.arange(len(turn.chosen))
-    near = as_good(value[every, turn.chosen], value[every, best], meets[every, turn.chosen], meets[every, best])
-    exact, (reward, late, inaccurate) = turn.chosen == best, turn.score
-    return Trial(turn.chosen, turn.device_j, turn.objective, reward, late, inaccurate, exact, near)
+def _judged(step: BatchStep) -> Trial:
+    """One query of every world, arrays of shape (worlds,)."""
+    (_, value, meets, best), every = step.truth, np.arange(len(step.chosen))
+    near = as_good(value[every, step.chosen], value[every, best], meets[every, step.chosen], meets[every, best])
+    exact, (reward, late, inaccurate, spent, _) = step.chosen == best, step.score
+    return Trial(step.chosen, step.device_j, spent, reward, late, inaccurate, exact, near)
 
 
 def _split(trial: Trial, runs: int) -> list[Trial]:

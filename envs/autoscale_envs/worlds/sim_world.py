@@ -1,0 +1,140 @@
+"""The simulator as a world for the loop: what agents train and are compared in, without Gymnasium."""
+
+import math
+from typing import Any, Final, Protocol
+
+from autoscale.agents.base import Choice
+from autoscale.loop import Performance
+from autoscale.query.context import Context
+from autoscale.query.forecast import Forecast, Indices
+from autoscale.query.observation import LinkState, Observation
+from autoscale.query.outcome import Method, Outcome, Split
+from autoscale.query.record import Attempt
+from autoscale.query.target import Target
+from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
+from autoscale_envs.worlds.dynamics import Costs, State, added_g, carbon
+from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
+from autoscale_envs.worlds.view import lone
+
+METHODS: Final = {
+    name: Method.MODELLED
+    for name in (
+        "latency_s",
+        *(f"{figure}.{part}" for figure in ("energy_j", "carbon_operational_g") for part in Split.__slots__),
+        *("carbon_embodied_g.device", "carbon_embodied_g.remote"),
+    )
+}
+
+
+class Inside(Protocol):
+    """One environment, as ``View`` has it; its methods are described there."""
+
+    parameters: WorldParameters
+
+    @property
+    def query(self) -> SimulatedQuery: ...  # noqa: D102
+
+    @property
+    def state(self) -> State: ...  # noqa: D102
+
+    def run(self, target: int) -> Costs: ...  # noqa: D102
+    def truth(self) -> Forecast: ...  # noqa: D102
+    def forecast(self) -> Forecast: ...  # noqa: D102
+    def best(self) -> int: ...  # noqa: D102
+    def reachable(self) -> Indices: ...  # noqa: D102
+    def is_cloud_up(self) -> bool: ...  # noqa: D102
+    def sensed(self) -> Sensed: ...  # noqa: D102
+
+
+class SimWorld:
+    """An endless row of simulated queries (``autoscale.loop.World``); its workload decides which network asks.
+
+    >>> from autoscale import make_agent, run_query
+    >>> from autoscale_envs import WorldOptions
+    >>> world = SimWorld(WorldOptions(device="s10e", scenario="D2"), seed=0)
+    >>> agent = make_agent("q-learning", world.targets)
+    >>> answer, context, decision = run_query(world, agent, None, "AUTO")
+    >>> decision.outcome.latency_s > 0.0
+    True
+
+    Args:
+        options: what it is, or what ``make_parameters`` makes of that, which worlds may share; or an environment that
+            is there already.
+        seed: of all its randomness: same seed, same choices, same outcomes.
+    """
+
+    def __init__(self, options: WorldOptions | WorldParameters | Inside, seed: int = 0) -> None:
+        if isinstance(options, WorldOptions):
+            options = make_parameters(options)
+        self._view: Inside = lone(options, seed) if isinstance(options, WorldParameters) else options
+        self.tables = self._view.parameters
+        self.targets: tuple[Target, ...] = self.tables.targets
+
+    def observe(self, query: Any = None) -> Context:
+        """What an agent may know of the query now asked; it stays the same until that is performed."""
+        view, network = self._view, self._view.query.network
+        return Context(
+            self.tables.networks[network],
+            self._observation(),
+            self.tables.goals[network],
+            view.reachable(),
+            view.forecast,
+            float(self.tables.references[network]),
+        )
+
+    def perform(self, query: Any, context: Context, choice: Choice) -> Performance:
+        """Run the query now asked on the chosen target; the next one is asked.
+
+        Raises:
+            InvalidTarget: no such target, or its link is down.
+        """
+        asked = self._view.query
+        spent = self._view.run(choice.index)
+        outcome = _outcome(self.tables, asked, spent)
+        return Performance(outcome, (Attempt(self.targets[choice.index], outcome.latency_s),))
+
+    def truth(self) -> Forecast:
+        """What the oracle expects of every target for the query now asked."""
+        return self._view.truth()
+
+    def oracle(self) -> int:
+        """The best target for the query now asked."""
+        return self._view.best()
+
+    def _observation(self) -> Observation:
+        seen, state, remotes = self._view.sensed(), self._view.state, self.tables.remotes
+        states = zip(seen.rssi_dbm, seen.round_trip_s, seen.uplink_bps, seen.downlink_bps, strict=True)
+        is_up = self._view.is_cloud_up()
+        home = seen.device_intensity_g_per_kwh
+        intensity = {"edge": home, "cloud": seen.cloud_intensity_g_per_kwh}
+        return Observation(
+            seen.cpu_load,
+            seen.memory_load,
+            {
+                remote.name: LinkState(*figures, is_up or remote.place != "cloud")
+                for remote, figures in zip(remotes, states, strict=True)
+            },
+            float(state.temperature_c),
+            None if self.tables.device.battery_wh is None else float(state.battery),
+            None,
+            {"device": home, **{remote.place: intensity[remote.place] for remote in remotes}},
+        )
+
+
+def _outcome(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Outcome:
+    grams, accuracy = carbon(tables, query, spent), float(spent.pair.accuracy)
+    return Outcome(
+        float(spent.latency_s),
+        _plain(Split(spent.device_j, grams.network_j, spent.remote_j)),
+        _plain(grams.operational_g),
+        _plain(grams.embodied_g),
+        None if math.isnan(accuracy) else accuracy,
+        METHODS,
+        added_carbon_g=float(added_g(tables, query, spent)),
+    )
+
+
+def _plain(split: Split) -> Split:
+    """With Python's own floats for numpy's."""
+    return Split(float(split.device), float(split.network), float(split.remote))

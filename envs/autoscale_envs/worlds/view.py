@@ -1,0 +1,135 @@
+"""One environment of a world, in plain numbers: what the scalar Gymnasium environment and the agents' world share."""
+
+from functools import cached_property
+
+import numpy as np
+
+from autoscale.errors import InvalidTarget
+from autoscale.query.forecast import Forecast, Indices
+from autoscale_envs.variance.hidden import Hidden, nominal
+from autoscale_envs.variance.processes import Flags
+from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
+from autoscale_envs.worlds.dynamics import Costs, added_g, costs, expected, known, transition
+from autoscale_envs.worlds.observe import Rows, put_state
+from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.world import World
+
+
+def lone(parameters: WorldParameters, seed: int | None) -> "View":
+    """The only environment of a world of its own."""
+    return View(World(parameters, [seed]), 0)
+
+
+class View:
+    """An endless row of queries; what each costs depends on the choice, and so does the state it leaves.
+
+    It goes from query to query by itself, in Python's own arithmetic, which for one environment takes a fraction of the
+    time that arrays do. Where the world moved all environments at once, ``refresh`` looks again.
+
+    Args:
+        world: that it is part of.
+        number: which of its environments.
+
+    Attributes:
+        query: what is to be run now.
+        state: what earlier choices left behind.
+    """
+
+    query: SimulatedQuery
+
+    def __init__(self, world: World, number: int) -> None:
+        self.world, self.number = world, number
+        self.parameters = world.parameters
+        self._all = np.arange(len(world.parameters.targets))
+        self.refresh()
+
+    def refresh(self) -> None:
+        """See the query now asked, and the state."""
+        self.query = self.world.streams.now_at(self.number)
+        self.state = self.world.state_of(self.number)
+
+    def restart(self, seed: int | None = None) -> None:
+        """Begin a new episode; with a seed, begin the random numbers anew too."""
+        if seed is not None:
+            self.world.reseed(self.number, seed)
+        self.world.restart(np.array([self.number]))
+        self.refresh()
+
+    def admitted(self) -> Flags:
+        """Which targets can be reached now, shape (targets,)."""
+        admitted: Flags = self.parameters.admitted(np.array([self.is_cloud_up()]))[0]
+        return admitted
+
+    def run(self, target: int) -> Costs:
+        """Run the query on a target, and go to the next.
+
+        Raises:
+            InvalidTarget: no such target, or its link is down; nothing was changed.
+        """
+        self.check(target)
+        spent = costs(self.parameters, self.world.hidden, self.number, self.query, self.state, target)
+        self.state = transition(self.parameters, self.query, self.state, spent)
+        self.world.advance(self.number, self.state)
+        self.query = self.world.streams.now_at(self.number)
+        return spent
+
+    def check(self, target: int) -> None:
+        """Whether a target can be chosen now.
+
+        Raises:
+            InvalidTarget: it cannot.
+        """
+        targets = self.parameters.targets
+        if not 0 <= target < len(targets):
+            raise InvalidTarget(f"action {target} is out of range; allowed: 0 to {len(targets) - 1}")
+        if self.parameters.may_lose_links and not self.admitted()[target]:
+            raise InvalidTarget(f"action {target} ({targets[target]}) is masked now: its link is down")
+
+    def costs_everywhere(self) -> Costs:
+        """What the query would cost on every target, figures of shape (targets,)."""
+        return costs(self.parameters, self.world.hidden, self.number, self.query, self.state, self._all)
+
+    def truth(self) -> Forecast:
+        """What the oracle expects of every target."""
+        return self._forecast(self.query, self.world.hidden, self.number)
+
+    def forecast(self) -> Forecast:
+        """What the profile says of every target, given what is sensed: hidden factors left out."""
+        known_query = known(self.parameters, self.world.hidden, self.number, self.query)
+        return self._forecast(known_query, self._nominal, 0)
+
+    def best(self) -> int:
+        """The oracle's target."""
+        return self.truth().best(self.parameters.goals[self.query.network], self.reachable())
+
+    def reachable(self) -> Indices:
+        """Indices of the targets that can be reached now."""
+        return np.flatnonzero(self.admitted()) if self.parameters.may_lose_links else self._all
+
+    def is_cloud_up(self) -> bool:
+        """Whether the links to the cloud are up."""
+        return not self.parameters.may_lose_links or self.world.streams.is_up_at(self.number)
+
+    def sensed(self) -> Sensed:
+        """What can be sensed of the query."""
+        return self.world.streams.sensed_at(self.number)
+
+    def row(self) -> Rows:
+        """The query as a row of features, shape (24,)."""
+        row = self.world.streams.row_at(self.number)
+        put_state(row, self.state, has_battery=self.parameters.device.battery_wh is not None)
+        return row
+
+    @cached_property
+    def _nominal(self) -> Hidden:
+        return nominal(1, self.parameters.counts)
+
+    def _forecast(self, query: SimulatedQuery, hidden: Hidden, environment: int) -> Forecast:
+        figures = expected(self.parameters, hidden, environment, query, self.state, self._all)
+        return forecast_of(self.parameters, query, figures)
+
+
+def forecast_of(parameters: WorldParameters, query: SimulatedQuery, figures: Costs) -> Forecast:
+    """Figures as agents and oracles read them."""
+    grams = added_g(parameters, query, figures)
+    return Forecast(figures.latency_s, figures.device_j, grams, figures.pair.accuracy)
