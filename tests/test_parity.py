@@ -22,7 +22,7 @@ from autoscale_envs.worlds.blocks import SimulatedQuery
 from autoscale_envs.worlds.dynamics import Costs, State, added_g, calm, carbon, costs, initial, transition
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
-from autoscale_envs.worlds.scalar import ScalarWorld
+from autoscale_envs.worlds.view import View, lone
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters import ModelledMeter
@@ -71,16 +71,16 @@ def world_of(device: str, link: str, settings: str, **remotes: str) -> WorldPara
     )
 
 
-def queries(world: ScalarWorld) -> Iterator[tuple[SimulatedQuery, list[Passage]]]:
+def queries(view: View) -> Iterator[tuple[SimulatedQuery, list[Passage]]]:
     """Queries of a world with co-runners beside them, at signals that a radio reports in whole dBm."""
-    tables = world.tables
+    tables = view.parameters
     for gap_s in GAPS_S:
         for number, _ in enumerate(tables.networks):
             signal_dbm = SIGNALS_DBM[tables.links[0].signal][number]
             conditions = Conditions(*(np.full((1, 1), each) for each in (signal_dbm, 0.7, 1.0, 1.0)))
             moves = [passage(path, conditions, np.full((1, 1), number)) for path in tables.paths]
             yield (
-                calm(world.query)._replace(
+                calm(view.query)._replace(
                     network=number,
                     gap_s=gap_s,
                     move_s=[float(each.move_s[0, 0]) for each in moves],
@@ -90,7 +90,7 @@ def queries(world: ScalarWorld) -> Iterator[tuple[SimulatedQuery, list[Passage]]
                 ),
                 moves,
             )
-        world.run(tables.reference_target)
+        view.run(tables.reference_target)
 
 
 def with_radio(tables: WorldParameters) -> DeviceProfile:
@@ -129,23 +129,23 @@ def check(simulated: tuple[Split, ...], added: float, metered: Outcome) -> None:
 
 def compare(tables: WorldParameters, targets: Iterable[int]) -> None:
     """A row of queries on each target, in the simulator and on a device with given clocks."""
-    world = ScalarWorld(tables, seed=1)
-    asked = list(queries(world))
+    view = lone(tables, seed=1)
+    asked = list(queries(view))
     assert len(asked) == len(GAPS_S) * len(NETWORKS)
     for number in targets:
-        compare_on(world, asked, number)
+        compare_on(view, asked, number)
 
 
-def compare_on(world: ScalarWorld, asked: list[tuple[SimulatedQuery, list[Passage]]], number: int) -> None:
+def compare_on(view: View, asked: list[tuple[SimulatedQuery, list[Passage]]], number: int) -> None:
     """The row on one target."""
-    tables = world.tables
+    tables = view.parameters
     target, link = tables.targets[number], tables.links[0]
     clocks, profile = Clocks(), with_radio(tables)
     meter = ModelledMeter(profile, link.radio_name, lambda: clocks.wall_s, lambda: clocks.cpu_s)
     account = DeviceAccount(meter, meter, GridWatch(Electricity(source=DEVICE_G_PER_KWH)), clock=lambda: clocks.wall_s)
     state = State.of([float(each[0]) for each in initial(tables, np.ones(1)).figures()])
     for query, moves in asked:
-        spent = costs(tables, world.hidden, 0, query, state, number)
+        spent = costs(tables, view.world.hidden, 0, query, state, number)
         begun_s, mark, latency_s = clocks.wall_s, account.begin(), float(spent.latency_s)
         clocks.wall_s += latency_s
         clocks.cpu_s += 0.0 if target.is_remote else float(spent.core_s)
@@ -185,8 +185,8 @@ def test_what_differs_is_seen() -> None:
     """The same comparison fails where a device is told another intensity, or that its radio was used just before."""
     tables = world_of("mi8pro", "lte", "threads", cloud="gpu-server")
     cloud = len(tables.targets) - 1
-    world = ScalarWorld(tables, seed=1)
-    hidden, (query, moves) = world.hidden, next(queries(world))
+    view = lone(tables, seed=1)
+    hidden, (query, moves) = view.world.hidden, next(queries(view))
     rested = State.of([float(each[0]) for each in initial(tables, np.ones(1)).figures()])
     spent = costs(tables, hidden, 0, query, rested, cloud)
     soon = costs(tables, hidden, 0, query, rested._replace(rest_s=[0.0 for _ in rested.rest_s]), cloud)
