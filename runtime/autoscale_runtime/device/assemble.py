@@ -48,7 +48,8 @@ class Device:
         """Begin to sense and to keep the grids' intensities current."""
         self.senses.start()
         look = self.world.look
-        has_battery = look().observation.battery is not None
+        seen = look().observation
+        has_battery = seen.battery is not None or seen.is_charging is not None  # a gauge may tell nothing for a moment
         self.grid.start((lambda: look().observation) if has_battery else None)
 
     def record(self, time_s: float, context: Context, decision: Decision) -> Record:

@@ -130,7 +130,7 @@ class GridWatch:
         now_s = self._clock()
         asked, failures = self._ask(now_s)
         seen = None if observe is None else observe()
-        if self._charge is not None and seen is not None and seen.battery is not None:
+        if "device" in asked and self._charge is not None and seen is not None and seen.battery is not None:
             place = self._places["device"]
             asked["device"] = self._charge.update(self._source, place, seen.battery, seen.is_charging, now_s)
         with self._guard:

@@ -99,9 +99,9 @@ class RaplMeter(CounterMeter):
 def counted_domains(powercap: Path) -> dict[str, Path]:
     """Folders of the packages and of their DRAM, by their names; cores and uncore are within a package.
 
-    The platform domain (``psys``) contains the packages, so it is left out.
+    The platform domain (``psys``) contains the packages, so it is left out, and so is a domain without a counter.
     """
-    domains = sorted(powercap.glob("intel-rapl:*"))
+    domains = [each.parent for each in sorted(powercap.glob("intel-rapl:*/energy_uj"))]
     return {each.name: each for each in domains if _name(each).startswith(("package", MEMORY))}
 
 

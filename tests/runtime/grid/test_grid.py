@@ -278,3 +278,34 @@ def test_a_live_source_is_left_alone_while_nobody_reads() -> None:
     watch.read()
     until(lambda: source.asked == 4)
     watch.close()
+
+
+class LosesAPlace(ByHour):
+    """Knows one place no longer."""
+
+    lost = ""
+
+    def at(self, place: str, time_s: float) -> Intensity:
+        if place == self.lost:
+            raise UnknownName(f"unknown place '{place}'")
+        return super().at(place, time_s)
+
+
+def test_a_place_that_its_source_fails_for_leaves_the_others_current() -> None:
+    source, now_s = LosesAPlace(), [0.0]
+    watch = GridWatch(Electricity("FR", source, elsewhere={"cloud": "IE"}), clock=lambda: now_s[0])
+    source.lost, now_s[0] = "IE", 13 * HOUR_S
+    with pytest.raises(UnknownName, match="'IE'"):
+        watch.refresh()
+    told = {party: each.g_per_kwh for party, each in watch.now.intensities.items()}
+    assert (told["device"], told["cloud"]) == (NOON, NIGHT)
+
+
+def test_where_the_devices_own_place_fails_the_battery_is_left_for_the_next_round() -> None:
+    source, now_s = LosesAPlace(), [0.0]
+    watch = GridWatch(Electricity("FR", source, elsewhere={"cloud": "IE"}), ChargeLog(None), lambda: now_s[0])
+    source.lost, now_s[0] = "FR", 13 * HOUR_S
+    with pytest.raises(UnknownName, match="'FR'"):
+        watch.refresh(lambda: Observation(battery=0.5, is_charging=False))
+    told = {party: each.g_per_kwh for party, each in watch.now.intensities.items()}
+    assert (told["device"], told["cloud"]) == (NIGHT, NOON)

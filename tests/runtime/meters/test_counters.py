@@ -156,6 +156,17 @@ def test_a_rapl_counter_that_jumps_or_stands_still_is_a_gap(rapl):
     assert meter.end(mark) is None, "what is switched on spends something"
 
 
+def test_a_domain_without_a_counter_is_none(rapl):
+    second = rapl.root / "sys/class/powercap/intel-rapl:2"
+    second.mkdir()
+    (second / "name").write_text("package-1\n")
+    meter = rapl.meter()
+    mark = meter.begin()
+    rapl.clock.now_s = 1.0
+    rapl.spend("package-0", 1_000_000)
+    assert (meter.end(mark).energy_j, meter.scope) == (pytest.approx(1.0), "RAPL package-0 + dram")
+
+
 def test_memory_that_rapl_cannot_tell_is_left_out_and_the_scope_says_so(rapl):
     meter = rapl.meter()
     assert meter.scope == "RAPL package-0 + dram"
