@@ -2,8 +2,6 @@
 
 >>> kwh_from_j(3.6e6)
 1.0
->>> round(w_from_dbm(30.0), 12)
-1.0
 """
 
 from typing import Final
@@ -26,11 +24,6 @@ def j_from_kwh(energy_kwh: float) -> float:
     return energy_kwh * J_PER_KWH
 
 
-def w_from_dbm(power_dbm: float) -> float:
-    """Decibel-milliwatts as watts."""
-    return float(10.0 ** (power_dbm / 10.0)) / 1e3
-
-
 def hz_from_mhz(frequency_mhz: float) -> int:
     """Megahertz as whole hertz."""
     return round(frequency_mhz * 1e6)
@@ -44,16 +37,6 @@ def mhz_from_hz(frequency_hz: int) -> float:
 def bps_from_mbps(rate_mbps: float) -> float:
     """Megabits per second as bits per second."""
     return rate_mbps * 1e6
-
-
-def uj_from_j(energy_j: float) -> int:
-    """Joules as the whole microjoules that a ledger keeps."""
-    return round(energy_j * MICRO_PER_UNIT)
-
-
-def ng_from_g(mass_g: float) -> int:
-    """Grams as the whole nanograms that a ledger keeps."""
-    return round(mass_g * NANO_PER_UNIT)
 
 
 def us_from_s(time_s: float) -> int:

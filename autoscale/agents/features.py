@@ -94,11 +94,6 @@ def encode(columns: Columns) -> Rows:
     return np.where(np.isnan(present), ABSENT, present).astype(np.float32)
 
 
-def features_of(context: Context) -> Rows:
-    """The feature vector of one context, float32 of shape (len(FEATURES),)."""
-    return Encoder()(context)
-
-
 class Encoder:
     """The feature vectors of one context after another; what does not change with the world is kept by network."""
 

@@ -2,7 +2,7 @@
 
 The paper's formula hardly punishes a late answer (within the limit it adds ``alpha * latency``; beyond it nothing is
 taken away but that bonus), so an agent that follows it gives deadlines up for a few millijoules. ``reward`` departs
-from it: every miss costs as much as ``MISS_PENALTY`` queries on the reference target. ``paper_reward`` keeps it.
+from it: every miss costs as much as ``MISS_PENALTY`` queries on the reference target.
 """
 
 from typing import Final
@@ -12,9 +12,6 @@ from autoscale.query.outcome import Outcome
 
 MISS_PENALTY: Final = 10.0
 """How many reference queries' worth of energy (carbon, time) a late or inaccurate answer is charged."""
-
-PAPER_ALPHA: Final = 0.1
-PAPER_BETA: Final = 0.1
 
 
 def reward(outcome: Outcome, goal: Goal, reference: float = 1.0) -> float:
@@ -30,12 +27,3 @@ def reward(outcome: Outcome, goal: Goal, reference: float = 1.0) -> float:
     if outcome.is_late(goal) or outcome.misses_accuracy(goal):
         value -= MISS_PENALTY
     return value
-
-
-def paper_reward(outcome: Outcome, goal: Goal) -> float:
-    """AutoScale's own (MICRO 2020), energy in millijoules, latency in milliseconds, accuracy in percent."""
-    accuracy_percent = 100.0 * (1.0 if outcome.accuracy is None else outcome.accuracy)
-    if outcome.misses_accuracy(goal):
-        return accuracy_percent - 100.0
-    value = -1e3 * outcome.objective_value(goal) + PAPER_BETA * accuracy_percent
-    return value if outcome.is_late(goal) else value + PAPER_ALPHA * 1e3 * outcome.latency_s

@@ -3,8 +3,8 @@
 >>> trace = LinkTrace(time_s=[0.0, 1.0], rate_bps=[20e6, 0.0], round_trip_s=0.01)
 >>> trace.at(2.5)
 LinkSample(rate_bps=20000000.0, round_trip_s=0.01, rssi_dbm=None)
->>> trace.rate_at([0.5, 1.5, 2.5], end="hold").tolist()
-[20000000.0, 0.0, 0.0]
+>>> trace.at(2.5, end="hold").rate_bps
+0.0
 """
 
 from dataclasses import dataclass, field
@@ -83,11 +83,6 @@ class LinkTrace:
         within = times % self.duration_s if end == "loop" else times
         index = np.maximum(np.searchsorted(self.time_s, within, side="right") - 1, 0)
         return np.where(times >= self.duration_s, -1, index) if end == "stop" else index
-
-    def rate_at(self, times_s: ArrayLike, end: End = "loop") -> Floats:
-        """The rate at each time, bit/s, in the shape of ``times_s``; 0 after a trace that stops."""
-        index = self.index_at(times_s, end)
-        return np.where(index < 0, 0.0, self.rate_bps[index])
 
     def at(self, time_s: float, end: End = "loop") -> LinkSample:
         """The link at one time; rate 0 and nothing known after a trace that stops."""

@@ -33,7 +33,7 @@ def observation_space() -> gymnasium.Space[Rows]:
 class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
     """Where shall this query run? An episode is a row of queries; it is truncated at its end, never terminated.
 
-    The observation is ``autoscale.agents.features.features_of`` of what an agent on the device would see; action ``i``
+    The observation is ``autoscale.agents.features.Encoder`` of what an agent on the device would see; action ``i``
     is ``targets[i]``; the reward is ``autoscale.agents.reward.reward``.
 
     ``info`` of a step: ``energy_j`` (of the device), ``latency_s``, ``carbon_g`` (that it added, of all),

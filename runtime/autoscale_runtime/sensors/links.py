@@ -21,7 +21,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from statistics import NormalDist
 from threading import Lock
 from typing import Final, NamedTuple
 
@@ -51,10 +50,6 @@ class TransferTime:
 
     expected_s: float
     spread: float
-
-    def quantile_s(self, probability: float) -> float:
-        """The time that a transfer stays below with this probability, as in 0.99 for a deadline."""
-        return self.expected_s * math.exp(self.spread * NormalDist().inv_cdf(probability))
 
 
 class _Transfer(NamedTuple):

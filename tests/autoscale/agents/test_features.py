@@ -17,7 +17,6 @@ from autoscale.agents.features import (
     WORLD_FEATURES,
     Encoder,
     encode,
-    features_of,
 )
 from autoscale.query.context import Context
 from autoscale.query.goal import Goal
@@ -62,7 +61,7 @@ def columns_of(context: Context) -> dict[str, Any]:
 @given(networks, observations, goals)
 def test_one_context_and_many_agree(network: ModelProfile, seen: Observation, goal: Goal) -> None:
     context = Context(network, seen, goal, np.arange(1))
-    one, many = features_of(context), encode(columns_of(context))[0]
+    one, many = Encoder()(context), encode(columns_of(context))[0]
     assert one.dtype == many.dtype == np.float32
     assert np.allclose(one, many, rtol=1e-6, atol=1e-7)
     assert one.min() >= LOW
@@ -75,7 +74,7 @@ def test_an_encoder_remembers_nothing_wrong(queries: list[tuple[ModelProfile, Ob
     encoder = Encoder()
     for network, seen, goal in [*queries, *queries[::-1]]:
         context = Context(network, seen, goal, np.arange(1))
-        assert np.array_equal(encoder(context), features_of(context))
+        assert np.array_equal(encoder(context), Encoder()(context))
 
 
 def test_every_feature_has_a_scale_and_moves() -> None:

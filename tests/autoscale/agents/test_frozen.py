@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autoscale.agents.base import Agent, make_agent
-from autoscale.agents.features import FEATURES, features_of
+from autoscale.agents.features import FEATURES, Encoder
 from autoscale.agents.frozen import Frozen, FrozenOptions
 from autoscale.checks import check_agent
 from autoscale.errors import InvalidInput, PolicyError
@@ -37,19 +37,19 @@ def test_a_perceptron_computes_what_its_layers_say(activation: str) -> None:
     arrays, context = arrays_of("frozen", len(FEW)), a_context()
     agent = Frozen(FEW, FrozenOptions(activation))
     agent.restore(arrays)
-    values = features_of(context).astype(np.float64)
+    values = Encoder()(context).astype(np.float64)
     for layer in range(2):
         values = values @ arrays[f"weights{layer}"] + arrays[f"bias{layer}"]
         values = np.tanh(values) if activation == "tanh" else np.maximum(values, 0.0)
     scores = values @ arrays["head"][:, 0] + arrays["head_bias"][0]
-    assert np.allclose(agent.evaluate(features_of(context)), scores, rtol=1e-4, atol=1e-4)
+    assert np.allclose(agent.evaluate(Encoder()(context)), scores, rtol=1e-4, atol=1e-4)
     assert agent.select(context).index == scores.argmax()
     assert agent.select(a_context(admitted=np.argsort(scores)[:3].tolist())).index == np.argsort(scores)[2]
 
 
 @pytest.mark.parametrize("name", ["svr", "svm", "bo"])
 def test_a_kernel_sums_bumps(name: str) -> None:
-    arrays, features = arrays_of(name, len(FEW)), features_of(a_context())
+    arrays, features = arrays_of(name, len(FEW)), Encoder()(a_context())
     arrays["sharpness"] *= 0.1
     agent = make_agent(name, FEW)
     agent.restore(arrays)
@@ -62,7 +62,7 @@ def test_the_nearest_vote() -> None:
     arrays, context = arrays_of("knn", len(FEW)), a_context()
     agent = make_agent("knn", FEW)
     agent.restore(arrays)
-    distances = np.square(arrays["weights"] * (features_of(context) - arrays["points"])).sum(axis=1)
+    distances = np.square(arrays["weights"] * (Encoder()(context) - arrays["points"])).sum(axis=1)
     order = distances.argsort()[:5]
     votes = (1.0 / distances[order]) @ arrays["votes"][order]
     assert agent.select(context).index == votes.argmax()
@@ -70,7 +70,7 @@ def test_the_nearest_vote() -> None:
 
 def test_all_vote_where_the_nearest_chose_nothing_admitted() -> None:
     points = np.zeros((20, WIDTH))
-    points[:5], votes = features_of(a_context()), np.eye(5)[[2] * 5 + [3] * 5 + [1] * 10]
+    points[:5], votes = Encoder()(a_context()), np.eye(5)[[2] * 5 + [3] * 5 + [1] * 10]
     agent = make_agent("knn", FEW)
     agent.restore({"features": np.array(FEATURES), "points": points, "weights": np.ones(WIDTH), "votes": votes})
     chosen = [agent.select(a_context(admitted=admitted)).index for admitted in (range(5), (0, 1, 3, 4), (0, 3, 4))]

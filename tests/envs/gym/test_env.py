@@ -11,7 +11,7 @@ from gymnasium.utils.env_checker import check_env
 
 import autoscale_envs  # noqa: F401 - importing it registers the environments
 from autoscale.agents.base import Choice
-from autoscale.agents.features import FEATURES, features_of
+from autoscale.agents.features import FEATURES, Encoder
 from autoscale.agents.reward import reward
 from autoscale.errors import InvalidGoal, InvalidInput, InvalidTarget, TraceError, UnknownName
 from autoscale.profiles.link_trace import LinkTrace
@@ -103,7 +103,7 @@ def test_reward_and_observation_are_the_engines(objective: str) -> None:
     observation, _ = env.reset(seed=5)
     for step in range(150):
         context = world.observe()
-        np.testing.assert_allclose(observation, features_of(context), atol=1e-6)
+        np.testing.assert_allclose(observation, Encoder()(context), atol=1e-6)
         outcome = world.perform(None, context, Choice(step % 66, 1.0)).outcome
         observation, gained, *_, info = env.step(step % 66)
         assert gained == pytest.approx(reward(outcome, context.goal, context.reference), rel=1e-12)

@@ -13,7 +13,7 @@ from stable_baselines3 import DQN
 from torch import nn
 
 from autoscale.agents.base import Choice
-from autoscale.agents.features import features_of
+from autoscale.agents.features import Encoder
 from autoscale.errors import InvalidInput
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
@@ -79,7 +79,7 @@ def test_arrays_choose_what_predict_does(kind: type, activation: type, env: Nati
     rng, chosen, rows = np.random.default_rng(0), [], []
     for _ in range(1000):
         context = world.observe()
-        rows.append(features_of(context))
+        rows.append(Encoder()(context))
         chosen.append(agent.select(context).index)
         world.perform(None, context, Choice(int(rng.integers(len(world.targets))), 1.0))
     predicted, _ = model.predict(np.stack(rows), deterministic=True)

@@ -10,7 +10,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 from autoscale.agents.base import Choice, make_agent
-from autoscale.agents.features import ABSENT, FEATURES, features_of
+from autoscale.agents.features import ABSENT, FEATURES, Encoder
 from autoscale.agents.reward import reward
 from autoscale.checks import check_world
 from autoscale.errors import AutoScaleError, InvalidInput, InvalidTarget, ProfileError, UnknownName
@@ -99,7 +99,7 @@ def test_rows_and_rewards_are_the_engines(remotes: Mapping[str, Profile]) -> Non
     for step in range(80):
         context, target = world.observe(), step % len(world.targets)
         assert {*context.observation.links} == {each.link for each in world.targets if each.is_remote}
-        np.testing.assert_allclose(observation, features_of(context), atol=1e-6)
+        np.testing.assert_allclose(observation, Encoder()(context), atol=1e-6)
         outcome = world.perform(None, context, Choice(target, 1.0)).outcome
         observation, gained, *_, info = env.step(target)
         assert gained == pytest.approx(reward(outcome, context.goal, context.reference), rel=1e-12)

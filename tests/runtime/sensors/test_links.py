@@ -55,7 +55,8 @@ def test_a_steady_link_is_predicted(link, seed):
         world.transfer(link, SIZES[step % 3])
     for size in SIZES:
         assert world.error(link, size) < 0.25
-        assert world.estimator.predict_s(*size).quantile_s(0.999) > time_s(link, size)
+        predicted = world.estimator.predict_s(*size)
+        assert predicted.expected_s * math.exp(3.09 * predicted.spread) > time_s(link, size)  # in 999 of 1000 transfers
 
 
 def test_rates_and_round_trip_are_told_apart_when_sizes_differ():
@@ -200,8 +201,7 @@ def test_any_transfers_leave_a_possible_link(transfers):
         assert 0.0 < state.round_trip_s < math.inf
         assert 0.0 < state.uplink_bps < math.inf and 0.0 < state.downlink_bps < math.inf
         assert 0.0 < predicted.expected_s < math.inf
-        assert predicted.quantile_s(0.5) == pytest.approx(predicted.expected_s)
-        assert predicted.quantile_s(0.9) > predicted.expected_s
+        assert predicted.spread > 0.0
 
 
 @pytest.mark.parametrize("elapsed_s", [-1.0, math.nan, math.inf])
