@@ -15,8 +15,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from autoscale.arrays import Floats
 from autoscale.profiles import Speed, load_device
-from autoscale.query.forecast import Floats
 from benchmarks.calibration.fitting import Problem, errors, fit, left_out_errors, speed_of
 from benchmarks.calibration.samples import FOLDER, families, networks
 from benchmarks.calibration.speeds import speed_tables

@@ -16,9 +16,10 @@ import numpy as np
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.paper_state import WORLD_STATES, world_state
 from autoscale.agents.reward import MISS_PENALTY
+from autoscale.arrays import Floats, Indices
 from autoscale.errors import InvalidInput, PolicyError
 from autoscale.query.context import Context
-from autoscale.query.forecast import Floats, Forecast, Indices
+from autoscale.query.forecast import Forecast
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 

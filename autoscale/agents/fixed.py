@@ -7,9 +7,9 @@ from typing import ClassVar
 import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
+from autoscale.arrays import Indices
 from autoscale.errors import InvalidTarget, PolicyError
 from autoscale.query.context import Context
-from autoscale.query.forecast import Indices
 from autoscale.query.target import Target
 
 

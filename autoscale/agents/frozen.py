@@ -15,9 +15,9 @@ import numpy.typing as npt
 
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.features import FEATURES, Encoder, Rows
+from autoscale.arrays import Indices
 from autoscale.errors import InvalidInput, PolicyError, one_of
 from autoscale.query.context import Context
-from autoscale.query.forecast import Indices
 from autoscale.query.target import Target
 
 Singles = npt.NDArray[np.float32]

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from autoscale.agents.base import Agent, Arrays
+from autoscale.arrays import Indices
 from autoscale.errors import PolicyError
-from autoscale.query.forecast import Indices
 from autoscale.query.target import Target
 
 Origins = Mapping[Target, Target | None]

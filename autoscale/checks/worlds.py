@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 
 from autoscale.agents.base import Choice
+from autoscale.arrays import Indices
 from autoscale.checks.require import require
 from autoscale.errors import TargetError
 from autoscale.loop import Performance, World
 from autoscale.query.context import Context
-from autoscale.query.forecast import Forecast, Indices
+from autoscale.query.forecast import Forecast
 from autoscale.query.record import ANSWERED
 from autoscale.query.target import Target
 

@@ -14,7 +14,7 @@ The standard's own example, a server of 1000 kg and four years, reserved for an 
 
 from typing import NamedTuple
 
-from autoscale.physics.numbers import Numbers
+from autoscale.arrays import Numbers
 from autoscale.query.outcome import Split
 from autoscale.units import J_PER_KWH
 

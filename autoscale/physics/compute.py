@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.arrays import Floats
 from autoscale.errors import InvalidTarget, ProfileError, listing
 from autoscale.physics.power import Watts, energy_j, threads_of, watts_of
 from autoscale.physics.roofline import macs_by_kind, pace_of, seconds
 from autoscale.profiles import DeviceProfile, Speed
-from autoscale.query.forecast import Floats
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target

@@ -13,8 +13,8 @@ draws its own for as long as the query lasts, since nobody sees when it waits.
 
 from typing import NamedTuple
 
+from autoscale.arrays import Numbers
 from autoscale.errors import one_of
-from autoscale.physics.numbers import Numbers
 from autoscale.profiles import DeviceProfile
 from autoscale.query.target import Target
 

@@ -14,7 +14,7 @@ True
 
 import numpy as np
 
-from autoscale.physics.numbers import Numbers
+from autoscale.arrays import Numbers
 from autoscale.profiles import Radio
 
 BITS_PER_BYTE = 8.0

@@ -6,11 +6,12 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.arrays import Floats
 from autoscale.errors import ProfileError, one_of
 from autoscale.profiles.device import check_name
 from autoscale.profiles.figure import Figure
 from autoscale.profiles.radio import Radio, radio_from
-from autoscale.profiles.reader import Facts, Floats
+from autoscale.profiles.reader import Facts
 from autoscale.profiles.schema import RADIOS
 
 SIGNALS: Final = ("rssi", "rsrp")

@@ -14,9 +14,9 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from autoscale.arrays import Floats
 from autoscale.errors import InvalidInput, TraceError, one_of
 
-Floats = NDArray[np.float64]
 End = Literal["loop", "hold", "stop"]
 
 

@@ -17,9 +17,10 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.arrays import Floats
 from autoscale.errors import TraceError, listing, nearest
 from autoscale.files import atomic_write
-from autoscale.profiles.link_trace import Floats, LinkSample, LinkTrace
+from autoscale.profiles.link_trace import LinkSample, LinkTrace
 from autoscale.skipped_rows import SkippedRows
 from autoscale.units import bps_from_mbps, mbps_from_bps, ms_from_s, s_from_ms
 

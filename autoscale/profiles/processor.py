@@ -5,8 +5,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from autoscale.arrays import Floats
 from autoscale.errors import ProfileError, one_of
-from autoscale.profiles.reader import Facts, Floats
+from autoscale.profiles.reader import Facts
 from autoscale.query.model_profile import LAYER_KINDS
 from autoscale.query.target import PRECISIONS
 from autoscale.units import hz_from_mhz

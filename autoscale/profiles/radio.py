@@ -4,7 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscale.profiles.reader import Facts, Floats
+from autoscale.arrays import Floats
+from autoscale.profiles.reader import Facts
 
 
 @dataclass(frozen=True, slots=True)

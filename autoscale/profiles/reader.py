@@ -6,14 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from autoscale.arrays import Floats
 from autoscale.errors import ProfileError
 from autoscale.profiles.figure import Figure, read_figure, unit_of
 from autoscale.profiles.schema import VERSION, Schema, Table
 from autoscale.profiles.toml_table import TomlTable, read_toml
-
-Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True, slots=True)

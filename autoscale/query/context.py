@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from autoscale.query.forecast import Forecast, Indices
+from autoscale.arrays import Indices
+from autoscale.query.forecast import Forecast
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.observation import Observation

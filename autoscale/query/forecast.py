@@ -5,12 +5,10 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 
+from autoscale.arrays import Floats as Floats
+from autoscale.arrays import Indices as Indices
 from autoscale.query.goal import Goal
-
-Floats = npt.NDArray[np.float64]
-Indices = npt.NDArray[np.intp]
 
 NOTHING: Final[Floats] = np.zeros(0)
 """Stands for zeros of whatever shape the other figures have."""

@@ -11,9 +11,9 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.arrays import Floats
 from autoscale.physics.roofline import pace_of, seconds
 from autoscale.profiles import Processor, Speed
-from autoscale.query.forecast import Floats
 from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
 from benchmarks.calibration.samples import Sample
 

@@ -5,8 +5,8 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.arrays import Floats
 from autoscale.profiles import Speed
-from autoscale.query.forecast import Floats
 from benchmarks.calibration.fitting import Problem
 from benchmarks.calibration.studies import Derived, Study
 

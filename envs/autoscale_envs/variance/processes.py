@@ -9,7 +9,7 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from autoscale.physics.numbers import Numbers as Numbers
+from autoscale.arrays import Numbers as Numbers
 from autoscale.query.forecast import Floats, Indices
 
 Flags = npt.NDArray[np.bool_]

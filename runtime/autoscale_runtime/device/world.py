@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 
 from autoscale.agents.base import Choice
+from autoscale.arrays import Indices
 from autoscale.errors import InvalidGoal, TargetError
 from autoscale.loop import Performance
 from autoscale.query.context import Context
-from autoscale.query.forecast import Forecast, Indices
+from autoscale.query.forecast import Forecast
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Outcome
