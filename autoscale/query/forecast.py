@@ -1,17 +1,13 @@
 """What a world expects of each of its targets, before one is chosen."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
 
 import numpy as np
 
 from autoscale.arrays import Floats as Floats
 from autoscale.arrays import Indices as Indices
 from autoscale.query.goal import Goal
-
-NOTHING: Final[Floats] = np.zeros(0)
-"""Stands for zeros of whatever shape the other figures have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +19,8 @@ class Forecast:
         energy_j: of the device.
         carbon_g: operational and embodied, of every machine.
         accuracy: as a fraction; NaN where nobody measured it.
-        open_s: what opening the target would add to the latency, where it is not open yet; zeros where nothing has to
-            be opened, or nobody knows.
+        open_s: what opening each target would add to the latency, 0 where it is open; None where nothing has to be
+            opened.
         open_j: what opening it would cost the device, likewise.
     """
 
@@ -32,13 +28,8 @@ class Forecast:
     energy_j: Floats
     carbon_g: Floats
     accuracy: Floats
-    open_s: Floats = field(default_factory=lambda: NOTHING)
-    open_j: Floats = field(default_factory=lambda: NOTHING)
-
-    def __post_init__(self) -> None:
-        for name in ("open_s", "open_j"):
-            if getattr(self, name) is NOTHING:
-                object.__setattr__(self, name, np.zeros(np.shape(self.latency_s)))
+    open_s: Floats | None = None
+    open_j: Floats | None = None
 
     def objective(self, goal: Goal) -> Floats:
         """The quantity the goal minimises, shape (targets,)."""

@@ -7,13 +7,12 @@ from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.tensors import Array, Feeds
 from autoscale_runtime.device.query_cost import DeviceAccount
-from autoscale_runtime.meters.base import Mark
 
 
 class FastPath:
     """A target that always gets the query, in a session that has nothing left to learn or record.
 
-    The account is the route's, and so is the sum: the meter's window is noted instead of read.
+    The account is the route's: the meter's clocks are noted now, and read when somebody asks.
 
     Args:
         target: of this device.
@@ -25,10 +24,10 @@ class FastPath:
     def __init__(self, target: Target, runner: Runner, accuracy: float | None, account: DeviceAccount) -> None:
         self.target = target
         self._run = runner.run
-        self._mark = account.begin
+        self._wall, self._cpu = account.table.wall_clock, account.table.cpu_clock
         self._accuracy = accuracy
         self._account = account
-        self._window: tuple[Mark, Mark] | None = None
+        self._noted: tuple[float, float, float, float] | None = None
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
         """Answer the query.
@@ -37,15 +36,15 @@ class FastPath:
             FeedError: the feeds or output names are not the model's.
             TargetError: no answer.
         """
-        begun = self._mark()
+        started_s, started_cpu_s = self._wall(), self._cpu()
         outputs = self._run(output_names, feeds).outputs
-        self._window = begun, self._mark()
+        self._noted = started_s, started_cpu_s, self._wall(), self._cpu()
         return outputs
 
     def outcome(self) -> Outcome | None:
         """What the last query cost; None where there was none."""
-        if self._window is None:
+        if self._noted is None:
             return None
-        begun, ended = self._window
-        reading = self._account.table.between(begun, ended, self.target)
+        started_s, started_cpu_s, ended_s, ended_cpu_s = self._noted
+        reading = self._account.table.reading(ended_s - started_s, ended_cpu_s - started_cpu_s, self.target)
         return self._account.outcome(reading, reading.window_s, self._accuracy)

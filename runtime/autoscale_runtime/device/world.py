@@ -34,18 +34,7 @@ class DeviceContext(Context):
     """A context that carries the moment in which the query is decided, for whoever runs it and accounts for it."""
 
     __slots__ = ("moment",)
-
-    def __init__(
-        self,
-        model: ModelProfile,
-        moment: Moment,
-        goal: Goal,
-        admitted: Indices,
-        forecast: Callable[[], Forecast],
-        reference: float,
-    ) -> None:
-        super().__init__(model, moment.observation, goal, admitted, forecast, reference)
-        self.moment = moment
+    moment: Moment
 
 
 class DeviceWorld:
@@ -103,7 +92,9 @@ class DeviceWorld:
         """What the agent may know of this query."""
         moment = self.look()
         forecast = partial(self._forecast, query, moment)
-        return DeviceContext(self._model, moment, self.goal, self._open_now(), forecast, self.reference)
+        context = DeviceContext(self._model, moment.observation, self.goal, self._open_now(), forecast, self.reference)
+        context.moment = moment
+        return context
 
     def perform(self, query: Query, context: Context, choice: Choice) -> Performance:
         """Run the query on the chosen route, and where that fails and the mode allows, on the best of the others.

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from time import perf_counter, process_time
-from typing import ClassVar, Self
+from typing import ClassVar, NamedTuple, Self
 
 from autoscale.errors import InvalidInput, one_of
 from autoscale.physics.power import Watts, energy_j, watts_of
@@ -48,8 +48,8 @@ class ModelledMeter(Meter):
         self.source = f"power table '{profile.name}'"
         self.radio = radio or "wifi"
         self._radio = profile.radios.get(self.radio)
-        self._watts: dict[Target | None, Watts] = {}
-        self._wall_clock, self._cpu_clock = wall_clock, cpu_clock
+        self._by_target: dict[Target | None, _Drawn] = {}
+        self.wall_clock, self.cpu_clock = wall_clock, cpu_clock
 
     @classmethod
     def on_this_host(cls, power_table: str | None) -> Self:
@@ -68,22 +68,17 @@ class ModelledMeter(Meter):
 
     def begin(self) -> Mark:
         """Open a window."""
-        return Mark(self._wall_clock(), self._cpu_clock())
+        return Mark(self.wall_clock(), self.cpu_clock())
 
     def end(self, mark: Mark, target: Target | None = None) -> Reading:
         """What the table says of the time since the mark, the radio apart."""
-        return self.between(mark, self.begin(), target)
-
-    def between(self, begun: Mark, ended: Mark, target: Target | None = None) -> Reading:
-        """What the table says of the time between two marks."""
-        return self.reading(ended.time_s - begun.time_s, ended.counter - begun.counter, target)
+        wall_s, cpu_s = self.wall_clock() - mark.time_s, self.cpu_clock() - mark.counter
+        return self.reading(wall_s, cpu_s, target)
 
     def reading(self, wall_s: float, cpu_s: float, target: Target | None = None) -> Reading:
         """What the table says of given times, and how that is known; arguments as for :meth:`energy_j`."""
-        spent_j = self.energy_j(wall_s, cpu_s, target)
-        if target is None or target.is_remote or target.processor in self.profile.processors:
-            return Reading(spent_j, Method.MODELLED, self.source, wall_s)
-        return Reading(spent_j, Method.DEFAULT, f"{self.source}, default watts of a {target.processor}", wall_s)
+        drawn = self._drawn(target)
+        return Reading(float(energy_j(drawn.watts, wall_s, cpu_s)), drawn.method, drawn.source, wall_s)
 
     def energy_j(self, wall_s: float, cpu_s: float, target: Target | None = None) -> float:
         """What the device spends in ``wall_s`` seconds of which its cores work ``cpu_s`` core-seconds.
@@ -95,15 +90,21 @@ class ModelledMeter(Meter):
                 (the far side works, or another processor) and for None it is one core at a time. Of a processor that
                 the table lacks the watts are the usual ones.
         """
-        watts = self._watts.get(target)
-        if watts is None:
-            watts = self._watts[target] = self._watts_of(target)
-        return float(energy_j(watts, wall_s, cpu_s))
+        return float(energy_j(self._drawn(target).watts, wall_s, cpu_s))
 
-    def _watts_of(self, target: Target | None) -> Watts:
+    def _drawn(self, target: Target | None) -> "_Drawn":
+        known = self._by_target.get(target)
+        if known is None:
+            known = self._by_target[target] = self._draws(target)
+        return known
+
+    def _draws(self, target: Target | None) -> "_Drawn":
         if target is None or target.is_remote:
-            return watts_of(self.profile, None)
-        return watts_of(completed(self.profile, target.processor), target)
+            return _Drawn(watts_of(self.profile, None), Method.MODELLED, self.source)
+        watts = watts_of(completed(self.profile, target.processor), target)
+        if target.processor in self.profile.processors:
+            return _Drawn(watts, Method.MODELLED, self.source)
+        return _Drawn(watts, Method.DEFAULT, f"{self.source}, default watts of a {target.processor}")
 
     def radio_j(
         self,
@@ -134,3 +135,11 @@ class ModelledMeter(Meter):
         if self._radio is None:
             return 0.0
         return query_j(self._radio, sent_bytes, received_bytes, uplink_bps, downlink_bps, rssi_dbm, latency_s, rest_s)
+
+
+class _Drawn(NamedTuple):
+    """What is drawn for a target, and how that is known."""
+
+    watts: Watts
+    method: Method
+    source: str

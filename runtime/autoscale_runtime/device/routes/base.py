@@ -26,8 +26,7 @@ class Query:
         return sum(array.nbytes for array in self.feeds.values())
 
 
-@dataclass(frozen=True, slots=True)
-class Moment:
+class Moment(NamedTuple):
     """What is known while one query is decided, answered and accounted for: one look, so that its figures agree.
 
     Attributes:
