@@ -9,6 +9,7 @@ Every check raises AssertionError, with a message that says what was asked and w
 from typing import Final
 
 from autoscale.carbon.intensity.base import KINDS, Intensity, IntensitySource
+from autoscale.checks.require import require
 from autoscale.errors import UnknownName
 from autoscale.query.outcome import Method
 
@@ -26,10 +27,10 @@ def check_intensity_source(source: IntensitySource, place: str, time_s: float) -
         place: one it knows.
         time_s: a time it has a figure for.
     """
-    _require(source.kind in KINDS, f"kind is {source.kind!r}; allowed: {KINDS}")
+    require(source.kind in KINDS, f"kind is {source.kind!r}; allowed: {KINDS}")
     for offset_s in (0.0, HOUR_S, 24 * HOUR_S, -HOUR_S, _FAR_S, -_FAR_S):
         _check_answer(source, place, time_s + offset_s)
-    _require(source.at(place, time_s) == source.at(place, time_s), "the same question was answered in two ways")
+    require(source.at(place, time_s) == source.at(place, time_s), "the same question was answered in two ways")
     _check_forecast(source, place, time_s)
     _knows_what_it_does_not_know(source, time_s)
 
@@ -37,21 +38,21 @@ def check_intensity_source(source: IntensitySource, place: str, time_s: float) -
 def _check_answer(source: IntensitySource, place: str, time_s: float) -> None:
     answer = source.at(place, time_s)
     asked = f"at({place!r}, {time_s}) is {answer}"
-    _require(isinstance(answer, Intensity), f"{asked}; allowed: an Intensity")
-    _require(0.0 <= answer.g_per_kwh <= _DIRTIEST_G_PER_KWH, f"{asked}; allowed: gCO2e/kWh, 0 to 3000")
-    _require(answer.time_s <= time_s, f"{asked}: the figure holds only from later on")
-    _require(bool(answer.source), f"{asked}: nobody is named as its source")
+    require(isinstance(answer, Intensity), f"{asked}; allowed: an Intensity")
+    require(0.0 <= answer.g_per_kwh <= _DIRTIEST_G_PER_KWH, f"{asked}; allowed: gCO2e/kWh, 0 to 3000")
+    require(answer.time_s <= time_s, f"{asked}: the figure holds only from later on")
+    require(bool(answer.source), f"{asked}: nobody is named as its source")
     replaced = answer.method is Method.DEFAULT
-    _require(replaced or answer.kind == source.kind, f"{asked}; allowed: {source.kind}, unless it fell back")
+    require(replaced or answer.kind == source.kind, f"{asked}; allowed: {source.kind}, unless it fell back")
 
 
 def _check_forecast(source: IntensitySource, place: str, time_s: float) -> None:
     expected = source.forecast(place, time_s, 24 * HOUR_S)
     times = [each.time_s for each in expected]
-    _require(times == sorted(set(times)), f"forecast of {place!r} is not in the order of time: {times}")
+    require(times == sorted(set(times)), f"forecast of {place!r} is not in the order of time: {times}")
     for each in expected:
-        _require(each.method is not Method.MEASURED, f"a forecast says it was measured: {each}")
-        _require(each.time_s < time_s + 24 * HOUR_S, f"a forecast beyond the span asked for: {each}")
+        require(each.method is not Method.MEASURED, f"a forecast says it was measured: {each}")
+        require(each.time_s < time_s + 24 * HOUR_S, f"a forecast beyond the span asked for: {each}")
 
 
 def _knows_what_it_does_not_know(source: IntensitySource, time_s: float) -> None:
@@ -59,9 +60,4 @@ def _knows_what_it_does_not_know(source: IntensitySource, time_s: float) -> None
         answer = source.at("nowhere-at-all", time_s)
     except UnknownName:
         return
-    _require(answer.method is Method.DEFAULT, f"a place that does not exist was answered with {answer}")
-
-
-def _require(holds: bool, problem: str) -> None:
-    if not holds:
-        raise AssertionError(problem)
+    require(answer.method is Method.DEFAULT, f"a place that does not exist was answered with {answer}")

@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.checks.require import require
 from autoscale.errors import AutoScaleError, FeedError, InvalidTarget, ModelError, TargetError
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Backend, Runner
@@ -44,14 +45,14 @@ def check_backend(
     Raises:
         AssertionError: a promise it breaks.
     """
-    _require(backend.is_available(), f"{backend.name}: not available here")
-    _require(path.suffix in backend.suffixes, f"{backend.name}: does not name the suffix '{path.suffix}'")
+    require(backend.is_available(), f"{backend.name}: not available here")
+    require(path.suffix in backend.suffixes, f"{backend.name}: does not name the suffix '{path.suffix}'")
     targets = backend.targets(precision)
-    _require(bool(targets), f"{backend.name}: names no target for {precision}")
+    require(bool(targets), f"{backend.name}: names no target for {precision}")
     check_refuses_bad_files(backend, path, targets[0])
     check_refuses_foreign_targets(backend, path, precision)
     for target in targets:
-        _require(target.precision == precision, f"{backend.name}: names '{target}' among those of {precision}")
+        require(target.precision == precision, f"{backend.name}: names '{target}' among those of {precision}")
         runner = backend.load(path, target)
         check_answers(runner, feeds, expected, tolerance)
         check_refuses_bad_feeds(runner, feeds)
@@ -61,11 +62,11 @@ def check_backend(
 
 def check_answers(runner: Runner, feeds: Feeds, expected: Mapping[str, Array], tolerance: float) -> None:
     """Specs, values and the order of outputs."""
-    _require([each.name for each in runner.outputs] == list(expected), "outputs are not in the model's order")
+    require([each.name for each in runner.outputs] == list(expected), "outputs are not in the model's order")
     for spec in runner.inputs:
-        _require(spec.admits(feeds[spec.name]), f"its spec {spec} does not admit a right feed")
+        require(spec.admits(feeds[spec.name]), f"its spec {spec} does not admit a right feed")
     for spec in runner.outputs:
-        _require(spec.admits(expected[spec.name]), f"its spec {spec} does not admit a right output")
+        require(spec.admits(expected[spec.name]), f"its spec {spec} does not admit a right output")
     backwards = list(expected)[::-1]
     for names in (None, backwards, backwards[:1]):
         answer = runner.run(names, feeds)
@@ -136,10 +137,10 @@ def check_close(runner: Runner, feeds: Feeds) -> None:
 
 
 def _compare(outputs: Sequence[Array], expected: Sequence[Array], tolerance: float) -> None:
-    _require(len(outputs) == len(expected), f"{len(outputs)} outputs came back for {len(expected)}")
+    require(len(outputs) == len(expected), f"{len(outputs)} outputs came back for {len(expected)}")
     for have, want in zip(outputs, expected, strict=True):
-        _require(have.dtype == want.dtype, f"an output is {have.dtype}, right is {want.dtype}")
-        _require(have.shape == want.shape, f"an output has shape {have.shape}, right is {want.shape}")
+        require(have.dtype == want.dtype, f"an output is {have.dtype}, right is {want.dtype}")
+        require(have.shape == want.shape, f"an output has shape {have.shape}, right is {want.shape}")
         np.testing.assert_allclose(have, want, rtol=tolerance, atol=tolerance)
 
 
@@ -147,15 +148,10 @@ def _raises(error: type[AutoScaleError], what: str, act: Callable[[], object], n
     try:
         act()
     except error as raised:
-        _require(naming in str(raised), f"for {what}, its message does not name '{naming}': {raised}")
+        require(naming in str(raised), f"for {what}, its message does not name '{naming}': {raised}")
     except Exception as other:  # any other error is what this check is for
         raise AssertionError(
             f"for {what} it raised {type(other).__name__} instead of {error.__name__}: {other}"
         ) from other
     else:
         raise AssertionError(f"for {what} it did not raise {error.__name__}")
-
-
-def _require(holds: bool, otherwise: str) -> None:
-    if not holds:
-        raise AssertionError(otherwise)
