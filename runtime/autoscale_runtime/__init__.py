@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from autoscale_runtime.fleet.device_log.uploader import Uploader
     from autoscale_runtime.fleet.device_log.writer import LedgerWriter
     from autoscale_runtime.meters.base import CounterMeter
+    from autoscale_runtime.meters.checks import check_meter
     from autoscale_runtime.sensors.base import Sensor
+    from autoscale_runtime.sensors.checks import check_sensor
     from autoscale_runtime.server.server import serve
     from autoscale_runtime.session import Session, SessionOptions
 
@@ -36,6 +38,8 @@ __all__ = [
     "TensorSpec",
     "Uploader",
     "check_backend",
+    "check_meter",
+    "check_sensor",
     "collect",
     "serve",
 ]
@@ -51,7 +55,9 @@ __getattr__ = lazy_names(
         "autoscale_runtime.fleet.device_log.uploader": "Uploader",
         "autoscale_runtime.fleet.device_log.writer": "LedgerWriter",
         "autoscale_runtime.meters.base": "CounterMeter",
+        "autoscale_runtime.meters.checks": "check_meter",
         "autoscale_runtime.sensors.base": "Sensor",
+        "autoscale_runtime.sensors.checks": "check_sensor",
         "autoscale_runtime.server.server": "serve",
         "autoscale_runtime.session": "Session SessionOptions",
     },

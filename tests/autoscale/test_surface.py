@@ -27,7 +27,8 @@ PUBLIC = {
     ],
     "autoscale_runtime": [
         *("Answer", "Backend", "CounterMeter", "LedgerWriter", "RemoteModel", "Runner", "Sensor", "Session"),
-        *("SessionOptions", "TensorSpec", "Uploader", "check_backend", "collect", "serve"),
+        *("SessionOptions", "TensorSpec", "Uploader", "check_backend", "check_meter", "check_sensor"),
+        *("collect", "serve"),
     ],
     "autoscale_envs": ["SimWorld", "Training", "WorldOptions", "train"],
 }
