@@ -4,6 +4,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -38,6 +39,18 @@ def test_the_files_that_a_page_names_are_there(page: Path) -> None:
     named = re.findall(r"`([\w.-]+/[\w./-]*?(?:/|\.(?:py|md|toml|proto)))`", page.read_text())
     places = (ROOT, ROOT / "runtime", ROOT / "envs")
     assert [name for name in named if not any((place / name).exists() for place in places)] == []
+
+
+def test_the_architecture_page_has_the_layers_that_import_linter_holds() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text()
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    drawn = 0
+    for contract in project["tool"]["importlinter"]["contracts"]:
+        for container in contract.get("containers", []):
+            layers = " > ".join(each.replace(" | ", ", ") for each in contract["layers"])
+            assert f"| `{container}` | {layers} |" in page
+            drawn += 1
+    assert drawn >= 3
 
 
 @pytest.mark.parametrize(
