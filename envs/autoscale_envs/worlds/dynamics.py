@@ -139,10 +139,11 @@ def costs(
     capped = tables.capped.take(cap * len(tables.targets) + target)
     rows = tables.pairs.take(query.network * len(tables.runs) + capped, axis=1)
     # Python's own arithmetic takes a third of the time that of numpy's scalars does, with the same result.
-    pair = CostCoefficients.of(rows.tolist() if rows.ndim == 1 else rows)
+    is_one = rows.ndim == 1
+    pair = CostCoefficients.of(rows.tolist() if is_one else rows)
     which = environment * tables.counts.processors + tables.processors.take(target)
     slower, hungrier = hidden.latency.take(which), hidden.power.take(which)
-    if rows.ndim == 1:
+    if is_one:
         slower, hungrier = float(slower), float(hungrier)
     for_cores, for_memory = pair.cpu_bound * query.cpu_strain, pair.memory_bound * query.memory_strain
     compute_s = pair.latency_s * slower * (1.0 + for_cores + for_memory)
@@ -155,6 +156,8 @@ def costs(
     remote_s = is_remote * compute_s
     waiting_j = radio.waiting_j(pair.tail_w, pair.tail_s, pair.rest_w, wait_s + remote_s)
     radio_j = move_j + waiting_j + radio.tail_j(pair.tail_w, pair.tail_s, rest_s)
+    if is_one:
+        radio_j = float(radio_j)
     latency_s = (compute_s + move_s) * query.latency_noise + wait_s
     core_s = pair.cores * busy_s
     busy_j = hungrier * energy_j(Watts(0.0, pair.busy_w, pair.core_w), compute_s, core_s)

@@ -123,18 +123,15 @@ class SimWorld:
 
 
 def _outcome(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Outcome:
-    grams, accuracy = carbon(tables, query, spent), float(spent.pair.accuracy)
+    grams, accuracy = carbon(tables, query, spent), spent.pair.accuracy
+    # Where no byte went over a network, there is no share of one to be told apart.
+    all_g = grams.operational_g.total + grams.embodied_g.total
     return Outcome(
-        float(spent.latency_s),
-        _plain(Split(spent.device_j, grams.network_j, spent.remote_j)),
-        _plain(grams.operational_g),
-        _plain(grams.embodied_g),
+        spent.latency_s,
+        Split(spent.device_j, grams.network_j, spent.remote_j),
+        grams.operational_g,
+        grams.embodied_g,
         None if math.isnan(accuracy) else accuracy,
         METHODS,
-        added_carbon_g=float(added_g(tables, query, spent)),
+        added_carbon_g=added_g(tables, query, spent) if spent.pair.moved_bytes else all_g,
     )
-
-
-def _plain(split: Split) -> Split:
-    """With Python's own floats for numpy's."""
-    return Split(float(split.device), float(split.network), float(split.remote))

@@ -9,7 +9,7 @@ from autoscale.query.forecast import Forecast, Indices
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, added_g, costs, expected, known, transition
+from autoscale_envs.worlds.dynamics import Costs, State, added_g, costs, expected, known, transition
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.world import World
@@ -68,7 +68,8 @@ class View:
         """
         self.check(target)
         spent = costs(self.parameters, self.world.hidden, self.number, self.query, self.state, target)
-        self.state = transition(self.parameters, self.query, self.state, spent)
+        left = transition(self.parameters, self.query, self.state, spent)
+        self.state = State.of([float(each) for each in left.figures()])
         self.world.advance(self.number, self.state)
         self.query = self.world.streams.now_at(self.number)
         return spent

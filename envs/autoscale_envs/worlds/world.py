@@ -30,7 +30,6 @@ class World:
         is_viewed: whether there will be views of it, which show agents what is sensed.
 
     Attributes:
-        state: what earlier choices left behind.
         streams: what is asked, now and next.
     """
 
@@ -40,7 +39,8 @@ class World:
         self.parameters = parameters
         self.streams = Streams(parameters, seeds, keeps_sensed=is_viewed)
         self.everyone = np.arange(len(seeds))
-        self.state = initial(parameters, np.ones(len(seeds)))
+        self._state = initial(parameters, np.ones(len(seeds)))
+        self._moved_alone: dict[int, State] = {}
         self._noisy = noisy
         self._query: SimulatedQuery | None = None
         self._targets = np.arange(len(parameters.targets))
@@ -60,6 +60,15 @@ class World:
             self._query = query if self._noisy else calm(query)
         return self._query
 
+    @property
+    def state(self) -> State:
+        """What earlier choices left behind; arrays of shape (n,)."""
+        for environment, state in self._moved_alone.items():
+            for mine, value in zip(self._state.figures(), state.figures(), strict=True):
+                mine[environment] = value
+        self._moved_alone.clear()
+        return self._state
+
     def reseed(self, environment: int, seed: int) -> None:
         """Begin an environment's random numbers anew; its next episode is drawn from them."""
         self.streams.reseed(environment, seed)
@@ -76,7 +85,7 @@ class World:
         parameters, query = self.parameters, self.query
         spent = costs(parameters, self.hidden, self.everyone, query, self.state, targets)
         worth = score(parameters, query, spent)
-        self.state = transition(parameters, query, self.state, spent)
+        self._state = transition(parameters, query, self.state, spent)
         self.streams.advance(where)
         self._query = None
         return spent, worth
@@ -125,7 +134,6 @@ class World:
 
     def advance(self, environment: int, state: State) -> None:
         """Take one environment alone to its next query, with what the last one left."""
-        for mine, value in zip(self.state.figures(), state.figures(), strict=True):
-            mine[environment] = value
+        self._moved_alone[environment] = state
         self.streams.advance_at(environment)
         self._query = None
