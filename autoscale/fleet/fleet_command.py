@@ -10,14 +10,10 @@ from autoscale.registry import Registry
 
 COMMANDS: Final = Registry(
     "fleet command",
-    {
-        "collect": "autoscale_runtime.fleet.collector.collect_command:collect_command",
-        "readmit": "autoscale_runtime.fleet.collector.readmit_command:readmit_command",
-        "report": "autoscale.fleet.report_command:report_command",
-    },
+    {"report": "autoscale.fleet.report_command:report_command"},
     "autoscale.fleet_commands",
 )
-"""One line a command; other packages add theirs as entry points of the group."""
+"""What reads a ledger; what fills one (``collect``, ``readmit``, ``simulate``) comes in by entry points."""
 
 
 class FleetGroup(TyperGroup):

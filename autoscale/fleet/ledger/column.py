@@ -65,7 +65,7 @@ class Column:
     def __post_init__(self) -> None:
         if self.since > 1 and not self.optional and self.default is None:
             since = f"column '{self.name}' is there since schema {self.since}"
-            raise InvalidInput(f"{since} and tells no default for older rows; allowed: a default, or optional=True")
+            raise InvalidInput(f"{since} and has no default for older rows; allowed: a default, or optional=True")
 
     @property
     def is_text(self) -> bool:

@@ -56,7 +56,9 @@ class Batch(_message.Message):
     LOST_FIELD_NUMBER: _builtins.int
     BEGINS_FIELD_NUMBER: _builtins.int
     schema: _builtins.int
-    """Version of the table of columns; the columns' names, units and meanings are in autoscale/fleet/schema.py."""
+    """Version of the table of columns; the columns' names, units and meanings are in autoscale/fleet/ledger/schema.py.
+    A batch has the columns of its own version; a collector of a later one fills in what that added.
+    """
     device_id: _builtins.str
     log_id: _builtins.str
     rows: _builtins.int
@@ -69,7 +71,7 @@ class Batch(_message.Message):
     def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Texts]: ...
     @_builtins.property
     def lost(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
-        """Rows of this log that the device had to drop since the log began, by cause. It never falls; the greatest told counts."""
+        """Rows of this log that the device had to drop since the log began, by cause. It never falls; the greatest one counts."""
 
     def __init__(
         self,
@@ -121,7 +123,7 @@ Global___Numbers: _TypeAlias = Numbers  # noqa: Y015
 
 @_typing.final
 class Texts(_message.Message):
-    """A column of texts, each told once."""
+    """A column of texts, each there once."""
 
     DESCRIPTOR: _descriptor.Descriptor
 

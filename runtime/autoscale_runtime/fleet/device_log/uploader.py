@@ -17,7 +17,7 @@ from autoscale.fleet.ledger.lock import FolderLock
 from autoscale.fleet.ledger.rows import Ints
 from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime._proto.fleet_pb2_grpc import FleetCollectorStub
-from autoscale_runtime.fleet.batches import MOST_BYTES, MOST_ROWS, batch_of
+from autoscale_runtime.fleet.batches import MOST_BYTES, MOST_ROWS, LaterSchema, batch_of
 from autoscale_runtime.fleet.device_log.log_folder import LogFolder, SegmentFile
 from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
 from autoscale_runtime.wire.client import checked_address
@@ -121,7 +121,7 @@ class Uploader:
 
         Raises:
             TargetError: the collector could not be reached or did not take a batch; what it took is not sent again.
-            InvalidInput: it cannot read a batch, or is older than this device.
+            InvalidInput: it cannot read a batch; ``LaterSchema`` where it is older than this device, whose rows wait.
             OSError: the log cannot be read, or the disk fails.
         """
         done = Uploaded()
@@ -163,13 +163,19 @@ class Uploader:
             try:
                 self.upload()
                 self.last_error, wait_s, pause_s = None, self._options.first_wait_s, self._options.every_s
+            except LaterSchema as error:  # nothing helps but an update of the collector, which takes its time
+                self._note_failure(error)
+                pause_s = self._options.every_s
             except Exception as error:  # whatever it is, it must be seen, and the rounds go on
-                # A random part of the wait, so that a fleet does not come back all at once.
-                if self.last_error is None:  # weeks without a network are one line, not a thousand
-                    _LOG.warning("the log is not uploaded to %s for now: %s", self._address, error)
-                self.last_error, pause_s = error, wait_s * chance.uniform(0.5, 1.0)
+                self._note_failure(error)
+                pause_s = wait_s * chance.uniform(0.5, 1.0)  # so that a fleet does not come back all at once
                 wait_s = min(2.0 * wait_s, self._options.longest_wait_s)
             self._stopped.wait(pause_s)
+
+    def _note_failure(self, error: Exception) -> None:
+        if self.last_error is None:  # weeks without a network are one line, not a thousand
+            _LOG.warning("the log is not uploaded to %s for now: %s", self._address, error)
+        self.last_error = error
 
     def _upload_segment(self, file: SegmentFile, segment: Segment) -> Uploaded:
         done = Uploaded()
@@ -191,6 +197,8 @@ class Uploader:
         try:
             receipt = self._send(batch, timeout=self._options.timeout_s)
         except grpc.RpcError as error:
+            if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
+                raise LaterSchema(f"{self._address}: {error.details()}; the rows wait here until then") from error
             if error.code() is grpc.StatusCode.INVALID_ARGUMENT:
                 self._refusals += 1
                 if self._refusals >= _MOST_REFUSALS:

@@ -2,18 +2,22 @@
 
 import math
 from dataclasses import replace
+from operator import attrgetter
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from autoscale.errors import InvalidInput
 from autoscale.fleet import Rows, Texts
-from autoscale.fleet.ledger.column import ABSENT, NOT_A_NUMBER
+from autoscale.fleet.ledger.column import ABSENT, NOT_A_NUMBER, Column
+from autoscale.fleet.ledger.figures import rows_of_figures
 from autoscale.fleet.ledger.log_state import LogState
+from autoscale.fleet.ledger.record_view import RecordView
 from autoscale.fleet.ledger.row_encoder import encode
-from autoscale.fleet.ledger.rows import joined, none
-from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, COLUMNS, NUMBERS, TEXTS
+from autoscale.fleet.ledger.rows import completed, joined, none
+from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, COLUMNS, NUMBERS, SCHEMA, TEXTS
 from autoscale.fleet.ledger.validation import FIRST_TIME_US, REASONS, Rules, validate
 from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
@@ -73,6 +77,41 @@ def test_every_column_is_documented_once_and_stands_in_one_place() -> None:
     units = {"_uj": "µJ", "_ng": "ng CO2e", "_us": "µs", "_mg_per_kwh": "mg CO2e/kWh", "_ppm": "1e-6", "_ppb": "1e-9"}
     told = {each.name: each.unit for each in COLUMNS if each.unit}
     assert told == {name: unit for name in told for suffix, unit in units.items() if name.endswith(suffix)}
+
+
+def test_a_column_that_comes_later_says_what_older_rows_have() -> None:
+    with pytest.raises(InvalidInput, match="column 'tries' is there since schema 2 and has no default for older rows"):
+        Column("tries", "int32", "", "targets that were tried", "attempts", since=2)
+    assert Column("tries", "int32", "", "targets that were tried", "attempts", since=2, default=1).absent == 1
+    assert all(each.since <= SCHEMA for each in COLUMNS)
+
+
+def test_rows_without_a_column_that_all_must_have_are_refused() -> None:
+    lacking = Rows({"sequence": np.arange(2)}, {})
+    with pytest.raises(InvalidInput, match=r"rows lack the columns \['schema', 'device_id'"):
+        completed(lacking)
+    numbers = {name: values for name, values in rows(2).numbers.items() if name != "accuracy_ppm"}
+    assert completed(Rows(numbers, rows(2).texts)).numbers["accuracy_ppm"].tolist() == [ABSENT, ABSENT]
+
+
+@pytest.mark.parametrize("made", ["usual", "endless", "short"])
+def test_arrays_of_figures_become_what_a_record_becomes(made: str) -> None:
+    """The simulator's way and the device's."""
+    thirds = replace(
+        OUTCOME, carbon_embodied_g=Split(1.4e-9, 1.4e-9, 1.4e-9), ends=CarbonEnds(0.0, 1.0, 4.2e-9, 4.2e-9)
+    )
+    given = {
+        "usual": record(),
+        "endless": record(goal=Goal(latency_s=math.inf)),
+        "short": record(outcome=replace(thirds, accuracy=None)),
+    }[made]
+    view, names = RecordView(given), [name for name in NUMBERS if BY_NAME[name].of]
+    figures = {name: attrgetter(BY_NAME[name].of)(view) for name in names}
+    arrays = {name: np.array([math.nan if each is None else each] * 3) for name, each in figures.items()}
+    whole = rows(3)
+    found = rows_of_figures(whole.numbers | arrays, whole.texts).numbers
+    expected = flat(given)
+    assert {name: found[name].tolist() for name in names} == {name: [expected[name]] * 3 for name in names}
 
 
 def test_a_record_becomes_whole_numbers() -> None:

@@ -169,6 +169,7 @@ def _in_own_process(question: dict[str, str], engine: str) -> dict[str, Any]:
     """Spark leaves threads and sockets behind that pytest would take for a leak."""
     code = (
         "import json, sys, pathlib; from autoscale.fleet.report import *; "
+        "from autoscale.fleet.export.as_json import as_json; "
         "from autoscale.fleet.report.inventory import read_inventory; asked = json.loads(sys.argv[1]); "
         "question = Question(Span.parse(asked['since']), read_inventory(pathlib.Path(asked['inventory']))); "
         "print(json.dumps(as_json(account(asked['ledger'], question, EngineOptions(sys.argv[2], 'local[2]')))))"
