@@ -10,7 +10,6 @@ from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.span import Span, when
 from autoscale.fleet.ledger.view import LedgerView, read_ledger
 from autoscale.fleet.report import tables
-from autoscale.fleet.report.bounds import needs_wide_sums
 from autoscale.fleet.report.counterfactual import CELL, Counterfactual, counterfactuals
 from autoscale.fleet.report.engine import Engine, EngineOptions, engine
 from autoscale.fleet.report.idle import Fleet, Held, whole_fleet
@@ -18,6 +17,7 @@ from autoscale.fleet.report.inventory import InventoryMachine
 from autoscale.fleet.report.life_cycle import LifeCycle
 from autoscale.fleet.report.savings import Saving, savings
 from autoscale.fleet.report.sums import PARTS, Sums
+from autoscale.fleet.report.survey import survey
 
 _DAY_S: Final = 86_400
 
@@ -95,9 +95,9 @@ def account(ledger: Path | str, question: Question | None = None, options: Engin
     files = _files_of(view, question.span)
     if not files:
         raise InvalidInput(_no_rows(ledger, view, question.span))
-    is_wide = needs_wide_sums(files)
+    surveyed = survey(files)
     with engine(options) as opened:
-        rows = tables.accounted(opened.read(files), question.span, is_wide)
+        rows = tables.accounted(opened.read(files, surveyed.is_mixed), question.span, surveyed.needs_wide_sums)
         found = _Found(opened, rows, opened.keep(tables.cells(rows)))
         extent = opened.rows(tables.extent(found.cells))[0]
         if extent["first_us"] is None:

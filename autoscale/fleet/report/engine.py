@@ -54,8 +54,13 @@ class Engine(ABC):
     """Reads Parquet files as an Ibis table, and runs Ibis expressions; :func:`engine` opens one."""
 
     @abstractmethod
-    def read(self, files: Sequence[Path]) -> Any:
-        """An Ibis table of the rows of some files, of whatever schemas, with every column of today's."""
+    def read(self, files: Sequence[Path], is_mixed: bool) -> Any:
+        """An Ibis table of the rows of some files with every column of today's.
+
+        Args:
+            files: Parquet; one or more.
+            is_mixed: whether they are of several schemas.
+        """
 
     @abstractmethod
     def keep(self, expression: Any) -> Any:
@@ -88,10 +93,10 @@ class DuckDb(Engine):
         self._connection = ibis.duckdb.connect(preserve_insertion_order=False, **limits)
         self._connection.raw_sql("SET enable_progress_bar = false")
 
-    def read(self, files: Sequence[Path]) -> Any:
+    def read(self, files: Sequence[Path], is_mixed: bool) -> Any:
         """An Ibis table of the rows of some files."""
         paths = [str(each) for each in files]
-        return _completed(self._connection.read_parquet(paths, hive_partitioning=False, union_by_name=True))
+        return _completed(self._connection.read_parquet(paths, hive_partitioning=False, union_by_name=is_mixed))
 
     def keep(self, expression: Any) -> Any:
         """A temporary table."""
@@ -129,7 +134,7 @@ class Spark(Engine):
             raise InvalidInput(f"no Spark at '{options.master}': {_first_line(error)}") from error
         self._connection = ibis.pyspark.connect(self._session)
 
-    def read(self, files: Sequence[Path]) -> Any:
+    def read(self, files: Sequence[Path], is_mixed: bool) -> Any:
         """An Ibis table of the rows of some files."""
         names = ", ".join(f"{each.name} {_SPARK_TYPES[each.kind]}" for each in COLUMNS)
         frame = self._session.read.schema(names).parquet(*(str(each.resolve()) for each in files))

@@ -186,8 +186,10 @@ READ: Final = """
 import json, sys
 from autoscale.fleet.ledger.view import read_ledger
 from autoscale.fleet.report.engine import EngineOptions, engine
+from autoscale.fleet.report.survey import survey
 with engine(EngineOptions(sys.argv[2], "local[1]")) as opened:
-    table = opened.read(read_ledger(sys.argv[1]).files)
+    files = read_ledger(sys.argv[1]).files
+    table = opened.read(files, survey(files).is_mixed)
     rows = opened.rows(table.select("latency_us", "queue_us", "tries"))
 print(json.dumps(sorted([row["latency_us"], row["queue_us"], row["tries"]] for row in rows)))
 """
