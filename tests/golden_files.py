@@ -6,13 +6,16 @@ from typing import Any, Final
 
 GOLDEN: Final = Path(__file__).parent / "golden"
 
+SCHEMAS: Final = (GOLDEN, *sorted(GOLDEN.glob("schema-*")))
+"""Where the ledger, the log and the reports of each schema are; those of schema 1 stand among the others."""
+
 _MAY_DIFFER: Final = ("/ledger", "/schema")
 """Where the ledger is, and the version of the report."""
 
 
-def differing(report: Path, golden: str) -> list[tuple[str, Any, Any]]:
-    """Figures of a golden report that another one has otherwise; it may have more, and its notices another order."""
-    found, wanted = (_flat(json.loads(each.read_text())) for each in (report, GOLDEN / golden))
+def differing(report: Path, golden: Path) -> list[tuple[str, Any, Any]]:
+    """Figures of a golden report that another one has otherwise; it may have more, and notices in another order."""
+    found, wanted = (_flat(json.loads(each.read_text())) for each in (report, golden))
     assert len(wanted) > 800
     notices = {value for name, value in found.items() if name.startswith("/notices/")}
     return [

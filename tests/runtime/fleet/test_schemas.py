@@ -91,7 +91,7 @@ def test_an_older_device_uploads_to_a_later_collector(tmp_path: Path, later: Ver
     with later.collecting(ledger) as address:
         assert upload(log, address) == Uploaded(accepted=300)
     later.command("report", ledger, "--json", tmp_path / "report.json")
-    assert differing(tmp_path / "report.json", "report_after_upload.json") == []
+    assert differing(tmp_path / "report.json", GOLDEN / "report_after_upload.json") == []
     new = [row for row in columns(ledger, "schema", "queue_us", "tries", "engine") if row[1] != NONE]
     assert new == [(1, None, 1, None)] * 300
 
