@@ -11,7 +11,7 @@ import pytest
 
 from autoscale.fleet import Rows, read_ledger
 from autoscale.fleet.ledger.column import NOT_A_NUMBER
-from autoscale.fleet.ledger.schema import COLUMNS
+from autoscale.fleet.ledger.schema import SCHEMA, columns_of
 from autoscale.fleet.ledger.store import MANY, Ledger
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime._proto import fleet_pb2 as pb
@@ -117,13 +117,13 @@ def test_what_cannot_be_read_as_rows_is_kept_once_and_refused(
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     [kept] = (ledger / "quarantine").iterdir()
     assert kept.read_bytes() == content
-    told = 1 if kind in ("torn", "junk", "empty") else len(content) // len(COLUMNS) if kind == "liar" else 10
+    told = 1 if kind in ("torn", "junk", "empty") else len(content) // len(columns_of(1)) if kind == "liar" else 10
     assert read_ledger(ledger).counts == {"accepted": 0, "missing": 0, "rejected:truncated": told}
 
 
 def test_a_later_schema_is_refused_for_the_device_to_keep(ledger: Path, collector: Collector, rows: Rows) -> None:
     with pytest.raises(grpc.RpcError, match="update the collector") as refused:
-        send(collector.address, batch_of(rows, "device", "log", {}, schema=2))
+        send(collector.address, batch_of(rows, "device", "log", {}, schema=SCHEMA + 1))
     assert refused.value.code() is grpc.StatusCode.FAILED_PRECONDITION
     assert read_ledger(ledger).counts == {"missing": 0}
     assert list((ledger / "quarantine").iterdir()) == []
