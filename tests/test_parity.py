@@ -104,8 +104,8 @@ def reported(tables: WorldParameters, query: SimulatedQuery, target: Target, spe
     (remote,) = (each for each in tables.remotes if each.name == target.link)
     account = server(remote.machine.name, target.place)
     served = placed(remote.machine, tables.networks[query.network], replace(target, place="device", host=""))
-    bill = account.bill(account.begin(), float(spent.remote_s), served)
-    return cost_of(parameters_of(bill, 0, 0), moved.sent_bytes, moved.received_bytes)
+    cost = account.cost(account.begin(), float(spent.remote_s), served)
+    return cost_of(parameters_of(cost, 0, 0), moved.sent_bytes, moved.received_bytes)
 
 
 def transfer_of(tables: WorldParameters, query: SimulatedQuery, target: Target, moves: list[Passage]) -> Transfer:

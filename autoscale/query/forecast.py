@@ -5,8 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscale.arrays import Floats as Floats
-from autoscale.arrays import Indices as Indices
+from autoscale.arrays import Floats, Indices
 from autoscale.query.goal import Goal
 
 

@@ -10,7 +10,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoscale.query.forecast import Floats, Forecast, Indices
+from autoscale.arrays import Floats, Indices
+from autoscale.query.forecast import Forecast
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
 from autoscale_envs.worlds.dynamics import CostCoefficients, Costs, State, objective

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from autoscale.query.forecast import Floats, Indices
+from autoscale.arrays import Floats, Indices
 
 Flags = npt.NDArray[np.bool_]
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from autoscale.arrays import Floats
 from autoscale.errors import MissingExtra
 from autoscale.files import atomic_write
-from autoscale.query.forecast import Floats
 from autoscale_envs.evaluation.metrics import WINDOW
 from autoscale_envs.evaluation.report import Results
 

@@ -10,8 +10,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from autoscale.arrays import Floats
 from autoscale.files import atomic_write
-from autoscale.query.forecast import Floats
 from autoscale_envs.evaluation.metrics import Scores
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.evaluation.rollout import Result

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
+from autoscale.arrays import Floats, Indices
 from autoscale.loop import run_query
 from autoscale.query.context import Context
-from autoscale.query.forecast import Floats, Indices
 from autoscale.query.outcome import Outcome
 from autoscale_envs.evaluation.batch import Batch, BatchStep
 from autoscale_envs.evaluation.contestants import CLOUD, ORACLE, REFERENCE, makers

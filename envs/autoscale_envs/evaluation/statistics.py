@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.query.forecast import Floats
+from autoscale.arrays import Floats
 
 RESAMPLES: Final = 1000
 CONFIDENCE: Final = 0.95

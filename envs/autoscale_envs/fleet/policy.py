@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.agents.paper_state import LOAD_EDGES
-from autoscale.query.forecast import Floats, Indices
+from autoscale.arrays import Floats, Indices
 from autoscale_envs.variance.hidden import nominal
 from autoscale_envs.variance.interference import cpu_strain, memory_strain
 from autoscale_envs.variance.network import Conditions, passage

@@ -10,9 +10,9 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.arrays import Floats, Indices
 from autoscale.carbon import IntensitySource, TypicalHours
 from autoscale.profiles import load_device, load_link
-from autoscale.query.forecast import Floats, Indices
 from autoscale_envs.fleet.plan import LINKS, FleetPlan
 from autoscale_envs.fleet.policy import TablePolicy, make_policy
 from autoscale_envs.fleet.regions import WEIGHTS, RegionGrids

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscale.arrays import Floats, Indices
 from autoscale.carbon import (
     CarbonAccount,
     Intensity,
@@ -26,7 +27,6 @@ from autoscale.carbon import (
 from autoscale.carbon.intensity.shapes import HOURS
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.physics.carbon import CarbonRates
-from autoscale.query.forecast import Floats, Indices
 from autoscale.query.outcome import Method
 from autoscale_envs.variance.intensity import SECONDS_PER_HOUR
 from autoscale_envs.variance.processes import Numbers

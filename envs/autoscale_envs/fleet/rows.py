@@ -7,12 +7,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscale.arrays import Indices
 from autoscale.fleet.ledger.column import ABSENT
 from autoscale.fleet.ledger.figures import rows_of_figures
 from autoscale.fleet.ledger.rows import Ints, Rows, Texts
 from autoscale.fleet.ledger.schema import SCHEMA
 from autoscale.physics.carbon import CarbonRates, QueryCarbon
-from autoscale.query.forecast import Indices
 from autoscale.query.goal import InferenceMode
 from autoscale.query.outcome import Method, Split
 from autoscale.units import MICRO_PER_UNIT

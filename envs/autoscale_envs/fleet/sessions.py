@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.query.forecast import Floats, Indices
+from autoscale.arrays import Floats, Indices
 from autoscale_envs.fleet.population import Cohort, People
 from autoscale_envs.fleet.regions import REGIONS
 from autoscale_envs.variance.battery import start_charge

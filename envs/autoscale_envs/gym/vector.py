@@ -8,8 +8,8 @@ import numpy as np
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
+from autoscale.arrays import Indices
 from autoscale.errors import InvalidInput, InvalidTarget
-from autoscale.query.forecast import Indices
 from autoscale.query.target import Target
 from autoscale_envs.gym.env import observation_space
 from autoscale_envs.variance.processes import Flags

@@ -13,8 +13,8 @@ import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, make_agent
 from autoscale.agents.features import FEATURES, Rows
+from autoscale.arrays import Floats
 from autoscale.errors import InvalidInput, MissingExtra, one_of
-from autoscale.query.forecast import Floats
 from autoscale.query.target import Target
 from autoscale_envs.training.samples import Samples, gather, joined
 from autoscale_envs.worlds.options import WorldOptions

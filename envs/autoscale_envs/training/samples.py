@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from autoscale.agents.features import FEATURES, Rows
-from autoscale.query.forecast import Floats, Indices
+from autoscale.arrays import Floats, Indices
 from autoscale_envs.worlds.dynamics import objective
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.view import View, lone

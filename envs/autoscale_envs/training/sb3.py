@@ -21,8 +21,8 @@ from torch import nn
 from autoscale.agents.base import Arrays
 from autoscale.agents.features import FEATURES
 from autoscale.agents.frozen import Frozen, FrozenOptions
+from autoscale.arrays import Indices
 from autoscale.errors import InvalidInput
-from autoscale.query.forecast import Indices
 from autoscale.query.target import Target
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.query.forecast import Floats
+from autoscale.arrays import Floats
 from autoscale.units import j_from_kwh
 from autoscale_envs.variance.processes import Numbers
 

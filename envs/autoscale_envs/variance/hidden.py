@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoscale.query.forecast import Floats
+from autoscale.arrays import Floats
 
 
 class Counts(NamedTuple):

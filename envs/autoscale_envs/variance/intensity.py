@@ -10,9 +10,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from autoscale.arrays import Floats, Indices
 from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.shapes import DAYS, HOURS, read_shapes
-from autoscale.query.forecast import Floats, Indices
 
 DEVICE_PLACE: Final = "US-CAL-CISO"
 """California: much sun, so noon in the west (20:00 UTC) is clean."""

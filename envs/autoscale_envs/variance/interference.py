@@ -15,8 +15,8 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.arrays import Floats, Indices
 from autoscale.profiles import DeviceProfile, Processor
-from autoscale.query.forecast import Floats, Indices
 from autoscale_envs.variance.processes import regimes
 from autoscale_envs.variance.scenarios import Scenario
 

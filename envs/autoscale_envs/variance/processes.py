@@ -9,8 +9,8 @@ import math
 import numpy as np
 import numpy.typing as npt
 
+from autoscale.arrays import Floats, Indices
 from autoscale.arrays import Numbers as Numbers
-from autoscale.query.forecast import Floats, Indices
 
 Flags = npt.NDArray[np.bool_]
 

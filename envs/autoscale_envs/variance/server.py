@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.query.forecast import Floats
+from autoscale.arrays import Floats
 
 USUAL_LOAD: Final = 0.35
 LOAD_SPREAD: Final = 0.6

@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from autoscale.arrays import Floats, Indices
 from autoscale.profiles import Processor, Thermal
-from autoscale.query.forecast import Floats, Indices
 from autoscale.query.target import Target
 from autoscale_envs.variance.processes import Numbers
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.query.forecast import Floats, Indices
+from autoscale.arrays import Floats, Indices
 from autoscale_envs.variance.processes import regimes
 
 QUERIES_IN_A_ROW: Final = 10.0

@@ -10,8 +10,8 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from autoscale.arrays import Floats, Indices
 from autoscale.physics.carbon import g_per_j
-from autoscale.query.forecast import Floats, Indices
 from autoscale_envs.variance import intensity, interference, network, server, workload
 from autoscale_envs.variance.draws import Draws
 from autoscale_envs.variance.hidden import Hidden, hidden_factors

@@ -17,11 +17,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from autoscale.arrays import Floats
 from autoscale.carbon.intensity.base import Kind
 from autoscale.physics import radio
 from autoscale.physics.carbon import CarbonRates, QueryCarbon
 from autoscale.physics.power import Watts, energy_j
-from autoscale.query.forecast import Floats
 from autoscale_envs.variance import battery, thermal
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.interference import SPINNING

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from autoscale.query.forecast import Floats, Indices
+from autoscale.arrays import Floats, Indices
 from autoscale_envs.variance.processes import Flags, Numbers
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.arrays import Floats, Indices
 from autoscale.carbon import data_centre_pue, device_footprint, load_network_share
 from autoscale.carbon.intensity.base import Kind
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO
@@ -16,7 +17,6 @@ from autoscale.profiles import DeviceProfile, LinkProfile, Radio, Thermal
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale.profiles.link_trace_files import read_trace
 from autoscale.profiles.networks import load_network, network_names
-from autoscale.query.forecast import Floats, Indices
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import PROCESSORS, Target

@@ -4,9 +4,10 @@ import math
 from typing import Any, Final, Protocol
 
 from autoscale.agents.base import Choice
+from autoscale.arrays import Indices
 from autoscale.loop import Performance
 from autoscale.query.context import Context
-from autoscale.query.forecast import Forecast, Indices
+from autoscale.query.forecast import Forecast
 from autoscale.query.observation import LinkState, Observation
 from autoscale.query.outcome import Method, Outcome, Split
 from autoscale.query.record import Attempt

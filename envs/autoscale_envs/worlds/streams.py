@@ -6,7 +6,7 @@ from typing import Any, Final
 import numpy as np
 
 from autoscale.agents.features import ABSENT, FEATURES
-from autoscale.query.forecast import Floats, Indices
+from autoscale.arrays import Floats, Indices
 from autoscale_envs.variance.draws import AT_ONCE, QUERIES, Draws
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags

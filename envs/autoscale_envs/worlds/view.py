@@ -4,8 +4,9 @@ from functools import cached_property
 
 import numpy as np
 
+from autoscale.arrays import Indices
 from autoscale.errors import InvalidTarget
-from autoscale.query.forecast import Forecast, Indices
+from autoscale.query.forecast import Forecast
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery

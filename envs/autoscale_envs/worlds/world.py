@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from autoscale.query.forecast import Indices
+from autoscale.arrays import Indices
 from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags

@@ -1,4 +1,4 @@
-"""What the server does, free of any transport: find the model, wait for a place, run, and write the bill."""
+"""What the server does, free of any transport: find the model, wait for a place, run, and report the cost."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +16,7 @@ from autoscale_runtime.wire.cost import ServerCost
 NAME: Final = "autoscale"
 VERSION: Final = installed_version("autoscale-inference")
 EXTENSIONS: Final = ("energy", "carbon")
-"""What the server tells beyond the protocol: the cost of a query, in the parameters of its answer."""
+"""What the server reports beyond the protocol: the cost of a query, in the parameters of its answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class InferResult:
     outputs: dict[str, Array]
     queue_s: float
     compute_s: float
-    bill: ServerCost
+    cost: ServerCost
 
 
 class DataPlane:
@@ -101,7 +101,7 @@ class DataPlane:
             begun_s = time.perf_counter()
             answer = model.runner.run(query.output_names, query.feeds)
             compute_s = time.perf_counter() - begun_s
-            bill = self.account.bill(mark, compute_s, model.target)
+            cost = self.account.cost(mark, compute_s, model.target)
         names = query.output_names or [each.name for each in model.runner.outputs]
         outputs = dict(zip(names, answer.outputs, strict=True))
-        return InferResult(model, outputs, queue_s, compute_s, bill)
+        return InferResult(model, outputs, queue_s, compute_s, cost)

@@ -13,11 +13,11 @@ from autoscale_runtime.wire.cost import ServerCost
 
 
 class ServerAccount:
-    """Turns time on the server into a bill: ``begin`` before the query computes, ``bill`` after.
+    """Turns time on the server into a cost: ``begin`` before the query computes, ``cost`` after.
 
     Args:
         machine: the profile of the server, for its embodied carbon and, where nothing is measured, its power.
-        electricity: where it is drawn, and who tells its carbon intensity.
+        electricity: where it is drawn, and who reports its carbon intensity.
         pue: power usage effectiveness of its building, 1 or more; None for a large data centre's.
         meter: what it measures counts; what it only models is left to the machine's power table.
 
@@ -48,14 +48,14 @@ class ServerAccount:
         """Open the meter's window."""
         return self._meter.begin()
 
-    def bill(self, mark: Mark, compute_s: float, target: Target) -> ServerCost:
+    def cost(self, mark: Mark, compute_s: float, target: Target) -> ServerCost:
         """The cost of ``compute_s`` seconds on a target of the server, which began at the mark and end now."""
         reading = self._meter.end(mark, target)
         if reading is not None and reading.method is Method.MEASURED:
-            return self._bill(reading.energy_j, Method.MEASURED, compute_s, target)
-        return self._bill(computing_j(self.machine, target, compute_s), Method.MODELLED, compute_s, target)
+            return self._cost(reading.energy_j, Method.MEASURED, compute_s, target)
+        return self._cost(computing_j(self.machine, target, compute_s), Method.MODELLED, compute_s, target)
 
-    def _bill(self, energy_j: float, method: Method, compute_s: float, target: Target) -> ServerCost:
+    def _cost(self, energy_j: float, method: Method, compute_s: float, target: Target) -> ServerCost:
         grids = self.grid.read()
         carbon = self._carbon.at(grids)
         held_s = compute_s * held_share(self.machine, target)

@@ -109,7 +109,7 @@ def _response(request_id: str, result: InferResult) -> pb.ModelInferResponse:
         model_name=result.model.name,
         model_version=str(result.model.version),
         id=request_id,
-        parameters=parameters_of(result.bill, us_from_s(result.queue_s), us_from_s(result.compute_s)),
+        parameters=parameters_of(result.cost, us_from_s(result.queue_s), us_from_s(result.compute_s)),
         outputs=[
             tensor(name=name, datatype=datatype_of(array.dtype), shape=array.shape)
             for name, array in result.outputs.items()

@@ -40,7 +40,7 @@ _Call: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The outputs of one query by name, and what the server says it cost."""
+    """The outputs of one query by name, and what the server reports of their cost."""
 
     outputs: dict[str, Array]
     cost: RemoteCost

@@ -19,7 +19,7 @@ class ServerCost:
         ends: how far the two may lie.
         method: how the energy is known.
         intensity: of the electricity, as it was then.
-        region: where that was drawn; empty where not said.
+        region: where that was drawn; empty where not reported.
     """
 
     energy_j: float
@@ -33,7 +33,7 @@ class ServerCost:
 
 @dataclass(frozen=True, slots=True)
 class RemoteCost:
-    """What the machine that answered says of the query, and what crossed the link.
+    """What the machine that answered reports of the query, and what crossed the link.
 
     A figure the server did not give is None; ``method`` is that of its joules.
     """

@@ -25,25 +25,25 @@ _ENDS: Final = (
 )
 
 _MOST: Final = 1e12
-"""Joules, grams or microseconds (12 days): whoever says more would have sums with it overflow."""
+"""Joules, grams or microseconds (12 days): whoever reports more would have sums with it overflow."""
 
 _LONGEST_TEXT: Final = 64
 
 
-def parameters_of(bill: ServerCost, queue_us: int, compute_us: int) -> dict[str, pb.InferParameter]:
-    """A bill as parameters."""
+def parameters_of(cost: ServerCost, queue_us: int, compute_us: int) -> dict[str, pb.InferParameter]:
+    """A cost as parameters."""
     numbers = {
-        "energy_joules": bill.energy_j,
-        "carbon_operational_g": bill.carbon_operational_g,
-        "carbon_embodied_g": bill.carbon_embodied_g,
-        **{name: getattr(bill.ends, name.removeprefix("carbon_")) for name in _ENDS},
-        "carbon_intensity_g_per_kwh": bill.intensity.g_per_kwh,
+        "energy_joules": cost.energy_j,
+        "carbon_operational_g": cost.carbon_operational_g,
+        "carbon_embodied_g": cost.carbon_embodied_g,
+        **{name: getattr(cost.ends, name.removeprefix("carbon_")) for name in _ENDS},
+        "carbon_intensity_g_per_kwh": cost.intensity.g_per_kwh,
     }
     texts = {
-        "measurement_method": str(bill.method),
-        "carbon_intensity_kind": bill.intensity.kind,
-        "carbon_intensity_method": str(bill.intensity.method),
-        "carbon_region": bill.region,
+        "measurement_method": str(cost.method),
+        "carbon_intensity_kind": cost.intensity.kind,
+        "carbon_intensity_method": str(cost.intensity.method),
+        "carbon_region": cost.region,
     }
     return {
         **{name: pb.InferParameter(double_param=number) for name, number in numbers.items()},
@@ -54,7 +54,7 @@ def parameters_of(bill: ServerCost, queue_us: int, compute_us: int) -> dict[str,
 
 
 def cost_of(parameters: Parameters, sent_bytes: int, received_bytes: int) -> RemoteCost:
-    """What a server says of a query; what it does not say, or says in a way that makes no sense, is None.
+    """What a server reports of a query; what it does not, or in a way that makes no sense, is None.
 
     Args:
         parameters: of the answer.
@@ -94,8 +94,8 @@ def _grid(parameters: Parameters) -> ReportedGrid | None:
 
 
 def _method(parameters: Parameters, name: str) -> Method:
-    said = _text(parameters, name)
-    return Method(said) if said in set(Method) else Method.DEFAULT
+    reported = _text(parameters, name)
+    return Method(reported) if reported in set(Method) else Method.DEFAULT
 
 
 def _text(parameters: Parameters, name: str) -> str:

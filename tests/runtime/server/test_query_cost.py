@@ -21,28 +21,28 @@ LAPTOP = load_device("laptop")
 CPU = LAPTOP.processors["cpu"]
 
 
-def bill(account: ServerAccount, compute_s: float, threads: int) -> ServerCost:
+def cost_on(account: ServerAccount, compute_s: float, threads: int) -> ServerCost:
     target = Target("device", "cpu", "fp32", threads=threads)
-    return account.bill(account.begin(), compute_s, target)
+    return account.cost(account.begin(), compute_s, target)
 
 
-BARE = bill(ServerAccount(LAPTOP), 1.0, 1)
+BARE = cost_on(ServerAccount(LAPTOP), 1.0, 1)
 
 
 def test_energy_is_busy_power_and_a_share_of_idle_power() -> None:
-    cost = bill(ServerAccount(LAPTOP), compute_s=2.0, threads=4)
+    cost = cost_on(ServerAccount(LAPTOP), compute_s=2.0, threads=4)
     watts = CPU.busy_w(4) + LAPTOP.idle_w * 4 / CPU.cores
     assert cost.energy_j == pytest.approx(2.0 * watts)
     assert cost.method is Method.MODELLED
 
 
 def test_carbon_follows_the_grid_and_the_building() -> None:
-    cost = bill(ServerAccount(LAPTOP, Electricity(source=360.0), pue=1.25), 1.0, 1)
+    cost = cost_on(ServerAccount(LAPTOP, Electricity(source=360.0), pue=1.25), 1.0, 1)
     assert cost.carbon_operational_g == pytest.approx(cost.energy_j / J_PER_KWH * 450.0)
 
 
 def test_the_ends_are_those_of_the_grid_and_of_the_making() -> None:
-    cost = bill(ServerAccount(LAPTOP, Electricity("FR")), 1.0, 1)
+    cost = cost_on(ServerAccount(LAPTOP, Electricity("FR")), 1.0, 1)
     france, made = YearlyAverages().at("FR", 0.0), device_footprint(LAPTOP).g_per_s(share=1 / CPU.cores)
     assert (cost.region, cost.intensity) == ("FRA", replace(france, time_s=cost.intensity.time_s))
     assert cost.ends.operational_low_g / cost.carbon_operational_g == pytest.approx(
@@ -59,7 +59,7 @@ def test_a_bill_is_of_one_grid_however_often_that_changes_meanwhile() -> None:
     def ask() -> None:
         for number in range(3000):
             account.grid.now = grids[number % 2]
-            cost = bill(account, 1.0, 1)
+            cost = cost_on(account, 1.0, 1)
             grams = cost.energy_j / J_PER_KWH * cost.intensity.g_per_kwh * account.pue
             told = cost.carbon_operational_g, cost.ends.operational_low_g, cost.ends.operational_high_g
             wrong.extend([] if all(math.isclose(each, grams) for each in told) else [cost])
@@ -84,13 +84,13 @@ def test_a_place_that_does_not_exist_is_refused() -> None:
 
 def test_embodied_carbon_is_the_share_of_cores_for_the_time() -> None:
     made = LAPTOP.embodied
-    cost = bill(ServerAccount(LAPTOP), 3600.0, CPU.cores // 2)
+    cost = cost_on(ServerAccount(LAPTOP), 3600.0, CPU.cores // 2)
     assert cost.carbon_embodied_g == pytest.approx(made.total_kg * 1000 * 3600 / made.lifetime_s / 2)
 
 
 def test_more_threads_than_cores_hold_the_whole_machine() -> None:
     account = ServerAccount(LAPTOP)
-    assert bill(account, 1.0, 64) == bill(account, 1.0, CPU.cores)
+    assert cost_on(account, 1.0, 64) == cost_on(account, 1.0, CPU.cores)
 
 
 def test_what_a_meter_measures_takes_the_place_of_the_table(tmp_path: Path) -> None:
@@ -99,12 +99,12 @@ def test_what_a_meter_measures_takes_the_place_of_the_table(tmp_path: Path) -> N
     account = ServerAccount(LAPTOP, meter=ReplayMeter(tmp_path / "rapl.csv", lambda: now_s[0]))
     mark = account.begin()
     now_s[0] = 2.0
-    cost = account.bill(mark, 2.0, Target.parse("device:cpu/fp32@1t"))
+    cost = account.cost(mark, 2.0, Target.parse("device:cpu/fp32@1t"))
     assert (cost.energy_j, cost.method) == (14.0, Method.MEASURED)
 
 
 def test_what_a_meter_only_models_does_not() -> None:
-    metered = bill(ServerAccount(LAPTOP, meter=ModelledMeter(load_device("xeon-p100"))), 1.0, 1)
+    metered = cost_on(ServerAccount(LAPTOP, meter=ModelledMeter(load_device("xeon-p100"))), 1.0, 1)
     assert replace(metered, intensity=BARE.intensity) == BARE
 
 

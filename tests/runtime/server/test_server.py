@@ -109,12 +109,12 @@ def test_the_answer_tells_its_cost(stub: GRPCInferenceServiceStub, account: Serv
     told = stub.ModelInfer(slow(100)).parameters
     compute_s = told["compute_us"].int64_param / 1e6
     target = Target("device", "cpu", "fp32", threads=Limits().settled().threads)
-    bill = account.bill(account.begin(), compute_s, target)
+    cost = account.cost(account.begin(), compute_s, target)
     assert compute_s > 0.0
     assert told["queue_us"].int64_param >= 0
-    assert told["energy_joules"].double_param == pytest.approx(bill.energy_j, rel=0.01)
-    assert told["carbon_operational_g"].double_param == pytest.approx(bill.carbon_operational_g, rel=0.01)
-    assert told["carbon_embodied_g"].double_param == pytest.approx(bill.carbon_embodied_g, rel=0.01)
+    assert told["energy_joules"].double_param == pytest.approx(cost.energy_j, rel=0.01)
+    assert told["carbon_operational_g"].double_param == pytest.approx(cost.carbon_operational_g, rel=0.01)
+    assert told["carbon_embodied_g"].double_param == pytest.approx(cost.carbon_embodied_g, rel=0.01)
     assert told["measurement_method"].string_param == "modelled"
 
 

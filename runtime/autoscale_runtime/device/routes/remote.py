@@ -76,7 +76,7 @@ class RemoteRoute(Route):
         self._circuit.fail(TargetUnavailable("it has not answered yet"))
 
     def expected(self, query: Query, moment: Moment) -> Expected:
-        """From the link's estimate, and the server's time and bill for the last queries."""
+        """From the link's estimate, and the server's time and cost of the last queries."""
         transfer = self._transfer(query.nbytes, self._received_bytes, moment)
         known = self._senses.predict_s(self._link, transfer.sent_bytes, transfer.received_bytes)
         link_s = _default_s(transfer) if known is None else known.expected_s

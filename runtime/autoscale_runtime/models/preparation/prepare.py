@@ -14,8 +14,8 @@ from autoscale.query.model_profile import Accuracy
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.models.bare_model import load, precision_of
 from autoscale_runtime.models.bundle import Bundle, check_folder
-from autoscale_runtime.models.preparation.judge import VariantAccuracy
 from autoscale_runtime.models.preparation.samples import Samples, read_samples
+from autoscale_runtime.models.preparation.validation import VariantAccuracy
 from autoscale_runtime.models.variant import Variant
 
 GOOD_ENOUGH: Final = 0.99
@@ -72,7 +72,7 @@ class _Work:
     folder: Path
     source: Path
     names: list[tuple[str, str]]
-    judge: VariantAccuracy
+    validation: VariantAccuracy
     calibration: Samples
     step: Callable[[str], None]
     rows: list[VariantResult] = field(default_factory=list)
@@ -134,7 +134,7 @@ def _keep_fp32(work: _Work, fp32: Runner) -> None:
 
     path = work.folder / "fp32.onnx"
     copy_fp32(work.source, path)
-    _keep(work, path, fp32, work.judge.score(fp32))
+    _keep(work, path, fp32, work.validation.score(fp32))
 
 
 def _try(work: _Work, precision: str, make: Callable[[_Work], None]) -> None:
@@ -152,7 +152,7 @@ def _fp16(work: _Work) -> None:
     path = work.folder / "fp16.onnx"
     to_fp16(work.source, path)
     runner = _loaded(path, work)
-    _keep(work, path, runner, _sensible(work, work.judge.score(runner)))
+    _keep(work, path, runner, _sensible(work, work.validation.score(runner)))
 
 
 def _int8(work: _Work) -> None:
@@ -186,7 +186,7 @@ def _quantised(work: _Work, ready: Path, name: str, kept: list[str]) -> tuple[Pa
     path = work.folder / name / "int8.onnx"
     path.parent.mkdir()
     to_int8(ready, path, work.calibration.feeds, kept)
-    return path, work.judge.score(_loaded(path, work))
+    return path, work.validation.score(_loaded(path, work))
 
 
 def _loaded(path: Path, work: _Work) -> Runner:
@@ -211,7 +211,7 @@ def _keep(work: _Work, path: Path, runner: Runner, accuracy: Accuracy, note: str
     variant = Variant(path.stem, path, "", accuracy)
     size_bytes = sum(each.stat().st_size for each in variant.files)
     work.variants.append(variant)
-    work.rows.append(VariantResult(path.stem, size_bytes, _latency_s(runner, work.judge.samples), accuracy, note))
+    work.rows.append(VariantResult(path.stem, size_bytes, _latency_s(runner, work.validation.samples), accuracy, note))
     runner.close()
 
 

@@ -16,8 +16,8 @@ from autoscale_runtime.models.bare_model import load
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.preparation import Samples, prepare
 from autoscale_runtime.models.preparation.convert import recipes, to_ready
-from autoscale_runtime.models.preparation.judge import VariantAccuracy
 from autoscale_runtime.models.preparation.prepare_command import command
+from autoscale_runtime.models.preparation.validation import VariantAccuracy
 
 
 def normal(*shape: int) -> npt.NDArray[np.float64]:
@@ -258,7 +258,7 @@ def test_only_an_fp32_onnx_file_is_prepared(tmp_path: Path) -> None:
     assert not (tmp_path / "again").exists()
 
 
-def test_a_judge_of_scores_counts_and_of_values_measures(tmp_path: Path) -> None:
+def test_validation_counts_scores_and_measures_values(tmp_path: Path) -> None:
     scale = {"w": np.eye(4)}
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"])]
     flat = load(_save(tmp_path / "flat.onnx", nodes, [1, 4], scale, [1, 4]))

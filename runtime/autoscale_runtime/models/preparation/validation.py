@@ -19,7 +19,7 @@ class VariantAccuracy:
 
     A network *classifies* if its first output is of shape (1, classes), or if every row along its last axis is a
     probability distribution; then the arg-max along that axis is compared (a sequence: position by position).
-    Other networks are judged by closeness: 1 - |answer - reference| / |reference| in the Euclidean norm over all
+    Other networks are measured by closeness: 1 - |answer - reference| / |reference| in the Euclidean norm over all
     samples together, not below 0, the mean over the outputs; an output of integers by the fraction that is equal.
 
     Attributes:
@@ -34,7 +34,7 @@ class VariantAccuracy:
 
     @classmethod
     def of(cls, reference: Runner, samples: Samples) -> "VariantAccuracy":
-        """Judge by the labels where the samples have them, else by the answers of the fp32 variant.
+        """Validate by the labels where the samples have them, else by the answers of the fp32 variant.
 
         Raises:
             FeedError: the model does not give one arg-max a sample, or has fewer classes than the labels name.
