@@ -26,11 +26,11 @@ from autoscale_envs.evaluation.picture import check_drawable, draw
 from autoscale_envs.evaluation.plan import PHONES, Cell, Plan
 from autoscale_envs.evaluation.report import Results, rows, summary, to_json, write_csv, write_json
 from autoscale_envs.evaluation.rollout import Result, rollout
+from autoscale_envs.progress import INTERRUPTED
 from autoscale_envs.variance.scenarios import SCENARIOS, load_scenario
 from autoscale_envs.worlds.remotes import parse_remotes
 
 STANDARD_OUTPUT = Path("-")
-INTERRUPTED = 130
 HEADLINERS = ("opt", "q-learning", "q-learning-greedy", "cost-model")
 
 

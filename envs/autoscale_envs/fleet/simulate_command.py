@@ -1,26 +1,20 @@
 """``autoscale fleet simulate``."""
 
 import json
-import signal
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autoscale.errors import InvalidInput
 from autoscale.query.goal import OBJECTIVES
 from autoscale_envs.fleet.assumptions import FILE
 from autoscale_envs.fleet.plan import POLICIES, USUAL_MIX, FleetPlan, parse_mix
 from autoscale_envs.fleet.simulate import simulate
+from autoscale_envs.progress import INTERRUPTED, watching
 
-INTERRUPTED: Final = 130
 _MIX: Final = ",".join(f"{name}={share:g}" for name, share in USUAL_MIX.items())
 
 
@@ -57,11 +51,12 @@ def simulate_command(
     """
     plan = FleetPlan(devices, days, seed, parse_mix(mix), queries_per_day, policy, _date(start), objective)
     began_s = time.perf_counter()
-    with _watch(plan, quiet=as_json) as watch:
+    with watching(plan.expected_records, "records", quiet=as_json) as watch:
+        watch(0)
         try:
             records = simulate(plan, out, watch)
         except OSError as error:
-            kept = f"{watch.records:,} records were written before, and can be read"
+            kept = f"{watch.done:,} records were written before, and can be read"
             error.strerror = f"{error.strerror or error}; {kept}"
             raise
     elapsed_s = time.perf_counter() - began_s
@@ -75,46 +70,6 @@ def simulate_command(
         typer.echo(f"All are modelled, on what {out / FILE} says. Account for them: autoscale fleet report {out}")
     if watch.stopped:
         raise typer.Exit(INTERRUPTED)
-
-
-class Watch:
-    """Shows how far a simulation is, and ends it after Ctrl-C.
-
-    Attributes:
-        records: written so far.
-        stopped: whether it was ended.
-    """
-
-    def __init__(self, progress: Progress, expected: float) -> None:
-        self._progress = progress
-        self._task = progress.add_task("", total=expected, shown="")
-        self._began_s = time.perf_counter()
-        self.records, self.stopped = 0, False
-
-    def __call__(self, records: int) -> bool:
-        """Take a report; whether to go on."""
-        self.records = records
-        rate = records / (time.perf_counter() - self._began_s)
-        self._progress.update(self._task, completed=records, shown=f"{records:,} records, {rate:,.0f}/s")
-        return not self.stopped
-
-    def stop(self, number: int, frame: FrameType | None) -> None:
-        """End at the next report; a second signal ends the process."""
-        self.stopped = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-@contextmanager
-def _watch(plan: FleetPlan, *, quiet: bool) -> Iterator[Watch]:
-    console = Console(stderr=True)
-    columns = BarColumn(), TextColumn("{task.fields[shown]}"), TimeRemainingColumn()
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
-        watch = Watch(progress, plan.expected_records)
-        before = signal.signal(signal.SIGINT, watch.stop)
-        try:
-            yield watch
-        finally:
-            signal.signal(signal.SIGINT, before)
 
 
 def _date(text: str) -> date:

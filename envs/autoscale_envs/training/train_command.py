@@ -2,20 +2,14 @@
 
 import json
 import math
-import signal
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Annotated, Any, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autoscale.agents.policies import load_policy, save_policy
 from autoscale.errors import PolicyError
+from autoscale_envs.progress import INTERRUPTED, watching
 from autoscale_envs.training.predictors import FITS, SAMPLES
 from autoscale_envs.training.train import Training, train
 from autoscale_envs.worlds.options import WorldOptions
@@ -24,7 +18,6 @@ from autoscale_envs.worlds.remotes import parse_remotes
 
 USUAL_QUERIES: Final = {"dqn": 100_000, "ppo": 300_000, **dict.fromkeys(FITS, SAMPLES)}
 ONLINE_QUERIES: Final = 5000
-INTERRUPTED: Final = 130
 
 
 def train_command(
@@ -83,63 +76,17 @@ def train_command(
     total = queries or USUAL_QUERIES.get(agent, ONLINE_QUERIES)
     checkpoint = out.with_suffix(".checkpoint.npz")
     begin = None if start is None else load_policy(start, make_parameters(options).targets, seed, adapt=True)
-    with _watch(total, quiet=as_json) as watch:
+    with watching(total, "queries", quiet=as_json) as watch:
         trained = train(
             training, total, start=begin, resume=resume, checkpoint=checkpoint, every=checkpoint_every, report=watch
         )
+    reward = None if math.isnan(watch.reward) else watch.reward
+    figures = {"queries": watch.done, "queries_per_s": watch.rate(), "mean_reward": reward}
     if trained is None:
-        _tell(as_json, training, {**watch.figures(), "policy": None, "checkpoint": str(checkpoint)})
+        _tell(as_json, training, {**figures, "policy": None, "checkpoint": str(checkpoint)})
         raise typer.Exit(INTERRUPTED)
     save_policy(trained, out)
-    _tell(as_json, training, {**watch.figures(), "policy": str(out)})
-
-
-class Watch:
-    """Shows how far a training is, and ends it after Ctrl-C."""
-
-    def __init__(self, progress: Progress, total: int) -> None:
-        self._progress = progress
-        self._task = progress.add_task("", total=total, rate="", reward="")
-        self._first: tuple[int, float] | None = None
-        self._done, self._reward, self._stopped = 0, math.nan, False
-
-    def __call__(self, done: int, reward: float) -> bool:
-        """Take a report; whether to go on."""
-        self._first = self._first or (done, time.perf_counter())
-        self._done, self._reward = done, reward
-        shown = "" if math.isnan(reward) else f"reward {reward:+.3f}"
-        self._progress.update(self._task, completed=done, rate=f"{self._rate():,.0f} queries/s", reward=shown)
-        return not self._stopped
-
-    def stop(self, number: int, frame: FrameType | None) -> None:
-        """End the training at its next report; a second signal ends the process."""
-        self._stopped = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def figures(self) -> dict[str, Any]:
-        """Queries done, their rate, and the latest mean reward (None where none is earned)."""
-        reward = None if math.isnan(self._reward) else self._reward
-        return {"queries": self._done, "queries_per_s": self._rate(), "mean_reward": reward}
-
-    def _rate(self) -> float:
-        done, since_s = self._first or (0, 0.0)
-        return (self._done - done) / max(time.perf_counter() - since_s, 1e-9)
-
-
-@contextmanager
-def _watch(total: int, *, quiet: bool) -> Iterator[Watch]:
-    columns = (
-        *(BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()),
-        *(TextColumn("{task.fields[rate]}"), TextColumn("{task.fields[reward]}")),
-    )
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True) as progress:
-        watch = Watch(progress, total)
-        before = signal.signal(signal.SIGINT, watch.stop)
-        try:
-            yield watch
-        finally:
-            signal.signal(signal.SIGINT, before)
+    _tell(as_json, training, {**figures, "policy": str(out)})
 
 
 def _tell(as_json: bool, training: Training, facts: dict[str, Any]) -> None:
