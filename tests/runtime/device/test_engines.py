@@ -257,8 +257,7 @@ def test_one_that_cannot_load_is_told_once(path: Path, plug_in: PlugIn, caplog: 
 def test_the_fastest_that_answers_right_is_used(path: Path, plug_in: PlugIn, name: str) -> None:
     plug_in(**{name: "Slow"})
     with Session(path, agent="device-best", options=QUIET) as session:
-        [target] = used(session)
-        assert target in PLAIN
+        assert used(session) <= set(PLAIN)
     with Session(path, agent="device-cpu-fp32", options=QUIET) as session:
         assert used(session) == {PLAIN[-1]}
 

@@ -75,7 +75,7 @@ def test_its_first_line_tells_the_address_and_a_signal_ends_it(tmp_path: Path, s
             "accepted 1, missing 0, rejected:unknown_device 1, rejected:unknown_profile 1, rejected:unknown_region 1\n"
         )
         assert process.stdout.readline().endswith(f"autoscale fleet readmit {ledger}\n")
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
     assert len(read_ledger(ledger).files) == 1
 
 
