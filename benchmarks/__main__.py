@@ -21,6 +21,7 @@ NAMES: Final = (
     "agents",
     "frozen",
     "carbon",
+    "sensing",
     "session",
     "offload",
     "fleet_ledger",
