@@ -35,16 +35,17 @@ def interquartile_mean(scores: Floats) -> Floats:
     return np.asarray(middle.mean(axis=-1))
 
 
-def interval(scores: Floats, resamples: int = RESAMPLES, seed: int = 0) -> ConfidenceInterval:
+def interval(scores: Floats, resamples: int = RESAMPLES, seed: int = 0, at_once: int = AT_ONCE) -> ConfidenceInterval:
     """The interquartile mean of all scores with its stratified-bootstrap interval.
 
     Args:
         scores: finite, shape (tasks, runs).
         resamples: how many times the runs of every task are drawn anew, with replacement.
         seed: of the drawing.
+        at_once: scores that are drawn at a time, which bounds the memory.
     """
     rng = np.random.default_rng(seed)
-    step = max(AT_ONCE // scores.size, 1)
+    step = max(at_once // scores.size, 1)
     counts = [min(step, resamples - done) for done in range(0, resamples, step)]
     means = np.concatenate([interquartile_mean(_resampled(scores, count, rng)) for count in counts])
     tail = (1.0 - CONFIDENCE) / 2.0

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscale.agents.base import AGENTS, Arrays, make_agent
@@ -62,7 +62,7 @@ def test_every_truncation_is_refused(saved: Path) -> None:
             load_policy(saved)
 
 
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=300)
 @given(data=st.data())
 def test_a_flipped_bit_is_refused_or_harmless(data: st.DataObject, tmp_path: Path) -> None:
     path = tmp_path / "policy.npz"

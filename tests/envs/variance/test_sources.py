@@ -218,7 +218,7 @@ def test_the_grids_days_are_those_of_the_typical_hours() -> None:
         assert 0.0 < curve.day_spread < 0.5
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     st.sampled_from(sorted(SCENARIOS)),
     st.sampled_from(["mi8pro", "s10e", "moto-x-force", "laptop"]),

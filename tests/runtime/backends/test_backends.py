@@ -1,5 +1,6 @@
 """Every registered backend against the conformance suite, on the same network: y = relu(hidden = x W + b)."""
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,8 @@ def test_inputs_that_contradict_each_other_are_a_feed_error(tmp_path: Path) -> N
 
 
 def test_a_missing_package_is_named_with_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(litert, "PACKAGES", ("no_such_package",))
+    for package in ("ai_edge_litert", "tflite_runtime"):
+        monkeypatch.setitem(sys.modules, package, None)
     assert not litert.LiteRT.is_available()
     with pytest.raises(MissingExtra, match=r"pip install 'autoscale-inference\[litert\]'"):
         litert.LiteRT().load(_path(tmp_path, ".tflite"), Target.parse("device:cpu/fp32@1t"))

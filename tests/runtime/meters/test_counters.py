@@ -59,7 +59,7 @@ def test_rapl_wraps_around(rapl):
     assert meter.end(mark).energy_j == pytest.approx(5.0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.lists(st.integers(1, RANGE_UJ), min_size=1, max_size=8), st.integers(0, RANGE_UJ))
 def test_rapl_windows_add_up(spent_uj, start_uj):
     with tempfile.TemporaryDirectory() as folder:

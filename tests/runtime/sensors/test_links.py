@@ -47,7 +47,7 @@ def test_nothing_is_known_before_the_first_transfer():
     assert (state.rssi_dbm, state.is_up, state.uplink_bps, state.round_trip_s) == (-60.0, False, None, None)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(links, st.integers(0, 9))
 def test_a_steady_link_is_predicted(link, seed):
     world = World(noise=0.1, seed=seed)
@@ -69,7 +69,7 @@ def test_rates_and_round_trip_are_told_apart_when_sizes_differ():
     assert state.downlink_bps == pytest.approx(5e6, rel=0.25)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(links, st.sampled_from(SIZES))
 def test_one_size_alone_is_predicted_from_the_first_transfer_on(link, size):
     world = World()
@@ -82,7 +82,7 @@ def test_one_size_alone_is_predicted_from_the_first_transfer_on(link, size):
     )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(links, links, st.sampled_from(SIZES))
 def test_a_jump_is_followed_after_two_transfers(before, after, size):
     world = World()
@@ -94,7 +94,7 @@ def test_a_jump_is_followed_after_two_transfers(before, after, size):
     assert world.error(after, size) < 0.4
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 20))
 def test_a_jump_is_followed_with_mixed_sizes_and_noise(seed):
     world = World(noise=0.1, seed=seed)
@@ -190,7 +190,7 @@ def test_one_outlier_is_forgotten_after_two_transfers(times, at):
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**9), st.integers(0, 10**9), st.floats(0, 1e4), st.floats(0, 1e4))))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_transfers_leave_a_possible_link(transfers):
     now_s = [0.0]
     estimator = LinkEstimator(clock=lambda: now_s[0])

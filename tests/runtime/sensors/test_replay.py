@@ -63,7 +63,7 @@ observations = st.builds(
 )
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.lists(observations, min_size=1, max_size=5))
 def test_what_was_recorded_is_played(tmp_path_factory, observed):
     path = tmp_path_factory.mktemp("record") / "trace.csv"
@@ -169,7 +169,7 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path):
 
 
 @given(st.text(alphabet='time_scpu_load,.0123456789e-+\n" x', max_size=120))
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_any_text_is_a_trace_or_a_trace_error(tmp_path_factory, text):
     path = tmp_path_factory.mktemp("fuzz") / "trace.csv"
     path.write_text(text)

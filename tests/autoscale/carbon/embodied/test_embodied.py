@@ -113,7 +113,7 @@ def test_a_wrong_bill_is_refused(tmp_path: Path, text: str, message: str) -> Non
         bill_footprint(load_bill(path), ACT)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.dictionaries(
         st.sampled_from(["logic_mm2", "node_nm", "dram", "flash", "capacity_gb", "packages", "count"]),

@@ -280,7 +280,7 @@ def test_a_wrong_file_is_refused(tmp_path: Path, content: bytes, message: str) -
         read_intensity_csv(tmp_path / "absent.csv", "FR")
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=200) | st.text(alphabet='time,g_per_kwhzone\n"0123456789-T:.', max_size=200))
 def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     path = tmp_path_factory.getbasetemp() / "any.csv"
@@ -293,7 +293,6 @@ def test_any_text_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, t
     assert times == sorted(set(times))
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(0.0, 1500.0), min_size=2, max_size=30), st.floats(0.0, 30.0))
 def test_a_series_stays_within_its_samples(figures: list[float], hour: float) -> None:
     series = Series([IntensitySample(i * HOUR_S, g) for i, g in enumerate(figures)])

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -95,7 +95,6 @@ def test_it_says_what_it_is_made_of() -> None:
     assert TYPICAL.at("DE", START_S).source != answer.source
 
 
-@settings(deadline=None)
 @given(st.sampled_from(PLACES), st.floats(-3e9, 6e9))
 def test_an_hour_is_one_figure_within_its_range(place: Any, time_s: float) -> None:
     answer = TYPICAL.at(place.code, time_s)

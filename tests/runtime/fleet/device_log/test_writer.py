@@ -10,7 +10,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscale.errors import InvalidInput
@@ -51,7 +51,7 @@ def test_a_log_goes_on_under_its_name_with_the_next_number(tmp_path: Path) -> No
     assert len({each.rows.texts["session_id"].words[0] for each in segments if each}) == 2
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40)
 @given(cut=st.integers(1, 700), junk=st.binary(max_size=40))
 def test_a_torn_end_costs_its_records_and_no_other(
     tmp_path_factory: pytest.TempPathFactory, cut: int, junk: bytes

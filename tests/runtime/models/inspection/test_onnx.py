@@ -13,7 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 from autoscale_runtime.models.inspection import inspect
 
 SIZES = st.integers(1, 5)
-FEW = settings(max_examples=25, deadline=None)
+FEW = settings(max_examples=25)
 F32 = TensorProto.FLOAT
 
 

@@ -94,7 +94,7 @@ def layers(report):
     return report.conv, report.depthwise_conv, report.fully_connected, report.recurrent
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(1, 4), st.integers(1, 4), st.integers(1, 2), st.integers(1, 2), st.integers(5, 9))
 def test_convolutions_and_dense(tmp_path_factory, channels, out, multiplier, stride, side):
     b = Builder()
