@@ -66,7 +66,7 @@ class Change:
     counts: Mapping[str, int] = field(default_factory=dict)
 
 
-class Manifest:
+class LedgerManifest:
     """The manifest of one ledger, open.
 
     Raises:
@@ -200,5 +200,5 @@ def read_manifest(folder: Path) -> tuple[list[Entry], dict[str, int], dict[str, 
     """
     if not (folder / FILE).is_file():
         raise InvalidInput(f"'{folder}' is no ledger: it has no {FILE}")
-    with closing(Manifest(folder)) as manifest, manifest.still():
+    with closing(LedgerManifest(folder)) as manifest, manifest.still():
         return manifest.entries(), manifest.counts(), manifest.lost()

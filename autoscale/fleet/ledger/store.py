@@ -32,7 +32,7 @@ from autoscale.errors import InvalidInput
 from autoscale.files import atomic_write
 from autoscale.fleet.ledger.arrow import arrow, merge_parquet, rejected_table_of, table_of, write_parquet
 from autoscale.fleet.ledger.lock import FolderLock
-from autoscale.fleet.ledger.manifest import FILE, Change, Entry, Manifest, is_whole, tier
+from autoscale.fleet.ledger.manifest import FILE, Change, Entry, LedgerManifest, is_whole, tier
 from autoscale.fleet.ledger.rows import Rows, Texts
 from autoscale.fleet.ledger.validation import REASONS, Reasons
 
@@ -85,7 +85,7 @@ class Ledger:
         self._lock = FolderLock(self.folder, "ledger", "collector")
         try:
             self._check_manifest()
-            self.manifest = Manifest(self.folder)
+            self.manifest = LedgerManifest(self.folder)
             self._clean()
         except BaseException:
             self._lock.close()

@@ -9,7 +9,7 @@
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report.account import DayRow, Question, Report, account
 from autoscale.fleet.report.counterfactual import Counterfactual
-from autoscale.fleet.report.engine import ENGINES, Engine, EngineOptions
+from autoscale.fleet.report.engine import ENGINES, EngineOptions, ReportEngine
 from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.savings import Saving
 from autoscale.fleet.report.sums import Ends, Parts, Sums
@@ -19,12 +19,12 @@ __all__ = [
     "Counterfactual",
     "DayRow",
     "Ends",
-    "Engine",
     "EngineOptions",
     "Fleet",
     "Parts",
     "Question",
     "Report",
+    "ReportEngine",
     "Saving",
     "Span",
     "Sums",

@@ -11,7 +11,7 @@ from autoscale.fleet.ledger.span import Span, when
 from autoscale.fleet.ledger.view import LedgerView, read_ledger
 from autoscale.fleet.report import tables
 from autoscale.fleet.report.counterfactual import CELL, Counterfactual, counterfactuals
-from autoscale.fleet.report.engine import Engine, EngineOptions, engine
+from autoscale.fleet.report.engine import EngineOptions, ReportEngine, engine
 from autoscale.fleet.report.idle import Fleet, Held, whole_fleet
 from autoscale.fleet.report.inventory import InventoryMachine
 from autoscale.fleet.report.life_cycle import LifeCycle
@@ -125,7 +125,7 @@ def account(ledger: Path | str, question: Question | None = None, options: Engin
 class _Found:
     """What an engine comes to, in the report's own types and in an order of its own."""
 
-    engine: Engine
+    engine: ReportEngine
     rows: Any
     cells: Any
 

@@ -28,26 +28,26 @@ Key = tuple[Any, ...]
 
 
 @dataclass(slots=True)
-class Tally:
+class WayTally:
     """Queries, their nanograms together, and how many millionths of a query missed the goal: shares of few count."""
 
     queries: int = 0
     carbon_ng: int = 0
     missed_millionths: int = 0
 
-    def add(self, other: "Tally") -> None:
+    def add(self, other: "WayTally") -> None:
         """Take in others."""
         self.queries += other.queries
         self.carbon_ng += other.carbon_ng
         self.missed_millionths += other.missed_millionths
 
-    def scaled(self, queries: int) -> "Tally":
+    def scaled(self, queries: int) -> "WayTally":
         """As many queries as asked for, each with the mean of these; rounded to whole numbers."""
         carbon_ng, missed = (_share(each, queries, self.queries) for each in (self.carbon_ng, self.missed_millionths))
-        return Tally(queries, carbon_ng, missed)
+        return WayTally(queries, carbon_ng, missed)
 
 
-Targets: TypeAlias = dict[str, Tally]
+Targets: TypeAlias = dict[str, WayTally]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,18 +74,18 @@ def counterfactuals(rows: Iterable[Mapping[str, Any]]) -> list[Counterfactual]:
     went = {key: _merged(targets.values()) for key, targets in cells.items()}
     found = [_total("actual", [(each, True) for each in went.values()])]
     for name, place in (("all on device", "device:"), ("all in the cloud", "cloud:")):
-        told = _told(groups, partial(_at, place))
+        told = _known(groups, partial(_at, place))
         found.append(_total(name, [_replaced(own, _finest(told, key)) for key, own in went.items()]))
-    best = _told(groups, _cheapest)
+    best = _known(groups, _cheapest)
     return [*found, _total("oracle", [_improved(own, _finest(best, key)) for key, own in went.items()])]
 
 
 def _cells(rows: Iterable[Mapping[str, Any]]) -> dict[Key, Targets]:
     """In the order of their keys, so that no engine's order of rows shows."""
-    cells: dict[Key, Targets] = defaultdict(lambda: defaultdict(Tally))
+    cells: dict[Key, Targets] = defaultdict(lambda: defaultdict(WayTally))
     key_of = itemgetter(*CELL)
     for row in rows:
-        tally = Tally(int(row["inferences"]), int(row["carbon_ng"]), int(row["missed"]) * _MILLION)
+        tally = WayTally(int(row["inferences"]), int(row["carbon_ng"]), int(row["missed"]) * _MILLION)
         cells[key_of(row)][row["target"]].add(tally)
     return dict(sorted(cells.items()))
 
@@ -94,7 +94,7 @@ def _with_coarser(cells: Mapping[Key, Targets]) -> dict[Key, Targets]:
     """The cells and every coarser grouping of them, by keys that are as much shorter."""
     groups = finer = dict(cells)
     for kept in _COARSER:
-        coarser: dict[Key, Targets] = defaultdict(lambda: defaultdict(Tally))
+        coarser: dict[Key, Targets] = defaultdict(lambda: defaultdict(WayTally))
         for key, targets in finer.items():
             for target, tally in targets.items():
                 coarser[key[:kept]][target].add(tally)
@@ -102,19 +102,19 @@ def _with_coarser(cells: Mapping[Key, Targets]) -> dict[Key, Targets]:
     return groups
 
 
-def _told(groups: Mapping[Key, Targets], choose: Callable[[Targets], Tally | None]) -> dict[Key, Tally]:
+def _known(groups: Mapping[Key, Targets], choose: Callable[[Targets], WayTally | None]) -> dict[Key, WayTally]:
     """What each group tells of a way; those that tell nothing are left out."""
     found = ((key, choose(targets)) for key, targets in groups.items())
     return {key: tally for key, tally in found if tally is not None}
 
 
-def _at(place: str, targets: Targets) -> Tally | None:
+def _at(place: str, targets: Targets) -> WayTally | None:
     """What enough queries answered at a place took."""
     answered = _merged(tally for target, tally in targets.items() if target.startswith(place))
     return answered if answered.queries >= LEAST_SEEN else None
 
 
-def _cheapest(targets: Targets) -> Tally | None:
+def _cheapest(targets: Targets) -> WayTally | None:
     """Of the targets with enough queries that miss no more often than all; where none is as good, all as they went."""
     seen = [tally for _, tally in sorted(targets.items()) if tally.queries >= LEAST_SEEN]
     whole = _merged(targets.values())
@@ -124,29 +124,29 @@ def _cheapest(targets: Targets) -> Tally | None:
     return min(as_good, key=lambda each: each.carbon_ng / each.queries, default=whole if seen else None)
 
 
-def _finest(told: Mapping[Key, Tally], key: Key) -> Tally | None:
+def _finest(told: Mapping[Key, WayTally], key: Key) -> WayTally | None:
     """Of the finest grouping that tells of a cell."""
     return next((told[key[:kept]] for kept in (len(CELL), *_COARSER) if key[:kept] in told), None)
 
 
-def _replaced(own: Tally, other: Tally | None) -> tuple[Tally, bool]:
+def _replaced(own: WayTally, other: WayTally | None) -> tuple[WayTally, bool]:
     return (own, False) if other is None else (other.scaled(own.queries), True)
 
 
-def _improved(own: Tally, best: Tally | None) -> tuple[Tally, bool]:
+def _improved(own: WayTally, best: WayTally | None) -> tuple[WayTally, bool]:
     """What happened stands where it was better than any one target."""
     placed, is_told = _replaced(own, best)
     return (placed if placed.carbon_ng < own.carbon_ng else own), is_told
 
 
-def _merged(tallies: Iterable[Tally]) -> Tally:
-    merged = Tally()
+def _merged(tallies: Iterable[WayTally]) -> WayTally:
+    merged = WayTally()
     for each in tallies:
         merged.add(each)
     return merged
 
 
-def _total(name: str, cells: Iterable[tuple[Tally, bool]]) -> Counterfactual:
+def _total(name: str, cells: Iterable[tuple[WayTally, bool]]) -> Counterfactual:
     listed = list(cells)
     total = _merged(tally for tally, _ in listed)
     covered = sum(tally.queries for tally, known in listed if known)

@@ -50,7 +50,7 @@ class EngineOptions:
     threads: int = 0
 
 
-class Engine(ABC):
+class ReportEngine(ABC):
     """Reads Parquet files as an Ibis table, and runs Ibis expressions; :func:`engine` opens one."""
 
     @abstractmethod
@@ -76,7 +76,7 @@ class Engine(ABC):
         return found
 
 
-class DuckDb(Engine):
+class DuckDb(ReportEngine):
     """DuckDB in this process; spills to a temporary folder.
 
     Raises:
@@ -108,7 +108,7 @@ class DuckDb(Engine):
         self._spilled.cleanup()
 
 
-class Spark(Engine):
+class Spark(ReportEngine):
     """A Spark session; a local one listens at loopback alone.
 
     Raises:
@@ -153,7 +153,7 @@ class Spark(Engine):
 
 
 @contextmanager
-def engine(options: EngineOptions) -> Iterator[Engine]:
+def engine(options: EngineOptions) -> Iterator[ReportEngine]:
     """An engine, open.
 
     Raises:

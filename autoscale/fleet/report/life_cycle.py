@@ -43,7 +43,7 @@ _SOURCE: Final = "Wu et al., Sustainable AI, MLSys 2022, arXiv 2111.00364"
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
+class LifeCyclePhase:
     """A part of the life cycle beside inference; grams of CO2e of its electricity and of making its machines."""
 
     name: str
@@ -109,7 +109,7 @@ class Year:
 class LifeCycle:
     """What is given beside the ledger."""
 
-    phases: tuple[Phase, ...] = ()
+    phases: tuple[LifeCyclePhase, ...] = ()
     growth: tuple[Growth, ...] = field(default=SCENARIOS)
 
 
@@ -148,7 +148,7 @@ def projection(queries: Sums, duration_us: int, growth: Growth) -> tuple[Year, .
     )
 
 
-def _phase(phase: TomlTable) -> Phase:
+def _phase(phase: TomlTable) -> LifeCyclePhase:
     name = phase.name.removeprefix("phases.")
     if name == INFERENCE:
         raise ProfileError(f"{phase.path}: [{phase.name}]; allowed: any other name, the ledger tells of that one")
@@ -157,9 +157,9 @@ def _phase(phase: TomlTable) -> Phase:
         raise ProfileError(f"{phase.path}: [{phase.name}]; allowed: either carbon_kg or energy_kwh")
     embodied_g = phase.number("embodied_kg") * 1e3 if "embodied_kg" in phase else 0.0
     if "carbon_kg" in phase:
-        return Phase(name, phase.number("carbon_kg") * 1e3, embodied_g)
+        return LifeCyclePhase(name, phase.number("carbon_kg") * 1e3, embodied_g)
     pue = phase.number("pue", least=1.0) if "pue" in phase else 1.0
-    return Phase(name, phase.number("energy_kwh") * pue * _g_per_kwh(phase), embodied_g)
+    return LifeCyclePhase(name, phase.number("energy_kwh") * pue * _g_per_kwh(phase), embodied_g)
 
 
 def _g_per_kwh(phase: TomlTable) -> float:

@@ -12,7 +12,7 @@ from autoscale.fleet.export.html.page import as_html
 from autoscale.fleet.export.html.units import digits, energy, joules, mass, percent
 from autoscale.fleet.report import Question, account
 from autoscale.fleet.report.inventory import read_inventory
-from autoscale.fleet.report.life_cycle import LifeCycle, Phase
+from autoscale.fleet.report.life_cycle import LifeCycle, LifeCyclePhase
 from tests.autoscale.fleet.ledger_parts import random_rows, rows, written
 
 for needed in ("duckdb", "ibis", "pyarrow"):
@@ -64,7 +64,7 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> str:
     inventory = folder / "fleet.csv"
     inventory.write_text("device_id,device_model\ndevice-1,mi8pro\nsilent-phone,s10e\n")
     ledger = written(folder / "ledger", random_rows(5000, 1, days=9), rows(50, model=HOSTILE))
-    life_cycle = LifeCycle((Phase("training", 1e-3, 1e-4),))
+    life_cycle = LifeCycle((LifeCyclePhase("training", 1e-3, 1e-4),))
     return as_html(account(ledger, Question(inventory=read_inventory(inventory), life_cycle=life_cycle)))
 
 
