@@ -58,6 +58,12 @@ def test_what_the_packages_export(package: str) -> None:
         module.Gaol  # noqa: B018
 
 
+def test_each_name_is_on_the_pages_of_the_api() -> None:
+    pages = "\n".join(page.read_text() for page in (ROOT / "docs" / "api").glob("*.md"))
+    shown = set(re.findall(r"^::: (\S+)$", pages, re.MULTILINE))
+    assert {f"{package}.{name}" for package, names in PUBLIC.items() for name in names} <= shown
+
+
 @pytest.mark.parametrize("path", SHOWN, ids=lambda path: str(path.relative_to(ROOT)))
 def test_what_is_shown_to_users_imports_nothing_else(path: Path) -> None:
     for code in [path.read_text()] if path.suffix == ".py" else _python_blocks(path.read_text()):
