@@ -41,6 +41,19 @@ def test_the_files_that_a_page_names_are_there(page: Path) -> None:
     assert [name for name in named if not any((place / name).exists() for place in places)] == []
 
 
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+def test_links_into_the_project_lead_somewhere(page: str) -> None:
+    for name, anchor in re.findall(r"\]\((?!https?:)([^)#]+)#?([^)]*)\)", (ROOT / page).read_text()):
+        assert (ROOT / name).exists(), name
+        headings = re.findall(r"^#+ (.*)$", (ROOT / name).read_text(), re.MULTILINE) if anchor else []
+        slugs = [re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings]
+        assert not anchor or anchor in slugs, f"{name}#{anchor}"
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 120
+
+
 def test_the_architecture_page_has_the_layers_that_import_linter_holds() -> None:
     page = (ROOT / "docs" / "architecture.md").read_text()
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
