@@ -61,7 +61,8 @@ def test_the_architecture_page_has_the_layers_that_import_linter_holds() -> None
     for contract in project["tool"]["importlinter"]["contracts"]:
         for container in contract.get("containers", []):
             layers = " > ".join(each.replace(" | ", ", ") for each in contract["layers"])
-            assert f"| `{container}` | {layers} |" in page
+            row = f"| `{container}` | {layers} |"
+            assert row in page, f"docs/architecture.md lacks: {row}"
             drawn += 1
     assert drawn >= 3
 
