@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from autoscale import Goal
+from autoscale import Goal, load_network
 from autoscale_runtime import Session, SessionOptions
 from tests.golden_files import GOLDEN
 
@@ -17,13 +17,17 @@ ANSWERS: dict[str, list[float]] = json.loads((GOLDEN / "bundle_answers.json").re
 FEEDS = {"x": np.random.default_rng(99).standard_normal((1, 3, 16, 16)).astype(np.float32)}
 
 
-def session(**options: Any) -> Session:
-    return Session(GOLDEN / "bundle", Goal(), options=SessionOptions(sensors=(), **options))
+SCHEMAS = ("bundle", "bundle-schema-2")
 
 
-def test_a_golden_bundle_is_what_it_was() -> None:
-    wanted = json.loads((GOLDEN / "bundle.json").read_text())
-    with session() as opened:
+def session(folder: str, **options: Any) -> Session:
+    return Session(GOLDEN / folder, Goal(), options=SessionOptions(sensors=(), **options))
+
+
+@pytest.mark.parametrize("folder", SCHEMAS)
+def test_a_golden_bundle_is_what_it_was(folder: str) -> None:
+    wanted = json.loads((GOLDEN / f"{folder}.json").read_text())
+    with session(folder) as opened:
         bundle = opened.bundle
     profile = json.loads(json.dumps(asdict(bundle.profile), default=dict))
     assert {name: profile.get(name) for name in wanted["profile"]} == wanted["profile"]
@@ -31,8 +35,15 @@ def test_a_golden_bundle_is_what_it_was() -> None:
     assert variants == wanted["variants"]
 
 
+@pytest.mark.parametrize("folder", SCHEMAS)
+def test_the_simulator_takes_it_as_it_is(folder: str) -> None:
+    with session(folder) as opened:
+        assert load_network(GOLDEN / folder / "model.toml") == opened.bundle.profile
+
+
+@pytest.mark.parametrize("folder", SCHEMAS)
 @pytest.mark.parametrize("precision", sorted(ANSWERS))
-def test_each_variant_answers_as_it_did(precision: str) -> None:
-    with session(target=f"device:cpu/{precision}@1t") as opened:
+def test_each_variant_answers_as_it_did(folder: str, precision: str) -> None:
+    with session(folder, target=f"device:cpu/{precision}@1t") as opened:
         [answer] = opened.run(None, FEEDS)
     assert np.ravel(answer) == pytest.approx(ANSWERS[precision], abs=0.02)
