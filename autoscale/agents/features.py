@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from autoscale.arrays import Numbers
 from autoscale.query.context import Context
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
@@ -89,9 +90,17 @@ def encode(columns: Columns) -> Rows:
         float32 of shape (n, len(FEATURES)), every value finite and in [LOW, HIGH].
     """
     given = np.broadcast_arrays(*(np.asarray(columns.get(name, np.nan), np.float64) for name in FEATURES))
-    scaled = np.stack([_scaled(name, values) for name, values in zip(FEATURES, given, strict=True)], axis=-1)
-    present = np.clip(np.atleast_2d(scaled), 0.0, HIGH)
-    return np.where(np.isnan(present), ABSENT, present).astype(np.float32)
+    rows = np.atleast_2d(np.stack([scaled(*each) for each in zip(FEATURES, given, strict=True)], axis=-1))
+    return np.where(np.isnan(rows), ABSENT, rows).astype(np.float32)
+
+
+def scaled(name: str, values: Numbers) -> Numbers:
+    """A feature of values in its unit, in any one shape; NaN stays NaN."""
+    if name in LINEAR:
+        offset, span = LINEAR[name]
+        return np.minimum(np.maximum((values - offset) / span, 0.0), HIGH)
+    floor, decades = LOGARITHMIC[name]
+    return np.minimum(np.log10(np.maximum(values / floor, 1.0)) / decades, HIGH)
 
 
 class Encoder:
@@ -125,16 +134,8 @@ class Encoder:
         ]
 
 
-def _scaled(name: str, values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    if name in LINEAR:
-        offset, span = LINEAR[name]
-        return (values - offset) / span
-    floor, decades = LOGARITHMIC[name]
-    return np.log10(np.maximum(values, floor) / floor) / decades
-
-
 def _scale(name: str) -> Callable[[float | None], float]:
-    """The same for one value, an order of magnitude faster than numpy would be."""
+    """``scaled`` for one value or none, an order of magnitude faster than numpy would be."""
     zero, span = LINEAR[name] if name in LINEAR else LOGARITHMIC[name]
 
     def linear(value: float | None) -> float:

@@ -7,6 +7,7 @@ from it: every miss costs as much as ``MISS_PENALTY`` queries on the reference t
 
 from typing import Final
 
+from autoscale.arrays import Numbers
 from autoscale.query.goal import Goal
 from autoscale.query.outcome import Outcome
 
@@ -23,7 +24,11 @@ def reward(outcome: Outcome, goal: Goal, reference: float = 1.0) -> float:
         reference: the objective's value on the reference target (``device:cpu/fp32`` at its highest setting), so
             that networks of all sizes give rewards of one size.
     """
-    value = -outcome.objective_value(goal) / reference
-    if outcome.is_late(goal) or outcome.misses_accuracy(goal):
-        value -= MISS_PENALTY
-    return value
+    return float(
+        reward_of(outcome.objective_value(goal), reference, outcome.is_late(goal), outcome.misses_accuracy(goal))
+    )
+
+
+def reward_of(objective: Numbers, reference: Numbers, is_late: Numbers, is_inaccurate: Numbers) -> Numbers:
+    """The rule, on numbers or arrays of them; arguments as for ``reward``, with the objective's value."""
+    return -objective / reference - MISS_PENALTY * (is_late | is_inaccurate)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoscale.arrays import Floats, Indices
 from autoscale.query.goal import Goal
@@ -42,11 +43,39 @@ class Forecast:
         Where none is in time, the best objective of those accurate enough, as the reward has it (late is late); where
         none is accurate enough, the most accurate.
         """
-        index = np.asarray(admitted, dtype=np.intp)
-        floor = -np.inf if goal.min_accuracy is None else goal.min_accuracy
-        accurate = index[~(self.accuracy[index] < floor)]
-        if accurate.size == 0:
-            return int(index[np.argmax(self.accuracy[index])])
-        in_time = accurate[self.latency_s[accurate] <= goal.latency_s]
-        candidates = in_time if in_time.size else accurate
-        return int(candidates[np.argmin(self.objective(goal)[candidates])])
+        may = np.zeros(self.latency_s.shape, dtype=np.bool_)
+        may[admitted] = True
+        best = best_targets(self.latency_s, self.objective(goal), self.accuracy, may, goal.latency_s, goal.min_accuracy)
+        return int(best)
+
+
+def best_targets(
+    latency_s: Floats,
+    objective: Floats,
+    accuracy: Floats,
+    admitted: NDArray[np.bool_],
+    limit_s: Floats | float,
+    floor: float | None,
+) -> Indices:
+    """The rule of ``Forecast.best``, for one query or many; all figures of shape (..., targets).
+
+    Args:
+        latency_s: expected.
+        objective: expected.
+        accuracy: fractions, NaN where unknown.
+        admitted: what may be chosen, at least one of each row.
+        limit_s: the latest useful answer; a number, or of shape (..., 1).
+        floor: the lowest acceptable accuracy, or None.
+
+    Returns:
+        Indices of targets, of shape (...).
+    """
+    accurate = admitted if floor is None else admitted & ~(accuracy < floor)
+    in_time = accurate & (latency_s <= limit_s)
+    is_met = in_time.any(axis=-1)
+    best: Indices = np.where(in_time, objective, np.inf).argmin(axis=-1)
+    if is_met.all():
+        return best
+    late = np.where(accurate, objective, np.inf).argmin(axis=-1)
+    truest = np.where(admitted, accuracy, -np.inf).argmax(axis=-1)
+    return np.where(is_met, best, np.where(accurate.any(axis=-1), late, truest))

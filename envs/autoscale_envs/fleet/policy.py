@@ -12,6 +12,7 @@ import numpy as np
 
 from autoscale.agents.paper_state import LOAD_EDGES
 from autoscale.arrays import Floats, Indices
+from autoscale.query.forecast import best_targets
 from autoscale_envs.variance.hidden import nominal
 from autoscale_envs.variance.interference import cpu_strain, memory_strain
 from autoscale_envs.variance.network import Conditions, passage
@@ -20,7 +21,6 @@ from autoscale_envs.variance.scenarios import LEVELS_DBM
 from autoscale_envs.variance.thermal import AIR_C
 from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
 from autoscale_envs.worlds.dynamics import Costs, State, expected, objective
-from autoscale_envs.worlds.oracle import best_targets
 from autoscale_envs.worlds.parameters import WorldParameters
 
 EXPLORED: Final = 0.1
@@ -83,7 +83,7 @@ def make_policy(tables: WorldParameters, name: str) -> TablePolicy:
         objective(tables, query, figures),
         figures.pair.accuracy,
         np.broadcast_to(allowed, figures.latency_s.shape),
-        limits_s,
+        limits_s[:, None],
         tables.options.min_accuracy,
     )
     learns = name == "learned"

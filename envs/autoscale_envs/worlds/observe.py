@@ -5,10 +5,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from autoscale.agents.features import FEATURES, HIGH, LINEAR, LOGARITHMIC, encode
+from autoscale.agents.features import FEATURES, encode, scaled
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
-from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.blocks import Sensed
 from autoscale_envs.worlds.dynamics import State
 from autoscale_envs.worlds.parameters import WorldParameters
@@ -55,12 +54,3 @@ def put_state(rows: Rows, state: State, has_battery: bool) -> None:
     rows[..., TEMPERATURE] = scaled("temperature_c", state.temperature_c)
     if has_battery:
         rows[..., BATTERY] = scaled("battery", state.battery)
-
-
-def scaled(name: str, values: Numbers) -> Numbers:
-    """A feature of values that are there, in any one shape, or a number."""
-    if name in LINEAR:
-        offset, span = LINEAR[name]
-        return np.minimum(np.maximum((values - offset) / span, 0.0), HIGH)
-    floor, decades = LOGARITHMIC[name]
-    return np.minimum(np.log10(np.maximum(values / floor, 1.0)) / decades, HIGH)

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from autoscale.agents.reward import MISS_PENALTY
+from autoscale.agents.reward import reward_of
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.blocks import SimulatedQuery
 from autoscale_envs.worlds.dynamics import Costs, added_g, objective
@@ -34,5 +34,5 @@ def score(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Score
     is_inaccurate = spent.pair.accuracy < (-1.0 if floor is None else floor)
     carbon_g = added_g(tables, query, spent)
     value = carbon_g if tables.options.objective == "carbon" else objective(tables, query, spent)
-    reward = -value / tables.references.take(query.network) - MISS_PENALTY * (is_late | is_inaccurate)
+    reward = reward_of(value, tables.references.take(query.network), is_late, is_inaccurate)
     return Score(reward, is_late, is_inaccurate, value, carbon_g)

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from autoscale.agents.features import ABSENT, FEATURES
+from autoscale.agents.features import ABSENT, FEATURES, scaled
 from autoscale.arrays import Floats, Indices
 from autoscale_envs.variance.draws import AT_ONCE, QUERIES, Draws
 from autoscale_envs.variance.hidden import Hidden, nominal
@@ -20,7 +20,7 @@ from autoscale_envs.worlds.blocks import (
     begin,
     next_block,
 )
-from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, put_sensed, scaled, sensed_features
+from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, put_sensed, sensed_features
 from autoscale_envs.worlds.parameters import WorldParameters
 
 LARGEST_BYTES: Final = 2**24

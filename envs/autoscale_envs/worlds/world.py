@@ -5,13 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 
 from autoscale.arrays import Indices
+from autoscale.query.forecast import best_targets
 from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import SimulatedQuery
 from autoscale_envs.worlds.dynamics import Costs, State, calm, costs, expected, initial, known, objective, transition
 from autoscale_envs.worlds.observe import Rows, put_state
-from autoscale_envs.worlds.oracle import best_targets
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.score import Score, score
 from autoscale_envs.worlds.streams import Streams
@@ -114,7 +114,7 @@ class World:
             objective(parameters, query, figures),
             figures.pair.accuracy,
             self.admitted(),
-            parameters.limits_s.take(self.query.network),
+            parameters.limits_s.take(query.network),
             parameters.options.min_accuracy,
         )
 

@@ -12,9 +12,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from autoscale import units
-from autoscale.agents.reward import MISS_PENALTY, reward
+from autoscale.agents.reward import MISS_PENALTY, reward, reward_of
 from autoscale.errors import InvalidGoal, InvalidInput, InvalidObservation, ModelError
-from autoscale.query.forecast import Forecast
+from autoscale.query.forecast import Floats, Forecast, best_targets
 from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.model_profile import Accuracy, ModelProfile
 from autoscale.query.observation import LinkState, Observation
@@ -218,3 +218,37 @@ def test_a_decision_says_where_the_answer_came_from() -> None:
     decision = Decision("AUTO", cloud, attempts, None, None, Outcome(0.12), 0.9, -1.0)
     assert (decision.selected, decision.did_fallback, decision.inference_source) == (edge, True, "peer")
     assert attempts[1].reason == ANSWERED
+
+
+def best_by_hand(latency_s: Floats, energy_j: Floats, accuracy: Floats, may: list[int], goal: Goal) -> int:
+    """The rule said in words, one target after the other."""
+    floor = 0.0 if goal.min_accuracy is None else goal.min_accuracy
+    accurate = [i for i in may if not accuracy[i] < floor]
+    in_time = [i for i in accurate if latency_s[i] <= goal.latency_s]
+    if not accurate:
+        return max(may, key=lambda i: float(accuracy[i]))
+    return min(in_time or accurate, key=lambda i: float(energy_j[i]))
+
+
+@pytest.mark.parametrize("floor", [None, 0.5, 0.99])
+def test_the_best_of_many_is_that_of_each(floor: float | None) -> None:
+    rng = np.random.default_rng(0)
+    latency_s, energy_j = rng.uniform(0.01, 0.1, (2, 300, 6))
+    accuracy = np.where(rng.random((300, 6)) < 0.1, np.nan, rng.uniform(0.4, 0.95, (300, 6)))
+    admitted = rng.random((300, 6)) < 0.7
+    admitted[:, 0] = True
+    limits_s = rng.uniform(0.005, 0.1, 300)
+    best = best_targets(latency_s, energy_j, accuracy, admitted, limits_s[:, None], floor)
+    for i in range(300):
+        goal, may = Goal("energy", limits_s[i], floor), np.flatnonzero(admitted[i])
+        wanted = best_by_hand(latency_s[i], energy_j[i], accuracy[i], may.tolist(), goal)
+        assert best[i] == Forecast(latency_s[i], energy_j[i], energy_j[i], accuracy[i]).best(goal, may) == wanted
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 10.0), st.booleans(), st.booleans()), min_size=1, max_size=5))
+def test_rewards_of_many_are_that_of_each(answers: list[tuple[float, bool, bool]]) -> None:
+    goal = Goal(latency_s=0.05, min_accuracy=0.5)
+    many = reward_of(*(np.array([each[0] for each in answers]), 2.0), *np.array([each[1:] for each in answers]).T)
+    for value, (energy_j, is_late, is_inaccurate) in zip(many, answers, strict=True):
+        outcome = Outcome(0.1 if is_late else 0.01, Split(energy_j), accuracy=0.4 if is_inaccurate else 0.6)
+        assert value == reward(outcome, goal, 2.0)

@@ -7,10 +7,8 @@ from autoscale.checks import check_world
 from autoscale.errors import InvalidTarget
 from autoscale.loop import run_query
 from autoscale.profiles import device_names
-from autoscale.query.forecast import Forecast
 from autoscale_envs.variance.scenarios import SCENARIOS
 from autoscale_envs.worlds.options import WorldOptions
-from autoscale_envs.worlds.oracle import best_targets
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
 
@@ -87,19 +85,3 @@ def test_a_target_that_is_none_is_refused() -> None:
     world = SimWorld(tables_of(), seed=0)
     with pytest.raises(InvalidTarget, match="0 to 65"):
         world.perform(None, world.observe(), Choice(66, 1.0))
-
-
-def test_the_vectorised_rule_is_the_forecasts() -> None:
-    rng = np.random.default_rng(0)
-    for floor in (None, 0.5, 0.99):
-        latency_s, energy_j = rng.uniform(0.01, 0.1, (2, 300, 6))
-        accuracy = np.where(rng.random((300, 6)) < 0.1, np.nan, rng.uniform(0.4, 0.95, (300, 6)))
-        admitted = rng.random((300, 6)) < 0.7
-        admitted[:, 0] = True
-        limit_s = rng.uniform(0.005, 0.1, 300)
-        best = best_targets(latency_s, energy_j, accuracy, admitted, limit_s, floor)
-        world = tables_of(min_accuracy=floor).goals[0]
-        for i in range(300):
-            forecast = Forecast(latency_s[i], energy_j[i], energy_j[i], accuracy[i])
-            goal = type(world)("energy", limit_s[i], floor)
-            assert best[i] == forecast.best(goal, np.flatnonzero(admitted[i]))
