@@ -1,11 +1,16 @@
-"""Writing a file so that a reader never meets half of it."""
+"""Writing a file so that a reader never meets half of it, and so that it is there after a power cut."""
 
 import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Final
+
+BINARY: Final = getattr(os, "O_BINARY", 0)
+"""What ``os.open`` needs on Windows, lest it writes two bytes for each end of a line."""
+
+_OPENS_FOLDERS: Final = hasattr(os, "O_DIRECTORY")
 
 
 @contextmanager
@@ -27,3 +32,20 @@ def atomic_write(path: Path | str) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def sync(path: Path) -> None:
+    """Make a file's content durable, or a folder's names, which the fsync of a file in it leaves out.
+
+    Windows opens no folder and keeps its names by itself; there, a file is synced only by one who may write it.
+
+    Raises:
+        OSError: there is none, or the disk fails.
+    """
+    if path.is_dir() and not _OPENS_FOLDERS:
+        return
+    handle = os.open(path, os.O_RDONLY if _OPENS_FOLDERS else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,13 +1,17 @@
 """One process at a time: a lock that goes with the process that held it, however it ends."""
 
-import fcntl
 import os
 from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Final, Self
 
 from autoscale.errors import InvalidInput
+from autoscale.files import BINARY
+
+_LOCKED_BYTE: Final = 1 << 30
+"""On Windows nobody else can read what is locked, so a byte beyond the holder's number is."""
 
 
 class FolderLock:
@@ -23,10 +27,10 @@ class FolderLock:
     """
 
     def __init__(self, folder: Path, what: str, holders: str) -> None:
-        self._handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        self._handle = os.open(folder / "lock", os.O_RDWR | os.O_CREAT | BINARY, 0o644)
         try:
-            fcntl.flock(self._handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
+            _lock(self._handle)
+        except (BlockingIOError, PermissionError):  # as POSIX and as Windows say it
             holder = os.read(self._handle, 32).decode(errors="replace").strip()
             os.close(self._handle)
             held = f"the {what} '{folder}' is in use by process {holder or 'unknown'}"
@@ -48,3 +52,22 @@ class FolderLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _lock(handle: int) -> None:
+    """Lock a file until the handle is closed.
+
+    Raises:
+        BlockingIOError, PermissionError: another handle has it.
+    """
+    try:
+        import fcntl
+    except ModuleNotFoundError:
+        windows: Any = import_module("msvcrt")
+        os.lseek(handle, _LOCKED_BYTE, os.SEEK_SET)
+        try:
+            windows.locking(handle, windows.LK_NBLCK, 1)
+        finally:
+            os.lseek(handle, 0, os.SEEK_SET)
+    else:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -14,7 +14,6 @@ together with what has arrived of every log. A crash before that leaves files th
 opening removes; the devices, which had no answer, send again.
 """
 
-import os
 import time
 import uuid
 from collections import Counter
@@ -29,7 +28,7 @@ from typing import Final, Self
 import numpy as np
 
 from autoscale.errors import InvalidInput
-from autoscale.files import atomic_write
+from autoscale.files import atomic_write, sync
 from autoscale.fleet.ledger.arrow import arrow, merge_parquet, rejected_table_of, table_of, write_parquet
 from autoscale.fleet.ledger.lock import FolderLock
 from autoscale.fleet.ledger.manifest import FILE, Change, Entry, LedgerManifest, is_whole, tier
@@ -214,7 +213,7 @@ class Ledger:
         folder = self.folder / "records" / f"day={day}"
         if not folder.is_dir():
             folder.mkdir()
-            _sync_folder(folder.parent)
+            sync(folder.parent)
         return folder
 
     def _new(self, folder: Path) -> Path:
@@ -222,7 +221,7 @@ class Ledger:
 
     def _add(self, added: list[Entry], path: Path, day: str, rows: int) -> None:
         added.append(Entry(path.relative_to(self.folder).as_posix(), day, rows, path.stat().st_size))
-        _sync_folder(path.parent)
+        sync(path.parent)
 
     def _clean(self) -> None:
         """Remove what a crash left over: files that no manifest names, whole or half-written."""
@@ -254,12 +253,3 @@ class Ledger:
 
 def _unreadable_path(name: str) -> str:
     return f"quarantine/{name}.batch"
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the names in a folder durable, as fsync of a file makes only its content."""
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -5,7 +5,6 @@ this process may use, the server and the link the rest.
 """
 
 import json
-import os
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from typing import Final, Self
 
 from autoscale.errors import TargetUnavailable
 from autoscale.query.observation import LinkState, Observation
+from autoscale_runtime.host.cores import allowed_cores, pin
 from autoscale_runtime.link.conditions import LinkConditions
 from autoscale_runtime.sensors.base import Sensor
 
@@ -40,18 +40,18 @@ class Stage:
     def __init__(self, repository: Path) -> None:
         self.link = LinkConditions()
         self._co_runners: list[subprocess.Popen[str]] = []
-        cores = _cores()
+        cores = sorted(allowed_cores())
         device, cloud = _split(cores)
         self.device_cores = device
         with ExitStack() as undo:
-            undo.callback(_pin, cores)
-            _pin(cloud)
+            undo.callback(pin, cores)
+            pin(cloud)
             server = _start("-m", "autoscale", "serve", str(repository), "--port", "0")
             undo.callback(_end, server)
             self._proxy = _start("-m", "autoscale_runtime.demo.link_process", _address(server))
             undo.callback(_end, self._proxy)
             self.address = _address(self._proxy)
-            _pin(device)
+            pin(device)
             self._undo = undo.pop_all()
 
     def set_link(self, conditions: LinkConditions) -> None:
@@ -128,18 +128,7 @@ def _end(process: subprocess.Popen[str]) -> None:
             stream.close()
 
 
-def _cores() -> list[int]:
-    if hasattr(os, "sched_getaffinity"):
-        return sorted(os.sched_getaffinity(0))
-    return list(range(os.cpu_count() or 1))
-
-
 def _split(cores: list[int]) -> tuple[list[int], list[int]]:
     """The device's cores and the server's; one core is shared."""
     half = len(cores) // 2
     return (cores[:half], cores[half:]) if half else (cores, cores)
-
-
-def _pin(cores: list[int]) -> None:
-    if hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, cores)

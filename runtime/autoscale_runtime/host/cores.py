@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Iterable
 
 from autoscale_runtime.host.control_group import ControlGroup
 
@@ -22,3 +23,9 @@ def usable_cores(group: ControlGroup | None = None) -> int:
     cores = len(allowed_cores())
     quota = (group or ControlGroup()).cpu_quota()
     return cores if quota is None else min(cores, math.ceil(quota))
+
+
+def pin(cores: Iterable[int]) -> None:
+    """Have the calling thread, and the processes it starts, run on these cores alone; nothing where no system can."""
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, cores)

@@ -6,17 +6,20 @@ import selectors
 import socket
 import threading
 from collections.abc import Callable
+from typing import Final
 
 from autoscale_runtime.link.conditions import LinkConditions
 from autoscale_runtime.link.lane import RETRY_S, End, Lane
 
+_IS_COARSE: Final = hasattr(select, "epoll")
+
 
 class _FineSelector(selectors.DefaultSelector):
-    """Sleeps to the microsecond; epoll itself knows whole milliseconds only, and rounds up."""
+    """Sleeps to the microsecond; Linux's epoll itself knows whole milliseconds only, and rounds up."""
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         # An epoll descriptor is readable when one of its own is; select() cannot watch a number from 1024 on.
-        if timeout is None or timeout <= 0 or self.fileno() >= 1024:
+        if not _IS_COARSE or timeout is None or timeout <= 0 or self.fileno() >= 1024:
             return super().select(timeout)
         select.select([self], [], [], timeout)
         return super().select(0)

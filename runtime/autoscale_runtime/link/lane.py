@@ -7,6 +7,7 @@ machine does not lower the rate.
 
 import asyncio
 import heapq
+import os
 import random
 import socket
 import struct
@@ -26,6 +27,9 @@ RETRY_S: Final = 0.005
 """How often an outage is looked at while bytes wait for its end."""
 BACKLOG_BYTES: Final = 65536
 """What one connection may have waiting; beyond it the link stops reading and TCP holds the sender back."""
+
+_LINGER: Final = "hh" if os.name == "nt" else "ii"
+"""The two fields of Windows' ``struct linger`` are short."""
 
 END_OF_STREAM: Final = memoryview(b"")
 
@@ -145,7 +149,7 @@ class End(asyncio.Protocol):
     def abort(self) -> None:
         """Reset the connection."""
         if self._transport is not None:
-            linger = struct.pack("ii", 1, 0)  # on, for 0 s: closing sends a reset, as a server that is gone does
+            linger = struct.pack(_LINGER, 1, 0)  # on, for 0 s: closing sends a reset, as a server that is gone does
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
             self._transport.abort()
 

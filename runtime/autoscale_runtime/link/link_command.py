@@ -1,7 +1,5 @@
 """``autoscale link``."""
 
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +9,7 @@ from rich.console import Console
 from autoscale.errors import InvalidInput
 from autoscale.profiles.link_trace_files import read_trace
 from autoscale.units import bps_from_mbps, mbps_from_bps, ms_from_s, s_from_ms
+from autoscale_runtime.host.stop_signal import StopSignal
 from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
 
 REFRESH_S = 0.25
@@ -64,13 +63,11 @@ def link(
 
 def _stay(shaped: ShapedLink) -> None:
     """Say where the link is, and keep it until a signal or the end of the trace."""
-    stopped = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stopped.set())
+    stop = StopSignal()
     print(f"link {shaped.address} -> {shaped.target}", flush=True)
     console = Console(stderr=True)
     with console.status(_status(shaped)) as status:
-        while not (stopped.wait(REFRESH_S) or shaped.is_over):
+        while not (stop.comes_within(REFRESH_S) or shaped.is_over):
             if console.is_terminal:
                 status.update(_status(shaped))
 

@@ -1,7 +1,5 @@
 """``autoscale serve``."""
 
-import signal
-import threading
 from pathlib import Path
 from typing import Annotated
 
@@ -10,6 +8,7 @@ import typer
 from autoscale.carbon import Electricity
 from autoscale.carbon.intensity.places import WORLD
 from autoscale.profiles import load_device
+from autoscale_runtime.host.stop_signal import StopSignal
 from autoscale_runtime.meters import best_meter
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import DEFAULT_MACHINE, DEFAULT_WAITING, Limits, Server
@@ -72,12 +71,10 @@ def serve(
     meter, _ = best_meter(power_table, ["rapl"])
     account = ServerAccount(load_device(power_table), Electricity(region, intensity), pue, meter)
     limits = Limits(threads_per_model, max_concurrency, max_queue)
-    stopped = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stopped.set())
+    stop = StopSignal()
     with start(repository, host, port, limits, account) as server:
         print(_greeting(server), flush=True)
-        stopped.wait()
+        stop.wait()
 
 
 def _greeting(server: Server) -> str:

@@ -17,8 +17,9 @@ def keep_freed_memory() -> bool:
 
     For a whole process, so for programs, never for a library to call on its own.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
+    try:
+        mallopt = ctypes.CDLL(None).mallopt
+    except (AttributeError, TypeError):  # a library of another make; on Windows none is the process's own
         return False
     settings = ((_TRIM_THRESHOLD, 1 << 29), (_MMAP_THRESHOLD, 1 << 29), (_TOP_PAD, 1 << 26))
     return all(mallopt(option, value) == 1 for option, value in settings)

@@ -1,7 +1,5 @@
 """``autoscale fleet collect``."""
 
-import signal
-import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
@@ -16,6 +14,7 @@ from autoscale.fleet.ledger.view import read_ledger
 from autoscale.fleet.report.inventory import read_device_ids
 from autoscale.profiles import device_names
 from autoscale_runtime.fleet.collector.service import collect
+from autoscale_runtime.host.stop_signal import StopSignal
 from autoscale_runtime.wire.malloc import keep_freed_memory
 
 Inventory = Annotated[
@@ -62,12 +61,10 @@ def collect_command(
     """
     keep_freed_memory()
     rules = replace(rules_of(inventory, profiles), ahead_s=ahead_s)
-    stopped = threading.Event()
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, lambda *_: stopped.set())
+    stop = StopSignal()
     with collect(ledger, rules, host, port) as collector:
         print(f"collecting into {ledger} on {collector.address}", flush=True)
-        stopped.wait()
+        stop.wait()
     counts = read_ledger(ledger).counts
     print(", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
     if any(counts.get(f"rejected:{reason}") for reason in NAMED_BY):

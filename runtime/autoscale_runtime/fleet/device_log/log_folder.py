@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Final
 
 from autoscale.errors import InvalidInput
-from autoscale.files import atomic_write
+from autoscale.files import BINARY, atomic_write
 from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
 
 SUFFIX: Final = ".log"
@@ -147,18 +147,18 @@ def _check(sequence: int) -> int:
 
 def _reserve(path: Path) -> None:
     """Take the bytes of an acknowledgement while the disk has them."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | BINARY, 0o644)
     try:
         if os.fstat(handle).st_size == 0:
-            os.pwrite(handle, _acknowledgement(-1), 0)
+            os.write(handle, _acknowledgement(-1))
     finally:
         os.close(handle)
 
 
 def _overwrite(path: Path, content: bytes) -> None:
-    handle = os.open(path, os.O_WRONLY | os.O_CLOEXEC)
+    handle = os.open(path, os.O_WRONLY | BINARY)
     try:
-        if os.pwrite(handle, content, 0) < len(content):
+        if os.write(handle, content) < len(content):
             raise OSError("the disk is full")
         os.fsync(handle)
     finally:

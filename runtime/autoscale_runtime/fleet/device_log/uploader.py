@@ -1,9 +1,9 @@
 """Carries a device's log to the collector: in batches, again and again until it has each, weeks later if need be."""
 
 import logging
-import os
 import random
 import threading
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +13,7 @@ import grpc
 import numpy as np
 
 from autoscale.errors import InvalidInput, TargetError
+from autoscale.files import sync
 from autoscale.fleet.ledger.lock import FolderLock
 from autoscale.fleet.ledger.rows import Ints
 from autoscale_runtime._proto import fleet_pb2 as pb
@@ -183,7 +184,8 @@ class Uploader:
         sequences = segment.rows.numbers["sequence"]
         waiting = np.flatnonzero(sequences > after)
         if len(waiting):
-            _sync(file.path)  # a number that was sent is never used again, not even after a power cut
+            with suppress(FileNotFoundError):  # the writer made room
+                sync(file.path)  # a number that was sent is never used again, not even after a power cut
         while len(waiting) and not self._stopped.is_set():
             batch = _batch(segment, waiting[: self._options.batch_rows])
             brought = self._hand_over(batch)
@@ -227,14 +229,3 @@ def _read(file: SegmentFile) -> Segment | None:
         return read_segment(file.path)
     except FileNotFoundError:  # the writer made room
         return None
-
-
-def _sync(path: Path) -> None:
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except FileNotFoundError:  # likewise
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from autoscale.errors import InvalidInput
+from autoscale.files import BINARY
 from autoscale.fleet.ledger.column import LONGEST_TEXT
 from autoscale.fleet.ledger.lock import FolderLock
 from autoscale.fleet.ledger.row_encoder import encode
@@ -184,7 +185,7 @@ class LedgerWriter:
         self._make_room(first)
         header = Header(self._device_id, self._log_id, first, self._lost, self._begins, self._place)
         path = self._folder.path_of(first)
-        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND | BINARY, 0o644)
         self._size, self._codes = 0, {}
         try:
             self._put(header.frame())
