@@ -4,19 +4,31 @@ BIN    := $(VENV)/bin
 DEMO   := $(VENV)/.demo
 DEV    := $(VENV)/.dev
 DOCS   := $(VENV)/.docs
+UV     := $(VENV)/uv/bin/uv
+TORCH  := $(shell grep '^torch==' constraints.txt)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs bench fit proto clean
+.PHONY: help demo test test-lowest test-newest check docs bench fit proto clean
 
 help:  ## what can be made
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
 
 demo: $(DEMO)  ## watch this machine decide, per query, where real networks run (2 minutes)
 	$(BIN)/autoscale demo
 
 test: $(DEV)  ## the whole test suite
 	$(BIN)/pytest
+
+test-lowest: RESOLUTION := lowest-direct
+test-newest: RESOLUTION := highest
+test-lowest:  ## the test suite on the oldest versions that pyproject.toml admits
+test-newest:  ## the test suite on the newest versions there are
+test-lowest test-newest: $(UV)
+	$(PYTHON) -m venv --clear $(VENV)/$@
+	$(VENV)/$@/bin/pip install --quiet --disable-pip-version-check $(TORCH)
+	$(UV) pip install --quiet --python $(VENV)/$@/bin/python --resolution $(RESOLUTION) -e '.[ort,dev]' $(TORCH)
+	$(VENV)/$@/bin/pytest
 
 check: $(DEV)  ## lint, format, types, import rule
 	$(BIN)/ruff check .
@@ -43,12 +55,16 @@ $(BIN)/pip:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "AutoScale needs Python 3.11 or later")'
 	$(PYTHON) -m venv $(VENV)
 
+$(UV): | $(BIN)/pip
+	$(PYTHON) -m venv $(VENV)/uv
+	$(VENV)/uv/bin/pip install --quiet --disable-pip-version-check uv
+
 $(DEMO): pyproject.toml constraints.txt | $(BIN)/pip
-	$(PIP) -e '.[demo]'
+	$(PIP) -e '.[ort,demo]'
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/pip
-	$(PIP) -e '.[dev]'
+	$(PIP) -e '.[ort,dev]'
 	@touch $@ $(DEMO)
 
 $(DOCS): pyproject.toml constraints.txt | $(BIN)/pip

@@ -1,4 +1,4 @@
-"""What the base install weighs and how long importing it takes, in a new virtual environment without extras.
+"""What the base and ONNX Runtime weigh and how long a session's import takes, in a new virtual environment.
 
 Run from the root: ``python -m benchmarks.size``. It takes a minute and asks pip for the packages.
 """
@@ -29,7 +29,7 @@ def run() -> list[Row]:
         venv.create(folder, with_pip=True)
         python, empty_mb = Path(folder) / "bin" / "python", weight_mb(Path(folder))
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), str(ROOT)], check=True)
+        subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), f"{ROOT}[ort]"], check=True)
         size_mb = weight_mb(Path(folder)) - empty_mb
         seconds = [float(_said(python, _IMPORT)) for _ in range(IMPORTS)]
         unwanted = int(_said(python, _FOUND, *UNWANTED))

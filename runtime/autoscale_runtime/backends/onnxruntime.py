@@ -1,15 +1,17 @@
 """ONNX Runtime on the CPU: .onnx files of any precision, at the thread counts of this host."""
 
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
 import numpy as np
-import onnxruntime as ort
 
 from autoscale.errors import (
     AutoScaleError,
     FeedError,
+    MissingExtra,
     ModelError,
     TargetError,
     TargetUnavailable,
@@ -61,8 +63,10 @@ class OnnxRuntime(Backend):
 
     @classmethod
     def is_available(cls) -> bool:
-        """Always: ONNX Runtime comes with the base install."""
-        return True
+        """Whether ONNX Runtime is installed, in any of its flavours."""
+        spec = find_spec("onnxruntime")
+        # Two flavours own the same files: removing one leaves a folder without the package's own module.
+        return spec is not None and spec.origin is not None
 
     def targets(self, precision: str) -> list[Target]:
         """The CPU at each useful thread count."""
@@ -84,10 +88,11 @@ class OnnxRuntime(Backend):
     def load(self, path: Path, target: Target) -> "OnnxRunner":
         """Open a session; an int8 or fp16 target expects a file of that precision, it converts nothing."""
         threads = cpu_threads(target)
+        ort = onnx_runtime()
         if not path.is_file():
             raise ModelError(f"model file '{path}' does not exist")
         try:
-            session = ort.InferenceSession(str(path), _options(threads), providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(str(path), _options(ort, threads), providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise _load_error(path, error) from error
         return OnnxRunner(session, path)
@@ -96,7 +101,7 @@ class OnnxRuntime(Backend):
 class OnnxRunner(Runner):
     """One ONNX Runtime session. ``timeout_s`` is ignored: a started kernel is not interrupted."""
 
-    def __init__(self, session: ort.InferenceSession, path: Path) -> None:
+    def __init__(self, session: Any, path: Path) -> None:
         self.inputs = tuple(_spec(each, path) for each in session.get_inputs())
         self.outputs = tuple(_spec(each, path) for each in session.get_outputs())
         self._run = session.run
@@ -126,11 +131,22 @@ class OnnxRunner(Runner):
         return (FeedError if refused else TargetError)(f"ONNX Runtime: {_reason(error)}")
 
 
+def onnx_runtime() -> Any:
+    """The package ``onnxruntime``, whichever flavour brings it: onnxruntime-gpu, -openvino, -directml, -qnn, ...
+
+    Raises:
+        MissingExtra: none is installed.
+    """
+    if not OnnxRuntime.is_available():
+        raise MissingExtra("onnxruntime", "ort", "running .onnx files")
+    return import_module("onnxruntime")
+
+
 def _closed(*_: object) -> list[Array]:
     raise TargetUnavailable("the model was closed; load it again")
 
 
-def _options(threads: int) -> ort.SessionOptions:
+def _options(ort: Any, threads: int) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1

@@ -19,6 +19,7 @@ from autoscale.errors import one_of
 from autoscale.files import atomic_write
 from autoscale.profiles import load_device
 from autoscale.query.goal import Goal
+from autoscale_runtime.backends.onnxruntime import onnx_runtime
 from autoscale_runtime.demo.bundles import bundle_of
 from autoscale_runtime.demo.day import day, heavy_co_runners
 from autoscale_runtime.demo.networks import fetch
@@ -63,7 +64,7 @@ def demo(
         one_of("agent", agent, AGENTS.names())
     load_device(power_table)
     _check_paths(picture, json_file)
-    figure_type()  # two minutes of work are not to be lost for want of it
+    onnx_runtime(), figure_type()  # two minutes of work are not to be lost for want of them
     console = Console()
     options = SessionOptions(power_table=power_table, meters=("modelled",), timeout_s=TIMEOUT_S, seed=seed)
     policies = [

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
-import onnxruntime as ort
 
 from autoscale.errors import MissingExtra
 from autoscale.files import atomic_write
+from autoscale_runtime.backends.onnxruntime import onnx_runtime
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.rendering import Page, line, typeface
@@ -79,6 +79,7 @@ class TextLine(Network):
     @cached_property
     def _alphabet(self) -> list[str]:
         """What each class stands for: nothing, the characters the model file lists, a space."""
+        ort = onnx_runtime()
         options = ort.SessionOptions()
         options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
         session = ort.InferenceSession(self.folder / _MODEL, options, providers=["CPUExecutionProvider"])

@@ -7,13 +7,14 @@ node's shape is exact again.
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
-import onnxruntime as ort
 from onnx import NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
+from autoscale_runtime.backends.onnxruntime import onnx_runtime
 from autoscale_runtime.models.inspection.onnx_values import (
     SMALL,
     Array,
@@ -162,12 +163,13 @@ class NodeInference:
 
 
 def _by_runtime(model: onnx.ModelProto, feeds: Mapping[str, Array | None]) -> list[Array]:
-    session = ort.InferenceSession(model.SerializeToString(), _quiet(), providers=["CPUExecutionProvider"])
+    ort = onnx_runtime()
+    session = ort.InferenceSession(model.SerializeToString(), _quiet(ort), providers=["CPUExecutionProvider"])
     return list(session.run(None, feeds))
 
 
 def _by_reference(model: onnx.ModelProto, feeds: Mapping[str, Array | None]) -> list[Array]:
-    """ONNX's own evaluator knows the operator sets that are newer than the installed ONNX Runtime."""
+    """ONNX's own evaluator knows the operator sets that are newer than the installed ONNX Runtime, if there is one."""
     return list(ReferenceEvaluator(model).run(None, dict(feeds)))
 
 
@@ -196,7 +198,7 @@ def _type_of(array: Array) -> TypeProto:
     return helper.make_tensor_type_proto(elem_type, array.shape)
 
 
-def _quiet() -> ort.SessionOptions:
+def _quiet(ort: Any) -> Any:
     options = ort.SessionOptions()
     options.intra_op_num_threads = 1
     options.graph_optimization_level = ort.GraphOptimizationLevel.ORT_DISABLE_ALL
