@@ -34,18 +34,33 @@ class Inside(Protocol):
     parameters: WorldParameters
 
     @property
-    def query(self) -> SimulatedQuery: ...  # noqa: D102
+    def query(self) -> SimulatedQuery:
+        """What is to be run now."""
 
     @property
-    def state(self) -> State: ...  # noqa: D102
+    def state(self) -> State:
+        """What earlier choices left behind."""
 
-    def run(self, target: int) -> Costs: ...  # noqa: D102
-    def truth(self) -> Forecast: ...  # noqa: D102
-    def forecast(self) -> Forecast: ...  # noqa: D102
-    def best(self) -> int: ...  # noqa: D102
-    def reachable(self) -> Indices: ...  # noqa: D102
-    def is_cloud_up(self) -> bool: ...  # noqa: D102
-    def sensed(self) -> Sensed: ...  # noqa: D102
+    def run(self, target: int) -> Costs:
+        """Run the query on a target, and go to the next."""
+
+    def truth(self) -> Forecast:
+        """What the oracle expects of every target."""
+
+    def forecast(self) -> Forecast:
+        """What the profile says of every target, given what is sensed."""
+
+    def best(self) -> int:
+        """The oracle's target."""
+
+    def reachable(self) -> Indices:
+        """Indices of the targets that can be reached now."""
+
+    def is_cloud_up(self) -> bool:
+        """Whether the link to the cloud is up."""
+
+    def sensed(self) -> Sensed:
+        """What can be sensed of the query."""
 
 
 class SimWorld:
