@@ -135,6 +135,28 @@ def nearest(name: str, allowed: Iterable[str]) -> str:
     return f" (did you mean '{close[0]}'?)" if close else ""
 
 
+def check_type(
+    what: str, value: object, kinds: type | tuple[type, ...], allowed: str, error: type[InvalidInput] = InvalidInput
+) -> None:
+    """Raise ``error`` unless ``value`` is of one of the types.
+
+    >>> check_type("goal", "energy", dict, "a Goal")
+    Traceback (most recent call last):
+        ...
+    autoscale.errors.InvalidInput: goal is 'energy', of type str; allowed: a Goal
+
+    Raises:
+        InvalidInput: the given subclass, naming the value, its type and what is allowed.
+    """
+    if not isinstance(value, kinds):
+        raise error(f"{what} is {_short(value)}, of type {type(value).__name__}; allowed: {allowed}")
+
+
+def _short(value: object) -> str:
+    text = " ".join(repr(value).split())
+    return text if len(text) <= 60 else f"{text[:57]}..."
+
+
 def one_of(what: str, value: str, allowed: Iterable[str], error: type[InvalidInput] = UnknownName) -> None:
     """Raise ``error`` unless ``value`` is one of ``allowed``.
 
@@ -142,5 +164,6 @@ def one_of(what: str, value: str, allowed: Iterable[str], error: type[InvalidInp
         InvalidInput: the given subclass, naming the value, what is allowed and the nearest.
     """
     names = list(allowed)
+    check_type(what, value, str, listing(names), error)
     if value not in names:
         raise error(f"unknown {what} '{value}'{nearest(value, names)}; allowed: {listing(names)}")

@@ -3,9 +3,10 @@
 import math
 from dataclasses import dataclass
 from enum import StrEnum
+from types import NoneType
 from typing import Final
 
-from autoscale.errors import InvalidGoal, one_of
+from autoscale.errors import InvalidGoal, check_type, one_of
 from autoscale.query.target import Target
 
 OBJECTIVES: Final = ("energy", "carbon", "latency")
@@ -61,6 +62,8 @@ class Goal:
         one_of("objective", self.objective, OBJECTIVES, InvalidGoal)
         one_of("inference mode", self.mode, list(InferenceMode), InvalidGoal)
         object.__setattr__(self, "mode", InferenceMode(self.mode))
+        check_type("latency_s", self.latency_s, (int, float), "seconds above 0, or inf for no limit", InvalidGoal)
+        check_type("min_accuracy", self.min_accuracy, (int, float, NoneType), "a fraction, or None", InvalidGoal)
         if math.isnan(self.latency_s) or self.latency_s <= 0:
             raise InvalidGoal(f"latency_s is {self.latency_s}; allowed: seconds above 0, or inf for no limit")
         if self.min_accuracy is not None and not 0.0 <= self.min_accuracy <= 1.0:

@@ -5,10 +5,10 @@ For every query it senses, chooses a target, runs, measures, learns and records.
 
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
+from types import NoneType, TracebackType
 from typing import Self
 
 import numpy as np
@@ -16,7 +16,7 @@ import numpy as np
 from autoscale.agents.base import Agent
 from autoscale.agents.policies import save_policy
 from autoscale.agents.reward import reward
-from autoscale.errors import AutoScaleError, FeedError, InvalidGoal, one_of
+from autoscale.errors import AutoScaleError, FeedError, InvalidGoal, ModelError, check_type, one_of
 from autoscale.loop import run_query
 from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.observation import Observation
@@ -79,13 +79,16 @@ class Session:
         mode: str | None = None,
         options: SessionOptions | None = None,
     ) -> None:
-        self.options = options or SessionOptions()
-        self.goal = goal or Goal()
+        check_type("model", model, (str, Path, Bundle), "a file, a bundle's folder, or a Bundle", ModelError)
+        check_type("goal", goal, (Goal, NoneType), "a Goal, as in Goal(objective='energy'), or None", InvalidGoal)
+        check_type("options", options, (SessionOptions, NoneType), "a SessionOptions, or None")
+        self.options = SessionOptions() if options is None else options
+        self.goal = Goal() if goal is None else goal
         if mode is not None:
             one_of("inference mode", mode, list(InferenceMode), InvalidGoal)
             self.goal = replace(self.goal, mode=InferenceMode(mode))
         self.bundle = model if isinstance(model, Bundle) else Bundle.read(Path(model))
-        self._device = assemble(self.bundle, self.goal, remotes or {}, self.options)
+        self._device = assemble(self.bundle, self.goal, {} if remotes is None else remotes, self.options)
         self._world = self._device.world
         self.meter = self._device.meter
         self.calibration = Calibration()
@@ -104,6 +107,8 @@ class Session:
             FeedError: the feeds or output names are not the model's.
             TargetError: the target failed and the mode, or a pinned target, allows no other.
         """
+        if type(feeds) is not dict or output_names is not None:
+            _check_query(output_names, feeds)
         if self._settled is not None:
             try:
                 return self._settled.run(output_names, feeds)
@@ -140,6 +145,7 @@ class Session:
             FeedError: the feeds are not the model's.
             InvalidGoal: no trusted target is left that meets the goal.
         """
+        _check_query(None, feeds)
         self._warm_up(Query(None, _arrays(self.bundle.inputs, feeds)))
 
     def observe(self) -> Observation:
@@ -185,6 +191,13 @@ class Session:
             for index, outcome in self.calibration.lessons:
                 self.agent.learn(context, index, outcome, reward(outcome, self.goal, context.reference))
             self._is_warm = True
+
+
+def _check_query(output_names: object, feeds: object) -> None:
+    """Raise FeedError unless both are of the types that a query has."""
+    check_type("feeds", feeds, Mapping, "a mapping of input names to arrays", FeedError)
+    kinds = NoneType if isinstance(output_names, str) else (Collection, NoneType)
+    check_type("output_names", output_names, kinds, "a list of names, or None for all", FeedError)
 
 
 def _arrays(specs: Sequence[TensorSpec], feeds: Feeds) -> Feeds:

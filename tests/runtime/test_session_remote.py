@@ -304,7 +304,7 @@ NONSENSE = {
     "dtype": (answer(logits=np.zeros((3, 8)), hidden=np.zeros((3, WIDTH))), "float64"),
     "NaN": (
         answer(logits=np.full((3, 8), np.nan, np.float32), hidden=np.zeros((3, WIDTH), np.float32)),
-        "NaN",
+        "nan where the reference's has",
     ),
 }
 

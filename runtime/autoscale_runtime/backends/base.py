@@ -33,6 +33,10 @@ class Runner(ABC):
             TargetError: no answer, none in time (where the target can be interrupted), or nonsense.
         """
 
+    def is_random(self) -> bool:
+        """Whether the network is known to draw at random, so that no two answers have to be alike."""
+        return False
+
     def close(self) -> None:
         """Give back what is held; calling it twice is harmless."""
 

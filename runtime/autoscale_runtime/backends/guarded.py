@@ -46,6 +46,13 @@ class GuardedRunner(Runner):
             raise TargetError(f"engine '{self._engine}' failed: {error!r}") from error
         return answer
 
+    def is_random(self) -> bool:
+        """As the runner says."""
+        try:
+            return bool(self._runner.is_random())
+        except Exception:  # a plug-in may raise anything
+            return False
+
     def close(self) -> None:
         """Let the runner go."""
         self._runner.close()

@@ -21,6 +21,7 @@ from autoscale.errors import (
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Backend, Runner
 from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads
+from autoscale_runtime.backends.onnx_random import draws_at_random
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec, check_feeds
 
 DTYPES: Final = {
@@ -105,6 +106,7 @@ class OnnxRunner(Runner):
         self.inputs = tuple(_spec(each, path) for each in session.get_inputs())
         self.outputs = tuple(_spec(each, path) for each in session.get_outputs())
         self._run = session.run
+        self._path = path
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
         """Answer one query; the feeds are checked only once ONNX Runtime refuses them."""
@@ -114,6 +116,10 @@ class OnnxRunner(Runner):
             raise
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise self._run_error(output_names, feeds, error) from error
+
+    def is_random(self) -> bool:
+        """Whether a node of the file draws at random; a Dropout that trains is not looked for."""
+        return draws_at_random(self._path)
 
     def close(self) -> None:
         """Let the session go as soon as the queries under way have their answers."""

@@ -9,7 +9,7 @@ from autoscale.agents.base import Agent, make_agent
 from autoscale.agents.fixed import Pinned
 from autoscale.agents.policies import load_policy
 from autoscale.agents.transfer import Origins, transferred
-from autoscale.errors import InvalidInput
+from autoscale.errors import InvalidInput, check_type
 from autoscale.query.target import Target
 from autoscale_runtime.device.options import SessionOptions
 
@@ -38,6 +38,7 @@ def agent_for(
         InvalidTarget: it cannot work with these targets.
         PolicyError: a policy that is missing or damaged, or that was made for other targets and must be exact.
     """
+    check_type("agent", agent, (str, Path, Agent), "a registered name, a policy file, or an Agent")
     if options.target is not None:
         return Pinned(targets), None
     if isinstance(agent, Agent):

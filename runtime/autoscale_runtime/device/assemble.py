@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from autoscale.errors import InvalidGoal
+from autoscale.errors import InvalidGoal, check_type
 from autoscale.profiles import load_device
 from autoscale.query.context import Context
 from autoscale.query.goal import Goal, InferenceMode
@@ -70,6 +70,10 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
     Raises:
         ModelError, InvalidGoal, InvalidTarget, InvalidInput, UnknownName, MissingExtra: as ``Session`` says.
     """
+    check_type("remotes", remotes, Mapping, "a mapping, as in {'cloud': 'host:port'}")
+    for link, each in remotes.items():
+        check_type("a remote's name", link, str, "'cloud', 'edge', or 'edge:' and a name")
+        check_type(f"remote '{link}'", each, (str, RemoteModel), "'host:port', or a RemoteModel")
     known = _remote_models(remotes, goal.mode)
     grid = _grid_watch(goal.mode, options)
     table = ModelledMeter(load_device(options.power_table), options.radio)

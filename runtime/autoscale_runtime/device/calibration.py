@@ -3,14 +3,15 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, NamedTuple
 
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
+from autoscale_runtime.backends.comparison import repeats
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.routes.base import Failed, Moment, Query
-from autoscale_runtime.device.verification import disagreement
+from autoscale_runtime.device.verification import Reference, disagreement
 from autoscale_runtime.device.world import DeviceWorld
 
 RUNS: Final = 2
@@ -18,7 +19,15 @@ RUNS: Final = 2
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
-Answers = Mapping[int, list[Array] | Failed]
+
+class Answered(NamedTuple):
+    """A target's answer, and whether its two runs gave the same."""
+
+    outputs: list[Array]
+    repeats: bool
+
+
+Answers = Mapping[int, Answered | Failed]
 """Index of a target to its answer."""
 
 
@@ -31,12 +40,15 @@ class Calibration:
         energy_j: what all of it cost the device.
         reference: the target to whose answers all others are held; None before the first query.
         distrusted: targets left out, each with the reason.
+        is_random: whether the network was found to draw at random, so that no answer is compared by value. Only looked
+            into once answers differ.
     """
 
     lessons: list[tuple[int, Outcome]] = field(default_factory=list)
     energy_j: float = 0.0
     reference: Target | None = None
     distrusted: dict[Target, str] = field(default_factory=dict)
+    is_random: bool = False
 
 
 def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration:
@@ -52,19 +64,22 @@ def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration
     told = Calibration()
     moment = Moment(Observation(), world.look().grids)
     answers = _asked(world, query, moment, timeout_s, told)
-    first, right = _reference(world, answers)
+    first, answer = _reference(world, answers)
     told.reference = world.targets[first]
-    for index, answer in answers.items():
+    right = Reference(answer.outputs, lambda: not answer.repeats or world.routes[first].is_random())
+    for index, said in answers.items():
         route = world.routes[index]
-        if isinstance(answer, Failed) and route.target.is_remote:
+        if isinstance(said, Failed) and route.target.is_remote:
             route.doubt(Query(None, query.feeds), right)
             continue
-        reason = str(answer) if isinstance(answer, Failed) else disagreement(right, answer)
+        reason = str(said) if isinstance(said, Failed) else right.disagreement(said.outputs)
         if reason is not None:
             told.distrusted[route.target] = reason
     _tell(told.distrusted)
     told.lessons = [each for each in told.lessons if world.targets[each[0]] not in told.distrusted]
+    told.is_random = right.found_random or not answer.repeats
     world.restrict({index for index, target in enumerate(world.targets) if target in told.distrusted})
+    world.hold_to(first, right)
     expected = world.routes[first].expected(query, moment)
     values = {"energy": expected.energy_j, "carbon": expected.carbon_g, "latency": expected.latency_s}
     world.reference = values[world.goal.objective]
@@ -82,17 +97,19 @@ def _asked(world: DeviceWorld, query: Query, moment: Moment, timeout_s: float, t
 
 def _ask(
     world: DeviceWorld, query: Query, moment: Moment, timeout_s: float, told: Calibration, index: int
-) -> list[Array] | Failed:
+) -> Answered | Failed:
     everything = Query(None, query.feeds)
+    answers: list[list[Array]] = []
     try:
         for _ in range(RUNS):
-            answer, outcome = world.routes[index].run(everything, moment, timeout_s)
+            outputs, outcome = world.routes[index].run(everything, moment, timeout_s)
+            answers.append(outputs)
             told.energy_j += outcome.energy_j.device
     except Failed as failure:
         told.energy_j += failure.outcome.energy_j.device
         return failure
     told.lessons.append((index, outcome))
-    return answer
+    return Answered(outputs, repeats(*answers))
 
 
 def _rank(world: DeviceWorld, index: int) -> tuple[bool, bool, bool, bool, bool, int]:
@@ -103,7 +120,7 @@ def _rank(world: DeviceWorld, index: int) -> tuple[bool, bool, bool, bool, bool,
     return not target.is_remote, is_shipped, target.precision == "fp32", *at
 
 
-def _reference(world: DeviceWorld, answers: Answers) -> tuple[int, list[Array]]:
+def _reference(world: DeviceWorld, answers: Answers) -> tuple[int, Answered]:
     """The most trusted target that answers, and its answer.
 
     Where nothing that ships answers on this device, no name and no order says who is right: the answer with which the
@@ -117,8 +134,8 @@ def _reference(world: DeviceWorld, answers: Answers) -> tuple[int, list[Array]]:
         return first, answered[first]
 
     def backing(index: int) -> int:
-        own = answered[index]
-        agreeing = [world.targets[i] for i, other in answered.items() if disagreement(own, other) is None]
+        own = answered[index].outputs
+        agreeing = [world.targets[i] for i, other in answered.items() if disagreement(own, other.outputs) is None]
         return len({target.link or target.engine for target in agreeing})
 
     backed = {index: backing(index) for index in answered if not world.targets[index].is_remote}

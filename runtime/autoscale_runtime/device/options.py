@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import NoneType
 from typing import Final
 
 from autoscale.carbon import Electricity
-from autoscale.errors import InvalidInput, one_of
+from autoscale.errors import InvalidInput, check_type, one_of
 from autoscale.query.record import Record
 from autoscale_runtime.meters.choice import PREFERRED
 from autoscale_runtime.sensors.base import Sensor
@@ -34,7 +35,7 @@ class SessionOptions:
         on_record: called with every query's record, from the querying thread.
 
     Raises:
-        InvalidInput: a timeout that is no number of seconds above 0, or a policy that is neither of the two.
+        InvalidInput: a value of another type, a timeout that is not above 0, or a policy that is neither of the two.
     """
 
     target: str | None = None
@@ -50,6 +51,16 @@ class SessionOptions:
     policy: str = "transfer"
 
     def __post_init__(self) -> None:
+        check_type("target", self.target, (str, NoneType), "a target as in 'device:cpu/int8@2t', or None")
+        check_type("timeout_s", self.timeout_s, (int, float), "seconds above 0")
+        check_type("power_table", self.power_table, str, "the name of a device profile")
+        check_type("radio", self.radio, (str, NoneType), "the name of a radio, or None")
+        check_type("electricity", self.electricity, Electricity, "an Electricity")
+        check_type("seed", self.seed, int, "an integer")
+        for what, names in (("meters", self.meters), ("sensors", self.sensors)):
+            check_type(what, names, (list, tuple, NoneType), "a list" + (", or None" if what == "sensors" else ""))
+        if self.on_record is not None and not callable(self.on_record):
+            check_type("on_record", self.on_record, NoneType, "a function of a record, or None")
         if not 0.0 < self.timeout_s < float("inf"):
             raise InvalidInput(f"timeout_s is {self.timeout_s}; allowed: seconds above 0")
         one_of("policy", self.policy, POLICIES, InvalidInput)

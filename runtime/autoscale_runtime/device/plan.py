@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from autoscale.errors import InvalidTarget, ModelError, UnsupportedModel, listing, one_of
+from autoscale.errors import InvalidTarget, ModelError, UnsupportedModel, check_type, listing, one_of
 from autoscale.query.target import Target
 from autoscale_runtime.backends.engines import Engine, engines
 from autoscale_runtime.device.contention import Contention
@@ -39,6 +39,10 @@ class RemoteModel:
     model: str = ""
     processor: str = "cpu"
     precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        for name in ("address", "model", "processor", "precision"):
+            check_type(f"a remote's {name}", getattr(self, name), str, "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +97,17 @@ def routes_of(
 
 
 def _of_offers(pinned: Target, offers: Offers) -> Target:
-    """The offer that a caller means, who may name the engine that a target is printed without."""
+    """The offer that a caller means, who may name the engine that a target is printed without, or leave out the only
+    one that has the target.
+    """
+    if pinned in offers:
+        return pinned
     plain = replace(pinned, engine="")
-    if pinned not in offers and plain in offers and offers[plain].engine == pinned.engine:
+    if plain in offers and offers[plain].engine == pinned.engine:
         return plain
+    named = [each for each in offers if replace(each, engine="") == pinned]
+    if len(named) == 1:
+        return named[0]
     one_of("target", str(pinned), map(str, offers), InvalidTarget)
     return pinned
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from autoscale.agents.base import Choice
 from autoscale.arrays import Indices
-from autoscale.errors import InvalidGoal, TargetError
+from autoscale.errors import InvalidGoal, TargetError, WrongAnswer
 from autoscale.loop import Performance
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
@@ -18,10 +18,12 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Outcome
 from autoscale.query.record import Attempt
 from autoscale.query.target import Target
+from autoscale_runtime.backends.comparison import is_finite, other_finiteness
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import LocalRoute
+from autoscale_runtime.device.verification import Reference
 
 RESCUE_MARGIN: Final = 1.3
 """How much longer than expected the rescue of a query may take before the answer is late."""
@@ -72,6 +74,7 @@ class DeviceWorld:
         self._hedge = hedge
         self._accuracy = np.array([math.nan if r.accuracy is None else r.accuracy for r in routes])
         self._admitted: dict[int, Indices] = {}
+        self._held: frozenset[int] = frozenset()
         self.restrict(set())
 
     def restrict(self, distrusted: set[int]) -> None:
@@ -81,7 +84,7 @@ class DeviceWorld:
             InvalidGoal: none is left.
         """
         floor = self.goal.min_accuracy
-        accurate = [i for i in range(len(self.routes)) if floor is None or self._accuracy[i] >= floor]
+        accurate = [i for i in range(len(self.routes)) if floor is None or self._is_accurate(i, floor)]
         self._usable = [i for i in accurate if i not in distrusted]
         self._preferred = [i for i in self._usable if self.goal.mode.prefers(self.targets[i])]
         if not (self._usable if self.goal.mode.may_fall_back else self._preferred):
@@ -111,7 +114,7 @@ class DeviceWorld:
             route = self.routes[index]
             timeout_s = self._deadline_s(context, index) if route.target.is_remote else math.inf
             try:
-                answer, outcome = route.run(query, moment, timeout_s)
+                answer, outcome = self._answer(query, moment, index, timeout_s)
             except Failed as failure:
                 wasted = failure.outcome if wasted is None else failure.outcome.after(wasted)
                 attempts.append(_failed_attempt(route.target, failure))
@@ -119,6 +122,18 @@ class DeviceWorld:
                 continue
             attempts.append(Attempt(route.target, outcome.latency_s))
             return _performance(answer, outcome, wasted, index, tuple(attempts))
+
+    def hold_to(self, index: int, reference: Reference) -> None:
+        """Be told the reference: where another machine, engine or precision is infinite, it must be so too."""
+        self._reference, self._known = index, reference
+        own = self.routes[index]
+        self._held = frozenset(
+            i
+            for i, route in enumerate(self.routes)
+            if i != index
+            and not own.target.is_remote
+            and (route.target.is_remote or not route.is_shipped or route.target.precision != own.target.precision)
+        )
 
     def moment_of(self, context: Context) -> Moment:
         """In which the context was observed; now, for one of another world."""
@@ -133,6 +148,27 @@ class DeviceWorld:
         """Give the models and connections back."""
         for route in self.routes:
             route.close()
+
+    def _answer(self, query: Query, moment: Moment, index: int, timeout_s: float) -> tuple[list[Array], Outcome]:
+        """A route's answer; one with infinity or NaN is taken where the reference gives them too.
+
+        Raises:
+            Failed: no answer, or one that the reference belies.
+        """
+        route = self.routes[index]
+        answer, outcome = route.run(query, moment, timeout_s)
+        if index not in self._held or is_finite(answer):
+            return answer, outcome
+        try:
+            right, checking = self.routes[self._reference].run(query, moment, math.inf)
+        except Failed:
+            return answer, outcome
+        reason = other_finiteness(right, answer)
+        outcome = outcome.after(checking)
+        if reason is None or self._known.is_random:
+            return answer, outcome
+        route.doubt(query, Reference(right))
+        raise Failed(outcome, WrongAnswer(reason))
 
     def _open_now(self) -> Indices:
         """The admitted routes, links that are down left out; where that leaves none, whatever may answer."""
@@ -174,6 +210,13 @@ class DeviceWorld:
         latency_s = context.forecast.latency_s
         in_time = [i for i in left if elapsed_s + latency_s[i] <= self.goal.latency_s]
         return context.forecast.best(self.goal, in_time) if in_time else min(left, key=lambda i: float(latency_s[i]))
+
+    def _is_accurate(self, index: int, floor: float) -> bool:
+        """Whether it is known to be; of a model in one precision that nobody measured, that one is the reference."""
+        if math.isnan(self._accuracy[index]):
+            here = {route.target.precision for route in self.routes if not route.target.is_remote}
+            return here == {self.targets[index].precision} and bool(np.isnan(self._accuracy).all())
+        return bool(self._accuracy[index] >= floor)
 
     def _nothing_left(self, floor: float | None) -> str:
         known = ", ".join(

@@ -235,8 +235,10 @@ def test_an_answer_turned_round_disagrees(vector: Array) -> None:
     ("one", "other", "message"),
     [
         (np.zeros((2, 3)), np.zeros((3, 2)), r"shape \(3, 2\), the reference's \(2, 3\)"),
-        (np.ones(3), np.array([1.0, np.nan, 1.0]), "not finite"),
-        (np.ones(3), np.array([1.0, np.inf, 1.0]), "not finite"),
+        (np.ones(3), np.array([1.0, np.nan, 1.0]), "has nan where the reference's has 1"),
+        (np.ones(3), np.array([1.0, np.inf, 1.0]), "has inf where the reference's has 1"),
+        (np.array([1.0, np.nan, 1.0]), np.ones(3), "has 1 where the reference's has nan"),
+        (np.array([1.0, np.inf]), np.array([1.0, -np.inf]), "has -inf where the reference's has inf"),
         (np.array([1.0, 0.0]), np.array([0.0, 1.0]), r"cosine of 0\.00"),
     ],
 )
@@ -246,6 +248,16 @@ def test_what_disagrees_is_named(one: Array, other: Array, message: str) -> None
     assert re.search(message, reason)
 
 
-@pytest.mark.parametrize("array", [np.zeros((0, 4)), np.array([3, 4]), np.array(["a", "b"], object), np.zeros(3)])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.zeros((0, 4)),
+        np.array([3, 4]),
+        np.array(["a", "b"], object),
+        np.zeros(3),
+        np.array([np.nan, np.inf, -np.inf, 2.0], np.float16),
+        np.full(3, np.nan),
+    ],
+)
 def test_what_cannot_be_compared_is_no_reason(array: Array) -> None:
     assert disagreement([array], [array]) is None

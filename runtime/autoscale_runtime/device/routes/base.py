@@ -10,6 +10,7 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array, Feeds
+from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.grid.watch import Grids
 
 
@@ -86,7 +87,11 @@ class Route(ABC):
             Failed: no answer, or none within ``timeout_s``.
         """
 
-    def doubt(self, query: Query, right: list[Array]) -> None:
+    def is_random(self) -> bool:
+        """Whether the network that runs there is known to draw at random."""
+        return False
+
+    def doubt(self, query: Query, right: Reference) -> None:
         """Be told of a query and its right answer, where it did not answer when its trust was to be won."""
 
     def close(self) -> None:

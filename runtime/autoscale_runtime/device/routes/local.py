@@ -91,6 +91,10 @@ class LocalRoute(Route):
             return None
         return FastPath(self.target, self._runner, self.accuracy, self._account)
 
+    def is_random(self) -> bool:
+        """As the runner says."""
+        return self._runner.is_random()
+
     def close(self) -> None:
         """Let the model go."""
         self._runner.close()

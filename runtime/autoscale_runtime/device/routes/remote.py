@@ -15,7 +15,7 @@ from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query
 from autoscale_runtime.device.routes.local import first_guess_s
 from autoscale_runtime.device.running_mean import RunningMean
 from autoscale_runtime.device.unreported_cost import UnreportedServerCost
-from autoscale_runtime.device.verification import disagreement
+from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.meters.base import Mark
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.hub import SensorHub
@@ -55,7 +55,7 @@ class RemoteRoute(Route):
         self.target = target
         self.accuracy = bundle.profile.accuracy(target.precision)
         self._circuit = Circuit(self._probe)
-        self._doubt: tuple[Query, list[Array]] | None = None
+        self._doubt: tuple[Query, Reference] | None = None
         self._senses = senses
         self._runner = runner
         self._link = target.link
@@ -70,7 +70,7 @@ class RemoteRoute(Route):
         """Whether the circuit to it is closed, in the electrical sense: queries pass."""
         return not self._circuit.is_open
 
-    def doubt(self, query: Query, right: list[Array]) -> None:
+    def doubt(self, query: Query, right: Reference) -> None:
         """Let no query there before it has answered this one, of all outputs, as it should."""
         self._doubt = query, right
         self._circuit.fail(TargetUnavailable("it has not answered yet"))
@@ -115,7 +115,7 @@ class RemoteRoute(Route):
         if self._doubt is None:
             return
         query, right = self._doubt
-        reason = disagreement(right, self._runner.run(query.output_names, query.feeds, timeout_s).outputs)
+        reason = right.disagreement(self._runner.run(query.output_names, query.feeds, timeout_s).outputs)
         if reason is not None:
             _LOG.warning("target %s is left out: %s", self.target, reason)
             self._circuit.close()

@@ -96,7 +96,7 @@ def prepare(
         ModelError: not an fp32 ONNX model, or a folder that holds something else.
         FeedError: data or labels that do not fit the model.
         MissingExtra: the package onnx is not installed.
-        WrongAnswer: the fp32 model itself gives NaN for the data.
+        WrongAnswer: an answer of the fp32 model that is not of its own shape.
     """
     check_folder(out)
     _check_source(model)

@@ -9,6 +9,7 @@ import numpy as np
 from autoscale.errors import FeedError, WrongAnswer
 from autoscale.query.model_profile import Accuracy
 from autoscale_runtime.backends.base import Runner
+from autoscale_runtime.backends.comparison import repeats
 from autoscale_runtime.backends.tensors import Array, check_outputs
 from autoscale_runtime.models.preparation.samples import Samples
 
@@ -21,16 +22,22 @@ class VariantAccuracy:
     probability distribution; then the arg-max along that axis is compared (a sequence: position by position).
     Other networks are measured by closeness: 1 - |answer - reference| / |reference| in the Euclidean norm over all
     samples together, not below 0, the mean over the outputs; an output of integers by the fraction that is equal.
+    Infinity and NaN must stand where fp32 has them, and nowhere else; the finite values are measured. A network that
+    draws at random is not compared by value: without labels nothing is known of a variant but fp32 itself.
 
     Attributes:
         samples: what to ask.
         classifies: whether arg-max is compared.
         wanted: for each sample, what a perfect variant gives.
+        odd: for each sample, where fp32 answers infinity or NaN; empty bytes for nowhere.
+        reference: the fp32 variant, of a network that draws at random; else None.
     """
 
     samples: Samples
     classifies: bool
     wanted: Sequence[Any]
+    odd: Sequence[bytes]
+    reference: Runner | None = None
 
     @classmethod
     def of(cls, reference: Runner, samples: Samples) -> "VariantAccuracy":
@@ -38,23 +45,32 @@ class VariantAccuracy:
 
         Raises:
             FeedError: the model does not give one arg-max a sample, or has fewer classes than the labels name.
-            WrongAnswer: the reference itself answers a sample with NaN or infinity.
         """
-        first = answers(reference, samples, 0)[0]
-        classifies = _classifies(first)
+        first = answers(reference, samples, 0)
+        classifies = samples.labels is not None or _classifies(first[0])
+        is_random = reference.is_random() or not repeats(first, answers(reference, samples, 0))
+        wanted, odd = [], []
+        for index in range(len(samples.feeds)):
+            outputs = answers(reference, samples, index)
+            wanted.append(_view(outputs, classifies))
+            odd.append(_oddity(outputs))
         if samples.labels is not None:
-            _check_labels(first, samples.labels)
-            return cls(samples, True, [np.array([label]) for label in samples.labels])
-        wanted = [_view(answers(reference, samples, index), classifies) for index in range(len(samples.feeds))]
-        return cls(samples, classifies, wanted)
+            _check_labels(first[0], samples.labels)
+            wanted = [np.array([label]) for label in samples.labels]
+        return cls(samples, classifies, wanted, odd, reference if is_random else None)
 
     def score(self, runner: Runner) -> Accuracy:
         """Ask every sample and compare.
 
         Raises:
-            WrongAnswer: an answer of another shape, or with NaN or infinity.
+            WrongAnswer: an answer of another shape, with infinity or NaN elsewhere than fp32's, or of a network that
+                draws at random and has no labels.
         """
-        views = [_view(answers(runner, self.samples, index), self.classifies) for index in range(len(self.wanted))]
+        if self.reference is not None and self.samples.labels is None:
+            if runner is self.reference:
+                return Accuracy(1.0, "the reference of a random network, which is not compared by value")
+            raise WrongAnswer("the network draws at random, so its answers are not compared with fp32's by value")
+        views = [self._answered(runner, index) for index in range(len(self.wanted))]
         if self.classifies:
             value = np.mean([_agreement(*pair) for pair in zip(views, self.wanted, strict=True)])
         else:
@@ -62,6 +78,15 @@ class VariantAccuracy:
                 [_closeness(*each) for each in zip(_by_output(views), _by_output(self.wanted), strict=True)]
             )
         return Accuracy(float(value), self._source())
+
+    def _answered(self, runner: Runner, index: int) -> Any:
+        outputs = answers(runner, self.samples, index)
+        if self.reference is None and _oddity(outputs) != self.odd[index]:
+            raise WrongAnswer(
+                f"it answers sample {index} of {self.samples.source} with infinity or NaN where fp32 does not, "
+                "or the other way round"
+            )
+        return _view(outputs, self.classifies)
 
     def _source(self) -> str:
         count, data = len(self.samples.feeds), self.samples.source
@@ -75,15 +100,21 @@ def answers(runner: Runner, samples: Samples, index: int) -> list[Array]:
     """The outputs for one sample.
 
     Raises:
-        WrongAnswer: a shape or dtype that is not the model's, NaN or infinity.
+        WrongAnswer: a shape or dtype that is not the model's.
     """
     outputs = runner.run(None, samples.feeds[index]).outputs
     named = dict(zip((each.name for each in runner.outputs), outputs, strict=True))
     check_outputs(runner.outputs, named)
-    for name, array in named.items():
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise WrongAnswer(f"output '{name}' has infinities for sample {index} of {samples.source}")
     return outputs
+
+
+def _oddity(outputs: Sequence[Array]) -> bytes:
+    """Where an answer is infinite (which way) or no number, one byte a value; nothing where all is finite."""
+    floats = [each.ravel() for each in outputs if each.dtype.kind == "f"]
+    if all(np.isfinite(each).all() for each in floats):
+        return b""
+    kinds = [np.isposinf(each) + 2 * np.isneginf(each) + 3 * np.isnan(each) for each in floats]
+    return np.concatenate(kinds).astype(np.uint8).tobytes()
 
 
 def _classifies(first: Array) -> bool:
@@ -91,7 +122,8 @@ def _classifies(first: Array) -> bool:
         return False
     if first.ndim == 2 and first.shape[0] == 1:
         return True
-    return bool(first.min() >= 0 and np.allclose(first.sum(axis=-1), 1, atol=1e-3))
+    is_probability = bool(np.isfinite(first).all()) and first.min() >= 0
+    return bool(is_probability and np.allclose(first.sum(axis=-1), 1, atol=1e-3))
 
 
 def _check_labels(first: Array, labels: Sequence[int]) -> None:
@@ -123,5 +155,6 @@ def _closeness(haves: Sequence[Array], wants: Sequence[Array]) -> float:
     want = np.concatenate([each.ravel() for each in wants])
     if want.dtype.kind != "f":
         return float(np.mean(have == want))
-    size, error = float(np.linalg.norm(want)), float(np.linalg.norm(have - want))
+    finite = np.isfinite(want)
+    size, error = float(np.linalg.norm(want[finite])), float(np.linalg.norm(have[finite] - want[finite]))
     return float(error == 0.0) if size == 0.0 else max(0.0, 1.0 - error / size)

@@ -11,7 +11,8 @@ import typer
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
-from autoscale.errors import FeedError, InvalidInput, ModelError, WrongAnswer
+from autoscale.errors import FeedError, InvalidInput, ModelError
+from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.models.bare_model import load
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.preparation import Samples, prepare
@@ -204,12 +205,32 @@ def test_nodes_may_be_without_names(tmp_path: Path) -> None:
     assert {name for ways in kept.values() for name in ways} <= set(names)
 
 
-def test_an_answer_with_infinities_is_nonsense(tmp_path: Path) -> None:
-    nodes = [helper.make_node("Exp", ["x"], ["y"], "exp")]
+def test_infinity_is_an_answer_where_fp32_gives_it_too(tmp_path: Path) -> None:
+    nodes = [helper.make_node("Log", ["x"], ["y"], "log")]
     model = _save(tmp_path / "net.onnx", nodes, [1, 4], {}, [1, 4])
-    np.save(tmp_path / "x.npy", np.full((4, 4), 1e9, np.float32))
-    with pytest.raises(WrongAnswer, match=r"'y' has infinities for sample 0 of x\.npy"):
-        prepare(model, tmp_path / "x.npy", None, tmp_path / "bundle")
+    np.save(tmp_path / "x.npy", np.tile(np.array([0.0, 1.0, 2.0, -1.0], np.float32), (4, 1)))
+    prepared = prepare(model, tmp_path / "x.npy", None, tmp_path / "bundle")
+    assert {row.precision: row.accuracy.value for row in prepared.rows}.items() >= {"fp32": 1.0, "fp16": 1.0}.items()
+
+
+@pytest.mark.parametrize("other", ["Abs", "Neg"])
+def test_infinity_elsewhere_than_fp32_s_is_nonsense(tmp_path: Path, other: str) -> None:
+    def network(operator: str) -> Runner:
+        nodes = [helper.make_node(operator, ["x"], ["l"]), helper.make_node("Log", ["l"], ["y"])]
+        return load(_save(tmp_path / f"{operator}.onnx", nodes, [1, 4], {}, [1, 4]))
+
+    samples = Samples("one", [{"x": np.array([[0.0, 1.0, 2.0, -1.0]], np.float32)}])
+    with pytest.raises(WrongAnswer, match="sample 0 of one with infinity or NaN where fp32 does not"):
+        VariantAccuracy.of(network("Identity"), samples).score(network(other))
+
+
+def test_a_network_that_draws_at_random_is_not_compared_by_value(tmp_path: Path) -> None:
+    nodes = [helper.make_node("RandomNormalLike", ["x"], ["n"]), helper.make_node("Add", ["x", "n"], ["y"])]
+    model = _save(tmp_path / "net.onnx", nodes, [1, 4], {}, [1, 4])
+    np.save(tmp_path / "x.npy", np.ones((4, 4), np.float32))
+    prepared = prepare(model, tmp_path / "x.npy", None, tmp_path / "bundle")
+    assert "random network" in prepared.rows[0].accuracy.source
+    assert "draws at random" in prepared.left_out["fp16"]
 
 
 def test_external_weights_are_gathered(tmp_path: Path) -> None:
