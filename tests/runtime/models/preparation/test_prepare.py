@@ -11,7 +11,7 @@ import typer
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 from typer.testing import CliRunner
 
-from autoscale.errors import FeedError, InvalidInput, ModelError
+from autoscale.errors import FeedError, InvalidInput, ModelError, WrongAnswer
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.models.bare_model import load
 from autoscale_runtime.models.bundle import Bundle
