@@ -73,12 +73,12 @@ def world_of(device: str, link: str, settings: str, **remotes: str) -> WorldPara
 
 def queries(view: View) -> Iterator[tuple[SimulatedQuery, list[Passage]]]:
     """Queries of a world with co-runners beside them, at signals that a radio reports in whole dBm."""
-    tables = view.parameters
+    parameters = view.parameters
     for gap_s in GAPS_S:
-        for number, _ in enumerate(tables.networks):
-            signal_dbm = SIGNALS_DBM[tables.links[0].signal][number]
+        for number, _ in enumerate(parameters.networks):
+            signal_dbm = SIGNALS_DBM[parameters.links[0].signal][number]
             conditions = Conditions(*(np.full((1, 1), each) for each in (signal_dbm, 0.7, 1.0, 1.0)))
-            moves = [passage(path, conditions, np.full((1, 1), number)) for path in tables.paths]
+            moves = [passage(path, conditions, np.full((1, 1), number)) for path in parameters.paths]
             yield (
                 calm(view.query)._replace(
                     network=number,
@@ -86,32 +86,32 @@ def queries(view: View) -> Iterator[tuple[SimulatedQuery, list[Passage]]]:
                     move_s=[float(each.move_s[0, 0]) for each in moves],
                     move_j=[float(each.move_j[0, 0]) for each in moves],
                     device_g_per_j=g_per_j(DEVICE_G_PER_KWH),
-                    cloud_g_per_j=g_per_j(CLOUD_G_PER_KWH, tables.pue),
+                    cloud_g_per_j=g_per_j(CLOUD_G_PER_KWH, parameters.pue),
                 ),
                 moves,
             )
-        view.run(tables.reference_target)
+        view.run(parameters.reference_target)
 
 
-def with_radio(tables: WorldParameters) -> DeviceProfile:
+def with_radio(parameters: WorldParameters) -> DeviceProfile:
     """The device; where its radio was not measured, with the one that is typical of the link, as in the simulator."""
-    link = tables.links[0]
-    return replace(tables.device, radios={link.radio_name: link.radio, **tables.device.radios})
+    link = parameters.links[0]
+    return replace(parameters.device, radios={link.radio_name: link.radio, **parameters.device.radios})
 
 
-def reported(tables: WorldParameters, query: SimulatedQuery, target: Target, spent: Costs, moved: Transfer):
+def reported(parameters: WorldParameters, query: SimulatedQuery, target: Target, spent: Costs, moved: Transfer):
     """What the server says of itself, over the wire."""
-    (remote,) = (each for each in tables.remotes if each.name == target.link)
+    (remote,) = (each for each in parameters.remotes if each.name == target.link)
     account = server(remote.machine.name, target.place)
-    served = placed(remote.machine, tables.networks[query.network], replace(target, place="device", host=""))
+    served = placed(remote.machine, parameters.networks[query.network], replace(target, place="device", host=""))
     cost = account.cost(account.begin(), float(spent.remote_s), served)
     return cost_of(parameters_of(cost, 0, 0), moved.sent_bytes, moved.received_bytes)
 
 
-def transfer_of(tables: WorldParameters, query: SimulatedQuery, target: Target, moves: list[Passage]) -> Transfer:
+def transfer_of(parameters: WorldParameters, query: SimulatedQuery, target: Target, moves: list[Passage]) -> Transfer:
     """The query's bytes and its link as a device knows them."""
-    link = next(number for number, each in enumerate(tables.remotes) if each.name == target.link)
-    model, seen = tables.networks[query.network], moves[link]
+    link = next(number for number, each in enumerate(parameters.remotes) if each.name == target.link)
+    model, seen = parameters.networks[query.network], moves[link]
     rates_bps = float(seen.uplink_bps[0, 0]), float(seen.downlink_bps[0, 0])
     signal_dbm, is_direct = float(seen.rssi_dbm[0, 0]), target.place == "edge"
     return Transfer(model.input_bytes, model.output_bytes, *rates_bps, signal_dbm, is_direct)
@@ -127,9 +127,9 @@ def check(simulated: tuple[Split, ...], added: float, metered: Outcome) -> None:
     assert added == pytest.approx(metered.decisive_carbon_g, rel=EXACT, abs=0.0)
 
 
-def compare(tables: WorldParameters, targets: Iterable[int]) -> None:
+def compare(parameters: WorldParameters, targets: Iterable[int]) -> None:
     """A row of queries on each target, in the simulator and on a device with given clocks."""
-    view = lone(tables, seed=1)
+    view = lone(parameters, seed=1)
     asked = list(queries(view))
     assert len(asked) == len(GAPS_S) * len(NETWORKS)
     for number in targets:
@@ -138,28 +138,28 @@ def compare(tables: WorldParameters, targets: Iterable[int]) -> None:
 
 def compare_on(view: View, asked: list[tuple[SimulatedQuery, list[Passage]]], number: int) -> None:
     """The row on one target."""
-    tables = view.parameters
-    target, link = tables.targets[number], tables.links[0]
-    clocks, profile = Clocks(), with_radio(tables)
+    parameters = view.parameters
+    target, link = parameters.targets[number], parameters.links[0]
+    clocks, profile = Clocks(), with_radio(parameters)
     meter = ModelledMeter(profile, link.radio_name, lambda: clocks.wall_s, lambda: clocks.cpu_s)
     account = DeviceAccount(meter, meter, GridWatch(Electricity(source=DEVICE_G_PER_KWH)), clock=lambda: clocks.wall_s)
-    state = State.of([float(each[0]) for each in initial(tables, np.ones(1)).figures()])
+    state = State.of([float(each[0]) for each in initial(parameters, np.ones(1)).figures()])
     for query, moves in asked:
-        spent = costs(tables, view.world.hidden, 0, query, state, number)
+        spent = costs(parameters, view.world.hidden, 0, query, state, number)
         begun_s, mark, latency_s = clocks.wall_s, account.begin(), float(spent.latency_s)
         clocks.wall_s += latency_s
         clocks.cpu_s += 0.0 if target.is_remote else float(spent.core_s)
         if target.is_remote:
-            moved = transfer_of(tables, query, target, moves)
-            said = reported(tables, query, target, spent, moved)
+            moved = transfer_of(parameters, query, target, moves)
+            said = reported(parameters, query, target, spent, moved)
             metered = account.end(mark, target, latency_s, transfer=moved, said=said)
         else:
-            where = placed(tables.device, tables.networks[query.network], target)
+            where = placed(parameters.device, parameters.networks[query.network], target)
             metered = account.end(mark, where, latency_s)
-        grams = carbon(tables, query, spent)
+        grams = carbon(parameters, query, spent)
         energy_j = Split(spent.device_j, grams.network_j, spent.remote_j)
-        check((energy_j, grams.operational_g, grams.embodied_g), float(added_g(tables, query, spent)), metered)
-        state = transition(tables, query, state, spent)._replace(temperature_c=25.0)
+        check((energy_j, grams.operational_g, grams.embodied_g), float(added_g(parameters, query, spent)), metered)
+        state = transition(parameters, query, state, spent)._replace(temperature_c=25.0)
         clocks.wall_s = begun_s + max(query.gap_s, latency_s)
 
 
@@ -167,41 +167,41 @@ def compare_on(view: View, asked: list[tuple[SimulatedQuery, list[Passage]]], nu
 @pytest.mark.parametrize("device", device_names())
 def test_a_query_costs_the_same_in_simulator_session_and_server(device: str, link: str) -> None:
     """Every processor of the device and, over the link, of every machine that may answer, near and in the cloud."""
-    tables = world_of(device, link, "threads")
-    first = {(target.link, target.processor): number for number, target in reversed([*enumerate(tables.targets)])}
-    machines = [MACHINES[device], *(each.machine for each in tables.remotes)]
+    parameters = world_of(device, link, "threads")
+    first = {(target.link, target.processor): number for number, target in reversed([*enumerate(parameters.targets)])}
+    machines = [MACHINES[device], *(each.machine for each in parameters.remotes)]
     assert len(first) == sum(len(each.processors) for each in machines)
-    compare(tables, first.values())
+    compare(parameters, first.values())
 
 
 @pytest.mark.parametrize("settings", ["threads", "dvfs"])
 @pytest.mark.parametrize("device", device_names())
 def test_and_so_at_every_setting_in_every_precision(device: str, settings: str) -> None:
-    tables = world_of(device, "wifi", settings, cloud="gpu-server")
-    compare(tables, range(len(tables.targets)))
+    parameters = world_of(device, "wifi", settings, cloud="gpu-server")
+    compare(parameters, range(len(parameters.targets)))
 
 
 def test_what_differs_is_seen() -> None:
     """The same comparison fails where a device is told another intensity, or that its radio was used just before."""
-    tables = world_of("mi8pro", "lte", "threads", cloud="gpu-server")
-    cloud = len(tables.targets) - 1
-    view = lone(tables, seed=1)
+    parameters = world_of("mi8pro", "lte", "threads", cloud="gpu-server")
+    cloud = len(parameters.targets) - 1
+    view = lone(parameters, seed=1)
     hidden, (query, moves) = view.world.hidden, next(queries(view))
-    rested = State.of([float(each[0]) for each in initial(tables, np.ones(1)).figures()])
-    spent = costs(tables, hidden, 0, query, rested, cloud)
-    soon = costs(tables, hidden, 0, query, rested._replace(rest_s=[0.0 for _ in rested.rest_s]), cloud)
-    assert spent.device_j - soon.device_j > 0.9 * tables.radios[0].tail_w * tables.radios[0].tail_s
+    rested = State.of([float(each[0]) for each in initial(parameters, np.ones(1)).figures()])
+    spent = costs(parameters, hidden, 0, query, rested, cloud)
+    soon = costs(parameters, hidden, 0, query, rested._replace(rest_s=[0.0 for _ in rested.rest_s]), cloud)
+    assert spent.device_j - soon.device_j > 0.9 * parameters.radios[0].tail_w * parameters.radios[0].tail_s
     assert load_link("lte").promotion_s == pytest.approx(float(spent.latency_s - soon.latency_s))
-    meter = ModelledMeter(tables.device, "lte", lambda: 0.0, lambda: 0.0)
+    meter = ModelledMeter(parameters.device, "lte", lambda: 0.0, lambda: 0.0)
     account = DeviceAccount(meter, meter, GridWatch(Electricity(source=1.0)), clock=lambda: 0.0)
-    moved = transfer_of(tables, query, tables.targets[cloud], moves)
+    moved = transfer_of(parameters, query, parameters.targets[cloud], moves)
     metered = account.end(
         account.begin(),
-        tables.targets[cloud],
+        parameters.targets[cloud],
         float(spent.latency_s),
         transfer=moved,
-        said=reported(tables, query, tables.targets[cloud], spent, moved),
+        said=reported(parameters, query, parameters.targets[cloud], spent, moved),
     )
-    grams = carbon(tables, query, spent)
+    grams = carbon(parameters, query, spent)
     with pytest.raises(AssertionError):
         check((metered.energy_j, grams.operational_g, grams.embodied_g), metered.decisive_carbon_g, metered)

@@ -162,8 +162,8 @@ def _predictors(plan: Plan, cell: Cell, names: Sequence[str]) -> dict[str, Agent
     if not names:
         return {}
     others = tuple(each for each in network_names() if each != cell.network)
-    tables = make_parameters(replace(plan.world(cell), networks=others))
-    samples = joined(tables, islice(gather(tables, plan.seed), SAMPLES))
+    parameters = make_parameters(replace(plan.world(cell), networks=others))
+    samples = joined(parameters, islice(gather(parameters, plan.seed), SAMPLES))
     with warnings.catch_warnings():  # scikit-learn's advice on its optimiser is for whoever fits, not for who compares
         warnings.simplefilter("ignore")
-        return {name: fit(name, tables.targets, samples, plan.seed) for name in names}
+        return {name: fit(name, parameters.targets, samples, plan.seed) for name in names}

@@ -91,14 +91,14 @@ def rollout(plan: Plan, cell: Cell) -> dict[str, Result]:
 
 
 def _rollout(plan: Plan, cell: Cell) -> dict[str, Result]:
-    tables, make = make_parameters(plan.world(cell)), makers(plan, cell)
+    parameters, make = make_parameters(plan.world(cell)), makers(plan, cell)
     seeds = plan.run_seeds(cell)
-    batch = Batch(tables, seeds * len(make), plan.noisy)
+    batch = Batch(parameters, seeds * len(make), plan.noisy)
     one_each = [(maker, seed) for maker in make.values() for seed in seeds]
     agents = [Stopwatch(maker(world, seed)) for world, (maker, seed) in zip(batch.worlds, one_each, strict=True)]
     trials = dict(zip(make, _split(_trial(batch, agents, plan.queries), len(seeds)), strict=True))
     return {
-        name: _result(tables, trials, name, agents[i * len(seeds) : (i + 1) * len(seeds)], plan.warm_up)
+        name: _result(parameters, trials, name, agents[i * len(seeds) : (i + 1) * len(seeds)], plan.warm_up)
         for i, name in enumerate(make)
     }
 
@@ -138,7 +138,7 @@ def _split(trial: Trial, runs: int) -> list[Trial]:
 
 
 def _result(
-    tables: WorldParameters, trials: Mapping[str, Trial], name: str, watches: Sequence[Stopwatch], warm_up: int
+    parameters: WorldParameters, trials: Mapping[str, Trial], name: str, watches: Sequence[Stopwatch], warm_up: int
 ) -> Result:
     trial, oracle = trials[name], trials[ORACLE]
     scores = scores_of(trial, oracle, trials[REFERENCE], trials[CLOUD], warm_up)
@@ -146,16 +146,16 @@ def _result(
         scores = scores._replace(convergence_queries=np.full(len(watches), np.nan))
     return Result(
         scores,
-        (trial.objective - oracle.objective).mean(axis=0) / float(tables.references[0]),
-        _places(tables, trial.chosen[:, warm_up:]),
+        (trial.objective - oracle.objective).mean(axis=0) / float(parameters.references[0]),
+        _places(parameters, trial.chosen[:, warm_up:]),
         _median(ns for watch in watches for ns in watch.select_ns),
         _median(ns for watch in watches for ns in watch.learn_ns or (0,)),
         max(sum(array.nbytes for array in watch.state().values()) for watch in watches),
     )
 
 
-def _places(tables: WorldParameters, chosen: Indices) -> dict[str, float]:
-    counts = Counter(tables.targets[index] for index in chosen.ravel().tolist())
+def _places(parameters: WorldParameters, chosen: Indices) -> dict[str, float]:
+    counts = Counter(parameters.targets[index] for index in chosen.ravel().tolist())
     shares: dict[str, float] = {}
     for target, count in counts.most_common():
         name = f"{target.place}:{target.processor}"

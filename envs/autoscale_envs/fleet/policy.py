@@ -72,25 +72,25 @@ class TablePolicy:
         return target, np.where(target == best, 1.0 - self.explored + by_chance, by_chance)
 
 
-def make_policy(tables: WorldParameters, name: str) -> TablePolicy:
+def make_policy(parameters: WorldParameters, name: str) -> TablePolicy:
     """The policy of that name (see ``plan.POLICIES``) in a world."""
-    query = _typical(tables)
-    figures = _forecast(tables, query)
-    allowed = _allowed(tables, name)
-    limits_s = tables.limits_s.repeat(STATES)
+    query = _typical(parameters)
+    figures = _forecast(parameters, query)
+    allowed = _allowed(parameters, name)
+    limits_s = parameters.limits_s.repeat(STATES)
     chosen = best_targets(
         figures.latency_s,
-        objective(tables, query, figures),
+        objective(parameters, query, figures),
         figures.pair.accuracy,
         np.broadcast_to(allowed, figures.latency_s.shape),
         limits_s[:, None],
-        tables.options.min_accuracy,
+        parameters.options.min_accuracy,
     )
     learns = name == "learned"
     if not learns:  # as in a calm world, whatever the state
         chosen = chosen[::STATES].repeat(STATES)
-    (cloud,) = tables.servers
-    levels = LEVELS_DBM[tables.links[cloud].signal]
+    (cloud,) = parameters.servers
+    levels = LEVELS_DBM[parameters.links[cloud].signal]
     weak_dbm = 0.5 * (levels["middle"] + levels["weak"])
     return TablePolicy(
         chosen,
@@ -103,40 +103,40 @@ def make_policy(tables: WorldParameters, name: str) -> TablePolicy:
     )
 
 
-def _allowed(tables: WorldParameters, name: str) -> Flags:
+def _allowed(parameters: WorldParameters, name: str) -> Flags:
     if name == "device-cpu-fp32":
-        return np.asarray(np.arange(len(tables.targets)) == tables.reference_target)
+        return np.asarray(np.arange(len(parameters.targets)) == parameters.reference_target)
     places = {"cloud": ("cloud",), "device-best": ("device",)}.get(name, ("device", "cloud"))
-    return np.array([target.place in places for target in tables.targets])
+    return np.array([target.place in places for target in parameters.targets])
 
 
-def _forecast(tables: WorldParameters, query: SimulatedQuery) -> Costs:
+def _forecast(parameters: WorldParameters, query: SimulatedQuery) -> Costs:
     """Of every target in every state, shape (networks * STATES, targets), in the middle of a session."""
-    gap_s = tables.options.gap_s
-    state = State(AIR_C, 1.0, [gap_s for _ in tables.radio_links])
-    return expected(tables, nominal(1, tables.counts), 0, query, state, np.arange(len(tables.targets)))
+    gap_s = parameters.options.gap_s
+    state = State(AIR_C, 1.0, [gap_s for _ in parameters.radio_links])
+    return expected(parameters, nominal(1, parameters.counts), 0, query, state, np.arange(len(parameters.targets)))
 
 
-def _typical(tables: WorldParameters) -> SimulatedQuery:
+def _typical(parameters: WorldParameters) -> SimulatedQuery:
     """The query in the middle of every state, each field of shape (networks * STATES, 1)."""
-    shape = (len(tables.networks), BINS, BINS, 2)
+    shape = (len(parameters.networks), BINS, BINS, 2)
     network, cpu, memory, weak = (each.reshape(-1, 1) for each in np.indices(shape))
-    (cloud,) = tables.servers
-    levels = LEVELS_DBM[tables.links[cloud].signal]
+    (cloud,) = parameters.servers
+    levels = LEVELS_DBM[parameters.links[cloud].signal]
     one, zero = np.ones(network.shape), np.zeros(network.shape)
     at = Conditions(np.where(weak, levels["weak"], levels["regular"]), one, one, one)
-    moved = passage(tables.paths[cloud], at, network)
+    moved = passage(parameters.paths[cloud], at, network)
 
     def to_cloud(value: Floats) -> list[Floats]:
-        return [value if link == cloud else zero for link in range(len(tables.links))]
+        return [value if link == cloud else zero for link in range(len(parameters.links))]
 
     return SimulatedQuery(
         network,
-        one * tables.options.gap_s,
+        one * parameters.options.gap_s,
         cpu_strain(LOADS[cpu]),
         memory_strain(LOADS[memory]),
         *(one, one),
         *(zero, zero, zero),
         *(to_cloud(each) for each in (moved.move_s, moved.move_j, moved.round_trip_s)),
-        *(to_cloud(each) for each in (one * tables.usual_queue_s, zero)),
+        *(to_cloud(each) for each in (one * parameters.usual_queue_s, zero)),
     )

@@ -42,14 +42,14 @@ class Cohort:
     Attributes:
         number: of the cohort; its randomness depends on it.
         devices: how many.
-        tables: their world.
+        parameters: of their world.
         policy: what decides on them.
         grids: what they emit, by month.
     """
 
     number: int
     devices: int
-    tables: WorldParameters
+    parameters: WorldParameters
     policy: TablePolicy
     grids: RegionGrids
 
@@ -130,5 +130,5 @@ def _links_of(device: str) -> list[str]:
 
 def _cohort(number: int, devices: int, device: str, link: str, plan: FleetPlan, source: IntensitySource) -> Cohort:
     options = WorldOptions(device=device, links={"cloud": link}, objective=plan.objective)
-    tables = replace(make_parameters(options), scenario=SCENARIO)
-    return Cohort(number, devices, tables, make_policy(tables, plan.policy), RegionGrids(tables, source))
+    parameters = replace(make_parameters(options), scenario=SCENARIO)
+    return Cohort(number, devices, parameters, make_policy(parameters, plan.policy), RegionGrids(parameters, source))

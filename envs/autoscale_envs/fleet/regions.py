@@ -90,15 +90,15 @@ class RegionGrids:
     """The grids of a world's device on its link to the cloud, each made when its month comes.
 
     Args:
-        tables: the world.
+        parameters: of the world.
         source: tells intensities.
     """
 
-    def __init__(self, tables: WorldParameters, source: IntensitySource) -> None:
+    def __init__(self, parameters: WorldParameters, source: IntensitySource) -> None:
         self._source = source
-        (server,) = (tables.remotes[at] for at in tables.servers)
+        (server,) = (parameters.remotes[at] for at in parameters.servers)
         self._network = load_network_share(MEDIUM_OF_RADIO[server.link.radio_name], source.kind)
-        self._embodied = tuple(device_footprint(each).g_per_s() for each in (tables.device, server.machine))
+        self._embodied = tuple(device_footprint(each).g_per_s() for each in (parameters.device, server.machine))
         self._grids: dict[int, Grid] = {}
 
     def of(self, month: int) -> Grid:

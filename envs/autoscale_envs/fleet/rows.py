@@ -45,7 +45,7 @@ def rows_of(
     """
     session = np.arange(len(played.device)).repeat(QUERIES)
     device, region = played.device.take(session), people.region.take(played.device)
-    is_remote = np.array([each.is_remote for each in cohort.tables.targets])[played.target]
+    is_remote = np.array([each.is_remote for each in cohort.parameters.targets])[played.target]
     grid, place = cohort.grids.of(midnight.month), place_of(region[:, None], played.time_s)
     session_ids = generator.bytes(ID_BYTES * len(played.device)).hex()
     return rows_of_figures(
@@ -72,7 +72,7 @@ def _sequence(device: Indices, first: Ints) -> Ints:
 
 
 def _query_figures(cohort: Cohort, played: SimulatedDay, sequence: Ints, day_us: int) -> dict[str, NDArray[Any]]:
-    limit_s = cohort.tables.limits_s.take(played.network)
+    limit_s = cohort.parameters.limits_s.take(played.network)
     policy, ones = cohort.policy, np.ones_like(sequence)
     which = played.state * policy.latency_s.shape[1] + played.target
     return {
@@ -94,7 +94,7 @@ def _query_figures(cohort: Cohort, played: SimulatedDay, sequence: Ints, day_us:
 def _cost_figures(
     cohort: Cohort, played: SimulatedDay, ends: list[CarbonRates], is_remote: Flags
 ) -> dict[str, Numbers]:
-    models = cohort.tables.networks
+    models = cohort.parameters.networks
     bytes_of = np.array([each.input_bytes + each.output_bytes for each in models], dtype=np.float64)
     moved_bytes: Numbers = bytes_of.take(played.network) * is_remote
     low, mid, high = (
@@ -128,13 +128,13 @@ def _split(name: str, split: Split) -> dict[str, Numbers]:
 
 
 def _query_texts(cohort: Cohort, played: SimulatedDay) -> dict[str, Texts]:
-    targets, chosen = cohort.tables.targets, played.target.ravel()
+    targets, chosen = cohort.parameters.targets, played.target.ravel()
     count, printed = len(chosen), _texts(chosen, [str(each) for each in targets])
     return {
         "app_version": Texts.same(APP_VERSION, count),
-        "device_model": Texts.same(cohort.tables.device.name, count),
-        "model": _texts(played.network.ravel(), [each.name for each in cohort.tables.networks]),
-        "objective": Texts.same(cohort.tables.options.objective, count),
+        "device_model": Texts.same(cohort.parameters.device.name, count),
+        "model": _texts(played.network.ravel(), [each.name for each in cohort.parameters.networks]),
+        "objective": Texts.same(cohort.parameters.options.objective, count),
         "requested": Texts.same(InferenceMode.AUTO.value, count),
         "chosen": printed,
         "selected": printed,

@@ -101,28 +101,28 @@ def _starts_s(generator: np.random.Generator, region: Indices) -> Floats:
 
 def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tuple[QueryBlock, Floats]:
     """What the queries of the sessions meet, and uniforms for what is decided, shape (QUERIES + 1, sessions)."""
-    sessions, processes = len(hidden.cpu_strain), cohort.tables.counts.processes
+    sessions, processes = len(hidden.cpu_strain), cohort.parameters.counts.processes
     wandering = generator.standard_normal((sessions, processes))
     by_chance = generator.random((2, sessions))
-    weights = np.cumsum([each.weight for each in cohort.tables.scenario.co_runners])
+    weights = np.cumsum([each.weight for each in cohort.parameters.scenario.co_runners])
     regime = np.searchsorted(weights / weights[-1], by_chance[0], side="right")
-    network = (by_chance[1] * len(cohort.tables.networks)).astype(np.intp)
+    network = (by_chance[1] * len(cohort.parameters.networks)).astype(np.intp)
     zero = np.zeros(sessions)
     memory = ProcessState(wandering, regime, network, zero, zero, np.ones((sessions, 2)))
     normals = generator.standard_normal((QUERIES, processes, sessions))
     uniforms = generator.random((QUERIES, UNIFORMS, sessions))
-    block, _ = next_block(cohort.tables, hidden, memory, normals, uniforms)
+    block, _ = next_block(cohort.parameters, hidden, memory, normals, uniforms)
     return block, generator.random((QUERIES + 1, sessions))
 
 
 def _spend(cohort: Cohort, hidden: Hidden, query: SimulatedQuery, target: Indices, charge: Floats) -> Floats:
     """What the queries cost, one after the other: the last five fields of ``SimulatedDay``, (5, QUERIES, sessions)."""
-    tables, sessions = cohort.tables, len(charge)
-    spent, state = np.empty((5, QUERIES, sessions)), initial(tables, charge)
+    parameters, sessions = cohort.parameters, len(charge)
+    spent, state = np.empty((5, QUERIES, sessions)), initial(parameters, charge)
     everyone, figures = np.arange(sessions), query.figures()
     for at in range(QUERIES):
-        now = SimulatedQuery.of(query.network[at], [each[at] for each in figures], len(tables.links))
-        cost = costs(tables, hidden, everyone, now, state, target[at])
-        state = transition(tables, now, state, cost)
+        now = SimulatedQuery.of(query.network[at], [each[at] for each in figures], len(parameters.links))
+        cost = costs(parameters, hidden, everyone, now, state, target[at])
+        state = transition(parameters, now, state, cost)
         spent[:, at] = cost.latency_s, cost.device_j, cost.remote_j, cost.remote_s, cost.pair.accuracy
     return spent

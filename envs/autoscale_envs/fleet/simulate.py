@@ -55,8 +55,8 @@ class DayRows:
     def day(self, number: int) -> Rows:
         """The rows of a day; days come in their order."""
         plan, cohort = self._plan, self._cohort
-        tables = cohort.tables
-        own = people(self._generator(0), len(self._rows), tables.options.hidden_sigma, tables.counts)
+        parameters = cohort.parameters
+        own = people(self._generator(0), len(self._rows), parameters.options.hidden_sigma, parameters.counts)
         generator = self._generator(1 + number)
         played = simulate_day(cohort, own, plan.queries_per_day / QUERIES, generator)
         midnight = datetime(plan.start.year, plan.start.month, plan.start.day, tzinfo=UTC) + timedelta(number)

@@ -61,25 +61,25 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         if render_mode is not None:
             one_of("render mode", render_mode, RENDER_MODES)
         self.render_mode = render_mode
-        self.tables = make_parameters(options_from(settings))
+        self.parameters = make_parameters(options_from(settings))
         self.observation_space = observation_space()
-        self.action_space = gymnasium.spaces.Discrete(len(self.tables.targets))
+        self.action_space = gymnasium.spaces.Discrete(len(self.parameters.targets))
         self._shows_oracle = oracle
-        self._view = lone(self.tables, None)
-        self._history = History(self.tables)
-        self._names = [str(target) for target in self.tables.targets]
+        self._view = lone(self.parameters, None)
+        self._history = History(self.parameters)
+        self._names = [str(target) for target in self.parameters.targets]
         self._done = 0
 
     @property
     def targets(self) -> tuple[Target, ...]:
         """What the actions stand for."""
-        return self.tables.targets
+        return self.parameters.targets
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Rows, dict[str, Any]]:
         """Begin an episode: new hidden factors, a cool device; there are no options."""
         super().reset(seed=seed)
         self._view.restart(seed)
-        self._history = History(self.tables)
+        self._history = History(self.parameters)
         self._done = 0
         return self._view.row(), {}
 
@@ -93,9 +93,9 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         query, best = view.query, None
         if self._shows_oracle or self.render_mode:
             truth = view.truth()
-            best = truth.best(self.tables.goals[query.network], view.reachable())
+            best = truth.best(self.parameters.goals[query.network], view.reachable())
         spent = view.run(target)
-        gained = score(self.tables, query, spent)
+        gained = score(self.parameters, query, spent)
         self._done += 1
         info: dict[str, Any] = {
             "energy_j": float(spent.device_j),
@@ -109,7 +109,7 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
             info["oracle_action"] = best
         if self.render_mode and best is not None:
             self._history.add(target, best, info["energy_j"], float(truth.energy_j[best]))
-        return view.row(), float(gained.reward), False, self._done >= self.tables.options.queries, info
+        return view.row(), float(gained.reward), False, self._done >= self.parameters.options.queries, info
 
     def action_masks(self) -> Flags:
         """Which actions can be chosen now, shape (targets,)."""

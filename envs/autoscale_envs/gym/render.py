@@ -19,7 +19,7 @@ _DPI: Final = 100
 class History:
     """What an episode did so far: targets chosen, targets the oracle would have chosen, joules of both."""
 
-    tables: WorldParameters
+    parameters: WorldParameters
     chosen: list[int] = field(default_factory=list)
     best: list[int] = field(default_factory=list)
     energy_j: list[float] = field(default_factory=list)
@@ -34,7 +34,7 @@ class History:
 
     def places(self, indices: list[int]) -> Counter[str]:
         """How many queries went to each processor of each place."""
-        targets = [self.tables.targets[index] for index in indices]
+        targets = [self.parameters.targets[index] for index in indices]
         return Counter(f"{target.place} {target.processor}" for target in targets)
 
 
@@ -59,7 +59,7 @@ def draw(history: History) -> npt.NDArray[np.uint8]:
 
 
 def _draw_places(axes: Any, history: History) -> None:
-    targets = range(len(history.tables.targets))
+    targets = range(len(history.parameters.targets))
     names = [*dict.fromkeys(history.places(list(targets)))]
     rows = np.arange(len(names))
     for shift, label, chosen in ((-0.2, "chosen", history.chosen), (0.2, "oracle", history.best)):

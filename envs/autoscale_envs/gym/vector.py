@@ -50,20 +50,20 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
             raise InvalidInput(f"num_envs is {num_envs}; allowed: 1 or more")
         self.num_envs = num_envs
         self.render_mode = render_mode
-        self.tables = make_parameters(options_from(settings))
+        self.parameters = make_parameters(options_from(settings))
         self.single_observation_space = observation_space()
-        self.single_action_space = gymnasium.spaces.Discrete(len(self.tables.targets))
+        self.single_action_space = gymnasium.spaces.Discrete(len(self.parameters.targets))
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._shows_oracle = oracle
-        self._world = World(self.tables, [None] * num_envs, is_viewed=False)
+        self._world = World(self.parameters, [None] * num_envs, is_viewed=False)
         self._done = np.zeros(num_envs, dtype=np.intp)
         self._is_over = np.zeros(num_envs, dtype=np.bool_)
 
     @property
     def targets(self) -> tuple[Target, ...]:
         """What the actions stand for."""
-        return self.tables.targets
+        return self.parameters.targets
 
     def reset(
         self, *, seed: int | Sequence[int | None] | None = None, options: dict[str, Any] | None = None
@@ -105,7 +105,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         rewards = np.where(active, score.reward, 0.0)
         if self._is_over.any():
             self._restart(np.flatnonzero(self._is_over))
-        self._is_over = self._done >= self.tables.options.queries
+        self._is_over = self._done >= self.parameters.options.queries
         return self._world.rows(), rewards, np.zeros(self.num_envs, dtype=np.bool_), self._is_over, infos
 
     def action_masks(self) -> Flags:
@@ -138,6 +138,6 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
             raise InvalidTarget(f"actions are {actions.dtype}{actions.shape}; allowed: integers ({self.num_envs},)")
         if actions.min() < 0 or actions.max() >= len(self.targets):
             raise InvalidTarget(f"actions {actions} are out of range; allowed: 0 to {len(self.targets) - 1}")
-        if self.tables.may_lose_links and not self.action_masks()[self._world.everyone, actions].all():
+        if self.parameters.may_lose_links and not self.action_masks()[self._world.everyone, actions].all():
             raise InvalidTarget(f"actions {actions} hold masked ones: their link is down")
         return actions

@@ -52,8 +52,8 @@ def fit_predictor(
         MissingExtra: scikit-learn is not installed.
     """
     one_of("predictor", name, FITS)
-    tables = make_parameters(replace(options, networks=tuple(networks)))
-    return fit(name, tables.targets, joined(tables, islice(gather(tables, seed), samples)), seed)
+    parameters = make_parameters(replace(options, networks=tuple(networks)))
+    return fit(name, parameters.targets, joined(parameters, islice(gather(parameters, seed), samples)), seed)
 
 
 def fit(name: str, targets: Sequence[Target], samples: Samples, seed: int = 0) -> Agent:

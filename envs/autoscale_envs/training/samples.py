@@ -33,39 +33,39 @@ class Samples(NamedTuple):
     best: Indices
 
 
-def joined(tables: WorldParameters, samples: Iterable[Samples]) -> Samples:
+def joined(parameters: WorldParameters, samples: Iterable[Samples]) -> Samples:
     """Many as one; none is one of length 0."""
-    targets = len(tables.targets)
+    targets = len(parameters.targets)
     nothing = (np.empty((0, len(FEATURES)), np.float32), *np.empty((2, 0, targets)), np.empty(0, np.intp))
     return Samples(*(np.concatenate(columns) for columns in zip(nothing, *samples, strict=True)))
 
 
-def gather(tables: WorldParameters, seed: int, start: int = 0) -> Iterator[Samples]:
+def gather(parameters: WorldParameters, seed: int, start: int = 0) -> Iterator[Samples]:
     """Samples without end, one at a time; those of a seed are always the same ones.
 
     Args:
-        tables: the world.
+        parameters: of the world.
         seed: of its randomness.
         start: how many to leave out.
     """
     for episode in range(start // SAMPLES_PER_EPISODE, 2**31):
-        samples = _episode(tables, np.random.SeedSequence((seed, episode)))
+        samples = _episode(parameters, np.random.SeedSequence((seed, episode)))
         skipped = max(start - episode * SAMPLES_PER_EPISODE, 0)
         for number, sample in enumerate(samples):
             if number >= skipped:
                 yield sample
 
 
-def _episode(tables: WorldParameters, seeds: np.random.SeedSequence) -> Iterator[Samples]:
+def _episode(parameters: WorldParameters, seeds: np.random.SeedSequence) -> Iterator[Samples]:
     world_seed, rng = int(seeds.generate_state(1)[0]), np.random.default_rng(seeds)
-    view = lone(tables, world_seed)
+    view = lone(parameters, world_seed)
     for _ in range(SAMPLES_PER_EPISODE):
         for _ in range(QUERIES_BETWEEN):
             view.run(int(rng.choice(view.reachable())))
-        yield _sample(tables, view)
+        yield _sample(parameters, view)
 
 
-def _sample(tables: WorldParameters, view: View) -> Samples:
+def _sample(parameters: WorldParameters, view: View) -> Samples:
     spent = view.costs_everywhere()
-    value = objective(tables, view.query, spent)
+    value = objective(parameters, view.query, spent)
     return Samples(view.row()[None], spent.latency_s[None], value[None], np.array([view.best()]))

@@ -97,7 +97,7 @@ class DqnLearner(Sb3Learner):
 
     def make(self, env: NativeVecEnv, seed: int) -> DQN:
         """A DQN for about 100 000 queries."""
-        if env.env.tables.may_lose_links:
+        if env.env.parameters.may_lose_links:
             raise InvalidInput(
                 "'dqn' may choose a link that is down, as it knows no masks; allowed with a trace: 'ppo'"
             )

@@ -135,50 +135,50 @@ class QueryBlock(NamedTuple):
     is_up: Numbers
 
 
-def begin(tables: WorldParameters, draws: Draws, environments: Indices) -> tuple[Hidden, ProcessState, Floats]:
+def begin(parameters: WorldParameters, draws: Draws, environments: Indices) -> tuple[Hidden, ProcessState, Floats]:
     """Draw what an episode keeps: hidden factors, where the processes start, and uniforms for the battery's charge."""
-    counts = tables.counts
+    counts = parameters.counts
     normals, uniforms = draws.episode(environments, counts.factors + counts.processes + 2, 4)
     factors, wandering, day = np.split(normals, np.cumsum([counts.factors, counts.processes]), axis=1)
-    hidden = hidden_factors(factors, tables.options.hidden_sigma, counts)
-    weights = np.array([each.weight for each in tables.scenario.co_runners])
+    hidden = hidden_factors(factors, parameters.options.hidden_sigma, counts)
+    weights = np.array([each.weight for each in parameters.scenario.co_runners])
     cumulative = np.cumsum(weights) / weights.sum()
     regime = np.minimum(np.searchsorted(cumulative, uniforms[:, 0], side="right"), len(weights) - 1)
-    asks = (uniforms[:, 1] * len(tables.networks)).astype(np.intp)
-    spreads = np.array([each.day_spread for each in tables.curves])
+    asks = (uniforms[:, 1] * len(parameters.networks)).astype(np.intp)
+    spreads = np.array([each.day_spread for each in parameters.curves])
     time_s = intensity.SECONDS_PER_DAY * uniforms[:, 2]
     memory = ProcessState(wandering, regime, asks, time_s, np.zeros_like(time_s), np.exp(spreads * day))
     return hidden, memory, uniforms[:, 3]
 
 
 def next_block(
-    tables: WorldParameters, hidden: Hidden, memory: ProcessState, normals: Floats, uniforms: Floats
+    parameters: WorldParameters, hidden: Hidden, memory: ProcessState, normals: Floats, uniforms: Floats
 ) -> tuple[QueryBlock, ProcessState]:
     """The next queries, and what the block after them needs to know.
 
     Args:
-        tables: the world.
+        parameters: of the world.
         hidden: its environments' factors.
         memory: of the block before.
         normals: shape (queries, processes, n).
         uniforms: shape (queries, 7, n).
     """
     by_chance = uniforms.transpose(1, 0, 2)
-    gap_s = workload.gaps(by_chance[1], tables.options.gap_s)
+    gap_s = workload.gaps(by_chance[1], parameters.options.gap_s)
     ends_s = np.cumsum(gap_s, axis=0)
     starts_s = ends_s - gap_s
-    paths = gauss_markov(normals, memory.wandering.T, _correlations(tables))
+    paths = gauss_markov(normals, memory.wandering.T, _correlations(parameters))
     wandering = paths.transpose(1, 0, 2)
-    asks = workload.next_networks(by_chance[0], memory.network, len(tables.networks))
-    regime = interference.co_runner_regimes(by_chance[2], memory.regime, tables.scenario, tables.options.gap_s)
-    passages = _passages(tables, hidden, wandering, asks, memory.elapsed_s + starts_s)
-    loads = _loads(tables, regime, wandering[-1])
-    grid = _grid(tables, memory, starts_s)
+    asks = workload.next_networks(by_chance[0], memory.network, len(parameters.networks))
+    regime = interference.co_runner_regimes(by_chance[2], memory.regime, parameters.scenario, parameters.options.gap_s)
+    passages = _passages(parameters, hidden, wandering, asks, memory.elapsed_s + starts_s)
+    loads = _loads(parameters, regime, wandering[-1])
+    grid = _grid(parameters, memory, starts_s)
     busy = wandering[2 * len(passages) : -1]
     block = QueryBlock(
-        _query(tables, hidden, asks, gap_s, passages, loads, grid, busy, by_chance[3:]),
+        _query(parameters, hidden, asks, gap_s, passages, loads, grid, busy, by_chance[3:]),
         _sensed(loads, passages, grid),
-        passages[tables.servers[0]].is_up if tables.servers else np.array(True),
+        passages[parameters.servers[0]].is_up if parameters.servers else np.array(True),
     )
     last_s = ends_s[-1]
     return block, ProcessState(
@@ -186,48 +186,48 @@ def next_block(
     )
 
 
-def _correlations(tables: WorldParameters) -> Floats:
-    signals_s = [tables.scenario.signal(remote.place).memory_s for remote in tables.remotes]
-    rates_s = [network.RATE_MEMORY_S] * len(tables.remotes)
-    memories_s = [*signals_s, *rates_s, *[server.LOAD_MEMORY_S] * len(tables.servers), interference.STRAY_MEMORY_S]
-    return np.array([correlation(tables.options.gap_s, memory_s) for memory_s in memories_s])
+def _correlations(parameters: WorldParameters) -> Floats:
+    signals_s = [parameters.scenario.signal(remote.place).memory_s for remote in parameters.remotes]
+    rates_s = [network.RATE_MEMORY_S] * len(parameters.remotes)
+    memories_s = [*signals_s, *rates_s, *[server.LOAD_MEMORY_S] * len(parameters.servers), interference.STRAY_MEMORY_S]
+    return np.array([correlation(parameters.options.gap_s, memory_s) for memory_s in memories_s])
 
 
 def _passages(
-    tables: WorldParameters, hidden: Hidden, wandering: Floats, asks: Indices, time_s: Floats
+    parameters: WorldParameters, hidden: Hidden, wandering: Floats, asks: Indices, time_s: Floats
 ) -> list[network.Passage]:
-    trace, at = tables.trace, None
+    trace, at = parameters.trace, None
     if trace is not None:
-        at = trace.index_at(time_s, tables.options.trace_end)
-    passages, rates = [], wandering[len(tables.remotes) :]
-    for i, (remote, path) in enumerate(zip(tables.remotes, tables.paths, strict=True)):
+        at = trace.index_at(time_s, parameters.options.trace_end)
+    passages, rates = [], wandering[len(parameters.remotes) :]
+    for i, (remote, path) in enumerate(zip(parameters.remotes, parameters.paths, strict=True)):
         conditions = network.Conditions(
-            network.signal_dbm(remote.link, tables.scenario.signal(remote.place), wandering[i]),
+            network.signal_dbm(remote.link, parameters.scenario.signal(remote.place), wandering[i]),
             network.rate_factor(remote.link, rates[i]) * hidden.rate[:, i],
             hidden.round_trip[:, i],
             hidden.radio[:, i],
         )
-        traced = (trace, at) if i in tables.servers else (None, None)
+        traced = (trace, at) if i in parameters.servers else (None, None)
         passages.append(network.passage(path, conditions, asks, *traced))
     return passages
 
 
-def _loads(tables: WorldParameters, regime: Indices, straying: Floats) -> tuple[Floats, Floats]:
-    co_runners = tables.scenario.co_runners
+def _loads(parameters: WorldParameters, regime: Indices, straying: Floats) -> tuple[Floats, Floats]:
+    co_runners = parameters.scenario.co_runners
     cpu = interference.loads([each.cpu_load for each in co_runners], regime, straying)
     return cpu, interference.loads([each.memory_load for each in co_runners], regime, straying)
 
 
-def _grid(tables: WorldParameters, memory: ProcessState, since_s: Floats) -> tuple[Floats, Floats]:
+def _grid(parameters: WorldParameters, memory: ProcessState, since_s: Floats) -> tuple[Floats, Floats]:
     hour = intensity.hour_of_day(memory.time_s + since_s)
     device, cloud = (
-        curve.g_per_kwh.take(hour) * factor for curve, factor in zip(tables.curves, memory.day.T, strict=True)
+        curve.g_per_kwh.take(hour) * factor for curve, factor in zip(parameters.curves, memory.day.T, strict=True)
     )
     return device, cloud
 
 
 def _query(
-    tables: WorldParameters,
+    parameters: WorldParameters,
     hidden: Hidden,
     asks: Indices,
     gap_s: Floats,
@@ -239,9 +239,10 @@ def _query(
 ) -> SimulatedQuery:
     queues_s: list[Numbers] = [np.zeros_like(gap_s) for _ in passages]
     surprises_s: list[Numbers] = [
-        each.round_trip_s * network.jitter(link, uniforms[3]) for each, link in zip(passages, tables.links, strict=True)
+        each.round_trip_s * network.jitter(link, uniforms[3])
+        for each, link in zip(passages, parameters.links, strict=True)
     ]
-    for number, at in enumerate(tables.servers):
+    for number, at in enumerate(parameters.servers):
         load = server.server_load(busy[number], hidden.server_load[:, number])
         queues_s[at] = server.mean_wait_s(load)
         surprises_s[at] = surprises_s[at] + server.wait_s(load, uniforms[0]) - queues_s[at]
@@ -252,9 +253,9 @@ def _query(
         interference.memory_strain(loads[1]) * hidden.memory_strain,
         1.0 + LATENCY_NOISE * (2.0 * uniforms[1] - 1.0),
         1.0 + ENERGY_NOISE * (2.0 * uniforms[2] - 1.0),
-        interference.co_runner_w(*loads, interference.full_load_w(tables.device)),
+        interference.co_runner_w(*loads, interference.full_load_w(parameters.device)),
         g_per_j(grid[0]),
-        g_per_j(grid[1], tables.pue),
+        g_per_j(grid[1], parameters.pue),
         [each.move_s for each in passages],
         [each.move_j for each in passages],
         [each.round_trip_s for each in passages],

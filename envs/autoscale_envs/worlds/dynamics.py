@@ -116,32 +116,37 @@ class Costs(NamedTuple):
     pair: CostCoefficients
 
 
-def initial(tables: WorldParameters, charge: Floats) -> State:
+def initial(parameters: WorldParameters, charge: Floats) -> State:
     """A cool device whose radios rest; the battery's charge is given, shape (n,)."""
-    rest_s = [np.full_like(charge, LONG_REST_S) for _ in tables.radio_links]
+    rest_s = [np.full_like(charge, LONG_REST_S) for _ in parameters.radio_links]
     return State(np.full_like(charge, thermal.AIR_C), charge, rest_s)
 
 
 def costs(
-    tables: WorldParameters, hidden: Hidden, environment: Numbers, query: SimulatedQuery, state: State, target: Numbers
+    parameters: WorldParameters,
+    hidden: Hidden,
+    environment: Numbers,
+    query: SimulatedQuery,
+    state: State,
+    target: Numbers,
 ) -> Costs:
     """What a query costs on a target.
 
     Args:
-        tables: the world.
+        parameters: of the world.
         hidden: the factors of all its environments.
         environment: which of them the query is in.
         query: what it meets.
         state: what earlier choices left behind.
         target: where it runs; integers that broadcast with the rest.
     """
-    cap = tables.cap_temperatures_c.searchsorted(state.temperature_c, side="right")
-    capped = tables.capped.take(cap * len(tables.targets) + target)
-    rows = tables.pairs.take(query.network * len(tables.runs) + capped, axis=1)
+    cap = parameters.cap_temperatures_c.searchsorted(state.temperature_c, side="right")
+    capped = parameters.capped.take(cap * len(parameters.targets) + target)
+    rows = parameters.pairs.take(query.network * len(parameters.runs) + capped, axis=1)
     # Python's own arithmetic takes a third of the time that of numpy's scalars does, with the same result.
     is_one = rows.ndim == 1
     pair = CostCoefficients.of(rows.tolist() if is_one else rows)
-    which = environment * tables.counts.processors + tables.processors.take(target)
+    which = environment * parameters.counts.processors + parameters.processors.take(target)
     slower, hungrier = hidden.latency.take(which), hidden.power.take(which)
     if is_one:
         slower, hungrier = float(slower), float(hungrier)
@@ -149,7 +154,7 @@ def costs(
     compute_s = pair.latency_s * slower * (1.0 + for_cores + for_memory)
     busy_s = pair.latency_s * slower * (1.0 + SPINNING * for_cores + for_memory)
     move_s, move_j = _on_link(pair, query.move_s), _on_link(pair, query.move_j)
-    rest_s = _on_link(pair, [state.rest_s[number] for number in tables.radio_of])
+    rest_s = _on_link(pair, [state.rest_s[number] for number in parameters.radio_of])
     waits_s = map(add, map(add, query.round_trip_s, query.queue_s), query.surprise_s)
     wait_s = _on_link(pair, waits_s) + radio.wake_s(pair.promotion_s, pair.tail_s, rest_s)
     is_remote = sum(pair.on)
@@ -162,16 +167,21 @@ def costs(
     core_s = pair.cores * busy_s
     busy_j = hungrier * energy_j(Watts(0.0, pair.busy_w, pair.core_w), compute_s, core_s)
     own_j = (1.0 - is_remote) * busy_j + radio_j
-    device_j = own_j * query.energy_noise + tables.device.idle_w * latency_s
+    device_j = own_j * query.energy_noise + parameters.device.idle_w * latency_s
     remote_j = is_remote * busy_j + pair.remote_idle_w * remote_s
     return Costs(latency_s, core_s, device_j, remote_j, remote_s, pair)
 
 
 def expected(
-    tables: WorldParameters, hidden: Hidden, environment: Numbers, query: SimulatedQuery, state: State, target: Numbers
+    parameters: WorldParameters,
+    hidden: Hidden,
+    environment: Numbers,
+    query: SimulatedQuery,
+    state: State,
+    target: Numbers,
 ) -> Costs:
     """What it costs on average over what nobody can know beforehand; arguments as for ``costs``."""
-    return costs(tables, hidden, environment, calm(query), state, target)
+    return costs(parameters, hidden, environment, calm(query), state, target)
 
 
 def calm(query: SimulatedQuery) -> SimulatedQuery:
@@ -179,7 +189,7 @@ def calm(query: SimulatedQuery) -> SimulatedQuery:
     return query._replace(latency_noise=1.0, energy_noise=1.0, surprise_s=[0.0 for _ in query.surprise_s])
 
 
-def known(tables: WorldParameters, hidden: Hidden, environment: Numbers, query: SimulatedQuery) -> SimulatedQuery:
+def known(parameters: WorldParameters, hidden: Hidden, environment: Numbers, query: SimulatedQuery) -> SimulatedQuery:
     """The same queries as the device knows them: what it senses, with hidden factors and the server's queue left out.
 
     ``expected`` of it, with factors of 1 for ``hidden``, is the profile's forecast.
@@ -188,63 +198,63 @@ def known(tables: WorldParameters, hidden: Hidden, environment: Numbers, query: 
         cpu_strain=query.cpu_strain / hidden.cpu_strain[environment],
         memory_strain=query.memory_strain / hidden.memory_strain[environment],
         move_j=[each / hidden.radio[environment, link] for link, each in enumerate(query.move_j)],
-        queue_s=[tables.usual_queue_s * is_cloud for is_cloud in tables.in_cloud],
+        queue_s=[parameters.usual_queue_s * is_cloud for is_cloud in parameters.in_cloud],
     )
 
 
-def transition(tables: WorldParameters, query: SimulatedQuery, state: State, spent: Costs) -> State:
+def transition(parameters: WorldParameters, query: SimulatedQuery, state: State, spent: Costs) -> State:
     """What the choice leaves behind for the next query."""
     span_s = np.maximum(query.gap_s, spent.latency_s)
     unused_s = span_s - spent.latency_s
-    beside_w = tables.device.idle_w + query.co_runner_w
-    power_w = (spent.device_j - tables.device.idle_w * spent.latency_s) / span_s + beside_w
+    beside_w = parameters.device.idle_w + query.co_runner_w
+    power_w = (spent.device_j - parameters.device.idle_w * spent.latency_s) / span_s + beside_w
     rest_s = [
         _rest_s(rested_s, span_s, unused_s, sum([spent.pair.on[link] for link in links]))
-        for rested_s, links in zip(state.rest_s, tables.radio_links, strict=True)
+        for rested_s, links in zip(state.rest_s, parameters.radio_links, strict=True)
     ]
     return State(
-        thermal.warmed_c(state.temperature_c, power_w, span_s, tables.thermal),
-        battery.drained(state.battery, power_w, span_s, tables.capacity_j),
+        thermal.warmed_c(state.temperature_c, power_w, span_s, parameters.thermal),
+        battery.drained(state.battery, power_w, span_s, parameters.capacity_j),
         rest_s,
     )
 
 
-def carbon(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> QueryCarbon:
+def carbon(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> QueryCarbon:
     """What an account says it emitted: energy at its place and hour, embodied shares for the time in use.
 
     Of the network it has the average share of its bytes.
     """
-    rates = _rates(tables, query, spent.pair, "average")
+    rates = _rates(parameters, query, spent.pair, "average")
     return rates.grams(spent.device_j, spent.latency_s, spent.pair.moved_bytes, spent.remote_j, spent.remote_s)
 
 
-def added_g(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
+def added_g(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
     """Grams that it added, of all machines: what a decision for the least carbon goes by."""
-    rates = _rates(tables, query, spent.pair, "marginal")
+    rates = _rates(parameters, query, spent.pair, "marginal")
     operational_g, embodied_g = rates.totals_g(
         spent.device_j, spent.latency_s, spent.pair.moved_bytes, spent.remote_j, spent.remote_s
     )
     return operational_g + embodied_g
 
 
-def _rates(tables: WorldParameters, query: SimulatedQuery, pair: CostCoefficients, kind: Kind) -> CarbonRates:
-    j_per_byte, embodied_g_per_byte = tables.network_rates[kind]
+def _rates(parameters: WorldParameters, query: SimulatedQuery, pair: CostCoefficients, kind: Kind) -> CarbonRates:
+    j_per_byte, embodied_g_per_byte = parameters.network_rates[kind]
     return CarbonRates(
         query.device_g_per_j,
-        tables.embodied_g_per_s,
+        parameters.embodied_g_per_s,
         j_per_byte[0] if len(j_per_byte) == 1 else _on_link(pair, j_per_byte),
         query.device_g_per_j,
         embodied_g_per_byte[0] if len(embodied_g_per_byte) == 1 else _on_link(pair, embodied_g_per_byte),
-        _on_link(pair, [query.cloud_g_per_j if is_cloud else query.device_g_per_j for is_cloud in tables.in_cloud]),
+        _on_link(pair, [query.cloud_g_per_j if is_cloud else query.device_g_per_j for is_cloud in parameters.in_cloud]),
         pair.remote_embodied_g_per_s,
     )
 
 
-def objective(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
+def objective(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
     """The quantity the world's goals minimise: joules of the device, grams added in all, or seconds."""
-    if tables.options.objective == "energy":
+    if parameters.options.objective == "energy":
         return spent.device_j
-    return added_g(tables, query, spent) if tables.options.objective == "carbon" else spent.latency_s
+    return added_g(parameters, query, spent) if parameters.options.objective == "carbon" else spent.latency_s
 
 
 def _rest_s(rest_s: Numbers, span_s: Numbers, unused_s: Numbers, is_used: Numbers) -> Numbers:

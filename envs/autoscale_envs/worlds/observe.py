@@ -21,11 +21,11 @@ SENSED: Final = slice(FEATURES.index("cpu_load"), FEATURES.index("cloud_intensit
 LINK_FIGURES: Final = ("rssi_dbm", "round_trip_s", "uplink_bps", "downlink_bps")
 
 
-def sensed_features(tables: WorldParameters) -> dict[str, int]:
+def sensed_features(parameters: WorldParameters) -> dict[str, int]:
     """Each feature of what is sensed to its number among ``Sensed.figures``; those of a place without remotes lack."""
-    links = len(tables.remotes)
+    links = len(parameters.remotes)
     number = Sensed.of(range(4 + len(LINK_FIGURES) * links), links)
-    first = {place: at for place in ("edge", "cloud") if (at := tables.first(place)) is not None}
+    first = {place: at for place in ("edge", "cloud") if (at := parameters.first(place)) is not None}
     return {
         "cpu_load": number.cpu_load,
         "memory_load": number.memory_load,

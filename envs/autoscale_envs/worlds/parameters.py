@@ -317,12 +317,12 @@ def _embodied_g_per_s(machine: DeviceProfile) -> float:
     return device_footprint(machine).g_per_s().mid
 
 
-def _per_target(tables: WorldParameters) -> list[Floats]:
+def _per_target(parameters: WorldParameters) -> list[Floats]:
     """What depends on the target alone: its link's radio, the machine at the far end, and which link it is on."""
-    count = len(tables.remotes)
+    count = len(parameters.remotes)
     constants = {"": (0.0,) * (6 + count)}
-    for number, (remote, radio) in enumerate(zip(tables.remotes, tables.radios, strict=True)):
+    for number, (remote, radio) in enumerate(zip(parameters.remotes, parameters.radios, strict=True)):
         radio_w = radio.tail_w, radio.tail_s, radio.idle_w, remote.link.promotion_s
         rates = remote.machine.idle_w, _embodied_g_per_s(remote.machine)
         constants[remote.name] = (*radio_w, *rates, *(float(number == each) for each in range(count)))
-    return list(np.array([constants[target.link] for target in tables.targets]).T)
+    return list(np.array([constants[target.link] for target in parameters.targets]).T)

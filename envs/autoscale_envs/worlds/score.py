@@ -27,12 +27,12 @@ class Score(NamedTuple):
     carbon_g: Numbers
 
 
-def score(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Score:
+def score(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> Score:
     """The reward of what was spent, in units of the network's cost on the reference target."""
-    floor = tables.options.min_accuracy
-    is_late = spent.latency_s > tables.limits_s.take(query.network)
+    floor = parameters.options.min_accuracy
+    is_late = spent.latency_s > parameters.limits_s.take(query.network)
     is_inaccurate = spent.pair.accuracy < (-1.0 if floor is None else floor)
-    carbon_g = added_g(tables, query, spent)
-    value = carbon_g if tables.options.objective == "carbon" else objective(tables, query, spent)
-    reward = reward_of(value, tables.references.take(query.network), is_late, is_inaccurate)
+    carbon_g = added_g(parameters, query, spent)
+    value = carbon_g if parameters.options.objective == "carbon" else objective(parameters, query, spent)
+    reward = reward_of(value, parameters.references.take(query.network), is_late, is_inaccurate)
     return Score(reward, is_late, is_inaccurate, value, carbon_g)

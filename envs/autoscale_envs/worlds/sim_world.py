@@ -84,19 +84,19 @@ class SimWorld:
         if isinstance(options, WorldOptions):
             options = make_parameters(options)
         self._view: Inside = lone(options, seed) if isinstance(options, WorldParameters) else options
-        self.tables = self._view.parameters
-        self.targets: tuple[Target, ...] = self.tables.targets
+        self.parameters = self._view.parameters
+        self.targets: tuple[Target, ...] = self.parameters.targets
 
     def observe(self, query: Any = None) -> Context:
         """What an agent may know of the query now asked; it stays the same until that is performed."""
         view, network = self._view, self._view.query.network
         return Context(
-            self.tables.networks[network],
+            self.parameters.networks[network],
             self._observation(),
-            self.tables.goals[network],
+            self.parameters.goals[network],
             view.reachable(),
             view.forecast,
-            float(self.tables.references[network]),
+            float(self.parameters.references[network]),
         )
 
     def perform(self, query: Any, context: Context, choice: Choice) -> Performance:
@@ -107,7 +107,7 @@ class SimWorld:
         """
         asked = self._view.query
         spent = self._view.run(choice.index)
-        outcome = _outcome(self.tables, asked, spent)
+        outcome = _outcome(self.parameters, asked, spent)
         return Performance(outcome, (Attempt(self.targets[choice.index], outcome.latency_s),))
 
     def truth(self) -> Forecast:
@@ -119,7 +119,7 @@ class SimWorld:
         return self._view.best()
 
     def _observation(self) -> Observation:
-        seen, state, remotes = self._view.sensed(), self._view.state, self.tables.remotes
+        seen, state, remotes = self._view.sensed(), self._view.state, self.parameters.remotes
         states = zip(seen.rssi_dbm, seen.round_trip_s, seen.uplink_bps, seen.downlink_bps, strict=True)
         is_up = self._view.is_cloud_up()
         home = seen.device_intensity_g_per_kwh
@@ -132,14 +132,14 @@ class SimWorld:
                 for remote, figures in zip(remotes, states, strict=True)
             },
             float(state.temperature_c),
-            None if self.tables.device.battery_wh is None else float(state.battery),
+            None if self.parameters.device.battery_wh is None else float(state.battery),
             None,
             {"device": home, **{remote.place: intensity[remote.place] for remote in remotes}},
         )
 
 
-def _outcome(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Outcome:
-    grams, accuracy = carbon(tables, query, spent), spent.pair.accuracy
+def _outcome(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> Outcome:
+    grams, accuracy = carbon(parameters, query, spent), spent.pair.accuracy
     # Where no byte went over a network, there is no share of one to be told apart.
     all_g = grams.operational_g.total + grams.embodied_g.total
     return Outcome(
@@ -149,5 +149,5 @@ def _outcome(tables: WorldParameters, query: SimulatedQuery, spent: Costs) -> Ou
         grams.embodied_g,
         None if math.isnan(accuracy) else accuracy,
         METHODS,
-        added_carbon_g=added_g(tables, query, spent) if spent.pair.moved_bytes else all_g,
+        added_carbon_g=added_g(parameters, query, spent) if spent.pair.moved_bytes else all_g,
     )

@@ -30,7 +30,7 @@ class Streams:
     """What every environment meets now, and next.
 
     Args:
-        tables: the world.
+        parameters: of the world.
         seeds: one for each environment; None for entropy of the system's.
         keeps_sensed: whether ``sensed_at`` will be asked.
 
@@ -38,18 +38,18 @@ class Streams:
         hidden: the factors of each environment's episode.
     """
 
-    def __init__(self, tables: WorldParameters, seeds: Sequence[int | None], *, keeps_sensed: bool) -> None:
+    def __init__(self, parameters: WorldParameters, seeds: Sequence[int | None], *, keeps_sensed: bool) -> None:
         # glibc gives memory back to the system, to be cleared and mapped anew, above a threshold that rises to the
         # largest block it has seen freed. Blocks of queries are made in memory freed a moment ago: a third faster.
         np.empty(LARGEST_BYTES, dtype=np.uint8)
-        self.tables = tables
+        self.parameters = parameters
         self.count = len(seeds)
-        self.hidden = nominal(self.count, tables.counts)
-        self._links = len(tables.remotes)
-        self._draws = Draws(seeds, tables.counts.processes)
-        self._memory = ProcessState(*_blanks(self.count, (tables.counts.processes,), int, int, (), (), (2,)))
-        self._about = network_rows(tables.networks, tables.goals)
-        self._sensed_at = sensed_features(tables)
+        self.hidden = nominal(self.count, parameters.counts)
+        self._links = len(parameters.remotes)
+        self._draws = Draws(seeds, parameters.counts.processes)
+        self._memory = ProcessState(*_blanks(self.count, (parameters.counts.processes,), int, int, (), (), (2,)))
+        self._about = network_rows(parameters.networks, parameters.goals)
+        self._sensed_at = sensed_features(parameters)
         # Queries before environments: a step of all reads, and writes, what lies side by side.
         self._numbers = np.zeros((ALONE + PER_LINK * self._links, QUERIES, self.count))
         self._networks = np.zeros((QUERIES, self.count), dtype=np.intp)
@@ -65,7 +65,7 @@ class Streams:
 
     def restart(self, environments: Indices) -> Floats:
         """Begin episodes; uniforms for what else they draw, shape (n,)."""
-        hidden, memory, uniforms = begin(self.tables, self._draws, environments)
+        hidden, memory, uniforms = begin(self.parameters, self._draws, environments)
         _put(self.hidden, environments, hidden)
         _put(self._memory, environments, memory)
         self._fill(environments)
@@ -132,7 +132,7 @@ class Streams:
 
     def _fill_some(self, some: Indices) -> None:
         hidden, memory = Hidden(*_of(self.hidden, some)), ProcessState(*_of(self._memory, some))
-        block, memory = next_block(self.tables, hidden, memory, *self._draws.block(some))
+        block, memory = next_block(self.parameters, hidden, memory, *self._draws.block(some))
         _put(self._memory, some, memory)
         self._store(some, block)
 

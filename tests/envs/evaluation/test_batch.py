@@ -16,14 +16,14 @@ QUERIES = 70
 
 
 @pytest.fixture(scope="module", params=[("mi8pro", "D4", "energy"), ("laptop", "D3", "carbon")])
-def tables(request: pytest.FixtureRequest) -> WorldParameters:
+def parameters(request: pytest.FixtureRequest) -> WorldParameters:
     device, scenario, objective = request.param
     return make_parameters(WorldOptions(device, scenario, objective, networks=("mobilenet-v2", "resnet-50")))
 
 
-def alone(tables: WorldParameters, name: str, seed: int) -> list[object]:
+def alone(parameters: WorldParameters, name: str, seed: int) -> list[object]:
     """What an agent does in a world of its own, all that it is shown, and all that it costs."""
-    world, agent = SimWorld(tables, seed), make_agent(name, tables.targets, seed)
+    world, agent = SimWorld(parameters, seed), make_agent(name, parameters.targets, seed)
     return [_seen(world, agent) for _ in range(QUERIES)]
 
 
@@ -36,12 +36,12 @@ def _seen(world: SimWorld, agent: Agent) -> object:
     return context.model.name, context.observation, context.reference, figures, decision, best, truth.latency_s[best]
 
 
-def test_each_is_the_world_with_its_seed(tables: WorldParameters) -> None:
+def test_each_is_the_world_with_its_seed(parameters: WorldParameters) -> None:
     names = ("q-learning", "cost-model", "cloud")
     pairs = [(name, seed) for name in names for seed in SEEDS]
-    batch = Batch(tables, [seed for _, seed in pairs])
-    agents = [make_agent(name, tables.targets, seed) for name, seed in pairs]
-    expected = [alone(tables, name, seed) for name, seed in pairs]
+    batch = Batch(parameters, [seed for _, seed in pairs])
+    agents = [make_agent(name, parameters.targets, seed) for name, seed in pairs]
+    expected = [alone(parameters, name, seed) for name, seed in pairs]
     for number in range(QUERIES):
         for at, (world, agent) in enumerate(zip(batch.worlds, agents, strict=True)):
             *mine, decision, best = _in_batch(world, agent)
@@ -61,9 +61,9 @@ def _in_batch(world: SimWorld, agent: Agent) -> tuple[object, ...]:
     return context.model.name, context.observation, context.reference, figures, decision, best
 
 
-def test_a_step_says_what_the_outcome_said(tables: WorldParameters) -> None:
-    batch = Batch(tables, SEEDS)
-    agents = [make_agent("cost-model", tables.targets, seed) for seed in SEEDS]
+def test_a_step_says_what_the_outcome_said(parameters: WorldParameters) -> None:
+    batch = Batch(parameters, SEEDS)
+    agents = [make_agent("cost-model", parameters.targets, seed) for seed in SEEDS]
     for _ in range(5):
         taken = [run_query(world, agent, None, "AUTO")[2] for world, agent in zip(batch.worlds, agents, strict=True)]
         step = batch.step()
@@ -71,9 +71,9 @@ def test_a_step_says_what_the_outcome_said(tables: WorldParameters) -> None:
         assert step.score.reward == pytest.approx([each.reward for each in taken], rel=1e-12)
 
 
-def test_those_of_one_seed_meet_the_same_queries_whatever_their_agents_do(tables: WorldParameters) -> None:
-    batch = Batch(tables, [7, 7])
-    local, cloud = make_agent("device-cpu-fp32", tables.targets), make_agent("cloud", tables.targets)
+def test_those_of_one_seed_meet_the_same_queries_whatever_their_agents_do(parameters: WorldParameters) -> None:
+    batch = Batch(parameters, [7, 7])
+    local, cloud = make_agent("device-cpu-fp32", parameters.targets), make_agent("cloud", parameters.targets)
     for _ in range(QUERIES):
         seen = []
         for seat, world, agent in zip(batch.seats, batch.worlds, (local, cloud), strict=True):
@@ -84,9 +84,9 @@ def test_those_of_one_seed_meet_the_same_queries_whatever_their_agents_do(tables
         batch.step()
 
 
-def test_a_world_without_noise_does_what_the_oracle_expects(tables: WorldParameters) -> None:
-    batch = Batch(tables, SEEDS, noisy=False)
-    agents = [make_agent("cost-model", tables.targets, seed) for seed in SEEDS]
+def test_a_world_without_noise_does_what_the_oracle_expects(parameters: WorldParameters) -> None:
+    batch = Batch(parameters, SEEDS, noisy=False)
+    agents = [make_agent("cost-model", parameters.targets, seed) for seed in SEEDS]
     for _ in range(10):
         for seat, world, agent in zip(batch.seats, batch.worlds, agents, strict=True):
             seat.choose(agent.select(world.observe()).index)

@@ -104,8 +104,8 @@ def test_low_and_high_are_the_ends_of_the_carbon_account(
 
 def account_of(cohort: Cohort, region: Any) -> list[CarbonAccount]:
     """A region's accounts of the hours of the first day."""
-    network = load_network_share(MEDIUM_OF_RADIO[cohort.tables.links[1].radio_name], "average")
-    phone, server = (device_footprint(each).g_per_s() for each in (cohort.tables.device, load_device("xeon-p100")))
+    network = load_network_share(MEDIUM_OF_RADIO[cohort.parameters.links[1].radio_name], "average")
+    phone, server = (device_footprint(each).g_per_s() for each in (cohort.parameters.device, load_device("xeon-p100")))
     hours_s = [MIDNIGHT_S + 3600.0 * hour for hour in range(24)]
     grids = [[TYPICAL.at(place, time_s) for place in (region.code, region.cloud)] for time_s in hours_s]
     return [
@@ -116,7 +116,7 @@ def account_of(cohort: Cohort, region: Any) -> list[CarbonAccount]:
 
 def spent_of(cohort: Cohort, day: dict[str, Any], row: int) -> tuple[float, float, float, float, float]:
     """What the account is asked of a query; how long the server computed follows from the mid of its making."""
-    (network,) = (each for each in cohort.tables.networks if each.name == day["model"][row])
+    (network,) = (each for each in cohort.parameters.networks if each.name == day["model"][row])
     is_remote = day["place"][row] == "cloud"
     server_g_per_s = device_footprint(load_device("xeon-p100")).g_per_s().mid
     return (

@@ -99,7 +99,7 @@ def test_an_action_out_of_range_changes_nothing(env: EdgeInferenceEnv, action: i
 @pytest.mark.parametrize("objective", ["energy", "carbon", "latency"])
 def test_reward_and_observation_are_the_engines(objective: str) -> None:
     env = EdgeInferenceEnv(scenario="D2", objective=objective, min_accuracy=0.7)
-    world = SimWorld(env.tables, seed=5)
+    world = SimWorld(env.parameters, seed=5)
     observation, _ = env.reset(seed=5)
     for step in range(150):
         context = world.observe()
@@ -150,7 +150,7 @@ def test_a_short_trace_loops_holds_or_stops(end: str, stays_up: bool) -> None:
 def test_a_trace_file_is_read(tmp_path) -> None:
     path = tmp_path / "link.csv"
     path.write_text("time_s,mbps,rtt_ms,rssi_dbm\n0,20,30,-61\n1,20,30,-61\n")
-    world = SimWorld(EdgeInferenceEnv(trace=str(path)).tables)
+    world = SimWorld(EdgeInferenceEnv(trace=str(path)).parameters)
     link = world.observe().observation.link("cloud")
     assert (link.uplink_bps, link.round_trip_s, link.rssi_dbm) == (20e6, 0.03, -61.0)
 

@@ -58,8 +58,8 @@ def test_same_seed_same_episode_other_seed_another() -> None:
 
 
 def test_another_world_of_that_seed_is_the_same() -> None:
-    tables = make_parameters(WorldOptions(scenario="D2"))
-    first, second = SimWorld(tables, seed=3), SimWorld(tables, seed=3)
+    parameters = make_parameters(WorldOptions(scenario="D2"))
+    first, second = SimWorld(parameters, seed=3), SimWorld(parameters, seed=3)
     assert repr(first.observe().observation) == repr(second.observe().observation)
     assert first.truth().energy_j.tolist() == second.truth().energy_j.tolist()
 

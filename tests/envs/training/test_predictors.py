@@ -24,23 +24,23 @@ NETWORKS = ("mobilenet-v2", "resnet-50", "inception-v1", "mobilebert")
 
 
 @pytest.fixture(scope="module")
-def tables() -> WorldParameters:
+def parameters() -> WorldParameters:
     return make_parameters(WorldOptions(device="moto-x-force", scenario="D3", hidden_sigma=0.1, networks=NETWORKS))
 
 
 @pytest.fixture(scope="module")
-def samples(tables: WorldParameters) -> Samples:
-    return joined(tables, islice(gather(tables, 0), 150))
+def samples(parameters: WorldParameters) -> Samples:
+    return joined(parameters, islice(gather(parameters, 0), 150))
 
 
 @pytest.fixture(scope="module")
-def agents(tables: WorldParameters, samples: Samples) -> dict[str, Agent]:
-    return {name: fit(name, tables.targets, samples) for name in FITS}
+def agents(parameters: WorldParameters, samples: Samples) -> dict[str, Agent]:
+    return {name: fit(name, parameters.targets, samples) for name in FITS}
 
 
-def test_samples_are_the_same_for_a_seed_and_can_begin_later(tables: WorldParameters, samples: Samples) -> None:
+def test_samples_are_the_same_for_a_seed_and_can_begin_later(parameters: WorldParameters, samples: Samples) -> None:
     again, later, other = (
-        joined(tables, islice(gather(tables, seed, start), 40)) for seed, start in ((0, 0), (0, 60), (1, 0))
+        joined(parameters, islice(gather(parameters, seed, start), 40)) for seed, start in ((0, 0), (0, 60), (1, 0))
     )
     for name in Samples._fields:
         assert np.array_equal(getattr(again, name), getattr(samples, name)[:40])
@@ -48,19 +48,19 @@ def test_samples_are_the_same_for_a_seed_and_can_begin_later(tables: WorldParame
     assert not np.array_equal(again.latency_s, other.latency_s)
 
 
-def test_samples_hold_what_targets_cost(tables: WorldParameters, samples: Samples) -> None:
+def test_samples_hold_what_targets_cost(parameters: WorldParameters, samples: Samples) -> None:
     """The oracle's choice is seldom late, and about the cheapest of those in time (noise and surprise apart)."""
     rows = np.arange(150)
-    assert samples.latency_s.shape == samples.objective.shape == (150, len(tables.targets))
+    assert samples.latency_s.shape == samples.objective.shape == (150, len(parameters.targets))
     assert (samples.latency_s[rows, samples.best] < 0.1).mean() > 0.9
     rank = (samples.objective < samples.objective[rows, samples.best, None]).sum(axis=1)
     assert np.median(rank) <= 5
 
 
 @pytest.mark.parametrize(("name", "least"), [("lr", 0.7), ("svr", 0.8), ("bo", 0.8)])
-def test_costs_are_predicted(name: str, least: float, tables: WorldParameters, agents: dict[str, Agent]) -> None:
+def test_costs_are_predicted(name: str, least: float, parameters: WorldParameters, agents: dict[str, Agent]) -> None:
     """Share of the variance of log costs explained on devices and moments that were not in the samples."""
-    fresh, agent = joined(tables, islice(gather(tables, 9), 60)), agents[name]
+    fresh, agent = joined(parameters, islice(gather(parameters, 9), 60)), agents[name]
     assert isinstance(agent, FrozenPolicy)
     told = np.array([agent.evaluate(row) for row in fresh.features])
     truth = np.log(np.stack([fresh.latency_s, fresh.objective], axis=1))
@@ -69,14 +69,14 @@ def test_costs_are_predicted(name: str, least: float, tables: WorldParameters, a
 
 
 def test_numpy_computes_what_scikit_learn_does(
-    tables: WorldParameters, samples: Samples, agents: dict[str, Agent]
+    parameters: WorldParameters, samples: Samples, agents: dict[str, Agent]
 ) -> None:
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.svm import SVC
 
     changing = samples.features.std(axis=0) > 1e-6
     means, spreads = samples.features.mean(axis=0), samples.features.std(axis=0, dtype=np.float64)
-    rows = joined(tables, islice(gather(tables, 9), 60)).features
+    rows = joined(parameters, islice(gather(parameters, 9), 60)).features
     known, asked = ((each - means)[:, changing] / spreads[changing] for each in (samples.features, rows))
     svm, knn = agents["svm"], agents["knn"]
     assert isinstance(svm, FrozenPolicy)
@@ -93,15 +93,15 @@ def test_numpy_computes_what_scikit_learn_does(
 
 
 @pytest.mark.parametrize("name", sorted(FITS))
-def test_a_predictor_chooses_well(name: str, tables: WorldParameters, agents: dict[str, Agent]) -> None:
+def test_a_predictor_chooses_well(name: str, parameters: WorldParameters, agents: dict[str, Agent]) -> None:
     """Within a third of the oracle's energy on other devices of the kind, and seldom late."""
     spent, least, late = [], [], []
     for seed in range(4):
-        world = SimWorld(tables, seed + 100)
+        world = SimWorld(parameters, seed + 100)
         for _ in range(60):
             truth, best = world.truth(), world.oracle()
             _, context, decision = run_query(world, agents[name], None, "AUTO")
-            chosen = tables.targets.index(decision.chosen)
+            chosen = parameters.targets.index(decision.chosen)
             spent.append(truth.energy_j[chosen])
             least.append(truth.energy_j[best])
             late.append(truth.latency_s[chosen] > context.goal.latency_s >= truth.latency_s[best])
@@ -128,13 +128,13 @@ def test_a_predictor_keeps_the_agents_promises(samples: Samples) -> None:
     check_agent(make)
 
 
-def test_one_class_is_always_chosen(tables: WorldParameters, samples: Samples) -> None:
-    agent = fit("svm", tables.targets, samples._replace(best=np.full(150, 3)))
-    assert {agent.select(SimWorld(tables, seed).observe()).index for seed in range(10)} == {3}
+def test_one_class_is_always_chosen(parameters: WorldParameters, samples: Samples) -> None:
+    agent = fit("svm", parameters.targets, samples._replace(best=np.full(150, 3)))
+    assert {agent.select(SimWorld(parameters, seed).observe()).index for seed in range(10)} == {3}
 
 
-def test_bad_requests_are_named(tables: WorldParameters, samples: Samples) -> None:
+def test_bad_requests_are_named(parameters: WorldParameters, samples: Samples) -> None:
     with pytest.raises(UnknownName, match=r"unknown predictor 'svn'"):
         fit_predictor("svn", OPTIONS, NETWORKS)
     with pytest.raises(InvalidInput, match="5 samples; 'lr' needs 20 or more"):
-        fit("lr", tables.targets, joined(tables, islice(gather(tables, 0), 5)))
+        fit("lr", parameters.targets, joined(parameters, islice(gather(parameters, 0), 5)))

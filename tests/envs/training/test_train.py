@@ -159,8 +159,8 @@ def test_only_what_learns_can_be_trained() -> None:
 
 
 def test_who_begins_with_what() -> None:
-    tables = make_parameters(OPTIONS)
-    start = make_agent("q-learning", tables.targets)
+    parameters = make_parameters(OPTIONS)
+    start = make_agent("q-learning", parameters.targets)
     with pytest.raises(InvalidInput, match="'knn' cannot begin with another policy"):
         train(Training("knn", OPTIONS), 10, start=start)
     with pytest.raises(InvalidInput, match="'cost-model' cannot begin with a policy of 'q-learning'"):
@@ -174,10 +174,10 @@ def test_a_phone_that_starts_from_another_one_spends_less() -> None:
     spent = []
     teacher = train(Training("q-learning", OPTIONS, seed=1), 6000)
     assert teacher is not None
-    tables = make_parameters(WorldOptions(device="s10e", scenario="D3", networks=OPTIONS.networks))
+    parameters = make_parameters(WorldOptions(device="s10e", scenario="D3", networks=OPTIONS.networks))
     for seed in range(5):
-        for agent in (make_agent("q-learning", tables.targets, seed), transfer(teacher, tables.targets, seed)):
-            world = SimWorld(tables, seed)
+        for agent in (make_agent("q-learning", parameters.targets, seed), transfer(teacher, parameters.targets, seed)):
+            world = SimWorld(parameters, seed)
             spent.append(np.mean([run_query(world, agent, None, "AUTO")[2].reward for _ in range(300)]))
     fresh, started = np.reshape(spent, (5, 2)).T
     assert started.mean() > 0.8 * fresh.mean()

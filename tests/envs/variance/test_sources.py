@@ -85,19 +85,19 @@ def test_moving_a_query_costs_what_the_engine_says(link_name: str) -> None:
 
 def test_the_remote_costs_of_a_world_are_the_engines() -> None:
     """A cloud query of a calm world: the paper's formula over the link, and the tail it adds."""
-    tables = make_parameters(WorldOptions(networks=("resnet-50",), hidden_sigma=0.0))
+    parameters = make_parameters(WorldOptions(networks=("resnet-50",), hidden_sigma=0.0))
     env = EdgeInferenceVectorEnv(1, networks=("resnet-50",), hidden_sigma=0.0, gap_s=100.0)
     env.reset(seed=0)
     query = env._world.streams.now_at(0)
     infos = env.step(np.array([65]))[4]
-    radio, remote_s = tables.radios[1], tables.costs.latency_s[0, 65]
+    radio, remote_s = parameters.radios[1], parameters.costs.latency_s[0, 65]
     move_s, move_j, round_trip_s, queue_s, surprise_s = (each[1] for each in query[-5:])
     latency_s = (remote_s + move_s) * query.latency_noise + round_trip_s + queue_s + surprise_s
     waits_s = latency_s - (remote_s + move_s) * query.latency_noise + remote_s
     radio_j = move_j + radio.tail_w * (min(waits_s, radio.tail_s) + radio.tail_s)
     assert infos["latency_s"][0] == pytest.approx(latency_s, rel=1e-12)
     assert infos["energy_j"][0] == pytest.approx(
-        radio_j * query.energy_noise + tables.device.idle_w * latency_s, rel=1e-9
+        radio_j * query.energy_noise + parameters.device.idle_w * latency_s, rel=1e-9
     )
 
 

@@ -19,15 +19,15 @@ NETWORKS = (
 
 def choices(device: str, network: str, scenario: str = "S1", without: str = "", **options) -> Counter[str]:
     """Where the oracle runs some queries, by place and processor; never at the place ``without``."""
-    tables = make_parameters(
+    parameters = make_parameters(
         WorldOptions(device=device, networks=(network,), scenario=scenario, hidden_sigma=0.0, **options)
     )
-    world, seen = SimWorld(tables, seed=0), Counter()
-    allowed = np.array([i for i, target in enumerate(tables.targets) if target.place != without])
+    world, seen = SimWorld(parameters, seed=0), Counter()
+    allowed = np.array([i for i, target in enumerate(parameters.targets) if target.place != without])
     for _ in range(20):
         context = world.observe()
         best = world.truth().best(context.goal, allowed)
-        target = tables.targets[best]
+        target = parameters.targets[best]
         seen[f"{target.place} {target.processor}/{target.precision}"] += 1
         world.perform(None, context, Choice(best, 1.0))
     return seen
@@ -64,8 +64,8 @@ def test_light_convolutions_prefer_the_co_processors(network: str) -> None:
 @pytest.mark.parametrize("device", PHONES)
 def test_mobilebert_prefers_the_cloud(device: str) -> None:
     """On the S10e by the margin of a draw: its radio's tail costs what slow int8 on its CPU does."""
-    tables = make_parameters(WorldOptions(device=device, networks=("mobilebert",), hidden_sigma=0.0))
-    world, cloud = SimWorld(tables, seed=0), len(tables.targets) - 1
+    parameters = make_parameters(WorldOptions(device=device, networks=("mobilebert",), hidden_sigma=0.0))
+    world, cloud = SimWorld(parameters, seed=0), len(parameters.targets) - 1
     for _ in range(20):
         context, truth = world.observe(), world.truth()
         assert truth.latency_s[cloud] < context.goal.latency_s
@@ -75,10 +75,10 @@ def test_mobilebert_prefers_the_cloud(device: str) -> None:
 
 def test_of_the_processors_fully_connected_layers_favour_the_cpu() -> None:
     """Beside the GPU, the CPU does better on MobileNet v3 (20 fully connected layers) than on v1 (one)."""
-    tables = make_parameters(WorldOptions(device="s10e", networks=("mobilenet-v1", "mobilenet-v3")))
-    gpu = [i for i, each in enumerate(tables.targets) if (each.place, each.processor) == ("device", "gpu")]
-    cpu = [i for i, each in enumerate(tables.targets) if (each.place, each.processor) == ("device", "cpu")]
-    v1, v3 = tables.costs.energy_j[:, cpu].min(axis=1) / tables.costs.energy_j[:, gpu].min(axis=1)
+    parameters = make_parameters(WorldOptions(device="s10e", networks=("mobilenet-v1", "mobilenet-v3")))
+    gpu = [i for i, each in enumerate(parameters.targets) if (each.place, each.processor) == ("device", "gpu")]
+    cpu = [i for i, each in enumerate(parameters.targets) if (each.place, each.processor) == ("device", "cpu")]
+    v1, v3 = parameters.costs.energy_j[:, cpu].min(axis=1) / parameters.costs.energy_j[:, gpu].min(axis=1)
     assert v3 < v1
 
 
@@ -110,25 +110,25 @@ def test_a_strict_accuracy_goal_rules_out_int8() -> None:
 
 def test_minute_thirty_differs_from_minute_one() -> None:
     """Ten queries a second on the CPU heat a phone until the governor caps its clock."""
-    tables = make_parameters(WorldOptions(networks=("inception-v1",), hidden_sigma=0.0, gap_s=0.1))
-    world, latencies_s, temperatures_c = SimWorld(tables, seed=0), [], []
+    parameters = make_parameters(WorldOptions(networks=("inception-v1",), hidden_sigma=0.0, gap_s=0.1))
+    world, latencies_s, temperatures_c = SimWorld(parameters, seed=0), [], []
     for _ in range(30 * 60 * 10):
         context = world.observe()
         temperatures_c.append(context.observation.temperature_c)
-        latencies_s.append(world.perform(None, context, Choice(tables.reference_target, 1.0)).outcome.latency_s)
+        latencies_s.append(world.perform(None, context, Choice(parameters.reference_target, 1.0)).outcome.latency_s)
     early, late = np.mean(latencies_s[:600]), np.mean(latencies_s[-600:])
     assert late > 1.05 * early
-    assert temperatures_c[0] < 26.0 < tables.thermal.throttle_c < max(temperatures_c) < 60.0
+    assert temperatures_c[0] < 26.0 < parameters.thermal.throttle_c < max(temperatures_c) < 60.0
 
 
 def test_a_used_radio_need_not_be_woken() -> None:
     """LTE: the first query pays the promotion and a whole tail; one half a second later neither."""
-    tables = make_parameters(
+    parameters = make_parameters(
         WorldOptions(networks=("mobilebert",), hidden_sigma=0.0, links={"cloud": "lte"}, gap_s=0.2)
     )
-    world = SimWorld(tables, seed=0)
+    world = SimWorld(parameters, seed=0)
     outcomes = [world.perform(None, world.observe(), Choice(65, 1.0)).outcome for _ in range(5)]
-    link = tables.links[1]
+    link = parameters.links[1]
     later = np.mean([outcome.latency_s for outcome in outcomes[1:]])
     assert outcomes[0].latency_s == pytest.approx(later + link.promotion_s, abs=0.1)
     assert outcomes[0].energy_j.device > max(outcome.energy_j.device for outcome in outcomes[1:]) + 1.0

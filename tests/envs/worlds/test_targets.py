@@ -94,7 +94,7 @@ def test_every_one_is_a_world(settings: str, remotes: Mapping[str, Profile]) -> 
 @pytest.mark.parametrize("remotes", REMOTES)
 def test_rows_and_rewards_are_the_engines(remotes: Mapping[str, Profile]) -> None:
     env = EdgeInferenceEnv(scenario="D3", settings="threads", remotes=remotes)
-    world = SimWorld(env.tables, seed=5)
+    world = SimWorld(env.parameters, seed=5)
     observation, _ = env.reset(seed=5)
     for step in range(80):
         context, target = world.observe(), step % len(world.targets)
@@ -201,7 +201,7 @@ def test_a_hot_device_slows_down_whatever_its_targets_set() -> None:
     world = SimWorld(
         WorldOptions(settings="threads", remotes={}, networks=("inception-v1",), hidden_sigma=0.0, gap_s=0.05), seed=0
     )
-    most = world.tables.reference_target
+    most = world.parameters.reference_target
     assert str(world.targets[most]) == "device:cpu/fp32@4t"
     latencies_s = [world.perform(None, world.observe(), Choice(most, 1.0)).outcome.latency_s for _ in range(20_000)]
     assert np.mean(latencies_s[-500:]) > 1.05 * np.mean(latencies_s[:500])
@@ -258,7 +258,7 @@ def test_networks_come_from_files_of_either_kind(tmp_path: Path) -> None:
     file.write_text(network_text(replace(load_network("resnet-50"), name="net"), "a test"))
     for networks in ((str(file), str(bundle), "mobilenet-v2"), (file, bundle, "mobilenet-v2")):
         world = SimWorld(WorldOptions(networks=networks, settings="threads"), seed=0)
-        own, bundled, shipped = world.tables.networks
+        own, bundled, shipped = world.parameters.networks
         assert (own.name, own.macs, shipped.name) == ("net", load_network("resnet-50").macs, "mobilenet-v2")
         assert bundled == load_network(bundle)
         check_world(world, range(10))

@@ -15,32 +15,32 @@ from autoscale_envs.worlds.sim_world import SimWorld
 SERVERS = {"gpu-server", "xeon-p100"}
 
 
-def tables_of(**options) -> WorldParameters:
+def parameters_of(**options) -> WorldParameters:
     return make_parameters(WorldOptions(**options))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS)
 def test_it_is_a_world(scenario: str) -> None:
-    world = SimWorld(tables_of(scenario=scenario), seed=0)
+    world = SimWorld(parameters_of(scenario=scenario), seed=0)
     check_world(world, range(2 * len(world.targets)))
 
 
 @pytest.mark.parametrize("device", sorted(set(device_names()) - SERVERS))
 def test_every_device_makes_a_world(device: str) -> None:
-    world = SimWorld(tables_of(device=device, scenario="D4", objective="carbon"), seed=0)
+    world = SimWorld(parameters_of(device=device, scenario="D4", objective="carbon"), seed=0)
     check_world(world, range(len(world.targets)))
 
 
 @pytest.mark.parametrize("name", ["q-learning", "cost-model", "device-best", "cloud", "connected-edge"])
 def test_agents_live_in_it(name: str) -> None:
-    world = SimWorld(tables_of(scenario="D4"), seed=1)
+    world = SimWorld(parameters_of(scenario="D4"), seed=1)
     agent = make_agent(name, world.targets)
     late = [run_query(world, agent, None, "AUTO")[2].outcome.latency_s for _ in range(50)]
     assert np.isfinite(late).all()
 
 
 def test_the_oracle_is_the_best_of_the_truth() -> None:
-    world = SimWorld(tables_of(scenario="D4"), seed=2)
+    world = SimWorld(parameters_of(scenario="D4"), seed=2)
     for _ in range(30):
         context, best = world.observe(), world.oracle()
         assert best == world.truth().best(context.goal, context.admitted)
@@ -48,8 +48,8 @@ def test_the_oracle_is_the_best_of_the_truth() -> None:
 
 
 def test_the_truth_is_what_outcomes_are_on_average() -> None:
-    tables = tables_of(scenario="S1", networks=("mobilenet-v1",))
-    world, ratios = SimWorld(tables, seed=3), []
+    parameters = parameters_of(scenario="S1", networks=("mobilenet-v1",))
+    world, ratios = SimWorld(parameters, seed=3), []
     for index in range(2000):
         context, truth = world.observe(), world.truth()
         target = (60, 61, 65)[index % 3]
@@ -64,9 +64,9 @@ def test_hidden_factors_mislead_the_profile() -> None:
     def misled(sigma: float) -> tuple[float, float]:
         spent, other = [], []
         for device in ("mi8pro", "moto-x-force"):
-            tables = tables_of(device=device, hidden_sigma=sigma)
+            parameters = parameters_of(device=device, hidden_sigma=sigma)
             for seed in range(4):
-                world = SimWorld(tables, seed)
+                world = SimWorld(parameters, seed)
                 for _ in range(60):
                     context, truth, ideal = world.observe(), world.truth(), world.oracle()
                     chosen = context.forecast.best(context.goal, context.admitted)
@@ -82,6 +82,6 @@ def test_hidden_factors_mislead_the_profile() -> None:
 
 
 def test_a_target_that_is_none_is_refused() -> None:
-    world = SimWorld(tables_of(), seed=0)
+    world = SimWorld(parameters_of(), seed=0)
     with pytest.raises(InvalidTarget, match="0 to 65"):
         world.perform(None, world.observe(), Choice(66, 1.0))
