@@ -134,6 +134,7 @@ def play(
     tasks = {step.task.network.name: step.task for step in steps}
     first = {step.task.network.name: step.sample for step in reversed(steps)}
     stage.set_co_runners(0)
+    stage.set_link(steps[0].phase.link)  # as the policy before found it, not as that one left it
     sessions = {name: _session(policy, task, stage, options, effort) for name, task in tasks.items()}
     try:
         for name, session in sessions.items():
