@@ -14,6 +14,7 @@ import numpy.typing as npt
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from autoscale.query.goal import Goal
 from autoscale.query.model_profile import Accuracy
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import Array
@@ -21,12 +22,15 @@ from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import Variant
 from autoscale_runtime.session import SessionOptions
 from autoscale_runtime.wire.tensors import datatype_of, raw_of
+from tests.waiting import LONGEST_WAIT_S
 
 Floats = npt.NDArray[np.float32]
 
 WIDTH: Final = 16
 OUTPUTS: Final = {"logits": 8, "hidden": WIDTH}
 QUIET: Final = SessionOptions(sensors=())
+PATIENT: Final = Goal(latency_s=LONGEST_WAIT_S)
+"""No answer is late, so that only what the test does makes a query fall back."""
 
 
 def rows(count: int, seed: int = 0) -> Floats:

@@ -21,7 +21,7 @@ from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.sensors.base import Sensor
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import Server, serve
-from tests.runtime.session_parts import OUTPUTS, QUIET, Liar, answer, lying, network, repository, rows, written
+from tests.runtime.session_parts import OUTPUTS, PATIENT, QUIET, Liar, answer, lying, network, repository, rows, written
 from tests.waiting import until
 
 X = {"x": rows(3)}
@@ -79,7 +79,7 @@ def test_a_record_tells_the_grids_it_was_accounted_with_the_servers_by_its_own_w
     options = replace(QUIET, electricity=Electricity("FR", 100.0), on_record=kept.append)
     with (
         serve(models, account=irish) as server,
-        Session(path, remotes={"cloud": server.address}, agent="cloud", options=options) as session,
+        Session(path, PATIENT, remotes={"cloud": server.address}, agent="cloud", options=options) as session,
     ):
         asked(session)  # from here on the server has told
         until(lambda: "cloud" in session.observe().intensity_g_per_kwh)
@@ -103,7 +103,7 @@ def test_an_account_has_its_share_of_the_network_and_a_decision_what_it_adds(
     path: Path, server: Server, kind: Kind
 ) -> None:
     options = replace(QUIET, electricity=Electricity("FR", GivenIntensity(100.0, kind)))
-    with Session(path, remotes={"cloud": server.address}, agent="cloud", options=options) as session:
+    with Session(path, PATIENT, remotes={"cloud": server.address}, agent="cloud", options=options) as session:
         outcome = asked(session).outcome
     share, added = load_network_share("fixed", kind), load_network_share("fixed", "marginal")
     moved_bytes = outcome.energy_j.network / share.energy_j_per_byte.mid
@@ -120,7 +120,7 @@ def test_a_far_machine_that_says_nothing_of_itself_is_not_free(path: Path) -> No
     options = replace(QUIET, electricity=Electricity("FR", elsewhere={"cloud": "PL"}))
     with (
         lying(Liar(answer(**truth))) as address,
-        Session(path, remotes={"cloud": address}, agent="cloud", options=options) as session,
+        Session(path, PATIENT, remotes={"cloud": address}, agent="cloud", options=options) as session,
     ):
         outcome = asked(session).outcome
     poland = YearlyAverages().at("PL", 0.0).g_per_kwh
@@ -136,7 +136,7 @@ def test_between_devices_in_one_room_there_is_no_network(path: Path, server: Ser
     remotes = {"edge:tab": RemoteModel(server.address, "net"), "cloud": RemoteModel(server.address, "net", "gpu")}
     spent = {}
     for agent in ("connected-edge", "cloud"):
-        with Session(path, remotes=remotes, agent=agent, options=QUIET) as session:
+        with Session(path, PATIENT, remotes=remotes, agent=agent, options=QUIET) as session:
             spent[agent] = asked(session).outcome
     assert spent["connected-edge"].energy_j.network == 0.0
     assert "energy_j.network" not in spent["connected-edge"].methods

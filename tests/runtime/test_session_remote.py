@@ -29,6 +29,7 @@ from autoscale_runtime.server.server import Server, serve
 from autoscale_runtime.session import SessionOptions
 from tests.runtime.session_parts import (
     OUTPUTS,
+    PATIENT,
     QUIET,
     WIDTH,
     Liar,
@@ -48,7 +49,6 @@ Answers = Callable[[dict[str, Array]], list[Array]]
 X = {"x": rows(3)}
 CLOUD = "cloud:cpu/fp32"
 PINNED = replace(QUIET, target=CLOUD)
-PATIENT = Goal(latency_s=LONGEST_WAIT_S)
 OUTAGE = LinkConditions(rate_bps=0.0)
 
 
@@ -96,7 +96,7 @@ def asked(session: Session) -> Decision:
 
 
 def test_the_cloud_answers_and_says_what_it_cost(path: Path, server: Server) -> None:
-    with Session(path, remotes={"cloud": server.address}, agent="cloud", options=QUIET) as session:
+    with Session(path, PATIENT, remotes={"cloud": server.address}, agent="cloud", options=QUIET) as session:
         last = asked(session)
         assert (str(last.selected), last.inference_source) == (CLOUD, "in_cloud")
         assert (last.did_fallback, len(last.attempts)) == (False, 1)
@@ -113,7 +113,7 @@ def test_the_cloud_answers_and_says_what_it_cost(path: Path, server: Server) -> 
 
 def test_an_edge_of_a_name_and_the_cloud_are_two_targets(path: Path, server: Server) -> None:
     remotes = {"edge:tab": RemoteModel(server.address, "net"), "cloud": RemoteModel(server.address, "net", "gpu")}
-    with Session(path, remotes=remotes, agent="connected-edge", options=QUIET) as session:
+    with Session(path, PATIENT, remotes=remotes, agent="connected-edge", options=QUIET) as session:
         last = asked(session)
         assert (str(last.selected), last.inference_source) == ("edge:tab:cpu/fp32", "peer")
         assert {"edge:tab:cpu/fp32", "cloud:gpu/fp32"} <= set(map(str, session.targets))
@@ -166,7 +166,7 @@ def _check_decisions(decisions: list[Decision]) -> None:
 
 @pytest.mark.parametrize("mode", ["AUTO", "PREFER_IN_CLOUD", "PREFER_ON_DEVICE"])
 def test_a_server_that_was_never_there_costs_no_query(path: Path, nobody: str, mode: str) -> None:
-    with Session(path, remotes={"cloud": nobody}, mode=mode, options=QUIET) as session:
+    with Session(path, PATIENT, remotes={"cloud": nobody}, mode=mode, options=QUIET) as session:
         for _ in range(50):
             assert asked(session).inference_source == "on_device"
 
@@ -175,14 +175,14 @@ def test_a_server_that_was_never_there_costs_no_query(path: Path, nobody: str, m
 def test_where_only_the_cloud_may_answer_its_failure_is_an_error(
     path: Path, models: Path, nobody: str, mode: str, options: SessionOptions
 ) -> None:
-    with Session(path, remotes={"cloud": nobody}, mode=mode, options=options) as session:
+    with Session(path, PATIENT, remotes={"cloud": nobody}, mode=mode, options=options) as session:
         for _ in range(5):
             with pytest.raises(TargetUnavailable, match=rf"{nobody}.*refused"):
                 session.run(None, X)
         assert session.last is None
     with (
         serving(models) as (process, address),
-        Session(path, remotes={"cloud": address}, mode=mode, options=options) as session,
+        Session(path, PATIENT, remotes={"cloud": address}, mode=mode, options=options) as session,
     ):
         assert asked(session).inference_source == "in_cloud"
         process.kill()
@@ -195,7 +195,7 @@ def test_where_only_the_cloud_may_answer_its_failure_is_an_error(
 
 def test_where_only_the_cloud_may_answer_it_does_as_soon_as_it_is_back(path: Path, models: Path) -> None:
     with serving(models) as (first, address):
-        session = Session(path, remotes={"cloud": address}, mode="ONLY_IN_CLOUD", options=QUIET)
+        session = Session(path, PATIENT, remotes={"cloud": address}, mode="ONLY_IN_CLOUD", options=QUIET)
         asked(session)
         first.kill()
     with session, serving(models, int(address.rpartition(":")[2])):
@@ -212,7 +212,10 @@ def _is_answered(session: Session) -> bool:
 
 def test_where_only_the_cloud_may_answer_a_late_one_is_an_error(path: Path, server: Server) -> None:
     options = replace(PINNED, timeout_s=2.0)
-    with ShapedLink(server.address) as link, Session(path, remotes={"cloud": link.address}, options=options) as session:
+    with (
+        ShapedLink(server.address) as link,
+        Session(path, PATIENT, remotes={"cloud": link.address}, options=options) as session,
+    ):
         asked(session)
         link.conditions = OUTAGE
         with pytest.raises(DeadlineExceeded):
@@ -223,9 +226,9 @@ def test_a_pinned_cloud_that_nobody_named_is_refused(path: Path) -> None:
     with pytest.raises(InvalidTarget, match="unknown target 'cloud:cpu/fp32'"):
         Session(path, options=PINNED)
     with pytest.raises(InvalidTarget, match="did you mean 'cloud:cpu/fp32'"):
-        Session(path, remotes={"cloud": "127.0.0.1:1"}, options=replace(QUIET, target="cloud:gpu/fp32"))
+        Session(path, PATIENT, remotes={"cloud": "127.0.0.1:1"}, options=replace(QUIET, target="cloud:gpu/fp32"))
     with pytest.raises(InvalidTarget, match="unknown target 'cloud:cpu/fp32'"):
-        Session(path, remotes={"cloud": "127.0.0.1:1"}, mode="ONLY_ON_DEVICE", options=PINNED)
+        Session(path, PATIENT, remotes={"cloud": "127.0.0.1:1"}, mode="ONLY_ON_DEVICE", options=PINNED)
 
 
 SPY = """
@@ -335,7 +338,7 @@ def test_a_server_that_lies_from_the_first_is_left_out(path: Path, right: Answer
     logits, hidden = right(X)
     with (
         lying(Liar(answer(logits=-logits, hidden=hidden))) as address,
-        Session(path, remotes={"cloud": address}, agent="cloud", options=QUIET) as session,
+        Session(path, PATIENT, remotes={"cloud": address}, agent="cloud", options=QUIET) as session,
     ):
         assert asked(session).inference_source == "on_device"
         assert "cosine of -1.00" in session.calibration.distrusted[session.targets[-1]]
@@ -368,13 +371,13 @@ def test_another_model_of_the_same_name_is_the_far_sides_fault(path: Path, tmp_p
     (tmp_path / "net" / "1" / "model.onnx").write_bytes(_wider())
     with (
         serve(tmp_path) as server,
-        Session(path, remotes={"cloud": server.address}, agent="cloud", options=QUIET) as session,
+        Session(path, PATIENT, remotes={"cloud": server.address}, agent="cloud", options=QUIET) as session,
     ):
         same(session.run(None, X), right(X))
         with pytest.raises(FeedError, match=r"no input is named 'image'.*'x'"):
             session.run(None, {"image": X["x"]})
         same(session.run(None, X), right(X))
-    with serve(tmp_path) as server, Session(path, remotes={"cloud": server.address}, options=PINNED) as pinned:
+    with serve(tmp_path) as server, Session(path, PATIENT, remotes={"cloud": server.address}, options=PINNED) as pinned:
         with pytest.raises(TargetUnavailable, match=r"another model there: .*'image'"):
             pinned.run(None, X)
         with pytest.raises(FeedError, match="no input is named 'image'"):
@@ -384,7 +387,7 @@ def test_another_model_of_the_same_name_is_the_far_sides_fault(path: Path, tmp_p
 @pytest.mark.parametrize("options", [QUIET, PINNED])
 def test_a_callers_mistake_is_not_held_against_the_link(path: Path, server: Server, options: SessionOptions) -> None:
     agent = "cloud"
-    with Session(path, remotes={"cloud": server.address}, agent=agent, options=options) as session:
+    with Session(path, PATIENT, remotes={"cloud": server.address}, agent=agent, options=options) as session:
         asked(session)
         for names, feeds in ((["logit"], X), (None, {"x": X["x"][:, :3]}), (None, {})):
             for _ in range(3):
@@ -395,14 +398,14 @@ def test_a_callers_mistake_is_not_held_against_the_link(path: Path, server: Serv
 
 
 def test_lists_go_over_the_wire_too(path: Path, server: Server, right: Answers) -> None:
-    with Session(path, remotes={"cloud": server.address}, options=PINNED) as session:
+    with Session(path, PATIENT, remotes={"cloud": server.address}, options=PINNED) as session:
         same(session.run(None, {"x": X["x"].tolist()}), right(X))
 
 
 def test_what_stays_on_the_device_by_preference_is_not_sent_to_calibrate(path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as door:
         address = f"127.0.0.1:{door.getsockname()[1]}"
-        with Session(path, remotes={"cloud": address}, mode="PREFER_ON_DEVICE", options=QUIET) as session:
+        with Session(path, PATIENT, remotes={"cloud": address}, mode="PREFER_ON_DEVICE", options=QUIET) as session:
             for _ in range(20):
                 assert asked(session).inference_source == "on_device"
         door.setblocking(False)
@@ -424,10 +427,10 @@ def test_closing_ends_connections_and_probes(path: Path, server: Server, nobody:
         ours = {each for each in threading.enumerate() if not each.name.startswith("offload")}  # the server's own
         return ours, len(process.net_connections("inet"))
 
-    with Session(path, remotes={"cloud": server.address}, agent="cloud") as first:
+    with Session(path, PATIENT, remotes={"cloud": server.address}, agent="cloud") as first:
         asked(first)  # the first connection starts gRPC's own threads, which stay
     before, connections = held()
     for _ in range(3):
-        with Session(path, remotes={"cloud": server.address, "edge": nobody}, agent="cloud") as session:
+        with Session(path, PATIENT, remotes={"cloud": server.address, "edge": nobody}, agent="cloud") as session:
             assert asked(session).inference_source == "in_cloud"
     until(lambda: held()[0] <= before and held()[1] <= connections)

@@ -10,7 +10,7 @@ import pytest
 from autoscale.errors import TargetError, WrongAnswer
 from autoscale_runtime import Session
 from autoscale_runtime.backends.tensors import Array
-from tests.runtime.session_parts import OUTPUTS, QUIET, Liar, answer, lying, network, rows, written
+from tests.runtime.session_parts import OUTPUTS, PATIENT, QUIET, Liar, answer, lying, network, rows, written
 from tests.waiting import until
 
 X = {"x": rows(3)}
@@ -42,7 +42,7 @@ def source(session: Session) -> str:
 
 
 def test_one_that_answers_right_is_used(path: Path, port: int, truth: dict[str, Array]) -> None:
-    with Session(path, remotes={"cloud": f"127.0.0.1:{port}"}, agent="cloud", options=QUIET) as session:
+    with Session(path, PATIENT, remotes={"cloud": f"127.0.0.1:{port}"}, agent="cloud", options=QUIET) as session:
         assert source(session) == "on_device"
         liar = Liar(answer(**truth))
         with lying(liar, port):
@@ -51,7 +51,7 @@ def test_one_that_answers_right_is_used(path: Path, port: int, truth: dict[str, 
 
 
 def test_one_that_answers_wrong_is_not(path: Path, port: int, truth: dict[str, Array]) -> None:
-    with Session(path, remotes={"cloud": f"127.0.0.1:{port}"}, agent="cloud", options=QUIET) as session:
+    with Session(path, PATIENT, remotes={"cloud": f"127.0.0.1:{port}"}, agent="cloud", options=QUIET) as session:
         assert source(session) == "on_device"
         liar = Liar(answer(**(truth | {"logits": -truth["logits"]})))
         with lying(liar, port):
@@ -65,7 +65,7 @@ def test_one_that_answers_wrong_is_not(path: Path, port: int, truth: dict[str, A
 def test_where_nobody_else_may_answer_its_wrong_answer_is_an_error(
     path: Path, port: int, truth: dict[str, Array]
 ) -> None:
-    with Session(path, remotes={"cloud": f"127.0.0.1:{port}"}, mode="ONLY_IN_CLOUD", options=QUIET) as session:
+    with Session(path, PATIENT, remotes={"cloud": f"127.0.0.1:{port}"}, mode="ONLY_IN_CLOUD", options=QUIET) as session:
         session.warm_up(X)
         errors = []
 
