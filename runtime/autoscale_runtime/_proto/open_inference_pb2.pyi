@@ -517,7 +517,7 @@ class ModelInferResponse(_message.Message):
     @_builtins.property
     def parameters(self) -> _containers.MessageMap[_builtins.str, Global___InferParameter]:
         """From AutoScale's server: energy_joules, carbon_operational_g, carbon_embodied_g (double), queue_us, compute_us
-        (int64), measurement_method (string).
+        (int64), measurement_method, model_sha256 (string).
         """
 
     @_builtins.property

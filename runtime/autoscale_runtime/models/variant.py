@@ -47,6 +47,14 @@ class Variant:
         sidecar = self.path.with_name(self.path.name + SIDECAR)
         return [self.path, sidecar] if sidecar.is_file() else [self.path]
 
+    def digest(self) -> str:
+        """The SHA-256 that vouches for it; of a bare file, counted now.
+
+        Raises:
+            OSError: a file cannot be read.
+        """
+        return self.sha256 or digest(self.files)
+
     def check(self) -> None:
         """Raise unless the file is there and whole.
 

@@ -17,7 +17,7 @@ from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.engines import installed, suffixes
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.manifest import MANIFEST
-from autoscale_runtime.models.variant import served_name
+from autoscale_runtime.models.variant import Variant, served_name
 
 MODEL_FILE: Final = "model"
 """The name of a model's file, whatever its suffix."""
@@ -29,13 +29,23 @@ _LAYOUT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class ServedModel:
-    """One version of a model, loaded."""
+    """One version of a model, loaded.
+
+    Attributes:
+        name: by which it is asked for.
+        version: a whole number; the highest answers where none is asked for.
+        runner: the model.
+        target: what it runs on.
+        platform: the framework and the file format.
+        sha256: of its file and of its weights outside it, so that whoever asks knows which model answered.
+    """
 
     name: str
     version: int
     runner: Runner
     target: Target
     platform: str
+    sha256: str = ""
 
 
 Models = Mapping[str, Mapping[int, ServedModel]]
@@ -75,7 +85,7 @@ def _load_bundle(folder: Path, threads: int) -> Models:
         raise RepositoryError(f"bundle '{folder}' holds no variant that a backend reads; allowed: {listing(known)}")
     by_format = sorted(able, key=lambda each: known.index(each.path.suffix), reverse=True)
     names = {served_name(bundle.name, each.precision): each for each in by_format}
-    return {name: {1: _load(name, 1, each.path, each.precision, threads)} for name, each in names.items()}
+    return {name: {1: _load(name, 1, each, threads)} for name, each in names.items()}
 
 
 def _load_model(folder: Path, threads: int) -> Models:
@@ -89,18 +99,19 @@ def _load_model(folder: Path, threads: int) -> Models:
         raise RepositoryError(f"'{folder}' holds no version of a model; allowed: {_LAYOUT}")
     return {
         folder.name: {
-            version: _load(folder.name, version, paths[version], "fp32", threads) for version in sorted(paths)
+            version: _load(folder.name, version, Variant("fp32", paths[version]), threads) for version in sorted(paths)
         }
     }
 
 
-def _load(name: str, version: int, path: Path, precision: str, threads: int) -> ServedModel:
+def _load(name: str, version: int, variant: Variant, threads: int) -> ServedModel:
     """The model in the engine that ships for its format, else in the first by name that is installed."""
-    engine = installed(path.suffix)[0]
-    target = engine.on_cpu(precision, threads)
-    runner = engine.load(path, target)
+    engine = installed(variant.path.suffix)[0]
+    target = engine.on_cpu(variant.precision, threads)
+    runner = engine.load(variant.path, target)
     shown = target if engine.is_shipped else engine.named(target)
-    return ServedModel(name, version, runner, shown, engine.backend.platform or engine.name)
+    platform = engine.backend.platform or engine.name
+    return ServedModel(name, version, runner, shown, platform, variant.digest())
 
 
 def _is_version(folder: Path) -> bool:

@@ -11,6 +11,7 @@ from autoscale.units import SECONDS_PER_YEAR, us_from_s
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime._proto.open_inference_pb2_grpc import GRPCInferenceServiceServicer
 from autoscale_runtime.server.dataplane import EXTENSIONS, NAME, VERSION, DataPlane, InferRequest, InferResult
+from autoscale_runtime.wire.identity import MODEL_SHA256
 from autoscale_runtime.wire.parameters import parameters_of
 from autoscale_runtime.wire.status import code_of
 from autoscale_runtime.wire.tensors import datatype_of, metadata_of, raw_of, tensors_of
@@ -103,13 +104,18 @@ def _time_left(context: grpc.ServicerContext) -> float | None:
     return None if left_s is None or left_s > SECONDS_PER_YEAR else max(left_s, 0.0)
 
 
+def _parameters(result: InferResult) -> dict[str, pb.InferParameter]:
+    cost = parameters_of(result.cost, us_from_s(result.queue_s), us_from_s(result.compute_s))
+    return cost | {MODEL_SHA256: pb.InferParameter(string_param=result.model.sha256)}
+
+
 def _response(request_id: str, result: InferResult) -> pb.ModelInferResponse:
     tensor = pb.ModelInferResponse.InferOutputTensor
     return pb.ModelInferResponse(
         model_name=result.model.name,
         model_version=str(result.model.version),
         id=request_id,
-        parameters=parameters_of(result.cost, us_from_s(result.queue_s), us_from_s(result.compute_s)),
+        parameters=_parameters(result),
         outputs=[
             tensor(name=name, datatype=datatype_of(array.dtype), shape=array.shape)
             for name, array in result.outputs.items()

@@ -13,6 +13,7 @@ from autoscale.errors import FeedError, InvalidInput, TargetUnavailable, WrongAn
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
 from autoscale_runtime.wire.cost import RemoteCost
+from autoscale_runtime.wire.identity import Identity, identity_of
 from autoscale_runtime.wire.parameters import cost_of
 from autoscale_runtime.wire.status import error_of
 from autoscale_runtime.wire.tensors import datatype_of, request_bytes, spec_of, tensors_of
@@ -40,10 +41,11 @@ _Call: TypeAlias = "grpc.UnaryUnaryMultiCallable[bytes, bytes]"
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The outputs of one query by name, and what the server reports of their cost."""
+    """The outputs of one query by name, and what the server reports of their cost and of the model."""
 
     outputs: dict[str, Array]
     cost: RemoteCost
+    identity: Identity
 
 
 def checked_address(address: str) -> str:
@@ -113,7 +115,7 @@ class OffloadClient:
             outputs = tensors_of(answer.outputs, answer.raw_output_contents)
         except (DecodeError, FeedError) as error:
             raise WrongAnswer(f"{self.address} answered for '{model}' what cannot be read: {error}") from error
-        return Reply(outputs, cost_of(answer.parameters, len(sent), len(raw)))
+        return Reply(outputs, cost_of(answer.parameters, len(sent), len(raw)), identity_of(answer))
 
     def close(self) -> None:
         """End the connection; calls under way fail, later ones too."""

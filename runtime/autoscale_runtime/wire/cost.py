@@ -6,6 +6,7 @@ from autoscale.carbon import Intensity
 from autoscale.query.outcome import CarbonEnds, Method
 from autoscale_runtime.backends.base import Answer
 from autoscale_runtime.grid.watch import ReportedGrid
+from autoscale_runtime.wire.identity import Identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,7 @@ class RemoteCost:
 
 @dataclass(frozen=True, slots=True)
 class RemoteAnswer(Answer):
-    """The outputs of another machine, with what it reports of the query."""
+    """The outputs of another machine, with what it reports of the query and of the model that answered it."""
 
     remote: RemoteCost
+    identity: Identity

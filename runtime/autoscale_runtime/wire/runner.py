@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from autoscale.errors import DeadlineExceeded, FeedError, InvalidInput, TargetUnavailable, one_of
+from autoscale.errors import DeadlineExceeded, FeedError, InvalidInput, TargetUnavailable, WrongAnswer, listing, one_of
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.tensors import Feeds, TensorSpec, check_feeds, check_outputs
 from autoscale_runtime.wire.client import OffloadClient, Reply
@@ -18,6 +18,9 @@ Specs = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 DESCRIBE_TIMEOUT_S: Final = 10.0
 """How long the description of a model may take, where the query itself has no tighter limit."""
 
+_UNKNOWN: Final[Specs] = ((), ())
+"""What a server describes that does not know its model's tensors; the absent is not known, it is not none."""
+
 
 class RemoteRunner(Runner):
     """One model of one server. Making it opens no socket; its first query connects.
@@ -27,7 +30,8 @@ class RemoteRunner(Runner):
         model: its name there.
         version: of the model; empty leaves it to the server.
         specs: the inputs and outputs that the model must have; None takes the server's own description, for which the
-            first query asks.
+            first query asks. A description without tensors, as some servers give, leaves both unknown: then whatever
+            is fed is sent, and whatever comes back is the answer.
 
     Raises:
         InvalidInput: not an address.
@@ -60,15 +64,20 @@ class RemoteRunner(Runner):
             WrongAnswer: an answer that is none of this model's.
         """
         started_s = time.perf_counter()
-        inputs, outputs = self._describe(DESCRIBE_TIMEOUT_S if timeout_s is None else timeout_s)
-        check_feeds(inputs, feeds)
-        for name in output_names or ():
-            one_of("output", name, [each.name for each in outputs], FeedError)
+        inputs, outputs = specs = self._describe(DESCRIBE_TIMEOUT_S if timeout_s is None else timeout_s)
+        if specs != _UNKNOWN:
+            check_feeds(inputs, feeds)
+            for name in output_names or ():
+                one_of("output", name, [each.name for each in outputs], FeedError)
         names = output_names or [each.name for each in outputs]
         # By name where it is known what the model must have: the server's may have more, in another order.
         reply = self._infer(output_names if self._wanted is None else names, feeds, _left(timeout_s, started_s))
+        names = names or [*reply.outputs]
         check_outputs([each for each in outputs if each.name in names], reply.outputs)
-        return RemoteAnswer([reply.outputs[name] for name in names], reply.cost)
+        missing = [name for name in names if name not in reply.outputs]
+        if missing:
+            raise WrongAnswer(f"the answer lacks output '{missing[0]}'; it has {listing(reply.outputs) or 'none'}")
+        return RemoteAnswer([reply.outputs[name] for name in names], reply.cost, reply.identity)
 
     def probe(self, timeout_s: float) -> None:
         """Ask for the model's description, the smallest sign that queries would be answered.

@@ -127,7 +127,7 @@ def _array(tensor: Tensor, raw: bytes | None) -> Array:
         raise FeedError(f"tensor '{tensor.name}' has the shape {list(tensor.shape)}; allowed: 0 or more")
     if raw is None:
         flat = _typed(tensor, dtype)
-    elif tensor.HasField("contents"):
+    elif tensor.contents.ListFields():  # another maker's server may write an empty one beside the raw contents
         raise FeedError(f"tensor '{tensor.name}' has both raw and typed contents; allowed: one of them")
     else:
         flat = _untyped(tensor, dtype, raw)

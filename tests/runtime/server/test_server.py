@@ -1,5 +1,6 @@
 """The offload server through gRPC: what it says, what it refuses, and who waits for whom."""
 
+import hashlib
 import platform
 import socket
 import sys
@@ -298,3 +299,11 @@ def test_without_its_extra_it_tells_what_to_install(
 
 def test_freed_memory_is_kept_where_the_c_library_is_glibc() -> None:
     assert keep_freed_memory() == (platform.libc_ver()[0] == "glibc")
+
+
+@pytest.mark.parametrize("version", ["1", "3"])
+def test_an_answer_names_the_file_that_gave_it(stub: GRPCInferenceServiceStub, repository: Path, version: str) -> None:
+    answer = stub.ModelInfer(scale(model_version=version))
+    file = repository / "scale" / version / "model.onnx"
+    assert answer.parameters["model_sha256"].string_param == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert answer.model_version == version

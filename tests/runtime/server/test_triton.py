@@ -112,6 +112,7 @@ def test_it_reads_the_cost(told: dict[str, Any]) -> None:
         "carbon_intensity_kind": "string_param",
         "carbon_intensity_method": "string_param",
         "carbon_region": "string_param",
+        "model_sha256": "string_param",
     }
     assert told["parameters"]["energy_joules"][1] > 0.0
     assert told["parameters"]["measurement_method"][1] == "modelled"

@@ -1,0 +1,38 @@
+"""Which model answered, as an answer reports it: the digest of its file from our server, the version from any."""
+
+import re
+from dataclasses import dataclass
+from typing import Final
+
+from autoscale_runtime._proto import open_inference_pb2 as pb
+
+MODEL_SHA256: Final = "model_sha256"
+"""The parameter of an answer that holds the digest: a name, so no field that another maker's protocol has otherwise."""
+
+_DIGEST: Final = re.compile(r"[0-9a-f]{64}")
+_LONGEST_VERSION: Final = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What an answer reports of the model that gave it.
+
+    Attributes:
+        sha256: of the model's file and of its weights outside it, in hexadecimal digits; empty where not reported.
+        version: of the model, as the server counts; empty where not reported.
+    """
+
+    sha256: str = ""
+    version: str = ""
+
+    def __str__(self) -> str:
+        known = [f"model_sha256 {self.sha256[:12]}..."] if self.sha256 else []
+        return ", ".join([*known, f"version '{self.version}'"] if self.version else known) or "nothing"
+
+
+def identity_of(answer: pb.ModelInferResponse) -> Identity:
+    """What an answer reports; what is no digest, or an endless version, is none."""
+    parameter = answer.parameters[MODEL_SHA256] if MODEL_SHA256 in answer.parameters else pb.InferParameter()
+    digest = parameter.string_param.lower()
+    version = answer.model_version if len(answer.model_version) <= _LONGEST_VERSION else ""
+    return Identity(digest if _DIGEST.fullmatch(digest) else "", version)
