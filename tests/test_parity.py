@@ -18,10 +18,11 @@ from autoscale.profiles import DeviceProfile, device_names, link_names, load_dev
 from autoscale.query.outcome import Outcome, Split
 from autoscale.query.target import Target
 from autoscale_envs.variance.network import Conditions, Passage, passage
-from autoscale_envs.worlds.blocks import SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, State, added_g, calm, carbon, costs, initial, transition
+from autoscale_envs.worlds.carbon import added_g, carbon
+from autoscale_envs.worlds.dynamics import Costs, State, calm, costs, initial, transition
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
+from autoscale_envs.worlds.query import SimulatedQuery
 from autoscale_envs.worlds.view import View, lone
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
 from autoscale_runtime.grid.watch import GridWatch

@@ -13,9 +13,10 @@ import numpy as np
 from autoscale.arrays import Floats, Indices
 from autoscale.query.forecast import Forecast
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
-from autoscale_envs.worlds.dynamics import CostCoefficients, Costs, State, objective
+from autoscale_envs.worlds.carbon import objective
+from autoscale_envs.worlds.dynamics import CostCoefficients, Costs, State
 from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.query import Sensed, SimulatedQuery
 from autoscale_envs.worlds.score import Score
 from autoscale_envs.worlds.sim_world import SimWorld
 from autoscale_envs.worlds.view import View, forecast_of

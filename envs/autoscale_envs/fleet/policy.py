@@ -19,9 +19,10 @@ from autoscale_envs.variance.network import Conditions, passage
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.variance.scenarios import LEVELS_DBM
 from autoscale_envs.variance.thermal import AIR_C
-from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, State, expected, objective
+from autoscale_envs.worlds.carbon import objective
+from autoscale_envs.worlds.dynamics import Costs, State, expected
 from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.query import Sensed, SimulatedQuery
 
 EXPLORED: Final = 0.1
 """Share of the queries that ``learned`` sends anywhere; the paper's epsilon."""

@@ -28,7 +28,7 @@ APP_VERSION: Final = "simulated"
 def rows_of(
     cohort: Cohort,
     people: People,
-    played: SimulatedDay,
+    day: SimulatedDay,
     first: Ints,
     midnight: datetime,
     generator: np.random.Generator,
@@ -38,27 +38,27 @@ def rows_of(
     Args:
         cohort: whose the devices are.
         people: the devices.
-        played: their day.
+        day: their queries of it.
         first: sequence number of each device's first row of the day, shape (devices,).
         midnight: before the day, UTC.
         generator: names the sessions.
     """
-    session = np.arange(len(played.device)).repeat(QUERIES)
-    device, region = played.device.take(session), people.region.take(played.device)
-    is_remote = np.array([each.is_remote for each in cohort.parameters.targets])[played.target]
-    grid, place = cohort.grids.of(midnight.month), place_of(region[:, None], played.time_s)
-    session_ids = generator.bytes(ID_BYTES * len(played.device)).hex()
+    session = np.arange(len(day.device)).repeat(QUERIES)
+    device, region = day.device.take(session), people.region.take(day.device)
+    is_remote = np.array([each.is_remote for each in cohort.parameters.targets])[day.target]
+    grid, place = cohort.grids.of(midnight.month), place_of(region[:, None], day.time_s)
+    session_ids = generator.bytes(ID_BYTES * len(day.device)).hex()
     return rows_of_figures(
         {
-            **_query_figures(cohort, played, _sequence(device, first), round(midnight.timestamp()) * MICRO_PER_UNIT),
-            **_cost_figures(cohort, played, grid.rates(place), is_remote),
+            **_query_figures(cohort, day, _sequence(device, first), round(midnight.timestamp()) * MICRO_PER_UNIT),
+            **_cost_figures(cohort, day, grid.rates(place), is_remote),
             **_intensities(grid, place.ravel(), is_remote.ravel()),
         },
         {
             "device_id": _texts(device, names(people.device_ids)),
             "log_id": _texts(device, names(people.log_ids)),
             "session_id": _texts(session, names(session_ids)),
-            **_query_texts(cohort, played),
+            **_query_texts(cohort, day),
             **_place_texts(grid, region.repeat(QUERIES), is_remote.ravel()),
         },
     )
@@ -71,37 +71,35 @@ def _sequence(device: Indices, first: Ints) -> Ints:
     return np.asarray(np.arange(len(device)) + (first - before).take(device))
 
 
-def _query_figures(cohort: Cohort, played: SimulatedDay, sequence: Ints, day_us: int) -> dict[str, NDArray[Any]]:
-    limit_s = cohort.parameters.limits_s.take(played.network)
+def _query_figures(cohort: Cohort, day: SimulatedDay, sequence: Ints, day_us: int) -> dict[str, NDArray[Any]]:
+    limit_s = cohort.parameters.limits_s.take(day.network)
     policy, ones = cohort.policy, np.ones_like(sequence)
-    which = played.state * policy.latency_s.shape[1] + played.target
+    which = day.state * policy.latency_s.shape[1] + day.target
     return {
         "schema": ones * SCHEMA,
         "sequence": sequence,
-        "time_us": day_us + np.rint(played.time_s * MICRO_PER_UNIT).astype(np.int64),
+        "time_us": day_us + np.rint(day.time_s * MICRO_PER_UNIT).astype(np.int64),
         "did_fallback": np.zeros_like(sequence),
         "attempts": ones,
-        "probability_ppb": played.probability,
-        "latency_us": played.latency_s,
+        "probability_ppb": day.probability,
+        "latency_us": day.latency_s,
         "goal_latency_us": limit_s,
-        "is_late": played.latency_s > limit_s,
-        "accuracy_ppm": played.accuracy,
+        "is_late": day.latency_s > limit_s,
+        "accuracy_ppm": day.accuracy,
         "predicted_latency_us": policy.latency_s.take(which),
         "predicted_energy_uj": policy.energy_j.take(which),
     }
 
 
-def _cost_figures(
-    cohort: Cohort, played: SimulatedDay, ends: list[CarbonRates], is_remote: Flags
-) -> dict[str, Numbers]:
+def _cost_figures(cohort: Cohort, day: SimulatedDay, ends: list[CarbonRates], is_remote: Flags) -> dict[str, Numbers]:
     models = cohort.parameters.networks
     bytes_of = np.array([each.input_bytes + each.output_bytes for each in models], dtype=np.float64)
-    moved_bytes: Numbers = bytes_of.take(played.network) * is_remote
+    moved_bytes: Numbers = bytes_of.take(day.network) * is_remote
     low, mid, high = (
-        rates.grams(played.device_j, played.latency_s, moved_bytes, played.remote_j, played.remote_s) for rates in ends
+        rates.grams(day.device_j, day.latency_s, moved_bytes, day.remote_j, day.remote_s) for rates in ends
     )
     return {
-        **_split("energy_{}_uj", Split(played.device_j, mid.network_j, played.remote_j)),
+        **_split("energy_{}_uj", Split(day.device_j, mid.network_j, day.remote_j)),
         **_carbon("operational", low, mid, high),
         **_carbon("embodied", low, mid, high),
     }
@@ -127,13 +125,13 @@ def _split(name: str, split: Split) -> dict[str, Numbers]:
     return {name.format(part): getattr(split, part) for part in ("device", "network", "remote")}
 
 
-def _query_texts(cohort: Cohort, played: SimulatedDay) -> dict[str, Texts]:
-    targets, chosen = cohort.parameters.targets, played.target.ravel()
+def _query_texts(cohort: Cohort, day: SimulatedDay) -> dict[str, Texts]:
+    targets, chosen = cohort.parameters.targets, day.target.ravel()
     count, printed = len(chosen), _texts(chosen, [str(each) for each in targets])
     return {
         "app_version": Texts.same(APP_VERSION, count),
         "device_model": Texts.same(cohort.parameters.device.name, count),
-        "model": _texts(played.network.ravel(), [each.name for each in cohort.parameters.networks]),
+        "model": _texts(day.network.ravel(), [each.name for each in cohort.parameters.networks]),
         "objective": Texts.same(cohort.parameters.options.objective, count),
         "requested": Texts.same(InferenceMode.AUTO.value, count),
         "chosen": printed,

@@ -16,8 +16,9 @@ from autoscale_envs.variance.draws import UNIFORMS
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.variance.workload import QUERIES_IN_A_ROW
-from autoscale_envs.worlds.blocks import ProcessState, QueryBlock, SimulatedQuery, next_block
+from autoscale_envs.worlds.blocks import ProcessState, QueryBlock, next_block
 from autoscale_envs.worlds.dynamics import costs, initial, transition
+from autoscale_envs.worlds.query import SimulatedQuery
 
 QUERIES: Final = round(QUERIES_IN_A_ROW)
 """In a session; ours, as there."""

@@ -58,10 +58,10 @@ class DayRows:
         parameters = cohort.parameters
         own = people(self._generator(0), len(self._rows), parameters.options.hidden_sigma, parameters.counts)
         generator = self._generator(1 + number)
-        played = simulate_day(cohort, own, plan.queries_per_day / QUERIES, generator)
+        day = simulate_day(cohort, own, plan.queries_per_day / QUERIES, generator)
         midnight = datetime(plan.start.year, plan.start.month, plan.start.day, tzinfo=UTC) + timedelta(number)
-        rows = rows_of(cohort, own, played, self._rows, midnight, generator)
-        self._rows += QUERIES * np.bincount(played.device, minlength=len(self._rows))
+        rows = rows_of(cohort, own, day, self._rows, midnight, generator)
+        self._rows += QUERIES * np.bincount(day.device, minlength=len(self._rows))
         return rows
 
     def _generator(self, stream: int) -> np.random.Generator:

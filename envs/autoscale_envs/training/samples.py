@@ -7,7 +7,7 @@ import numpy as np
 
 from autoscale.agents.features import FEATURES, Rows
 from autoscale.arrays import Floats, Indices
-from autoscale_envs.worlds.dynamics import objective
+from autoscale_envs.worlds.carbon import objective
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.view import View, lone
 

@@ -18,16 +18,14 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from autoscale.arrays import Floats
-from autoscale.carbon.intensity.base import Kind
 from autoscale.physics import radio
-from autoscale.physics.carbon import CarbonRates, QueryCarbon
 from autoscale.physics.power import Watts, energy_j
 from autoscale_envs.variance import battery, thermal
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.interference import SPINNING
 from autoscale_envs.variance.processes import Numbers
-from autoscale_envs.worlds.blocks import PerLink, SimulatedQuery
 from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.query import PerLink, SimulatedQuery
 
 LONG_REST_S: Final = 3600.0
 """How long the radios have rested when an episode begins."""
@@ -95,6 +93,12 @@ class CostCoefficients(NamedTuple):
         """The inverse of ``of``."""
         return [*self[:-1], *self.on]
 
+    def of_link(self, values: Iterable[Numbers]) -> Numbers:
+        """Of a value for each link, that of the target's; 0 for a local one."""
+        products = map(mul, self.on, values)
+        first = next(products, 0.0)
+        return reduce(add, products, first)
+
 
 class Costs(NamedTuple):
     """What queries cost, in the broadcast shape of the arguments.
@@ -153,10 +157,10 @@ def costs(
     for_cores, for_memory = pair.cpu_bound * query.cpu_strain, pair.memory_bound * query.memory_strain
     compute_s = pair.latency_s * slower * (1.0 + for_cores + for_memory)
     busy_s = pair.latency_s * slower * (1.0 + SPINNING * for_cores + for_memory)
-    move_s, move_j = _on_link(pair, query.move_s), _on_link(pair, query.move_j)
-    rest_s = _on_link(pair, [state.rest_s[number] for number in parameters.radio_of])
+    move_s, move_j = pair.of_link(query.move_s), pair.of_link(query.move_j)
+    rest_s = pair.of_link([state.rest_s[number] for number in parameters.radio_of])
     waits_s = map(add, map(add, query.round_trip_s, query.queue_s), query.surprise_s)
-    wait_s = _on_link(pair, waits_s) + radio.wake_s(pair.promotion_s, pair.tail_s, rest_s)
+    wait_s = pair.of_link(waits_s) + radio.wake_s(pair.promotion_s, pair.tail_s, rest_s)
     is_remote = sum(pair.on)
     remote_s = is_remote * compute_s
     waiting_j = radio.waiting_j(pair.tail_w, pair.tail_s, pair.rest_w, wait_s + remote_s)
@@ -219,51 +223,6 @@ def transition(parameters: WorldParameters, query: SimulatedQuery, state: State,
     )
 
 
-def carbon(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> QueryCarbon:
-    """What an account says it emitted: energy at its place and hour, embodied shares for the time in use.
-
-    Of the network it has the average share of its bytes.
-    """
-    rates = _rates(parameters, query, spent.pair, "average")
-    return rates.grams(spent.device_j, spent.latency_s, spent.pair.moved_bytes, spent.remote_j, spent.remote_s)
-
-
-def added_g(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
-    """Grams that it added, of all machines: what a decision for the least carbon goes by."""
-    rates = _rates(parameters, query, spent.pair, "marginal")
-    operational_g, embodied_g = rates.totals_g(
-        spent.device_j, spent.latency_s, spent.pair.moved_bytes, spent.remote_j, spent.remote_s
-    )
-    return operational_g + embodied_g
-
-
-def _rates(parameters: WorldParameters, query: SimulatedQuery, pair: CostCoefficients, kind: Kind) -> CarbonRates:
-    j_per_byte, embodied_g_per_byte = parameters.network_rates[kind]
-    return CarbonRates(
-        query.device_g_per_j,
-        parameters.embodied_g_per_s,
-        j_per_byte[0] if len(j_per_byte) == 1 else _on_link(pair, j_per_byte),
-        query.device_g_per_j,
-        embodied_g_per_byte[0] if len(embodied_g_per_byte) == 1 else _on_link(pair, embodied_g_per_byte),
-        _on_link(pair, [query.cloud_g_per_j if is_cloud else query.device_g_per_j for is_cloud in parameters.in_cloud]),
-        pair.remote_embodied_g_per_s,
-    )
-
-
-def objective(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> Numbers:
-    """The quantity the world's goals minimise: joules of the device, grams added in all, or seconds."""
-    if parameters.options.objective == "energy":
-        return spent.device_j
-    return added_g(parameters, query, spent) if parameters.options.objective == "carbon" else spent.latency_s
-
-
 def _rest_s(rest_s: Numbers, span_s: Numbers, unused_s: Numbers, is_used: Numbers) -> Numbers:
     """How long a radio has rested at the next query: since the answer, if it was used."""
     return is_used * unused_s + (1.0 - is_used) * (rest_s + span_s)
-
-
-def _on_link(pair: CostCoefficients, values: Iterable[Numbers]) -> Numbers:
-    """Of a value for each link, that of the target's; 0 for a local one."""
-    products = map(mul, pair.on, values)
-    first = next(products, 0.0)
-    return reduce(add, products, first)

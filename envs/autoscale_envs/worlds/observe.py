@@ -8,9 +8,9 @@ import numpy.typing as npt
 from autoscale.agents.features import FEATURES, encode, scaled
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
-from autoscale_envs.worlds.blocks import Sensed
 from autoscale_envs.worlds.dynamics import State
 from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.query import Sensed
 
 Rows = npt.NDArray[np.float32]
 

@@ -4,9 +4,10 @@ from typing import NamedTuple
 
 from autoscale.agents.reward import reward_of
 from autoscale_envs.variance.processes import Numbers
-from autoscale_envs.worlds.blocks import SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, added_g, objective
+from autoscale_envs.worlds.carbon import added_g, objective
+from autoscale_envs.worlds.dynamics import Costs
 from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.query import SimulatedQuery
 
 
 class Score(NamedTuple):

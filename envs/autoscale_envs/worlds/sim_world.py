@@ -12,10 +12,11 @@ from autoscale.query.observation import LinkState, Observation
 from autoscale.query.outcome import Method, Outcome, Split
 from autoscale.query.record import Attempt
 from autoscale.query.target import Target
-from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, State, added_g, carbon
+from autoscale_envs.worlds.carbon import added_g, carbon
+from autoscale_envs.worlds.dynamics import Costs, State
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
+from autoscale_envs.worlds.query import Sensed, SimulatedQuery
 from autoscale_envs.worlds.view import lone
 
 METHODS: Final = {

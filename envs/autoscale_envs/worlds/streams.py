@@ -10,18 +10,10 @@ from autoscale.arrays import Floats, Indices
 from autoscale_envs.variance.draws import AT_ONCE, QUERIES, Draws
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.blocks import (
-    ALONE,
-    PER_LINK,
-    ProcessState,
-    QueryBlock,
-    Sensed,
-    SimulatedQuery,
-    begin,
-    next_block,
-)
+from autoscale_envs.worlds.blocks import ProcessState, QueryBlock, begin, next_block
 from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, put_sensed, sensed_features
 from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.query import ALONE, PER_LINK, Sensed, SimulatedQuery
 
 LARGEST_BYTES: Final = 2**24
 

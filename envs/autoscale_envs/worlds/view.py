@@ -9,10 +9,11 @@ from autoscale.errors import InvalidTarget
 from autoscale.query.forecast import Forecast
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.blocks import Sensed, SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, State, added_g, costs, expected, known, transition
+from autoscale_envs.worlds.carbon import added_g
+from autoscale_envs.worlds.dynamics import Costs, State, costs, expected, known, transition
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.query import Sensed, SimulatedQuery
 from autoscale_envs.worlds.world import World
 
 

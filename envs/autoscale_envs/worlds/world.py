@@ -9,10 +9,11 @@ from autoscale.query.forecast import best_targets
 from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.blocks import SimulatedQuery
-from autoscale_envs.worlds.dynamics import Costs, State, calm, costs, expected, initial, known, objective, transition
+from autoscale_envs.worlds.carbon import objective
+from autoscale_envs.worlds.dynamics import Costs, State, calm, costs, expected, initial, known, transition
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.query import SimulatedQuery
 from autoscale_envs.worlds.score import Score, score
 from autoscale_envs.worlds.streams import Streams
 
