@@ -27,9 +27,11 @@ from autoscale_runtime.device.agent_choice import agent_for
 from autoscale_runtime.device.assemble import assemble
 from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.fast_path import FastPath
+from autoscale_runtime.device.open_shapes import OpenShapes
 from autoscale_runtime.device.options import SessionOptions as SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.device.routes.base import Query
+from autoscale_runtime.device.sized_mean import Sizes
 from autoscale_runtime.models.bundle import Bundle
 
 
@@ -87,9 +89,12 @@ class Session:
         if mode is not None:
             one_of("inference mode", mode, list(InferenceMode), InvalidGoal)
             self.goal = replace(self.goal, mode=InferenceMode(mode))
-        self.bundle = model if isinstance(model, Bundle) else Bundle.read(Path(model))
-        self._device = assemble(self.bundle, self.goal, {} if remotes is None else remotes, self.options)
+        bundle = model if isinstance(model, Bundle) else Bundle.read(Path(model), self.options.shapes)
+        self._device = assemble(bundle, self.goal, {} if remotes is None else remotes, self.options)
         self._world = self._device.world
+        self._inputs, self._outputs = bundle.inputs, bundle.outputs
+        self._sizes = Sizes(bundle.inputs)
+        self._known = OpenShapes(bundle, self._world.know)
         self.meter = self._device.meter
         self.calibration = Calibration()
         self.agent, self.policy_transfer = agent_for(agent, self.targets, self.options)
@@ -114,7 +119,7 @@ class Session:
                 return self._settled.run(output_names, feeds)
             except AutoScaleError:
                 self._settled = None  # the loop says what is wrong, or finds another target
-        query = Query(output_names, _arrays(self.bundle.inputs, feeds))
+        query = self._query(output_names, feeds)
         if not self._is_warm:
             self._warm_up(query)
         time_s = time.time()
@@ -146,11 +151,16 @@ class Session:
             InvalidGoal: no trusted target is left that meets the goal.
         """
         _check_query(None, feeds)
-        self._warm_up(Query(None, _arrays(self.bundle.inputs, feeds)))
+        self._warm_up(self._query(None, feeds))
 
     def observe(self) -> Observation:
         """What the sensors see now; also keeps them awake, since an idle session senses nothing."""
         return self._world.look().observation
+
+    @property
+    def bundle(self) -> Bundle:
+        """The model; once the first query has told the shapes that a bare file leaves open, its layers are counted."""
+        return self._known.bundle
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -159,11 +169,11 @@ class Session:
 
     def get_inputs(self) -> tuple[TensorSpec, ...]:
         """Names, dtypes and shapes of the inputs, as ``InferenceSession.get_inputs``."""
-        return self.bundle.inputs
+        return self._inputs
 
     def get_outputs(self) -> tuple[TensorSpec, ...]:
         """Names, dtypes and shapes of the outputs, as ``InferenceSession.get_outputs``."""
-        return self.bundle.outputs
+        return self._outputs
 
     def save_policy(self, path: Path | str) -> None:
         """Write what the agent has learned; ``Session(..., agent=path)`` goes on from there."""
@@ -182,6 +192,10 @@ class Session:
     ) -> None:
         self.close()
 
+    def _query(self, output_names: Sequence[str] | None, feeds: Feeds) -> Query:
+        arrays = _arrays(self._inputs, feeds)
+        return Query(output_names, arrays, self._sizes.of(arrays))
+
     def _warm_up(self, query: Query) -> None:
         with self._guard:
             if self._is_warm:
@@ -191,6 +205,7 @@ class Session:
             for index, outcome in self.calibration.lessons:
                 self.agent.learn(context, index, outcome, reward(outcome, self.goal, context.reference))
             self._is_warm = True
+        self._known.learn(query.feeds)
 
 
 def _check_query(output_names: object, feeds: object) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from autoscale.query.observation import Observation
@@ -70,7 +70,7 @@ def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration
     for index, said in answers.items():
         route = world.routes[index]
         if isinstance(said, Failed) and route.target.is_remote:
-            route.doubt(Query(None, query.feeds), right)
+            route.doubt(replace(query, output_names=None), right)
             continue
         reason = str(said) if isinstance(said, Failed) else right.disagreement(said.outputs)
         if reason is not None:
@@ -80,9 +80,7 @@ def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration
     told.is_random = right.found_random or not answer.repeats
     world.restrict({index for index, target in enumerate(world.targets) if target in told.distrusted})
     world.hold_to(first, right)
-    expected = world.routes[first].expected(query, moment)
-    values = {"energy": expected.energy_j, "carbon": expected.carbon_g, "latency": expected.latency_s}
-    world.reference = values[world.goal.objective]
+    world.measure(first, query, moment)
     return told
 
 
@@ -98,7 +96,7 @@ def _asked(world: DeviceWorld, query: Query, moment: Moment, timeout_s: float, t
 def _ask(
     world: DeviceWorld, query: Query, moment: Moment, timeout_s: float, told: Calibration, index: int
 ) -> Answered | Failed:
-    everything = Query(None, query.feeds)
+    everything = replace(query, output_names=None)
     answers: list[list[Array]] = []
     try:
         for _ in range(RUNS):

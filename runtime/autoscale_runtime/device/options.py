@@ -1,7 +1,7 @@
 """What most sessions leave as it is."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from types import NoneType
 from typing import Final
 
@@ -32,6 +32,8 @@ class SessionOptions:
         seed: of the agent's random generator.
         policy: of a policy file made for other targets: ``transfer`` what it learned to those that are alike, or take
             none but an ``exact`` one.
+        shapes: of a bare file, input name to shape, where its inputs have open dimensions: its layers are then counted
+            before the first query, else by the first query's shapes.
         on_record: called with every query's record, from the querying thread.
 
     Raises:
@@ -49,6 +51,7 @@ class SessionOptions:
     seed: int = 0
     on_record: Callable[[Record], None] | None = None
     policy: str = "transfer"
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_type("target", self.target, (str, NoneType), "a target as in 'device:cpu/int8@2t', or None")
@@ -61,6 +64,7 @@ class SessionOptions:
             check_type(what, names, (list, tuple, NoneType), "a list" + (", or None" if what == "sensors" else ""))
         if self.on_record is not None and not callable(self.on_record):
             check_type("on_record", self.on_record, NoneType, "a function of a record, or None")
+        check_type("shapes", self.shapes, Mapping, "a mapping of input names to shapes")
         if not 0.0 < self.timeout_s < float("inf"):
             raise InvalidInput(f"timeout_s is {self.timeout_s}; allowed: seconds above 0")
         one_of("policy", self.policy, POLICIES, InvalidInput)

@@ -23,7 +23,9 @@ from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import LocalRoute
+from autoscale_runtime.device.sized_mean import FIXED
 from autoscale_runtime.device.verification import Reference
+from autoscale_runtime.models.bundle import Bundle
 
 RESCUE_MARGIN: Final = 1.3
 """How much longer than expected the rescue of a query may take before the answer is late."""
@@ -69,12 +71,13 @@ class DeviceWorld:
         self.reference = 1.0
         self.look = look
         self.is_local = not any(target.is_remote for target in self.targets)
-        self._model = model
+        self.model = model
         self._timeout_s = timeout_s
         self._hedge = hedge
         self._accuracy = np.array([math.nan if r.accuracy is None else r.accuracy for r in routes])
         self._admitted: dict[int, Indices] = {}
         self._held: frozenset[int] = frozenset()
+        self._reference = 0
         self.restrict(set())
 
     def restrict(self, distrusted: set[int]) -> None:
@@ -95,7 +98,8 @@ class DeviceWorld:
         """What the agent may know of this query."""
         moment = self.look()
         forecast = partial(self._forecast, query, moment)
-        context = DeviceContext(self._model, moment.observation, self.goal, self._open_now(), forecast, self.reference)
+        unit = self.reference if query.size == FIXED else self._objective(self._reference, query, moment)
+        context = DeviceContext(self.model, moment.observation, self.goal, self._open_now(), forecast, unit)
         context.moment = moment
         return context
 
@@ -123,6 +127,10 @@ class DeviceWorld:
             attempts.append(Attempt(route.target, outcome.latency_s))
             return _performance(answer, outcome, wasted, index, tuple(attempts))
 
+    def know(self, bundle: Bundle) -> None:
+        """Be told more of the network."""
+        self.model = bundle.profile
+
     def hold_to(self, index: int, reference: Reference) -> None:
         """Be told the reference: where another machine, engine or precision is infinite, it must be so too."""
         self._reference, self._known = index, reference
@@ -134,6 +142,10 @@ class DeviceWorld:
             and not own.target.is_remote
             and (route.target.is_remote or not route.is_shipped or route.target.precision != own.target.precision)
         )
+
+    def measure(self, index: int, query: Query, moment: Moment) -> None:
+        """Make what a query is expected to cost on a route the unit of the reward, where all are of one size."""
+        self.reference = self._objective(index, query, moment)
 
     def moment_of(self, context: Context) -> Moment:
         """In which the context was observed; now, for one of another world."""
@@ -178,6 +190,13 @@ class DeviceWorld:
             fallback = [i for i in self._usable if key >> i & 1] if self.goal.mode.may_fall_back else []
             self._admitted[key] = np.array(preferred or fallback or self._preferred or self._usable, dtype=np.intp)
         return self._admitted[key]
+
+    def _objective(self, index: int, query: Query, moment: Moment) -> float:
+        """The goal's objective, as it is expected of a query on a route."""
+        expected = self.routes[index].expected(query, moment)
+        return {"energy": expected.energy_j, "carbon": expected.carbon_g, "latency": expected.latency_s}[
+            self.goal.objective
+        ]
 
     def _forecast(self, query: Query, moment: Moment) -> Forecast:
         expected = np.array([route.expected(query, moment) for route in self.routes]).T

@@ -10,7 +10,7 @@ from autoscale.profiles import load_device
 from autoscale.query.observation import Observation
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Runner
-from autoscale_runtime.backends.tensors import Feeds
+from autoscale_runtime.backends.tensors import Feeds, TensorSpec
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
@@ -18,6 +18,7 @@ from autoscale_runtime.device.routes.base import Moment, Query
 from autoscale_runtime.device.routes.cpu import CpuRoute
 from autoscale_runtime.device.routes.local import DEFAULT_MACS_PER_S
 from autoscale_runtime.device.running_mean import RunningMean
+from autoscale_runtime.device.sized_mean import Sizes
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters.modelled import ModelledMeter
 
@@ -140,3 +141,18 @@ def test_a_mean_forgets_a_cold_start_at_once_and_an_outlier_slowly() -> None:
     for figure, then in ((100.0, 100.0), (1.0, 1.0), (2.0, 1.1)):
         mean.add(figure)
         assert mean.value == pytest.approx(then)
+
+
+def test_long_queries_do_not_make_short_ones_dear(account: DeviceAccount) -> None:
+    """In latency and in joules, and so for whoever chooses, hedges or rescues by them."""
+    sizes = Sizes((TensorSpec("x", np.dtype("float32"), (None, 4)),))
+    short, long = (Query(None, feeds, sizes.of(feeds)) for feeds in ({"x": np.zeros((n, 4))} for n in (2, 4000)))
+    moment = Moment(Observation(), account.grid.read())
+    for route in (cpu(account, Contention()), cpu(account, Contention(), threads=2), gpu(account)):
+        for _ in range(10):
+            route.learn(0.001, 0.001, None, short.size)
+            route.learn(1.0, 1.0, None, long.size)
+        expected = [route.expected(query, moment) for query in (short, long)]
+        assert [each.latency_s for each in expected] == pytest.approx([0.001, 1.0])
+        assert expected[1].energy_j == pytest.approx(1000 * expected[0].energy_j)
+        assert expected[1].carbon_g == pytest.approx(1000 * expected[0].carbon_g)

@@ -7,7 +7,7 @@ from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.local import WEIGHT, LocalRoute, first_guess_s
-from autoscale_runtime.device.running_mean import RunningMean
+from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
 
 
 class AcceleratorRoute(LocalRoute):
@@ -34,18 +34,18 @@ class AcceleratorRoute(LocalRoute):
         is_shipped: bool = True,
     ) -> None:
         super().__init__(target, runner, accuracy, macs, account, is_shipped)
-        self._wall_s = [RunningMean(first_guess_s(macs), WEIGHT) for _ in range(len(LOAD_EDGES) + 1)]
+        self._wall_s = [SizedMean(first_guess_s(macs), WEIGHT) for _ in range(len(LOAD_EDGES) + 1)]
 
-    def expected_s(self, cpu_load: float | None) -> float:
-        """The mean of the last queries at that load."""
+    def expected_s(self, cpu_load: float | None, size: Size = FIXED) -> float:
+        """The mean of the last queries of that size at that load."""
         at = _bin(cpu_load)
-        seen = [index for index, mean in enumerate(self._wall_s) if mean.count]
-        return self._wall_s[min(seen, key=lambda index: abs(index - at), default=at)].value
+        seen = [index for index, mean in enumerate(self._wall_s) if mean.is_known]
+        return self._wall_s[min(seen, key=lambda index: abs(index - at), default=at)].at(size)
 
-    def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None) -> None:
+    def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None, size: Size = FIXED) -> None:
         """By the clock on the wall alone."""
-        super().learn(latency_s, cpu_s, cpu_load)
-        self._wall_s[_bin(cpu_load)].add(latency_s)
+        super().learn(latency_s, cpu_s, cpu_load, size)
+        self._wall_s[_bin(cpu_load)].add(latency_s, size)
 
 
 def _bin(cpu_load: float | None) -> int:

@@ -10,16 +10,18 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array, Feeds
+from autoscale_runtime.device.sized_mean import FIXED, Size
 from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.grid.watch import Grids
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What a caller asks: output names (None for all, in the model's order) and feeds."""
+    """What a caller asks: output names (None for all, in the model's order), feeds, and how large these are."""
 
     output_names: Sequence[str] | None
     feeds: Feeds
+    size: Size = FIXED
 
     @property
     def nbytes(self) -> int:

@@ -9,7 +9,7 @@ from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.local import WEIGHT, LocalRoute
-from autoscale_runtime.device.running_mean import RunningMean
+from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
 
 _TINY_S: Final = 1e-9
 
@@ -44,21 +44,20 @@ class CpuRoute(LocalRoute):
         super().__init__(target, runner, accuracy, macs, account, is_shipped)
         self._contention = contention
         self._threads = target.threads or 1
-        self._stretch = RunningMean(1.0, WEIGHT)
+        self._stretch = SizedMean(1.0, WEIGHT, grows=False)
         if self._threads == 1:  # a pool's threads do not show in the calling thread's clock
             self._cpu_clock = time.thread_time
 
-    def expected_s(self, cpu_load: float | None) -> float:
-        """From the CPU time of the last queries and the contention that the load implies."""
-        return max(self._cpu_s.value, _TINY_S) / self._threads * self._stretch.value * self._contention.ratio(cpu_load)
+    def expected_s(self, cpu_load: float | None, size: Size = FIXED) -> float:
+        """From the CPU time of the last queries of that size and the contention that the load implies."""
+        alone_s = max(self._cpu_s.at(size), _TINY_S) / self._threads * self._stretch.at(size)
+        return alone_s * self._contention.ratio(cpu_load)
 
-    def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None) -> None:
+    def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None, size: Size = FIXED) -> None:
         """By the ratio of the latency to what the cores alone would have taken."""
-        super().learn(latency_s, cpu_s, cpu_load)
+        super().learn(latency_s, cpu_s, cpu_load, size)
         ratio = latency_s * self._threads / max(cpu_s, _TINY_S)
         if cpu_load is not None and cpu_load >= LOAD_EDGES[0]:
-            self._contention.observe(cpu_load, ratio / self._stretch.value)
+            self._contention.observe(cpu_load, ratio / self._stretch.at(size))
             return
-        if self._stretch.count == 1:  # of the first two, that which was disturbed less
-            ratio = min(ratio, self._stretch.value)
-        self._stretch.add(max(ratio, 1.0))
+        self._stretch.add(max(ratio, 1.0), size)

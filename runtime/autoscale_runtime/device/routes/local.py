@@ -12,7 +12,7 @@ from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
-from autoscale_runtime.device.running_mean import RunningMean
+from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
 
 WEIGHT: Final = 0.1
 """Share of a new observation in the running means of a route: the last ten or so count."""
@@ -53,20 +53,20 @@ class LocalRoute(Route):
         self._runner = runner
         self._account = account
         self._cpu_clock = time.process_time
-        self._cpu_s = RunningMean(first_guess_s(macs), WEIGHT)
+        self._cpu_s = SizedMean(first_guess_s(macs), WEIGHT)
 
     @abstractmethod
-    def expected_s(self, cpu_load: float | None) -> float:
-        """How long a query would take at a co-runner load."""
+    def expected_s(self, cpu_load: float | None, size: Size = FIXED) -> float:
+        """How long a query of a size would take at a co-runner load."""
 
-    def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None) -> None:
+    def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None, size: Size = FIXED) -> None:
         """Take in how long a query took, and for how long this process's cores worked on it."""
-        self._cpu_s.add(cpu_s)
+        self._cpu_s.add(cpu_s, size)
 
     def expected(self, query: Query, moment: Moment) -> Expected:
-        """From the time of the last queries and the load of the moment."""
-        latency_s = self.expected_s(moment.observation.cpu_load)
-        energy_j = self._account.table.energy_j(latency_s, self._cpu_s.value, self.target)
+        """From the time of the last queries of its size and the load of the moment."""
+        latency_s = self.expected_s(moment.observation.cpu_load, query.size)
+        energy_j = self._account.table.energy_j(latency_s, self._cpu_s.at(query.size), self.target)
         return Expected(latency_s, energy_j, self._account.added_g(energy_j, latency_s, grids=moment.grids))
 
     def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
@@ -79,7 +79,7 @@ class LocalRoute(Route):
             latency_s = time.perf_counter() - started_s
             raise Failed(account.end(mark, self.target, latency_s, grids=grids), error) from error
         latency_s, cpu_s = time.perf_counter() - started_s, self._cpu_clock() - started_cpu_s
-        self.learn(latency_s, cpu_s, moment.observation.cpu_load)
+        self.learn(latency_s, cpu_s, moment.observation.cpu_load, query.size)
         return answer.outputs, account.end(mark, self.target, latency_s, self.accuracy, grids=grids)
 
     def settle(self) -> FastPath | None:

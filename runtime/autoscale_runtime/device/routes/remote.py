@@ -13,7 +13,7 @@ from autoscale_runtime.device.circuit import Circuit
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
 from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import first_guess_s
-from autoscale_runtime.device.running_mean import RunningMean
+from autoscale_runtime.device.sized_mean import Size, SizedMean
 from autoscale_runtime.device.unreported_cost import UnreportedServerCost
 from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.meters.base import Mark
@@ -60,10 +60,10 @@ class RemoteRoute(Route):
         self._runner = runner
         self._link = target.link
         self._account = account
-        self._received_bytes = bundle.profile.output_bytes
-        self._server_s = RunningMean(first_guess_s(bundle.profile.macs), WEIGHT)
+        self._received_bytes = SizedMean(bundle.profile.output_bytes, 1.0)
+        self._server_s = SizedMean(first_guess_s(bundle.profile.macs), WEIGHT)
         self._stranger = UnreportedServerCost(target.place, account.grid)
-        self._server_cost = self._stranger.known(RemoteCost(0, 0), self._server_s.value)
+        self._server_cost = self._stranger.known(RemoteCost(0, 0), self._server_s.at())
 
     @property
     def is_open(self) -> bool:
@@ -77,10 +77,10 @@ class RemoteRoute(Route):
 
     def expected(self, query: Query, moment: Moment) -> Expected:
         """From the link's estimate, and the server's time and cost of the last queries."""
-        transfer = self._transfer(query.nbytes, self._received_bytes, moment)
+        transfer = self._transfer(query.nbytes, round(self._received_bytes.at(query.size)), moment)
         known = self._senses.predict_s(self._link, transfer.sent_bytes, transfer.received_bytes)
         link_s = _default_s(transfer) if known is None else known.expected_s
-        latency_s = link_s + self._server_s.value
+        latency_s = link_s + self._server_s.at(query.size)
         energy_j = self._account.table.energy_j(latency_s, 0.0) + self._account.radio_j(transfer, latency_s)
         there_g = (self._server_cost.carbon_operational_g or 0.0) + (self._server_cost.carbon_embodied_g or 0.0)
         here_g = self._account.added_g(energy_j, latency_s, transfer.network_bytes, moment.grids)
@@ -96,7 +96,7 @@ class RemoteRoute(Route):
             raise Failed(self._fail(mark, query, moment, time.perf_counter() - started_s, error), error) from error
         latency_s = time.perf_counter() - started_s
         said = self._stranger.known(answer.remote, latency_s)
-        self._learn(latency_s, said)
+        self._learn(latency_s, said, query.size)
         transfer = self._transfer(said.sent_bytes, said.received_bytes, moment)
         grids = moment.grids
         return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy, transfer, said, grids)
@@ -129,12 +129,12 @@ class RemoteRoute(Route):
         transfer = self._transfer(query.nbytes, 0, moment)
         return self._account.end(mark, self.target, elapsed_s, None, transfer, grids=moment.grids)
 
-    def _learn(self, latency_s: float, cost: RemoteCost) -> None:
+    def _learn(self, latency_s: float, cost: RemoteCost, size: Size) -> None:
         self._circuit.succeed()
         busy_s = min((cost.queue_s or 0.0) + (cost.compute_s or 0.0), latency_s)
         self._senses.transferred(self._link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
-        self._received_bytes = cost.received_bytes
-        self._server_s.add(busy_s)
+        self._received_bytes.add(cost.received_bytes, size)
+        self._server_s.add(busy_s, size)
         self._server_cost = cost
         if cost.grid is not None:
             self._account.grid.told(self.target.place, cost.grid)

@@ -14,7 +14,7 @@ import onnx
 from onnx import NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
-from autoscale_runtime.backends.onnxruntime import onnx_runtime
+from autoscale_runtime.backends.onnxruntime import DTYPES, onnx_runtime
 from autoscale_runtime.models.inspection.onnx_values import (
     SMALL,
     Array,
@@ -87,7 +87,7 @@ class NodeInference:
         types, why = self._by_rule(node, inputs)
         if any(Value(types.get(name)).shape is None for name in node.output if name):
             if not why and not self._has_rule(node):
-                types = {**types, **self._by_running(node, inputs)}
+                types = {**types, **(self._by_runtime_rule(node, inputs) or self._by_running(node, inputs))}
             for name in node.output:
                 if name in self._declared and Value(types.get(name)).shape is None:
                     types[name] = self._declared[name]
@@ -121,6 +121,34 @@ class NodeInference:
         except RULE_ERRORS as error:
             return {}, f"{label(node)}: {' '.join(str(error).split())[:160]}"
 
+    def _by_runtime_rule(self, node: NodeProto, inputs: Inputs) -> dict[str, TypeProto]:
+        """Types of an operator of ONNX Runtime's own, by the rule that it has for it; nothing where they stay open."""
+        named = {name: value for name, value in zip(node.input, inputs, strict=True) if value is not None}
+        if any(value.shape is None for value in named.values()):
+            return {}
+        known = [numpy_helper.from_array(each.data, name) for name, each in named.items() if each.data is not None]
+        model = self._alone(node, {name: each.type for name, each in named.items() if each.data is None}, known)
+        try:
+            session = _opened(model)
+        except Exception:  # ONNX Runtime's errors share no base class; without a kernel here nothing is known
+            return {}
+        found = {each.name: (each.type, each.shape) for each in session.get_outputs()}
+        if not all(kind in DTYPES and all(isinstance(dim, int) for dim in shape) for kind, shape in found.values()):
+            return {}
+        return {
+            name: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(np.dtype(DTYPES[kind])), shape)
+            for name, (kind, shape) in found.items()
+        }
+
+    def _alone(
+        self, node: NodeProto, inputs: Mapping[str, TypeProto | None], known: Sequence[TensorProto] = ()
+    ) -> onnx.ModelProto:
+        """A model of one node."""
+        graph_inputs = [onnx.ValueInfoProto(name=name, type=kind) for name, kind in inputs.items()]
+        graph_outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
+        graph = helper.make_graph([node], "one_node", graph_inputs, graph_outputs, known)
+        return helper.make_model(graph, opset_imports=self._opset_ids, ir_version=RUN_IR_VERSION)
+
     def _by_running(self, node: NodeProto, inputs: Inputs) -> dict[str, TypeProto]:
         """Types of an operator that onnx has no rule for, from one run of it on ones."""
         feeds: list[Array | None] = []
@@ -149,10 +177,7 @@ class NodeInference:
     def _run(self, node: NodeProto, inputs: Inputs, feeds: Sequence[Array | None]) -> list[Array]:
         """Run one node alone; nothing if that fails."""
         named = {name: (v, f) for name, v, f in zip(node.input, inputs, feeds, strict=True) if name}
-        graph_inputs = [onnx.ValueInfoProto(name=name, type=v.type) for name, (v, _) in named.items() if v]
-        graph_outputs = [helper.make_empty_tensor_value_info(name) for name in node.output if name]
-        graph = helper.make_graph([node], "one_node", graph_inputs, graph_outputs)
-        model = helper.make_model(graph, opset_imports=self._opset_ids, ir_version=RUN_IR_VERSION)
+        model = self._alone(node, {name: v.type for name, (v, _) in named.items() if v})
         content = {name: feed for name, (_, feed) in named.items()}
         for run in (_by_runtime, _by_reference):
             try:
@@ -163,8 +188,7 @@ class NodeInference:
 
 
 def _by_runtime(model: onnx.ModelProto, feeds: Mapping[str, Array | None]) -> list[Array]:
-    ort = onnx_runtime()
-    session = ort.InferenceSession(model.SerializeToString(), _quiet(ort), providers=["CPUExecutionProvider"])
+    session = _opened(model)
     return list(session.run(None, feeds))
 
 
@@ -196,6 +220,11 @@ def _ones(value: Value) -> Array:
 def _type_of(array: Array) -> TypeProto:
     elem_type = TensorProto.STRING if array.dtype == object else helper.np_dtype_to_tensor_dtype(array.dtype)
     return helper.make_tensor_type_proto(elem_type, array.shape)
+
+
+def _opened(model: onnx.ModelProto) -> Any:
+    ort = onnx_runtime()
+    return ort.InferenceSession(model.SerializeToString(), _quiet(ort), providers=["CPUExecutionProvider"])
 
 
 def _quiet(ort: Any) -> Any:

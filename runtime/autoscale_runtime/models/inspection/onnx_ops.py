@@ -201,8 +201,11 @@ def _multi_head_attention(call: Call) -> Work:
 
 
 def _group_query_attention(call: Call) -> Work:
+    """The total length says how much of a past's buffer is filled, where it is known."""
+
     def macs(call: Call) -> int:
-        keys = call.input(0)[1] + (call.input(3)[2] if call.has(3) else 0)
+        total = call.inputs[6].data if len(call.inputs) > 6 and call.inputs[6] is not None else None
+        keys = call.input(0)[1] + (call.input(3)[2] if call.has(3) else 0) if total is None else int(total.max())
         return 2 * keys * call.output_size()
 
     return [("other", macs)]

@@ -411,6 +411,50 @@ def test_group_query_attention():
     assert (report.macs, report.uncounted) == (2 * 7 * 64, ())
 
 
+@pytest.mark.parametrize("is_packed", [False, True])
+def test_attention_of_a_decoder_whose_lengths_follow_from_its_mask(is_packed):
+    """What runs on ones is refused here: the mask's own sum says how long the past is."""
+    heads, kept, width, steps, past, layers = 4, 2, 8, 6, 4, 2
+    inner = heads * width
+    nodes = [
+        helper.make_node("ReduceSum", ["mask", "axis"], ["ones"], keepdims=0),
+        helper.make_node("Sub", ["ones", "one"], ["last64"]),
+        helper.make_node("Cast", ["last64"], ["last"], to=TensorProto.INT32),
+        helper.make_node("Shape", ["mask"], ["lengths"]),
+        helper.make_node("Gather", ["lengths", "one"], ["total64"], axis=0),
+        helper.make_node("Cast", ["total64"], ["total"], to=TensorProto.INT32),
+    ]
+    held = [ints("axis", 1), numpy_helper.from_array(np.array(1), "one")]
+    inputs = [tensor("x0", [1, steps, inner]), tensor("mask", [1, steps + past], TensorProto.INT64)]
+    for layer in range(layers):
+        at = lambda name, layer=layer: f"{name}{layer}"  # noqa: E731
+        split = {"qkv": heads + 2 * kept} if is_packed else {"q": heads, "k": kept, "v": kept}
+        for name, count in split.items():
+            held.append(weight(at(f"w{name}"), inner, count * width))
+            nodes.append(helper.make_node("MatMul", [at("x"), at(f"w{name}")], [at(name)]))
+        given = [at("qkv"), "", ""] if is_packed else [at("q"), at("k"), at("v")]
+        nodes.append(
+            helper.make_node(
+                "GroupQueryAttention", [*given, at("pk"), at("pv"), "last", "total"], [at("a"), at("nk"), at("nv")],
+                domain="com.microsoft", num_heads=heads, kv_num_heads=kept,
+            )
+        )  # fmt: skip
+        held.append(weight(at("g"), inner))
+        nodes.append(
+            helper.make_node(
+                "SkipSimplifiedLayerNormalization", [at("x"), at("a"), at("g")], [at("n"), "", "", f"x{layer + 1}"],
+                domain="com.microsoft",
+            )
+        )  # fmt: skip
+        inputs += [tensor(at(name), [1, kept, past, width]) for name in ("pk", "pv")]
+    outputs = [f"x{layers}", *(f"n{name}{layer}" for layer in range(layers) for name in "kv")]
+    report = count_nodes(nodes, inputs, outputs, held, domains=["com.microsoft"])
+    attended = 2 * heads * steps * (steps + past) * width
+    assert report.macs == layers * (steps * inner * (heads + 2 * kept) * width + attended)
+    assert report.uncounted == ()
+    assert [each.shape for each in report.outputs[1:]] == [(1, kept, steps + past, width)] * 2 * layers
+
+
 def test_linear_regression_of_scikit_learn():
     node = helper.make_node(
         "LinearRegressor", ["x"], ["y"], domain="ai.onnx.ml", coefficients=[1.0] * 6, intercepts=[0.0] * 2,

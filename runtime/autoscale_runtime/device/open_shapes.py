@@ -1,0 +1,61 @@
+"""Completes the profile of a bare file whose inputs are open, once a query tells their shapes."""
+
+import logging
+from collections.abc import Callable
+from dataclasses import replace
+from threading import Thread
+from typing import Final
+
+import numpy as np
+
+from autoscale.errors import AutoScaleError
+from autoscale.query.model_profile import LAYER_KINDS
+from autoscale_runtime.backends.tensors import Feeds
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.inspection import inspect
+
+_LOG: Final = logging.getLogger("autoscale.session")
+
+
+class OpenShapes:
+    """A bundle whose profile may still be lacking. Thread-safe.
+
+    Counting a large graph takes a second or two, which no query waits for: it happens behind the first one.
+
+    Args:
+        bundle: as it was read.
+        completed: told of the bundle with its profile.
+    """
+
+    def __init__(self, bundle: Bundle, completed: Callable[[Bundle], None]) -> None:
+        self._bundle = bundle
+        self._completed = completed
+        self._thread: Thread | None = None
+
+    @property
+    def bundle(self) -> Bundle:
+        """With all that can be known of it by now; waits for a count that is under way."""
+        thread = self._thread
+        if thread is not None:
+            thread.join()
+        return self._bundle
+
+    def learn(self, feeds: Feeds) -> None:
+        """Begin to count with the shapes of a query, if the profile has no layers and they were open."""
+        is_open = any(None in spec.shape for spec in self._bundle.inputs)
+        has_layers = any(getattr(self._bundle.profile, kind) for kind in LAYER_KINDS)
+        if is_open and not has_layers and self._thread is None:
+            shapes = {name: array.shape for name, array in feeds.items() if isinstance(array, np.ndarray)}
+            self._thread = Thread(target=self._count, args=(shapes,), name="autoscale-inspection", daemon=True)
+            self._thread.start()
+
+    def _count(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        bundle = self._bundle
+        try:
+            profile = inspect(bundle.variants[0].path, shapes).profile(bundle.name)
+            self._bundle = replace(bundle, profile=replace(profile, accuracies=bundle.profile.accuracies))
+            self._completed(self._bundle)
+        except AutoScaleError as error:  # nothing that reads its graph is installed, or it cannot be counted
+            _LOG.info("the layers of '%s' are not counted: %s", bundle.name, error)
+        except Exception:  # a file may be anybody's, and this thread has no caller
+            _LOG.warning("the layers of '%s' cannot be counted", bundle.name, exc_info=True)
