@@ -37,6 +37,12 @@ class Runner(ABC):
         """Whether the network is known to draw at random, so that no two answers have to be alike."""
         return False
 
+    def fit(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+        """Be told what the network takes and gives, for a file that stores the same otherwise (quantised)."""
+
+    def reset(self) -> None:
+        """Begin a new stream of queries, where the file keeps state from one to the next."""
+
     def close(self) -> None:
         """Give back what is held; calling it twice is harmless."""
 
@@ -71,6 +77,17 @@ class Backend(ABC):
         They name no engine: a session adds the backend's name where another one ships for the format.
         """
 
+    def suffix_of(self, head: bytes) -> str:
+        """The suffix that a file with these first bytes should have; empty where they are of no format it reads.
+
+        It is asked for files whose name does not tell.
+        """
+        return ""
+
+    def data_files(self, path: Path) -> list[str]:
+        """Further files that hold a file's weights, relative to its folder."""
+        return []
+
     def precision_of(self, path: Path) -> str:
         """What a file's own operators and weights say of its precision; ``fp32`` where the backend does not look.
 
@@ -78,6 +95,10 @@ class Backend(ABC):
             path: a file that it has loaded before.
         """
         return "fp32"
+
+    def keeps_state(self, path: Path) -> bool:
+        """Whether a file that it has loaded before remembers one query in the next, until its runner is reset."""
+        return False
 
     @abstractmethod
     def load(self, path: Path, target: Target) -> Runner:

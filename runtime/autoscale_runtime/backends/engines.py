@@ -20,6 +20,9 @@ from autoscale_runtime.backends.tensors import TensorSpec
 Specs = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 """A model's inputs and outputs."""
 
+HEAD_BYTES: Final = 64
+"""As much of a file is looked at to tell its format."""
+
 _LOG: Final = logging.getLogger("autoscale.backends")
 
 
@@ -89,18 +92,43 @@ class Engine:
             MissingExtra: its package is not installed.
         """
         if self.is_shipped:
-            return self.backend.load(path, target)
+            return self._load(path, target, specs)
         try:
-            return GuardedRunner(self.name, self.backend.load(path, target), *(specs or (None, None)))
+            return GuardedRunner(self.name, self._load(path, target, specs), *(specs or (None, None)))
         except AutoScaleError:
             raise
         except Exception as error:  # a plug-in may raise anything
             raise ModelError(f"engine '{self.name}' cannot load '{path}': {error!r}") from error
 
+    def _load(self, path: Path, target: Target, specs: Specs | None) -> Runner:
+        runner = self.backend.load(path, target)
+        if specs is not None:
+            runner.fit(*specs)
+        return runner
+
     def _leave_out(self, error: Exception) -> None:
         if self.is_shipped:
             raise error
         _complain(self.name, repr(error))
+
+
+def format_of(path: Path) -> str:
+    """The suffix of a file's format, in lower case: that of its name where some engine reads it, else by its content.
+
+    Where no engine knows either, what its name says.
+    """
+    suffix = path.suffix.lower()
+    made = _made().values()
+    if any(suffix in each.suffixes for each in made) or not path.is_file():
+        return suffix
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    return next(filter(None, (each.suffix_of(head) for each in made)), suffix)
+
+
+def data_files(path: Path) -> list[str]:
+    """Further files that hold a file's weights, relative to its folder, as the first engine that knows tells."""
+    return next(filter(None, (each.backend.data_files(path) for each in engines(format_of(path)))), [])
 
 
 def engines(suffix: str) -> Iterator[Engine]:
@@ -132,7 +160,7 @@ def load(path: Path) -> tuple[Engine, Runner]:
         MissingExtra: the package that runs the format is not installed.
     """
     refusal: ModelError | None = None
-    for engine in installed(path.suffix):
+    for engine in installed(format_of(path)):
         try:
             return engine, engine.load(path, engine.on_cpu("fp32", 1))
         except ModelError as error:

@@ -53,6 +53,10 @@ class GuardedRunner(Runner):
         except Exception:  # a plug-in may raise anything
             return False
 
+    def reset(self) -> None:
+        """As the runner does."""
+        self._runner.reset()
+
     def close(self) -> None:
         """Let the runner go."""
         self._runner.close()

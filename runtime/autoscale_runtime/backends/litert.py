@@ -1,13 +1,11 @@
 """LiteRT (once TensorFlow Lite) with XNNPACK: .tflite files on the CPU, at the thread counts of this host."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from threading import Lock
 from typing import Any, ClassVar, Final
-
-import numpy as np
 
 from autoscale.errors import (
     FeedError,
@@ -21,8 +19,9 @@ from autoscale.errors import (
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Backend, Runner
 from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads
-from autoscale_runtime.backends.litert_tensor import LiteRTTensor
-from autoscale_runtime.backends.tensors import Feeds, check_feeds
+from autoscale_runtime.backends.litert_graph import LiteRTGraph, graphs_of
+from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec, check_feeds
+from autoscale_runtime.backends.tflite_file import IDENTIFIER, keeps_state, precision_of, read_graphs
 
 PACKAGES: Final = ("ai_edge_litert", "tflite_runtime")
 """The packages that hold the interpreter, the one to prefer first."""
@@ -47,11 +46,17 @@ class LiteRT(Backend):
         """The CPU at each useful thread count."""
         return cpu_targets(precision)
 
+    def suffix_of(self, head: bytes) -> str:
+        """By the file's identifier."""
+        return ".tflite" if head[4:8] == IDENTIFIER else ""
+
     def precision_of(self, path: Path) -> str:
-        """By the narrowest of its tensors, weights among them."""
-        details = _interpreter_type()(model_path=str(path)).get_tensor_details()
-        dtypes = {np.dtype(each["dtype"]) for each in details}
-        return "int8" if np.dtype(np.int8) in dtypes else "fp16" if np.dtype(np.float16) in dtypes else "fp32"
+        """By what its operators compute with: int8 where that is quantised, fp16 where weights are half floats."""
+        return precision_of(read_graphs(path))
+
+    def keeps_state(self, path: Path) -> bool:
+        """Whether it holds variables that a query changes."""
+        return keeps_state(read_graphs(path))
 
     def load(self, path: Path, target: Target) -> "LiteRTRunner":
         """Read the file and allocate its tensors."""
@@ -59,71 +64,91 @@ class LiteRT(Backend):
         interpreter_type = _interpreter_type()
         if not path.is_file():
             raise ModelError(f"model file '{path}' does not exist")
-        try:
+
+        def make() -> Any:
             interpreter = interpreter_type(model_path=str(path), num_threads=threads)
             interpreter.allocate_tensors()
+            return interpreter
+
+        try:
+            return LiteRTRunner(make, path)
         except (ValueError, RuntimeError) as error:
             raise _load_error(path, error) from error
-        return LiteRTRunner(interpreter, path)
 
 
 class LiteRTRunner(Runner):
     """One interpreter, which answers one query at a time.
 
-    Tensors are named as the file's only signature names them, else by their own names without TensorFlow's
-    ``serving_default_`` and ``:0``. Where the file quantises an input or output, the caller still gives and
-    gets float32: the runner applies scale and zero point. ``timeout_s`` is ignored: an invocation is not
-    interrupted.
+    Tensors are named as the file's signature names them, else by their own names without TensorFlow's
+    ``serving_default_`` and ``:0``. Of a file with several signatures those run whose outputs are asked for. What the
+    file quantises is given and taken as it stores it. ``timeout_s`` is ignored: an invocation is not interrupted.
+
+    Args:
+        make: gives an interpreter whose tensors are allocated.
+        path: of the file.
     """
 
-    def __init__(self, interpreter: Any, path: Path) -> None:
-        named = _signature_names(interpreter)
-        self._in = [LiteRTTensor.of(each, named, path) for each in interpreter.get_input_details()]
-        self._out = {
-            tensor.spec.name: tensor
-            for tensor in (LiteRTTensor.of(each, named, path) for each in interpreter.get_output_details())
-        }
-        self.inputs = tuple(each.spec for each in self._in)
-        self.outputs = tuple(each.spec for each in self._out.values())
-        self._interpreter = interpreter
-        self._shapes: tuple[tuple[int, ...], ...] | None = None
+    def __init__(self, make: Callable[[], Any], path: Path) -> None:
+        self._make, self._path = make, path
+        self._graphs = graphs_of(make(), path)
         self._lock = Lock()
+        self._describe()
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
         """Answer one query, with the input tensors resized where the feeds' open dimensions changed."""
-        check_feeds(self.inputs, feeds)
-        names = output_names or list(self._out)
+        names = output_names or [each.name for each in self.outputs]
         for name in names:
-            one_of("output", name, self._out, FeedError)
+            one_of("output", name, self._owners, FeedError)
+        graphs = list(dict.fromkeys(self._owners[name] for name in names))
+        self._check(graphs, feeds)
+        found: dict[str, Array] = {}
         with self._lock:
-            if self._interpreter is None:
+            if not self._graphs:
                 raise TargetUnavailable("the model was closed; load it again")
-            self._invoke(feeds)
-            return Answer([self._out[name].read(self._interpreter.get_tensor(self._out[name].index)) for name in names])
+            for at in graphs:
+                graph = self._graphs[at]
+                found |= _invoked(graph, feeds, [name for name in names if name in graph.outputs])
+        return Answer([found[name] for name in names])
+
+    def fit(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
+        """Take and give real values where the network's other variants do."""
+        known = {spec.name: spec for spec in (*inputs, *outputs)}
+        for graph in self._graphs:
+            for tensors in (graph.inputs, graph.outputs):
+                tensors |= {name: each.fitted(known[name]) for name, each in tensors.items() if name in known}
+        self._describe()
+
+    def reset(self) -> None:
+        """Begin a new stream: variables that operators assign have their first values in a new interpreter alone."""
+        inputs, outputs = self.inputs, self.outputs
+        with self._lock:
+            if not self._graphs:
+                return
+            self._graphs = graphs_of(self._make(), self._path)
+        self.fit(inputs, outputs)
 
     def close(self) -> None:
         """Let the interpreter go once the query under way has its answer."""
         with self._lock:
-            self._interpreter = None
+            self._graphs = []
 
-    def _invoke(self, feeds: Feeds) -> None:
-        try:
-            self._resize(tuple(feeds[each.spec.name].shape for each in self._in))
-            for tensor in self._in:
-                self._interpreter.set_tensor(tensor.index, tensor.write(feeds[tensor.spec.name]))
-            self._interpreter.invoke()
-        except (ValueError, RuntimeError) as error:
-            self._shapes = None
-            raise TargetError(f"LiteRT: {_first_line(error)}") from error
+    def _describe(self) -> None:
+        inputs = {name: each.spec for graph in self._graphs for name, each in graph.inputs.items()}
+        outputs = {name: each.spec for graph in self._graphs for name, each in graph.outputs.items()}
+        self.inputs, self.outputs = tuple(inputs.values()), tuple(outputs.values())
+        self._owners = {name: at for at, graph in enumerate(self._graphs) for name in graph.outputs}
 
-    def _resize(self, shapes: tuple[tuple[int, ...], ...]) -> None:
-        if shapes == self._shapes:
-            return
-        for tensor, shape in zip(self._in, shapes, strict=True):
-            if None in tensor.spec.shape:
-                self._interpreter.resize_tensor_input(tensor.index, shape)
-        self._interpreter.allocate_tensors()
-        self._shapes = shapes
+    def _check(self, graphs: Sequence[int], feeds: Feeds) -> None:
+        """Raise FeedError unless these are the feeds of those signatures; what only others take may be there too."""
+        needed = {name for at in graphs for name in self._graphs[at].inputs} if self._graphs else {*feeds}
+        check_feeds([spec for spec in self.inputs if spec.name in needed or spec.name in feeds], feeds)
+
+
+def _invoked(graph: LiteRTGraph, feeds: Feeds, names: Sequence[str]) -> dict[str, Array]:
+    try:
+        return graph.run(feeds, names)
+    except (ValueError, RuntimeError) as error:
+        raise TargetError(f"LiteRT: {_first_line(error)}") from error
 
 
 def _interpreter_type() -> Any:
@@ -131,16 +156,6 @@ def _interpreter_type() -> Any:
         if find_spec(package):
             return import_module(f"{package}.interpreter").Interpreter
     raise MissingExtra("ai-edge-litert", "litert", "running .tflite files")
-
-
-def _signature_names(interpreter: Any) -> Mapping[int, str]:
-    """Tensor index to name, where the file has one signature; several would contradict each other."""
-    keys = list(interpreter.get_signature_list())
-    if len(keys) != 1:
-        return {}
-    runner = interpreter.get_signature_runner(keys[0])
-    details = {**runner.get_output_details(), **runner.get_input_details()}
-    return {int(detail["index"]): name for name, detail in details.items()}
 
 
 def _load_error(path: Path, error: Exception) -> ModelError:

@@ -1,4 +1,4 @@
-"""ONNX Runtime on the CPU: .onnx files of any precision, at the thread counts of this host."""
+"""ONNX Runtime on the CPU: .onnx and .ort files of any precision, at the thread counts of this host."""
 
 from collections.abc import Sequence
 from importlib import import_module
@@ -21,7 +21,9 @@ from autoscale.errors import (
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Backend, Runner
 from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads
+from autoscale_runtime.backends.onnx_file import OnnxFile, read_onnx
 from autoscale_runtime.backends.onnx_random import draws_at_random
+from autoscale_runtime.backends.ort_file import IDENTIFIER, read_ort
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec, check_feeds
 
 DTYPES: Final = {
@@ -44,6 +46,15 @@ DTYPES: Final = {
 QUANTISED: Final = ("QuantizeLinear", "DequantizeLinear", "QLinear", "QGemm", "Integer")
 """What the names of ONNX's int8 operators contain."""
 
+FLOAT32: Final = 1
+FLOAT16: Final = 10
+"""ONNX's numbers of the types of weights."""
+
+_HEAD_BYTES: Final = 8
+_FIRST_FIELD: Final = b"\x08"
+_SECOND_FIELDS: Final = b"\x12\x1a\x22\x28\x32\x3a\x42"
+"""How an ONNX file usually begins: its version, a small number, then any other field of the model."""
+
 _UNSUPPORTED: Final = (
     "No Op registered",
     "not a registered",
@@ -58,7 +69,7 @@ class OnnxRuntime(Backend):
     """ONNX Runtime's CPU execution provider."""
 
     name: ClassVar[str] = "onnxruntime"
-    suffixes: ClassVar[tuple[str, ...]] = (".onnx",)
+    suffixes: ClassVar[tuple[str, ...]] = (".onnx", ".ort")
     platform: ClassVar[str] = "onnxruntime_onnx"
     inspector: ClassVar[str] = "autoscale_runtime.models.inspection.onnx_model:inspect_onnx"
 
@@ -73,17 +84,24 @@ class OnnxRuntime(Backend):
         """The CPU at each useful thread count."""
         return cpu_targets(precision)
 
+    def suffix_of(self, head: bytes) -> str:
+        """ONNX Runtime's format has an identifier; ONNX none, but its files begin alike."""
+        if head[4:8] == IDENTIFIER:
+            return ".ort"
+        if len(head) < _HEAD_BYTES or head[:1] != _FIRST_FIELD:
+            return ""
+        return ".onnx" if head[1] < 0x80 and head[2] in _SECOND_FIELDS else ""
+
+    def data_files(self, path: Path) -> list[str]:
+        """The locations of external data."""
+        return list(_read(path).data_files)
+
     def precision_of(self, path: Path) -> str:
-        """int8 where an operator quantises, fp16 where no weight is wider; fp32 where ``onnx`` is not installed."""
-        try:
-            import onnx
-        except ImportError:
-            return "fp32"
-        graph = onnx.load(path, load_external_data=False).graph
-        if any(name in node.op_type for node in graph.node for name in QUANTISED):
+        """int8 where an operator quantises, fp16 where no weight is wider."""
+        found = _read(path)
+        if any(name in operator for operator in found.operators for name in QUANTISED):
             return "int8"
-        kinds = {each.data_type for each in graph.initializer}
-        is_half = onnx.TensorProto.FLOAT16 in kinds and onnx.TensorProto.FLOAT not in kinds
+        is_half = FLOAT16 in found.weight_types and FLOAT32 not in found.weight_types
         return "fp16" if is_half else "fp32"
 
     def load(self, path: Path, target: Target) -> "OnnxRunner":
@@ -92,8 +110,11 @@ class OnnxRuntime(Backend):
         ort = onnx_runtime()
         if not path.is_file():
             raise ModelError(f"model file '{path}' does not exist")
+        options = _options(ort, threads)
+        if _is_ort(path):  # by its content: the runtime itself goes by the suffix
+            options.add_session_config_entry("session.load_model_format", "ORT")
         try:
-            session = ort.InferenceSession(str(path), _options(ort, threads), providers=["CPUExecutionProvider"])
+            session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise _load_error(path, error) from error
         return OnnxRunner(session, path)
@@ -146,6 +167,15 @@ def onnx_runtime() -> Any:
     if not OnnxRuntime.is_available():
         raise MissingExtra("onnxruntime", "ort", "running .onnx files")
     return import_module("onnxruntime")
+
+
+def _is_ort(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(_HEAD_BYTES)[4:] == IDENTIFIER
+
+
+def _read(path: Path) -> OnnxFile:
+    return read_ort(path) if path.is_file() and _is_ort(path) else read_onnx(path)
 
 
 def _closed(*_: object) -> list[Array]:

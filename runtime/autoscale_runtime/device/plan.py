@@ -9,7 +9,7 @@ from typing import Final
 
 from autoscale.errors import InvalidTarget, ModelError, UnsupportedModel, check_type, listing, one_of
 from autoscale.query.target import Target
-from autoscale_runtime.backends.engines import Engine, engines
+from autoscale_runtime.backends.engines import Engine, engines, format_of
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
@@ -146,9 +146,9 @@ def _local(bundle: Bundle, account: DeviceAccount) -> Iterator[Offer]:
 
     The engine that ships for the format of a precision's first variant is printed without its name, installed or not.
     """
-    known = [(variant, engine) for variant in bundle.variants for engine in engines(variant.path.suffix)]
+    known = [(variant, engine) for variant in bundle.variants for engine in engines(format_of(variant.path))]
     if not known:
-        found = listing(sorted({variant.path.suffix for variant in bundle.variants}))
+        found = listing(sorted({format_of(variant.path) for variant in bundle.variants}))
         raise UnsupportedModel(f"no backend reads the files of '{bundle.name}': {found}")
     contention: dict[str, Contention] = {}
     here = [(variant, engine) for variant, engine in known if engine.is_available]

@@ -40,7 +40,7 @@ def load(path: Path) -> Runner:
 
 def precision_of(path: Path) -> str:
     """What a file's own operators and weights say; ``fp32`` where nothing that reads them is installed."""
-    return next(engines.engines(path.suffix)).backend.precision_of(path)
+    return next(engines.engines(engines.format_of(path))).backend.precision_of(path)
 
 
 def _inspected(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> ModelProfile | None:

@@ -9,6 +9,7 @@
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from os.path import normpath
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -72,9 +73,25 @@ class Bundle(Manifest):
 def _copy(variant: Variant, folder: Path) -> Variant:
     variant.check()
     for path in variant.files:
-        shutil.copyfile(path, folder / path.name)
+        _copy_file(path, folder / _within(variant, path), variant)
     copied = replace(variant, path=folder / variant.path.name)
     return replace(copied, sha256=digest(copied.files))
+
+
+def _copy_file(path: Path, target: Path, variant: Variant) -> None:
+    """What a link leads to, not the link. Two variants may share their weights."""
+    if target.exists() and digest([target]) != digest([path]):
+        raise ModelError(f"'{path}' and the weights of another variant differ but share a name; rename one")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(path, target)
+
+
+def _within(variant: Variant, path: Path) -> Path:
+    """Where a file of a variant lies in its bundle: as it lies in the variant's own folder."""
+    inside = Path(normpath(path.relative_to(variant.path.parent)))
+    if inside.is_absolute() or ".." in inside.parts:
+        raise ModelError(f"'{variant.path}' has weights in '{path}'; allowed: in its own folder, or below it")
+    return inside
 
 
 def check_folder(folder: Path) -> None:
@@ -88,7 +105,8 @@ def check_folder(folder: Path) -> None:
     found = {path.name for path in folder.iterdir()} if folder.is_dir() else {folder.name}
     own = {MANIFEST}
     if MANIFEST in found:
-        own |= {path.name for variant in read_manifest(folder).variants for path in variant.files}
+        files = [(each, path) for each in read_manifest(folder).variants for path in each.files]
+        own |= {_within(variant, path).parts[0] for variant, path in files}
     if found - own:
         raise ModelError(
             f"'{folder}' holds {listing(sorted(found - own))}, which no bundle put there; "

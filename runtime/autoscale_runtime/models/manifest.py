@@ -22,6 +22,7 @@ from autoscale.profiles.model_profile_codec import (
 )
 from autoscale.profiles.toml_table import TomlTable, read_toml
 from autoscale.query.model_profile import ModelProfile
+from autoscale_runtime.backends.engines import format_of
 from autoscale_runtime.backends.tensors import TensorSpec
 from autoscale_runtime.models.variant import Variant
 
@@ -56,7 +57,7 @@ class Manifest:
     def __post_init__(self) -> None:
         if not self.variants:
             raise ModelError(f"bundle '{self.name}' has no variant; allowed: one or more")
-        kinds = Counter(f"{each.precision} {each.path.suffix}" for each in self.variants)
+        kinds = Counter(f"{each.precision} {format_of(each.path)}" for each in self.variants)
         twice = [kind for kind, count in kinds.items() if count > 1]
         if twice:
             raise ModelError(f"bundle '{self.name}' has more than one variant of {listing(twice)}")

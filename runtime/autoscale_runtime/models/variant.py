@@ -8,9 +8,10 @@ from typing import Final
 from autoscale.errors import ModelError, one_of
 from autoscale.query.model_profile import Accuracy
 from autoscale.query.target import PRECISIONS
+from autoscale_runtime.backends.engines import data_files
 
 SIDECAR: Final = ".data"
-"""What follows a model file's name in that of its external weights."""
+"""What ``autoscale prepare`` puts behind a model file's name for that of its external weights."""
 
 
 def served_name(name: str, precision: str) -> str:
@@ -24,12 +25,12 @@ def served_name(name: str, precision: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """One file of the network. Weights outside it lie beside it, in the file's name and ``.data``.
+    """One file of the network, and whatever further files hold its weights.
 
     Attributes:
         precision: ``fp32``, ``fp16`` or ``int8``.
         path: the file.
-        sha256: of its bytes, then of its sidecar's; empty for a bare file nobody vouched for.
+        sha256: of its bytes, then of its further files'; empty for a bare file nobody vouched for.
         accuracy: how well it answers, where somebody measured it.
     """
 
@@ -43,9 +44,11 @@ class Variant:
 
     @property
     def files(self) -> list[Path]:
-        """The file, and its sidecar where there is one."""
+        """The file, then those that hold its weights: a sidecar first, the others by name."""
         sidecar = self.path.with_name(self.path.name + SIDECAR)
-        return [self.path, sidecar] if sidecar.is_file() else [self.path]
+        named = {self.path.parent / each for each in data_files(self.path)}
+        first = [sidecar] if sidecar in named or sidecar.is_file() else []
+        return [self.path, *first, *sorted(named - {sidecar})]
 
     def digest(self) -> str:
         """The SHA-256 that vouches for it; of a bare file, counted now.
@@ -61,8 +64,10 @@ class Variant:
         Raises:
             ModelError: it is missing, or its bytes are not those that were written.
         """
-        if not self.path.is_file():
-            raise ModelError(f"model file '{self.path}' does not exist")
+        for path in self.files:
+            if not path.is_file():
+                kind = "model" if path == self.path else f"weights of '{self.path}': the"
+                raise ModelError(f"{kind} file '{path}' does not exist")
         if self.sha256 and digest(self.files) != self.sha256:
             raise ModelError(
                 f"'{self.path}' is damaged: its SHA-256 is {digest(self.files)}, written was {self.sha256}"

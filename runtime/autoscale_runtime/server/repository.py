@@ -14,7 +14,7 @@ from typing import Final
 from autoscale.errors import RepositoryError, listing
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Runner
-from autoscale_runtime.backends.engines import installed, suffixes
+from autoscale_runtime.backends.engines import format_of, installed, suffixes
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.manifest import MANIFEST
 from autoscale_runtime.models.variant import Variant, served_name
@@ -80,21 +80,17 @@ def load_repository(repository: Path, threads: int) -> Models:
 def _load_bundle(folder: Path, threads: int) -> Models:
     bundle = Bundle.read(folder)
     known = suffixes()
-    able = [each for each in bundle.variants if each.path.suffix in known]
+    able = [each for each in bundle.variants if format_of(each.path) in known]
     if not able:
         raise RepositoryError(f"bundle '{folder}' holds no variant that a backend reads; allowed: {listing(known)}")
-    by_format = sorted(able, key=lambda each: known.index(each.path.suffix), reverse=True)
+    by_format = sorted(able, key=lambda each: known.index(format_of(each.path)), reverse=True)
     names = {served_name(bundle.name, each.precision): each for each in by_format}
     return {name: {1: _load(name, 1, each, threads)} for name, each in names.items()}
 
 
 def _load_model(folder: Path, threads: int) -> Models:
-    paths = {
-        int(path.parent.name): path
-        for suffix in reversed(suffixes())
-        for path in folder.glob(f"*/{MODEL_FILE}{suffix}")
-        if _is_version(path.parent)
-    }
+    by_format = sorted(_model_files(folder), key=lambda path: suffixes().index(format_of(path)), reverse=True)
+    paths = {int(path.parent.name): path for path in by_format}
     if not paths:
         raise RepositoryError(f"'{folder}' holds no version of a model; allowed: {_LAYOUT}")
     return {
@@ -106,12 +102,19 @@ def _load_model(folder: Path, threads: int) -> Models:
 
 def _load(name: str, version: int, variant: Variant, threads: int) -> ServedModel:
     """The model in the engine that ships for its format, else in the first by name that is installed."""
-    engine = installed(variant.path.suffix)[0]
+    engine = installed(format_of(variant.path))[0]
     target = engine.on_cpu(variant.precision, threads)
     runner = engine.load(variant.path, target)
     shown = target if engine.is_shipped else engine.named(target)
     platform = engine.backend.platform or engine.name
     return ServedModel(name, version, runner, shown, platform, variant.digest())
+
+
+def _model_files(folder: Path) -> list[Path]:
+    """Those named ``model``, in any case of a format's suffix or without one."""
+    found = (path for path in folder.glob(f"*/{MODEL_FILE}*") if path.stem == MODEL_FILE and _is_version(path.parent))
+    named = (path for path in found if path.suffix.lower() in ("", *suffixes()))
+    return [path for path in named if format_of(path) in suffixes()]
 
 
 def _is_version(folder: Path) -> bool:

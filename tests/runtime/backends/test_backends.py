@@ -1,23 +1,28 @@
 """Every registered backend against the conformance suite, on the same network: y = relu(hidden = x W + b)."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import flatbuffers
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from ai_edge_litert import schema_py_generated as tflite
 from onnx import TensorProto, helper, numpy_helper
 
 from autoscale.errors import FeedError, InvalidTarget, MissingExtra, TargetError, UnknownName, UnsupportedModel
 from autoscale.query.target import Target
+from autoscale_runtime import Session
 from autoscale_runtime.backends import litert
 from autoscale_runtime.backends.base import BACKENDS
 from autoscale_runtime.backends.checks import check_backend
 from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads, usable_cores
 from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.variant import Variant
+from tests.runtime.session_parts import QUIET
 
 W, B, X = (
     np.random.default_rng((7, *shape)).normal(size=shape).astype(np.float32) for shape in ((48, 32), (32,), (3, 48))
@@ -77,6 +82,19 @@ def _buffer(array: np.ndarray | None) -> Any:
     return buffer
 
 
+def as_ort(onnx_file: Path, path: Path) -> None:
+    """An ONNX file in ONNX Runtime's own format."""
+    options = onnxruntime.SessionOptions()
+    options.optimized_model_filepath = str(path)
+    options.add_session_config_entry("session.save_model_format", "ORT")
+    onnxruntime.InferenceSession(str(onnx_file), options, providers=["CPUExecutionProvider"])
+
+
+def write_ort(path: Path) -> None:
+    write_onnx(path.with_suffix(".onnx"))
+    as_ort(path.with_suffix(".onnx"), path)
+
+
 def write_tflite(path: Path, int8: bool = False) -> None:
     kind = tflite.TensorType.INT8 if int8 else tflite.TensorType.FLOAT32
     of_x, of_w, of_y = (X_SCALE, W_SCALE, Y_SCALE) if int8 else (0.0, 0.0, 0.0)
@@ -107,7 +125,7 @@ def write_tflite(path: Path, int8: bool = False) -> None:
 X_SCALE = float(np.abs(X).max() / 120)
 W_SCALE = float(np.abs(W).max() / 127)
 Y_SCALE = float(np.abs(EXPECTED["hidden"]).max() / 120)
-WRITERS = {".onnx": write_onnx, ".tflite": write_tflite}
+WRITERS = {".onnx": write_onnx, ".ort": write_ort, ".tflite": write_tflite}
 
 
 def _path(folder: Path, suffix: str) -> Path:
@@ -137,7 +155,7 @@ def test_unknown_backend_names_the_nearest() -> None:
 
 @pytest.mark.parametrize("suffix", WRITERS)
 def test_open_dimensions_may_change_from_query_to_query(suffix: str, tmp_path: Path) -> None:
-    backend = BACKENDS.get("onnxruntime" if suffix == ".onnx" else "litert")()
+    backend = BACKENDS.get("litert" if suffix == ".tflite" else "onnxruntime")()
     runner = backend.load(_path(tmp_path, suffix), backend.targets("fp32")[0])
     assert runner.inputs[0].shape == (None, 48)
     for batch in (1, 3, 2, 1):
@@ -146,16 +164,30 @@ def test_open_dimensions_may_change_from_query_to_query(suffix: str, tmp_path: P
         )
 
 
-def test_litert_scales_for_the_caller_what_the_file_quantises(tmp_path: Path) -> None:
+def test_litert_takes_and_gives_what_the_file_quantises_as_it_is(tmp_path: Path) -> None:
     path = tmp_path / "tiny-int8.tflite"
     write_tflite(path, int8=True)
     backend = BACKENDS.get("litert")()
     runner = backend.load(path, backend.targets("int8")[0])
-    assert {spec.dtype for spec in (*runner.inputs, *runner.outputs)} == {np.dtype(np.float32)}
-    y = runner.run(["y"], {"x": X}).outputs[0]
+    assert {spec.dtype for spec in (*runner.inputs, *runner.outputs)} == {np.dtype(np.int8)}
+    steps = (np.rint(X / X_SCALE) + 3).astype(np.int8)
+    y = (runner.run(["y"], {"x": steps}).outputs[0].astype(np.float32) + 5) * Y_SCALE
     assert np.abs(y - EXPECTED["y"]).max() < 3 * Y_SCALE
-    saturated = runner.run(["hidden"], {"x": X * 1e6}).outputs[0]
-    assert np.abs(saturated).max() <= 133 * Y_SCALE
+    with pytest.raises(FeedError, match=r"input 'x' is float32.* allowed: 'x': int8"):
+        runner.run(None, {"x": X})
+
+
+def test_beside_a_float_variant_litert_scales_what_the_file_quantises(tmp_path: Path) -> None:
+    """Each variant of a bundle takes what the network takes."""
+    for precision in ("fp32", "int8"):
+        write_tflite(tmp_path / f"{precision}.tflite", int8=precision == "int8")
+    bare = Bundle.read(tmp_path / "fp32.tflite")
+    variants = tuple(Variant(each, tmp_path / f"{each}.tflite") for each in ("fp32", "int8"))
+    bundle = Bundle("net", bare.profile, bare.inputs, bare.outputs, variants)
+    with Session(bundle, options=replace(QUIET, target="device:cpu/int8@1t")) as session:
+        y = session.run(["y"], {"x": X})[0]
+        assert np.abs(y - EXPECTED["y"]).max() < 3 * Y_SCALE
+        assert np.abs(session.run(["hidden"], {"x": X * 1e6})[0]).max() <= 133 * Y_SCALE
 
 
 def test_a_bare_litert_file_is_a_bundle(tmp_path: Path) -> None:

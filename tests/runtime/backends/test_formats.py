@@ -65,7 +65,7 @@ def toy(path: Path, text: str = "3") -> Path:
 
 
 def test_the_formats_that_ship_come_first() -> None:
-    assert suffixes() == [".onnx", ".tflite", ".mute", ".toy"]
+    assert suffixes() == [".onnx", ".ort", ".tflite", ".mute", ".toy"]
     assert [(each.name, each.is_shipped) for each in engines(".onnx")] == [("onnxruntime", True)]
     assert [(each.name, each.is_shipped) for each in engines(".TOY")] == [("toy", False)]
 
@@ -132,7 +132,7 @@ def test_a_bundle_of_it_is_served(tmp_path: Path) -> None:
 
 def test_a_format_that_nothing_reads_is_refused_with_those_that_are(tmp_path: Path) -> None:
     path = toy(tmp_path / "net.tyo")
-    with pytest.raises(ModelError, match=r"allowed: .*'\.onnx', '\.tflite', '\.mute', '\.toy'"):
+    with pytest.raises(ModelError, match=r"allowed: .*'\.onnx', '\.ort', '\.tflite', '\.mute', '\.toy'"):
         Bundle.read(path)
     with pytest.raises(ModelError, match=r"did you mean '\.toy'"):
         inspect(path)

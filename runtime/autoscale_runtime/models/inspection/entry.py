@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import cast
 
 from autoscale.errors import ModelError, UnsupportedModel, one_of
-from autoscale_runtime.backends.engines import engines, suffixes
+from autoscale_runtime.backends.engines import engines, format_of, suffixes
 from autoscale_runtime.models.inspection.inputs import Ask, Shape
 from autoscale_runtime.models.inspection.report import Inspection
 
@@ -40,12 +40,13 @@ def inspect(path: Path, shapes: Mapping[str, Shape] = NO_SHAPES, ask: Ask | None
 
 
 def _inspector(path: Path) -> Inspector:
-    able = list(engines(path.suffix))
+    suffix = format_of(path)
+    able = list(engines(suffix))
     if not able:
-        one_of(f"model format of '{path}':", path.suffix.lower(), suffixes(), ModelError)
+        one_of(f"model format of '{path}':", suffix, suffixes(), ModelError)
     module, _, function = next((each.backend.inspector for each in able if each.backend.inspector), "").partition(":")
     if not function:
         raise UnsupportedModel(
-            f"'{path}' cannot be counted: backend '{able[0].name}' runs {path.suffix} files but names no 'inspector'"
+            f"'{path}' cannot be counted: backend '{able[0].name}' runs {suffix} files but names no 'inspector'"
         )
     return cast(Inspector, getattr(import_module(module), function))

@@ -5,7 +5,7 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from autoscale.errors import MissingExtra, ModelError
+from autoscale.errors import MissingExtra, ModelError, UnsupportedModel
 
 try:
     import onnx
@@ -15,6 +15,7 @@ except ImportError as error:
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TypeProto, ValueInfoProto, helper, inliner
 
+from autoscale_runtime.backends.engines import format_of
 from autoscale_runtime.models.inspection.inputs import Ask, OpenInput, Shape, resolve
 from autoscale_runtime.models.inspection.onnx_infer import NodeInference
 from autoscale_runtime.models.inspection.onnx_parameters import weights_of
@@ -56,7 +57,10 @@ def load(path: Path) -> ModelProto:
 
     Raises:
         ModelError: the file is no ONNX model, or not all of one.
+        UnsupportedModel: a file of ONNX Runtime's own format.
     """
+    if format_of(path) == ".ort":
+        raise UnsupportedModel(f"'{path}' cannot be counted: it is in ONNX Runtime's format; allowed: its .onnx file")
     try:
         model = onnx.load(path, format="protobuf", load_external_data=False)
     except (DecodeError, ValueError, RuntimeError) as error:

@@ -11,9 +11,9 @@ import numpy as np
 
 from autoscale.errors import MissingExtra, ModelError
 from autoscale_runtime.backends.litert import PACKAGES
+from autoscale_runtime.backends.tflite_file import FileGraph, FileOperator, FileTensor, read_graphs
 from autoscale_runtime.models.inspection.inputs import Ask, OpenInput, Shape, resolve
 from autoscale_runtime.models.inspection.report import Inspection, Tally, TensorInfo, Weights, packed_bytes
-from autoscale_runtime.models.inspection.tflite_file import FileGraph, FileOperator, FileTensor, read_graphs
 from autoscale_runtime.models.inspection.tflite_ops import (
     BIAS,
     CALL,

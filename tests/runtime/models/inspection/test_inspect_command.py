@@ -174,7 +174,7 @@ def test_a_folder_a_missing_file_and_another_format(tmp_path):
         inspect(tmp_path / "none.onnx")
     other = tmp_path / "m.pt"
     other.write_bytes(b"x")
-    with pytest.raises(ModelError, match=r"'\.pt'.*allowed: '\.onnx', '\.tflite'"):
+    with pytest.raises(ModelError, match=r"'\.pt'.*allowed: '\.onnx', '\.ort', '\.tflite'"):
         inspect(other)
 
 

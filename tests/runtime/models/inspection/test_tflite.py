@@ -1,83 +1,12 @@
 """Counts of .tflite files that the test builds, against counts worked out by hand."""
 
-import flatbuffers
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscale.errors import FeedError, ModelError
 from autoscale_runtime.models.inspection import inspect
-
-schema = pytest.importorskip("ai_edge_litert.schema_py_generated")
-FLOAT, INT32, INT8, BOOL = 0, 2, 9, 6
-DTYPES = {FLOAT: np.float32, INT32: np.int32, INT8: np.int8}
-
-
-class Builder:
-    """Writes a .tflite file operator by operator."""
-
-    def __init__(self):
-        self.model = schema.ModelT()
-        self.model.version = 3
-        self.model.operatorCodes, self.model.subgraphs = [], []
-        self.model.buffers = [schema.BufferT()]
-        self.subgraph()
-
-    def subgraph(self):
-        self.at = schema.SubGraphT()
-        self.at.tensors, self.at.operators, self.at.inputs, self.at.outputs = [], [], [], []
-        self.model.subgraphs.append(self.at)
-
-    def tensor(self, name, shape, kind=FLOAT, signature=None, data=None):
-        tensor = schema.TensorT()
-        tensor.name, tensor.shape, tensor.type = name, list(shape), kind
-        tensor.shapeSignature = signature
-        tensor.buffer = 0
-        if data is not None:
-            buffer = schema.BufferT()
-            buffer.data = np.frombuffer(np.asarray(data, DTYPES[kind]).tobytes(), np.uint8)
-            self.model.buffers.append(buffer)
-            tensor.buffer = len(self.model.buffers) - 1
-        self.at.tensors.append(tensor)
-        return len(self.at.tensors) - 1
-
-    def input(self, name, shape, **more):
-        index = self.tensor(name, shape, **more)
-        self.at.inputs.append(index)
-        return index
-
-    def weight(self, *shape, kind=FLOAT):
-        return self.tensor(f"w{len(self.at.tensors)}", shape, kind, data=np.ones(shape))
-
-    def ints(self, *values):
-        return self.tensor(f"i{len(self.at.tensors)}", [len(values)], INT32, data=values)
-
-    def add(self, code, inputs, shape, options=None, custom=None, kind=FLOAT, signature=None):
-        entry = schema.OperatorCodeT()
-        entry.builtinCode, entry.customCode, entry.version = code, custom, 1
-        entry.deprecatedBuiltinCode = min(code, 127)
-        self.model.operatorCodes.append(entry)
-        operator = schema.OperatorT()
-        operator.opcodeIndex = len(self.model.operatorCodes) - 1
-        operator.inputs = list(inputs)
-        operator.outputs = [self.tensor(f"t{len(self.at.tensors)}", shape, kind, signature)]
-        if options is not None:
-            operator.builtinOptions = options
-            operator.builtinOptionsType = getattr(schema.BuiltinOptions, type(options).__name__[:-1])
-        self.at.operators.append(operator)
-        return operator.outputs[0]
-
-    def save(self, path, *outputs):
-        if outputs:
-            self.at.outputs = list(outputs)
-        builder = flatbuffers.Builder(1024)
-        builder.Finish(self.model.Pack(builder), b"TFL3")
-        path.write_bytes(bytes(builder.Output()))
-        return path
-
-
-OPS = schema.BuiltinOperator
+from tests.runtime.tflite_builder import BOOL, INT32, OPS, Builder, schema
 
 
 def conv_options(stride=1, multiplier=None):

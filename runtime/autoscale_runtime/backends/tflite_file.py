@@ -5,12 +5,19 @@ FlatBuffers' (flatbuffers.dev/internals) with the fields of TensorFlow Lite's pu
 """
 
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from autoscale.errors import ModelError
+from autoscale_runtime.backends.flatbuffer import Table, root_of
 
-IDENTIFIER = b"TFL3"
+IDENTIFIER: Final = b"TFL3"
+QUANTIZE, DEQUANTIZE, CALL_ONCE, ASSIGN_VARIABLE = 114, 6, 129, 144
+"""The schema's numbers of operators."""
+
+NARROW: Final = ("int8", "uint8", "int4", "uint4", "int2")
 _TYPES = (
     "float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64 resource "
     "variant uint32 uint16 int4 bfloat16 int2 uint4 float8_e4m3fn float8_e5m2"
@@ -20,7 +27,10 @@ TYPES = _TYPES.split()
 
 @dataclass(frozen=True, slots=True)
 class FileTensor:
-    """A tensor as the file declares it; ``stored`` is the size of its content in bytes, 0 if it has none."""
+    """A tensor as the file declares it; ``stored`` is the size of its content in bytes, 0 if it has none.
+
+    ``variable``: it keeps its content from query to query.
+    """
 
     name: str
     dtype: str
@@ -29,6 +39,8 @@ class FileTensor:
     buffer: int
     stored: int
     sparse: bool
+    quantised: bool
+    variable: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +74,7 @@ def read_graphs(path: Path) -> tuple[FileGraph, ...]:
     if content[4:8] != IDENTIFIER:
         raise ModelError(f"'{path}' is not a .tflite model: its identifier is {content[4:8]!r}, not {IDENTIFIER!r}")
     try:
-        model = _Table(content, *struct.unpack_from("<I", content))
+        model = root_of(content)
         graphs = _graphs(model)
     except (struct.error, IndexError, ValueError, OverflowError, MemoryError) as error:
         raise ModelError(f"'{path}' is a damaged or truncated .tflite model ({len(content)} bytes)") from error
@@ -71,63 +83,32 @@ def read_graphs(path: Path) -> tuple[FileGraph, ...]:
     return graphs
 
 
-class _Table:
-    """A FlatBuffers table: fields found by number through its vtable."""
+def precision_of(graphs: Sequence[FileGraph]) -> str:
+    """int8 where operators compute with quantised values of 8 bits or fewer, or weights are stored so; else by weights.
 
-    def __init__(self, content: bytes, at: int) -> None:
-        self._content, self._at = content, at
-        self._fields = at - self._number("<i", at)
-        if not 0 <= self._fields < len(content):
-            raise ValueError("vtable outside the file")
-        self._count = (self._number("<H", self._fields) - 4) // 2
-
-    def _number(self, form: str, at: int) -> int:
-        if at < 0:
-            raise ValueError("offset outside the file")
-        return int(struct.unpack_from(form, self._content, at)[0])
-
-    def _field(self, number: int) -> int:
-        """Where a field lies, 0 if it is absent."""
-        offset = self._number("<H", self._fields + 4 + 2 * number) if number < self._count else 0
-        return self._at + offset if offset else 0
-
-    def scalar(self, number: int, form: str, default: int = 0) -> int:
-        at = self._field(number)
-        return self._number(form, at) if at else default
-
-    def table(self, number: int) -> "_Table | None":
-        at = self._field(number)
-        return _Table(self._content, at + self._number("<I", at)) if at else None
-
-    def _vector(self, number: int, width: int) -> tuple[int, int]:
-        """Start and length of a vector that lies inside the file."""
-        at = self._field(number)
-        if not at:
-            return 0, 0
-        start = at + self._number("<I", at)
-        length = self._number("<I", start)
-        if start + 4 + length * width > len(self._content):
-            raise ValueError("vector outside the file")
-        return start + 4, length
-
-    def length(self, number: int) -> int:
-        return self._vector(number, 1)[1]
-
-    def text(self, number: int) -> str:
-        start, length = self._vector(number, 1)
-        return self._content[start : start + length].decode(errors="replace")
-
-    def ints(self, number: int) -> tuple[int, ...]:
-        start, length = self._vector(number, 4)
-        return struct.unpack_from(f"<{length}i", self._content, start)
-
-    def tables(self, number: int) -> "list[_Table]":
-        start, length = self._vector(number, 4)
-        places = range(start, start + 4 * length, 4)
-        return [_Table(self._content, place + self._number("<I", place)) for place in places]
+    A float network that takes or gives pixels converts them at its edges, which counts for nothing.
+    """
+    for graph in graphs:
+        narrow = {at for at, each in enumerate(graph.tensors) if each.quantised and each.dtype in NARROW}
+        computes = (set(each.inputs) for each in graph.operators if each.code not in (QUANTIZE, DEQUANTIZE))
+        if any(graph.tensors[at].stored for at in narrow) or any(narrow & each for each in computes):
+            return "int8"
+    weights = {each.dtype for graph in graphs for each in graph.tensors if each.stored}
+    return "fp16" if "float16" in weights else "fp32"
 
 
-def _graphs(model: _Table) -> tuple[FileGraph, ...]:
+def keeps_state(graphs: Sequence[FileGraph]) -> bool:
+    """Whether a query leaves something behind for the next: variable tensors, or variables assigned when it runs.
+
+    What CALL_ONCE assigns are weights.
+    """
+    once = {at for graph in graphs for each in graph.operators if each.code == CALL_ONCE for at in each.calls}
+    lasting = [graph for at, graph in enumerate(graphs) if at not in once]
+    assigns = any(each.code == ASSIGN_VARIABLE for graph in lasting for each in graph.operators)
+    return assigns or any(tensor.variable for graph in lasting for tensor in graph.tensors)
+
+
+def _graphs(model: Table) -> tuple[FileGraph, ...]:
     codes = [_code(each) for each in model.tables(1)]
     stored = [each.length(0) or each.scalar(2, "<Q") for each in model.tables(4)]
     return tuple(
@@ -141,25 +122,25 @@ def _graphs(model: _Table) -> tuple[FileGraph, ...]:
     )
 
 
-def _code(table: _Table) -> tuple[int, str]:
+def _code(table: Table) -> tuple[int, str]:
     """The operator's number, which old files keep in one byte."""
     return max(table.scalar(0, "<b"), table.scalar(3, "<i")), table.text(1)
 
 
-def _operator(table: _Table, codes: list[tuple[int, str]]) -> FileOperator:
+def _operator(table: Table, codes: list[tuple[int, str]]) -> FileOperator:
     code, custom = codes[table.scalar(0, "<I")]
     options = table.table(4)
     calls = _calls(code, options) if options is not None else ()
     return FileOperator(code, custom, table.ints(1), table.ints(2), calls)
 
 
-def _calls(code: int, options: _Table) -> tuple[int, ...]:
-    """IF: then and else; WHILE: condition and body; CALL: the one."""
-    fields = {118: 2, 119: 2, 31: 1}.get(code, 0)
+def _calls(code: int, options: Table) -> tuple[int, ...]:
+    """IF: then and else; WHILE: condition and body; CALL and CALL_ONCE: the one."""
+    fields = {118: 2, 119: 2, 31: 1, CALL_ONCE: 1}.get(code, 0)
     return tuple(options.scalar(number, "<i") for number in range(fields))
 
 
-def _tensor(table: _Table, stored: list[int]) -> FileTensor:
+def _tensor(table: Table, stored: list[int]) -> FileTensor:
     kind, buffer = table.scalar(1, "<b"), table.scalar(2, "<I")
     return FileTensor(
         name=table.text(3),
@@ -169,4 +150,6 @@ def _tensor(table: _Table, stored: list[int]) -> FileTensor:
         buffer=buffer,
         stored=stored[buffer],
         sparse=table.table(6) is not None,
+        quantised=(scales := table.table(4)) is not None and bool(scales.ints(2)),
+        variable=bool(table.scalar(5, "<b")),
     )
