@@ -66,9 +66,9 @@ def run_query(
         choice = agent.select(context)
     forecast = context.forecast  # before the query teaches the world better
     performance = world.perform(query, context, choice)
-    gained = reward(performance.outcome, context.goal, context.reference)
+    earned = reward(performance.outcome, context.goal, context.reference)
     with guard:
-        agent.learn(context, choice.index, performance.outcome, gained)
+        agent.learn(context, choice.index, performance.outcome, earned)
         for index, outcome in performance.lessons:
             agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
     decision = Decision(
@@ -79,6 +79,6 @@ def run_query(
         predicted_energy_j=None if forecast is None else float(forecast.energy_j[choice.index]),
         outcome=performance.outcome,
         probability=choice.probability,
-        reward=gained,
+        reward=earned,
     )
     return performance.answer, context, decision

@@ -31,12 +31,12 @@ def run() -> list[Row]:
     plan = Plan()
     rollout(plan, CELLS[0])  # imports scikit-learn, which a process does once
     cell_s = sum(_seconds(plan, cell) for cell in CELLS) / len(CELLS)
-    lane_s = cell_s / (plan.queries * plan.seeds * len(lineup((), {})))
+    batch_s = cell_s / (plan.queries * plan.seeds * len(lineup((), {})))
     alone_s = _alone_s(plan)
     return [
         _row(f"paper table, {CORES} cores", cell_s * len(plan.cells()) / CORES, "s", LIMIT_S),
-        _row("a query of one agent", 1e6 * lane_s, "us", None, f"a world of its own: {1e6 * alone_s:.0f} us"),
-        _row("lanes / worlds of their own", alone_s / lane_s, "x", None),
+        _row("a query of one agent", 1e6 * batch_s, "us", None, f"a world of its own: {1e6 * alone_s:.0f} us"),
+        _row("batch / worlds of their own", alone_s / batch_s, "x", None),
     ]
 
 

@@ -127,7 +127,7 @@ def with_pandas(ledger: str, *, has_categories: bool = True) -> dict[str, int]:
     return {part: int(cells[f"operational_{part}_ng"].sum()) for part in ("device", "network", "remote")}
 
 
-WAYS: Final[dict[str, Callable[[str], dict[str, int]]]] = {
+PEERS: Final[dict[str, Callable[[str], dict[str, int]]]] = {
     "autoscale": with_autoscale,
     "pandas": with_pandas,
     "pandas-strings": partial(with_pandas, has_categories=False),
@@ -176,11 +176,11 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--rows", type=float, default=20e6)
     options.add_argument("--pandas-rows", type=float, default=20e6)
-    options.add_argument("--way", choices=WAYS)
+    options.add_argument("--way", choices=PEERS)
     options.add_argument("ledger", nargs="?")
     asked = options.parse_args()
     if asked.way:
-        sums = WAYS[asked.way](asked.ledger)
+        sums = PEERS[asked.way](asked.ledger)
         peak_gb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
         print(json.dumps({"peak_gb": peak_gb, "sums": sums}))
         return

@@ -31,8 +31,8 @@ def run() -> list[Row]:
         pip = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "-c", str(ROOT / "constraints.txt"), f"{ROOT}[ort]"], check=True)
         size_mb = weight_mb(Path(folder)) - empty_mb
-        seconds = [float(_said(python, _IMPORT)) for _ in range(IMPORTS)]
-        unwanted = int(_said(python, _FOUND, *UNWANTED))
+        seconds = [float(_printed(python, _IMPORT)) for _ in range(IMPORTS)]
+        unwanted = int(_printed(python, _FOUND, *UNWANTED))
     return [
         _row("base install", size_mb, "MB", LIMIT_MB),
         _row("import Session", median(seconds), "s", LIMIT_S),
@@ -51,7 +51,7 @@ def weight_mb(folder: Path) -> float:
     return sum(each.stat().st_size for each in folder.rglob("*") if each.is_file() and not each.is_symlink()) / 1e6
 
 
-def _said(python: Path, script: str, *arguments: str) -> str:
+def _printed(python: Path, script: str, *arguments: str) -> str:
     """What a script prints, run where nothing of the checkout can be imported."""
     command = [str(python), "-I", "-c", script, *arguments]
     return subprocess.run(command, check=True, capture_output=True, text=True, cwd=python.parent).stdout

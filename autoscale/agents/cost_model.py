@@ -126,12 +126,12 @@ class CostModel(Agent):
         cells = self._cells(context)
         weight, cost, latency, late = self._belief(context)[:, *cells]
         pooled_weight, pooled_cost, pooled_latency, _ = self._pooled[:, *cells]
-        trust = weight / (weight + PRIOR_WEIGHT)
-        borrowed = (1.0 - trust) * pooled_weight / (pooled_weight + PRIOR_WEIGHT)
-        cost = trust * cost + borrowed * pooled_cost
-        latency = trust * latency + borrowed * pooled_latency
+        confidence = weight / (weight + PRIOR_WEIGHT)
+        borrowed = (1.0 - confidence) * pooled_weight / (pooled_weight + PRIOR_WEIGHT)
+        cost = confidence * cost + borrowed * pooled_cost
+        latency = confidence * latency + borrowed * pooled_latency
         room = (np.log(goal.latency_s / forecast.latency_s) - latency) / LATENCY_SPREAD
-        late = trust * late + (1.0 - trust) / (1.0 + np.exp(np.minimum(_LOGISTIC * room, 50.0)))
+        late = confidence * late + (1.0 - confidence) / (1.0 + np.exp(np.minimum(_LOGISTIC * room, 50.0)))
         value = np.maximum(forecast.objective(goal), _TINY) * np.exp(cost)
         loss: Floats = value / value[context.admitted].min() + MISS_PENALTY * late
         if goal.min_accuracy is not None:

@@ -1,4 +1,4 @@
-"""Carbon: what electricity carries where and when, what making the machines emitted, and what a query has of both.
+"""Carbon: what electricity carries where and when, what is embodied in the machines, and what a query has of both.
 
 >>> YearlyAverages().at("gcp:europe-north1", time_s=0.0).g_per_kwh
 39.3

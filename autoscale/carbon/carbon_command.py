@@ -6,7 +6,7 @@ from autoscale.carbon.footprint_command import footprint
 from autoscale.carbon.intensity_command import intensity
 
 carbon = typer.Typer(
-    help="Look up the carbon behind an account: of electricity, and of making machines.", no_args_is_help=True
+    help="Look up the carbon behind an account: of electricity, and embodied in machines.", no_args_is_help=True
 )
 carbon.command("intensity")(intensity)
 carbon.command("footprint")(footprint)

@@ -27,11 +27,11 @@ MEANING: Final = {
     Method.DEFAULT: "nothing is known of that hour: an average stands in",
 }
 _SOURCE = typer.Option(help="yearly, another name of the list, or a CSV file of hours.")
-_AT = typer.Option(help="ISO 8601, UTC where it names no zone: 2026-11-21T10:00Z. Now where it is not said.")
+_AT = typer.Option(help="ISO 8601, UTC where it names no zone: 2026-11-21T10:00Z. Now where it is not given.")
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class Lookup:
     """What is shown: the figure, what the source expects, and what went wrong on the way, in words, or None."""
 
     place: str
@@ -76,8 +76,8 @@ def intensity(
     if place is None:
         _print_json(_choices()) if as_json else _show_choices()
         return
-    told = _ask(_opened(source, place, kind), place, at, forecast * HOUR_S)
-    _print_json(_plain(told)) if as_json else _show(told, forecast)
+    lookup = _ask(_opened(source, place, kind), place, at, forecast * HOUR_S)
+    _print_json(_plain(lookup)) if as_json else _show(lookup, forecast)
 
 
 def _opened(source: str, place: str, kind: str) -> IntensitySource:
@@ -85,16 +85,16 @@ def _opened(source: str, place: str, kind: str) -> IntensitySource:
     if source == "csv":
         raise InvalidInput("--source is csv; allowed: the file itself, as in --source hours.csv")
     if source.endswith(".csv") or Path(source).is_file():
-        said: Kind = "marginal" if kind == "marginal" else "average"
-        return HourlyIntensity(source, place, said)
+        known_kind: Kind = "marginal" if kind == "marginal" else "average"
+        return HourlyIntensity(source, place, known_kind)
     return Electricity(place, source).opened()
 
 
-def _ask(source: IntensitySource, place: str, at: str, horizon_s: float) -> Answer:
+def _ask(source: IntensitySource, place: str, at: str, horizon_s: float) -> Lookup:
     time_s = _time_s(at)
     figure = source.at(place, time_s)
     expected = source.forecast(place, time_s, horizon_s) if horizon_s else ()
-    return Answer(place, time_s, figure, expected, _trouble(source, place, time_s, figure))
+    return Lookup(place, time_s, figure, expected, _trouble(source, place, time_s, figure))
 
 
 def _time_s(text: str) -> float:
@@ -135,10 +135,10 @@ def _hint(place: str) -> str:
     return ""
 
 
-def _plain(told: Answer) -> dict[str, Any]:
-    rows = [{**_figure(each), "is_greenest": each.g_per_kwh == told.greenest_g_per_kwh} for each in told.expected]
-    asked = {"place": told.place, "time": iso(told.time_s)}
-    return {**asked, **_figure(told.figure), "trouble": told.trouble, "forecast": rows}
+def _plain(lookup: Lookup) -> dict[str, Any]:
+    rows = [{**_figure(each), "is_greenest": each.g_per_kwh == lookup.greenest_g_per_kwh} for each in lookup.expected]
+    asked = {"place": lookup.place, "time": iso(lookup.time_s)}
+    return {**asked, **_figure(lookup.figure), "trouble": lookup.trouble, "forecast": rows}
 
 
 def _figure(figure: Intensity) -> dict[str, Any]:
@@ -153,27 +153,27 @@ def _figure(figure: Intensity) -> dict[str, Any]:
     }
 
 
-def _show(told: Answer, hours: float) -> None:
-    figure, console = told.figure, Console(highlight=False, markup=False)
+def _show(lookup: Lookup, hours: float) -> None:
+    figure, console = lookup.figure, Console(highlight=False, markup=False)
     console.print(
-        f"{told.place}, {iso(told.time_s)}: {figure.g_per_kwh:.4g} gCO2e/kWh "
+        f"{lookup.place}, {iso(lookup.time_s)}: {figure.g_per_kwh:.4g} gCO2e/kWh "
         f"({figure.low_g_per_kwh:.4g} to {figure.high_g_per_kwh:.4g}), {figure.kind}",
         style="bold",
     )
     console.print(f"{figure.method}: {MEANING[figure.method]}")
     console.print(f"source: {figure.source}")
-    if told.trouble:
-        console.print(f"Not what was asked for: {told.trouble}.", style="yellow")
-    if told.expected:
-        _show_forecast(told, console)
+    if lookup.trouble:
+        console.print(f"Not what was asked for: {lookup.trouble}.", style="yellow")
+    if lookup.expected:
+        _show_forecast(lookup, console)
     elif hours:
         console.print("No forecast: ask a live source that has one, or a CSV file that holds the hours to come.")
 
 
-def _show_forecast(told: Answer, console: Console) -> None:
-    table = Table("from", "gCO2e/kWh", "low to high", "", title=f"Expected, {told.expected[0].kind}")
-    for each in told.expected:
-        is_greenest = each.g_per_kwh == told.greenest_g_per_kwh
+def _show_forecast(lookup: Lookup, console: Console) -> None:
+    table = Table("from", "gCO2e/kWh", "low to high", "", title=f"Expected, {lookup.expected[0].kind}")
+    for each in lookup.expected:
+        is_greenest = each.g_per_kwh == lookup.greenest_g_per_kwh
         span = f"{each.low_g_per_kwh:.4g} to {each.high_g_per_kwh:.4g}"
         figure, mark = f"{each.g_per_kwh:.4g}", "greenest" if is_greenest else ""
         table.add_row(iso(each.time_s), figure, span, mark, style="green" if is_greenest else None)

@@ -75,7 +75,7 @@ def _chooses_an_admitted_target(make: Make) -> None:
 
 
 def _states_its_probabilities(make: Make) -> None:
-    """Over n draws, 1 / probability of the draws of one target sums to about n: what off-policy judgement rests on."""
+    """Over n draws, 1 / probability of the draws of one target sums to about n: what off-policy evaluation rests on."""
     agent, rng = _experienced(make, 0), np.random.default_rng(2)
     context = _context(rng, everything=True)
     choices = [_select(agent, context) for _ in range(_DRAWS)]

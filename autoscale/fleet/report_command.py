@@ -111,7 +111,7 @@ def _show(report: Report) -> None:
     )
     console.print(f"{figures['carbon_kg']['total']:.6g} kg CO2e, {sum(figures['energy_kwh'].values()):.6g} kWh")
     console.print(f"SCI {mid:.4g} mg CO2e an inference ({low:.4g} to {high:.4g})")
-    console.print(_split(figures["carbon_kg"]), _ways(figures["counterfactuals"]), sep="\n")
+    console.print(_split(figures["carbon_kg"]), _scenarios(figures["counterfactuals"]), sep="\n")
     if report.fleet is not None:
         fleet = figures["fleet"]["carbon_kg"]
         parts = ", ".join(f"{name.replace('_', ' ')} {ends['mid']:.4g}" for name, ends in fleet.items())
@@ -130,14 +130,16 @@ def _split(carbon_kg: Mapping[str, Any]) -> Any:
     return table
 
 
-def _ways(counterfactuals: Iterable[Mapping[str, Any]]) -> Any:
+def _scenarios(counterfactuals: Iterable[Mapping[str, Any]]) -> Any:
     from rich.table import Table
 
-    table = Table("had it gone", "kg CO2e", "missed the goal", "queries it is told for")
-    for way in counterfactuals:
-        is_known = way["covered_fraction"] > 0
-        figures = (f"{way['carbon_kg']:.4g}", f"{way['missed_fraction']:.1%}") if is_known else ("not known",) * 2
-        table.add_row(way["name"], *figures, f"{way['covered_fraction']:.1%}")
+    table = Table("had it gone", "kg CO2e", "missed the goal", "queries it is estimated for")
+    for scenario in counterfactuals:
+        is_known = scenario["covered_fraction"] > 0
+        figures = (
+            (f"{scenario['carbon_kg']:.4g}", f"{scenario['missed_fraction']:.1%}") if is_known else ("not known",) * 2
+        )
+        table.add_row(scenario["name"], *figures, f"{scenario['covered_fraction']:.1%}")
     return table
 
 

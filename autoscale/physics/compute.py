@@ -15,7 +15,7 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 
-_DOUBT: Final = (Method.MEASURED, Method.MODELLED, Method.DEFAULT)
+_WORSE_LAST: Final = (Method.MEASURED, Method.MODELLED, Method.DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +87,7 @@ def compute(device: DeviceProfile, model: ModelProfile, target: Target, frequenc
     cores = threads_of(device, target) if processor.kind == "cpu" else 0
     core_w = watts.core_w if cores else 0.0
     cpu_s = parts.total_s - parts.memory_s if processor.kind == "cpu" else parts.overhead_s
-    method, least, most = _trust(device, target)
+    method, least, most = _uncertainty(device, target)
     return Compute(
         parts.total_s,
         energy_j(Watts(0.0, watts.busy_w, core_w), parts.total_s, cores * parts.total_s),
@@ -150,8 +150,8 @@ def speed_of(device: DeviceProfile, target: Target) -> Speed:
     return speed
 
 
-def _trust(device: DeviceProfile, target: Target) -> tuple[Method, float, float]:
+def _uncertainty(device: DeviceProfile, target: Target) -> tuple[Method, float, float]:
     """How the speed is known, and the ends of the latency as factors: those of its rate of convolutions."""
     rate = device.figures[f"{target.processor}.speed.{target.precision}.conv_mac_per_s"]
     value, low, high = (float(np.max(rate.value if end is None else end)) for end in (rate.value, rate.low, rate.high))
-    return max(rate.method, Method.MODELLED, key=_DOUBT.index), value / high, value / low
+    return max(rate.method, Method.MODELLED, key=_WORSE_LAST.index), value / high, value / low

@@ -1,4 +1,4 @@
-"""One number of a device or link file: its value, its unit, where it comes from and how far to trust it."""
+"""One number of a device or link file: its value, its unit, where it comes from and how uncertain it is."""
 
 import math
 from dataclasses import dataclass

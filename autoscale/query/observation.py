@@ -17,7 +17,7 @@ class LinkState:
         round_trip_s: the round-trip time of an empty message.
         uplink_bps: estimated rate from the device, bit/s.
         downlink_bps: estimated rate to the device, bit/s.
-        is_up: False while the circuit to the far end is open; None before anything was tried.
+        is_up: False while the circuit to the remote is open; None before anything was tried.
     """
 
     rssi_dbm: float | None = None

@@ -42,8 +42,8 @@ class Decision:
         predicted_latency_s: what the world expected of the choice, if it had an idea.
         predicted_energy_j: likewise, of the device.
         outcome: what it cost in all, failed attempts included.
-        probability: with which the agent chose ``chosen``, so that another policy can be judged on this.
-        reward: what the agent was told.
+        probability: with which the agent chose ``chosen``, so that another policy can be evaluated on this.
+        reward: of the outcome, as the agent learnt it.
     """
 
     requested: str

@@ -140,8 +140,8 @@ class Session:
         if outcome is None or self._last is None:
             return self._last
         attempts = (Attempt(self._last.chosen, outcome.latency_s),)
-        gained = reward(outcome, self.goal, self._world.reference)
-        return replace(self._last, attempts=attempts, outcome=outcome, reward=gained)
+        earned = reward(outcome, self.goal, self._world.reference)
+        return replace(self._last, attempts=attempts, outcome=outcome, reward=earned)
 
     def warm_up(self, feeds: Feeds) -> None:
         """Run every target on these feeds, to know its speed and whether its answer can be trusted.

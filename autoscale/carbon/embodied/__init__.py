@@ -1,1 +1,1 @@
-"""Embodied carbon: what making the machines emitted, reported or estimated, and the share a use carries."""
+"""Embodied carbon: what is embodied in the machines, reported or estimated, and the share a use carries."""

@@ -47,7 +47,7 @@ class Footprint:
 
         Args:
             utilisation: the fraction of its life that it is in use. At 1 a second of use carries a second of life, and
-                idle time stays unallocated; at the true utilisation all of the making falls on use.
+                idle time stays unallocated; at the true utilisation all embodied carbon falls on use.
             share: the fraction of the machine that is reserved.
 
         The low end takes the long life, the high end the short one.

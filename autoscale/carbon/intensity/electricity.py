@@ -26,7 +26,7 @@ class Electricity:
     """The grids behind a session or a server.
 
     Attributes:
-        place: country, grid zone or cloud region of this machine; the world's average where it is not said.
+        place: country, grid zone or cloud region of this machine; the world's average where it is not given.
         source: who tells intensities: the name of a registered source, a CSV file of hours, a figure in gCO2e/kWh
             (also as text), or a source. A live one that several sessions share asks its server once for all of them.
         elsewhere: ``edge``, ``cloud`` or ``network`` to its place. What is not named counts as unknown, until a server

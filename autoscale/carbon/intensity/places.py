@@ -73,7 +73,7 @@ class Places:
         return cls(folder / f"{name}.toml" for name in ("countries", "zones", "clouds"))
 
     def get(self, spelling: str) -> Place | None:
-        """The place of a code or name, or None: a thousand times faster than to be told the nearest."""
+        """The place of a code or name, or None: a thousand times faster than to look for the nearest."""
         return self._by_spelling.get(_plain(spelling))
 
     def find(self, spelling: str) -> Place:

@@ -8,7 +8,7 @@ from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.life_cycle import projection
 from autoscale.fleet.report.notices import notices
-from autoscale.fleet.report.sums import NG_PER_G, Ends, Parts, Sums, kg, kwh, sci_g_of
+from autoscale.fleet.report.sums import NG_PER_G, Parts, Sums, WholeInterval, kg, kwh, sci_g_of
 from autoscale.interval import Interval
 
 SCHEMA: Final = 1
@@ -21,7 +21,7 @@ def as_json(report: Report) -> dict[str, Any]:
     ``notices`` says what the figures rest on and leave out. ``inferences``, ``energy_kwh``, ``carbon_kg`` and
     ``sci_g_per_inference`` are of the queries alone; ``fleet`` adds what waits, where an inventory was given. ``rows``
     counts the whole ledger, whatever the span. ``exact`` holds the whole numbers that all is rounded from. ``hour`` is
-    of the day, UTC; a ``far_region`` of "" asked no far machine. ``growth`` starts from the span, a day at least.
+    of the day, UTC; a ``far_region`` of "" asked no remote machine. ``growth`` starts from the span, a day at least.
     """
     total = report.total
     return {
@@ -74,7 +74,7 @@ def _range(span: Interval) -> dict[str, float]:
     return {"low": span.low, "mid": span.mid, "high": span.high}
 
 
-def _ends(mass_ng: Ends) -> dict[str, float]:
+def _ends(mass_ng: WholeInterval) -> dict[str, float]:
     return {end: kg(value) for end, value in mass_ng._asdict().items()}
 
 
@@ -145,7 +145,7 @@ def _counterfactuals(report: Report) -> list[dict[str, Any]]:
             "missed_fraction": each.missed / queries,
             "covered_fraction": each.covered / queries,
         }
-        for each in report.ways
+        for each in report.scenarios
     ]
 
 

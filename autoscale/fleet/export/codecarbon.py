@@ -1,9 +1,10 @@
 """The account in the columns of CodeCarbon's ``emissions.csv``, for tools that read those.
 
 A row for each day, device model and pair of regions. ``emissions`` are operational, as CodeCarbon's are: of device,
-network and far machine together; making is left out. ``country`` is the device's, ``cloud_region`` the far machine's.
-``duration`` is that of the day, as far as it is in the span: queries of many devices run beside each other.
-What the ledger does not know stays empty. Columns as in mlco2/codecarbon, ``output_methods/emissions_data.py``.
+network and remote machine together; embodied carbon is left out. ``country`` is the device's, ``cloud_region`` the
+remote machine's. ``duration`` is that of the day, as far as it is in the span: queries of many devices run
+beside each other. What the ledger does not know stays empty. Columns as in mlco2/codecarbon,
+``output_methods/emissions_data.py``.
 """
 
 import csv

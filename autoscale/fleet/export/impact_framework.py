@@ -87,8 +87,8 @@ def as_impact_manifest(report: Report) -> str:
 
 def _pieces(report: Report) -> Iterator[str]:
     spans = " to ".join(when(each or 0) for each in (report.span.since_us, report.span.until_us))
-    told = " ".join((f"{report.total.inferences} inferences, {spans}.", *notices(report)))
-    yield _HEAD.format(unit=UNIT, description=json.dumps(told))
+    described = " ".join((f"{report.total.inferences} inferences, {spans}.", *notices(report)))
+    yield _HEAD.format(unit=UNIT, description=json.dumps(described))
     for device_model, days in _by_model(report).items():
         yield _CHILD.format(name=json.dumps(device_model), unit=UNIT)
         for day, sums in days.items():

@@ -32,7 +32,7 @@ def publish(report: Report, meter: Any) -> None:
     energy = meter.create_gauge(f"{SCOPE}.energy", "J", "Energy of the queries")
     for part, energy_uj in total.energy_uj._asdict().items():
         energy.set(energy_uj / MICRO_PER_UNIT, {"part": part})
-    carbon = meter.create_gauge(f"{SCOPE}.carbon", "g", "CO2e of the queries, of electricity or of making the hardware")
+    carbon = meter.create_gauge(f"{SCOPE}.carbon", "g", "CO2e of the queries, operational or embodied")
     for kind, parts in (("operational", total.operational_ng), ("embodied", total.embodied_ng)):
         for part, mass_ng in parts._asdict().items():
             carbon.set(mass_ng / NG_PER_G, {"part": part, "kind": kind})
@@ -66,7 +66,7 @@ def push(report: Report, endpoint: str, timeout_s: float = TIMEOUT_S) -> None:
 
 @contextmanager
 def _unheard(logger: str) -> Iterator[None]:
-    """Without what a package logs of its failures: they are told once, as an error."""
+    """Without what a package logs of its failures: they are reported once, as an error."""
     log = logging.getLogger(logger)
     log.disabled, before = True, log.disabled
     try:

@@ -35,7 +35,7 @@ class FolderLock:
             os.close(self._handle)
             held = f"the {what} '{folder}' is in use by process {holder or 'unknown'}"
             raise InvalidInput(f"{held}; allowed: one {holders} for each {what}") from None
-        with suppress(OSError):  # on a full disk the lock holds as well, and nobody is told whose it is
+        with suppress(OSError):  # on a full disk the lock holds as well, and nobody learns whose it is
             os.ftruncate(self._handle, 0)
             os.write(self._handle, f"{os.getpid()}\n".encode())
 

@@ -55,7 +55,7 @@ class Change:
         added: files that count from now on.
         retired: paths of files that do not any more.
         logs: what has arrived of logs.
-        lost: what a log's device says it had to drop, cause to rows; it never falls, so the greatest told counts.
+        lost: what a log's device says it had to drop, cause to rows; it never falls, so the greatest reported counts.
         counts: what to add to the counts.
     """
 
@@ -143,8 +143,8 @@ class LedgerManifest:
     def counts(self) -> dict[str, int]:
         """What was counted, and ``missing``: rows that devices numbered and that never came."""
         (missing,) = self._base.execute("SELECT coalesce(sum(missing), 0) FROM logs").fetchone()
-        told = "SELECT name, number FROM counts WHERE number != 0 OR name = 'accepted' ORDER BY name"
-        return {**dict(self._base.execute(told)), "missing": missing}
+        counted = "SELECT name, number FROM counts WHERE number != 0 OR name = 'accepted' ORDER BY name"
+        return {**dict(self._base.execute(counted)), "missing": missing}
 
     def lost(self) -> dict[str, int]:
         """Cause to rows that devices say they had to drop."""
@@ -176,8 +176,8 @@ class LedgerManifest:
 
     def _most_lost(self, key: LogKey, causes: Mapping[str, int]) -> dict[str, int]:
         """What is known of a log's losses, and the news: a batch that is sent late or again tells old ones."""
-        (told,) = self._base.execute("SELECT lost FROM logs WHERE device_id=? AND log_id=?", key).fetchone()
-        known: dict[str, int] = json.loads(told)
+        (reported,) = self._base.execute("SELECT lost FROM logs WHERE device_id=? AND log_id=?", key).fetchone()
+        known: dict[str, int] = json.loads(reported)
         return known | {cause: max(rows, known.get(cause, 0)) for cause, rows in causes.items()}
 
 

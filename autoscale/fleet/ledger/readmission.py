@@ -65,8 +65,8 @@ def readmit(ledger: Ledger, rules: Rules) -> Readmission:
 
 def _validate_again(ledger: Ledger, entry: Entry, rules: Rules) -> tuple[Rows, Reasons]:
     """The rows of a file, and why each is rejected now."""
-    rows, told = rows_of_rejected(ledger.folder / entry.path)
-    before = _reasons(told)
+    rows, rejected = rows_of_rejected(ledger.folder / entry.path)
+    before = _reasons(rejected)
     open_reasons = [each for each in NAMED_BY if each != "unknown_device" or rules.devices is not None]
     is_open = np.isin(before, [REASONS.index(each) for each in open_reasons])
     now = np.where(is_open, validate(rows, rules, us_from_s(time.time())), before).astype(np.int8)
@@ -77,8 +77,8 @@ def _validate_again(ledger: Ledger, entry: Entry, rules: Rules) -> tuple[Rows, R
     return rows, now
 
 
-def _reasons(told: Texts) -> Reasons:
-    return np.array([REASONS.index(word) for word in told.words], np.int8)[told.codes]
+def _reasons(rejected: Texts) -> Reasons:
+    return np.array([REASONS.index(word) for word in rejected.words], np.int8)[rejected.codes]
 
 
 def _count(reasons: Reasons, which: int) -> int:

@@ -1,4 +1,4 @@
-"""The account of a fleet: what its queries, its idle machines and its making emitted, and what would save.
+"""The account of a fleet: what its queries, its idle machines and its hardware emitted, and what would save.
 
 ::
 
@@ -12,13 +12,12 @@ from autoscale.fleet.report.counterfactual import Counterfactual
 from autoscale.fleet.report.engine import ENGINES, EngineOptions, ReportEngine
 from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.savings import Saving
-from autoscale.fleet.report.sums import Ends, Parts, Sums
+from autoscale.fleet.report.sums import Parts, Sums, WholeInterval
 
 __all__ = [
     "ENGINES",
     "Counterfactual",
     "DayRow",
-    "Ends",
     "EngineOptions",
     "Fleet",
     "Parts",
@@ -28,5 +27,6 @@ __all__ = [
     "Saving",
     "Span",
     "Sums",
+    "WholeInterval",
     "account",
 ]

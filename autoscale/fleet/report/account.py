@@ -28,7 +28,7 @@ class Question:
 
     Attributes:
         span: from when until when; open sides end with the rows.
-        inventory: the machines of the fleet; without them nothing is said of what idles.
+        inventory: the machines of the fleet; without them what idles is left out.
         life_cycle: what is given beside the ledger.
     """
 
@@ -62,7 +62,7 @@ class Report:
         by: dimension to value to sums; ``day`` among the dimensions.
         days: finer sums over time, in the order of time.
         methods: figure to method to queries; ``intensity of the device`` (network, remote) to its kind to queries.
-        ways: how it went, and how it might have.
+        scenarios: how it went, and how it might have.
         savings: what changes would save.
         fleet: with what idles; None without an inventory.
         life_cycle: as given.
@@ -77,7 +77,7 @@ class Report:
     by: Mapping[str, Mapping[str, Sums]]
     days: Sequence[DayRow]
     methods: Mapping[str, Mapping[str, int]]
-    ways: Sequence[Counterfactual]
+    scenarios: Sequence[Counterfactual]
     savings: Sequence[Saving]
     fleet: Fleet | None
     life_cycle: LifeCycle
@@ -103,7 +103,7 @@ def account(ledger: Path | str, question: Question | None = None, options: Engin
         if extent["first_us"] is None:
             raise InvalidInput(_no_rows(ledger, view, question.span))
         span = question.span.closed(extent["first_us"], extent["last_us"])
-        by, ways = {name: found.by(name) for name in tables.DIMENSIONS}, found.ways()
+        by, scenarios = {name: found.by(name) for name in tables.DIMENSIONS}, found.scenarios()
         return Report(
             ledger=str(ledger),
             engine=options.name,
@@ -114,8 +114,8 @@ def account(ledger: Path | str, question: Question | None = None, options: Engin
             by=by,
             days=found.days(),
             methods=found.methods(),
-            ways=ways,
-            savings=savings(by["device_model"], by["far_region"], ways),
+            scenarios=scenarios,
+            savings=savings(by["device_model"], by["far_region"], scenarios),
             fleet=found.fleet(question.inventory, span, by["target"]) if question.inventory else None,
             life_cycle=question.life_cycle,
         )
@@ -141,8 +141,8 @@ class _Found:
         form = "{:02}" if dimension == "hour" else "{}"
         return dict(sorted((form.format(row[dimension]), Sums.of(row)) for row in found))
 
-    def ways(self) -> list[Counterfactual]:
-        return counterfactuals(self.engine.rows(tables.by_way(self.cells, *CELL, "target")))
+    def scenarios(self) -> list[Counterfactual]:
+        return counterfactuals(self.engine.rows(tables.by_scenario(self.cells, *CELL, "target")))
 
     def days(self) -> list[DayRow]:
         found = self.engine.rows(tables.by_day(self.rows))
@@ -156,9 +156,9 @@ class _Found:
         return _methods(self.engine.rows(tables.by_method(self.rows)))
 
     def fleet(self, inventory: tuple[InventoryMachine, ...], span: Span, targets: Mapping[str, Sums]) -> Fleet:
-        far = [sums for target, sums in targets.items() if not target.startswith("device:")]
+        remotely = [sums for target, sums in targets.items() if not target.startswith("device:")]
         total = self.total()
-        remote = Held(sum(sums.latency_us for sums in far), total.embodied_ng.remote)
+        remote = Held(sum(sums.latency_us for sums in remotely), total.embodied_ng.remote)
         return whole_fleet(inventory, self.engine.rows(tables.by_device(self.rows)), span, total, remote)
 
 

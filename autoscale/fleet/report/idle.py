@@ -1,7 +1,8 @@
-"""What a fleet costs beside its queries: machines that wait, and making that no query carries.
+"""What a fleet costs beside its queries: machines that wait, and embodied carbon that no query carries.
 
-A machine of the inventory idles while it is there and no query holds it. Of its making, the share of the span in its
-life that its queries do not carry stays unallocated. So queries + idle + unallocated is the fleet, in whole numbers.
+A machine of the inventory idles while it is there and no query holds it. Of its embodied carbon, the share of the
+span in its life that its queries do not carry stays unallocated. So queries + idle + unallocated is the fleet, in whole
+numbers.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,16 +11,16 @@ from typing import Any, Final
 
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report.inventory import InventoryMachine
-from autoscale.fleet.report.sums import Ends, Sums
+from autoscale.fleet.report.sums import Sums, WholeInterval
 from autoscale.interval import Interval
 from autoscale.units import MICRO_PER_UNIT, NANO_PER_UNIT
 
-_NOTHING: Final = Ends(0, 0, 0)
+_NOTHING: Final = WholeInterval(0, 0, 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """For how long queries held machines, and what of their making they carry."""
+    """For how long queries held machines, and what of their embodied carbon they carry."""
 
     busy_us: int
     carried_ng: int
@@ -32,25 +33,25 @@ class Fleet:
     Attributes:
         machines: how many the inventory has.
         idle_energy_uj: microjoules that its machines drew while they waited.
-        queries_ng: nanograms of CO2e of the queries; ``idle_ng`` of waiting; ``unallocated_ng`` of making no query
+        queries_ng: nanograms of CO2e of the queries; ``idle_ng`` of waiting; ``unallocated_ng`` embodied, that no query
             carries.
         total_ng: the three together.
         silent: machines with the role ``device`` that never reported in the span.
         unknown: devices that reported and are not in the inventory.
-        overdrawn_ng: nanograms by which queries carry more making than their machines' lives have for the span.
+        overdrawn_ng: embodied nanograms that queries carry beyond what their machines' lives have for the span.
     """
 
     machines: int
     idle_energy_uj: int
-    queries_ng: Ends
-    idle_ng: Ends
-    unallocated_ng: Ends
+    queries_ng: WholeInterval
+    idle_ng: WholeInterval
+    unallocated_ng: WholeInterval
     silent: tuple[str, ...]
     unknown: int
     overdrawn_ng: int
 
     @property
-    def total_ng(self) -> Ends:
+    def total_ng(self) -> WholeInterval:
         """Queries, idle and unallocated, exactly."""
         return self.queries_ng.plus(self.idle_ng).plus(self.unallocated_ng)
 
@@ -58,8 +59,8 @@ class Fleet:
 @dataclass(slots=True)
 class _Costs:
     idle_energy_uj: int = 0
-    idle_ng: Ends = _NOTHING
-    unallocated_ng: Ends = _NOTHING
+    idle_ng: WholeInterval = _NOTHING
+    unallocated_ng: WholeInterval = _NOTHING
     overdrawn_ng: int = 0
 
     def add_idle(self, machine: InventoryMachine, idle_us: int) -> None:
@@ -67,11 +68,11 @@ class _Costs:
         self.idle_energy_uj += round(idle_j * MICRO_PER_UNIT)
         self.idle_ng = self.idle_ng.plus(_ends(machine.g_per_j * idle_j))
 
-    def add_embodied(self, lifetime_ng: Ends, carried_ng: int) -> None:
+    def add_embodied(self, lifetime_ng: WholeInterval, carried_ng: int) -> None:
         """At each end the same fraction is carried, and the rest unallocated."""
         fractions = (carried_ng * end // max(1, lifetime_ng.mid) for end in lifetime_ng)
         rest = (max(0, end - carried) for end, carried in zip(lifetime_ng, fractions, strict=True))
-        self.unallocated_ng = self.unallocated_ng.plus(Ends(*rest))
+        self.unallocated_ng = self.unallocated_ng.plus(WholeInterval(*rest))
         self.overdrawn_ng += max(0, carried_ng - lifetime_ng.mid)
 
 
@@ -85,7 +86,7 @@ def whole_fleet(
         reported: for each device that reported its ``device_id``, ``latency_us`` and ``embodied_device_ng``.
         span: from when until when.
         queries: the sums of all queries.
-        remote: what queries took of the far machines together; rows do not say which one.
+        remote: what queries took of the remote machines together; rows do not say which one.
     """
     listed = sorted(machines, key=lambda machine: machine.device_id)
     held = {row["device_id"]: Held(int(row["latency_us"]), int(row["embodied_device_ng"])) for row in reported}
@@ -116,7 +117,7 @@ def _add_device(costs: _Costs, machine: InventoryMachine, span: Span, held: Held
 
 
 def _add_remote(costs: _Costs, machines: list[InventoryMachine], span: Span, held: Held) -> None:
-    """Far machines as one pool: the queries' time and making are spread over them by how long each was there."""
+    """Remote machines as one pool: what queries took of them is spread over them by how long each was there."""
     there_us = [span.overlap_us(each.there) for each in machines]
     pool_us = max(1, sum(there_us))
     lifetime_ng = _NOTHING
@@ -129,9 +130,9 @@ def _add_remote(costs: _Costs, machines: list[InventoryMachine], span: Span, hel
         costs.add_embodied(lifetime_ng, held.carried_ng)
 
 
-def _lifetime(machine: InventoryMachine, there_us: int) -> Ends:
+def _lifetime(machine: InventoryMachine, there_us: int) -> WholeInterval:
     return _ends(machine.embodied_g_per_s * (there_us / MICRO_PER_UNIT))
 
 
-def _ends(mass_g: Interval) -> Ends:
-    return Ends(*(round(end * NANO_PER_UNIT) for end in (mass_g.low, mass_g.mid, mass_g.high)))
+def _ends(mass_g: Interval) -> WholeInterval:
+    return WholeInterval(*(round(end * NANO_PER_UNIT) for end in (mass_g.low, mass_g.mid, mass_g.high)))

@@ -1,4 +1,4 @@
-"""The machines of a fleet, whether they report or not: what they draw idle, and what making them emitted.
+"""The machines of a fleet, whether they report or not: what they draw idle, and their embodied carbon.
 
 A CSV file with a header, or TOML with a table ``[[machines]]`` for each, both with these columns; ``device_id`` must be
 there, and ``device_model`` or ``idle_power_w``::
@@ -10,7 +10,7 @@ there, and ``device_model`` or ``idle_power_w``::
     since, until   when it was there, ISO 8601; all the time where empty
     share          the fraction of it that serves these queries, 1 where empty: a phone has other things to do
     idle_power_w   watts, awake and doing nothing
-    busy_fraction  of a server, the fraction of time in which it works; told by the queries' latencies where empty
+    busy_fraction  of a server, the fraction of time it works; estimated from the queries' latencies where empty
     pue            of its building, 1 where empty
     making_kg      kilograms of CO2e of making all of it
     life_years     how long it serves
@@ -50,7 +50,7 @@ class InventoryMachine:
         idle_power_w: watts of its share, awake and doing nothing, its building's with it.
         busy_fraction: None: the queries tell.
         g_per_j: of its electricity, gCO2e/J.
-        embodied_g_per_s: gCO2e of its share's making for each second it is there.
+        embodied_g_per_s: embodied gCO2e of its share for each second it is there.
     """
 
     device_id: str
@@ -130,10 +130,10 @@ def _machine(entry: Mapping[str, Any]) -> InventoryMachine:
     one_of("role", role, ROLES)
     share = numbers.get("share", 1.0)
     power_w = _idle_w(texts["device_model"], numbers) * share * numbers.get("pue", 1.0)
-    making = _footprint(texts["device_model"], numbers.get("making_kg"), numbers.get("life_years"))
+    embodied = _footprint(texts["device_model"], numbers.get("making_kg"), numbers.get("life_years"))
     there = Span.parse(texts["since"], texts["until"])
     intensity = _g_per_j(texts["region"], numbers.get("intensity_g_per_kwh"))
-    rate = making.g_per_s(share=share) if making else ZERO_RANGE
+    rate = embodied.g_per_s(share=share) if embodied else ZERO_RANGE
     return InventoryMachine(texts["device_id"], role, there, power_w, numbers.get("busy_fraction"), intensity, rate)
 
 
@@ -163,13 +163,13 @@ def _profile_idle_w(device_model: str) -> float:
 
 
 @cache
-def _footprint(device_model: str, making_kg: float | None, life_years: float | None) -> Footprint | None:
-    """The profile's, with what the inventory says put in its place; None where neither tells of its making."""
-    if not device_model and making_kg is None:
+def _footprint(device_model: str, embodied_kg: float | None, life_years: float | None) -> Footprint | None:
+    """The profile's, with what the inventory says put in its place; None where neither gives its embodied carbon."""
+    if not device_model and embodied_kg is None:
         return None
     known = device_footprint(load_device(device_model)) if device_model else product_footprint("server")
-    if making_kg is not None:
-        known = replace(known, kg=Interval.exactly(making_kg))
+    if embodied_kg is not None:
+        known = replace(known, kg=Interval.exactly(embodied_kg))
     if life_years is None:
         return known
     return replace(known, life_s=Interval.exactly(life_years * SECONDS_PER_YEAR))

@@ -15,7 +15,7 @@ A TOML file::
     name = "as planned"
     demand_per_year = 1.5          # queries of a year over those of the year before
     energy_per_year = 0.8          # joules of a query likewise
-    embodied_per_year = 0.9        # making of a query likewise; 1 where it does not say
+    embodied_per_year = 0.9        # embodied of a query likewise; 1 where it does not say
     years = 5
 
 Phases belong to the span of the report: what was spent in it, or its share of what serves longer.
@@ -44,7 +44,7 @@ _SOURCE: Final = "Wu et al., Sustainable AI, MLSys 2022, arXiv 2111.00364"
 
 @dataclass(frozen=True, slots=True)
 class LifeCyclePhase:
-    """A part of the life cycle beside inference; grams of CO2e of its electricity and of making its machines."""
+    """A part of the life cycle beside inference; grams of CO2e, operational and embodied."""
 
     name: str
     operational_g: float
@@ -92,7 +92,7 @@ SCENARIOS: Final = (
         why=f"Capacity for inference grew 2.5 times in 18 months; the same optimisation ({_SOURCE})",
     ),
 )
-"""Where no growth is given. Making is held at today's figure for each query."""
+"""Where no growth is given. Embodied carbon of a query is held at today's figure for each query."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,8 +63,8 @@ def _mixed(methods: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
     parts = {name.removeprefix(_OF): counts for name, counts in methods.items() if name.startswith(_OF)}
     named = {kind: [part for part, counts in parts.items() if kind in counts] for kind in KINDS}
     if all(named.values()):
-        said = "; ".join(f"{kind}: {', '.join(parts)}" for kind, parts in named.items())
-        yield f"Average and marginal intensities are added up ({said})."
+        listed = "; ".join(f"{kind}: {', '.join(parts)}" for kind, parts in named.items())
+        yield f"Average and marginal intensities are added up ({listed})."
 
 
 def _outside(report: Report) -> Iterator[str]:

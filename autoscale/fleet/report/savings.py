@@ -31,14 +31,14 @@ class Saving:
 
 
 def savings(
-    device_models: Mapping[str, Sums], far_regions: Mapping[str, Sums], ways: Sequence[Counterfactual]
+    device_models: Mapping[str, Sums], far_regions: Mapping[str, Sums], scenarios: Sequence[Counterfactual]
 ) -> list[Saving]:
-    """Keeping devices a year longer, moving the far machines, choosing better."""
-    return [_longer_life(device_models), _move(far_regions), _better_policy(ways)]
+    """Keeping devices a year longer, moving the remote machines, choosing better."""
+    return [_longer_life(device_models), _move(far_regions), _better_policy(scenarios)]
 
 
 def _longer_life(device_models: Mapping[str, Sums]) -> Saving:
-    """The same making over a life of a year more: embodied * 1 / (life + 1)."""
+    """The same embodied carbon over a life of a year more: embodied * 1 / (life + 1)."""
     years = {name: _life_years(name) for name in device_models}
     saved = sum(round(sums.embodied_ng.device / (years[name] + 1.0)) for name, sums in device_models.items())
     lives = ", ".join(f"{name} {life:g}{_whose(name)}" for name, life in sorted(years.items()))
@@ -57,7 +57,7 @@ def _whose(device_model: str) -> str:
 
 
 def _move(far_regions: Mapping[str, Sums]) -> Saving:
-    """To the cleanest far region of the ledger by its rows; where there is one alone, to its provider's cleanest."""
+    """To the cleanest remote region of the ledger by its rows; where there is one alone, to its provider's cleanest."""
     drawing = {name: sums for name, sums in sorted(far_regions.items()) if name and sums.energy_uj.remote}
     if len(drawing) > 1:
         return _move_within(drawing)
@@ -97,10 +97,10 @@ def _cleanest_beside(name: str) -> tuple[Place, Place] | None:
     return (here, min(beside, key=lambda place: place.g_per_kwh.mid)) if beside else None
 
 
-def _better_policy(ways: Sequence[Counterfactual]) -> Saving:
-    way = {each.name: each for each in ways}
-    actual, oracle = way["actual"], way["oracle"]
-    told = f"the ledger tells of {100.0 * oracle.covered / actual.covered:.0f} % of the queries"
+def _better_policy(scenarios: Sequence[Counterfactual]) -> Saving:
+    by_name = {each.name: each for each in scenarios}
+    actual, oracle = by_name["actual"], by_name["oracle"]
+    coverage = f"the ledger tells of {100.0 * oracle.covered / actual.covered:.0f} % of the queries"
     network = "a network's share counts, which less sending does not switch off"
-    method = f"against the oracle: an upper bound at no more misses, see counterfactuals; {told}; {network}"
+    method = f"against the oracle: an upper bound at no more misses, see counterfactuals; {coverage}; {network}"
     return Saving("the best target is always chosen", actual.carbon_ng - oracle.carbon_ng, method)

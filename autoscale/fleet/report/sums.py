@@ -38,16 +38,16 @@ class Parts(NamedTuple):
         return Parts(self.device + other.device, self.network + other.network, self.remote + other.remote)
 
 
-class Ends(NamedTuple):
-    """A whole number with its range: the least it may be, the best estimate, the most."""
+class WholeInterval(NamedTuple):
+    """An ``Interval`` of whole numbers, whose sums are exact and so the same on every engine: low, mid, high."""
 
     low: int
     mid: int
     high: int
 
-    def plus(self, other: "Ends") -> "Ends":
+    def plus(self, other: "WholeInterval") -> "WholeInterval":
         """End by end: what is high is high everywhere."""
-        return Ends(self.low + other.low, self.mid + other.mid, self.high + other.high)
+        return WholeInterval(self.low + other.low, self.mid + other.mid, self.high + other.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Sums:
         inferences: how many there are.
         energy_uj: microjoules.
         operational_ng: nanograms of CO2e of that energy.
-        embodied_ng: nanograms of CO2e of making what they ran on.
+        embodied_ng: nanograms of CO2e embodied in what they ran on.
         total_ng: both, with the range of the rows' own figures.
         latency_us: from call to answer, one after the other.
         missed: answers that came late or fell short of the goal's accuracy.
@@ -68,7 +68,7 @@ class Sums:
     energy_uj: Parts
     operational_ng: Parts
     embodied_ng: Parts
-    total_ng: Ends
+    total_ng: WholeInterval
     latency_us: int
     missed: int
 
@@ -80,7 +80,7 @@ class Sums:
             Parts(*(whole[f"{kind}_{part}_{unit}"] for part in PARTS))
             for kind, unit in (("energy", "uj"), ("operational", "ng"), ("embodied", "ng"))
         )
-        total = Ends(
+        total = WholeInterval(
             whole["operational_low_ng"] + whole["embodied_low_ng"],
             sum(operational) + sum(embodied),
             whole["operational_high_ng"] + whole["embodied_high_ng"],
@@ -105,7 +105,7 @@ class Sums:
         return sci_g_of(self.total_ng, self.inferences)
 
 
-def sci_g_of(total_ng: Ends, inferences: int) -> Interval:
+def sci_g_of(total_ng: WholeInterval, inferences: int) -> Interval:
     """Grams for each inference; rows whose range does not hold their figure are given the figure as its end."""
     low, mid, high = (end / (NG_PER_G * inferences) for end in total_ng)
     return Interval(min(low, mid), mid, max(mid, high))

@@ -13,7 +13,7 @@ from autoscale.fleet.report.engine import package
 from autoscale.fleet.report.sums import FIGURES, PARTS
 
 DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region", "hour")
-"""``region`` is where the query was asked, ``far_region`` where the far machine stands (empty: none was asked);
+"""``region`` is where the query was asked, ``far_region`` where the remote machine stands (empty: none was asked);
 ``hour`` is that of the day, UTC."""
 
 KINDS: Final = tuple(f"intensity_{part}_kind" for part in PARTS)
@@ -80,7 +80,7 @@ def by(cells: Any, *dimensions: str) -> Any:
     return cells.group_by(*dimensions).agg(inferences=cells.inferences.sum(), **_sums(cells))
 
 
-def by_way(cells: Any, *dimensions: str) -> Any:
+def by_scenario(cells: Any, *dimensions: str) -> Any:
     """Queries, their carbon together and how many missed the goal, for each value of some of ``DIMENSIONS``."""
     parts = [f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in PARTS]
     carbon_ng = sum((cells[name] for name in parts[1:]), cells[parts[0]])
@@ -95,7 +95,7 @@ def by_day(rows: Any) -> Any:
 
 
 def by_device(rows: Any) -> Any:
-    """For each device that reported: its busy microseconds, and the making that its queries carry."""
+    """For each device that reported: its busy microseconds, and the embodied carbon that its queries carry."""
     return rows.group_by("device_id").agg(
         latency_us=rows.latency_us.sum(), embodied_device_ng=rows.embodied_device_ng.sum()
     )

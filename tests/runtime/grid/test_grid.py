@@ -1,4 +1,4 @@
-"""The grids behind a session: who tells, what the battery holds, what a far machine says of itself."""
+"""The grids behind a session: who tells, what the battery holds, what a remote machine says of itself."""
 
 import json
 import logging

@@ -17,11 +17,11 @@ VERSION: Final = 1
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One zone as a server told it.
+    """One zone as a server reported it.
 
     Attributes:
         fetched_s: when, since 1970 UTC.
-        history: what was, settled or estimated; None where it told nothing.
+        history: what was, settled or estimated; None where it reported nothing.
         expected: what it forecasts; None likewise.
     """
 

@@ -23,7 +23,7 @@ class CarbonAwareSdk(LiveSource):
 
     Args:
         kind: what its data source tells, ``marginal`` behind WattTime, ``average`` behind Electricity Maps. The API
-            itself does not say (its issue 573), so it has to be said here, or as the environment's
+            itself does not report (its issue 573), so it has to be given here, or as the environment's
             ``CARBON_AWARE_SDK_KIND``.
         options: how it behaves.
         base_url: of the server; else the environment's ``CARBON_AWARE_SDK_URL``.
@@ -40,9 +40,9 @@ class CarbonAwareSdk(LiveSource):
         self, kind: Kind | None = None, options: LiveOptions | None = None, base_url: str | None = None
     ) -> None:
         super().__init__(options)
-        said = from_environment(KIND_VARIABLE, kind, "what the Carbon Aware SDK tells (average or marginal)")
-        one_of("kind of carbon intensity", said, KINDS, InvalidInput)
-        self.kind = "marginal" if said == "marginal" else "average"
+        chosen = from_environment(KIND_VARIABLE, kind, "what the Carbon Aware SDK tells (average or marginal)")
+        one_of("kind of carbon intensity", chosen, KINDS, InvalidInput)
+        self.kind = "marginal" if chosen == "marginal" else "average"
         self._client = JsonClient(from_environment(ADDRESS_VARIABLE, base_url, "the address of the Carbon Aware SDK"))
 
     def own_name(self, place: str) -> str:

@@ -15,13 +15,17 @@ Figures = dict[str, Any]
 
 
 def whole_fleet(report: Report, figures: Figures) -> str:
-    """Queries, waiting and unallocated making, and who never reported; empty without an inventory."""
+    """Queries, waiting and unallocated embodied carbon, and who never reported; empty without an inventory."""
     if report.fleet is None:
         return ""
     fleet = report.fleet
     segments = {"queries": fleet.queries_ng.mid, "idle": fleet.idle_ng.mid, "unallocated": fleet.unallocated_ng.mid}
     rows = [Bar(name, {name: float(value)}, mass(value)) for name, value in segments.items()]
-    names = {"queries": "queries", "idle": "waiting: idle power", "unallocated": "making that no query carries"}
+    names = {
+        "queries": "queries",
+        "idle": "waiting: idle power",
+        "unallocated": "embodied carbon that no query carries",
+    }
     silent = "".join(f"<li>{escape(each)}</li>" for each in fleet.silent[:MOST_NAMES])
     more = len(fleet.silent) - MOST_NAMES
     hidden = f'<p class="note">and {more} more, in the JSON</p>' if more > 0 else ""
@@ -32,7 +36,7 @@ def whole_fleet(report: Report, figures: Figures) -> str:
             f"<p>{mass(fleet.total_ng.mid)} CO₂e with all that waits; the queries are "
             f"{percent(fleet.queries_ng.mid / (fleet.total_ng.mid or 1))} of it. Idle machines drew "
             f"{energy(fleet.idle_energy_uj)}.</p>",
-            figure("Queries, waiting, making", "CO₂e", bars("The whole fleet", spoken(rows), rows), legend(names)),
+            figure("Queries, waiting, embodied", "CO₂e", bars("The whole fleet", spoken(rows), rows), legend(names)),
             fleet_table(figures["fleet"]["carbon_ng"]),
             f"{quiet}<ul>{silent}</ul>{hidden}</details>" if fleet.silent else "<p>Every device reported.</p>",
         )
@@ -62,7 +66,7 @@ def growth(report: Report, figures: Figures) -> str:
         ]
         stated = (
             f"Each year {given['demand_per_year']:.2f} times the queries, {given['energy_per_year']:.2f} times the "
-            f"energy and {given['embodied_per_year']:.2f} times the making of each. {given['why']}."
+            f"energy and {given['embodied_per_year']:.2f} times the embodied carbon of each. {given['why']}."
         )
         chart = bars(scenario["name"], spoken(rows), rows)
         pieces.append(figure(scenario["name"].capitalize(), "CO₂e a year", chart, legend(KINDS), stated))

@@ -11,9 +11,9 @@ from autoscale.fleet.export.html.outlook import growth, life_cycle, whole_fleet
 from autoscale.fleet.export.html.tables import (
     dimension_table,
     savings_table,
+    scenarios_table,
     split_table,
     table,
-    ways_table,
 )
 from autoscale.fleet.export.html.units import count, energy, joules, mass, percent
 from autoscale.fleet.report.account import Report
@@ -30,7 +30,7 @@ _PAGE: Final = """\
 </main></body></html>
 """
 
-_PARTS: Final = {"device": "device", "network": "network", "remote": "far machine"}
+_PARTS: Final = {"device": "device", "network": "network", "remote": "remote machine"}
 _FEW_DAYS: Final = 3
 _MOST_BARS: Final = 8
 
@@ -88,7 +88,7 @@ def _headline(report: Report, figures: Figures) -> str:
         f'<header><h1>Carbon of a fleet’s inference</h1><p class="soft">{escape(report.ledger)} · {when}</p></header>'
         f"{_notices(report)}"
         f'<dl class="cards">{listed}</dl>'
-        f"<p>{percent(1.0 - embodied)} of it comes from electricity, {percent(embodied)} from making the hardware.</p>"
+        f"<p>{percent(1.0 - embodied)} of it comes from electricity, {percent(embodied)} is embodied in hardware.</p>"
     )
 
 
@@ -108,7 +108,7 @@ def _sources(report: Report, _: Figures) -> str:
     return "".join(
         (
             "<h2>Where it comes from</h2>",
-            figure("By part", "CO₂e, electricity and making", chart, legend(_PARTS)),
+            figure("By part", "CO₂e, operational and embodied", chart, legend(_PARTS)),
             figure(
                 "By neural network",
                 "CO₂e of all its queries",
@@ -135,22 +135,22 @@ def _over_time(report: Report, _: Figures) -> str:
 def _alternatives(report: Report, figures: Figures) -> str:
     classes = {"actual": "operational", "oracle": "best"}
     rows = [
-        Bar(each.name, {classes.get(each.name, "plain"): float(each.carbon_ng)}, _told(each, report.total.inferences))
-        for each in report.ways
+        Bar(each.name, {classes.get(each.name, "plain"): float(each.carbon_ng)}, _label(each, report.total.inferences))
+        for each in report.scenarios
         if each.covered
     ]
     note = (
-        "As told by the other queries of the ledger: those of the same network, device model, region and hour that "
-        "went that way. Where it has too few of them to tell, a query is left as it went: compare two ways only where "
-        "both are told for most queries. The oracle takes the target of the lowest mean that missed the goal no more "
-        "often, so a way that misses it more often may emit less than the oracle. Of a network every query carries its "
-        "share, and less sending does not switch it off."
+        "Estimated from the other queries of the ledger: those of the same network, device model, region and hour that "
+        "went that way. Where it has too few of them to tell, a query is left as it went: compare two scenarios only "
+        "where both are estimated for most queries. The oracle takes the target of the lowest mean that missed the "
+        "goal no more often, so a scenario that misses it more often may emit less than the oracle. Of a network every "
+        "query carries its share, and less sending does not switch it off."
     )
     return "".join(
         (
             "<h2>Had it gone another way</h2>",
             figure("The same queries", "CO₂e", bars("Had it gone another way", spoken(rows), rows)),
-            ways_table(figures["counterfactuals"]),
+            scenarios_table(figures["counterfactuals"]),
             f'<p class="note">{note}</p>',
             f'<div class="words">{savings_table(figures["savings"], report.total.total_ng.mid)}</div>',
         )
@@ -167,7 +167,7 @@ def _tables(report: Report, _: Figures) -> str:
             dimension_table("By device model", "device model", by["device_model"]),
             dimension_table("By region of the device", "region", _called(by["region"], "not known")),
             dimension_table(
-                "By region of the far machine", "region", _called(by["far_region"], "none asked, or not known")
+                "By region of the remote machine", "region", _called(by["far_region"], "none asked, or not known")
             ),
             _folded("By hour of the day, UTC", dimension_table("By hour of the day, UTC", "hour", by["hour"], True)),
             _folded("By day, UTC", dimension_table("By day, UTC", "day", by_day(report), True)),
@@ -190,17 +190,19 @@ def _methods(report: Report, figures: Figures) -> str:
         f"counted once: {count(taken['duplicate'])}; dropped by devices: {lost}; missing: {count(taken['missing'])}; "
         f"{damaged}.</p>"
         "<p>SCI = (O + M) per R of ISO/IEC 21031:2024, R one inference: O energy times the grid's intensity at its "
-        "place and hour, location-based, without offsets or certificates; M the making of each machine times its time "
-        "and share reserved. Sums are of whole microjoules and nanograms, the same on every engine. Low and high take "
-        "all errors together. A query missed the goal if it came late or its variant fell short of the accuracy.</p>"
+        "place and hour, location-based, without offsets or certificates; M the embodied carbon of each machine times "
+        "its time and share reserved. Sums are of whole microjoules and nanograms, the same on every engine. Low and "
+        "high take all errors together. A query missed the goal if it came late or its variant fell short of the "
+        "accuracy.</p>"
         f'<div class="words">{table("How the rows’ figures are known", ("figure", "of the queries"), rows)}</div>'
         f'<p class="note">Computed by {escape(report.engine)}.</p>'
     )
 
 
-def _told(way: Counterfactual, inferences: int) -> str:
-    text = mass(way.carbon_ng)
-    return text if way.covered == inferences else f"{text}, told for {percent(way.covered / inferences)}"
+def _label(scenario: Counterfactual, inferences: int) -> str:
+    text = mass(scenario.carbon_ng)
+    covered = scenario.covered / inferences
+    return text if covered == 1.0 else f"{text}, estimated for {percent(covered)}"
 
 
 def _called(named: Mapping[str, Sums], nameless: str) -> dict[str, Sums]:

@@ -49,14 +49,14 @@ def split_table(total: Sums) -> str:
             ("embodied carbon", total.embodied_ng, mass),
         )
     ]
-    return table("Energy and carbon by part", ("", "device", "network", "far machine", "together"), rows)
+    return table("Energy and carbon by part", ("", "device", "network", "remote machine", "together"), rows)
 
 
-def ways_table(ways: Sequence[Mapping[str, Any]]) -> str:
+def scenarios_table(scenarios: Sequence[Mapping[str, Any]]) -> str:
     """How it went and how it might have."""
-    actual = ways[0]["carbon_ng"] or 1
-    rows = [[each["name"], *_way(each, actual), percent(each["covered_fraction"])] for each in ways]
-    head = ("", "carbon", "against actual", "missed the goal", "queries it is told for")
+    actual = scenarios[0]["carbon_ng"] or 1
+    rows = [[each["name"], *_scenario(each, actual), percent(each["covered_fraction"])] for each in scenarios]
+    head = ("", "carbon", "against actual", "missed the goal", "queries it is estimated for")
     return table("Had the same queries gone another way", head, rows)
 
 
@@ -91,11 +91,11 @@ def _dimension_row(name: str, sums: Sums, whole: int) -> list[str]:
     ]
 
 
-def _way(way: Mapping[str, Any], actual_ng: int) -> tuple[str, str, str]:
-    if not way["covered_fraction"]:
+def _scenario(scenario: Mapping[str, Any], actual_ng: int) -> tuple[str, str, str]:
+    if not scenario["covered_fraction"]:
         return ("not known",) * 3
-    change = _change(way["carbon_ng"] / actual_ng - 1.0)
-    return mass(way["carbon_ng"]), change, percent(way["missed_fraction"])
+    change = _change(scenario["carbon_ng"] / actual_ng - 1.0)
+    return mass(scenario["carbon_ng"]), change, percent(scenario["missed_fraction"])
 
 
 def _row(cells: Sequence[str]) -> str:

@@ -20,14 +20,14 @@ from autoscale.fleet.report.idle import Held, whole_fleet
 from autoscale.fleet.report.inventory import InventoryMachine, read_inventory
 from autoscale.fleet.report.life_cycle import SCENARIOS, Growth, LifeCycle, projection, read_life_cycle
 from autoscale.fleet.report.savings import savings
-from autoscale.fleet.report.sums import Ends, Parts, Sums
+from autoscale.fleet.report.sums import Parts, Sums, WholeInterval
 from autoscale.interval import Interval
 from autoscale.units import SECONDS_PER_YEAR
 from tests.autoscale.fleet.ledger_parts import random_rows, rows, written
 
 YEAR_US = round(SECONDS_PER_YEAR * 1e6)
 COSTS = {"device:cpu/int8": 30, "cloud:gpu/fp32": 8}
-NOTHING = Sums(0, Parts(0, 0, 0), Parts(0, 0, 0), Parts(0, 0, 0), Ends(0, 0, 0), 0, 0)
+NOTHING = Sums(0, Parts(0, 0, 0), Parts(0, 0, 0), Parts(0, 0, 0), WholeInterval(0, 0, 0), 0, 0)
 
 
 def cell(target: str, queries: int, each_ng: int, missed: int = 0, **key: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def ways(*rows: dict[str, Any]) -> dict[str, Counterfactual]:
 
 def sums(energy_uj: Parts, operational_ng: Parts, embodied_ng: Parts) -> Sums:
     total = sum(operational_ng) + sum(embodied_ng)
-    return Sums(10, energy_uj, operational_ng, embodied_ng, Ends(total, total, total), 0, 0)
+    return Sums(10, energy_uj, operational_ng, embodied_ng, WholeInterval(total, total, total), 0, 0)
 
 
 def test_other_ways_are_the_means_of_what_went_that_way() -> None:
@@ -136,7 +136,7 @@ def test_of_making_the_same_fraction_is_carried_at_both_ends(busy_s: int, carrie
     reported = [{"device_id": "a", "latency_us": busy_s * 10**6, "embodied_device_ng": carried_mg * 10**6}]
     found = whole_fleet([machine("a")], reported, Span(0, 100 * 10**6), NOTHING, Held(0, 0))
     left_mg = max(0, 100 - carried_mg)
-    assert found.unallocated_ng == Ends(left_mg * 500_000, left_mg * 10**6, left_mg * 2 * 10**6)
+    assert found.unallocated_ng == WholeInterval(left_mg * 500_000, left_mg * 10**6, left_mg * 2 * 10**6)
     assert found.overdrawn_ng == max(0, carried_mg - 100) * 10**6
     assert found.idle_energy_uj == max(0, 100 - busy_s) * 10**6
 
