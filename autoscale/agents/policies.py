@@ -46,8 +46,8 @@ def load_policy(
 
     Args:
         path: the file.
-        targets: what it shall choose from; the policy must have been made for the same ones (in any order is not
-            enough: an index is what it has learned). None takes the file's own.
+        targets: what it shall choose from; the policy must have been made for the same ones, in any order: what was
+            learned goes with the target. None takes the file's own.
         seed: of its random generator.
         adapt: whether a policy for other targets starts these ones by ``autoscale.agents.transfer``, as one trained in
             the simulator does on a device.
@@ -62,7 +62,7 @@ def load_policy(
     except (InvalidInput, TypeError) as error:
         raise PolicyError(f"policy {path} names targets that are none: {error}") from error
     wanted = own if targets is None else list(targets)
-    if wanted != own and not adapt:
+    if {*wanted} != {*own} and not adapt:
         raise PolicyError(
             f"policy {path} was made for {listing(own)}; this device has {listing(wanted)}. "
             "Train it for these targets, or start without a policy"

@@ -62,8 +62,8 @@ def transferred(agent: Agent, targets: Sequence[Target], seed: int = 0) -> tuple
 def counterparts(old: Sequence[Target], new: Sequence[Target]) -> tuple[Indices, npt.NDArray[np.bool_]]:
     """For every new target the closest old one, and whether place, processor and precision agree.
 
-    Settings are compared by rank: the highest step of one device is the highest of another, whatever its frequency,
-    and be one counted in megahertz and the other in threads.
+    A target that the old ones have too is its own. Else settings are compared by rank: the highest step of one device
+    is the highest of another, whatever its frequency, and be one counted in megahertz and the other in threads.
 
     Returns:
         Indices into ``old`` and flags, both of shape (new,).
@@ -71,7 +71,7 @@ def counterparts(old: Sequence[Target], new: Sequence[Target]) -> tuple[Indices,
     old_steps, new_steps = relative_steps(old), relative_steps(new)
     distances = [
         [
-            (*_differences(mine, theirs), abs(step - their_step))
+            (*_differences(mine, theirs), mine != theirs, abs(step - their_step))
             for theirs, their_step in zip(old, old_steps, strict=True)
         ]
         for mine, step in zip(new, new_steps, strict=True)

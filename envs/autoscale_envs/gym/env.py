@@ -8,13 +8,14 @@
 'device:npu/int8'
 """
 
+from operator import index
 from typing import Any, Unpack
 
 import gymnasium
 import numpy as np
 
 from autoscale.agents.features import FEATURES, HIGH, LOW
-from autoscale.errors import one_of
+from autoscale.errors import InvalidTarget, one_of
 from autoscale.query.target import Target
 from autoscale_envs.gym.render import RENDER_MODES, History, draw
 from autoscale_envs.variance.processes import Flags
@@ -87,10 +88,13 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         """Run the query on a target.
 
         Raises:
-            InvalidTarget: an action that is masked or out of range; nothing was changed.
+            InvalidTarget: an action that is masked, out of range or no integer; nothing was changed.
         """
-        target, view = int(action), self._view
-        query, best = view.query, None
+        view, best = self._view, None
+        try:
+            target, query = index(action), view.query
+        except TypeError as error:
+            raise InvalidTarget(f"action is {action!r}; allowed: an integer") from error
         if self._shows_oracle or self.render_mode:
             truth = view.truth()
             best = truth.best(self.parameters.goals[query.network], view.reachable())

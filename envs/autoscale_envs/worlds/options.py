@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypedDict, get_args
 
-from autoscale.errors import InvalidInput, one_of
+from autoscale.errors import InvalidInput, check_type, one_of
 from autoscale.profiles import link_names
 from autoscale.profiles.device import SETTINGS
 from autoscale.profiles.folder import shipped_name
@@ -89,9 +89,10 @@ class WorldOptions:
         if isinstance(self.networks, str):
             raise InvalidInput(f"networks is '{self.networks}'; allowed: a sequence of names, as ('{self.networks}',)")
         for network in self.networks:
+            check_type("a network", network, (str, Path), "its name, or a .toml file")
             if isinstance(network, str) and not network.endswith(".toml"):
                 shipped_name("network", network, network_names())
-        places = [*USUAL_LINKS, *self._check_remotes()]
+        places = dict.fromkeys([*USUAL_LINKS, *self._check_remotes()])
         for place, link in self.links.items():
             one_of("place of a link", place, places)
             if not link.endswith(".toml"):
@@ -113,9 +114,11 @@ class WorldOptions:
         return links
 
     def _check_numbers(self) -> None:
+        for name, kind in (("hidden_sigma", (int, float)), ("queries", int), ("gap_s", (int, float))):
+            check_type(name, getattr(self, name), kind, "a whole number" if kind is int else "a number")
         if not 0.0 <= self.hidden_sigma <= 2.0:
             raise InvalidInput(f"hidden_sigma is {self.hidden_sigma}; allowed: 0 (the profile is true) to 2")
-        if not (isinstance(self.queries, int) and self.queries >= 1):
+        if self.queries < 1:
             raise InvalidInput(f"queries is {self.queries}; allowed: a whole number, 1 or more")
         if not (0.0 < self.gap_s < math.inf):
             raise InvalidInput(f"gap_s is {self.gap_s}; allowed: seconds above 0, finite")

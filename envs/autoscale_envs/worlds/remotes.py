@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
-from autoscale.errors import InvalidInput, InvalidTarget, listing, one_of
+from autoscale.errors import InvalidInput, InvalidTarget, check_type, listing, one_of
 from autoscale.profiles import DeviceProfile, LinkProfile, device_names, load_device, load_link
 from autoscale.profiles.folder import shipped_name
 from autoscale.query.target import Target
@@ -80,6 +80,7 @@ def parsed_name(name: str) -> tuple[str, Target | None]:
     Raises:
         InvalidTarget: it is neither a link nor a target on one.
     """
+    check_type("a remote's name", name, str, _SHAPE, InvalidTarget)
     for text, is_target in ((f"{name}:cpu/fp32", False), (name, True)):
         try:
             target = Target.parse(text)

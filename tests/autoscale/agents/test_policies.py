@@ -194,7 +194,7 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         load_policy(tmp_path / "nowhere.npz")
 
 
-@pytest.mark.parametrize("targets", [MANY, FEW[::-1], FEW[:-1]])
+@pytest.mark.parametrize("targets", [MANY, FEW[:-1]])
 def test_other_targets_are_refused(targets: Any, saved: Path) -> None:
     with pytest.raises(PolicyError, match=r"was made for 'device:cpu/fp32', .*; this device has '"):
         load_policy(saved, targets)

@@ -53,6 +53,13 @@ def test_the_same_targets_are_their_own_counterparts() -> None:
     assert np.array_equal(counterparts(MANY, MANY[::-1])[0], np.arange(len(MANY))[::-1])
 
 
+def test_a_target_that_both_have_is_its_own_whatever_its_rank() -> None:
+    old, new = ([Target.parse(f"device:cpu/fp32@{n}t") for n in counts] for counts in ((1, 2, 4), (1, 2, 4, 8)))
+    assert counterparts(old, new)[0].tolist() == [0, 1, 2, 2]
+    assert counterparts(new, old)[0].tolist() == [0, 1, 2]
+    assert counterparts(old, old[1:2])[0].tolist() == [1]
+
+
 def test_a_host_of_the_same_name_comes_first() -> None:
     old = [Target.parse(text) for text in ("edge:a:npu/int8", "edge:b:npu/int8", "edge:a:cpu/int8")]
     new = [Target.parse(text) for text in ("edge:b:npu/int8", "edge:c:cpu/int8", "edge:b:cpu/int8")]

@@ -3,6 +3,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -85,6 +86,14 @@ def test_info_says_what_happened(env: EdgeInferenceEnv) -> None:
     assert info["energy_j"] > 0 and info["latency_s"] > 0 and info["carbon_g"] > 0
     assert isinstance(info["qos_violation"], bool)
     assert 0 <= info["oracle_action"] < 66
+
+
+@pytest.mark.parametrize("action", [1.5, "60", None])
+def test_an_action_is_an_integer(env: EdgeInferenceEnv, action: Any) -> None:
+    env.reset(seed=0)
+    with pytest.raises(InvalidTarget, match=r"action is .*; allowed: an integer"):
+        env.step(action)
+    assert env.step(np.array(60))[4]["target"] == "device:npu/int8"
 
 
 @pytest.mark.parametrize("action", [-1, 66, 10**9])
