@@ -1,7 +1,8 @@
 """The one loop: sense, select, run, reward, learn. It serves training, evaluation and production alike."""
 
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from autoscale.agents.base import Agent, Choice
@@ -21,12 +22,14 @@ class Performance:
         attempts: the targets tried, in order; the last one answered.
         answer: what the caller of a real world gets.
         lessons: further targets that were tried, each with what it cost by itself.
+        left_out: targets that could not be chosen, each with the reason.
     """
 
     outcome: Outcome
     attempts: tuple[Attempt, ...]
     answer: Any = None
     lessons: tuple[tuple[int, Outcome], ...] = ()
+    left_out: Mapping[Target, str] = field(default_factory=dict)
 
 
 class World(Protocol):
@@ -80,5 +83,6 @@ def run_query(
         outcome=performance.outcome,
         probability=choice.probability,
         reward=earned,
+        left_out=performance.left_out,
     )
     return performance.answer, context, decision

@@ -44,6 +44,8 @@ class Decision:
         outcome: what it cost in all, failed attempts included.
         probability: with which the agent chose ``chosen``, so that another policy can be evaluated on this.
         reward: of the outcome, as the agent learnt it.
+        left_out: targets that could not be chosen when it was decided, each with the reason: a link that is down, a
+            machine that does not know the model or holds another.
     """
 
     requested: str
@@ -54,6 +56,7 @@ class Decision:
     outcome: Outcome
     probability: float
     reward: float
+    left_out: Mapping[Target, str] = field(default_factory=dict)
 
     @property
     def selected(self) -> Target:

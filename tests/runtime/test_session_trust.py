@@ -55,7 +55,7 @@ def test_one_that_answers_wrong_is_not(path: Path, port: int, truth: dict[str, A
         assert source(session) == "on_device"
         liar = Liar(answer(**(truth | {"logits": -truth["logits"]})))
         with lying(liar, port):
-            until(lambda: liar.queries == 1)
+            until(lambda: source(session) and liar.queries == 1)
             for _ in range(20):
                 [logits, *_] = session.run(["logits"], X)
                 np.testing.assert_allclose(logits, truth["logits"], rtol=1e-5, atol=1e-6)

@@ -1,10 +1,12 @@
 """Getting to know the targets on a real query: how fast they are, and whether their answers can be trusted."""
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
+from autoscale.errors import WrongAnswer
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
@@ -54,7 +56,8 @@ class Calibration:
 def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration:
     """Run every route on ``query``, set the world's reference, and leave out what cannot be trusted.
 
-    A remote route that does not answer is not left out, since links come back; it is believed once it has answered.
+    A remote route is not left out for good, whatever it answers, since links and servers come back; it is believed once
+    it has answered as it should.
 
     Raises:
         FeedError: the feeds are not the model's.
@@ -62,35 +65,64 @@ def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration
         InvalidGoal: no trusted target is left that meets the goal.
     """
     told = Calibration()
+    everything = replace(query, output_names=None)
     moment = Moment(Observation(), world.look().grids)
-    answers = _asked(world, query, moment, timeout_s, told)
+    here, away = _wanted(world)
+    answers = {index: _ask(world, query, moment, timeout_s, told, index) for index in here}
+    if all(isinstance(each, Failed) for each in answers.values()):
+        answers |= {index: _ask(world, query, moment, timeout_s, told, index) for index in away}
     first, answer = _reference(world, answers)
     told.reference = world.targets[first]
-    right = Reference(answer.outputs, lambda: not answer.repeats or world.routes[first].is_random())
+    right = _right(world, first, answer)
+    for index in away:
+        world.routes[index].hold_to(everything, right)
+        if index not in answers:
+            answers[index] = _ask(world, query, moment, timeout_s, told, index)
+    wrong: set[int] = set()
     for index, said in answers.items():
         route = world.routes[index]
-        if isinstance(said, Failed) and route.target.is_remote:
-            route.doubt(replace(query, output_names=None), right)
-            continue
-        reason = str(said) if isinstance(said, Failed) else right.disagreement(said.outputs)
-        if reason is not None:
-            told.distrusted[route.target] = reason
+        is_same = route.target.precision == told.reference.precision
+        reason = str(said) if isinstance(said, Failed) else right.disagreement(said.outputs, is_same)
+        if not route.target.is_remote:
+            if reason is not None:
+                told.distrusted[route.target] = reason
+                wrong.add(index)
+        elif isinstance(said, Failed):
+            if isinstance(said.error, WrongAnswer):
+                told.distrusted[route.target] = str(said)
+            else:
+                route.doubt(everything, right)
     _tell(told.distrusted)
     told.lessons = [each for each in told.lessons if world.targets[each[0]] not in told.distrusted]
     told.is_random = right.found_random or not answer.repeats
-    world.restrict({index for index, target in enumerate(world.targets) if target in told.distrusted})
+    world.restrict(wrong)
     world.hold_to(first, right)
     world.measure(first, query, moment)
     return told
 
 
-def _asked(world: DeviceWorld, query: Query, moment: Moment, timeout_s: float, told: Calibration) -> Answers:
-    """Every target's answer, the most trusted targets' first."""
+def _right(world: DeviceWorld, first: int, answer: Answered) -> Reference:
+    """The reference's answer; where that is a target of this device, it can be asked for others."""
+    route = world.routes[first]
+
+    def ask(query: Query) -> list[Array]:
+        try:
+            moment = Moment(Observation(), world.look().grids)
+            return route.run(query, moment, math.inf)[0]
+        except Failed as failure:
+            raise failure.error from failure
+
+    is_random = lambda: not answer.repeats or route.is_random()  # noqa: E731  asked once, if ever
+    return Reference(answer.outputs, is_random, None if route.target.is_remote else ask)
+
+
+def _wanted(world: DeviceWorld) -> tuple[list[int], list[int]]:
+    """Indices of the targets to ask, on this device and elsewhere, the most trusted first."""
     ranked = sorted(range(len(world.targets)), key=lambda index: _rank(world, index), reverse=True)
     # What the mode would rather keep on this device is not sent away just to know how long that takes.
     prefers = world.goal.mode.prefers
     wanted = [i for i in ranked if not world.targets[i].is_remote or prefers(world.targets[i])] or ranked[:1]
-    return {index: _ask(world, query, moment, timeout_s, told, index) for index in wanted}
+    return [i for i in wanted if not world.targets[i].is_remote], [i for i in wanted if world.targets[i].is_remote]
 
 
 def _ask(

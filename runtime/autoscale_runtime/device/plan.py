@@ -7,18 +7,21 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
-from autoscale.errors import InvalidTarget, ModelError, UnsupportedModel, check_type, listing, one_of
+from autoscale.errors import InvalidInput, InvalidTarget, ModelError, UnsupportedModel, check_type, listing, one_of
 from autoscale.query.target import Target
 from autoscale_runtime.backends.engines import Engine, engines, format_of
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.query_cost import DeviceAccount
+from autoscale_runtime.device.right_answers import RightAnswers, reference_of
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
 from autoscale_runtime.device.routes.base import Route
 from autoscale_runtime.device.routes.cpu import CpuRoute
 from autoscale_runtime.device.routes.remote import RemoteRoute
+from autoscale_runtime.device.routes.trust import Trust
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import Variant, served_name
 from autoscale_runtime.sensors.hub import SensorHub
+from autoscale_runtime.wire.identity import is_digest
 from autoscale_runtime.wire.runner import RemoteRunner
 
 _LOG: Final = logging.getLogger("autoscale.session")
@@ -33,16 +36,27 @@ class RemoteModel:
         model: its name there; empty for what ``autoscale serve`` calls that variant of the bundle.
         processor: what it runs on there.
         precision: in which it runs there.
+        version: of the model there, as the server counts; empty leaves it to the server.
+        sha256: of the file that must answer there, with its weights outside it; empty for any of the bundle's files of
+            that precision, and for another that answers as they do. A server that reports none is judged by answers.
+
+    Raises:
+        InvalidInput: a wrong type, or a sha256 that is none.
     """
 
     address: str
     model: str = ""
     processor: str = "cpu"
     precision: str = "fp32"
+    version: str = ""
+    sha256: str = ""
 
     def __post_init__(self) -> None:
-        for name in ("address", "model", "processor", "precision"):
+        for name in ("address", "model", "processor", "precision", "version", "sha256"):
             check_type(f"a remote's {name}", getattr(self, name), str, "text")
+        object.__setattr__(self, "sha256", self.sha256.lower())
+        if self.sha256 and not is_digest(self.sha256):
+            raise InvalidInput(f"a remote's sha256 is '{self.sha256}'; allowed: 64 hexadecimal digits, or none")
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,5 +208,17 @@ def _remote(
 
 def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: DeviceAccount, senses: SensorHub) -> Route:
     name = remote.model or served_name(bundle.name, remote.precision)
-    runner = RemoteRunner(remote.address, name, specs=(bundle.inputs, bundle.outputs))
-    return RemoteRoute(target, runner, bundle, account, senses)
+    runner = RemoteRunner(remote.address, name, remote.version, (bundle.inputs, bundle.outputs))
+    trust = Trust(
+        str(target),
+        [each.name for each in bundle.outputs],
+        partial(_digests, bundle, target.precision),
+        remote.sha256,
+        target.precision == reference_of(bundle).precision,
+        RightAnswers(bundle),
+    )
+    return RemoteRoute(target, runner, bundle, account, senses, trust)
+
+
+def _digests(bundle: Bundle, precision: str) -> frozenset[str]:
+    return frozenset(each.digest() for each in bundle.variants if each.precision == precision)

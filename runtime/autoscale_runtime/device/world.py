@@ -1,7 +1,7 @@
 """The device as the agent's world: what is seen, which routes are open, and how a query gets its answer."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final
 
@@ -70,6 +70,7 @@ class DeviceWorld:
         self.goal = goal
         self.reference = 1.0
         self.look = look
+        self._away = [route for route in routes if route.target.is_remote]
         self.is_local = not any(target.is_remote for target in self.targets)
         self.model = model
         self._timeout_s = timeout_s
@@ -111,6 +112,7 @@ class DeviceWorld:
             TargetError: the choice failed, and every other allowed route too.
         """
         moment = self.moment_of(context)
+        left_out = self._left_out(query)
         attempts: list[Attempt] = []
         wasted: Outcome | None = None
         index = choice.index
@@ -125,7 +127,9 @@ class DeviceWorld:
                 index = self._next(context, attempts, wasted.latency_s, failure.error)
                 continue
             attempts.append(Attempt(route.target, outcome.latency_s))
-            return _performance(answer, outcome, wasted, index, tuple(attempts))
+            lessons = () if wasted is None else ((index, outcome),)
+            outcome = outcome if wasted is None else outcome.after(wasted)
+            return Performance(outcome, tuple(attempts), answer, lessons, left_out)
 
     def know(self, bundle: Bundle) -> None:
         """Be told more of the network."""
@@ -160,6 +164,12 @@ class DeviceWorld:
         """Give the models and connections back."""
         for route in self.routes:
             route.close()
+
+    def _left_out(self, query: Query) -> Mapping[Target, str]:
+        """Remote targets that get no queries just now, each with the reason; what one of them may learn, it sees."""
+        for route in self._away:
+            route.meet(query)
+        return {route.target: route.closed_reason for route in self._away if route.closed_reason}
 
     def _answer(self, query: Query, moment: Moment, index: int, timeout_s: float) -> tuple[list[Array], Outcome]:
         """A route's answer; one with infinity or NaN is taken where the reference gives them too.
@@ -248,11 +258,3 @@ class DeviceWorld:
 
 def _failed_attempt(target: Target, failure: Failed) -> Attempt:
     return Attempt(target, failure.outcome.latency_s, str(failure.error), type(failure.error).__name__)
-
-
-def _performance(
-    answer: list[Array], outcome: Outcome, wasted: Outcome | None, index: int, attempts: tuple[Attempt, ...]
-) -> Performance:
-    if wasted is None:
-        return Performance(outcome, attempts, answer)
-    return Performance(outcome.after(wasted), attempts, answer, ((index, outcome),))

@@ -76,6 +76,7 @@ class OffloadClient:
         self._channel: grpc.Channel | None = None
         self._calls: dict[str, _Call] = {}
         self._is_closed = False
+        self._connections: _Connections | None = None
         self._lock = threading.Lock()
 
     def describe(
@@ -117,11 +118,27 @@ class OffloadClient:
             raise WrongAnswer(f"{self.address} answered for '{model}' what cannot be read: {error}") from error
         return Reply(outputs, cost_of(answer.parameters, len(sent), len(raw)), identity_of(answer))
 
+    @property
+    def connection(self) -> int:
+        """The number of the connection, counted from when this was first asked: another one may lead to another server.
+
+        Being counted costs a thread of gRPC's, so ask only where nothing else tells who answers.
+        """
+        with self._lock:
+            if self._channel is None or self._is_closed:
+                return 0
+            if self._connections is None:
+                self._connections = _Connections()
+                self._channel.subscribe(self._connections.see)
+            return self._connections.number
+
     def close(self) -> None:
         """End the connection; calls under way fail, later ones too."""
         with self._lock:
             self._is_closed = True
             if self._channel is not None:
+                if self._connections is not None:
+                    self._channel.unsubscribe(self._connections.see)
                 self._channel.close()
 
     def _call(self, method: str, payload: bytes, timeout_s: float | None) -> bytes:
@@ -142,6 +159,21 @@ class OffloadClient:
             if method not in self._calls:
                 self._calls[method] = self._channel.unary_unary(_SERVICE + method)
             return self._calls[method]
+
+
+class _Connections:
+    """Counts how often a connection was lost."""
+
+    def __init__(self) -> None:
+        self.number = 1
+        self._was_ready = False
+
+    def see(self, state: grpc.ChannelConnectivity) -> None:
+        """Be told of each change of state."""
+        is_ready = state is grpc.ChannelConnectivity.READY
+        if self._was_ready and not is_ready:
+            self.number += 1
+        self._was_ready = is_ready
 
 
 def _request(model: str, feeds: Feeds, output_names: Sequence[str] | None, version: str) -> pb.ModelInferRequest:

@@ -25,9 +25,19 @@ class Identity:
     sha256: str = ""
     version: str = ""
 
+    @property
+    def key(self) -> "Identity":
+        """What tells it from another: the digest, and only without one the version."""
+        return Identity(self.sha256) if self.sha256 else self
+
     def __str__(self) -> str:
         known = [f"model_sha256 {self.sha256[:12]}..."] if self.sha256 else []
         return ", ".join([*known, f"version '{self.version}'"] if self.version else known) or "nothing"
+
+
+def is_digest(text: str) -> bool:
+    """Whether a text is a SHA-256 in hexadecimal digits."""
+    return _DIGEST.fullmatch(text) is not None
 
 
 def identity_of(answer: pb.ModelInferResponse) -> Identity:
@@ -35,4 +45,4 @@ def identity_of(answer: pb.ModelInferResponse) -> Identity:
     parameter = answer.parameters[MODEL_SHA256] if MODEL_SHA256 in answer.parameters else pb.InferParameter()
     digest = parameter.string_param.lower()
     version = answer.model_version if len(answer.model_version) <= _LONGEST_VERSION else ""
-    return Identity(digest if _DIGEST.fullmatch(digest) else "", version)
+    return Identity(digest if is_digest(digest) else "", version)

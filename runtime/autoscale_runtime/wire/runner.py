@@ -79,6 +79,11 @@ class RemoteRunner(Runner):
             raise WrongAnswer(f"the answer lacks output '{missing[0]}'; it has {listing(reply.outputs) or 'none'}")
         return RemoteAnswer([reply.outputs[name] for name in names], reply.cost, reply.identity)
 
+    @property
+    def connection(self) -> int:
+        """See ``OffloadClient.connection``."""
+        return self._client.connection
+
     def probe(self, timeout_s: float) -> None:
         """Ask for the model's description, the smallest sign that queries would be answered.
 

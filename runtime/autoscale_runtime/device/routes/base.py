@@ -1,32 +1,16 @@
 """A way to an answer: one target, loaded and ready, that says what it would cost and what it did cost."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from autoscale.errors import TargetError
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
-from autoscale_runtime.backends.tensors import Array, Feeds
-from autoscale_runtime.device.sized_mean import FIXED, Size
+from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.query import Query as Query
 from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.grid.watch import Grids
-
-
-@dataclass(frozen=True, slots=True)
-class Query:
-    """What a caller asks: output names (None for all, in the model's order), feeds, and how large these are."""
-
-    output_names: Sequence[str] | None
-    feeds: Feeds
-    size: Size = FIXED
-
-    @property
-    def nbytes(self) -> int:
-        """Bytes of the feeds."""
-        return sum(array.nbytes for array in self.feeds.values())
 
 
 class Moment(NamedTuple):
@@ -92,6 +76,17 @@ class Route(ABC):
     def is_random(self) -> bool:
         """Whether the network that runs there is known to draw at random."""
         return False
+
+    @property
+    def closed_reason(self) -> str:
+        """Why it leads nowhere just now; empty where it does."""
+        return ""
+
+    def hold_to(self, query: Query, right: Reference) -> None:
+        """Be told a query and its right answer, where its trust has to be won."""
+
+    def meet(self, query: Query) -> None:
+        """See a query, whichever target answers it."""
 
     def doubt(self, query: Query, right: Reference) -> None:
         """Be told of a query and its right answer, where it did not answer when its trust was to be won."""

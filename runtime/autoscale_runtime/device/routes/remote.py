@@ -1,31 +1,41 @@
-"""The route that leaves the device: a model on another machine, behind a link that may fail."""
+"""The route that leaves the device: a model on another machine, behind a link that may fail.
+
+A remote that is another model, or does not know this one, gets no query where another target may answer; it is asked
+again behind the queries, so that it is used once it is right.
+"""
 
 import logging
 import time
 from typing import Final
 
-from autoscale.errors import TargetError, TargetUnavailable, WrongAnswer
+from autoscale.errors import AutoScaleError, DeadlineExceeded, InvalidInput, TargetError, TargetUnavailable, WrongAnswer
 from autoscale.query.observation import LinkState
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.device.circuit import Circuit
+from autoscale_runtime.device.circuit import Circuit, Undecided, in_background
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
 from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import first_guess_s
+from autoscale_runtime.device.routes.trust import Trust
 from autoscale_runtime.device.sized_mean import Size, SizedMean
 from autoscale_runtime.device.unreported_cost import UnreportedServerCost
 from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.meters.base import Mark
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.hub import SensorHub
-from autoscale_runtime.wire.cost import RemoteCost
+from autoscale_runtime.wire.cost import RemoteAnswer, RemoteCost
 from autoscale_runtime.wire.runner import RemoteRunner
 
 WEIGHT: Final = 0.2
 """Share of a new observation in the running mean of the server's time."""
 
 PROBE_TIMEOUT_S: Final = 1.0
+REPLAY_TIMEOUT_S: Final = 5.0
+"""A replayed query may be as large as any."""
+
+REPLAY_EVERY_S: Final = 30.0
+"""How often a remote that does not report what it serves is asked again for an answer that is known."""
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
@@ -42,6 +52,7 @@ class RemoteRoute(Route):
         bundle: the model as it is here.
         account: what sending costs this device.
         senses: where the link's transfers are reported and its estimate comes from.
+        trust: judges whose answers these are.
     """
 
     def __init__(
@@ -51,11 +62,16 @@ class RemoteRoute(Route):
         bundle: Bundle,
         account: DeviceAccount,
         senses: SensorHub,
+        trust: Trust,
     ) -> None:
         self.target = target
         self.accuracy = bundle.profile.accuracy(target.precision)
         self._circuit = Circuit(self._probe)
-        self._doubt: tuple[Query, Reference] | None = None
+        self._trust = trust
+        self._names = [each.name for each in bundle.outputs]
+        self._is_told = False
+        self._connection = 0
+        self._checked_s = time.monotonic()
         self._senses = senses
         self._runner = runner
         self._link = target.link
@@ -68,12 +84,22 @@ class RemoteRoute(Route):
     @property
     def is_open(self) -> bool:
         """Whether the circuit to it is closed, in the electrical sense: queries pass."""
-        return not self._circuit.is_open
+        return self._circuit.lets_pass()
+
+    @property
+    def closed_reason(self) -> str:
+        """Why no query is sent there; empty while queries pass."""
+        return self._circuit.reason
+
+    def hold_to(self, query: Query, right: Reference) -> None:
+        """Be told a query and its right answer, to judge by."""
+        self._trust.hold_to(query, right)
 
     def doubt(self, query: Query, right: Reference) -> None:
-        """Let no query there before it has answered this one, of all outputs, as it should."""
-        self._doubt = query, right
-        self._circuit.fail(TargetUnavailable("it has not answered yet"))
+        """Let no query there before it has answered this one as it should."""
+        self._trust.hold_to(query, right)
+        self._trust.doubt()
+        self._circuit.trip(TargetUnavailable(self._circuit.reason or f"{self.target} has not answered yet"), 0.0)
 
     def expected(self, query: Query, moment: Moment) -> Expected:
         """From the link's estimate, and the server's time and cost of the last queries."""
@@ -90,13 +116,14 @@ class RemoteRoute(Route):
         """Send it and wait for the answer; the circuit and the link's estimate learn from what happens."""
         mark, started_s = self._account.begin(), time.perf_counter()
         try:
-            self._clear_doubt(timeout_s)
             answer = self._runner.run(query.output_names, query.feeds, timeout_s)
+            elapsed_s = time.perf_counter() - started_s
+            self._check(query, answer)
         except TargetError as error:
             raise Failed(self._fail(mark, query, moment, time.perf_counter() - started_s, error), error) from error
         latency_s = time.perf_counter() - started_s
-        said = self._stranger.known(answer.remote, latency_s)
-        self._learn(latency_s, said, query.size)
+        said = self._stranger.known(answer.remote, elapsed_s)
+        self._learn(elapsed_s, said, query.size)
         transfer = self._transfer(said.sent_bytes, said.received_bytes, moment)
         grids = moment.grids
         return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy, transfer, said, grids)
@@ -106,31 +133,87 @@ class RemoteRoute(Route):
         self._circuit.close()
         self._runner.close()
 
-    def _probe(self) -> None:
-        self._runner.probe(PROBE_TIMEOUT_S)
-        self._clear_doubt(PROBE_TIMEOUT_S)
+    def meet(self, query: Query) -> None:
+        """See a query that another target answers."""
+        self._trust.meet(query)
 
-    def _clear_doubt(self, timeout_s: float) -> None:
-        """Raise WrongAnswer, and leave the route out from now on, where it answers otherwise than it should."""
-        if self._doubt is None:
-            return
-        query, right = self._doubt
-        reason = right.disagreement(self._runner.run(query.output_names, query.feeds, timeout_s).outputs)
-        if reason is not None:
-            _LOG.warning("target %s is left out: %s", self.target, reason)
-            self._circuit.close()
-            raise WrongAnswer(reason)
-        self._doubt = None
+    def _probe(self) -> None:
+        """Raise unless queries would be answered there, and by this model."""
+        try:
+            self._runner.probe(PROBE_TIMEOUT_S)
+            if self._trust.is_in_doubt:
+                self._replay()
+        except AutoScaleError as error:
+            self._tell(error)
+            raise
+
+    def _replay(self) -> None:
+        """Ask for answers that are known, until they tell.
+
+        Raises:
+            WrongAnswer: they are another model's.
+            TargetUnavailable: there are none, or they do not tell yet.
+        """
+        known = self._trust.evidence
+        while known is not None:
+            query, right = known
+            answer = self._runner.run(query.output_names, query.feeds, REPLAY_TIMEOUT_S)
+            names = query.output_names or self._names
+            if self._trust.judge(answer.identity, names, right, answer.outputs):
+                self._checked_s = time.monotonic()
+                return
+            known = self._trust.met()
+        if self._trust.evidence is not None:
+            raise Undecided(f"the answers of {self.target} do not tell yet whether it is this model")
+
+    def _check(self, query: Query, answer: RemoteAnswer) -> None:
+        """Raise WrongAnswer where an answer is another model's."""
+        if not answer.identity.sha256:  # by the connection alone does another server show
+            connection = self._runner.connection
+            if self._connection not in (0, connection):
+                self._trust.interrupted()
+            self._connection = connection
+        try:
+            self._trust.check(answer.identity, query, answer.outputs)
+        except WrongAnswer as error:
+            self._tell(error)
+            self._circuit.trip(error)
+            raise
+        if not self._trust.is_reported and time.monotonic() - self._checked_s > REPLAY_EVERY_S:
+            self._checked_s = time.monotonic()
+            in_background(self._look_again)
+
+    def _look_again(self) -> None:
+        """Whether a remote that reports nothing is still what it was."""
+        self._trust.doubt()
+        try:
+            self._replay()
+        except WrongAnswer as error:
+            self._tell(error)
+            self._circuit.trip(error)
+        except TargetError:
+            return  # its queries will tell
+
+    def _tell(self, error: AutoScaleError) -> None:
+        """Say once, until it answers, why a remote that is there is of no use; a link may be down any day."""
+        is_refusal = isinstance(error, WrongAnswer) or isinstance(error.__cause__, InvalidInput)
+        if is_refusal and not self._is_told:
+            self._is_told = True
+            _LOG.warning("target %s is left out: %s", self.target, error)
 
     def _fail(self, mark: Mark, query: Query, moment: Moment, elapsed_s: float, error: TargetError) -> Outcome:
         """The request was on the air for as long as it took to give up; what the far side spent is not known."""
+        self._tell(error)
         self._circuit.fail(error)
+        if isinstance(error, TargetUnavailable | DeadlineExceeded):
+            self._trust.interrupted()
         self._senses.failed(self._link, query.nbytes, elapsed_s)
         transfer = self._transfer(query.nbytes, 0, moment)
         return self._account.end(mark, self.target, elapsed_s, None, transfer, grids=moment.grids)
 
     def _learn(self, latency_s: float, cost: RemoteCost, size: Size) -> None:
         self._circuit.succeed()
+        self._is_told = False
         busy_s = min((cost.queue_s or 0.0) + (cost.compute_s or 0.0), latency_s)
         self._senses.transferred(self._link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
         self._received_bytes.add(cost.received_bytes, size)
