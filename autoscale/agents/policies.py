@@ -10,7 +10,7 @@ import numpy as np
 from autoscale.agents.base import AGENTS, Agent, Arrays
 from autoscale.agents.transfer import transfer
 from autoscale.errors import InvalidInput, PolicyError, listing
-from autoscale.files import atomic_write
+from autoscale.files import write_arrays
 from autoscale.query.target import Target
 
 FORMAT: Final = "autoscale-policy"
@@ -33,8 +33,7 @@ def save_policy(agent: Agent, path: Path | str) -> None:
     }
     arrays = {_HEADER: np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **agent.state()}
     try:
-        with atomic_write(path) as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+        write_arrays(path, arrays)
     except OSError as error:
         raise PolicyError(f"policy {path} cannot be written: {error}") from error
 

@@ -1,6 +1,7 @@
 """``autoscale carbon footprint``."""
 
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
 
@@ -98,6 +99,8 @@ def _made(thing: str | None, kg: float | None, lifetime_years: float | None) -> 
 
 
 def _given(kg: float, lifetime_years: float | None) -> Made:
+    if not math.isfinite(kg):
+        raise InvalidInput(f"--kg is {kg:g}; allowed: 0 or more")
     if lifetime_years is None:
         raise InvalidInput("--kg says nothing of a life; allowed: with --lifetime-years")
     life_s = Interval.exactly(lifetime_years * SECONDS_PER_YEAR)

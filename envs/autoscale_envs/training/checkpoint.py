@@ -10,7 +10,7 @@ import numpy as np
 
 from autoscale.agents.base import Arrays
 from autoscale.errors import PolicyError
-from autoscale.files import atomic_write
+from autoscale.files import write_arrays
 
 FORMAT: Final = "autoscale-checkpoint-1"
 _HEADER: Final = "header"
@@ -40,8 +40,7 @@ def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     header = {"format": FORMAT, "configuration": dict(checkpoint.configuration), "done": checkpoint.done}
     arrays = {_HEADER: np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **checkpoint.state}
     try:
-        with atomic_write(path) as file:
-            np.savez_compressed(file, allow_pickle=False, **arrays)
+        write_arrays(path, arrays)
     except OSError as error:
         raise PolicyError(f"checkpoint {path} cannot be written: {error}") from error
 

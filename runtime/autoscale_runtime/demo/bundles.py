@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.errors import ModelError
+from autoscale.files import write_arrays
 from autoscale.query.model_profile import Accuracy
 from autoscale_runtime.backends.onnxruntime import OnnxRuntime
 from autoscale_runtime.demo.networks import Network
@@ -43,7 +44,7 @@ def bundle_of(network: Network, step: Callable[[str], None]) -> Bundle:
     with TemporaryDirectory(prefix="autoscale-demo-") as scratch:
         samples = Path(scratch) / "samples.npz"
         stacked = [sample.feeds for sample in network.calibration(CALIBRATION)]
-        np.savez(samples, allow_pickle=False, **{name: np.stack([f[name] for f in stacked]) for name in stacked[0]})
+        write_arrays(samples, {name: np.stack([feeds[name] for feeds in stacked]) for name in stacked[0]})
         draft = prepare(network.model_path, samples, None, Path(scratch) / network.name, step).bundle
         return judged(draft, network).write(folder)
 

@@ -82,7 +82,7 @@ def test_a_flipped_bit_is_refused_or_harmless(data: st.DataObject, tmp_path: Pat
 def write(path: Path, header: Any, arrays: Arrays) -> None:
     encoded = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=False, header=encoded, **arrays)
+        np.savez(file, header=encoded, **arrays)
 
 
 GOOD: dict[str, Any] = {
@@ -160,7 +160,7 @@ def _pickled(path: Path) -> None:
 
 def _pickle_inside(path: Path) -> None:
     with path.open("wb") as file:
-        np.savez(file, allow_pickle=True, header=np.array([{"format": "autoscale-policy"}], dtype=object))
+        np.savez(file, header=np.array([{"format": "autoscale-policy"}], dtype=object))
 
 
 def _zip_of_text(path: Path) -> None:

@@ -204,7 +204,7 @@ def test_without_a_thing_every_thing_is_listed(run: Run) -> None:
         (("footprint", "fairfone-3"), "did you mean 'fairphone-3'"),
         (("footprint", "absent.toml"), "absent.toml"),
         (("footprint", "--kg", "5"), "with --lifetime-years"),
-        (("footprint", "--kg", "nan", "--lifetime-years", "3"), "'--kg'"),
+        (("footprint", "--kg", "nan", "--lifetime-years", "3"), "--kg"),
         (("footprint", "pixel-7", "--kg", "5"), "both 'pixel-7' and --kg 5"),
         (("footprint", "pixel-7", "--lifetime-years", "0"), "--lifetime-years is 0"),
         (("footprint", "pixel-7", "--share", "2"), "share is 2"),

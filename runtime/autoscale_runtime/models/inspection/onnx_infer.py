@@ -17,6 +17,7 @@ from onnx.reference import ReferenceEvaluator
 from autoscale_runtime.backends.onnxruntime import DTYPES, onnx_runtime
 from autoscale_runtime.models.inspection.onnx_values import (
     SMALL,
+    SUB_BYTE_BITS,
     Array,
     Value,
     attribute,
@@ -111,7 +112,9 @@ class NodeInference:
             return {}, ""
         named = {name: value for name, value in zip(node.input, inputs, strict=True) if value is not None}
         types = {name: value.type if value.type is not None else TypeProto() for name, value in named.items()}
-        data = {name: numpy_helper.from_array(value.data) for name, value in named.items() if value.data is not None}
+        # No rule looks into packed numbers, which onnx before 1.19 cannot pack where they are odd in number.
+        known = {name: value.data for name, value in named.items() if value.elem_type not in SUB_BYTE_BITS}
+        data = {name: numpy_helper.from_array(each) for name, each in known.items() if each is not None}
         try:
             return dict(
                 shape_inference.infer_node_outputs(

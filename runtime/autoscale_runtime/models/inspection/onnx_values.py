@@ -90,9 +90,8 @@ def constant_value(tensor: TensorProto, folder: Path) -> Value:
 def _content(tensor: TensorProto, folder: Path) -> Array | None:
     try:
         if external_data_helper.uses_external_data(tensor):
-            tensor = TensorProto.FromString(tensor.SerializeToString())
-            external_data_helper.load_external_data_for_tensor(tensor, str(folder))
-        return numpy_helper.to_array(tensor)
+            tensor = TensorProto.FromString(tensor.SerializeToString())  # what is read stays in the one it is read into
+        return numpy_helper.to_array(tensor, str(folder))
     except (OSError, ValueError, TypeError, onnx.checker.ValidationError):
         return None  # a weight file that is missing: shapes still follow from the dims
 
