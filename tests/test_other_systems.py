@@ -109,6 +109,8 @@ assert (note.read("a"), note.read("b"), LossNote(path).read("a")) == (12, 0, 12)
 folder = LogFolder(path.parent / "log")
 folder.acknowledge(7)
 assert LogFolder(path.parent / "log").acknowledged() == 7
+folder.device_id(None)
+assert folder.place() == LogFolder(path.parent / "log").place()
 """
     )
     assert run(script, str(tmp_path)) == ""

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import psutil
+
 from autoscale.errors import InvalidInput
 from autoscale.files import BINARY, atomic_write
 from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
@@ -103,9 +105,9 @@ class LogFolder:
         return device_id
 
     def place(self) -> str:
-        """What tells this folder from any copy: the kernel's boot, and which file ``device_id`` is to the system.
+        """What tells this folder from any copy: this boot, and which file ``device_id`` is to the system.
 
-        Where no kernel tells its boot, every call has another answer.
+        A boot that the kernel does not name is known by its time, to the second.
 
         Raises:
             OSError: there is no ``device_id``.
@@ -113,7 +115,7 @@ class LogFolder:
         try:
             boot = BOOT_ID.read_text().strip()
         except OSError:
-            boot = uuid.uuid4().hex
+            boot = f"{psutil.boot_time():.0f}"
         status = (self.path / "device_id").stat()
         return f"{boot}/{status.st_dev}/{status.st_ino}"
 
