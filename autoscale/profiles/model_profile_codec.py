@@ -21,7 +21,7 @@ from autoscale.query.model_profile import LAYER_KINDS, Accuracy, ModelProfile
 from autoscale.query.target import PRECISIONS
 
 MANIFEST_SCHEMA: Final = 2
-MANIFEST_KEYS: Final = ("schema", "name", "inputs", "outputs", "variants")
+MANIFEST_KEYS: Final = ("schema", "name", "inputs", "outputs", "state", "variants")
 """What a bundle's manifest holds beside the profile."""
 
 _SCHEMA_1: Final = ("conv", "depthwise_conv", "fully_connected", "recurrent", "macs")

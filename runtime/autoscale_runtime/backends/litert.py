@@ -1,6 +1,7 @@
 """LiteRT (once TensorFlow Lite) with XNNPACK: .tflite files on the CPU, at the thread counts of this host."""
 
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -120,6 +121,8 @@ class LiteRTRunner(Runner):
 
     def reset(self) -> None:
         """Begin a new stream: variables that operators assign have their first values in a new interpreter alone."""
+        if not self._keeps_state:
+            return
         inputs, outputs = self.inputs, self.outputs
         with self._lock:
             if not self._graphs:
@@ -131,6 +134,10 @@ class LiteRTRunner(Runner):
         """Let the interpreter go once the query under way has its answer."""
         with self._lock:
             self._graphs = []
+
+    @cached_property
+    def _keeps_state(self) -> bool:
+        return keeps_state(read_graphs(self._path))
 
     def _describe(self) -> None:
         inputs = {name: each.spec for graph in self._graphs for name, each in graph.inputs.items()}

@@ -45,7 +45,8 @@ def bundle_of(network: Network, step: Callable[[str], None]) -> Bundle:
         samples = Path(scratch) / "samples.npz"
         stacked = [sample.feeds for sample in network.calibration(CALIBRATION)]
         write_arrays(samples, {name: np.stack([feeds[name] for feeds in stacked]) for name in stacked[0]})
-        draft = prepare(network.model_path, samples, None, Path(scratch) / network.name, step).bundle
+        draft_folder = Path(scratch) / network.name
+        draft = prepare(network.model_path, samples, None, draft_folder, step, keep=("fp16", "int8")).bundle
         return judged(draft, network).write(folder)
 
 

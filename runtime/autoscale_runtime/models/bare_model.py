@@ -8,6 +8,7 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale_runtime.backends import engines
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.models.manifest import Manifest
+from autoscale_runtime.models.state import find_state
 from autoscale_runtime.models.variant import Variant
 
 
@@ -30,7 +31,9 @@ def manifest_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Manifest:
     )
     profile = _inspected(path, shapes) or sizes
     variant = Variant(engine.backend.precision_of(path), path)
-    return Manifest(path.stem, profile, runner.inputs, runner.outputs, (variant,))
+    return Manifest(
+        path.stem, profile, runner.inputs, runner.outputs, (variant,), find_state(runner.inputs, runner.outputs)
+    )
 
 
 def load(path: Path) -> Runner:

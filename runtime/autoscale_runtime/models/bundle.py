@@ -9,14 +9,12 @@
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from os.path import normpath
 from pathlib import Path
 from tempfile import mkdtemp
 
 from autoscale.errors import ModelError, listing
 from autoscale_runtime.models.bare_model import manifest_of
 from autoscale_runtime.models.manifest import MANIFEST, Manifest, manifest_text, read_manifest
-from autoscale_runtime.models.variant import Variant, digest
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +41,9 @@ class Bundle(Manifest):
                 variant.check()
         else:
             manifest = manifest_of(path, shapes or {})
-        return cls(manifest.name, manifest.profile, manifest.inputs, manifest.outputs, manifest.variants)
+        return cls(
+            manifest.name, manifest.profile, manifest.inputs, manifest.outputs, manifest.variants, manifest.state
+        )
 
     def write(self, folder: Path | str) -> "Bundle":
         """Copy the files and the manifest to a folder, all or nothing, and return the bundle there.
@@ -58,7 +58,7 @@ class Bundle(Manifest):
         check_folder(folder)
         temporary = _beside(folder)
         try:
-            written = replace(self, variants=tuple(_copy(each, temporary) for each in self.variants))
+            written = replace(self, variants=tuple(each.copied(temporary) for each in self.variants))
             (temporary / MANIFEST).write_text(manifest_text(written), encoding="utf-8")
             temporary.chmod(0o755)
             _swap(temporary, folder)
@@ -68,30 +68,6 @@ class Bundle(Manifest):
             shutil.rmtree(temporary, ignore_errors=True)
         moved = tuple(replace(each, path=folder / each.path.name) for each in written.variants)
         return replace(written, variants=moved)
-
-
-def _copy(variant: Variant, folder: Path) -> Variant:
-    variant.check()
-    for path in variant.files:
-        _copy_file(path, folder / _within(variant, path), variant)
-    copied = replace(variant, path=folder / variant.path.name)
-    return replace(copied, sha256=digest(copied.files))
-
-
-def _copy_file(path: Path, target: Path, variant: Variant) -> None:
-    """What a link leads to, not the link. Two variants may share their weights."""
-    if target.exists() and digest([target]) != digest([path]):
-        raise ModelError(f"'{path}' and the weights of another variant differ but share a name; rename one")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(path, target)
-
-
-def _within(variant: Variant, path: Path) -> Path:
-    """Where a file of a variant lies in its bundle: as it lies in the variant's own folder."""
-    inside = Path(normpath(path.relative_to(variant.path.parent)))
-    if inside.is_absolute() or ".." in inside.parts:
-        raise ModelError(f"'{variant.path}' has weights in '{path}'; allowed: in its own folder, or below it")
-    return inside
 
 
 def check_folder(folder: Path) -> None:
@@ -106,7 +82,7 @@ def check_folder(folder: Path) -> None:
     own = {MANIFEST}
     if MANIFEST in found:
         files = [(each, path) for each in read_manifest(folder).variants for path in each.files]
-        own |= {_within(variant, path).parts[0] for variant, path in files}
+        own |= {variant.place_of(path).parts[0] for variant, path in files}
     if found - own:
         raise ModelError(
             f"'{folder}' holds {listing(sorted(found - own))}, which no bundle put there; "

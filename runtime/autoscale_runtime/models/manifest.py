@@ -6,13 +6,13 @@ simulator takes it as it is.
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
-from autoscale.errors import ModelError, ProfileError, listing
+from autoscale.errors import FeedError, ModelError, ProfileError, listing
 from autoscale.profiles.model_profile_codec import (
     MANIFEST_SCHEMA,
     manifest_profile,
@@ -24,6 +24,7 @@ from autoscale.profiles.toml_table import TomlTable, read_toml
 from autoscale.query.model_profile import ModelProfile
 from autoscale_runtime.backends.engines import format_of
 from autoscale_runtime.backends.tensors import TensorSpec
+from autoscale_runtime.models.state import State, check_state
 from autoscale_runtime.models.variant import Variant
 
 MANIFEST: Final = "model.toml"
@@ -43,9 +44,10 @@ class Manifest:
         inputs: in the network's order.
         outputs: in the network's order.
         variants: at least one.
+        state: outputs to the inputs of the stream's next query that they are fed back to.
 
     Raises:
-        ModelError: no variant, or two of one precision in one format.
+        ModelError: no variant, two of one precision in one format, or a state that does not fit.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Manifest:
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     variants: tuple[Variant, ...]
+    state: State = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if not self.variants:
@@ -61,6 +64,10 @@ class Manifest:
         twice = [kind for kind, count in kinds.items() if count > 1]
         if twice:
             raise ModelError(f"bundle '{self.name}' has more than one variant of {listing(twice)}")
+        try:
+            check_state(self.state, self.inputs, self.outputs)
+        except FeedError as error:
+            raise ModelError(f"bundle '{self.name}': {error}") from error
         accuracies = {each.precision: each.accuracy for each in self.variants if each.accuracy}
         object.__setattr__(self, "profile", replace(self.profile, accuracies=accuracies))
 
@@ -84,6 +91,8 @@ def manifest_text(manifest: Manifest) -> str:
     lines = [f"schema = {MANIFEST_SCHEMA}", f"name = {toml_string(manifest.name)}"]
     lines += profile_lines(replace(manifest.profile, accuracies={}), source)
     lines += _tensor_lines("inputs", manifest.inputs) + _tensor_lines("outputs", manifest.outputs)
+    for out, into in manifest.state.items():
+        lines += ["", "[[state]]", f"output = {toml_string(out)}", f"input = {toml_string(into)}"]
     for variant in manifest.variants:
         lines += ["", "[[variants]]", *_variant_lines(variant)]
     return "\n".join(lines) + "\n"
@@ -110,9 +119,14 @@ def _variant_lines(variant: Variant) -> list[str]:
 def _manifest(document: TomlTable, folder: Path) -> Manifest:
     profile = manifest_profile(document)
     inputs, outputs = (tuple(map(_tensor, document.rows(key))) for key in ("inputs", "outputs"))
-    return Manifest(
-        profile.name, profile, inputs, outputs, tuple(_variant(each, folder) for each in document.rows("variants"))
-    )
+    variants = tuple(_variant(each, folder) for each in document.rows("variants"))
+    state = dict(map(_fed_back, document.rows("state") if "state" in document else ()))
+    return Manifest(profile.name, profile, inputs, outputs, variants, state)
+
+
+def _fed_back(table: TomlTable) -> tuple[str, str]:
+    table.check_keys(("output", "input"))
+    return table.text("output"), table.text("input")
 
 
 def _tensor(table: TomlTable) -> TensorSpec:

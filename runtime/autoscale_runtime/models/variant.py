@@ -1,7 +1,9 @@
 """One file of a network, and what vouches for it."""
 
 import hashlib
-from dataclasses import dataclass
+import shutil
+from dataclasses import dataclass, replace
+from os.path import normpath
 from pathlib import Path
 from typing import Final
 
@@ -72,6 +74,33 @@ class Variant:
             raise ModelError(
                 f"'{self.path}' is damaged: its SHA-256 is {digest(self.files)}, written was {self.sha256}"
             )
+
+    def copied(self, folder: Path) -> "Variant":
+        """The variant with all its files in a folder: what a link leads to, not the link. Two may share their weights.
+
+        Raises:
+            ModelError: a file is missing or damaged, lies outside the variant's folder, or another has its place.
+        """
+        self.check()
+        for path in self.files:
+            target = folder / self.place_of(path)
+            if target.exists() and digest([target]) != digest([path]):
+                raise ModelError(f"'{path}' and a file of another variant differ but share a name; rename one")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        copied = replace(self, path=folder / self.path.name)
+        return replace(copied, sha256=digest(copied.files))
+
+    def place_of(self, path: Path) -> Path:
+        """Where one of its files lies in a bundle: as it lies in the variant's own folder.
+
+        Raises:
+            ModelError: it lies outside.
+        """
+        inside = Path(normpath(path.relative_to(self.path.parent)))
+        if inside.is_absolute() or ".." in inside.parts:
+            raise ModelError(f"'{self.path}' has weights in '{path}'; allowed: in its own folder, or below it")
+        return inside
 
 
 def digest(files: list[Path]) -> str:

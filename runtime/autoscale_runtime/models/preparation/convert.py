@@ -9,22 +9,29 @@ from pathlib import Path
 from typing import Any, Final
 
 import onnx
-from onnx import ModelProto, NodeProto, version_converter
-from onnx.external_data_helper import uses_external_data
+from onnx import ModelProto, NodeProto
 from onnxruntime.quantization import CalibrationDataReader, QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
-from onnxruntime.transformers.float16 import convert_float_to_float16
+from onnxruntime.transformers.float16 import DEFAULT_OP_BLOCK_LIST, convert_float_to_float16
 
 from autoscale.errors import UnsupportedModel
+from autoscale_runtime.backends.engines import data_files
 from autoscale_runtime.backends.tensors import Feeds
+from autoscale_runtime.models.preparation.operator_sets import TARGET, operator_set, raised
 from autoscale_runtime.models.variant import SIDECAR
 
 LAYERS: Final = ("Conv", "ConvTranspose", "MatMul", "Gemm")
 """Operators that int8 makes faster. Quantising all others too is slower and ruins networks whose arithmetic
 between layers needs range (layer norms, hand-written GELUs): magika falls from 92 % to 11 %."""
 
-PER_CHANNEL_OPSET: Final = 13
-"""The first operator set whose DequantizeLinear takes a scale a channel."""
+QUANTISING_OPSET: Final = 10
+"""The first operator set with QuantizeLinear."""
+
+RANGE_HUNGRY: Final = (
+    "Exp", "Pow", "Sqrt", "Reciprocal", "Div", "Log", "Softmax", "LayerNormalization", "InstanceNormalization",
+    "BatchNormalization", "ReduceMean", "ReduceSum", "ReduceL2", "ReduceSumSquare", "CumSum", "Einsum",
+)  # fmt: skip
+"""Operators that leave float16's range or precision first."""
 
 ONE_FILE_BYTES: Final = 1 << 30
 """Larger networks keep their weights in a sidecar: a protobuf message ends at 2 GiB."""
@@ -37,47 +44,76 @@ def save(model: ModelProto, path: Path) -> None:
 
 def copy_fp32(source: Path, path: Path) -> None:
     """The file byte for byte, or with its external weights gathered where it has some."""
-    model = onnx.load(source, load_external_data=False)
-    if any(uses_external_data(each) for each in model.graph.initializer):
+    if data_files(source):
         save(onnx.load(source), path)
     else:
         shutil.copyfile(source, path)
 
 
-def to_fp16(source: Path, path: Path) -> None:
-    """Weights and arithmetic in float16, inputs and outputs as they were."""
+def to_fp16(source: Path, path: Path, keep_float: Sequence[str] = ()) -> None:
+    """Weights and arithmetic in float16, inputs and outputs as they were.
+
+    Args:
+        source: the fp32 file.
+        path: what to write.
+        keep_float: types of operators to leave as they are, beside those that ONNX Runtime's tool leaves by itself.
+    """
     with _quiet():
-        save(convert_float_to_float16(onnx.load(source), keep_io_types=True), path)
+        blocked = [*DEFAULT_OP_BLOCK_LIST, *keep_float]
+        save(convert_float_to_float16(onnx.load(source), keep_io_types=True, op_block_list=blocked), path)
 
 
-def to_ready(source: Path, path: Path) -> None:
-    """The file as quantisation wants it: folded, with shapes, at an operator set that knows channels.
+def check_quantisable(source: Path) -> None:
+    """Raise unless there is something to quantise.
 
     Raises:
         UnsupportedModel: it has no layer to quantise outside its sub-graphs.
     """
-    model = onnx.load(source)
-    if not any(node.op_type in LAYERS for node in model.graph.node):
+    graph = onnx.load(source, load_external_data=False).graph
+    if not any(node.op_type in LAYERS for node in graph.node):
         raise UnsupportedModel(f"it has no {', '.join(LAYERS)} outside a sub-graph (If, Loop, Scan)")
-    version = next(each.version for each in model.opset_import if each.domain in ("", "ai.onnx"))
+
+
+def to_raised(source: Path, path: Path) -> None:
+    """The file at an operator set that knows channels."""
+    model = onnx.load(source)
     with _quiet():
-        if version < PER_CHANNEL_OPSET:
-            model = version_converter.convert_version(model, PER_CHANNEL_OPSET)
-        ready = model if _is_large(model) else _folded(model, path)
-    _flatten_biases(ready)
-    for index, node in enumerate(ready.graph.node):
-        # The quantiser knows nodes by name alone.
-        node.name = node.name or f"{node.op_type}_{index}"
-    save(ready, path)
+        save(raised(model) if operator_set(model) < TARGET else model, path)
+
+
+def to_folded(source: Path, path: Path) -> None:
+    """Constants and batch norms folded, and the shapes that ONNX can infer written in, where it is not too large.
+
+    Without symbolic inference: calibration knows the shapes, and where it fails it litters the current folder.
+    """
+    with _quiet():
+        if not _is_large(onnx.load(source)):
+            quant_pre_process(source, path, skip_symbolic_shape=True)
+            source = path
+        save(_readied(onnx.load(source)), path)
+
+
+def to_named(source: Path, path: Path) -> None:
+    """The file as the quantiser must have it, nothing folded.
+
+    Raises:
+        UnsupportedModel: an operator set without quantisation.
+    """
+    model = onnx.load(source)
+    if operator_set(model) < QUANTISING_OPSET:
+        raise UnsupportedModel(f"operator set {operator_set(model)} knows no quantisation")
+    save(_readied(model), path)
 
 
 def to_int8(ready: Path, path: Path, feeds: Sequence[Feeds], keep_float: Sequence[str] = ()) -> None:
-    """Static int8: QDQ, unsigned activations, signed weights with a scale a channel, min-max ranges.
+    """Static int8: QDQ, unsigned activations, signed weights with a scale a channel where the operator set has that.
+
+    Ranges are the least and greatest values that the queries show.
 
     Signed weights with unsigned activations is the pair ONNX Runtime's x86 kernels are fast at.
 
     Args:
-        ready: a file of ``to_ready``.
+        ready: a file of ``to_folded`` or ``to_named``.
         path: what to write.
         feeds: queries that show the ranges of the activations.
         keep_float: names of layers to leave as they are.
@@ -89,7 +125,7 @@ def to_int8(ready: Path, path: Path, feeds: Sequence[Feeds], keep_float: Sequenc
             _Reader(feeds),
             op_types_to_quantize=list(LAYERS),
             nodes_to_exclude=list(keep_float),
-            per_channel=True,
+            per_channel=operator_set(onnx.load(ready, load_external_data=False)) >= TARGET,
             activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             use_external_data_format=ready.with_name(ready.name + SIDECAR).exists(),
@@ -121,14 +157,17 @@ class _Reader(CalibrationDataReader):  # type: ignore[misc]  # onnxruntime has n
         return next(self._left, None)
 
 
-def _folded(model: ModelProto, scratch: Path) -> ModelProto:
-    """Constants and batch norms folded, and the shapes that ONNX can infer written in.
+def layers_of(ready: Path) -> list[str]:
+    """The names of the layers that int8 makes faster, in the graph's order."""
+    return [node.name for node in onnx.load(ready, load_external_data=False).graph.node if node.op_type in LAYERS]
 
-    Without symbolic inference: calibration knows the shapes, and where it fails it litters the current folder.
-    """
-    save(model, scratch)
-    quant_pre_process(scratch, scratch, skip_symbolic_shape=True)
-    return onnx.load(scratch)
+
+def _readied(model: ModelProto) -> ModelProto:
+    """Every node named, since the quantiser knows them by name alone, and biases of the shape that it takes."""
+    _flatten_biases(model)
+    for index, node in enumerate(model.graph.node):
+        node.name = node.name or f"{node.op_type}_{index}"
+    return model
 
 
 def _flatten_biases(model: ModelProto) -> None:

@@ -1,8 +1,8 @@
 """How well a variant answers: against labels, or against the fp32 variant."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 import numpy as np
 
@@ -10,8 +10,12 @@ from autoscale.errors import FeedError, WrongAnswer
 from autoscale.query.model_profile import Accuracy
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.comparison import repeats
-from autoscale_runtime.backends.tensors import Array, check_outputs
+from autoscale_runtime.backends.tensors import Array, Feeds, check_outputs
 from autoscale_runtime.models.preparation.samples import Samples
+from autoscale_runtime.models.preparation.streams import streamed
+from autoscale_runtime.models.state import NO_STATE, State
+
+STREAM_STEPS: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +29,16 @@ class VariantAccuracy:
     Infinity and NaN must stand where fp32 has them, and nowhere else; the finite values are measured. A network that
     draws at random is not compared by value: without labels nothing is known of a variant but fp32 itself.
 
+    A network with state is asked a stream of ``STREAM_STEPS`` queries, the samples over and over with its own state fed
+    back; its accuracy is that of the worst quarter, so that a drift shows.
+
     Attributes:
         samples: what to ask.
         classifies: whether arg-max is compared.
-        wanted: for each sample, what a perfect variant gives.
-        odd: for each sample, where fp32 answers infinity or NaN; empty bytes for nowhere.
+        wanted: for each query, what a perfect variant gives.
+        odd: for each query, where fp32 answers infinity or NaN; empty bytes for nowhere.
         reference: the fp32 variant, of a network that draws at random; else None.
+        state: outputs to the inputs that they are fed back to.
     """
 
     samples: Samples
@@ -38,26 +46,27 @@ class VariantAccuracy:
     wanted: Sequence[Any]
     odd: Sequence[bytes]
     reference: Runner | None = None
+    state: State = field(default_factory=dict)
 
     @classmethod
-    def of(cls, reference: Runner, samples: Samples) -> "VariantAccuracy":
+    def of(cls, reference: Runner, samples: Samples, state: State = NO_STATE) -> "VariantAccuracy":
         """Validate by the labels where the samples have them, else by the answers of the fp32 variant.
 
         Raises:
             FeedError: the model does not give one arg-max a sample, or has fewer classes than the labels name.
         """
-        first = answers(reference, samples, 0)
-        classifies = samples.labels is not None or _classifies(first[0])
-        is_random = reference.is_random() or not repeats(first, answers(reference, samples, 0))
+        first = answers(reference, samples.feeds[0])
+        shown = _shown(reference, first, state)
+        classifies = samples.labels is not None or _classifies(shown[0])
+        is_random = reference.is_random() or not repeats(first, answers(reference, samples.feeds[0]))
         wanted, odd = [], []
-        for index in range(len(samples.feeds)):
-            outputs = answers(reference, samples, index)
+        for outputs in _asked(reference, samples, state):
             wanted.append(_view(outputs, classifies))
             odd.append(_oddity(outputs))
         if samples.labels is not None:
-            _check_labels(first[0], samples.labels)
+            _check_labels(shown[0], samples.labels)
             wanted = [np.array([label]) for label in samples.labels]
-        return cls(samples, classifies, wanted, odd, reference if is_random else None)
+        return cls(samples, classifies, wanted, odd, reference if is_random else None, state)
 
     def score(self, runner: Runner) -> Accuracy:
         """Ask every sample and compare.
@@ -70,20 +79,21 @@ class VariantAccuracy:
             if runner is self.reference:
                 return Accuracy(1.0, "the reference of a random network, which is not compared by value")
             raise WrongAnswer("the network draws at random, so its answers are not compared with fp32's by value")
-        views = [self._answered(runner, index) for index in range(len(self.wanted))]
-        if self.classifies:
-            value = np.mean([_agreement(*pair) for pair in zip(views, self.wanted, strict=True)])
-        else:
-            value = np.mean(
-                [_closeness(*each) for each in zip(_by_output(views), _by_output(self.wanted), strict=True)]
-            )
-        return Accuracy(float(value), self._source())
+        views = [self._view(outputs, index) for index, outputs in enumerate(_asked(runner, self.samples, self.state))]
+        quarters = np.array_split(np.arange(len(views)), 4 if self.state else 1)
+        value = min(self._value([views[i] for i in part], [self.wanted[i] for i in part]) for part in quarters)
+        return Accuracy(value, self._source())
 
-    def _answered(self, runner: Runner, index: int) -> Any:
-        outputs = answers(runner, self.samples, index)
+    def _value(self, views: Sequence[Any], wanted: Sequence[Any]) -> float:
+        if self.classifies:
+            return float(np.mean([_agreement(*pair) for pair in zip(views, wanted, strict=True)]))
+        pairs = zip(_by_output(views), _by_output(wanted), strict=True)
+        return float(np.mean([_closeness(*each) for each in pairs]))
+
+    def _view(self, outputs: list[Array], index: int) -> Any:
         if self.reference is None and _oddity(outputs) != self.odd[index]:
             raise WrongAnswer(
-                f"it answers sample {index} of {self.samples.source} with infinity or NaN where fp32 does not, "
+                f"it answers query {index} of {self.samples.source} with infinity or NaN where fp32 does not, "
                 "or the other way round"
             )
         return _view(outputs, self.classifies)
@@ -93,19 +103,45 @@ class VariantAccuracy:
         if self.samples.labels is not None:
             return f"arg-max against labels, {count} samples of {data}"
         what = "arg-max agreement" if self.classifies else "closeness (1 - relative error)"
+        if self.state:
+            return f"{what} with fp32, the worst quarter of {len(self.wanted)} steps with its state fed back, {data}"
         return f"{what} with fp32, {count} samples of {data}"
 
 
-def answers(runner: Runner, samples: Samples, index: int) -> list[Array]:
-    """The outputs for one sample.
+def answers(runner: Runner, feeds: Feeds) -> list[Array]:
+    """The outputs for one query, the first of its stream where the file keeps state.
 
     Raises:
         WrongAnswer: a shape or dtype that is not the model's.
     """
-    outputs = runner.run(None, samples.feeds[index]).outputs
+    runner.reset()
+    outputs = runner.run(None, feeds).outputs
     named = dict(zip((each.name for each in runner.outputs), outputs, strict=True))
     check_outputs(runner.outputs, named)
     return outputs
+
+
+def fidelity(runner: Runner, reference: Runner, queries: Sequence[Feeds]) -> float:
+    """Closeness of the output that is furthest from the reference's, over some queries: 1 where nothing changed."""
+    haves = _by_output([answers(runner, feeds) for feeds in queries])
+    wants = _by_output([answers(reference, feeds) for feeds in queries])
+    return min((_closeness(*each) for each in zip(haves, wants, strict=True)), default=1.0)
+
+
+def _asked(runner: Runner, samples: Samples, state: State) -> Iterator[list[Array]]:
+    """The answers to compare: to every sample, or along a stream, what is no state alone."""
+    if not state:
+        for feeds in samples.feeds:
+            yield answers(runner, feeds)
+        return
+    for _, outputs in streamed(runner, samples.feeds, state, STREAM_STEPS):
+        yield _shown(runner, outputs, state)
+
+
+def _shown(runner: Runner, outputs: list[Array], state: State) -> list[Array]:
+    """The outputs that are no state; all of them where they all are."""
+    seen = [array for spec, array in zip(runner.outputs, outputs, strict=True) if spec.name not in state]
+    return seen or outputs
 
 
 def _oddity(outputs: Sequence[Array]) -> bytes:

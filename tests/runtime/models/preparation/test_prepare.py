@@ -16,7 +16,7 @@ from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.models.bare_model import load
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.preparation import Samples, prepare
-from autoscale_runtime.models.preparation.convert import recipes, to_ready
+from autoscale_runtime.models.preparation.convert import recipes, to_folded
 from autoscale_runtime.models.preparation.prepare_command import command
 from autoscale_runtime.models.preparation.validation import VariantAccuracy
 
@@ -27,6 +27,8 @@ def normal(*shape: int) -> npt.NDArray[np.float64]:
 
 
 COUNT = 24
+ALL = ("fp16", "int8")
+"""So small a network gains nothing by either: they are kept because they are asked for."""
 
 
 def _save(
@@ -107,7 +109,7 @@ def test_makes_measures_and_writes_each_variant(tmp_path: Path) -> None:
     truth[1] = (truth[1] + 1) % 5
     (tmp_path / "labels.csv").write_text(",".join(map(str, truth)))
 
-    prepared = prepare(model, data, tmp_path / "labels.csv", tmp_path / "bundle")
+    prepared = prepare(model, data, tmp_path / "labels.csv", tmp_path / "bundle", keep=ALL)
 
     assert prepared.left_out == {}
     assert [row.precision for row in prepared.rows] == ["fp32", "fp16", "int8"]
@@ -132,7 +134,7 @@ def test_makes_measures_and_writes_each_variant(tmp_path: Path) -> None:
 @pytest.mark.parametrize("opset", [11, 17])
 def test_int8_is_static_with_signed_weights_a_channel(opset: int, tmp_path: Path) -> None:
     model = classifier(tmp_path / "net.onnx", opset)
-    prepare(model, images(tmp_path), None, tmp_path / "bundle")
+    prepare(model, images(tmp_path), None, tmp_path / "bundle", keep=ALL)
     graph = onnx.load(tmp_path / "bundle" / "int8.onnx").graph
     weights = {each.name: numpy_helper.to_array(each) for each in graph.initializer}
     kinds = {weights[node.input[2]].dtype for node in graph.node if node.op_type == "QuantizeLinear"}
@@ -168,7 +170,7 @@ def test_shapes_that_vary_come_as_a_folder(tmp_path: Path) -> None:
     for index in range(6):
         array = normal(1, 3, 8 + index, 9).astype(np.float32)
         np.savez(tmp_path / "data" / f"{index}.npz", x=array)
-    prepared = prepare(model, tmp_path / "data", None, tmp_path / "bundle")
+    prepared = prepare(model, tmp_path / "data", None, tmp_path / "bundle", keep=ALL)
     assert prepared.left_out == {}
     assert prepared.rows[2].accuracy.value > 0.95
     assert "closeness" in prepared.rows[2].accuracy.source
@@ -187,7 +189,7 @@ def test_the_current_folder_stays_clean(tmp_path: Path, monkeypatch: pytest.Monk
     ]
     model = _save(tmp_path / "net.onnx", nodes, ["k", 2], {"w": normal(2, 512)}, ["m", 512])
     np.save(tmp_path / "x.npy", np.eye(2, dtype=np.float32)[None].repeat(6, axis=0))
-    assert prepare(model, tmp_path / "x.npy", None, tmp_path / "bundle").left_out == {}
+    assert prepare(model, tmp_path / "x.npy", None, tmp_path / "bundle", keep=ALL).left_out == {}
     assert not list((tmp_path / "here").iterdir())
 
 
@@ -196,7 +198,7 @@ def test_nodes_may_be_without_names(tmp_path: Path) -> None:
     for node in model.graph.node:
         node.name = ""
     onnx.save(model, tmp_path / "net.onnx")
-    to_ready(tmp_path / "net.onnx", tmp_path / "ready.onnx")
+    to_folded(tmp_path / "net.onnx", tmp_path / "ready.onnx")
     kept = recipes(tmp_path / "ready.onnx")
     assert [len(names) for names in kept.values()] == [0, 1, 2]
     names = [node.name for node in onnx.load(tmp_path / "ready.onnx").graph.node]
@@ -220,7 +222,7 @@ def test_infinity_elsewhere_than_fp32_s_is_nonsense(tmp_path: Path, other: str) 
         return load(_save(tmp_path / f"{operator}.onnx", nodes, [1, 4], {}, [1, 4]))
 
     samples = Samples("one", [{"x": np.array([[0.0, 1.0, 2.0, -1.0]], np.float32)}])
-    with pytest.raises(WrongAnswer, match="sample 0 of one with infinity or NaN where fp32 does not"):
+    with pytest.raises(WrongAnswer, match="query 0 of one with infinity or NaN where fp32 does not"):
         VariantAccuracy.of(network("Identity"), samples).score(network(other))
 
 
@@ -236,7 +238,7 @@ def test_a_network_that_draws_at_random_is_not_compared_by_value(tmp_path: Path)
 def test_external_weights_are_gathered(tmp_path: Path) -> None:
     model = onnx.load(classifier(tmp_path / "whole.onnx"))
     onnx.save(model, tmp_path / "net.onnx", save_as_external_data=True, location="elsewhere.bin", size_threshold=0)
-    prepare(tmp_path / "net.onnx", images(tmp_path), None, tmp_path / "bundle")
+    prepare(tmp_path / "net.onnx", images(tmp_path), None, tmp_path / "bundle", keep=ALL)
     (tmp_path / "elsewhere.bin").unlink()
     bundle = Bundle.read(tmp_path / "bundle")
     assert len(bundle.variants) == 3
@@ -300,7 +302,7 @@ def test_the_command_prints_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.chdir(tmp_path)
     classifier(tmp_path / "net.onnx")
     images(tmp_path)
-    result = CliRunner().invoke(app, ["net.onnx", "--calibrate", "images.npz", "--json"])
+    result = CliRunner().invoke(app, ["net.onnx", "--calibrate", "images.npz", "--json", "--keep", "int8"])
     document = json.loads(result.stdout)
     assert document["bundle"] == "net"
     assert list(document["variants"]) == ["fp32", "fp16", "int8"]
