@@ -119,7 +119,7 @@ def test_two_variants_may_share_weights_but_not_a_name(tmp_path: Path) -> None:
         return Bundle("m", bare.profile, bare.inputs, bare.outputs, variants)
 
     bundle(saved(tmp_path / "b" / "two.onnx", "w.bin")).write(tmp_path / "bundle")
-    with pytest.raises(ModelError, match=r"w\.bin' and the weights of another variant differ but share a name"):
+    with pytest.raises(ModelError, match=r"w\.bin' and a file of another variant differ but share a name"):
         bundle(saved(tmp_path / "c" / "two.onnx", "w.bin", 2 * W)).write(tmp_path / "bundle")
 
 
