@@ -19,7 +19,8 @@ from autoscale.query.target import Target
 from autoscale_runtime import Session
 from autoscale_runtime.backends.cpu import cpu_targets
 from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.models.bundle import Bundle, Variant
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.variant import Variant
 from tests.runtime.backends.plug_in_parts import plugged_in
 from tests.runtime.backends.test_backends import write_onnx, write_tflite
 from tests.runtime.session_parts import QUIET, bundle, network, rows, written
