@@ -14,7 +14,7 @@ from typing import Final, Self
 
 import grpc
 
-from autoscale.errors import InvalidInput, PortInUse
+from autoscale.errors import InvalidInput
 from autoscale.profiles import load_device
 from autoscale_runtime._proto.open_inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
 from autoscale_runtime.host.cores import usable_cores
@@ -24,6 +24,7 @@ from autoscale_runtime.server.health import add_health_and_reflection
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.repository import Models, load_repository
 from autoscale_runtime.server.servicer import InferenceServicer
+from autoscale_runtime.wire.listening import listen
 
 DEFAULT_MACHINE: Final = "xeon-p100"
 """The profile whose power and embodied carbon stand for a server that names no other."""
@@ -84,9 +85,7 @@ class Server:
         self._server = grpc.server(workers, options=_OPTIONS)
         add_GRPCInferenceServiceServicer_to_server(InferenceServicer(plane), self._server)
         self._health = add_health_and_reflection(self._server)
-        named = f"[{host}]" if ":" in host else host
-        self.port = _bind(self._server, f"{named}:{port}")
-        self.address = f"{named}:{self.port}"
+        self.address, self.port = listen(self._server, host, port)
         self._grid = plane.account.grid
         self._grid.start()
         self._server.start()
@@ -109,16 +108,6 @@ class Server:
         self.stop()
 
 
-def _bind(server: grpc.Server, address: str) -> int:
-    try:
-        return server.add_insecure_port(address)
-    except RuntimeError as error:  # gRPC's only word for it, whatever the cause
-        raise PortInUse(
-            f"cannot listen at {address}: the port is in use, or the address is not this machine's; "
-            "port 0 takes a free one"
-        ) from error
-
-
 def serve(
     repository: Path | str,
     host: str = "127.0.0.1",
@@ -138,6 +127,7 @@ def serve(
     Raises:
         RepositoryError: no models there.
         ModelError: a file that is no model.
+        InvalidInput: a port that is none.
         PortInUse: the address cannot be bound.
         MissingExtra: the packages of the extra ``serve`` are not installed.
     """

@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import grpc
 import numpy as np
@@ -237,13 +238,20 @@ def test_reflection_lists_the_services(channel: grpc.Channel) -> None:
 
 
 def test_a_port_in_use_is_an_error(repository: Path, account: ServerAccount, server: Server) -> None:
-    with pytest.raises(PortInUse, match=f"127.0.0.1:{server.port}: the port is in use"):
+    with pytest.raises(PortInUse, match=f"cannot listen at 127.0.0.1:{server.port}: .*a free port"):
         serve(repository, port=server.port, account=account)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         with pytest.raises(PortInUse):
             serve(repository, port=other.getsockname()[1], account=account)
+
+
+@pytest.mark.parametrize("port", [-1, 70_000, "8001", 80.0])
+def test_what_is_no_port_is_refused(repository: Path, account: ServerAccount, port: Any) -> None:
+    """70 000 would be 4464 to gRPC."""
+    with pytest.raises(InvalidInput, match=f"port is {port!r}; allowed: 0 .* to 65535"):
+        serve(repository, port=port, account=account)
 
 
 def test_a_stopped_server_ends_what_runs_and_frees_its_port(repository: Path, account: ServerAccount) -> None:
@@ -281,7 +289,7 @@ def test_every_address_of_this_machine_will_do(repository: Path, account: Server
         assert server.address == f"[::1]:{server.port}"
         with grpc.insecure_channel(server.address) as opened:
             assert GRPCInferenceServiceStub(opened).ServerLive(pb.ServerLiveRequest(), timeout=LONGEST_WAIT_S).live
-    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:0.*or the address is not this machine's"):
+    with pytest.raises(PortInUse, match=r"192\.0\.2\.1:0: .*an address of this machine"):
         serve(repository, host="192.0.2.1", account=account)
 
 

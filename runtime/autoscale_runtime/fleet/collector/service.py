@@ -5,7 +5,6 @@
 127.0.0.1:43211
 """
 
-import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import TracebackType
@@ -13,12 +12,13 @@ from typing import Final, Self
 
 import grpc
 
-from autoscale.errors import AutoScaleError, InvalidInput, PortInUse
+from autoscale.errors import AutoScaleError, InvalidInput
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet.batches import MOST_BYTES, LaterSchema, read_batch, reported_rows, rows_of
 from autoscale_runtime.fleet.collector.committer import Committer, Delivery, Receipt, unreadable
+from autoscale_runtime.wire.listening import listen
 from autoscale_runtime.wire.status import code_of
 
 SERVICE: Final = "autoscale.fleet.FleetCollector"
@@ -44,8 +44,7 @@ class Collector:
             self._upload, response_serializer=pb.Receipt.SerializeToString
         )
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Upload": handler}),))
-        self.port = _bind(self._server, host, port)
-        self.address = _named(host, self.port)
+        self.address, self.port = listen(self._server, host, port)
         self._committer = Committer(ledger, rules)
         self._server.start()
 
@@ -85,24 +84,6 @@ class Collector:
         return self._committer.deliver(delivery)
 
 
-def _bind(server: grpc.Server, host: str, port: int) -> int:
-    try:
-        # Tried first with a plain socket, which tells the cause: gRPC has one word for all of them.
-        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
-            pass
-        return server.add_insecure_port(_named(host, port))
-    except (OSError, RuntimeError) as error:
-        cause = str(getattr(error, "strerror", None) or error).partition(" (")[0]
-        raise PortInUse(
-            f"cannot listen at {_named(host, port)}: {cause}; allowed: an address of this machine "
-            "(0.0.0.0 for all of them), and a free port; 0 takes any"
-        ) from error
-
-
-def _named(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def collect(ledger: Path | str, rules: Rules | None = None, host: str = "127.0.0.1", port: int = 0) -> Collector:
     """Open a ledger and start to collect into it.
 
@@ -113,7 +94,7 @@ def collect(ledger: Path | str, rules: Rules | None = None, host: str = "127.0.0
         port: 0 takes a free one.
 
     Raises:
-        InvalidInput: another collector has the ledger, or it is of a later version.
+        InvalidInput: another collector has the ledger, or it is of a later version; a port that is none.
         MissingExtra: pyarrow is not installed.
         PortInUse: the address cannot be bound.
     """

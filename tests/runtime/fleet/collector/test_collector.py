@@ -217,6 +217,8 @@ def test_two_collectors_on_one_ledger_or_one_port(tmp_path: Path, ledger: Path, 
         collect(ledger)
     with pytest.raises(PortInUse, match=f"cannot listen at 127.0.0.1:{collector.port}"):
         collect(tmp_path / "other", port=collector.port)
+    with pytest.raises(InvalidInput, match="port is 70000; allowed"):
+        collect(tmp_path / "other", port=70_000)
     collect(tmp_path / "other").stop()
 
 

@@ -1,0 +1,44 @@
+"""Where a server listens, and why it cannot: one home for the offload server and the collector."""
+
+import socket
+
+import grpc
+
+from autoscale.errors import InvalidInput, PortInUse
+
+_MOST = 2**16 - 1
+
+
+def listen(server: grpc.Server, host: str, port: int) -> tuple[str, int]:
+    """Bind a server that has not started yet.
+
+    Args:
+        server: gRPC's.
+        host: a name or address of this machine; ``0.0.0.0`` for all of them.
+        port: 0 takes a free one.
+
+    Returns:
+        ``host:port`` that clients connect to, and the port alone.
+
+    Raises:
+        InvalidInput: a port that is none.
+        PortInUse: the address cannot be bound; the message says why.
+    """
+    if type(port) is not int or not 0 <= port <= _MOST:  # gRPC takes it modulo 65536
+        raise InvalidInput(f"port is {port!r}; allowed: 0 (takes a free one) to {_MOST}")
+    try:
+        # Tried first with a plain socket, which tells the cause: gRPC has one word for all of them.
+        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
+            pass
+        found = server.add_insecure_port(_named(host, port))
+    except (OSError, RuntimeError) as error:
+        cause = str(getattr(error, "strerror", None) or error).partition(" (")[0]
+        raise PortInUse(
+            f"cannot listen at {_named(host, port)}: {cause}; allowed: an address of this machine "
+            "(0.0.0.0 for all of them), and a free port; 0 takes any"
+        ) from error
+    return _named(host, found), found
+
+
+def _named(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
