@@ -23,7 +23,7 @@ from autoscale.carbon.embodied.facts import read_embodied_facts
 from autoscale.carbon.embodied.footprint import parts_of
 from autoscale.errors import InvalidInput
 from autoscale.profiles import DeviceProfile, device_names, load_device
-from autoscale.profiles.folder import shipped_name
+from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.units import SECONDS_PER_YEAR
 
 SECONDS_PER_HOUR: Final = 3600.0
@@ -108,7 +108,7 @@ def _given(kg: float, lifetime_years: float | None) -> Made:
 
 
 def _find(thing: str) -> Made:
-    if thing.endswith(".toml"):
+    if is_file(thing):
         return _of_bill(load_bill(thing)) if is_bill(thing) else _of_device(load_device(thing))
     products, bills = list(read_embodied_facts("products").tables), bill_names()
     known = shipped_name("product, device or bill of materials", thing, [*products, *device_names(), *bills])

@@ -18,7 +18,7 @@ from autoscale.profiles import (
     load_device,
     load_link,
 )
-from autoscale.profiles.folder import shipped_name
+from autoscale.profiles.folder import is_file, shipped_name
 
 Profile = DeviceProfile | LinkProfile
 
@@ -42,7 +42,7 @@ def devices(
 
 
 def _load(name: str) -> Profile:
-    if name.endswith(".toml"):
+    if is_file(name):
         return load_device(name)
     known = shipped_name("device or link", name, [*device_names(), *link_names()])
     return load_link(known) if known in link_names() else load_device(known)

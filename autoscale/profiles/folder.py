@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from autoscale.errors import one_of
+from autoscale.errors import check_type, one_of
 from autoscale.profiles.device import DeviceProfile, device_from
 from autoscale.profiles.link import LinkProfile, link_from
 from autoscale.profiles.reader import read_facts
@@ -19,12 +19,12 @@ def devices_folder() -> Path:
 
 def device_names() -> list[str]:
     """The devices and servers that ship with AutoScale, sorted."""
-    return _names(devices_folder())
+    return names(devices_folder())
 
 
 def link_names() -> list[str]:
     """The links that ship with AutoScale, sorted."""
-    return _names(devices_folder() / "links")
+    return names(devices_folder() / "links")
 
 
 def load_device(name_or_path: str | Path) -> DeviceProfile:
@@ -34,7 +34,7 @@ def load_device(name_or_path: str | Path) -> DeviceProfile:
         UnknownName: no device of that name ships; the message names the nearest.
         ProfileError: the file does not follow the schema.
     """
-    return device_from(read_facts(_find("device", name_or_path, devices_folder()), DEVICE))
+    return device_from(read_facts(find("device", name_or_path, devices_folder()), DEVICE))
 
 
 def load_link(name_or_path: str | Path) -> LinkProfile:
@@ -44,10 +44,10 @@ def load_link(name_or_path: str | Path) -> LinkProfile:
         UnknownName: no link of that name ships; the message names the nearest.
         ProfileError: the file does not follow the schema.
     """
-    return link_from(read_facts(_find("link", name_or_path, devices_folder() / "links"), LINK))
+    return link_from(read_facts(find("link", name_or_path, devices_folder() / "links"), LINK))
 
 
-def shipped_name(what: str, name: str, names: Sequence[str]) -> str:
+def shipped_name(what: str, name: str, known: Sequence[str]) -> str:
     """The name that a spelling stands for: case, ``-``, ``_`` and blanks make no difference.
 
     >>> shipped_name("device", "Moto_X Force", ["mi8pro", "moto-x-force"])
@@ -56,20 +56,33 @@ def shipped_name(what: str, name: str, names: Sequence[str]) -> str:
     Raises:
         UnknownName: none of the names; the message names the nearest.
     """
-    spellings = {_plain(each): each for each in names}
+    spellings = {_plain(each): each for each in known}
     found = spellings.get(_plain(name), name)
-    one_of(what, found, names)
+    one_of(what, found, known)
     return found
 
 
-def _names(folder: Path) -> list[str]:
-    return sorted(path.stem for path in folder.glob("*.toml"))
+def is_file(name_or_path: str | Path) -> bool:
+    """Whether a file is meant, and not the name of what ships."""
+    return isinstance(name_or_path, Path) or name_or_path.endswith(".toml")
 
 
-def _find(what: str, name_or_path: str | Path, folder: Path) -> Path:
-    if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
+def find(what: str, name_or_path: str | Path, folder: Path) -> Path:
+    """The file that is meant: one of the caller's own, or in the folder that ships.
+
+    Raises:
+        InvalidInput: neither a name nor a path.
+        UnknownName: none of the names; the message names the nearest.
+    """
+    check_type(what, name_or_path, (str, Path), "a name, or a .toml file")
+    if is_file(name_or_path):
         return Path(name_or_path)
-    return folder / f"{shipped_name(what, name_or_path, _names(folder))}.toml"
+    return folder / f"{shipped_name(what, str(name_or_path), names(folder))}.toml"
+
+
+def names(folder: Path) -> list[str]:
+    """What ships in a folder, sorted."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
 
 
 def _plain(name: str) -> str:

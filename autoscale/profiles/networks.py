@@ -7,7 +7,7 @@
 from pathlib import Path
 
 from autoscale.profiles.device import check_name
-from autoscale.profiles.folder import devices_folder, shipped_name
+from autoscale.profiles.folder import devices_folder, find, names
 from autoscale.profiles.model_profile_codec import manifest_profile, profile_of
 from autoscale.profiles.reader import facts_of
 from autoscale.profiles.schema import NETWORK, VERSION
@@ -17,7 +17,7 @@ from autoscale.query.model_profile import ModelProfile
 
 def network_names() -> list[str]:
     """The networks that ship with AutoScale, sorted."""
-    return sorted(path.stem for path in _folder().glob("*.toml"))
+    return names(_folder())
 
 
 def load_network(name_or_path: str | Path) -> ModelProfile:
@@ -29,9 +29,7 @@ def load_network(name_or_path: str | Path) -> ModelProfile:
         UnknownName: no network of that name ships; the message names the nearest.
         ProfileError: the file does not follow the schema.
     """
-    if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
-        return _read(Path(name_or_path))
-    return _read(_folder() / f"{shipped_name('network', name_or_path, network_names())}.toml")
+    return _read(find("network", name_or_path, _folder()))
 
 
 def _folder() -> Path:

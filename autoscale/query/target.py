@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from autoscale.errors import InvalidTarget, listing, one_of
+from autoscale.errors import InvalidTarget, check_type, listing, one_of
 from autoscale.units import hz_from_mhz, mhz_from_hz
 
 PLACES: Final = ("device", "edge", "cloud")
@@ -73,6 +73,7 @@ class Target:
         Raises:
             InvalidTarget: the text is not of the shape ``place[:host]:processor/precision[@setting][#engine]``.
         """
+        check_type("a target", text, str, f"text of the shape {_SHAPE}", InvalidTarget)
         match = _PATTERN.fullmatch(text)
         if match is None:
             raise InvalidTarget(

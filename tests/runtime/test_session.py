@@ -21,6 +21,7 @@ from autoscale.errors import (
     InvalidTarget,
     ModelError,
     PolicyError,
+    ProfileError,
     TargetUnavailable,
     UnknownName,
 )
@@ -219,6 +220,7 @@ def test_a_goal_that_is_none_is_refused(goal: dict[str, float], message: str) ->
         ),
         ({"options": replace(QUIET, target="cloud:cpu/fp32")}, InvalidTarget, "unknown target 'cloud:cpu/fp32'"),
         ({"options": replace(QUIET, power_table="mi8")}, UnknownName, "did you mean 'mi8pro'"),
+        ({"options": replace(QUIET, power_table=Path("mi8.toml"))}, ProfileError, "mi8.toml cannot be read"),
         ({"options": replace(QUIET, meters=["rappl"])}, UnknownName, "did you mean 'rapl'"),
     ],
 )

@@ -139,7 +139,16 @@ def test_a_wrong_type_is_told_with_what_is_allowed(path: Path, arguments: dict[s
 
 
 @pytest.mark.parametrize(
-    "options", [{"target": 1}, {"timeout_s": "1"}, {"sensors": 3}, {"meters": "rapl"}, {"on_record": 3}, {"policy": 1}]
+    "options",
+    [
+        {"target": 1},
+        {"timeout_s": "1"},
+        {"sensors": 3},
+        {"sensors": ["load"]},
+        {"meters": "rapl"},
+        {"on_record": 3},
+        {"policy": 1},
+    ],
 )
 def test_options_of_a_wrong_type_likewise(options: dict[str, object]) -> None:
     with pytest.raises(AutoScaleError, match="allowed: "):

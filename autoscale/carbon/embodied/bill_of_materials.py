@@ -32,7 +32,7 @@ from autoscale.carbon.embodied.act import Act, Logic, Part, Storage
 from autoscale.carbon.embodied.footprint import Footprint, product_footprint
 from autoscale.errors import ProfileError
 from autoscale.interval import ZERO_RANGE, Interval
-from autoscale.profiles.folder import devices_folder, shipped_name
+from autoscale.profiles.folder import devices_folder, find, names
 from autoscale.profiles.toml_table import TomlTable, read_toml
 
 VERSION: Final = 1
@@ -76,7 +76,7 @@ class BillOfMaterials:
 
 def bill_names() -> list[str]:
     """The bills that ship with AutoScale, sorted."""
-    return sorted(path.stem for path in _folder().glob("*.toml"))
+    return names(_folder())
 
 
 def load_bill(name_or_path: str | Path) -> BillOfMaterials:
@@ -86,11 +86,7 @@ def load_bill(name_or_path: str | Path) -> BillOfMaterials:
         UnknownName: no bill of that name ships; the message names the nearest.
         ProfileError: the file cannot be read, or a part is wrong: the message names it.
     """
-    if isinstance(name_or_path, Path) or name_or_path.endswith(".toml"):
-        path = Path(name_or_path)
-    else:
-        path = _folder() / f"{shipped_name('bill of materials', name_or_path, bill_names())}.toml"
-    document = read_toml(path)
+    document = read_toml(find("bill of materials", name_or_path, _folder()))
     document.schema(VERSION)
     document.check_keys(("schema", "title", "kind", "source", "parts"))
     items = tuple(map(_item, document.rows("parts")))

@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from autoscale.errors import InvalidInput
 from autoscale.profiles import device_names
-from autoscale.profiles.folder import shipped_name
+from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.profiles.networks import network_names
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.contestants import USUAL, check_contestants
@@ -114,13 +114,12 @@ def _listed(text: str, everything: tuple[str, ...]) -> tuple[str, ...]:
 
 def _devices(text: str) -> tuple[str, ...]:
     return tuple(
-        each if each.endswith(".toml") else shipped_name("device", each, device_names())
-        for each in _listed(text, PHONES)
+        each if is_file(each) else shipped_name("device", each, device_names()) for each in _listed(text, PHONES)
     )
 
 
 def _network(name: str) -> str:
-    return name if name.endswith(".toml") else shipped_name("network", name, network_names())
+    return name if is_file(name) else shipped_name("network", name, network_names())
 
 
 def _policy(text: str) -> tuple[str, str]:

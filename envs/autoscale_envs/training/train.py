@@ -133,8 +133,10 @@ def train(
     Raises:
         PolicyError: a checkpoint that is damaged, of another configuration (it names what differs), or cannot be
             written; nothing was changed.
-        InvalidInput: both ``start`` and ``resume``; and as for ``make_learner``.
+        InvalidInput: no queries; both ``start`` and ``resume``; and as for ``make_learner``.
     """
+    if type(queries) is not int or queries < 1:
+        raise InvalidInput(f"queries is {queries!r}; allowed: a whole number, 1 or more")
     if start is not None and resume is not None:
         raise InvalidInput("a training begins with a policy or goes on from a checkpoint, not both")
     usual = Training(training.agent, WorldOptions()).configuration()

@@ -9,7 +9,7 @@ from typing import TypedDict, get_args
 from autoscale.errors import InvalidInput, check_type, one_of
 from autoscale.profiles import link_names
 from autoscale.profiles.device import SETTINGS
-from autoscale.profiles.folder import shipped_name
+from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.profiles.link_trace import End, LinkTrace
 from autoscale.profiles.networks import network_names
 from autoscale.query.goal import OBJECTIVES
@@ -90,12 +90,12 @@ class WorldOptions:
             raise InvalidInput(f"networks is '{self.networks}'; allowed: a sequence of names, as ('{self.networks}',)")
         for network in self.networks:
             check_type("a network", network, (str, Path), "its name, or a .toml file")
-            if isinstance(network, str) and not network.endswith(".toml"):
-                shipped_name("network", network, network_names())
+            if not is_file(network):
+                shipped_name("network", str(network), network_names())
         places = dict.fromkeys([*USUAL_LINKS, *self._check_remotes()])
         for place, link in self.links.items():
             one_of("place of a link", place, places)
-            if not link.endswith(".toml"):
+            if not is_file(link):
                 shipped_name("link", link, link_names())
         self._check_numbers()
 

@@ -12,7 +12,7 @@ from typing import Final
 
 from autoscale.errors import InvalidInput, InvalidTarget, check_type, listing, one_of
 from autoscale.profiles import DeviceProfile, LinkProfile, device_names, load_device, load_link
-from autoscale.profiles.folder import shipped_name
+from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.query.target import Target
 
 Profile = str | Path | DeviceProfile
@@ -122,11 +122,9 @@ def check_profile(profile: Profile) -> None:
         UnknownName: it does not; the message names the nearest.
         InvalidInput: neither a name, a file nor a profile.
     """
-    if isinstance(profile, str):
-        if not profile.endswith(".toml"):
-            shipped_name("device", profile, device_names())
-    elif not isinstance(profile, Path | DeviceProfile):
-        raise InvalidInput(f"{profile!r} is no profile; allowed: a name, a .toml file, or a DeviceProfile")
+    check_type("a device", profile, (str, Path, DeviceProfile), "a name, a .toml file, or a DeviceProfile")
+    if isinstance(profile, str) and not is_file(profile):
+        shipped_name("device", profile, device_names())
 
 
 def profile_of(profile: Profile) -> DeviceProfile:

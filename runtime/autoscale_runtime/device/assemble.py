@@ -77,7 +77,7 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
     known = _remote_models(remotes, goal.mode)
     grid = _grid_watch(goal.mode, options)
     table = ModelledMeter(load_device(options.power_table), options.radio)
-    meter = best_meter(options.power_table, options.meters)
+    meter = best_meter(str(options.power_table), options.meters)
     sensors = host_sensors(tuple(known)) if options.sensors is None else options.sensors
     senses = SensorHub([*sensors, GridSensor(grid)], tuple(known))
     account = DeviceAccount(meter.meter, table, grid)

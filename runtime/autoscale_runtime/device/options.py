@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import NoneType
 from typing import Final
 
@@ -24,7 +25,7 @@ class SessionOptions:
         target: pins every query to one target, as in ``device:cpu/int8@2t``; it then never falls back.
         timeout_s: how long a remote target may take where the device cannot rescue the query in time.
         hedge: give a remote target up early enough for the device to answer within the goal's limit.
-        power_table: the device profile whose watts the modelled energy uses.
+        power_table: the device profile whose watts the modelled energy uses: its name or its ``.toml`` file.
         meters: which meters may tell the device's energy, the most wanted first; the first that works here does.
         radio: by which of the power table's radios queries leave: ``wifi`` (also where None), ``lte`` or ``5g``.
         electricity: the grids of the device and of those it talks to, and who tells their carbon intensity.
@@ -43,7 +44,7 @@ class SessionOptions:
     target: str | None = None
     timeout_s: float = 2.0
     hedge: bool = True
-    power_table: str = "laptop"
+    power_table: str | Path = "laptop"
     meters: Sequence[str] = PREFERRED
     radio: str | None = None
     electricity: Electricity = ANYWHERE
@@ -56,12 +57,14 @@ class SessionOptions:
     def __post_init__(self) -> None:
         check_type("target", self.target, (str, NoneType), "a target as in 'device:cpu/int8@2t', or None")
         check_type("timeout_s", self.timeout_s, (int, float), "seconds above 0")
-        check_type("power_table", self.power_table, str, "the name of a device profile")
+        check_type("power_table", self.power_table, (str, Path), "the name of a device profile, or its .toml file")
         check_type("radio", self.radio, (str, NoneType), "the name of a radio, or None")
         check_type("electricity", self.electricity, Electricity, "an Electricity")
         check_type("seed", self.seed, int, "an integer")
         for what, names in (("meters", self.meters), ("sensors", self.sensors)):
             check_type(what, names, (list, tuple, NoneType), "a list" + (", or None" if what == "sensors" else ""))
+        for sensor in self.sensors or ():
+            check_type("a sensor", sensor, Sensor, "a Sensor")
         if self.on_record is not None and not callable(self.on_record):
             check_type("on_record", self.on_record, NoneType, "a function of a record, or None")
         check_type("shapes", self.shapes, Mapping, "a mapping of input names to shapes")

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscale.errors import UnknownName
+from autoscale.errors import InvalidInput, UnknownName
 from autoscale.profiles import device_names, link_names, load_device, load_link
+from autoscale.profiles.networks import load_network
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 
@@ -112,6 +113,12 @@ def test_embodied_carbon_has_a_range_and_a_life(name):
 @pytest.mark.parametrize("spelling", ["moto-x-force", "moto_x_force", "MotoXForce"])
 def test_other_spellings_load_the_same(spelling):
     assert load_device(spelling).name == "moto-x-force"
+
+
+@pytest.mark.parametrize("load", [load_device, load_link, load_network])
+def test_a_name_is_text_or_a_path(load):
+    with pytest.raises(InvalidInput, match=r"is None, of type NoneType; allowed: a name, or a \.toml file"):
+        load(None)
 
 
 def test_unknown_names_suggest_the_nearest():

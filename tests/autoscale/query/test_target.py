@@ -1,5 +1,7 @@
 """Targets: parsing and printing are inverses; junk is refused in words that help."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,9 +81,10 @@ def test_nearly_right_text_is_a_target_or_refused(text: str) -> None:
         ("device:cpu/fp32#a#b", "the shape is place"),
         ("device:cpu/fp32#open vino", "the shape is place"),
         ("device:cpu/fp32#openvino@2t", "the shape is place"),
+        (None, "a target is None, of type NoneType"),
     ],
 )
-def test_junk_is_refused(text: str, message: str) -> None:
+def test_junk_is_refused(text: Any, message: str) -> None:
     with pytest.raises(InvalidTarget, match=message):
         Target.parse(text)
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -148,6 +149,12 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
 def test_a_checkpoint_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match=r"checkpoint .*nowhere.c\.npz cannot be written"):
         train(Training("q-learning", OPTIONS), 500, checkpoint=tmp_path / "nowhere" / "c.npz", report=Stop(200))
+
+
+@pytest.mark.parametrize("queries", [0, -1, 2.5, None])
+def test_a_training_has_queries(queries: Any) -> None:
+    with pytest.raises(InvalidInput, match=f"queries is {queries}; allowed: a whole number, 1 or more"):
+        train(Training("q-learning", OPTIONS), queries)
 
 
 def test_only_what_learns_can_be_trained() -> None:
