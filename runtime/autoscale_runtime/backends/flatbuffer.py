@@ -65,6 +65,11 @@ class Table:
         """Of a vector of bytes."""
         return self._vector(number, 1)[1]
 
+    def head(self, number: int) -> bytes:
+        """The first bytes of a vector of bytes: all of what one number takes."""
+        start, length = self._vector(number, 1)
+        return self._content[start : start + min(length, 8)]
+
     def text(self, number: int) -> str:
         """A string."""
         start, length = self._vector(number, 1)

@@ -134,7 +134,7 @@ def _in_order(named: Details, details: Iterable[Mapping[str, Any]], path: Path) 
 
 def _by_own_names(details: Iterable[Mapping[str, Any]], path: Path) -> Tensors:
     """By their names in the file, without what TensorFlow puts around them."""
-    return _tensors({_plain(detail["name"]): detail for detail in details}, path)
+    return _tensors({plain_name(detail["name"]): detail for detail in details}, path)
 
 
 def _tensors(details: Details, path: Path) -> Tensors:
@@ -145,5 +145,6 @@ def _places(details: Iterable[Mapping[str, Any]]) -> set[tuple[int, str]]:
     return {(int(detail["index"]), str(detail["name"])) for detail in details}
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """Without what TensorFlow puts around it."""
     return name.removeprefix("serving_default_").removesuffix(":0")

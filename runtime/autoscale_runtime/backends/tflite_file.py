@@ -5,18 +5,20 @@ FlatBuffers' (flatbuffers.dev/internals) with the fields of TensorFlow Lite's pu
 """
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 from autoscale.errors import ModelError
 from autoscale_runtime.backends.flatbuffer import Table, root_of
 
+T = TypeVar("T")
 IDENTIFIER: Final = b"TFL3"
 QUANTIZE, DEQUANTIZE, CALL_ONCE, ASSIGN_VARIABLE = 114, 6, 129, 144
 """The schema's numbers of operators."""
 
+WHOLE: Final = {"int32": 4, "int64": 8}
 NARROW: Final = ("int8", "uint8", "int4", "uint4", "int2")
 _TYPES = (
     "float32 float16 int32 uint8 int64 string bool int16 complex64 int8 float64 complex128 uint64 resource "
@@ -29,7 +31,7 @@ TYPES = _TYPES.split()
 class FileTensor:
     """A tensor as the file declares it; ``stored`` is the size of its content in bytes, 0 if it has none.
 
-    ``variable``: it keeps its content from query to query.
+    ``variable``: it keeps its content from query to query; ``value``: of a constant that is one whole number.
     """
 
     name: str
@@ -41,6 +43,7 @@ class FileTensor:
     sparse: bool
     quantised: bool
     variable: bool
+    value: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,15 @@ class FileOperator:
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
     calls: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One way into a file: its name, the graph that answers, and names of that graph's tensors."""
+
+    key: str
+    graph: int
+    names: Mapping[int, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +82,35 @@ def read_graphs(path: Path) -> tuple[FileGraph, ...]:
     Raises:
         ModelError: no .tflite file, or a truncated one.
     """
+    graphs = _read(path, _graphs)
+    if not graphs or not graphs[0].operators:
+        raise ModelError(f"'{path}' holds no operators; allowed: a .tflite model")
+    return graphs
+
+
+def read_signatures(path: Path) -> tuple[Signature, ...]:
+    """The signatures of a file; inputs' names come before outputs'.
+
+    Raises:
+        ModelError: no .tflite file, or a truncated one.
+    """
+    return _read(path, lambda model: tuple(_signature(each) for each in model.tables(7)))
+
+
+def _read(path: Path, what: Callable[[Table], T]) -> T:
     content = path.read_bytes()
     if content[4:8] != IDENTIFIER:
         raise ModelError(f"'{path}' is not a .tflite model: its identifier is {content[4:8]!r}, not {IDENTIFIER!r}")
     try:
-        model = root_of(content)
-        graphs = _graphs(model)
+        return what(root_of(content))
     except (struct.error, IndexError, ValueError, OverflowError, MemoryError) as error:
         raise ModelError(f"'{path}' is a damaged or truncated .tflite model ({len(content)} bytes)") from error
-    if not graphs or not graphs[0].operators:
-        raise ModelError(f"'{path}' holds no operators; allowed: a .tflite model")
-    return graphs
+
+
+def _signature(table: Table) -> Signature:
+    entries = [*table.tables(1), *table.tables(0)]
+    names = {each.scalar(1, "<I"): each.text(0) for each in entries}
+    return Signature(table.text(2), table.scalar(4, "<I"), names)
 
 
 def precision_of(graphs: Sequence[FileGraph]) -> str:
@@ -110,7 +140,7 @@ def keeps_state(graphs: Sequence[FileGraph]) -> bool:
 
 def _graphs(model: Table) -> tuple[FileGraph, ...]:
     codes = [_code(each) for each in model.tables(1)]
-    stored = [each.length(0) or each.scalar(2, "<Q") for each in model.tables(4)]
+    stored = [(each.length(0) or each.scalar(2, "<Q"), each.head(0)) for each in model.tables(4)]
     return tuple(
         FileGraph(
             tuple(_tensor(each, stored) for each in graph.tables(0)),
@@ -140,16 +170,19 @@ def _calls(code: int, options: Table) -> tuple[int, ...]:
     return tuple(options.scalar(number, "<i") for number in range(fields))
 
 
-def _tensor(table: Table, stored: list[int]) -> FileTensor:
+def _tensor(table: Table, stored: list[tuple[int, bytes]]) -> FileTensor:
     kind, buffer = table.scalar(1, "<b"), table.scalar(2, "<I")
+    dtype, (size, head) = TYPES[kind] if 0 <= kind < len(TYPES) else "unknown", stored[buffer]
+    is_whole = WHOLE.get(dtype) == size
     return FileTensor(
         name=table.text(3),
-        dtype=TYPES[kind] if 0 <= kind < len(TYPES) else "unknown",
+        dtype=dtype,
         shape=table.ints(0),
         signature=table.ints(7) or table.ints(0),
         buffer=buffer,
-        stored=stored[buffer],
+        stored=size,
         sparse=table.table(6) is not None,
         quantised=(scales := table.table(4)) is not None and bool(scales.ints(2)),
         variable=bool(table.scalar(5, "<b")),
+        value=int.from_bytes(head, "little", signed=True) if is_whole else None,
     )

@@ -36,8 +36,8 @@ Values moved
 
 Control flow
     Of an ``If`` the branch that its condition selects, where the shapes and constants decide it; otherwise the
-    heavier branch, with a note. A ``Loop`` runs its trip count where that is fixed; otherwise one iteration is
-    counted, and ``uncounted`` says so; TensorFlow Lite's WHILE never states it. A ``Scan`` runs once per slice.
+    heavier branch, with a note. A ``Loop``, and TensorFlow Lite's WHILE, runs its trip count where that is fixed;
+    otherwise one iteration is counted, and ``uncounted`` says so. A ``Scan`` runs once per slice.
 
 Trained values
     Elements of the constants (initializers, Constant nodes, and what ConstantOfShape fills from a constant shape)

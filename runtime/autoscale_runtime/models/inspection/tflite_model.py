@@ -9,11 +9,20 @@ from typing import Any
 
 import numpy as np
 
-from autoscale.errors import MissingExtra, ModelError
+from autoscale.errors import MissingExtra, ModelError, listing
 from autoscale_runtime.backends.litert import PACKAGES
-from autoscale_runtime.backends.tflite_file import FileGraph, FileOperator, FileTensor, read_graphs
+from autoscale_runtime.backends.litert_graph import plain_name
+from autoscale_runtime.backends.tflite_file import (
+    FileGraph,
+    FileOperator,
+    FileTensor,
+    Signature,
+    read_graphs,
+    read_signatures,
+)
 from autoscale_runtime.models.inspection.inputs import Ask, OpenInput, Shape, resolve
 from autoscale_runtime.models.inspection.report import Inspection, Tally, TensorInfo, Weights, packed_bytes
+from autoscale_runtime.models.inspection.tflite_loop import trip_count
 from autoscale_runtime.models.inspection.tflite_ops import (
     BIAS,
     CALL,
@@ -59,17 +68,30 @@ def inspect_tflite(path: Path, shapes: Mapping[str, Shape], ask: Ask | None) -> 
     graphs = read_graphs(path)
     main = graphs[0]
     inputs = [main.tensors[each] for each in main.inputs]
-    open_inputs = [OpenInput(each.name, tuple(d if d >= 0 else None for d in each.signature)) for each in inputs]
+    signatures = read_signatures(path)
+    names = _names(main, signatures)
+    dims = [tuple(d if d >= 0 else None for d in each.signature) for each in inputs]
+    open_inputs = [OpenInput(names[at], each) for at, each in zip(main.inputs, dims, strict=True)]
     resolved, notes = resolve(open_inputs, shapes, ask)
     tally = Tally(notes=notes)
-    true_shapes = _allocated(interpreter_type, path, graphs, [resolved[each.name] for each in inputs], tally)
-    tally.merge(_Counter(graphs, true_shapes).graph(0, frozenset()))
+    true_shapes = _allocated(interpreter_type, path, graphs, [resolved[names[at]] for at in main.inputs], tally)
+    counter = _Counter(graphs, true_shapes)
+    for at in sorted({0, *(each.graph for each in signatures)}):
+        tally.merge(counter.graph(at, frozenset()))
+    if len(signatures) > 1:
+        tally.notes.append(f"{len(signatures)} signatures, counted together: {listing([s.key for s in signatures])}")
     return Inspection.of(
         tally,
         _weights(graphs),
-        [_info(main.tensors[at], true_shapes[0][at]) for at in main.inputs],
-        [_info(main.tensors[at], true_shapes[0][at]) for at in main.outputs],
+        [_info(names[at], main.tensors[at], true_shapes[0][at]) for at in main.inputs],
+        [_info(names[at], main.tensors[at], true_shapes[0][at]) for at in main.outputs],
     )
+
+
+def _names(main: FileGraph, signatures: Sequence[Signature]) -> dict[int, str]:
+    """What the main graph's tensors are called: by the signature that names them, else by themselves."""
+    own = {at: plain_name(each.name) for at, each in enumerate(main.tensors)}
+    return own | next((dict(each.names) for each in signatures if each.graph == 0), {})
 
 
 def _interpreter_type() -> Any:
@@ -123,7 +145,7 @@ def _read(interpreter: Any, graph: int, declared: Sequence[Shape]) -> list[Shape
 class _Counter:
     """Tallies the operators of a file's sub-graphs."""
 
-    def __init__(self, graphs: Sequence[FileGraph], shapes: Shapes) -> None:
+    def __init__(self, graphs: tuple[FileGraph, ...], shapes: Shapes) -> None:
         self._graphs, self._shapes = graphs, shapes
 
     def graph(self, number: int, constant_inputs: frozenset[int]) -> Tally:
@@ -140,7 +162,7 @@ class _Counter:
     def _operator(self, operator: FileOperator, number: int, index: int, constant: set[int], tally: Tally) -> None:
         name = f"operator {index}" if number == 0 else f"operator {index} of sub-graph {number}"
         if operator.code in (IF, WHILE, CALL):
-            self._control(operator, name, tally)
+            self._control(operator, self._graphs[number], name, tally)
         elif (rule := _rule(operator)) is not None:
             shapes = self._shapes[number]
             inputs = [shapes[each] if each >= 0 else None for each in operator.inputs]
@@ -163,8 +185,8 @@ class _Counter:
         spared = math.prod(read) - math.prod(shapes[-1]) if operator.code in PARTIAL_READERS else 0
         return sum(map(math.prod, shapes)) - spared
 
-    def _control(self, operator: FileOperator, name: str, tally: Tally) -> None:
-        """IF: the heavier branch. WHILE: one iteration. CALL: the sub-graph."""
+    def _control(self, operator: FileOperator, caller: FileGraph, name: str, tally: Tally) -> None:
+        """IF: the heavier branch. WHILE: as often as the file fixes, else once. CALL: the sub-graph."""
         walked = [self.graph(each, frozenset()) for each in operator.calls]
         if operator.code == IF and walked[0].total_macs != walked[1].total_macs:
             macs = [each.total_macs for each in walked]
@@ -172,9 +194,10 @@ class _Counter:
         if operator.code == IF:
             tally.merge(max(walked, key=lambda each: (each.total_macs, len(each.layers))))
             return
+        trips = trip_count(self._graphs, caller, operator) if operator.code == WHILE else 1
         for each in walked:
-            tally.merge(each)
-        if operator.code == WHILE:
+            tally.merge(each, 1 if trips is None else trips)
+        if trips is None:
             tally.skip(f"{name}: the trip count of WHILE is not fixed; one iteration is counted")
 
 
@@ -214,9 +237,9 @@ def _size(tensor: FileTensor) -> Weights:
     return Weights(elements, packed_bytes(elements, bits))
 
 
-def _info(tensor: FileTensor, shape: Shape) -> TensorInfo:
+def _info(name: str, tensor: FileTensor, shape: Shape) -> TensorInfo:
     bits = BITS.get(tensor.dtype)
-    return TensorInfo(tensor.name, tensor.dtype, shape, None if bits is None else packed_bytes(math.prod(shape), bits))
+    return TensorInfo(name, tensor.dtype, shape, None if bits is None else packed_bytes(math.prod(shape), bits))
 
 
 def _line(error: Exception) -> str:

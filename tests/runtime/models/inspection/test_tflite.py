@@ -173,3 +173,68 @@ def test_damaged_files(tmp_path):
     path.write_bytes(b"PK\x03\x04" + bytes(500))
     with pytest.raises(ModelError, match=r"not a \.tflite model"):
         inspect(path)
+
+
+def counting(path, limit=7, step=2, start=1, code=OPS.LESS, fixed=True):
+    """A counter i and a row h: while i < limit, i += step and h = h W."""
+    b = Builder()
+    x = b.input("x", [1, 6])
+    i = b.tensor("start", [], INT32, data=start) if fixed else b.input("i", [], kind=INT32)
+    options = schema.WhileOptionsT()
+    options.condSubgraphIndex, options.bodySubgraphIndex = 1, 2
+    b.add(OPS.WHILE, [i, x], [], options, kind=INT32)
+    row = b.tensor("row", [1, 6])
+    b.at.operators[-1].outputs.append(row)
+    b.at.outputs = [row]
+    b.subgraph()
+    i, x = b.input("ci", [], kind=INT32), b.input("ch", [1, 6])
+    to = b.tensor("limit", [], INT32, data=limit)
+    b.at.outputs = [b.add(code, [i, to], [], kind=BOOL)]
+    b.subgraph()
+    i, x = b.input("bi", [], kind=INT32), b.input("bh", [1, 6])
+    more = b.add(OPS.ADD, [i, b.tensor("step", [], INT32, data=step)], [], schema.AddOptionsT(), kind=INT32)
+    h = b.add(OPS.FULLY_CONNECTED, [x, b.weight(6, 6), -1], [1, 6], schema.FullyConnectedOptionsT())
+    b.at.outputs = [more, h]
+    return b.save(path)
+
+
+@pytest.mark.parametrize(
+    ("code", "limit", "step", "start", "rounds"),
+    [
+        (OPS.LESS, 7, 2, 1, 3),
+        (OPS.LESS, 8, 2, 1, 4),
+        (OPS.LESS_EQUAL, 7, 2, 1, 4),
+        (OPS.LESS, 1, 1, 1, 0),
+        (OPS.GREATER, 0, -1, 5, 5),
+        (OPS.GREATER_EQUAL, 0, -1, 5, 6),
+    ],
+)
+def test_a_loop_with_a_constant_trip_count(tmp_path, code, limit, step, start, rounds):
+    report = inspect(counting(tmp_path / "m.tflite", limit, step, start, code))
+    assert report.macs == 36 * rounds
+    assert report.uncounted == ()
+
+
+@pytest.mark.parametrize("case", [{"fixed": False}, {"step": -1}, {"step": 0}])
+def test_a_loop_without_one_is_counted_once(tmp_path, case):
+    # The file is not run: two of these loops never end.
+    from autoscale_runtime.backends.tflite_file import read_graphs
+    from autoscale_runtime.models.inspection.tflite_loop import trip_count
+
+    graphs = read_graphs(counting(tmp_path / "m.tflite", **case))
+    assert trip_count(graphs, graphs[0], graphs[0].operators[0]) is None
+
+
+def test_signatures_name_the_tensors_and_are_counted_together(tmp_path):
+    b = Builder()
+    for at, (key, out) in enumerate({"small": 2, "big": 5}.items()):
+        if at:
+            b.subgraph()
+        x = b.input(f"{key}_x:0", [1, 6])
+        y = b.add(OPS.FULLY_CONNECTED, [x, b.weight(out, 6), -1], [1, out], schema.FullyConnectedOptionsT())
+        b.at.outputs = [y]
+        b.signature(key, {"x": x}, {key: y}, subgraph=at)
+    report = inspect(b.save(tmp_path / "m.tflite"), {"x": (1, 6)})
+    assert (report.macs, report.fully_connected) == (6 * 7, 2)
+    assert ([each.name for each in report.inputs], [each.name for each in report.outputs]) == (["x"], ["small"])
+    assert "2 signatures, counted together: 'small', 'big'" in report.notes
