@@ -9,7 +9,7 @@ ADD, SUB, CAST, LOGICAL_AND = 0, 41, 53, 86
 """The schema's numbers of operators."""
 
 _COMPARES: Final = {58: (1, False), 63: (1, True), 61: (-1, False), 62: (-1, True)}
-"""LESS, LESS_EQUAL, GREATER, GREATER_EQUAL: in which direction their first operand goes on, and whether to the limit."""
+"""LESS, LESS_EQUAL, GREATER, GREATER_EQUAL: which way their first operand goes, and whether to the limit itself."""
 
 
 def trip_count(graphs: tuple[FileGraph, ...], caller: FileGraph, operator: FileOperator) -> int | None:
