@@ -22,6 +22,7 @@ def main() -> None:
         here = write_network(Path(folder) / "small.onnx")
         server = serve(repository)
         with Session(here, Goal(latency_s=0.2), remotes={"cloud": server.address}, mode="PREFER_IN_CLOUD") as session:
+            session.warm_up({"x": np.ones((1, 256), np.float32)})  # else a first query may not wait for the server
             ask(session, "server up")
             server.stop()
             for _ in range(3):

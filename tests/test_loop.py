@@ -115,6 +115,7 @@ def test_a_session_decides_as_the_policy_would_and_learns_on(
     twin, records = load_policy(file), list[Record]()
     options = replace(QUIET, on_record=records.append)
     with Session(model, GOAL, remotes={"cloud": server.address}, agent=file, options=options) as session:
+        session.warm_up(X)
         for _ in range(60):
             session.run(None, X)
         profile, learned = session.bundle.profile, session.agent.state()

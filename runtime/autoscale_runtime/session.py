@@ -5,8 +5,11 @@ For every query it senses, chooses a target, runs, measures, learns and records.
 
 import threading
 import time
+import weakref
 from collections.abc import Collection, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from types import NoneType, TracebackType
 from typing import Self
@@ -20,11 +23,12 @@ from autoscale.errors import AutoScaleError, FeedError, InvalidGoal, ModelError,
 from autoscale.loop import run_query
 from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.observation import Observation
+from autoscale.query.outcome import Outcome
 from autoscale.query.record import Attempt, Decision
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
 from autoscale_runtime.device.agent_choice import agent_for
-from autoscale_runtime.device.assemble import assemble
+from autoscale_runtime.device.assemble import Device, assemble
 from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.open_shapes import OpenShapes
@@ -32,6 +36,7 @@ from autoscale_runtime.device.options import SessionOptions as SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.device.routes.base import Query
 from autoscale_runtime.device.sized_mean import Sizes
+from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.models.bundle import Bundle
 
 
@@ -43,8 +48,9 @@ class Session:
     >>> session.last.selected, session.last.outcome.energy_j.device  # doctest: +SKIP
 
     The first query is also run on every target that the mode allows, to know their speed and to see that their
-    answers agree with the reference's; ``warm_up`` does that beforehand. The reference is the engine that ships for
-    the model's format, on ``device:cpu/fp32`` at its highest setting.
+    answers agree with the reference's; ``warm_up`` does that beforehand. Remote targets are asked behind it, all at
+    once: it waits for them no longer than its limit leaves. The reference is the engine that ships for the model's
+    format, on ``device:cpu/fp32`` at its highest setting. A large model is loaded once, at one thread count at a time.
 
     Args:
         model: a model file, or a bundle made by ``autoscale prepare``.
@@ -60,7 +66,6 @@ class Session:
         agent: who decides.
         policy_transfer: of a policy made for other targets, each target to the one it was started from, None where it
             started as if nothing were known; None where nothing had to be transferred.
-        calibration: what getting to know the targets told.
         meter: what tells the device's energy, and why.
 
     Raises:
@@ -96,14 +101,17 @@ class Session:
         self._sizes = Sizes(bundle.inputs)
         self._known = OpenShapes(bundle, self._world.know)
         self.meter = self._device.meter
-        self.calibration = Calibration()
+        self._calibration = Calibration()
         self.agent, self.policy_transfer = agent_for(agent, self.targets, self.options)
         self._requested = str(self.goal.mode if self.options.target is None else self.targets[0])
         self._last: Decision | None = None
         self._settled: FastPath | None = None
         self._guard = threading.Lock()
+        self._warming = threading.Lock()
         self._is_warm = False
         self._device.start()
+        self._end = weakref.finalize(self, _close_behind, self._device)
+        self._end.atexit = False
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
         """Answer one query, as ``InferenceSession.run`` does; ``last`` then tells what was decided and what it cost.
@@ -151,11 +159,17 @@ class Session:
             InvalidGoal: no trusted target is left that meets the goal.
         """
         _check_query(None, feeds)
-        self._warm_up(self._query(None, feeds))
+        self._warm_up(self._query(None, feeds), is_patient=True)
 
     def observe(self) -> Observation:
         """What the sensors see now; also keeps them awake, since an idle session senses nothing."""
         return self._world.look().observation
+
+    @property
+    def calibration(self) -> Calibration:
+        """What getting to know the targets told; waits for the remote ones that are still being asked."""
+        self._calibration.wait()
+        return self._calibration
 
     @property
     def bundle(self) -> Bundle:
@@ -181,7 +195,8 @@ class Session:
             save_policy(self.agent, path)
 
     def close(self) -> None:
-        """Stop sensing and give the models and connections back."""
+        """Stop sensing and give the models and connections back; a session that is dropped does so by itself."""
+        self._end.detach()
         self._device.close()
 
     def __enter__(self) -> Self:
@@ -196,16 +211,32 @@ class Session:
         arrays = _arrays(self._inputs, feeds)
         return Query(output_names, arrays, self._sizes.of(arrays))
 
-    def _warm_up(self, query: Query) -> None:
-        with self._guard:
-            if self._is_warm:
-                return
-            self.calibration = calibrate(self._world, query, self.options.timeout_s)
-            context = self._world.observe(query)
-            for index, outcome in self.calibration.lessons:
-                self.agent.learn(context, index, outcome, reward(outcome, self.goal, context.reference))
-            self._is_warm = True
+    def _warm_up(self, query: Query, is_patient: bool = False) -> None:
+        """Get to know the targets; an impatient query waits no longer for remote ones than its limit leaves."""
+        began_s = time.perf_counter()
+        with self._warming:
+            if not self._is_warm:
+                learn = partial(_learn, self._world, self.agent, self._guard, query)
+                patience_s = partial(self._world.spare_s, query, began_s)
+                waits = {} if is_patient else {"patience_s": patience_s}
+                self._calibration = calibrate(self._world, query, self.options.timeout_s, learn, **waits)
+                self._is_warm = True
+        if is_patient:
+            self._calibration.wait()
         self._known.learn(query.feeds)
+
+
+def _learn(world: DeviceWorld, agent: Agent, guard: threading.Lock, query: Query, index: int, outcome: Outcome) -> None:
+    """Let the agent learn from a calibrating run; holds no session, which may be dropped meanwhile."""
+    context = world.observe(query)
+    with guard:
+        agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
+
+
+def _close_behind(device: Device) -> None:
+    """Close in a thread of its own: the garbage collector runs wherever it likes, inside a lock of the device's too."""
+    with suppress(RuntimeError):  # the interpreter ends: no thread can be started, and none has to
+        threading.Thread(target=device.close, name="autoscale-close", daemon=True).start()
 
 
 def _check_query(output_names: object, feeds: object) -> None:

@@ -242,6 +242,7 @@ from autoscale_runtime.session import SessionOptions
 model, mode, address = sys.argv[1:]
 remotes, options = {"cloud": address, "edge:tab": address}, SessionOptions(timeout_s=0.2)
 with Session(model, remotes=remotes, mode=mode, options=options) as session:
+    session.warm_up({"x": np.ones((1, 16), np.float32)})
     for _ in range(50):
         session.run(None, {"x": np.ones((1, 16), np.float32)})
     links = [os.readlink(each) for each in Path("/proc/self/fd").iterdir() if each.is_symlink()]
@@ -275,6 +276,7 @@ def test_a_link_that_stalls_is_given_up_in_time_twice_and_then_left_alone(
         ShapedLink(server.address) as link,
         Session(path, goal, remotes={"cloud": link.address}, agent=agent, mode=mode, options=QUIET) as session,
     ):
+        session.warm_up(X)
         assert [asked(session).inference_source for _ in range(10)] == ["in_cloud"] * 10
         link.conditions = OUTAGE
         stalled = [asked(session) for _ in range(20)]
@@ -291,6 +293,7 @@ def test_without_hedging_a_late_answer_is_waited_for(path: Path, server: Server)
         ShapedLink(server.address) as link,
         Session(path, goal, remotes={"cloud": link.address}, agent="cloud", options=options) as session,
     ):
+        session.warm_up(X)
         asked(session)
         link.conditions = LinkConditions(round_trip_s=0.3)
         last = asked(session)
@@ -417,6 +420,7 @@ def test_the_accuracy_floor_rules_out_what_is_served_too(tmp_path: Path, server:
     model: Bundle = bundle(tmp_path, accuracies=(0.9, 0.6))
     remotes = {"cloud": RemoteModel(server.address, "net", precision="int8")}
     with Session(model, Goal(min_accuracy=0.8), remotes=remotes, agent="cloud", options=QUIET) as session:
+        session.warm_up(X)
         assert asked(session).inference_source == "on_device"
 
 

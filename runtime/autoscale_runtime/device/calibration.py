@@ -2,7 +2,10 @@
 
 import logging
 import math
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -23,10 +26,11 @@ _LOG: Final = logging.getLogger("autoscale.session")
 
 
 class Answered(NamedTuple):
-    """A target's answer, and whether its two runs gave the same."""
+    """A target's second answer, whether the first was the same, and what the second cost."""
 
     outputs: list[Array]
     repeats: bool
+    outcome: Outcome
 
 
 Answers = Mapping[int, Answered | Failed]
@@ -44,6 +48,7 @@ class Calibration:
         distrusted: targets left out, each with the reason.
         is_random: whether the network was found to draw at random, so that no answer is compared by value. Only looked
             into once answers differ.
+        under_way: threads that still ask remote targets.
     """
 
     lessons: list[tuple[int, Outcome]] = field(default_factory=list)
@@ -51,95 +56,174 @@ class Calibration:
     reference: Target | None = None
     distrusted: dict[Target, str] = field(default_factory=dict)
     is_random: bool = False
+    under_way: list[threading.Thread] = field(default_factory=list, repr=False)
+
+    def wait(self, longest_s: float = math.inf) -> None:
+        """Wait for the remote targets that are still being asked, but no longer than so many seconds."""
+        until_s = time.monotonic() + longest_s
+        for thread in self.under_way:
+            left_s = until_s - time.monotonic()
+            thread.join(max(left_s, 0.0) if math.isfinite(left_s) else None)
 
 
-def calibrate(world: DeviceWorld, query: Query, timeout_s: float) -> Calibration:
+def calibrate(
+    world: DeviceWorld,
+    query: Query,
+    timeout_s: float,
+    learn: Callable[[int, Outcome], None] = lambda index, outcome: None,
+    patience_s: Callable[[], float] = lambda: math.inf,
+) -> Calibration:
     """Run every route on ``query``, set the world's reference, and leave out what cannot be trusted.
 
-    A remote route is not left out for good, whatever it answers, since links and servers come back; it is believed once
-    it has answered as it should.
+    Remote routes are asked behind the query, all at once, and used once they have answered. Where the device cannot
+    answer without them they are waited for. None is left out for good, whatever it answers, since links and servers
+    come back; it is believed once it has answered as it should.
+
+    Args:
+        world: whose routes are asked.
+        query: what they are asked; all its outputs.
+        timeout_s: how long a remote route may take for an answer.
+        learn: told index and cost of each second run that can be trusted, from whichever thread asked.
+        patience_s: asked once the device's own targets are known: how long remote ones may be waited for.
 
     Raises:
         FeedError: the feeds are not the model's.
         TargetError: nothing that could be the reference answers.
         InvalidGoal: no trusted target is left that meets the goal.
     """
-    told = Calibration()
-    everything = replace(query, output_names=None)
-    moment = Moment(Observation(), world.look().grids)
-    here, away = _wanted(world)
-    answers = {index: _ask(world, query, moment, timeout_s, told, index) for index in here}
-    if all(isinstance(each, Failed) for each in answers.values()):
-        answers |= {index: _ask(world, query, moment, timeout_s, told, index) for index in away}
-    first, answer = _reference(world, answers)
-    told.reference = world.targets[first]
-    right = _right(world, first, answer)
-    for index in away:
-        world.routes[index].hold_to(everything, right)
-        if index not in answers:
-            answers[index] = _ask(world, query, moment, timeout_s, told, index)
-    wrong: set[int] = set()
-    for index, said in answers.items():
-        route = world.routes[index]
-        is_same = route.target.precision == told.reference.precision
-        reason = str(said) if isinstance(said, Failed) else right.disagreement(said.outputs, is_same)
-        if not route.target.is_remote:
-            if reason is not None:
-                told.distrusted[route.target] = reason
-                wrong.add(index)
-        elif isinstance(said, Failed):
+    return _Acquaintance(world, replace(query, output_names=None), timeout_s, learn).make(patience_s)
+
+
+class _Acquaintance:
+    """One calibration under way."""
+
+    def __init__(
+        self, world: DeviceWorld, query: Query, timeout_s: float, learn: Callable[[int, Outcome], None]
+    ) -> None:
+        self._world = world
+        self._query = query
+        self._timeout_s = timeout_s
+        self._learn = learn
+        self._moment = Moment(Observation(), world.look().grids)
+        self._guard = threading.Lock()
+        self._told = Calibration()
+
+    def make(self, patience_s: Callable[[], float]) -> Calibration:
+        world, told = self._world, self._told
+        here, away = self._wanted()
+        answers: dict[int, Answered | Failed] = {index: self._ask(index) for index in here}
+        if not any(world.routes[i].is_shipped and isinstance(said, Answered) for i, said in answers.items()):
+            answers |= self._ask_all(away)  # who is right is not known without them
+        first, answer = _reference(world, answers)
+        told.reference = world.targets[first]
+        self._right = _right(world, first, answer)
+        for index in away:
+            world.routes[index].hold_to(self._query, self._right)
+        unknown = [index for index in away if index not in answers]
+        world.restrict({index for index, said in answers.items() if self._judge(index, said)})
+        may_wait = world.can_do_without(unknown)
+        for index, said in ({} if may_wait else self._ask_all(unknown)).items():
+            self._judge(index, said)
+        _tell(told.distrusted)
+        told.is_random = self._right.found_random or not answer.repeats
+        world.hold_to(first, self._query, self._right)
+        for index, outcome in told.lessons:
+            self._learn(index, outcome)
+        if unknown and may_wait:
+            self._ask_behind(unknown, patience_s)
+        return told
+
+    def _wanted(self) -> tuple[list[int], list[int]]:
+        """Indices of the targets to ask, on this device and elsewhere, the most trusted first."""
+        world = self._world
+        ranked = sorted(range(len(world.targets)), key=lambda index: _rank(world, index), reverse=True)
+        here = [i for i in ranked if not world.targets[i].is_remote and world.routes[i].is_open]
+        # What the mode would rather keep on this device is not sent away just to know how long that takes.
+        away = [i for i in ranked if world.targets[i].is_remote and world.goal.mode.prefers(world.targets[i])]
+        return here, away if here or away else ranked[:1]
+
+    def _ask_all(self, indices: list[int]) -> dict[int, Answered | Failed]:
+        """All at once."""
+        if not indices:
+            return {}
+        with ThreadPoolExecutor(len(indices)) as pool:
+            return dict(zip(indices, pool.map(self._ask, indices), strict=True))
+
+    def _ask_behind(self, there: list[int], patience_s: Callable[[], float]) -> None:
+        self._world.wait_for(there)
+        threads = [
+            threading.Thread(target=self._meet, args=(index,), name="autoscale-calibration", daemon=True)
+            for index in there
+        ]
+        self._told.under_way = threads
+        for thread in threads:
+            thread.start()
+        self._told.wait(patience_s())
+
+    def _meet(self, index: int) -> None:
+        try:
+            said = self._ask(index)
+            with self._guard:
+                self._judge(index, said)
+                target = self._world.targets[index]
+                _tell({each: why for each, why in self._told.distrusted.items() if each == target})
+                self._told.is_random = self._told.is_random or self._right.found_random
+                lessons = [outcome for known, outcome in self._told.lessons if known == index]
+            for outcome in lessons:
+                self._learn(index, outcome)
+        except Exception:  # an agent may be anybody's, and this thread has no caller
+            _LOG.warning("what %s did at first is not known", self._world.targets[index], exc_info=True)
+        finally:
+            self._world.admit(index)  # a route that must win its trust goes on by itself
+
+    def _judge(self, index: int, said: Answered | Failed) -> bool:
+        """Whether a target is to be left out; a remote one never is for good. What can be trusted teaches."""
+        told, route = self._told, self._world.routes[index]
+        assert told.reference is not None
+        if route.target.is_remote and isinstance(said, Failed):
             if isinstance(said.error, WrongAnswer):
                 told.distrusted[route.target] = str(said)
             else:
-                route.doubt(everything, right)
-    _tell(told.distrusted)
-    told.lessons = [each for each in told.lessons if world.targets[each[0]] not in told.distrusted]
-    told.is_random = right.found_random or not answer.repeats
-    world.restrict(wrong)
-    world.hold_to(first, right)
-    world.measure(first, query, moment)
-    return told
+                route.doubt(self._query, self._right)
+            return False
+        is_same = route.target.precision == told.reference.precision
+        reason = str(said) if isinstance(said, Failed) else self._right.disagreement(said.outputs, is_same)
+        if reason is not None and not route.target.is_remote:
+            told.distrusted[route.target] = reason
+            return True
+        if isinstance(said, Answered):
+            told.lessons.append((index, said.outcome))
+        return False
+
+    def _ask(self, index: int) -> Answered | Failed:
+        answers: list[list[Array]] = []
+        spent_j = 0.0
+        try:
+            for _ in range(RUNS):
+                outputs, outcome = self._world.routes[index].run(self._query, self._moment, self._timeout_s)
+                answers.append(outputs)
+                spent_j += outcome.energy_j.device
+            return Answered(outputs, repeats(*answers), outcome)
+        except Failed as failure:
+            spent_j += failure.outcome.energy_j.device
+            return failure
+        finally:
+            with self._guard:
+                self._told.energy_j += spent_j
 
 
 def _right(world: DeviceWorld, first: int, answer: Answered) -> Reference:
     """The reference's answer; where that is a target of this device, it can be asked for others."""
-    route = world.routes[first]
 
     def ask(query: Query) -> list[Array]:
         try:
             moment = Moment(Observation(), world.look().grids)
-            return route.run(query, moment, math.inf)[0]
+            return world.referee.run(query, moment, math.inf)[0]
         except Failed as failure:
             raise failure.error from failure
 
-    is_random = lambda: not answer.repeats or route.is_random()  # noqa: E731  asked once, if ever
-    return Reference(answer.outputs, is_random, None if route.target.is_remote else ask)
-
-
-def _wanted(world: DeviceWorld) -> tuple[list[int], list[int]]:
-    """Indices of the targets to ask, on this device and elsewhere, the most trusted first."""
-    ranked = sorted(range(len(world.targets)), key=lambda index: _rank(world, index), reverse=True)
-    # What the mode would rather keep on this device is not sent away just to know how long that takes.
-    prefers = world.goal.mode.prefers
-    wanted = [i for i in ranked if not world.targets[i].is_remote or prefers(world.targets[i])] or ranked[:1]
-    return [i for i in wanted if not world.targets[i].is_remote], [i for i in wanted if world.targets[i].is_remote]
-
-
-def _ask(
-    world: DeviceWorld, query: Query, moment: Moment, timeout_s: float, told: Calibration, index: int
-) -> Answered | Failed:
-    everything = replace(query, output_names=None)
-    answers: list[list[Array]] = []
-    try:
-        for _ in range(RUNS):
-            outputs, outcome = world.routes[index].run(everything, moment, timeout_s)
-            answers.append(outputs)
-            told.energy_j += outcome.energy_j.device
-    except Failed as failure:
-        told.energy_j += failure.outcome.energy_j.device
-        return failure
-    told.lessons.append((index, outcome))
-    return Answered(outputs, repeats(*answers))
+    is_random = lambda: not answer.repeats or world.routes[first].is_random()  # noqa: E731  asked once, if ever
+    return Reference(answer.outputs, is_random, None if world.targets[first].is_remote else ask)
 
 
 def _rank(world: DeviceWorld, index: int) -> tuple[bool, bool, bool, bool, bool, int]:

@@ -11,15 +11,18 @@ from autoscale.errors import InvalidInput, InvalidTarget, ModelError, Unsupporte
 from autoscale.query.target import Target
 from autoscale_runtime.backends.engines import Engine, engines, format_of
 from autoscale_runtime.device.contention import Contention
+from autoscale_runtime.device.copies import Copies, LazyRunner
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.right_answers import RightAnswers, reference_of
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
 from autoscale_runtime.device.routes.base import Route
 from autoscale_runtime.device.routes.cpu import CpuRoute
+from autoscale_runtime.device.routes.local import first_mean
 from autoscale_runtime.device.routes.remote import RemoteRoute
 from autoscale_runtime.device.routes.trust import Trust
+from autoscale_runtime.device.sized_mean import SizedMean
 from autoscale_runtime.models.bundle import Bundle
-from autoscale_runtime.models.variant import Variant, served_name
+from autoscale_runtime.models.variant import served_name
 from autoscale_runtime.sensors.hub import SensorHub
 from autoscale_runtime.wire.identity import is_digest
 from autoscale_runtime.wire.runner import RemoteRunner
@@ -65,13 +68,13 @@ class Offer:
 
     Attributes:
         target: as the session names it.
-        open: loads what runs there.
+        make: a route to it; what runs there is not loaded yet.
         path: of the model file; None where it is on another machine.
         engine: the registered name of what runs it; empty where that is another machine's affair.
     """
 
     target: Target
-    open: Callable[[], Route]
+    make: Callable[[], Route]
     path: Path | None = None
     engine: str = ""
 
@@ -106,7 +109,9 @@ def routes_of(
     """
     offers = {each.target: each for each in (*_local(bundle, account), *_remote(bundle, remotes, account, senses))}
     if pinned is not None:
-        return [offers[_of_offers(pinned, offers)].open()]
+        route = offers[_of_offers(pinned, offers)].make()
+        route.load()
+        return [route]
     return _opened(list(offers.values()))
 
 
@@ -127,25 +132,30 @@ def _of_offers(pinned: Target, offers: Offers) -> Target:
 
 
 def _opened(offers: list[Offer]) -> list[Route]:
-    routes: list[Route] = []
+    """The routes, of each model in each engine one loaded: that shows whether the engine can; the others can wait."""
+    routes = {offer.target: offer.make() for offer in offers}
     failures: list[tuple[Offer, ModelError]] = []
-    loaded: set[Path | None] = set()
+    loaded: set[tuple[object, ...]] = set()
     try:
-        for offer in offers:
+        for offer in sorted(offers, key=lambda each: -(each.target.threads or 0)):
+            key = offer.engine, offer.path, offer.target.processor
             try:
-                routes.append(offer.open())
-                loaded.add(offer.path)
+                if key not in loaded:
+                    routes[offer.target].load()
+                    loaded.add(key)
             except ModelError as error:
+                routes.pop(offer.target).close()
                 failures.append((offer, error))
-        fatal = next((refusal for offer, refusal in failures if offer.path not in loaded), None)
+        able = {path for _, path, _ in loaded}
+        fatal = next((refusal for offer, refusal in failures if offer.path not in able), None)
         if fatal is not None:
             raise fatal
     except Exception:
-        for route in routes:
+        for route in routes.values():
             route.close()
         raise
     _tell(failures)
-    return routes
+    return [routes[offer.target] for offer in offers if offer.target in routes]
 
 
 def _tell(failures: list[tuple[Offer, ModelError]]) -> None:
@@ -170,29 +180,31 @@ def _local(bundle: Bundle, account: DeviceAccount) -> Iterator[Offer]:
     for variant, engine in here or known[:1]:
         is_plain = engine.is_shipped and variant is first[variant.precision]
         shared = contention.setdefault(engine.name, Contention())
+        copies, cpu_s = Copies(sum(each.stat().st_size for each in variant.files)), first_mean(bundle.profile.macs)
         for own in engine.targets(variant.precision):
-            load = partial(_load, bundle, variant, engine, own, account, shared)
+            load = partial(engine.load, variant.path, own, (bundle.inputs, bundle.outputs))
+            runner = LazyRunner(copies, (bundle.inputs, bundle.outputs), load)
             try:
                 target = own if is_plain else engine.named(own)
             except InvalidTarget as error:
                 _LOG.warning("engine '%s' is left out: no target can carry its name: %s", engine.name, error)
                 break
-            yield Offer(target, partial(load, target), variant.path, engine.name)
+            make = partial(_route, bundle, engine, target, runner, account, shared, cpu_s)
+            yield Offer(target, make, variant.path, engine.name)
 
 
-def _load(
+def _route(
     bundle: Bundle,
-    variant: Variant,
     engine: Engine,
-    own: Target,
+    target: Target,
+    runner: LazyRunner,
     account: DeviceAccount,
     contention: Contention,
-    target: Target,
+    cpu_s: SizedMean,
 ) -> Route:
-    runner = engine.load(variant.path, own, (bundle.inputs, bundle.outputs))
-    accuracy, macs = bundle.profile.accuracy(variant.precision), bundle.profile.macs
+    accuracy, macs = bundle.profile.accuracy(target.precision), bundle.profile.macs
     if target.processor == "cpu":
-        return CpuRoute(target, runner, accuracy, macs, account, contention, engine.is_shipped)
+        return CpuRoute(target, runner, accuracy, macs, account, contention, engine.is_shipped, cpu_s)
     return AcceleratorRoute(target, runner, accuracy, macs, account, engine.is_shipped)
 
 

@@ -1,13 +1,18 @@
 """The device as the agent's world: what is seen, which routes are open, and how a query gets its answer."""
 
+import logging
 import math
+import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from threading import Lock
 from typing import Final
 
 import numpy as np
 
 from autoscale.agents.base import Choice
+from autoscale.agents.reward import MISS_PENALTY
 from autoscale.arrays import Indices
 from autoscale.errors import InvalidGoal, TargetError, WrongAnswer
 from autoscale.loop import Performance
@@ -15,17 +20,22 @@ from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
+from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.record import Attempt
 from autoscale.query.target import Target
 from autoscale_runtime.backends.comparison import is_finite, other_finiteness
 from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.copies import Copies, LazyRunner
 from autoscale_runtime.device.fast_path import FastPath
+from autoscale_runtime.device.resident import Resident
 from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.sized_mean import FIXED
 from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.models.bundle import Bundle
+
+_LOG: Final = logging.getLogger("autoscale.session")
 
 RESCUE_MARGIN: Final = 1.3
 """How much longer than expected the rescue of a query may take before the answer is late."""
@@ -79,6 +89,10 @@ class DeviceWorld:
         self._admitted: dict[int, Indices] = {}
         self._held: frozenset[int] = frozenset()
         self._reference = 0
+        self._known: tuple[Query, Reference] | None = None
+        self._unknown: frozenset[int] = frozenset()
+        self._admitting = Lock()
+        self._residents = self._large_models()
         self.restrict(set())
 
     def restrict(self, distrusted: set[int]) -> None:
@@ -127,17 +141,58 @@ class DeviceWorld:
                 index = self._next(context, attempts, wasted.latency_s, failure.error)
                 continue
             attempts.append(Attempt(route.target, outcome.latency_s))
+            for resident in self._residents:
+                if context.forecast is not None:
+                    resident.weigh(context.forecast, self.goal)
             lessons = () if wasted is None else ((index, outcome),)
             outcome = outcome if wasted is None else outcome.after(wasted)
             return Performance(outcome, tuple(attempts), answer, lessons, left_out)
+
+    def can_do_without(self, routes: Sequence[int]) -> bool:
+        """Whether the mode and the accuracy floor leave a route besides these."""
+        may = self._usable if self.goal.mode.may_fall_back else self._preferred
+        return bool(set(may) - set(routes))
+
+    def wait_for(self, routes: Sequence[int]) -> None:
+        """Send no query to these before they are admitted."""
+        self._unknown = frozenset(routes)
+
+    def admit(self, index: int) -> None:
+        """Be told that one of them is known by now."""
+        with self._admitting:
+            self._unknown -= {index}
+
+    def spare_s(self, query: Query, began_s: float) -> float:
+        """How long a query that began then may still wait for others: half of what its answer here leaves of the limit.
+
+        Args:
+            query: the first, with which the device's own targets were met.
+            began_s: by ``time.perf_counter``.
+        """
+        moment = self.look()
+        own = [route.expected(query, moment).latency_s for route in self.routes if not route.target.is_remote]
+        spare_s = self.goal.latency_s - (time.perf_counter() - began_s) - GIVING_UP_S - RESCUE_MARGIN * min(own)
+        return max(min(spare_s / 2, self._timeout_s), 0.0)
+
+    @property
+    def referee(self) -> Route:
+        """Whom to ask for the right answer: the reference, or where another setting of it is loaded, that one."""
+        own = self.routes[self._reference]
+        alike = [r for r in self.routes if not r.target.is_remote and r.is_shipped and r.is_open]
+        same = [r for r in alike if replace(r.target, threads=None) == replace(own.target, threads=None)]
+        return own if own.is_open or not same else same[0]
 
     def know(self, bundle: Bundle) -> None:
         """Be told more of the network."""
         self.model = bundle.profile
 
-    def hold_to(self, index: int, reference: Reference) -> None:
-        """Be told the reference: where another machine, engine or precision is infinite, it must be so too."""
-        self._reference, self._known = index, reference
+    def hold_to(self, index: int, query: Query, reference: Reference) -> None:
+        """Be told the reference's answer to a query: where another machine, engine or precision is infinite, it must be
+        so too. What the query is expected to cost there is the unit of the reward, where all are of one size.
+        """
+        self._reference, self._known = index, (query, reference)
+        quiet = self.look()._replace(observation=Observation())
+        self.reference = self._objective(index, query, quiet)
         own = self.routes[index]
         self._held = frozenset(
             i
@@ -146,10 +201,6 @@ class DeviceWorld:
             and not own.target.is_remote
             and (route.target.is_remote or not route.is_shipped or route.target.precision != own.target.precision)
         )
-
-    def measure(self, index: int, query: Query, moment: Moment) -> None:
-        """Make what a query is expected to cost on a route the unit of the reward, where all are of one size."""
-        self.reference = self._objective(index, query, moment)
 
     def moment_of(self, context: Context) -> Moment:
         """In which the context was observed; now, for one of another world."""
@@ -182,19 +233,51 @@ class DeviceWorld:
         if index not in self._held or is_finite(answer):
             return answer, outcome
         try:
-            right, checking = self.routes[self._reference].run(query, moment, math.inf)
+            right, checking = self.referee.run(query, moment, math.inf)
         except Failed:
             return answer, outcome
         reason = other_finiteness(right, answer)
         outcome = outcome.after(checking)
-        if reason is None or self._known.is_random:
+        if reason is None or (self._known is not None and self._known[1].is_random):
             return answer, outcome
         route.doubt(query, Reference(right))
         raise Failed(outcome, WrongAnswer(reason))
 
+    def _large_models(self) -> tuple[Resident, ...]:
+        """Those that cannot stay loaded at every setting."""
+        by_copies: dict[Copies, dict[int, LazyRunner]] = {}
+        for index, route in enumerate(self.routes):
+            runner = route.runner if isinstance(route, LocalRoute) else None
+            if isinstance(runner, LazyRunner):
+                by_copies.setdefault(runner.copies, {})[index] = runner
+        large = [runners for copies, runners in by_copies.items() if not copies.may_hold(len(runners))]
+        return tuple(Resident(runners, self._loading, self._is_right) for runners in large)
+
+    def _loading(self, index: int, loading_s: float) -> float:
+        route = self.routes[index]
+        if not isinstance(route, LocalRoute):
+            return math.inf
+        late = MISS_PENALTY * self.reference if loading_s > self.goal.latency_s else 0.0
+        return route.loading(loading_s, self.look()).objective(self.goal) + late
+
+    def _is_right(self, index: int) -> bool:
+        """Whether a setting that was just loaded answers as the reference did; also tells its speed."""
+        if self._known is None:
+            return True
+        query, right = self._known
+        try:
+            answers = [self.routes[index].run(query, self.look(), math.inf)[0] for _ in range(2)]
+            reason = right.disagreement(answers[-1])
+        except Failed as failure:
+            reason = str(failure)
+        if reason is not None:
+            _LOG.warning("target %s is left out: %s", self.targets[index], reason)
+        return reason is None
+
     def _open_now(self) -> Indices:
         """The admitted routes, links that are down left out; where that leaves none, whatever may answer."""
-        key = sum(1 << i for i in self._usable if self.routes[i].is_open)
+        unknown = self._unknown
+        key = sum(1 << i for i in self._usable if i not in unknown and self.routes[i].is_open)
         if key not in self._admitted:
             preferred = [i for i in self._preferred if key >> i & 1]
             fallback = [i for i in self._usable if key >> i & 1] if self.goal.mode.may_fall_back else []
@@ -203,10 +286,7 @@ class DeviceWorld:
 
     def _objective(self, index: int, query: Query, moment: Moment) -> float:
         """The goal's objective, as it is expected of a query on a route."""
-        expected = self.routes[index].expected(query, moment)
-        return {"energy": expected.energy_j, "carbon": expected.carbon_g, "latency": expected.latency_s}[
-            self.goal.objective
-        ]
+        return self.routes[index].expected(query, moment).objective(self.goal)
 
     def _forecast(self, query: Query, moment: Moment) -> Forecast:
         expected = np.array([route.expected(query, moment) for route in self.routes]).T
@@ -231,8 +311,8 @@ class DeviceWorld:
         Raises:
             TargetError: the error itself, where no other route may try.
         """
-        tried = {attempt.target for attempt in attempts}
-        left = [i for i in self._usable if self.targets[i] not in tried and self.routes[i].is_open]
+        tried, unknown = {attempt.target for attempt in attempts}, {self.targets[i] for i in self._unknown}
+        left = [i for i in self._usable if self.targets[i] not in tried | unknown and self.routes[i].is_open]
         if not left or not self.goal.mode.may_fall_back or context.forecast is None:
             raise error
         left = [i for i in left if not self.targets[i].is_remote] or left

@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from typing import NamedTuple
 
 from autoscale.errors import TargetError
+from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
@@ -31,6 +32,10 @@ class Expected(NamedTuple):
     latency_s: float
     energy_j: float
     carbon_g: float
+
+    def objective(self, goal: Goal) -> float:
+        """The figure that the goal minimises."""
+        return {"energy": self.energy_j, "carbon": self.carbon_g, "latency": self.latency_s}[goal.objective]
 
 
 class Failed(Exception):
@@ -71,6 +76,13 @@ class Route(ABC):
         Raises:
             FeedError: the feeds are not the model's.
             Failed: no answer, or none within ``timeout_s``.
+        """
+
+    def load(self) -> None:
+        """Load what runs there, where that is on this device and has not been done.
+
+        Raises:
+            ModelError, MissingExtra: as the engine does.
         """
 
     def is_random(self) -> bool:

@@ -9,6 +9,7 @@ from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.copies import LazyRunner
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
@@ -24,6 +25,11 @@ DEFAULT_MACS_PER_S: Final = 5e9
 def first_guess_s(macs: int) -> float:
     """How long a network takes somewhere, before anything is known of it there."""
     return max(macs, 1) / DEFAULT_MACS_PER_S
+
+
+def first_mean(macs: int) -> SizedMean:
+    """The mean of the times of queries to a network, before the first."""
+    return SizedMean(first_guess_s(macs), WEIGHT)
 
 
 class LocalRoute(Route):
@@ -53,11 +59,25 @@ class LocalRoute(Route):
         self._runner = runner
         self._account = account
         self._cpu_clock = time.process_time
-        self._cpu_s = SizedMean(first_guess_s(macs), WEIGHT)
+        self._cpu_s = first_mean(macs)
+
+    @property
+    def runner(self) -> Runner:
+        """The model."""
+        return self._runner
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can answer without another setting of the same model being let go."""
+        return not isinstance(self._runner, LazyRunner) or self._runner.is_ready
 
     @abstractmethod
     def expected_s(self, cpu_load: float | None, size: Size = FIXED) -> float:
         """How long a query of a size would take at a co-runner load."""
+
+    def expected_cpu_s(self, size: Size = FIXED) -> float:
+        """For how long this process's cores would work on a query of a size."""
+        return self._cpu_s.at(size)
 
     def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None, size: Size = FIXED) -> None:
         """Take in how long a query took, and for how long this process's cores worked on it."""
@@ -66,7 +86,7 @@ class LocalRoute(Route):
     def expected(self, query: Query, moment: Moment) -> Expected:
         """From the time of the last queries of its size and the load of the moment."""
         latency_s = self.expected_s(moment.observation.cpu_load, query.size)
-        energy_j = self._account.table.energy_j(latency_s, self._cpu_s.at(query.size), self.target)
+        energy_j = self._account.table.energy_j(latency_s, self.expected_cpu_s(query.size), self.target)
         return Expected(latency_s, energy_j, self._account.added_g(energy_j, latency_s, grids=moment.grids))
 
     def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
@@ -90,6 +110,16 @@ class LocalRoute(Route):
         if not self._account.is_modelled:
             return None
         return FastPath(self.target, self._runner, self.accuracy, self._account)
+
+    def loading(self, loading_s: float, moment: Moment) -> Expected:
+        """What loading a model for that long costs."""
+        energy_j = self._account.table.energy_j(loading_s, loading_s)
+        return Expected(loading_s, energy_j, self._account.added_g(energy_j, loading_s, grids=moment.grids))
+
+    def load(self) -> None:
+        """Load the model."""
+        if isinstance(self._runner, LazyRunner):
+            self._runner.load()
 
     def is_random(self) -> bool:
         """As the runner says."""
