@@ -136,6 +136,12 @@ class LazyRunner(Runner):
         """As the model says."""
         return (self.loaded or self._load()).is_random()
 
+    def reset(self) -> None:
+        """Begin a new stream; a model that is not loaded begins one when it is."""
+        loaded = self.loaded
+        if loaded is not None:
+            loaded.reset()
+
     def close(self) -> None:
         """Let the model go, and load it no more."""
         self._is_closed = True
