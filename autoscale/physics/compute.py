@@ -8,7 +8,7 @@ import numpy as np
 
 from autoscale.arrays import Floats
 from autoscale.errors import InvalidTarget, ProfileError, listing
-from autoscale.physics.power import Watts, energy_j, threads_of, watts_of
+from autoscale.physics.power import busy_j, threads_of, watts_of
 from autoscale.physics.roofline import macs_by_kind, pace_of, seconds
 from autoscale.profiles import DeviceProfile, Speed
 from autoscale.query.model_profile import ModelProfile
@@ -90,7 +90,7 @@ def compute(device: DeviceProfile, model: ModelProfile, target: Target, frequenc
     method, least, most = _uncertainty(device, target)
     return Compute(
         parts.total_s,
-        energy_j(Watts(0.0, watts.busy_w, core_w), parts.total_s, cores * parts.total_s),
+        busy_j(watts.busy_w, core_w, parts.total_s, cores * parts.total_s),
         watts.busy_w,
         core_w,
         cores,

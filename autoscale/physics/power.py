@@ -35,7 +35,12 @@ class Watts(NamedTuple):
 
 def energy_j(watts: Watts, held_s: Numbers, core_s: Numbers) -> Numbers:
     """Joules of a machine that is held for ``held_s`` and whose cores work ``core_s`` core-seconds within that."""
-    return (watts.idle_w + watts.busy_w) * held_s + watts.core_w * core_s
+    return watts.idle_w * held_s + busy_j(watts.busy_w, watts.core_w, held_s, core_s)
+
+
+def busy_j(busy_w: Numbers, core_w: Numbers, held_s: Numbers, core_s: Numbers) -> Numbers:
+    """The joules of these that the machine would not have drawn idle."""
+    return busy_w * held_s + core_w * core_s
 
 
 def watts_of(

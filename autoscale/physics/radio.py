@@ -14,7 +14,7 @@ True
 
 import numpy as np
 
-from autoscale.arrays import Numbers
+from autoscale.arrays import Numbers, least
 from autoscale.profiles import Radio
 
 BITS_PER_BYTE = 8.0
@@ -45,13 +45,13 @@ def moving_j(tx_base_w: Numbers, send_s: Numbers, rx_base_w: Numbers, receive_s:
 
 def waiting_j(tail_w: Numbers, tail_s: Numbers, idle_w: Numbers, wait_s: Numbers) -> Numbers:
     """Waiting ``wait_s`` for the answer: in the tail at first, then connected and idle."""
-    in_tail_s = np.minimum(wait_s, tail_s)
+    in_tail_s = least(wait_s, tail_s)
     return tail_w * in_tail_s + idle_w * (wait_s - in_tail_s)
 
 
 def tail_j(tail_w: Numbers, tail_s: Numbers, rest_s: Numbers) -> Numbers:
     """The tail that a use adds to that of the last one, which ended ``rest_s`` before this one began."""
-    return tail_w * np.minimum(rest_s, tail_s)
+    return tail_w * least(rest_s, tail_s)
 
 
 def wake_s(promotion_s: Numbers, tail_s: Numbers, rest_s: Numbers) -> Numbers:

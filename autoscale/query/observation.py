@@ -64,7 +64,8 @@ class Observation:
         _check("temperature_c", self.temperature_c, -273.15, 1000.0)
         _check("battery", self.battery, 0.0, 1.0)
         for place, intensity in self.intensity_g_per_kwh.items():
-            _check(f"intensity_g_per_kwh of {place}", intensity, 0.0, math.inf)
+            if not intensity >= 0.0:
+                _check(f"intensity_g_per_kwh of {place}", intensity, 0.0, math.inf)
 
     def link(self, name: str) -> LinkState:
         """The state of a link; all absent when nothing is known of it."""

@@ -14,6 +14,7 @@ from autoscale_envs.fleet.regions import REGIONS
 from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.draws import UNIFORMS
 from autoscale_envs.variance.hidden import Hidden
+from autoscale_envs.variance.interference import co_runners
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.variance.workload import QUERIES_IN_A_ROW
 from autoscale_envs.worlds.blocks import ProcessState, QueryBlock, next_block
@@ -105,8 +106,7 @@ def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tup
     sessions, processes = len(hidden.cpu_strain), cohort.parameters.counts.processes
     wandering = generator.standard_normal((sessions, processes))
     by_chance = generator.random((2, sessions))
-    weights = np.cumsum([each.weight for each in cohort.parameters.scenario.co_runners])
-    regime = np.searchsorted(weights / weights[-1], by_chance[0], side="right")
+    regime = co_runners(by_chance[0], cohort.parameters.scenario)
     network = (by_chance[1] * len(cohort.parameters.networks)).astype(np.intp)
     zero = np.zeros(sessions)
     memory = ProcessState(wandering, regime, network, zero, zero, np.ones((sessions, 2)))
@@ -120,9 +120,9 @@ def _spend(cohort: Cohort, hidden: Hidden, query: SimulatedQuery, target: Indice
     """What the queries cost, one after the other: the last five fields of ``SimulatedDay``, (5, QUERIES, sessions)."""
     parameters, sessions = cohort.parameters, len(charge)
     spent, state = np.empty((5, QUERIES, sessions)), initial(parameters, charge)
-    everyone, figures = np.arange(sessions), query.figures()
+    everyone = np.arange(sessions)
     for at in range(QUERIES):
-        now = SimulatedQuery.of(query.network[at], [each[at] for each in figures], len(parameters.links))
+        now = query.at(at)
         cost = costs(parameters, hidden, everyone, now, state, target[at])
         state = transition(parameters, now, state, cost)
         spent[:, at] = cost.latency_s, cost.device_j, cost.remote_j, cost.remote_s, cost.pair.accuracy

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.arrays import Floats
+from autoscale.arrays import Floats, most
 from autoscale.units import j_from_kwh
 from autoscale_envs.variance.processes import Numbers
 
@@ -25,4 +25,4 @@ def start_charge(uniforms: Floats) -> Floats:
 
 def drained(charge: Numbers, power_w: Numbers, span_s: Numbers, full_j: float) -> Numbers:
     """The charge left after ``span_s`` at ``power_w``; the device goes on at 0, as if someone plugged it in."""
-    return np.maximum(charge - power_w * span_s / full_j, 0.0)
+    return most(charge - power_w * span_s / full_j, 0.0)

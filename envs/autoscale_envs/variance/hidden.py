@@ -69,7 +69,9 @@ def hidden_factors(normals: Floats, sigma: float, counts: Counts) -> Hidden:
     """
     many, links = counts.processors, counts.links
     widths = [many, many, 1, 1, counts.servers, links, links]
-    latency, power, cpu, memory, *rest = np.split(np.exp(sigma * normals), np.cumsum(widths), axis=1)
+    parts = np.split(np.exp(sigma * normals), np.cumsum(widths), axis=1)
+    # Each on its own: of a view that skips what lies between, ``take`` makes a copy first.
+    latency, power, cpu, memory, *rest = (np.ascontiguousarray(part) for part in parts)
     return Hidden(latency, power, cpu[:, 0], memory[:, 0], *rest)
 
 

@@ -34,9 +34,12 @@ MEMORY_W: Final = 0.6
 
 def co_runner_regimes(uniforms: Floats, previous: Indices, scenario: Scenario, gap_s: float) -> Indices:
     """Which co-runner is there at each query, shape (queries, n)."""
-    weights = np.array([each.weight for each in scenario.co_runners])
-    switch = min(gap_s / scenario.dwell_s, 1.0)
-    return regimes(uniforms, previous, switch, np.cumsum(weights) / weights.sum())
+    return regimes(uniforms, previous, min(gap_s / scenario.dwell_s, 1.0), scenario.shares)
+
+
+def co_runners(uniforms: Floats, scenario: Scenario) -> Indices:
+    """Which co-runner there is to begin with, shape (n,)."""
+    return np.minimum(np.searchsorted(scenario.shares, uniforms, side="right"), len(scenario.co_runners) - 1)
 
 
 def loads(means: Sequence[float], regime: Indices, straying: Floats) -> Floats:

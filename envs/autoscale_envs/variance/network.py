@@ -50,7 +50,7 @@ class LinkPath:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """What moving each query of a block over a link takes; shapes (queries, n).
+    """What moving each query of a block over a link takes; shapes (queries, n), or what broadcasts to them.
 
     Attributes:
         move_s: the radio sends or receives.
@@ -108,10 +108,15 @@ def rate_factor(link: LinkProfile, straying: Floats) -> Floats:
     return np.asarray(np.exp(np.sqrt(np.log1p(link.spread**2)) * straying))
 
 
-def jitter(link: LinkProfile, uniforms: Floats) -> Floats:
-    """What one message's round trip is off the mean, as a fraction of it: exponential above a floor, mean 0."""
+def lateness(uniforms: Floats) -> Floats:
+    """How late a message is beside others: exponential above a floor, mean 0."""
+    return -np.log1p(-uniforms) - 1.0
+
+
+def jitter(link: LinkProfile, lateness: Floats) -> Floats:
+    """What one message's round trip is off the mean, as a fraction of it."""
     spread = min(link.jitter_s / link.round_trip_s, 1.0) if link.round_trip_s > 0.0 else 0.0
-    return spread * (-np.log1p(-uniforms) - 1.0)
+    return spread * lateness
 
 
 def passage(
@@ -126,7 +131,7 @@ def passage(
         trace: replaces what it knows of rates, round trips and signals.
         at: the trace's sample at each query (-1: past its end), shape (queries, n).
     """
-    round_trip_s = np.broadcast_to(path.link.round_trip_s * conditions.round_trip_factor, network.shape)
+    round_trip_s = path.link.round_trip_s * conditions.round_trip_factor
     rssi_dbm, is_up = conditions.rssi_dbm, np.array(True)
     if trace is not None and at is not None:
         rssi_dbm = _known(trace.rssi_dbm[at], rssi_dbm)

@@ -53,12 +53,12 @@ def regimes(uniforms: Floats, previous: Indices, switch: float, cumulative: Floa
     Returns:
         Indices of regimes, shape (queries, n).
     """
-    moments = np.flatnonzero(uniforms < switch)
+    is_new = uniforms < switch
     # One uniform decides both: below ``switch`` it is, rescaled, uniform again.
-    drawn = np.searchsorted(cumulative, uniforms.ravel().take(moments) / switch, side="right")
-    count = uniforms.shape[1]
-    paths = np.concatenate([previous, np.zeros(uniforms.size, dtype=np.intp)])
-    paths[count + moments] = np.minimum(drawn, len(cumulative) - 1)
-    latest = np.tile(np.arange(count), (len(uniforms), 1))
-    latest.ravel()[moments] = count + moments
-    return paths.take(np.maximum.accumulate(latest, axis=0))
+    drawn = np.searchsorted(cumulative, uniforms[is_new] / switch, side="right")
+    path = np.empty(uniforms.shape, dtype=np.intp)
+    path[is_new] = np.minimum(drawn, len(cumulative) - 1)
+    for now, is_kept in zip(path, ~is_new, strict=True):
+        np.putmask(now, is_kept, previous)
+        previous = now
+    return path

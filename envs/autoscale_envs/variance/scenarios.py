@@ -4,8 +4,12 @@ The loads and signal levels are ours: the paper names the conditions, not their 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
+import numpy as np
+
+from autoscale.arrays import Floats
 from autoscale.errors import one_of
 
 
@@ -34,7 +38,7 @@ LEVELS_DBM: Final = {
 """Mean signal by what the link's dBm mean: of the whole channel (Wi-Fi) or of one reference signal (cellular)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Scenario:
     """One environment.
 
@@ -53,6 +57,12 @@ class Scenario:
     dwell_s: float = 20.0
     cloud: Signal = Signal()
     edge: Signal = Signal()
+
+    @cached_property
+    def shares(self) -> Floats:
+        """The co-runners' weights, added up and divided by their sum, shape (co-runners,)."""
+        weights = np.array([each.weight for each in self.co_runners])
+        return np.asarray(np.cumsum(weights) / weights.sum())
 
     def signal(self, place: str) -> Signal:
         """Of the links to a place, ``edge`` or ``cloud``."""

@@ -14,7 +14,7 @@ from autoscale.physics.carbon import g_per_j
 from autoscale_envs.variance import intensity, interference, network, server, workload
 from autoscale_envs.variance.draws import Draws
 from autoscale_envs.variance.hidden import Hidden, hidden_factors
-from autoscale_envs.variance.processes import Numbers, correlation, gauss_markov
+from autoscale_envs.variance.processes import Numbers, gauss_markov
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
 
@@ -58,9 +58,7 @@ def begin(parameters: WorldParameters, draws: Draws, environments: Indices) -> t
     normals, uniforms = draws.episode(environments, counts.factors + counts.processes + 2, 4)
     factors, wandering, day = np.split(normals, np.cumsum([counts.factors, counts.processes]), axis=1)
     hidden = hidden_factors(factors, parameters.options.hidden_sigma, counts)
-    weights = np.array([each.weight for each in parameters.scenario.co_runners])
-    cumulative = np.cumsum(weights) / weights.sum()
-    regime = np.minimum(np.searchsorted(cumulative, uniforms[:, 0], side="right"), len(weights) - 1)
+    regime = interference.co_runners(uniforms[:, 0], parameters.scenario)
     asks = (uniforms[:, 1] * len(parameters.networks)).astype(np.intp)
     spreads = np.array([each.day_spread for each in parameters.curves])
     time_s = intensity.SECONDS_PER_DAY * uniforms[:, 2]
@@ -84,7 +82,7 @@ def next_block(
     gap_s = workload.gaps(by_chance[1], parameters.options.gap_s)
     ends_s = np.cumsum(gap_s, axis=0)
     starts_s = ends_s - gap_s
-    paths = gauss_markov(normals, memory.wandering.T, _correlations(parameters))
+    paths = gauss_markov(normals, memory.wandering.T, parameters.correlations)
     wandering = paths.transpose(1, 0, 2)
     asks = workload.next_networks(by_chance[0], memory.network, len(parameters.networks))
     regime = interference.co_runner_regimes(by_chance[2], memory.regime, parameters.scenario, parameters.options.gap_s)
@@ -101,13 +99,6 @@ def next_block(
     return block, ProcessState(
         paths[-1].T, regime[-1], asks[-1], memory.time_s + last_s, memory.elapsed_s + last_s, memory.day
     )
-
-
-def _correlations(parameters: WorldParameters) -> Floats:
-    signals_s = [parameters.scenario.signal(remote.place).memory_s for remote in parameters.remotes]
-    rates_s = [network.RATE_MEMORY_S] * len(parameters.remotes)
-    memories_s = [*signals_s, *rates_s, *[server.LOAD_MEMORY_S] * len(parameters.servers), interference.STRAY_MEMORY_S]
-    return np.array([correlation(parameters.options.gap_s, memory_s) for memory_s in memories_s])
 
 
 def _passages(
@@ -154,9 +145,10 @@ def _query(
     busy: Floats,
     uniforms: Floats,
 ) -> SimulatedQuery:
+    lateness = network.lateness(uniforms[3])
     queues_s: list[Numbers] = [np.zeros_like(gap_s) for _ in passages]
     surprises_s: list[Numbers] = [
-        each.round_trip_s * network.jitter(link, uniforms[3])
+        each.round_trip_s * network.jitter(link, lateness)
         for each, link in zip(passages, parameters.links, strict=True)
     ]
     for number, at in enumerate(parameters.servers):
@@ -170,12 +162,12 @@ def _query(
         interference.memory_strain(loads[1]) * hidden.memory_strain,
         1.0 + LATENCY_NOISE * (2.0 * uniforms[1] - 1.0),
         1.0 + ENERGY_NOISE * (2.0 * uniforms[2] - 1.0),
-        interference.co_runner_w(*loads, interference.full_load_w(parameters.device)),
+        interference.co_runner_w(*loads, parameters.full_load_w),
         g_per_j(grid[0]),
         g_per_j(grid[1], parameters.pue),
         [each.move_s for each in passages],
         [each.move_j for each in passages],
-        [each.round_trip_s for each in passages],
+        [np.broadcast_to(each.round_trip_s, gap_s.shape) for each in passages],
         queues_s,
         surprises_s,
     )
@@ -184,9 +176,9 @@ def _query(
 def _sensed(loads: tuple[Floats, Floats], passages: Sequence[network.Passage], grid: tuple[Floats, Floats]) -> Sensed:
     return Sensed(
         *loads,
+        *grid,
         [each.rssi_dbm for each in passages],
         [each.round_trip_s for each in passages],
         [each.uplink_bps for each in passages],
         [each.downlink_bps for each in passages],
-        *grid,
     )

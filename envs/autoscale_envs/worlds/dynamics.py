@@ -17,9 +17,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats
+from autoscale.arrays import Floats, most
 from autoscale.physics import radio
-from autoscale.physics.power import Watts, energy_j
+from autoscale.physics.power import busy_j
 from autoscale_envs.variance import battery, thermal
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.interference import SPINNING
@@ -87,7 +87,7 @@ class CostCoefficients(NamedTuple):
     def of(cls, rows: PerLink) -> "CostCoefficients":
         """The coefficients that rows of ``WorldParameters.pairs`` hold."""
         alone = len(cls._fields) - 1
-        return cls._make([*rows[:alone], rows[alone:]])
+        return cls._make([*rows[:alone], [*rows[alone:]]])
 
     def rows(self) -> list[Numbers]:
         """The inverse of ``of``."""
@@ -95,9 +95,7 @@ class CostCoefficients(NamedTuple):
 
     def of_link(self, values: Iterable[Numbers]) -> Numbers:
         """Of a value for each link, that of the target's; 0 for a local one."""
-        products = map(mul, self.on, values)
-        first = next(products, 0.0)
-        return reduce(add, products, first)
+        return _total(map(mul, self.on, values))
 
 
 class Costs(NamedTuple):
@@ -155,24 +153,24 @@ def costs(
     if is_one:
         slower, hungrier = float(slower), float(hungrier)
     for_cores, for_memory = pair.cpu_bound * query.cpu_strain, pair.memory_bound * query.memory_strain
-    compute_s = pair.latency_s * slower * (1.0 + for_cores + for_memory)
-    busy_s = pair.latency_s * slower * (1.0 + SPINNING * for_cores + for_memory)
+    alone_s = pair.latency_s * slower
+    compute_s = alone_s * (1.0 + for_cores + for_memory)
+    busy_s = alone_s * (1.0 + SPINNING * for_cores + for_memory)
     move_s, move_j = pair.of_link(query.move_s), pair.of_link(query.move_j)
-    rest_s = pair.of_link([state.rest_s[number] for number in parameters.radio_of])
+    rest_s = pair.of_link(map(state.rest_s.__getitem__, parameters.radio_of))
     waits_s = map(add, map(add, query.round_trip_s, query.queue_s), query.surprise_s)
     wait_s = pair.of_link(waits_s) + radio.wake_s(pair.promotion_s, pair.tail_s, rest_s)
-    is_remote = sum(pair.on)
+    is_remote = _total(pair.on)
     remote_s = is_remote * compute_s
     waiting_j = radio.waiting_j(pair.tail_w, pair.tail_s, pair.rest_w, wait_s + remote_s)
     radio_j = move_j + waiting_j + radio.tail_j(pair.tail_w, pair.tail_s, rest_s)
-    if is_one:
-        radio_j = float(radio_j)
     latency_s = (compute_s + move_s) * query.latency_noise + wait_s
     core_s = pair.cores * busy_s
-    busy_j = hungrier * energy_j(Watts(0.0, pair.busy_w, pair.core_w), compute_s, core_s)
-    own_j = (1.0 - is_remote) * busy_j + radio_j
+    worked_j = hungrier * busy_j(pair.busy_w, pair.core_w, compute_s, core_s)
+    away_j = is_remote * worked_j
+    own_j = worked_j - away_j + radio_j
     device_j = own_j * query.energy_noise + parameters.device.idle_w * latency_s
-    remote_j = is_remote * busy_j + pair.remote_idle_w * remote_s
+    remote_j = away_j + pair.remote_idle_w * remote_s
     return Costs(latency_s, core_s, device_j, remote_j, remote_s, pair)
 
 
@@ -208,12 +206,12 @@ def known(parameters: WorldParameters, hidden: Hidden, environment: Numbers, que
 
 def transition(parameters: WorldParameters, query: SimulatedQuery, state: State, spent: Costs) -> State:
     """What the choice leaves behind for the next query."""
-    span_s = np.maximum(query.gap_s, spent.latency_s)
+    span_s = most(query.gap_s, spent.latency_s)
     unused_s = span_s - spent.latency_s
     beside_w = parameters.device.idle_w + query.co_runner_w
     power_w = (spent.device_j - parameters.device.idle_w * spent.latency_s) / span_s + beside_w
     rest_s = [
-        _rest_s(rested_s, span_s, unused_s, sum([spent.pair.on[link] for link in links]))
+        _rest_s(rested_s, span_s, unused_s, _total(map(spent.pair.on.__getitem__, links)))
         for rested_s, links in zip(state.rest_s, parameters.radio_links, strict=True)
     ]
     return State(
@@ -226,3 +224,9 @@ def transition(parameters: WorldParameters, query: SimulatedQuery, state: State,
 def _rest_s(rest_s: Numbers, span_s: Numbers, unused_s: Numbers, is_used: Numbers) -> Numbers:
     """How long a radio has rested at the next query: since the answer, if it was used."""
     return is_used * unused_s + (1.0 - is_used) * (rest_s + span_s)
+
+
+def _total(values: Iterable[Numbers]) -> Numbers:
+    """Their sum, 0 of none; without the 0 that ``sum`` adds to the first, which of arrays takes as long as any."""
+    each = iter(values)
+    return reduce(add, each, next(each, 0.0))

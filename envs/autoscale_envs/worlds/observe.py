@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from autoscale.agents.features import FEATURES, encode, scaled
+from autoscale.arrays import Numbers
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
 from autoscale_envs.worlds.dynamics import State
@@ -21,17 +22,15 @@ SENSED: Final = slice(FEATURES.index("cpu_load"), FEATURES.index("cloud_intensit
 LINK_FIGURES: Final = ("rssi_dbm", "round_trip_s", "uplink_bps", "downlink_bps")
 
 
-def sensed_features(parameters: WorldParameters) -> dict[str, int]:
-    """Each feature of what is sensed to its number among ``Sensed.figures``; those of a place without remotes lack."""
-    links = len(parameters.remotes)
-    number = Sensed.of(range(4 + len(LINK_FIGURES) * links), links)
-    first = {place: at for place in ("edge", "cloud") if (at := parameters.first(place)) is not None}
+def sensed_features(parameters: WorldParameters, sensed: Sensed) -> dict[str, Numbers]:
+    """The features of what is sensed, in their units; those of a place without remotes are lacking."""
+    first = parameters.firsts
     return {
-        "cpu_load": number.cpu_load,
-        "memory_load": number.memory_load,
-        **{f"{place}_{each}": getattr(number, each)[at] for place, at in first.items() for each in LINK_FIGURES},
-        "device_intensity_g_per_kwh": number.device_intensity_g_per_kwh,
-        **({"cloud_intensity_g_per_kwh": number.cloud_intensity_g_per_kwh} if "cloud" in first else {}),
+        "cpu_load": sensed.cpu_load,
+        "memory_load": sensed.memory_load,
+        **{f"{place}_{each}": getattr(sensed, each)[at] for place, at in first.items() for each in LINK_FIGURES},
+        "device_intensity_g_per_kwh": sensed.device_intensity_g_per_kwh,
+        **({"cloud_intensity_g_per_kwh": sensed.cloud_intensity_g_per_kwh} if "cloud" in first else {}),
     }
 
 

@@ -22,11 +22,11 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import PROCESSORS, Target
 from autoscale_envs.variance import battery, intensity, thermal
 from autoscale_envs.variance.hidden import Counts
-from autoscale_envs.variance.interference import exposed, share_of_cores
-from autoscale_envs.variance.network import LinkPath, make_path
-from autoscale_envs.variance.processes import Flags
+from autoscale_envs.variance.interference import STRAY_MEMORY_S, exposed, full_load_w, share_of_cores
+from autoscale_envs.variance.network import RATE_MEMORY_S, LinkPath, make_path
+from autoscale_envs.variance.processes import Flags, correlation
 from autoscale_envs.variance.scenarios import Scenario, load_scenario
-from autoscale_envs.variance.server import USUAL_LOAD, mean_wait_s
+from autoscale_envs.variance.server import LOAD_MEMORY_S, USUAL_LOAD, mean_wait_s
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.remotes import Remote, make_remotes, profile_of
 
@@ -78,9 +78,22 @@ class WorldParameters:
         """Of each link, whether it leads there."""
         return tuple(number in self.servers for number in range(len(self.remotes)))
 
-    def first(self, place: str) -> int | None:
-        """The number of the first remote at a place, which observations as rows tell of; None where there is none."""
-        return next((number for number, remote in enumerate(self.remotes) if remote.place == place), None)
+    @cached_property
+    def firsts(self) -> dict[str, int]:
+        """The number of the first remote at each place that has some: those that observations as rows tell of."""
+        return {remote.place: number for number, remote in reversed([*enumerate(self.remotes)])}
+
+    @cached_property
+    def correlations(self) -> Floats:
+        """Of neighbours in each wandering process, in the order of ``blocks.ProcessState``, shape (processes,)."""
+        signals_s = [self.scenario.signal(remote.place).memory_s for remote in self.remotes]
+        others_s = [RATE_MEMORY_S] * len(self.remotes) + [LOAD_MEMORY_S] * len(self.servers) + [STRAY_MEMORY_S]
+        return np.array([correlation(self.options.gap_s, memory_s) for memory_s in signals_s + others_s])
+
+    @cached_property
+    def full_load_w(self) -> float:
+        """What a co-runner on all of the device's cores draws."""
+        return full_load_w(self.device)
 
     @cached_property
     def costs(self) -> CostTable:

@@ -1,6 +1,5 @@
 """One query of a simulated world: what it meets, and what of that can be sensed."""
 
-from itertools import chain
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -46,15 +45,10 @@ class SimulatedQuery(NamedTuple):
     queue_s: PerLink
     surprise_s: PerLink
 
-    @classmethod
-    def of(cls, network: Numbers, figures: PerLink, links: int) -> "SimulatedQuery":
-        """The query of a network and all other figures, one after the other."""
-        per_link = [figures[ALONE + links * number : ALONE + links * (number + 1)] for number in range(PER_LINK)]
-        return cls(network, *figures[:ALONE], *per_link)
-
-    def figures(self) -> list[Numbers]:
-        """All but the network, one after the other."""
-        return [*self[1 : 1 + ALONE], *chain.from_iterable(self[1 + ALONE :])]
+    def at(self, number: int) -> "SimulatedQuery":
+        """Those at one index of the first axis."""
+        per_link = ([each[number] for each in links] for links in self[1 + ALONE :])
+        return SimulatedQuery(*(each[number] for each in self[: 1 + ALONE]), *per_link)
 
     def wide(self) -> "SimulatedQuery":
         """The same with one more axis, over targets."""
@@ -68,23 +62,13 @@ ALONE: Final = len(SimulatedQuery._fields) - 1 - PER_LINK
 
 
 class Sensed(NamedTuple):
-    """What can be sensed of it, temperature and battery apart; the four in the middle of each link."""
+    """What can be sensed of it, temperature and battery apart; the last four of each link."""
 
     cpu_load: Numbers
     memory_load: Numbers
+    device_intensity_g_per_kwh: Numbers
+    cloud_intensity_g_per_kwh: Numbers
     rssi_dbm: PerLink
     round_trip_s: PerLink
     uplink_bps: PerLink
     downlink_bps: PerLink
-    device_intensity_g_per_kwh: Numbers
-    cloud_intensity_g_per_kwh: Numbers
-
-    def figures(self) -> list[Numbers]:
-        """All, one after the other."""
-        return [*self[:2], *chain.from_iterable(self[2:6]), *self[6:]]
-
-    @classmethod
-    def of(cls, figures: PerLink, links: int) -> "Sensed":
-        """The inverse of ``figures``."""
-        per_link = [figures[2 + links * number : 2 + links * (number + 1)] for number in range(4)]
-        return cls(figures[0], figures[1], *per_link, *figures[2 + 4 * links :])

@@ -87,6 +87,8 @@ class SimWorld:
         self._view: Inside = lone(options, seed) if isinstance(options, WorldParameters) else options
         self.parameters = self._view.parameters
         self.targets: tuple[Target, ...] = self.parameters.targets
+        self._links = [remote.name for remote in self.parameters.remotes]
+        self._places = dict.fromkeys(("device", *(remote.place for remote in self.parameters.remotes)))
 
     def observe(self, query: Any = None) -> Context:
         """What an agent may know of the query now asked; it stays the same until that is performed."""
@@ -120,29 +122,23 @@ class SimWorld:
         return self._view.best()
 
     def _observation(self) -> Observation:
-        seen, state, remotes = self._view.sensed(), self._view.state, self.parameters.remotes
-        states = zip(seen.rssi_dbm, seen.round_trip_s, seen.uplink_bps, seen.downlink_bps, strict=True)
-        is_up = self._view.is_cloud_up()
-        home = seen.device_intensity_g_per_kwh
-        intensity = {"edge": home, "cloud": seen.cloud_intensity_g_per_kwh}
+        seen, state, is_up = self._view.sensed(), self._view.state, self._view.is_cloud_up()
+        ups = [is_up or not in_cloud for in_cloud in self.parameters.in_cloud]
+        links = map(LinkState, seen.rssi_dbm, seen.round_trip_s, seen.uplink_bps, seen.downlink_bps, ups)
+        home_g_per_kwh, cloud_g_per_kwh = seen.device_intensity_g_per_kwh, seen.cloud_intensity_g_per_kwh
         return Observation(
             seen.cpu_load,
             seen.memory_load,
-            {
-                remote.name: LinkState(*figures, is_up or remote.place != "cloud")
-                for remote, figures in zip(remotes, states, strict=True)
-            },
+            dict(zip(self._links, links, strict=True)),
             float(state.temperature_c),
             None if self.parameters.device.battery_wh is None else float(state.battery),
             None,
-            {"device": home, **{remote.place: intensity[remote.place] for remote in remotes}},
+            {place: cloud_g_per_kwh if place == "cloud" else home_g_per_kwh for place in self._places},
         )
 
 
 def _outcome(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> Outcome:
     grams, accuracy = carbon(parameters, query, spent), spent.pair.accuracy
-    # Where no byte went over a network, there is no share of one to be told apart.
-    all_g = grams.operational_g.total + grams.embodied_g.total
     return Outcome(
         spent.latency_s,
         Split(spent.device_j, grams.network_j, spent.remote_j),
@@ -150,5 +146,6 @@ def _outcome(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -
         grams.embodied_g,
         None if math.isnan(accuracy) else accuracy,
         METHODS,
-        added_carbon_g=added_g(parameters, query, spent) if spent.pair.moved_bytes else all_g,
+        # Where no byte went over a network, all of it was added.
+        added_carbon_g=added_g(parameters, query, spent) if spent.pair.moved_bytes else None,
     )

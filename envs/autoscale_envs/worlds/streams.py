@@ -11,6 +11,7 @@ from autoscale_envs.variance.draws import AT_ONCE, QUERIES, Draws
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import ProcessState, QueryBlock, begin, next_block
+from autoscale_envs.worlds.kept import Kept
 from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, put_sensed, sensed_features
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import ALONE, PER_LINK, Sensed, SimulatedQuery
@@ -36,17 +37,16 @@ class Streams:
         np.empty(LARGEST_BYTES, dtype=np.uint8)
         self.parameters = parameters
         self.count = len(seeds)
+        self._keeps_sensed = keeps_sensed
         self.hidden = nominal(self.count, parameters.counts)
-        self._links = len(parameters.remotes)
         self._draws = Draws(seeds, parameters.counts.processes)
         self._memory = ProcessState(*_blanks(self.count, (parameters.counts.processes,), int, int, (), (), (2,)))
         self._about = network_rows(parameters.networks, parameters.goals)
-        self._sensed_at = sensed_features(parameters)
-        # Queries before environments: a step of all reads, and writes, what lies side by side.
-        self._numbers = np.zeros((ALONE + PER_LINK * self._links, QUERIES, self.count))
         self._networks = np.zeros((QUERIES, self.count), dtype=np.intp)
+        links = len(parameters.remotes)
+        self._asked = Kept(ALONE, PER_LINK, links, QUERIES, self.count)
+        self._sensed = Kept(4, 4, links, QUERIES, self.count if keeps_sensed else 0)
         self._features = np.full((len(FEATURES[SENSED]), QUERIES, self.count), ABSENT, dtype=np.float32)
-        self._sensed = np.zeros((4 + 4 * self._links, QUERIES, self.count if keeps_sensed else 0))
         self._is_up = np.ones((QUERIES, self.count), dtype=np.bool_)
         self._position = np.zeros(self.count, dtype=np.intp)
         self._everyone = np.arange(self.count)
@@ -78,7 +78,7 @@ class Streams:
     def now(self) -> SimulatedQuery:
         """The query every environment meets, arrays of shape (n,)."""
         at = self._at()
-        return SimulatedQuery.of(self._networks[at], self._numbers[:, *at], self._links)
+        return SimulatedQuery(self._networks[at], *self._asked.of_all(*at))
 
     def rows(self) -> Rows:
         """These as rows of features, shape (n, 24)."""
@@ -90,7 +90,7 @@ class Streams:
     def now_at(self, environment: int) -> SimulatedQuery:
         """The query that one environment meets, as numbers."""
         at = self._position[environment], environment
-        return SimulatedQuery.of(int(self._networks[at]), self._numbers[:, *at].tolist(), self._links)
+        return SimulatedQuery(int(self._networks[at]), *self._asked.of_one(*at))
 
     def row_at(self, environment: int) -> Rows:
         """Its row of features, shape (24,)."""
@@ -101,7 +101,7 @@ class Streams:
 
     def sensed_at(self, environment: int) -> Sensed:
         """What one environment can sense of it."""
-        return Sensed.of(self._sensed[:, self._position[environment], environment].tolist(), self._links)
+        return Sensed(*self._sensed.of_one(self._position[environment], environment))
 
     def links_up(self) -> Flags:
         """Whether the links to the cloud are up, shape (n,)."""
@@ -132,13 +132,11 @@ class Streams:
         # A slice is written in place, many times faster than an array of indices.
         where = slice(some[0], some[-1] + 1) if some[-1] - some[0] == len(some) - 1 else some
         self._networks[:, where] = block.query.network
-        for mine, values in zip(self._numbers, block.query.figures(), strict=True):
-            mine[:, where] = values
-        sensed = block.sensed.figures()
-        for name, number in self._sensed_at.items():
-            self._features[FEATURES.index(name) - SENSED.start, :, where] = scaled(name, sensed[number])
-        if self._sensed.size:
-            self._sensed[:, :, where] = sensed
+        self._asked.put(where, block.query[1:])
+        for name, values in sensed_features(self.parameters, block.sensed).items():
+            self._features[FEATURES.index(name) - SENSED.start, :, where] = scaled(name, values)
+        if self._keeps_sensed:
+            self._sensed.put(where, block.sensed)
         self._is_up[:, where] = block.is_up
 
 

@@ -10,7 +10,7 @@ from autoscale.query.forecast import Forecast
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.carbon import added_g
-from autoscale_envs.worlds.dynamics import Costs, State, costs, expected, known, transition
+from autoscale_envs.worlds.dynamics import Costs, costs, expected, known, transition
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
@@ -70,8 +70,7 @@ class View:
         """
         self.check(target)
         spent = costs(self.parameters, self.world.hidden, self.number, self.query, self.state, target)
-        left = transition(self.parameters, self.query, self.state, spent)
-        self.state = State.of([float(each) for each in left.figures()])
+        self.state = transition(self.parameters, self.query, self.state, spent)
         self.world.advance(self.number, self.state)
         self.query = self.world.streams.now_at(self.number)
         return spent

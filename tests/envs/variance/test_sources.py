@@ -131,7 +131,7 @@ def test_a_server_is_never_wholly_busy(wander: float, odds: float) -> None:
 
 def test_jitter_is_nothing_on_average_and_never_undoes_the_round_trip(rng: np.random.Generator) -> None:
     for name in ("wifi", "wifi-direct", "lte", "5g-low", "5g-mmwave"):
-        drawn = network.jitter(load_link(name), rng.random(200_000))
+        drawn = network.jitter(load_link(name), network.lateness(rng.random(200_000)))
         assert drawn.mean() == pytest.approx(0.0, abs=0.01) and drawn.min() >= -1.0
 
 

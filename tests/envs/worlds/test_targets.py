@@ -103,7 +103,7 @@ def test_rows_and_rewards_are_the_engines(remotes: Mapping[str, Profile]) -> Non
         outcome = world.perform(None, context, Choice(target, 1.0)).outcome
         observation, gained, *_, info = env.step(target)
         assert gained == pytest.approx(reward(outcome, context.goal, context.reference), rel=1e-12)
-        assert info["carbon_g"] == pytest.approx(outcome.added_carbon_g, rel=1e-12)
+        assert info["carbon_g"] == pytest.approx(outcome.decisive_carbon_g, rel=1e-12)
 
 
 def test_a_place_without_remotes_is_absent() -> None:
