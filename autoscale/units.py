@@ -10,8 +10,12 @@ J_PER_KWH: Final = 3.6e6
 SECONDS_PER_YEAR: Final = 365.0 * 24 * 3600
 """A year of 8760 hours, as the SCI standard's worked example counts it."""
 
+SECONDS_PER_DAY: Final = 86_400
+
 MICRO_PER_UNIT: Final = 1_000_000
 NANO_PER_UNIT: Final = 1_000_000_000
+US_PER_DAY: Final = SECONDS_PER_DAY * MICRO_PER_UNIT
+"""Microseconds, in which a ledger keeps time."""
 
 
 def kwh_from_j(energy_j: float) -> float:

@@ -15,7 +15,7 @@ from autoscale.carbon.intensity.places import Places
 from autoscale.fleet.ledger.span import Span, microseconds, when
 from autoscale.fleet.report.account import DayRow, Report
 from autoscale.fleet.report.sums import kg, kwh
-from autoscale.units import MICRO_PER_UNIT
+from autoscale.units import MICRO_PER_UNIT, US_PER_DAY
 
 COLUMNS: Final = (
     "timestamp",
@@ -58,7 +58,6 @@ COLUMNS: Final = (
     "wue",
 )
 
-_DAY_US: Final = 86_400 * MICRO_PER_UNIT
 _ISO_LETTERS: Final = 3
 
 
@@ -75,7 +74,9 @@ def as_codecarbon(report: Report) -> str:
 
 def _row(row: DayRow, span: Span, country: tuple[str, str]) -> dict[str, object]:
     begins_us = max(microseconds(row.day), span.since_us or 0)
-    duration_s = min(microseconds(row.day) + _DAY_US, span.until_us or 0) / MICRO_PER_UNIT - begins_us / MICRO_PER_UNIT
+    duration_s = (
+        min(microseconds(row.day) + US_PER_DAY, span.until_us or 0) / MICRO_PER_UNIT - begins_us / MICRO_PER_UNIT
+    )
     emissions_kg = kg(sum(row.sums.operational_ng))
     provider, _, cloud_region = row.far_region.rpartition(":")
     return {

@@ -11,7 +11,7 @@ from autoscale.fleet.ledger.span import Span, microseconds, when
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.notices import notices
 from autoscale.fleet.report.sums import NG_PER_G, Sums, kwh
-from autoscale.units import MICRO_PER_UNIT
+from autoscale.units import MICRO_PER_UNIT, US_PER_DAY
 
 UNIT: Final = "inferences"
 
@@ -77,8 +77,6 @@ _INPUT: Final = """\
           {unit}: {inferences}
 """
 
-_DAY_US: Final = 86_400 * MICRO_PER_UNIT
-
 
 def as_impact_manifest(report: Report) -> str:
     """The text of a YAML file."""
@@ -105,7 +103,7 @@ def _by_model(report: Report) -> dict[str, dict[str, Sums]]:
 
 def _input(day: str, sums: Sums, span: Span) -> str:
     begins_us = max(microseconds(day), span.since_us or 0)
-    ends_us = min(microseconds(day) + _DAY_US, span.until_us or 0)
+    ends_us = min(microseconds(day) + US_PER_DAY, span.until_us or 0)
     return _INPUT.format(
         timestamp=when(begins_us).replace("Z", ".000Z"),
         duration=max(1, round((ends_us - begins_us) / MICRO_PER_UNIT)),

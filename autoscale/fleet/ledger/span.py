@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from autoscale.errors import InvalidInput
-from autoscale.units import MICRO_PER_UNIT
+from autoscale.units import MICRO_PER_UNIT, SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +64,7 @@ def microseconds(text: str) -> int:
         raise InvalidInput(f"'{text}' is no time; allowed: as in 2026-11-01 or 2026-11-01T12:00+01:00") from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (elapsed.days * 86_400 + elapsed.seconds) * MICRO_PER_UNIT + elapsed.microseconds
+    return (elapsed.days * SECONDS_PER_DAY + elapsed.seconds) * MICRO_PER_UNIT + elapsed.microseconds
 
 
 def when(time_us: int) -> str:

@@ -34,6 +34,7 @@ from autoscale.fleet.ledger.lock import FolderLock
 from autoscale.fleet.ledger.manifest import FILE, Change, Entry, LedgerManifest, is_whole, tier
 from autoscale.fleet.ledger.rows import Rows, Texts
 from autoscale.fleet.ledger.validation import REASONS, Reasons
+from autoscale.units import SECONDS_PER_DAY, US_PER_DAY
 
 GRACE_S: Final = 3600.0
 """How long a compacted file stays for reports that began before."""
@@ -42,7 +43,6 @@ SMALL_BYTES: Final = 64 << 20
 MANY: Final = 16
 """So many files of one day, smaller than that and of about one size, are worth merging."""
 
-_US_PER_DAY: Final = 86_400_000_000
 _FOLDERS: Final = ("records", "quarantine")
 _SUFFIXES: Final = (".parquet", ".batch", ".part")
 
@@ -171,10 +171,10 @@ class Ledger:
             raise
 
     def _write_days(self, rows: Rows, added: list[Entry]) -> None:
-        numbers = rows.numbers["time_us"] // _US_PER_DAY
+        numbers = rows.numbers["time_us"] // US_PER_DAY
         days = np.unique(numbers)
         for number in days.tolist():
-            day = datetime.fromtimestamp(number * 86_400, UTC).date().isoformat()
+            day = datetime.fromtimestamp(number * SECONDS_PER_DAY, UTC).date().isoformat()
             part = rows if len(days) == 1 else rows.take(numbers == number)
             path = self._new(self._day_folder(day))
             write_parquet(table_of(part), path)

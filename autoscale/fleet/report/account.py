@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.span import Span, when
@@ -18,8 +18,7 @@ from autoscale.fleet.report.life_cycle import LifeCycle
 from autoscale.fleet.report.savings import Saving, savings
 from autoscale.fleet.report.sums import PARTS, Sums
 from autoscale.fleet.report.survey import survey
-
-_DAY_S: Final = 86_400
+from autoscale.units import SECONDS_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,7 +162,7 @@ class _Found:
 
 
 def _date(day: int) -> str:
-    return datetime.fromtimestamp(day * _DAY_S, UTC).date().isoformat()
+    return datetime.fromtimestamp(day * SECONDS_PER_DAY, UTC).date().isoformat()
 
 
 def _methods(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:

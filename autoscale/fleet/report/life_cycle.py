@@ -30,9 +30,7 @@ from autoscale.carbon.intensity.places import WORLD, Places
 from autoscale.errors import InvalidInput, ProfileError
 from autoscale.fleet.report.sums import NG_PER_G, Sums
 from autoscale.profiles.toml_table import TomlTable, read_toml
-from autoscale.units import MICRO_PER_UNIT, SECONDS_PER_YEAR
-
-DAY_US: Final = 86_400 * MICRO_PER_UNIT
+from autoscale.units import MICRO_PER_UNIT, SECONDS_PER_YEAR, US_PER_DAY
 
 _PHASE: Final = ("carbon_kg", "energy_kwh", "intensity_g_per_kwh", "pue", "embodied_kg", "region")
 _GROWTH: Final = ("name", "demand_per_year", "energy_per_year", "embodied_per_year", "years", "why")
@@ -134,7 +132,7 @@ def projection(queries: Sums, duration_us: int, growth: Growth) -> tuple[Year, .
             than a day is taken for the whole day: a second's queries do not go on day and night.
         growth: the factors.
     """
-    per_year = SECONDS_PER_YEAR * MICRO_PER_UNIT / max(duration_us, DAY_US)
+    per_year = SECONDS_PER_YEAR * MICRO_PER_UNIT / max(duration_us, US_PER_DAY)
     operational_g = sum(queries.operational_ng) / NG_PER_G * per_year
     embodied_g = sum(queries.embodied_ng) / NG_PER_G * per_year
     return tuple(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 from autoscale.interval import Interval
+from autoscale.units import J_PER_KWH, MICRO_PER_UNIT
 
 PARTS: Final = ("device", "network", "remote")
 
@@ -21,7 +22,7 @@ FIGURES: Final = (
 )
 """What is summed: columns of the ledger, and ``missed``, the queries that came late or fell short of their accuracy."""
 
-UJ_PER_KWH: Final = 3_600_000_000_000
+UJ_PER_KWH: Final = round(J_PER_KWH) * MICRO_PER_UNIT
 NG_PER_KG: Final = 10**12
 NG_PER_G: Final = 10**9
 

@@ -11,6 +11,7 @@ from typing import Any, Final
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report.engine import package
 from autoscale.fleet.report.sums import FIGURES, PARTS
+from autoscale.units import US_PER_DAY
 
 DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region", "hour")
 """``region`` is where the query was asked, ``far_region`` where the remote machine stands (empty: none was asked);
@@ -22,7 +23,6 @@ KINDS: Final = tuple(f"intensity_{part}_kind" for part in PARTS)
 _OPTIONAL: Final = ("region", "far_region", "methods", *KINDS)
 
 _HOUR_US: Final = 3_600_000_000
-_DAY_US: Final = 24 * _HOUR_US
 _WIDE: Final = "decimal(38, 0)"
 
 
@@ -41,7 +41,7 @@ def accounted(ledger: Any, span: Span, is_wide: bool) -> Any:
     if span.until_us is not None:
         ledger = ledger.filter(time_us < span.until_us)
     is_short = (ledger.accuracy_ppm < ledger.goal_accuracy_ppm).fill_null(False)
-    days = (time_us - time_us % _DAY_US) / _DAY_US
+    days = (time_us - time_us % US_PER_DAY) / US_PER_DAY
     kind = _WIDE if is_wide else "int64"
     return ledger.select(
         **{name: ledger[name].cast(kind) for name in FIGURES if name != "missed"},
@@ -54,7 +54,7 @@ def accounted(ledger: Any, span: Span, is_wide: bool) -> Any:
         far_region=ledger.region_remote,
         methods=ledger.methods,
         **{name: ledger[name] for name in KINDS},
-        hour=((time_us % _DAY_US - time_us % _HOUR_US) / _HOUR_US).cast("int64"),
+        hour=((time_us % US_PER_DAY - time_us % _HOUR_US) / _HOUR_US).cast("int64"),
         day=days.cast("int64"),
         missed=ibis.ifelse(ledger.is_late | is_short, 1, 0).cast(kind),
     )

@@ -9,6 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from autoscale.arrays import Floats, Indices
+from autoscale.units import SECONDS_PER_DAY
 from autoscale_envs.fleet.population import Cohort, People
 from autoscale_envs.fleet.regions import REGIONS
 from autoscale_envs.variance.battery import start_charge
@@ -24,7 +25,6 @@ from autoscale_envs.worlds.query import SimulatedQuery
 QUERIES: Final = round(QUERIES_IN_A_ROW)
 """In a session; ours, as there."""
 
-DAY_S: Final = 86_400.0
 HOUR_S: Final = 3600.0
 
 BY_HOUR: Final = np.array(
@@ -88,7 +88,7 @@ def simulate_day(
     spent = _spend(cohort, hidden, query, target, start_charge(uniforms[QUERIES]))
     ends_s = np.cumsum(query.gap_s, axis=0)
     # No session runs over midnight: a ledger has a file for each day.
-    time_s = np.minimum(start_s, DAY_S - 1.0 - ends_s[-1]) + (ends_s - query.gap_s)
+    time_s = np.minimum(start_s, SECONDS_PER_DAY - 1.0 - ends_s[-1]) + (ends_s - query.gap_s)
     by_query = (time_s, query.network, state, target, probability, *spent)
     return SimulatedDay(device, *(np.ascontiguousarray(each.T) for each in by_query))
 
@@ -98,7 +98,7 @@ def _starts_s(generator: np.random.Generator, region: Indices) -> Floats:
     cumulative = np.concatenate([[0.0], np.cumsum(BY_HOUR)]) / BY_HOUR.sum()
     local_h = np.interp(generator.random(len(region)), cumulative, np.arange(len(cumulative)))
     ahead_h = np.array([each.ahead_h for each in REGIONS])
-    return np.asarray((HOUR_S * (local_h - ahead_h.take(region))) % DAY_S)
+    return np.asarray((HOUR_S * (local_h - ahead_h.take(region))) % SECONDS_PER_DAY)
 
 
 def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tuple[QueryBlock, Floats]:
