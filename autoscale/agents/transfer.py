@@ -62,8 +62,9 @@ def transferred(agent: Agent, targets: Sequence[Target], seed: int = 0) -> tuple
 def counterparts(old: Sequence[Target], new: Sequence[Target]) -> tuple[Indices, npt.NDArray[np.bool_]]:
     """For every new target the closest old one, and whether place, processor and precision agree.
 
-    A target that the old ones have too is its own. Else settings are compared by rank: the highest step of one device
-    is the highest of another, whatever its frequency, and be one counted in megahertz and the other in threads.
+    A setting that the old ones have too is the nearest, so a target that both have is its own. Else settings are
+    compared by rank: the highest step of one device is the highest of another, whatever its frequency, and be one
+    counted in megahertz and the other in threads.
 
     Returns:
         Indices into ``old`` and flags, both of shape (new,).
@@ -71,7 +72,7 @@ def counterparts(old: Sequence[Target], new: Sequence[Target]) -> tuple[Indices,
     old_steps, new_steps = relative_steps(old), relative_steps(new)
     distances = [
         [
-            (*_differences(mine, theirs), mine != theirs, abs(step - their_step))
+            (*_differences(mine, theirs), mine.setting != theirs.setting, abs(step - their_step))
             for theirs, their_step in zip(old, old_steps, strict=True)
         ]
         for mine, step in zip(new, new_steps, strict=True)

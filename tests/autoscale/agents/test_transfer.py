@@ -143,6 +143,7 @@ def test_threads_and_steps_correspond_by_rank(old: tuple[Target, ...], new: tupl
         ("cpu/fp32@1t#odd cpu/int8@1t", "cpu/fp32@1t", "cpu/fp32@1t#odd"),
         ("cpu/fp32@1t#fast cpu/fp32@8t#fast cpu/fp32@1t cpu/fp32@2t", "cpu/fp32@4t", "cpu/fp32@2t"),
         ("gpu/fp16#a cpu/fp16@2t", "gpu/fp16", "gpu/fp16#a"),
+        ("cpu/fp32@1t cpu/fp32@2t", "cpu/fp32@1t#fast", "cpu/fp32@1t"),
     ],
 )
 def test_the_engine_counts_after_the_precision_and_before_the_setting(old: str, new: str, started_from: str) -> None:
