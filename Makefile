@@ -28,7 +28,7 @@ test-lowest test-newest: $(UV)
 	$(PYTHON) -m venv --clear $(VENV)/$@
 	$(VENV)/$@/bin/pip install --quiet --disable-pip-version-check $(TORCH)
 	$(UV) pip install --quiet --python $(VENV)/$@/bin/python --resolution $(RESOLUTION) -e '.[ort,dev]' $(TORCH)
-	$(VENV)/$@/bin/pytest
+	$(VENV)/$@/bin/pytest $(TESTS)
 
 check: $(DEV)  ## lint, format, types, import rule
 	$(BIN)/ruff check .
