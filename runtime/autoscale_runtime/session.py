@@ -194,6 +194,14 @@ class Session:
         with self._guard:
             save_policy(self.agent, path)
 
+    def reset_state(self) -> None:
+        """Begin a new stream, for a model whose file keeps state from query to query: it forgets what it was asked.
+
+        A state that callers feed back themselves needs none of this: a query that brings another one begins a stream.
+        """
+        self._settled = None
+        self._world.end_stream()
+
     def close(self) -> None:
         """Stop sensing and give the models and connections back; a session that is dropped does so by itself."""
         self._end.detach()

@@ -131,6 +131,12 @@ def data_files(path: Path) -> list[str]:
     return next(filter(None, (each.backend.data_files(path) for each in engines(format_of(path)))), [])
 
 
+def keeps_state(path: Path) -> bool:
+    """Whether a file remembers one query in the next, as the engine that ships says."""
+    able = [each for each in engines(format_of(path)) if each.is_shipped and each.is_available]
+    return any(each.backend.keeps_state(path) for each in able)
+
+
 def engines(suffix: str) -> Iterator[Engine]:
     """The engines that read files of a suffix, installed or not: the one that ships for it, then the others by name."""
     shipped = None

@@ -1,7 +1,9 @@
 """Puts a device together: its sensors, meter and grids, and the world whose routes stand on them."""
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Final
 
 from autoscale.errors import InvalidGoal, check_type
 from autoscale.profiles import load_device
@@ -9,10 +11,12 @@ from autoscale.query.context import Context
 from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.record import Decision, Record
 from autoscale.query.target import Target
+from autoscale_runtime.backends import engines
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel, routes_of
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.base import Moment
+from autoscale_runtime.device.streams import Streams
 from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.grid.charge import ChargeLog, charge_file
 from autoscale_runtime.grid.watch import GridWatch
@@ -22,6 +26,8 @@ from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.base import host_sensors
 from autoscale_runtime.sensors.grid import GridSensor
 from autoscale_runtime.sensors.hub import SensorHub
+
+_LOG: Final = logging.getLogger("autoscale.session")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,10 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
     senses = SensorHub([*sensors, GridSensor(grid)], tuple(known))
     account = DeviceAccount(meter.meter, table, grid)
     pinned = None if options.target is None else Target.parse(options.target)
+    keeps_state = any(engines.keeps_state(each.path) for each in bundle.variants)
+    if keeps_state and known:
+        _LOG.warning("'%s' keeps state in its file; servers mix all streams, so remotes are not used", bundle.name)
+        known = {}
     routes = routes_of(bundle, known, account, senses, pinned)
     remote = [(route.target.link, route) for route in routes if route.target.is_remote]
 
@@ -93,7 +103,8 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
             seen = replace(seen, intensity_g_per_kwh=intensities)
         return Moment(seen, grids)
 
-    world = DeviceWorld(bundle.profile, routes, goal, look, options.timeout_s, options.hedge)
+    streams = Streams(bundle.state, [each.name for each in bundle.outputs], keeps_state)
+    world = DeviceWorld(bundle.profile, routes, goal, look, options.timeout_s, options.hedge, streams)
     return Device(table.profile.name, bundle.name, world, senses, grid, meter)
 
 

@@ -16,6 +16,7 @@ from autoscale.query.target import Target
 from autoscale_runtime.backends.comparison import repeats
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.routes.base import Failed, Moment, Query
+from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.verification import Reference, disagreement
 from autoscale_runtime.device.world import DeviceWorld
 
@@ -81,7 +82,7 @@ def calibrate(
 
     Args:
         world: whose routes are asked.
-        query: what they are asked; all its outputs.
+        query: what they are asked; all its outputs, where its feeds are for all.
         timeout_s: how long a remote route may take for an answer.
         learn: told index and cost of each second run that can be trusted, from whichever thread asked.
         patience_s: asked once the device's own targets are known: how long remote ones may be waited for.
@@ -91,7 +92,13 @@ def calibrate(
         TargetError: nothing that could be the reference answers.
         InvalidGoal: no trusted target is left that meets the goal.
     """
-    return _Acquaintance(world, replace(query, output_names=None), timeout_s, learn).make(patience_s)
+    return _Acquaintance(world, _of_all(world, query), timeout_s, learn).make(patience_s)
+
+
+def _of_all(world: DeviceWorld, query: Query) -> Query:
+    """The query for all outputs; as it is where its feeds are not for all, as those of one of several signatures."""
+    taken = {each.name for route in world.routes if isinstance(route, LocalRoute) for each in route.runner.inputs}
+    return replace(query, output_names=None) if taken <= query.feeds.keys() else query
 
 
 class _Acquaintance:
@@ -200,6 +207,7 @@ class _Acquaintance:
         spent_j = 0.0
         try:
             for _ in range(RUNS):
+                self._world.routes[index].reset()
                 outputs, outcome = self._world.routes[index].run(self._query, self._moment, self._timeout_s)
                 answers.append(outputs)
                 spent_j += outcome.energy_j.device

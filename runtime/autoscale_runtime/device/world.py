@@ -32,6 +32,7 @@ from autoscale_runtime.device.resident import Resident
 from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.sized_mean import FIXED
+from autoscale_runtime.device.streams import Streams
 from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.models.bundle import Bundle
 
@@ -61,6 +62,7 @@ class DeviceWorld:
         look: what sensors and grids say now.
         timeout_s: how long a remote target may take where no rescue in time is possible.
         hedge: give a remote target up early enough for the device to answer in time.
+        streams: which queries carry a state on; None for a network without one.
 
     Raises:
         InvalidGoal: no route meets the goal's mode and accuracy floor.
@@ -74,7 +76,9 @@ class DeviceWorld:
         look: Callable[[], Moment],
         timeout_s: float = 2.0,
         hedge: bool = True,
+        streams: Streams | None = None,
     ) -> None:
+        self._streams = Streams({}, ()) if streams is None else streams
         self.targets = tuple(route.target for route in routes)
         self.routes = tuple(routes)
         self.goal = goal
@@ -114,7 +118,7 @@ class DeviceWorld:
         moment = self.look()
         forecast = partial(self._forecast, query, moment)
         unit = self.reference if query.size == FIXED else self._objective(self._reference, query, moment)
-        context = DeviceContext(self.model, moment.observation, self.goal, self._open_now(), forecast, unit)
+        context = DeviceContext(self.model, moment.observation, self.goal, self._open_to(query), forecast, unit)
         context.moment = moment
         return context
 
@@ -133,6 +137,8 @@ class DeviceWorld:
         while True:
             route = self.routes[index]
             timeout_s = self._deadline_s(context, index) if route.target.is_remote else math.inf
+            if self._streams.keeps_state and self._streams.target_of(query) is None:
+                route.reset()
             try:
                 answer, outcome = self._answer(query, moment, index, timeout_s)
             except Failed as failure:
@@ -140,6 +146,7 @@ class DeviceWorld:
                 attempts.append(_failed_attempt(route.target, failure))
                 index = self._next(context, attempts, wasted.latency_s, failure.error)
                 continue
+            self._streams.answered(query, answer, index)
             attempts.append(Attempt(route.target, outcome.latency_s))
             for resident in self._residents:
                 if context.forecast is not None:
@@ -211,6 +218,10 @@ class DeviceWorld:
         route = self.routes[self.targets.index(target)]
         return route.settle() if self.is_local and isinstance(route, LocalRoute) else None
 
+    def end_stream(self) -> None:
+        """Let the next query begin a stream, where the model's file keeps state."""
+        self._streams.end()
+
     def close(self) -> None:
         """Give the models and connections back."""
         for route in self.routes:
@@ -245,6 +256,8 @@ class DeviceWorld:
 
     def _large_models(self) -> tuple[Resident, ...]:
         """Those that cannot stay loaded at every setting."""
+        if self._streams.keeps_state:
+            return ()  # the state of a stream goes with the setting that is let go
         by_copies: dict[Copies, dict[int, LazyRunner]] = {}
         for index, route in enumerate(self.routes):
             runner = route.runner if isinstance(route, LocalRoute) else None
@@ -284,6 +297,13 @@ class DeviceWorld:
             self._admitted[key] = np.array(preferred or fallback or self._preferred or self._usable, dtype=np.intp)
         return self._admitted[key]
 
+    def _open_to(self, query: Query) -> Indices:
+        """The admitted routes; of a query that carries a stream's state on, the one that gave the state."""
+        admitted, bound = self._open_now(), self._streams.target_of(query)
+        if bound is None or bound not in self._usable or not self.routes[bound].is_open:
+            return admitted
+        return np.array([bound], dtype=np.intp)
+
     def _objective(self, index: int, query: Query, moment: Moment) -> float:
         """The goal's objective, as it is expected of a query on a route."""
         return self.routes[index].expected(query, moment).objective(self.goal)
@@ -313,7 +333,8 @@ class DeviceWorld:
         """
         tried, unknown = {attempt.target for attempt in attempts}, {self.targets[i] for i in self._unknown}
         left = [i for i in self._usable if self.targets[i] not in tried | unknown and self.routes[i].is_open]
-        if not left or not self.goal.mode.may_fall_back or context.forecast is None:
+        may_leave = self.goal.mode.may_fall_back and not self._streams.is_bound
+        if not left or not may_leave or context.forecast is None:
             raise error
         left = [i for i in left if not self.targets[i].is_remote] or left
         latency_s = context.forecast.latency_s

@@ -103,5 +103,8 @@ class Route(ABC):
     def doubt(self, query: Query, right: Reference) -> None:
         """Be told of a query and its right answer, where it did not answer when its trust was to be won."""
 
+    def reset(self) -> None:
+        """Begin a new stream, where the model's file keeps state."""
+
     def close(self) -> None:
         """Give back what is held."""

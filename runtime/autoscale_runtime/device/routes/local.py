@@ -125,6 +125,10 @@ class LocalRoute(Route):
         """As the runner says."""
         return self._runner.is_random()
 
+    def reset(self) -> None:
+        """As the runner does."""
+        self._runner.reset()
+
     def close(self) -> None:
         """Let the model go."""
         self._runner.close()
