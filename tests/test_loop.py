@@ -136,8 +136,8 @@ def test_a_session_decides_as_the_policy_would_and_learns_on(
 
 def reference_of(record: Record) -> float:
     """The unit of the session's rewards."""
-    outcome, gained = record.decision.outcome, record.decision.reward
-    return -outcome.objective_value(record.goal) / (gained + MISS_PENALTY * outcome.is_late(record.goal))
+    outcome, earned = record.decision.outcome, record.decision.reward
+    return -outcome.objective_value(record.goal) / (earned + MISS_PENALTY * outcome.is_late(record.goal))
 
 
 @pytest.mark.parametrize("device", ["mi8pro", "laptop"])

@@ -100,13 +100,13 @@ def with_radio(parameters: WorldParameters) -> DeviceProfile:
     return replace(parameters.device, radios={link.radio_name: link.radio, **parameters.device.radios})
 
 
-def reported(parameters: WorldParameters, query: SimulatedQuery, target: Target, spent: Costs, moved: Transfer):
+def reported(parameters: WorldParameters, query: SimulatedQuery, target: Target, cost: Costs, moved: Transfer):
     """What the server says of itself, over the wire."""
     (remote,) = (each for each in parameters.remotes if each.name == target.link)
     account = server(remote.machine.name, target.place)
     served = placed(remote.machine, parameters.networks[query.network], replace(target, place="device", host=""))
-    cost = account.cost(account.begin(), float(spent.remote_s), served)
-    return cost_of(parameters_of(cost, 0, 0), moved.sent_bytes, moved.received_bytes)
+    served_cost = account.cost(account.begin(), float(cost.remote_s), served)
+    return cost_of(parameters_of(served_cost, 0, 0), moved.sent_bytes, moved.received_bytes)
 
 
 def transfer_of(parameters: WorldParameters, query: SimulatedQuery, target: Target, moves: list[Passage]) -> Transfer:
@@ -146,21 +146,21 @@ def compare_on(view: View, asked: list[tuple[SimulatedQuery, list[Passage]]], nu
     account = DeviceAccount(meter, meter, GridWatch(Electricity(source=DEVICE_G_PER_KWH)), clock=lambda: clocks.wall_s)
     state = State.of([float(each[0]) for each in initial(parameters, np.ones(1)).figures()])
     for query, moves in asked:
-        spent = costs(parameters, view.world.hidden, 0, query, state, number)
-        begun_s, mark, latency_s = clocks.wall_s, account.begin(), float(spent.latency_s)
+        cost = costs(parameters, view.world.hidden, 0, query, state, number)
+        begun_s, mark, latency_s = clocks.wall_s, account.begin(), float(cost.latency_s)
         clocks.wall_s += latency_s
-        clocks.cpu_s += 0.0 if target.is_remote else float(spent.core_s)
+        clocks.cpu_s += 0.0 if target.is_remote else float(cost.core_s)
         if target.is_remote:
             moved = transfer_of(parameters, query, target, moves)
-            said = reported(parameters, query, target, spent, moved)
+            said = reported(parameters, query, target, cost, moved)
             metered = account.end(mark, target, latency_s, transfer=moved, said=said)
         else:
             where = placed(parameters.device, parameters.networks[query.network], target)
             metered = account.end(mark, where, latency_s)
-        grams = carbon(parameters, query, spent)
-        energy_j = Split(spent.device_j, grams.network_j, spent.remote_j)
-        check((energy_j, grams.operational_g, grams.embodied_g), float(added_g(parameters, query, spent)), metered)
-        state = transition(parameters, query, state, spent)._replace(temperature_c=25.0)
+        grams = carbon(parameters, query, cost)
+        energy_j = Split(cost.device_j, grams.network_j, cost.remote_j)
+        check((energy_j, grams.operational_g, grams.embodied_g), float(added_g(parameters, query, cost)), metered)
+        state = transition(parameters, query, state, cost)._replace(temperature_c=25.0)
         clocks.wall_s = begun_s + max(query.gap_s, latency_s)
 
 
@@ -189,20 +189,20 @@ def test_what_differs_is_seen() -> None:
     view = lone(parameters, seed=1)
     hidden, (query, moves) = view.world.hidden, next(queries(view))
     rested = State.of([float(each[0]) for each in initial(parameters, np.ones(1)).figures()])
-    spent = costs(parameters, hidden, 0, query, rested, cloud)
+    cost = costs(parameters, hidden, 0, query, rested, cloud)
     soon = costs(parameters, hidden, 0, query, rested._replace(rest_s=[0.0 for _ in rested.rest_s]), cloud)
-    assert spent.device_j - soon.device_j > 0.9 * parameters.radios[0].tail_w * parameters.radios[0].tail_s
-    assert load_link("lte").promotion_s == pytest.approx(float(spent.latency_s - soon.latency_s))
+    assert cost.device_j - soon.device_j > 0.9 * parameters.radios[0].tail_w * parameters.radios[0].tail_s
+    assert load_link("lte").promotion_s == pytest.approx(float(cost.latency_s - soon.latency_s))
     meter = ModelledMeter(parameters.device, "lte", lambda: 0.0, lambda: 0.0)
     account = DeviceAccount(meter, meter, GridWatch(Electricity(source=1.0)), clock=lambda: 0.0)
     moved = transfer_of(parameters, query, parameters.targets[cloud], moves)
     metered = account.end(
         account.begin(),
         parameters.targets[cloud],
-        float(spent.latency_s),
+        float(cost.latency_s),
         transfer=moved,
-        said=reported(parameters, query, parameters.targets[cloud], spent, moved),
+        said=reported(parameters, query, parameters.targets[cloud], cost, moved),
     )
-    grams = carbon(parameters, query, spent)
+    grams = carbon(parameters, query, cost)
     with pytest.raises(AssertionError):
         check((metered.energy_j, grams.operational_g, grams.embodied_g), metered.decisive_carbon_g, metered)

@@ -14,7 +14,8 @@ from autoscale.arrays import Floats, Indices
 from autoscale.query.forecast import Forecast
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.carbon import objective
-from autoscale_envs.worlds.dynamics import CostCoefficients, Costs, State
+from autoscale_envs.worlds.coefficients import CostCoefficients
+from autoscale_envs.worlds.dynamics import Costs, State
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
 from autoscale_envs.worlds.score import Score
@@ -61,12 +62,12 @@ class Batch:
         seats: what stands behind each of them.
         forecast: what the profile says of the queries now asked, each array of shape (worlds, targets).
         truth: what is true of them.
-        spent: what they will cost, each array of shape (worlds, targets).
+        costs: what they will cost, each array of shape (worlds, targets).
     """
 
     forecast: Forecast
     truth: Truth
-    spent: Costs
+    costs: Costs
 
     def __init__(self, parameters: WorldParameters, seeds: Sequence[int], noisy: bool = True) -> None:
         self.parameters = parameters
@@ -78,12 +79,12 @@ class Batch:
     def step(self) -> BatchStep:
         """Take every world to its next query, once all have chosen."""
         chosen, truth = np.array([seat.chosen for seat in self.seats], dtype=np.intp), self.truth
-        spent, score = self._world.step(chosen)
+        cost, score = self._world.step(chosen)
         self._look()
-        return BatchStep(chosen, truth, spent.device_j, score)
+        return BatchStep(chosen, truth, cost.device_j, score)
 
     def _look(self) -> None:
-        self.spent = self._world.costs_everywhere()
+        self.costs = self._world.costs_everywhere()
         self.truth = self._truth(*self._world.expected())
         self.forecast = forecast_of(self.parameters, *self._world.forecast())
         for seat in self.seats:
@@ -91,7 +92,7 @@ class Batch:
 
     def _truth(self, query: SimulatedQuery, figures: Costs) -> Truth:
         parameters, floor = self.parameters, self.parameters.options.min_accuracy
-        is_accurate = ~(figures.pair.accuracy < (-np.inf if floor is None else floor))
+        is_accurate = ~(figures.coefficients.accuracy < (-np.inf if floor is None else floor))
         return Truth(
             forecast_of(parameters, query, figures),
             objective(parameters, query, figures),
@@ -136,9 +137,9 @@ class Seat:
     def run(self, target: int) -> Costs:
         """The same, for those who want to know what it will cost."""
         self.choose(target)
-        spent, at = self._batch.spent, (self.view.number, target)
-        pair = CostCoefficients.of([float(each[at]) for each in spent.pair.rows()])
-        return Costs._make((*(float(each[at]) for each in spent[:-1]), pair))
+        costs, at = self._batch.costs, (self.view.number, target)
+        coefficients = CostCoefficients.of([float(each[at]) for each in costs.coefficients.rows()])
+        return Costs._make((*(float(each[at]) for each in costs[:-1]), coefficients))
 
     def forecast(self) -> Forecast:
         """What the profile says of every target."""

@@ -32,7 +32,7 @@ class Trial(NamedTuple):
         chosen: index of the target.
         energy_j: of the device.
         objective: the quantity the goal minimises.
-        reward: what the agent was told.
+        reward: as the agent learnt it.
         late: the answer came after the limit.
         inaccurate: it was less accurate than asked.
         exact: the choice was the oracle's for that very state.

@@ -128,8 +128,8 @@ def _judged(step: BatchStep) -> Trial:
     """One query of every world, arrays of shape (worlds,)."""
     (_, value, meets, best), every = step.truth, np.arange(len(step.chosen))
     near = as_good(value[every, step.chosen], value[every, best], meets[every, step.chosen], meets[every, best])
-    exact, (reward, late, inaccurate, spent, _) = step.chosen == best, step.score
-    return Trial(step.chosen, step.device_j, spent, reward, late, inaccurate, exact, near)
+    exact, (reward, late, inaccurate, cost, _) = step.chosen == best, step.score
+    return Trial(step.chosen, step.device_j, cost, reward, late, inaccurate, exact, near)
 
 
 def _split(trial: Trial, runs: int) -> list[Trial]:

@@ -24,7 +24,7 @@ def assumptions(plan: FleetPlan) -> dict[str, Any]:
     with its source.
     """
     usual = WorldOptions()
-    said: dict[str, tuple[str, Any]] = {
+    stated: dict[str, tuple[str, Any]] = {
         "devices": ("share of each device; no device joins or leaves", dict(plan.mix)),
         "links": ("share of the devices with the radio that are on a link, all the time", dict(LINKS)),
         "regions": ("share of the devices, the cloud region that answers them, clock", [asdict(e) for e in REGIONS]),
@@ -50,12 +50,12 @@ def assumptions(plan: FleetPlan) -> dict[str, Any]:
         "data_centre": ("power usage effectiveness", data_centre_pue()),
         "intensity": ("typical of month and hour; no day is windier than another", None),
     }
-    return {name: {"what": what, "figures": figures} for name, (what, figures) in said.items()}
+    return {name: {"what": what, "figures": figures} for name, (what, figures) in stated.items()}
 
 
 def printed(plan: FleetPlan, *, is_complete: bool) -> str:
     """The plan, whether all of it is in the ledger, and its assumptions, as JSON."""
-    told = {each.name: getattr(plan, each.name) for each in fields(plan)}
-    told |= {"mix": dict(plan.mix), "start": plan.start.isoformat()}
-    document = {"simulated": True, "is_complete": is_complete, "plan": told, "assumptions": assumptions(plan)}
+    described = {each.name: getattr(plan, each.name) for each in fields(plan)}
+    described |= {"mix": dict(plan.mix), "start": plan.start.isoformat()}
+    document = {"simulated": True, "is_complete": is_complete, "plan": described, "assumptions": assumptions(plan)}
     return json.dumps(document, indent=2) + "\n"

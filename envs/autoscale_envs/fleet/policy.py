@@ -82,7 +82,7 @@ def make_policy(parameters: WorldParameters, name: str) -> TablePolicy:
     chosen = best_targets(
         figures.latency_s,
         objective(parameters, query, figures),
-        figures.pair.accuracy,
+        figures.coefficients.accuracy,
         np.broadcast_to(allowed, figures.latency_s.shape),
         limits_s[:, None],
         parameters.options.min_accuracy,

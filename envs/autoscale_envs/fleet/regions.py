@@ -108,18 +108,20 @@ class RegionGrids:
         return self._grids[month]
 
     def _made(self, month: int) -> Grid:
-        home, far = (self._intensities([getattr(each, name) for each in REGIONS], month) for name in ("code", "cloud"))
-        accounts = [self._account(*each) for each in zip(home, far, strict=True)]
+        home, remote = (
+            self._intensities([getattr(each, name) for each in REGIONS], month) for name in ("code", "cloud")
+        )
+        accounts = [self._account(*each) for each in zip(home, remote, strict=True)]
         ends = tuple(_rates(accounts, end) for end in ("low", "mid", "high"))
-        return Grid(ends, _mg_per_kwh(home), _mg_per_kwh(far), tuple(each.methods for each in accounts[::HOURS]))
+        return Grid(ends, _mg_per_kwh(home), _mg_per_kwh(remote), tuple(each.methods for each in accounts[::HOURS]))
 
     def _intensities(self, codes: list[str], month: int) -> list[Intensity]:
         hours_s = [datetime(YEAR, month, 1, hour, tzinfo=UTC).timestamp() for hour in range(HOURS)]
         return [self._source.at(code, time_s) for code in codes for time_s in hours_s]
 
-    def _account(self, home: Intensity, far: Intensity) -> CarbonAccount:
+    def _account(self, home: Intensity, remote: Intensity) -> CarbonAccount:
         own, server = self._embodied
-        return CarbonAccount(Machine(home, own), self._network, None, Machine(far, server, data_centre_pue()))
+        return CarbonAccount(Machine(home, own), self._network, None, Machine(remote, server, data_centre_pue()))
 
 
 def place_of(region: Indices, time_s: Floats) -> Indices:

@@ -144,14 +144,14 @@ def _query_texts(cohort: Cohort, day: SimulatedDay) -> dict[str, Texts]:
 
 
 def _place_texts(grid: Grid, region: Indices, is_remote: Flags) -> dict[str, Texts]:
-    home, far = ([getattr(each, name) for each in REGIONS] for name in ("code", "cloud"))
+    home, remote = ([getattr(each, name) for each in REGIONS] for name in ("code", "cloud"))
     away, kind = np.where(is_remote, region + 1, 0), is_remote.astype(np.int32)
     methods = [{**METHODS, **each} for each in grid.methods]
     own = [{name: how for name, how in each.items() if not name.endswith(("network", "remote"))} for each in methods]
     return {
         "region_device": _texts(region, home),
         "region_network": _texts(away, ["", *home]),
-        "region_remote": _words(away, ["", *far]),
+        "region_remote": _words(away, ["", *remote]),
         "intensity_device_kind": Texts.same("average", len(region)),
         "intensity_network_kind": Texts(kind, ("", "average")),
         "intensity_remote_kind": Texts(kind, ("", "average")),
@@ -164,7 +164,7 @@ def _printed(methods: dict[str, Method]) -> str:
 
 
 def _words(codes: Indices, words: Iterable[str]) -> Texts:
-    """Texts of words that repeat, each told once."""
+    """Texts of words that repeat, each given once."""
     listed = list(words)
     known = tuple(dict.fromkeys(listed))
     return Texts(np.array([known.index(each) for each in listed], np.int32).take(codes), known)

@@ -85,11 +85,11 @@ def simulate_day(
     query = block.query
     state = cohort.policy.states(query.network, block.sensed)
     target, probability = cohort.policy.choose(state, uniforms[:QUERIES])
-    spent = _spend(cohort, hidden, query, target, start_charge(uniforms[QUERIES]))
+    figures = _costs(cohort, hidden, query, target, start_charge(uniforms[QUERIES]))
     ends_s = np.cumsum(query.gap_s, axis=0)
     # No session runs over midnight: a ledger has a file for each day.
     time_s = np.minimum(start_s, SECONDS_PER_DAY - 1.0 - ends_s[-1]) + (ends_s - query.gap_s)
-    by_query = (time_s, query.network, state, target, probability, *spent)
+    by_query = (time_s, query.network, state, target, probability, *figures)
     return SimulatedDay(device, *(np.ascontiguousarray(each.T) for each in by_query))
 
 
@@ -116,14 +116,14 @@ def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tup
     return block, generator.random((QUERIES + 1, sessions))
 
 
-def _spend(cohort: Cohort, hidden: Hidden, query: SimulatedQuery, target: Indices, charge: Floats) -> Floats:
+def _costs(cohort: Cohort, hidden: Hidden, query: SimulatedQuery, target: Indices, charge: Floats) -> Floats:
     """What the queries cost, one after the other: the last five fields of ``SimulatedDay``, (5, QUERIES, sessions)."""
     parameters, sessions = cohort.parameters, len(charge)
-    spent, state = np.empty((5, QUERIES, sessions)), initial(parameters, charge)
+    taken, state = np.empty((5, QUERIES, sessions)), initial(parameters, charge)
     everyone = np.arange(sessions)
     for at in range(QUERIES):
         now = query.at(at)
         cost = costs(parameters, hidden, everyone, now, state, target[at])
         state = transition(parameters, now, state, cost)
-        spent[:, at] = cost.latency_s, cost.device_j, cost.remote_j, cost.remote_s, cost.pair.accuracy
-    return spent
+        taken[:, at] = cost.latency_s, cost.device_j, cost.remote_j, cost.remote_s, cost.coefficients.accuracy
+    return taken

@@ -139,10 +139,10 @@ def _chunks(parts: Iterable[Rows], least: int) -> Iterator[Rows]:
 
 def _together(parts: list[Rows]) -> Rows:
     """Rows one after the other. Random names are new in every part: nobody need look whether they are."""
-    told = [
+    reported = [
         Rows(each.numbers, {name: texts for name, texts in each.texts.items() if name not in NAMES}) for each in parts
     ]
-    rows = joined(told)
+    rows = joined(reported)
     return Rows(
         rows.numbers, {**rows.texts, **{name: _stacked([each.texts[name] for each in parts]) for name in NAMES}}
     )

@@ -98,22 +98,22 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         if self._shows_oracle or self.render_mode:
             truth = view.truth()
             best = truth.best(self.parameters.goals[query.network], view.reachable())
-        spent = view.run(target)
-        gained = score(self.parameters, query, spent)
+        cost = view.run(target)
+        scored = score(self.parameters, query, cost)
         self._done += 1
         info: dict[str, Any] = {
-            "energy_j": float(spent.device_j),
-            "latency_s": float(spent.latency_s),
-            "carbon_g": float(gained.carbon_g),
-            "qos_violation": bool(gained.is_late),
-            "accuracy_violation": bool(gained.is_inaccurate),
+            "energy_j": float(cost.device_j),
+            "latency_s": float(cost.latency_s),
+            "carbon_g": float(scored.carbon_g),
+            "qos_violation": bool(scored.is_late),
+            "accuracy_violation": bool(scored.is_inaccurate),
             "target": self._names[target],
         }
         if self._shows_oracle:
             info["oracle_action"] = best
         if self.render_mode and best is not None:
             self._history.add(target, best, info["energy_j"], float(truth.energy_j[best]))
-        return view.row(), float(gained.reward), False, self._done >= self.parameters.options.queries, info
+        return view.row(), float(scored.reward), False, self._done >= self.parameters.options.queries, info
 
     def action_masks(self) -> Flags:
         """Which actions can be chosen now, shape (targets,)."""

@@ -90,10 +90,10 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         targets = self._checked(np.asarray(actions))
         best = self.oracle_actions() if self._shows_oracle else None
         active = ~self._is_over
-        spent, score = self._world.step(targets, active)
+        cost, score = self._world.step(targets, active)
         infos = {
-            "energy_j": spent.device_j,
-            "latency_s": spent.latency_s,
+            "energy_j": cost.device_j,
+            "latency_s": cost.latency_s,
             "carbon_g": score.carbon_g,
             "qos_violation": score.is_late,
             "accuracy_violation": score.is_inaccurate,

@@ -19,22 +19,22 @@ class FittedLearner:
     def __init__(self, training: Training) -> None:
         self.done = 0
         self._training = training
-        self._tables = make_parameters(training.options)
-        self._samples = joined(self._tables, ())
+        self._parameters = make_parameters(training.options)
+        self._samples = joined(self._parameters, ())
 
     def run(self, until: int, report: Report) -> None:
         """Gather samples; nothing is chosen, so there is no reward to report."""
-        source = gather(self._tables, self._training.seed, self.done)
+        source = gather(self._parameters, self._training.seed, self.done)
         while self.done < until:
-            fresh = joined(self._tables, islice(source, min(AT_ONCE, until - self.done)))
-            self._samples = joined(self._tables, (self._samples, fresh))
+            fresh = joined(self._parameters, islice(source, min(AT_ONCE, until - self.done)))
+            self._samples = joined(self._parameters, (self._samples, fresh))
             self.done = len(self._samples.best)
             if not report(self.done, math.nan):
                 return
 
     def agent(self) -> Agent:
         """The predictor fitted to all samples so far."""
-        return fit(self._training.agent, self._tables.targets, self._samples, self._training.seed)
+        return fit(self._training.agent, self._parameters.targets, self._samples, self._training.seed)
 
     def state(self) -> Arrays:
         """The samples."""

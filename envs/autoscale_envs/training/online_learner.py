@@ -25,14 +25,14 @@ class OnlineLearner:
 
     def __init__(self, training: Training, start: Agent | None = None) -> None:
         self.done = 0
-        self._tables = make_parameters(training.options)
+        self._parameters = make_parameters(training.options)
         self._seed = training.seed
-        self._agent = start or make_agent(training.agent, self._tables.targets, training.seed)
+        self._agent = start or make_agent(training.agent, self._parameters.targets, training.seed)
 
     def run(self, until: int, report: Report) -> None:
         """Live through episodes."""
         while self.done < until:
-            episode = self._tables.options.queries
+            episode = self._parameters.options.queries
             if not self._live(min(until, self.done + episode - self.done % episode), report):
                 return
 
@@ -59,13 +59,13 @@ class OnlineLearner:
 
     def _live(self, until: int, report: Report) -> bool:
         seed = int(np.random.SeedSequence((self._seed, self.done)).generate_state(1)[0])
-        world, gained = SimWorld(self._tables, seed), []
+        world, rewards = SimWorld(self._parameters, seed), []
         while self.done < until:
             _, _, decision = run_query(world, self._agent, None, "AUTO")
-            gained.append(decision.reward)
+            rewards.append(decision.reward)
             self.done += 1
             if self.done % REPORT_EVERY == 0 or self.done == until:
-                if not report(self.done, float(np.mean(gained))):
+                if not report(self.done, float(np.mean(rewards))):
                     return False
-                gained.clear()
+                rewards.clear()
         return True

@@ -66,6 +66,6 @@ def _episode(parameters: WorldParameters, seeds: np.random.SeedSequence) -> Iter
 
 
 def _sample(parameters: WorldParameters, view: View) -> Samples:
-    spent = view.costs_everywhere()
-    value = objective(parameters, view.query, spent)
-    return Samples(view.row()[None], spent.latency_s[None], value[None], np.array([view.best()]))
+    cost = view.costs_everywhere()
+    value = objective(parameters, view.query, cost)
+    return Samples(view.row()[None], cost.latency_s[None], value[None], np.array([view.best()]))

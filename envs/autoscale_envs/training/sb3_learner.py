@@ -160,22 +160,22 @@ class PpoLearner(Sb3Learner):
 
 
 class _Reporter(BaseCallback):
-    """Reports every now and then, and ends the training when told to."""
+    """Reports every now and then, and ends the training when asked to."""
 
     def __init__(self, report: Report) -> None:
         super().__init__()
         self._report = report
-        self._gained: list[Any] = []
+        self._rewards: list[Any] = []
 
     def _on_step(self) -> bool:
-        self._gained.append(self.locals["rewards"])
-        return len(self._gained) * self.training_env.num_envs < REPORT_EVERY or self._tell()
+        self._rewards.append(self.locals["rewards"])
+        return len(self._rewards) * self.training_env.num_envs < REPORT_EVERY or self._tell()
 
     def _on_training_end(self) -> None:
-        if self._gained:
+        if self._rewards:
             self._tell()
 
     def _tell(self) -> bool:
-        mean = float(np.mean(self._gained))
-        self._gained.clear()
+        mean = float(np.mean(self._rewards))
+        self._rewards.clear()
         return self._report(self.num_timesteps, mean)

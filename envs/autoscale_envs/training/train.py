@@ -23,8 +23,8 @@ from autoscale_envs.training.predictors import FITS
 from autoscale_envs.worlds.options import WorldOptions
 
 Report = Callable[[int, float], bool]
-"""Told now and then how many queries are done and the mean reward of the latest (NaN where none is earned); False ends
-the training."""
+"""Called now and then with how many queries are done and the mean reward of the latest (NaN where none is earned);
+False ends the training."""
 
 
 class Learner(Protocol):

@@ -10,9 +10,7 @@ stays awake for its tail; a transfer is charged for as much of the tail as it ad
 network and the remote machine is kept apart, for carbon.
 """
 
-from collections.abc import Iterable
-from functools import reduce
-from operator import add, mul
+from operator import add
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -24,6 +22,7 @@ from autoscale_envs.variance import battery, thermal
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.interference import SPINNING
 from autoscale_envs.variance.processes import Numbers
+from autoscale_envs.worlds.coefficients import CostCoefficients, total
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import PerLink, SimulatedQuery
 
@@ -58,46 +57,6 @@ class State(NamedTuple):
         return State.of([each[..., None] for each in self.figures()])
 
 
-class CostCoefficients(NamedTuple):
-    """What depends on network and target, the rows of ``WorldParameters.pairs``.
-
-    ``latency_s`` is of computing, undisturbed, on ``cores`` of a CPU or none; ``busy_w`` and ``core_w`` (see
-    ``autoscale.physics.power``) are those of whichever machine computes; ``moved_bytes`` go over the network between.
-    The rest says what the radio draws in its tail (``tail_w`` for ``tail_s``) and at rest, what a second of the remote
-    machine costs, and of each link whether (1.0 or 0.0) the target is on it.
-    """
-
-    latency_s: Numbers
-    cores: Numbers
-    busy_w: Numbers
-    core_w: Numbers
-    cpu_bound: Numbers
-    memory_bound: Numbers
-    moved_bytes: Numbers
-    accuracy: Numbers
-    tail_w: Numbers
-    tail_s: Numbers
-    rest_w: Numbers
-    promotion_s: Numbers
-    remote_idle_w: Numbers
-    remote_embodied_g_per_s: Numbers
-    on: PerLink
-
-    @classmethod
-    def of(cls, rows: PerLink) -> "CostCoefficients":
-        """The coefficients that rows of ``WorldParameters.pairs`` hold."""
-        alone = len(cls._fields) - 1
-        return cls._make([*rows[:alone], [*rows[alone:]]])
-
-    def rows(self) -> list[Numbers]:
-        """The inverse of ``of``."""
-        return [*self[:-1], *self.on]
-
-    def of_link(self, values: Iterable[Numbers]) -> Numbers:
-        """Of a value for each link, that of the target's; 0 for a local one."""
-        return _total(map(mul, self.on, values))
-
-
 class Costs(NamedTuple):
     """What queries cost, in the broadcast shape of the arguments.
 
@@ -107,7 +66,7 @@ class Costs(NamedTuple):
         device_j: of the device.
         remote_j: of the machine that answered.
         remote_s: how long that computed.
-        pair: what network and target have to do with it.
+        coefficients: what network and target have to do with it.
     """
 
     latency_s: Numbers
@@ -115,7 +74,7 @@ class Costs(NamedTuple):
     device_j: Numbers
     remote_j: Numbers
     remote_s: Numbers
-    pair: CostCoefficients
+    coefficients: CostCoefficients
 
 
 def initial(parameters: WorldParameters, charge: Floats) -> State:
@@ -144,7 +103,7 @@ def costs(
     """
     cap = parameters.cap_temperatures_c.searchsorted(state.temperature_c, side="right")
     capped = parameters.capped.take(cap * len(parameters.targets) + target)
-    rows = parameters.pairs.take(query.network * len(parameters.runs) + capped, axis=1)
+    rows = parameters.coefficients.take(query.network * len(parameters.runs) + capped, axis=1)
     # Python's own arithmetic takes a third of the time that of numpy's scalars does, with the same result.
     is_one = rows.ndim == 1
     pair = CostCoefficients.of(rows.tolist() if is_one else rows)
@@ -160,7 +119,7 @@ def costs(
     rest_s = pair.of_link(map(state.rest_s.__getitem__, parameters.radio_of))
     waits_s = map(add, map(add, query.round_trip_s, query.queue_s), query.surprise_s)
     wait_s = pair.of_link(waits_s) + radio.wake_s(pair.promotion_s, pair.tail_s, rest_s)
-    is_remote = _total(pair.on)
+    is_remote = total(pair.on)
     remote_s = is_remote * compute_s
     waiting_j = radio.waiting_j(pair.tail_w, pair.tail_s, pair.rest_w, wait_s + remote_s)
     radio_j = move_j + waiting_j + radio.tail_j(pair.tail_w, pair.tail_s, rest_s)
@@ -191,7 +150,9 @@ def calm(query: SimulatedQuery) -> SimulatedQuery:
     return query._replace(latency_noise=1.0, energy_noise=1.0, surprise_s=[0.0 for _ in query.surprise_s])
 
 
-def known(parameters: WorldParameters, hidden: Hidden, environment: Numbers, query: SimulatedQuery) -> SimulatedQuery:
+def sensed_query(
+    parameters: WorldParameters, hidden: Hidden, environment: Numbers, query: SimulatedQuery
+) -> SimulatedQuery:
     """The same queries as the device knows them: what it senses, with hidden factors and the server's queue left out.
 
     ``expected`` of it, with factors of 1 for ``hidden``, is the profile's forecast.
@@ -204,14 +165,14 @@ def known(parameters: WorldParameters, hidden: Hidden, environment: Numbers, que
     )
 
 
-def transition(parameters: WorldParameters, query: SimulatedQuery, state: State, spent: Costs) -> State:
+def transition(parameters: WorldParameters, query: SimulatedQuery, state: State, cost: Costs) -> State:
     """What the choice leaves behind for the next query."""
-    span_s = most(query.gap_s, spent.latency_s)
-    unused_s = span_s - spent.latency_s
+    span_s = most(query.gap_s, cost.latency_s)
+    unused_s = span_s - cost.latency_s
     beside_w = parameters.device.idle_w + query.co_runner_w
-    power_w = (spent.device_j - parameters.device.idle_w * spent.latency_s) / span_s + beside_w
+    power_w = (cost.device_j - parameters.device.idle_w * cost.latency_s) / span_s + beside_w
     rest_s = [
-        _rest_s(rested_s, span_s, unused_s, _total(map(spent.pair.on.__getitem__, links)))
+        _rest_s(rested_s, span_s, unused_s, total(map(cost.coefficients.on.__getitem__, links)))
         for rested_s, links in zip(state.rest_s, parameters.radio_links, strict=True)
     ]
     return State(
@@ -224,9 +185,3 @@ def transition(parameters: WorldParameters, query: SimulatedQuery, state: State,
 def _rest_s(rest_s: Numbers, span_s: Numbers, unused_s: Numbers, is_used: Numbers) -> Numbers:
     """How long a radio has rested at the next query: since the answer, if it was used."""
     return is_used * unused_s + (1.0 - is_used) * (rest_s + span_s)
-
-
-def _total(values: Iterable[Numbers]) -> Numbers:
-    """Their sum, 0 of none; without the 0 that ``sum`` adds to the first, which of arrays takes as long as any."""
-    each = iter(values)
-    return reduce(add, each, next(each, 0.0))

@@ -7,10 +7,9 @@ from typing import Final
 import numpy as np
 
 from autoscale.arrays import Floats, Indices
-from autoscale.carbon import data_centre_pue, device_footprint, load_network_share
+from autoscale.carbon import data_centre_pue
 from autoscale.carbon.intensity.base import Kind
-from autoscale.carbon.network_share import MEDIUM_OF_RADIO
-from autoscale.physics import CostTable, table
+from autoscale.physics import CostTable
 from autoscale.physics.carbon import g_per_j
 from autoscale.physics.power import Watts, energy_j
 from autoscale.profiles import DeviceProfile, LinkProfile, Radio, Thermal
@@ -22,12 +21,14 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import PROCESSORS, Target
 from autoscale_envs.variance import battery, intensity, thermal
 from autoscale_envs.variance.hidden import Counts
-from autoscale_envs.variance.interference import STRAY_MEMORY_S, exposed, full_load_w, share_of_cores
+from autoscale_envs.variance.interference import STRAY_MEMORY_S, full_load_w
 from autoscale_envs.variance.network import RATE_MEMORY_S, LinkPath, make_path
 from autoscale_envs.variance.processes import Flags, correlation
 from autoscale_envs.variance.scenarios import Scenario, load_scenario
 from autoscale_envs.variance.server import LOAD_MEMORY_S, USUAL_LOAD, mean_wait_s
+from autoscale_envs.worlds.coefficients import NominalCosts
 from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.rates import embodied_g_per_s, network_rates
 from autoscale_envs.worlds.remotes import Remote, make_remotes, profile_of
 
 TEXT_LATENCY_S: Final = 0.1
@@ -98,79 +99,21 @@ class WorldParameters:
     @cached_property
     def costs(self) -> CostTable:
         """Nominal costs of computing, each array of shape (networks, runs); run ``i`` below targets is target ``i``."""
-        runs = [self.runs[: self._local], self.runs[len(self.targets) :]]
-        own, throttled = (
-            table(
-                self.device,
-                self.networks,
-                [self.targets[run.target] for run in some],
-                [run.frequency_hz for run in some],
-            )
-            for some in runs
-        )
-        parts = [own, *(table(each.machine, self.networks, each.targets) for each in self.remotes)]
-        parts += [throttled] if runs[1] else []
-        names = CostTable.__dataclass_fields__
-        return CostTable(**{name: np.hstack([getattr(part, name) for part in parts]) for name in names})
+        return self._nominal.computing()
 
     @cached_property
-    def pairs(self) -> Floats:
-        """What depends on network and run, a field a row (``dynamics.CostCoefficients``), (fields, networks * runs)."""
-        costs, shape = self.costs, (len(self.networks), len(self.runs))
-        target = np.array([run.target for run in self.runs], dtype=np.intp)
-        local, share = target < self._local, np.array([self._share_of_cores(number) for number in target])
-        per_pair = [
-            costs.latency_s,
-            costs.cores,
-            costs.busy_w,
-            costs.core_w,
-            np.where(local, costs.cpu_bound * share, 0.0),
-            np.where(local, exposed(costs.memory_bound), 0.0),
-            self.moved_bytes.take(target, axis=1),
-            self.accuracy.take(target, axis=1),
-            *(np.broadcast_to(column.take(target), shape) for column in _per_target(self)),
-        ]
-        return np.stack([np.ravel(each) for each in per_pair])
+    def coefficients(self) -> Floats:
+        """What depends on network and run, a field a row (``CostCoefficients``), shape (fields, networks * runs)."""
+        return self._nominal.coefficients(self.costs)
 
-    def _share_of_cores(self, number: int) -> float:
-        target = self.targets[number]
-        return 1.0 if target.is_remote else share_of_cores(self.device.processors[target.processor], target.threads)
-
-    @cached_property
-    def _local(self) -> int:
-        """How many targets are the device's own."""
-        return sum(not target.is_remote for target in self.targets)
-
-    @cached_property
-    def accuracy(self) -> Floats:
-        """Of each network's variant, a fraction; NaN where nobody measured it. Shape (networks, targets)."""
-        known = [[model.accuracy(target.precision) for target in self.targets] for model in self.networks]
-        return np.array([[np.nan if each is None else each for each in line] for line in known])
-
-    @cached_property
-    def moved_bytes(self) -> Floats:
-        """What the network between the machines carries of a query and its answer, shape (networks, targets).
-
-        Nothing lies between the device and the edge.
-        """
-        is_carried = np.array([target.place == "cloud" for target in self.targets], dtype=np.float64)
-        sizes = np.array([model.input_bytes + model.output_bytes for model in self.networks], dtype=np.float64)
-        return np.outer(sizes, is_carried)
+    @property
+    def _nominal(self) -> NominalCosts:
+        return NominalCosts(self.device, self.remotes, self.radios, self.networks, self.targets, self.runs)
 
     @cached_property
     def network_rates(self) -> dict[Kind, tuple[list[float], list[float]]]:
-        """Joules and embodied grams of a byte on the network behind each link, or of all where all are the same.
-
-        ``average`` is for accounts, ``marginal`` for decisions.
-        """
-        media = [MEDIUM_OF_RADIO[link.radio_name] for link in self.links] or [MEDIUM_OF_RADIO["wifi"]]
-        media = media if len(set(media)) > 1 else media[:1]
-        kinds: tuple[Kind, Kind] = ("average", "marginal")
-        shares = {kind: [load_network_share(medium, kind) for medium in media] for kind in kinds}
-        return {
-            kind: ([each.energy_j_per_byte.mid for each in known], [each.embodied_g_per_byte.mid for each in known])
-            for kind, known in shares.items()
-        }
+        """See ``rates.network_rates``."""
+        return network_rates(self.links)
 
     @cached_property
     def curves(self) -> tuple[intensity.DailyCurve, intensity.DailyCurve]:
@@ -263,16 +206,16 @@ class WorldParameters:
         if self.options.objective == "latency":
             return latency_s
         watts = Watts(self.device.idle_w, self.costs.busy_w[:, at], self.costs.core_w[:, at])
-        spent_j = np.asarray(energy_j(watts, latency_s, cores * latency_s))
+        device_j = np.asarray(energy_j(watts, latency_s, cores * latency_s))
         if self.options.objective == "energy":
-            return spent_j
+            return device_j
         per_j = g_per_j(self.curves[0].g_per_kwh.mean())
-        return np.asarray(spent_j * per_j + self.embodied_g_per_s * latency_s)
+        return np.asarray(device_j * per_j + self.embodied_g_per_s * latency_s)
 
     @cached_property
     def embodied_g_per_s(self) -> float:
         """Grams that a second of the device's life carries."""
-        return _embodied_g_per_s(self.device)
+        return embodied_g_per_s(self.device)
 
     @cached_property
     def usual_queue_s(self) -> float:
@@ -324,18 +267,3 @@ def make_parameters(options: WorldOptions) -> WorldParameters:
 def _goal(options: WorldOptions, model: ModelProfile) -> Goal:
     usual_s = VISION_LATENCY_S if model.conv else TEXT_LATENCY_S
     return Goal(options.objective, options.latency_s or usual_s, options.min_accuracy)
-
-
-def _embodied_g_per_s(machine: DeviceProfile) -> float:
-    return device_footprint(machine).g_per_s().mid
-
-
-def _per_target(parameters: WorldParameters) -> list[Floats]:
-    """What depends on the target alone: its link's radio, the machine at the far end, and which link it is on."""
-    count = len(parameters.remotes)
-    constants = {"": (0.0,) * (6 + count)}
-    for number, (remote, radio) in enumerate(zip(parameters.remotes, parameters.radios, strict=True)):
-        radio_w = radio.tail_w, radio.tail_s, radio.idle_w, remote.link.promotion_s
-        rates = remote.machine.idle_w, _embodied_g_per_s(remote.machine)
-        constants[remote.name] = (*radio_w, *rates, *(float(number == each) for each in range(count)))
-    return list(np.array([constants[target.link] for target in parameters.targets]).T)

@@ -62,7 +62,7 @@ def make_remotes(remotes: Mapping[str, Profile] | None, links: Mapping[str, str]
 
     Raises:
         InvalidTarget: a name that is none, or a target that the machine does not have.
-        InvalidInput: two machines at the far end of one link.
+        InvalidInput: two machines behind one link.
         UnknownName: no such profile; the message names the nearest.
         ProfileError: a file that does not follow the schema.
     """

@@ -14,7 +14,7 @@ class Score(NamedTuple):
     """What the answer was worth; numbers or arrays.
 
     Attributes:
-        reward: as the agent is told.
+        reward: as the agent learns it.
         is_late: whether it came too late.
         is_inaccurate: whether it was less accurate than asked.
         objective: what the goal minimises.
@@ -28,12 +28,12 @@ class Score(NamedTuple):
     carbon_g: Numbers
 
 
-def score(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> Score:
-    """The reward of what was spent, in units of the network's cost on the reference target."""
+def score(parameters: WorldParameters, query: SimulatedQuery, cost: Costs) -> Score:
+    """The reward of what was cost, in units of the network's cost on the reference target."""
     floor = parameters.options.min_accuracy
-    is_late = spent.latency_s > parameters.limits_s.take(query.network)
-    is_inaccurate = spent.pair.accuracy < (-1.0 if floor is None else floor)
-    carbon_g = added_g(parameters, query, spent)
-    value = carbon_g if parameters.options.objective == "carbon" else objective(parameters, query, spent)
+    is_late = cost.latency_s > parameters.limits_s.take(query.network)
+    is_inaccurate = cost.coefficients.accuracy < (-1.0 if floor is None else floor)
+    carbon_g = added_g(parameters, query, cost)
+    value = carbon_g if parameters.options.objective == "carbon" else objective(parameters, query, cost)
     reward = reward_of(value, parameters.references.take(query.network), is_late, is_inaccurate)
     return Score(reward, is_late, is_inaccurate, value, carbon_g)

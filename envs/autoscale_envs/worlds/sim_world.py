@@ -109,8 +109,8 @@ class SimWorld:
             InvalidTarget: no such target, or its link is down.
         """
         asked = self._view.query
-        spent = self._view.run(choice.index)
-        outcome = _outcome(self.parameters, asked, spent)
+        cost = self._view.run(choice.index)
+        outcome = _outcome(self.parameters, asked, cost)
         return Performance(outcome, (Attempt(self.targets[choice.index], outcome.latency_s),))
 
     def truth(self) -> Forecast:
@@ -137,15 +137,15 @@ class SimWorld:
         )
 
 
-def _outcome(parameters: WorldParameters, query: SimulatedQuery, spent: Costs) -> Outcome:
-    grams, accuracy = carbon(parameters, query, spent), spent.pair.accuracy
+def _outcome(parameters: WorldParameters, query: SimulatedQuery, cost: Costs) -> Outcome:
+    grams, accuracy = carbon(parameters, query, cost), cost.coefficients.accuracy
     return Outcome(
-        spent.latency_s,
-        Split(spent.device_j, grams.network_j, spent.remote_j),
+        cost.latency_s,
+        Split(cost.device_j, grams.network_j, cost.remote_j),
         grams.operational_g,
         grams.embodied_g,
         None if math.isnan(accuracy) else accuracy,
         METHODS,
         # Where no byte went over a network, all of it was added.
-        added_carbon_g=added_g(parameters, query, spent) if spent.pair.moved_bytes else None,
+        added_carbon_g=added_g(parameters, query, cost) if cost.coefficients.moved_bytes else None,
     )

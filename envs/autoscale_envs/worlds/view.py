@@ -10,7 +10,7 @@ from autoscale.query.forecast import Forecast
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.carbon import added_g
-from autoscale_envs.worlds.dynamics import Costs, costs, expected, known, transition
+from autoscale_envs.worlds.dynamics import Costs, costs, expected, sensed_query, transition
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
@@ -69,11 +69,11 @@ class View:
             InvalidTarget: no such target, or its link is down; nothing was changed.
         """
         self.check(target)
-        spent = costs(self.parameters, self.world.hidden, self.number, self.query, self.state, target)
-        self.state = transition(self.parameters, self.query, self.state, spent)
+        cost = costs(self.parameters, self.world.hidden, self.number, self.query, self.state, target)
+        self.state = transition(self.parameters, self.query, self.state, cost)
         self.world.advance(self.number, self.state)
         self.query = self.world.streams.now_at(self.number)
-        return spent
+        return cost
 
     def check(self, target: int) -> None:
         """Whether a target can be chosen now.
@@ -97,7 +97,7 @@ class View:
 
     def forecast(self) -> Forecast:
         """What the profile says of every target, given what is sensed: hidden factors left out."""
-        known_query = known(self.parameters, self.world.hidden, self.number, self.query)
+        known_query = sensed_query(self.parameters, self.world.hidden, self.number, self.query)
         return self._forecast(known_query, self._nominal, 0)
 
     def best(self) -> int:
@@ -134,4 +134,4 @@ class View:
 def forecast_of(parameters: WorldParameters, query: SimulatedQuery, figures: Costs) -> Forecast:
     """Figures as agents and oracles read them."""
     grams = added_g(parameters, query, figures)
-    return Forecast(figures.latency_s, figures.device_j, grams, figures.pair.accuracy)
+    return Forecast(figures.latency_s, figures.device_j, grams, figures.coefficients.accuracy)

@@ -10,7 +10,7 @@ from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.hidden import Hidden, nominal
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.carbon import objective
-from autoscale_envs.worlds.dynamics import Costs, State, calm, costs, expected, initial, known, transition
+from autoscale_envs.worlds.dynamics import Costs, State, calm, costs, expected, initial, sensed_query, transition
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import SimulatedQuery
@@ -84,12 +84,12 @@ class World:
     def step(self, targets: Indices, where: Flags | bool = True) -> tuple[Costs, Score]:
         """Run each query on its target, and go to the next in the environments marked, shape (n,)."""
         parameters, query = self.parameters, self.query
-        spent = costs(parameters, self.hidden, self.everyone, query, self.state, targets)
-        worth = score(parameters, query, spent)
-        self._state = transition(parameters, query, self.state, spent)
+        cost = costs(parameters, self.hidden, self.everyone, query, self.state, targets)
+        worth = score(parameters, query, cost)
+        self._state = transition(parameters, query, self.state, cost)
         self.streams.advance(where)
         self._query = None
-        return spent, worth
+        return cost, worth
 
     def costs_everywhere(self) -> Costs:
         """What each query would cost on every target, figures of shape (n, targets)."""
@@ -103,8 +103,8 @@ class World:
         return query, expected(self.parameters, self.hidden, self.everyone[:, None], *at)
 
     def forecast(self) -> tuple[SimulatedQuery, Costs]:
-        """The same as the profile has it: what is sensed is known, hidden factors are left out."""
-        query = known(self.parameters, self.hidden, self.everyone, self.query).wide()
+        """The same as the profile has it: what is sensed is sensed_query, hidden factors are left out."""
+        query = sensed_query(self.parameters, self.hidden, self.everyone, self.query).wide()
         return query, expected(self.parameters, self._nominal, 0, query, self.state.wide(), self._targets)
 
     def best(self, query: SimulatedQuery, figures: Costs) -> Indices:
@@ -113,7 +113,7 @@ class World:
         return best_targets(
             figures.latency_s,
             objective(parameters, query, figures),
-            figures.pair.accuracy,
+            figures.coefficients.accuracy,
             self.admitted(),
             parameters.limits_s.take(query.network),
             parameters.options.min_accuracy,

@@ -134,11 +134,11 @@ def test_duckdb_sums_what_pyarrow_reads(ledger: Path, columns: dict[str, Any]) -
 
 
 def test_a_ledger_says_what_it_assumes_and_whether_it_is_whole(ledger: Path, tmp_path: Path) -> None:
-    told = json.loads((ledger / FILE).read_text())
-    assert (told["simulated"], told["is_complete"]) == (True, True)
-    assert told["plan"]["mix"] == PLAN.mix
-    assert [each["code"] for each in told["assumptions"]["regions"]["figures"]] == [each.code for each in REGIONS]
-    assert all(each["what"] for each in told["assumptions"].values())
+    printed = json.loads((ledger / FILE).read_text())
+    assert (printed["simulated"], printed["is_complete"]) == (True, True)
+    assert printed["plan"]["mix"] == PLAN.mix
+    assert [each["code"] for each in printed["assumptions"]["regions"]["figures"]] == [each.code for each in REGIONS]
+    assert all(each["what"] for each in printed["assumptions"].values())
     simulate(PLAN, tmp_path / "cut", lambda done: False, rows_at_once=1000)
     assert json.loads((tmp_path / "cut" / FILE).read_text())["is_complete"] is False
 

@@ -54,14 +54,14 @@ def test_each_hour_of_a_region_is_what_is_typical_for_it(columns: dict[str, Any]
         here = columns[f"region_{part}"] == place
         assert here.any()
         for number in np.unique(hour[here]):
-            told_mg = set(columns[f"intensity_{part}_mg_per_kwh"][here & (hour == number)].tolist())
-            assert told_mg == {round(1000.0 * TYPICAL.at(place, 3600.0 * number).g_per_kwh)}
+            intensity_mg = set(columns[f"intensity_{part}_mg_per_kwh"][here & (hour == number)].tolist())
+            assert intensity_mg == {round(1000.0 * TYPICAL.at(place, 3600.0 * number).g_per_kwh)}
 
 
 def test_california_is_cleanest_about_noon(columns: dict[str, Any]) -> None:
     here, hour = columns["region_device"] == "US-CAL-CISO", columns["time_us"] // 3_600_000_000 % 24
-    told_mg = columns["intensity_device_mg_per_kwh"][here]
-    assert told_mg[hour[here] == 20].max() < 0.7 * told_mg[hour[here] == 4].min()
+    intensity_mg = columns["intensity_device_mg_per_kwh"][here]
+    assert intensity_mg[hour[here] == 20].max() < 0.7 * intensity_mg[hour[here] == 4].min()
 
 
 def test_both_months_are_in_it(columns: dict[str, Any]) -> None:
@@ -73,13 +73,13 @@ def test_both_months_are_in_it(columns: dict[str, Any]) -> None:
 
 
 def test_how_carbon_is_known_follows_the_region(columns: dict[str, Any]) -> None:
-    home, far = (
+    home, remote = (
         np.array([f"carbon_operational_g.{part}=modelled" in each for each in columns["methods"]])
         for part in ("device", "remote")
     )
     away = columns["place"] == "cloud"
     assert np.array_equal(home, columns["region_device"] != "IDN")  # the only one whose hours are not known
-    assert np.array_equal(far, away & (columns["region_remote"] != "gcp:asia-southeast2"))
+    assert np.array_equal(remote, away & (columns["region_remote"] != "gcp:asia-southeast2"))
 
 
 @pytest.mark.parametrize("kind", ["operational", "embodied"])
@@ -93,13 +93,13 @@ def test_low_and_high_are_the_ends_of_the_carbon_account(
         assert len(rows) > 200
         for row in rows[:: len(rows) // 100].tolist():
             account = accounts[day["region_device"][row]][day["time_us"][row] // 3_600_000_000 % 24]
-            spent = spent_of(cohort, day, row)
-            told_ng = sum(day[f"{kind}_{part}_ng"][row] for part in ("device", "network", "remote"))
+            used = used_by(cohort, day, row)
+            mid_ng = sum(day[f"{kind}_{part}_ng"][row] for part in ("device", "network", "remote"))
             for end in ("low", "mid", "high"):
-                grams = getattr(getattr(account, end).grams(*spent), f"{kind}_g").total
-                told = told_ng if end == "mid" else day[f"{kind}_{end}_ng"][row]
+                grams = getattr(getattr(account, end).grams(*used), f"{kind}_g").total
+                recorded_ng = mid_ng if end == "mid" else day[f"{kind}_{end}_ng"][row]
                 # Joules and seconds are rounded to a millionth in the ledger, grams to a milliardth.
-                assert told == pytest.approx(grams * 1e9, abs=3.0)
+                assert recorded_ng == pytest.approx(grams * 1e9, abs=3.0)
 
 
 def account_of(cohort: Cohort, region: Any) -> list[CarbonAccount]:
@@ -109,12 +109,12 @@ def account_of(cohort: Cohort, region: Any) -> list[CarbonAccount]:
     hours_s = [MIDNIGHT_S + 3600.0 * hour for hour in range(24)]
     grids = [[TYPICAL.at(place, time_s) for place in (region.code, region.cloud)] for time_s in hours_s]
     return [
-        CarbonAccount(Machine(home, phone), network, None, Machine(far, server, data_centre_pue()))
-        for home, far in grids
+        CarbonAccount(Machine(home, phone), network, None, Machine(remote, server, data_centre_pue()))
+        for home, remote in grids
     ]
 
 
-def spent_of(cohort: Cohort, day: dict[str, Any], row: int) -> tuple[float, float, float, float, float]:
+def used_by(cohort: Cohort, day: dict[str, Any], row: int) -> tuple[float, float, float, float, float]:
     """What the account is asked of a query; how long the server computed follows from the mid of its making."""
     (network,) = (each for each in cohort.parameters.networks if each.name == day["model"][row])
     is_remote = day["place"][row] == "cloud"
@@ -131,10 +131,10 @@ def spent_of(cohort: Cohort, day: dict[str, Any], row: int) -> tuple[float, floa
 def test_grams_are_joules_times_intensity(columns: dict[str, Any]) -> None:
     away = columns["place"] == "cloud"
     for part, pue, here in (("device", 1.0, slice(None)), ("remote", data_centre_pue(), away)):
-        spent_uj, told_mg = columns[f"energy_{part}_uj"][here], columns[f"intensity_{part}_mg_per_kwh"][here]
-        off_ng = np.abs(columns[f"operational_{part}_ng"][here] - pue * spent_uj * told_mg / 3.6e6)
+        energy_uj, intensity_mg = columns[f"energy_{part}_uj"][here], columns[f"intensity_{part}_mg_per_kwh"][here]
+        off_ng = np.abs(columns[f"operational_{part}_ng"][here] - pue * energy_uj * intensity_mg / 3.6e6)
         # Half a unit each of joules, milligrams per kWh and nanograms.
-        assert (off_ng <= 0.5 + pue * 0.5 * (spent_uj + told_mg) / 3.6e6 + 1e-6).all()
+        assert (off_ng <= 0.5 + pue * 0.5 * (energy_uj + intensity_mg) / 3.6e6 + 1e-6).all()
     assert columns["energy_network_uj"][away].min() > 0
     for part in ("network", "remote"):
         assert (columns[f"energy_{part}_uj"][~away] == 0).all()

@@ -46,9 +46,9 @@ def test_a_small_fleet(tmp_path: Path) -> None:
     arguments = ["--devices", "50", "--days", "2", "--mix", "mi8pro=0.5,rpi5=0.5", "--start", "2024-02-29"]
     done = run(*arguments, "--seed", "3", "--out", str(out), "--json")
     assert (done.returncode, done.stderr) == (0, "")
-    told = json.loads(done.stdout)
-    assert told["records"] == read_ledger(out).counts["accepted"] == rows(out) > 1000
-    assert told["is_complete"] is True
+    printed = json.loads(done.stdout)
+    assert printed["records"] == read_ledger(out).counts["accepted"] == rows(out) > 1000
+    assert printed["is_complete"] is True
     assert [each.parent.name for each in read_ledger(out).files] == ["day=2024-02-29", "day=2024-03-01"]
     again = run(*arguments, "--out", str(out))
     assert (again.returncode, again.stdout) == (2, "")
@@ -88,10 +88,10 @@ def test_control_c_leaves_a_ledger_that_can_be_read(tmp_path: Path) -> None:
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         until(lambda: written(out) or process.poll() is not None)
         process.send_signal(signal.SIGINT)
-        told, errors = process.communicate(timeout=60)
+        printed, errors = process.communicate(timeout=60)
     assert (process.returncode, errors) == (130, "")
-    assert json.loads(told)["is_complete"] is False
-    assert json.loads(told)["records"] == rows(out) > 0
+    assert json.loads(printed)["is_complete"] is False
+    assert json.loads(printed)["records"] == rows(out) > 0
 
 
 def written(out: Path) -> bool:

@@ -114,8 +114,8 @@ def test_reward_and_observation_are_the_engines(objective: str) -> None:
         context = world.observe()
         np.testing.assert_allclose(observation, Encoder()(context), atol=1e-6)
         outcome = world.perform(None, context, Choice(step % 66, 1.0)).outcome
-        observation, gained, *_, info = env.step(step % 66)
-        assert gained == pytest.approx(reward(outcome, context.goal, context.reference), rel=1e-12)
+        observation, earned, *_, info = env.step(step % 66)
+        assert earned == pytest.approx(reward(outcome, context.goal, context.reference), rel=1e-12)
         assert info["energy_j"] == outcome.energy_j.device
         assert info["carbon_g"] == pytest.approx(outcome.decisive_carbon_g, rel=1e-12)
         assert info["qos_violation"] == outcome.is_late(context.goal)

@@ -25,13 +25,13 @@ def test_sub_environments_are_the_scalar_ones_to_the_last_bit(scenario: str) -> 
         observations, rewards, terminated, truncated, infos = vector.step(actions)
         for i, env in enumerate(scalars):
             if is_over[i]:
-                expected, gained, over = env.reset()[0], 0.0, False
+                expected, earned, over = env.reset()[0], 0.0, False
                 assert not infos["_energy_j"][i]
             else:
-                expected, gained, _, over, info = env.step(actions[i])
+                expected, earned, _, over, info = env.step(actions[i])
                 assert [info[name] for name in INFOS] == [infos[name][i] for name in INFOS]
             assert (observations[i] == expected).all()
-            assert (rewards[i], truncated[i], terminated[i]) == (gained, over, False)
+            assert (rewards[i], truncated[i], terminated[i]) == (earned, over, False)
             is_over[i] = over
 
 

@@ -62,9 +62,9 @@ def test_costs_are_predicted(name: str, least: float, parameters: WorldParameter
     """Share of the variance of log costs explained on devices and moments that were not in the samples."""
     fresh, agent = joined(parameters, islice(gather(parameters, 9), 60)), agents[name]
     assert isinstance(agent, FrozenPolicy)
-    told = np.array([agent.evaluate(row) for row in fresh.features])
+    predicted = np.array([agent.evaluate(row) for row in fresh.features])
     truth = np.log(np.stack([fresh.latency_s, fresh.objective], axis=1))
-    unexplained = np.square(told - truth).mean() / np.square(truth - truth.mean(axis=0)).mean()
+    unexplained = np.square(predicted - truth).mean() / np.square(truth - truth.mean(axis=0)).mean()
     assert 1.0 - unexplained > least
 
 
@@ -95,17 +95,17 @@ def test_numpy_computes_what_scikit_learn_does(
 @pytest.mark.parametrize("name", sorted(FITS))
 def test_a_predictor_chooses_well(name: str, parameters: WorldParameters, agents: dict[str, Agent]) -> None:
     """Within a third of the oracle's energy on other devices of the kind, and seldom late."""
-    spent, least, late = [], [], []
+    cost, least, late = [], [], []
     for seed in range(4):
         world = SimWorld(parameters, seed + 100)
         for _ in range(60):
             truth, best = world.truth(), world.oracle()
             _, context, decision = run_query(world, agents[name], None, "AUTO")
             chosen = parameters.targets.index(decision.chosen)
-            spent.append(truth.energy_j[chosen])
+            cost.append(truth.energy_j[chosen])
             least.append(truth.energy_j[best])
             late.append(truth.latency_s[chosen] > context.goal.latency_s >= truth.latency_s[best])
-    assert np.sum(spent) < 1.33 * np.sum(least)
+    assert np.sum(cost) < 1.33 * np.sum(least)
     assert np.mean(late) < 0.25
 
 

@@ -42,8 +42,8 @@ def test_it_is_the_native_environment_that_begins_anew_at_once(env: NativeVecEnv
     assert np.array_equal(np.asarray(env.reset()), rows)
     for query in range(12):
         rows, rewards, _, truncated, _ = native.step(actions)
-        seen, gained, done, infos = env.step(actions)
-        assert np.allclose(gained, -np.log(-rewards), rtol=1e-5)
+        seen, earned, done, infos = env.step(actions)
+        assert np.allclose(earned, -np.log(-rewards), rtol=1e-5)
         assert np.array_equal(done, truncated)
         if query % 5 == 4:
             assert done.all()

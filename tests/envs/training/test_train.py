@@ -178,13 +178,13 @@ def test_who_begins_with_what() -> None:
 
 def test_a_phone_that_starts_from_another_one_spends_less() -> None:
     """The first 300 queries of a Galaxy S10e, with the Mi 8 Pro's table and without, over five seeds."""
-    spent = []
+    means = []
     teacher = train(Training("q-learning", OPTIONS, seed=1), 6000)
     assert teacher is not None
     parameters = make_parameters(WorldOptions(device="s10e", scenario="D3", networks=OPTIONS.networks))
     for seed in range(5):
         for agent in (make_agent("q-learning", parameters.targets, seed), transfer(teacher, parameters.targets, seed)):
             world = SimWorld(parameters, seed)
-            spent.append(np.mean([run_query(world, agent, None, "AUTO")[2].reward for _ in range(300)]))
-    fresh, started = np.reshape(spent, (5, 2)).T
+            means.append(np.mean([run_query(world, agent, None, "AUTO")[2].reward for _ in range(300)]))
+    fresh, started = np.reshape(means, (5, 2)).T
     assert started.mean() > 0.8 * fresh.mean()

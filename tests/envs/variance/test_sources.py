@@ -144,8 +144,8 @@ def test_strain_grows_with_load_from_nothing(low: float, high: float) -> None:
 
 
 def test_a_cpu_heavy_co_runner_hurts_the_cpu_most() -> None:
-    pairs = make_parameters(WorldOptions(networks=("mobilenet-v1",))).costs
-    cpu, gpu, npu = pairs.cpu_bound[0, [22, 59, 60]]
+    costs = make_parameters(WorldOptions(networks=("mobilenet-v1",))).costs
+    cpu, gpu, npu = costs.cpu_bound[0, [22, 59, 60]]
     assert cpu > 2 * gpu and cpu > 1.5 * npu
 
 

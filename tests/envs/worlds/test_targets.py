@@ -101,8 +101,8 @@ def test_rows_and_rewards_are_the_engines(remotes: Mapping[str, Profile]) -> Non
         assert {*context.observation.links} == {each.link for each in world.targets if each.is_remote}
         np.testing.assert_allclose(observation, Encoder()(context), atol=1e-6)
         outcome = world.perform(None, context, Choice(target, 1.0)).outcome
-        observation, gained, *_, info = env.step(target)
-        assert gained == pytest.approx(reward(outcome, context.goal, context.reference), rel=1e-12)
+        observation, earned, *_, info = env.step(target)
+        assert earned == pytest.approx(reward(outcome, context.goal, context.reference), rel=1e-12)
         assert info["carbon_g"] == pytest.approx(outcome.decisive_carbon_g, rel=1e-12)
 
 
@@ -126,8 +126,8 @@ def test_sub_environments_are_the_scalar_ones_to_the_last_bit(remotes: Mapping[s
         actions = rng.integers(0, len(vector.targets), 3)
         observations, rewards, *_, infos = vector.step(actions)
         for i, env in enumerate(scalars):
-            observation, gained, *_, info = env.step(actions[i])
-            assert (observations[i] == observation).all() and rewards[i] == gained
+            observation, earned, *_, info = env.step(actions[i])
+            assert (observations[i] == observation).all() and rewards[i] == earned
             assert info["oracle_action"] == infos["oracle_action"][i] and info["carbon_g"] == infos["carbon_g"][i]
 
 

@@ -62,7 +62,7 @@ def test_hidden_factors_mislead_the_profile() -> None:
     """An agent that trusts the profile blindly takes other targets than the oracle, and pays for it."""
 
     def misled(sigma: float) -> tuple[float, float]:
-        spent, other = [], []
+        cost, other = [], []
         for device in ("mi8pro", "moto-x-force"):
             parameters = parameters_of(device=device, hidden_sigma=sigma)
             for seed in range(4):
@@ -71,10 +71,10 @@ def test_hidden_factors_mislead_the_profile() -> None:
                     context, truth, ideal = world.observe(), world.truth(), world.oracle()
                     chosen = context.forecast.best(context.goal, context.admitted)
                     late = truth.latency_s[chosen] > context.goal.latency_s >= truth.latency_s[ideal]
-                    spent.append(truth.energy_j[chosen] / truth.energy_j[ideal] - 1.0 + MISS_PENALTY * late)
+                    cost.append(truth.energy_j[chosen] / truth.energy_j[ideal] - 1.0 + MISS_PENALTY * late)
                     other.append(chosen != ideal)
                     world.perform(None, context, Choice(ideal, 1.0))
-        return float(np.mean(spent)), float(np.mean(other))
+        return float(np.mean(cost)), float(np.mean(other))
 
     assert misled(0.0) < (0.005, 0.1)
     waste, other = misled(0.15)
