@@ -136,13 +136,13 @@ class Reader:
         process = subprocess.Popen(words, env=self.environment, stdout=subprocess.PIPE, text=True, bufsize=1)
         self.running.append(process)
         assert process.stdout is not None
-        said = ""
+        printed = ""
         for line in process.stdout:
-            said += line
+            printed += line
             if re.search(r"(127\.0\.0\.1|localhost):\d+", line):
                 threading.Thread(target=process.stdout.read, daemon=True).start()
                 return
-        raise SystemExit(f"{what}\nended before it was ready: {said}")
+        raise SystemExit(f"{what}\nended before it was ready: {printed}")
 
     def close(self) -> None:
         """End what runs in the background, as Ctrl-C would."""

@@ -89,8 +89,8 @@ except MissingExtra as error:
 """
     ran = ask(base, "-c", script)
     assert ran.stderr == ""
-    said = "running .onnx files needs the package 'onnxruntime': pip install 'autoscale-inference[ort]'\n"
-    assert ran.stdout == said
+    printed = "running .onnx files needs the package 'onnxruntime': pip install 'autoscale-inference[ort]'\n"
+    assert ran.stdout == printed
 
 
 def test_a_server_and_the_demonstration_say_so_too(base: Path, tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ def compute(device: DeviceProfile, model: ModelProfile, target: Target, frequenc
     )
 
 
-def table(
+def cost_table(
     device: DeviceProfile,
     models: Sequence[ModelProfile],
     targets: Sequence[Target],

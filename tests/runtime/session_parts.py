@@ -73,7 +73,9 @@ def bundle(folder: Path, int8_seed: int = 0, accuracies: tuple[float, float] | N
     known = [None, None] if accuracies is None else [Accuracy(each, "a test") for each in accuracies]
     files = [written(folder / f"{precision}.onnx", model) for precision, model in kinds.items()]
     bare = Bundle.read(files[0])
-    variants = [Variant(precision, file, "", said) for precision, file, said in zip(kinds, files, known, strict=True)]
+    variants = [
+        Variant(precision, file, "", accuracy) for precision, file, accuracy in zip(kinds, files, known, strict=True)
+    ]
     return Bundle("net", bare.profile, bare.inputs, bare.outputs, tuple(variants))
 
 

@@ -103,7 +103,7 @@ def test_it_describes_the_model_as_onnx_runtime_does(session: Session, reference
         (["logit"], {"x": X}, r"unknown output 'logit' \(did you mean 'logits'\?\)"),
     ],
 )
-def test_wrong_feeds_are_told_and_the_session_goes_on(
+def test_wrong_feeds_are_reported_and_the_session_goes_on(
     session: Session,
     reference: ort.InferenceSession,
     is_warm: bool,

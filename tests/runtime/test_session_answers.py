@@ -133,7 +133,7 @@ def test_the_only_variant_is_the_reference_whatever_accuracy_is_asked(path: Path
         {"goal": {}},
     ],
 )
-def test_a_wrong_type_is_told_with_what_is_allowed(path: Path, arguments: dict[str, object]) -> None:
+def test_a_wrong_type_is_reported_with_what_is_allowed(path: Path, arguments: dict[str, object]) -> None:
     with pytest.raises(AutoScaleError, match=r"of type .*; allowed: "):
         Session(**{"model": path, **arguments})  # type: ignore[arg-type]  # wrong types on purpose
 

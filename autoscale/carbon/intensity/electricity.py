@@ -17,7 +17,7 @@ from autoscale.carbon.intensity.hourly import HourlyIntensity
 from autoscale.carbon.intensity.places import WORLD, Places
 from autoscale.errors import InvalidInput, one_of
 
-PARTIES: Final = ("edge", "cloud", "network")
+PARTS: Final = ("edge", "cloud", "network")
 CSV: Final = "csv"
 
 
@@ -41,17 +41,17 @@ class Electricity:
     elsewhere: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for party in self.elsewhere:
-            one_of("party with electricity of its own", party, PARTIES)
+        for part in self.elsewhere:
+            one_of("part with electricity of its own", part, PARTS)
 
     @property
     def places(self) -> dict[str, str]:
         """Party (``device``, ``network``, and who is named elsewhere) to its place."""
         return {"device": self.place, "network": self.place, **self.elsewhere}
 
-    def region(self, party: str) -> str:
-        """The place of a party by its code; empty where nobody said, or said one that only the source knows."""
-        return code_of(self.places.get(party, WORLD))
+    def region(self, part: str) -> str:
+        """The region of a part by its code; empty where none is configured, or one that only the source knows."""
+        return region_code(self.places.get(part, WORLD))
 
     def opened(self) -> IntensitySource:
         """The source, ready to be asked.
@@ -75,7 +75,7 @@ class Electricity:
         return named
 
 
-def code_of(place: str) -> str:
+def region_code(place: str) -> str:
     """The code of a place; empty for the world, and for a place that does not ship."""
     found = Places.shipped().get(place)
     return "" if found is None or found.code == WORLD else found.code

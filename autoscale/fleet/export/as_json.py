@@ -50,7 +50,7 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def by_day(report: Report) -> dict[str, Sums]:
+def sums_by_day(report: Report) -> dict[str, Sums]:
     """The sums of each day."""
     days: dict[str, Sums] = {}
     for each in report.days:
@@ -59,7 +59,7 @@ def by_day(report: Report) -> dict[str, Sums]:
 
 
 def _by(report: Report) -> Mapping[str, Mapping[str, Sums]]:
-    return {**report.by, "day": by_day(report)}
+    return {**report.by, "day": sums_by_day(report)}
 
 
 def _kwh(energy_uj: Parts) -> dict[str, float]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from autoscale.errors import InvalidInput, MissingExtra
 from autoscale.files import atomic_write
 from autoscale.fleet.ledger.column import ABSENT, Column
-from autoscale.fleet.ledger.rows import Mask, Rows, Texts, completed
+from autoscale.fleet.ledger.rows import Mask, Rows, Texts, with_all_columns
 from autoscale.fleet.ledger.schema import BY_NAME, COLUMNS, SCHEMA
 
 ROW_GROUP: Final = 1 << 20
@@ -103,7 +103,7 @@ def rows_of_rejected(path: Path) -> tuple[Rows, Texts]:
     texts = {name: _texts_of(table[name]) for name in table.column_names if arrow().types.is_string(table[name].type)}
     numbers = {name: table[name].to_numpy() for name in table.column_names if name not in texts}
     reasons = texts.pop("reason")
-    return completed(Rows(numbers, texts)), reasons
+    return with_all_columns(Rows(numbers, texts)), reasons
 
 
 def _texts_of(column: Any) -> Texts:

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscale.fleet.ledger.column import ABSENT, MOST, NOT_A_NUMBER, Column
-from autoscale.fleet.ledger.rows import Ints, Rows, Texts, completed
+from autoscale.fleet.ledger.rows import Ints, Rows, Texts, with_all_columns
 from autoscale.fleet.ledger.schema import BY_NAME, RANGES
 
 Figures = Mapping[str, NDArray[Any]]
@@ -28,7 +28,7 @@ def rows_of_figures(figures: Figures, texts: Mapping[str, Texts]) -> Rows:
     for low, parts, high in RANGES:
         total = sum((numbers[name] for name in parts[1:]), numbers[parts[0]])
         numbers[low], numbers[high] = np.minimum(numbers[low], total), np.maximum(numbers[high], total)
-    return completed(Rows(numbers, texts))
+    return with_all_columns(Rows(numbers, texts))
 
 
 def _whole(column: Column, values: NDArray[Any]) -> Ints:

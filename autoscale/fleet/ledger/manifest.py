@@ -192,7 +192,7 @@ def is_whole(folder: Path, entry: Entry) -> bool:
     return path.is_file() and path.stat().st_size == entry.bytes
 
 
-def read_manifest(folder: Path) -> tuple[list[Entry], dict[str, int], dict[str, int]]:
+def read_ledger_manifest(folder: Path) -> tuple[list[Entry], dict[str, int], dict[str, int]]:
     """The files that count, the counts and what devices lost, for readers beside a collector.
 
     Raises:

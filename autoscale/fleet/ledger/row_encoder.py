@@ -25,7 +25,7 @@ _RANGES: Final = tuple(
 )
 
 
-def encode(record: Record) -> tuple[list[int], tuple[str, ...]]:
+def encode_record(record: Record) -> tuple[list[int], tuple[str, ...]]:
     """What a record has of ``schema.NUMBERS`` and ``schema.TEXTS``: all but what the log says, which comes first."""
     view = RecordView(record)
     texts = _texts_of(view)

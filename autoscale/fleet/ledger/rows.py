@@ -50,7 +50,7 @@ class Texts:
 class Rows:
     """Rows of the ledger; each of their columns stands in one of the two, under its name.
 
-    Those of an older schema, as a device or a file has them, lack later columns until they are ``completed``.
+    Those of an older schema, as a device or a file has them, lack later columns until they are ``with_all_columns``.
 
     Attributes:
         numbers: whole numbers, ``ABSENT`` and ``NOT_A_NUMBER`` among them, each of shape (rows,).
@@ -77,7 +77,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
     return Rows(numbers, {name: _joined_texts([each.texts[name] for each in parts]) for name in parts[0].texts})
 
 
-def completed(rows: Rows) -> Rows:
+def with_all_columns(rows: Rows) -> Rows:
     """The same with every column of the table: in those that they lack is what rows of older schemas have.
 
     Raises:

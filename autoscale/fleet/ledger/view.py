@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoscale.fleet.ledger.manifest import Entry, is_whole, read_manifest
+from autoscale.fleet.ledger.manifest import Entry, is_whole, read_ledger_manifest
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def read_ledger(folder: Path | str) -> LedgerView:
         InvalidInput: there is none.
     """
     folder = Path(folder)
-    entries, counts, lost = read_manifest(folder)
+    entries, counts, lost = read_ledger_manifest(folder)
     damaged = tuple(each for each in entries if not is_whole(folder, each))
     gone = {each.path for each in damaged}
     files = tuple(folder / each.path for each in entries if each.day and each.path not in gone)

@@ -21,7 +21,7 @@ from autoscale_envs.worlds.query import Sensed, SimulatedQuery
 from autoscale_envs.worlds.score import Score
 from autoscale_envs.worlds.sim_world import SimWorld
 from autoscale_envs.worlds.view import View, forecast_of
-from autoscale_envs.worlds.world import World
+from autoscale_envs.worlds.world import BatchedWorld
 
 
 class Truth(NamedTuple):
@@ -55,7 +55,7 @@ class Batch:
     Args:
         parameters: what they have in common.
         seeds: one each.
-        noisy: see ``World``.
+        noisy: see ``BatchedWorld``.
 
     Attributes:
         worlds: as agents see them.
@@ -71,7 +71,7 @@ class Batch:
 
     def __init__(self, parameters: WorldParameters, seeds: Sequence[int], noisy: bool = True) -> None:
         self.parameters = parameters
-        self._world = World(parameters, seeds, noisy=noisy)
+        self._world = BatchedWorld(parameters, seeds, noisy=noisy)
         self.seats = [Seat(self, View(self._world, number)) for number in range(len(seeds))]
         self.worlds = [SimWorld(seat) for seat in self.seats]
         self._look()

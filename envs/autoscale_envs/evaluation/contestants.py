@@ -17,7 +17,7 @@ from autoscale.query.context import Context
 from autoscale.query.target import Target
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.training.predictors import SAMPLES, fit
-from autoscale_envs.training.samples import gather, joined
+from autoscale_envs.training.samples import concatenated, gather
 from autoscale_envs.worlds.parameters import make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
 
@@ -163,7 +163,7 @@ def _predictors(plan: Plan, cell: Cell, names: Sequence[str]) -> dict[str, Agent
         return {}
     others = tuple(each for each in network_names() if each != cell.network)
     parameters = make_parameters(replace(plan.world(cell), networks=others))
-    samples = joined(parameters, islice(gather(parameters, plan.seed), SAMPLES))
+    samples = concatenated(parameters, islice(gather(parameters, plan.seed), SAMPLES))
     with warnings.catch_warnings():  # scikit-learn's advice on its optimiser is for whoever fits, not for who compares
         warnings.simplefilter("ignore")
         return {name: fit(name, parameters.targets, samples, plan.seed) for name in names}

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
-"""Okabe and Ito's: told apart by colour-blind eyes too."""
+"""Okabe and Ito's: distinct to colour-blind eyes too."""
 
 
 def check_drawable() -> None:

@@ -25,7 +25,7 @@ from autoscale_envs.worlds.sim_world import METHODS
 APP_VERSION: Final = "simulated"
 
 
-def rows_of(
+def day_rows(
     cohort: Cohort,
     people: People,
     day: SimulatedDay,

@@ -20,7 +20,7 @@ from autoscale.fleet.ledger.store import Ledger
 from autoscale_envs.fleet.assumptions import FILE, printed
 from autoscale_envs.fleet.plan import FleetPlan
 from autoscale_envs.fleet.population import Cohort, make_cohorts, people
-from autoscale_envs.fleet.rows import rows_of
+from autoscale_envs.fleet.rows import day_rows
 from autoscale_envs.fleet.sessions import QUERIES, simulate_day
 
 ROWS: Final = 1 << 19
@@ -60,7 +60,7 @@ class DayRows:
         generator = self._generator(1 + number)
         day = simulate_day(cohort, own, plan.queries_per_day / QUERIES, generator)
         midnight = datetime(plan.start.year, plan.start.month, plan.start.day, tzinfo=UTC) + timedelta(number)
-        rows = rows_of(cohort, own, day, self._rows, midnight, generator)
+        rows = day_rows(cohort, own, day, self._rows, midnight, generator)
         self._rows += QUERIES * np.bincount(day.device, minlength=len(self._rows))
         return rows
 

@@ -16,7 +16,7 @@ from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.observe import Rows
 from autoscale_envs.worlds.options import WorldKeywords, options_from
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.world import World
+from autoscale_envs.worlds.world import BatchedWorld
 
 Infos = dict[str, Any]
 
@@ -56,7 +56,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
         self._shows_oracle = oracle
-        self._world = World(self.parameters, [None] * num_envs, is_viewed=False)
+        self._world = BatchedWorld(self.parameters, [None] * num_envs, is_viewed=False)
         self._done = np.zeros(num_envs, dtype=np.intp)
         self._is_over = np.zeros(num_envs, dtype=np.bool_)
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from autoscale.agents.base import Agent, Arrays
 from autoscale_envs.training.predictors import fit
-from autoscale_envs.training.samples import Samples, gather, joined
+from autoscale_envs.training.samples import TrainingSet, concatenated, gather
 from autoscale_envs.training.train import Report, Training
 from autoscale_envs.worlds.parameters import make_parameters
 
@@ -20,14 +20,14 @@ class FittedLearner:
         self.done = 0
         self._training = training
         self._parameters = make_parameters(training.options)
-        self._samples = joined(self._parameters, ())
+        self._samples = concatenated(self._parameters, ())
 
     def run(self, until: int, report: Report) -> None:
         """Gather samples; nothing is chosen, so there is no reward to report."""
         source = gather(self._parameters, self._training.seed, self.done)
         while self.done < until:
-            fresh = joined(self._parameters, islice(source, min(AT_ONCE, until - self.done)))
-            self._samples = joined(self._parameters, (self._samples, fresh))
+            fresh = concatenated(self._parameters, islice(source, min(AT_ONCE, until - self.done)))
+            self._samples = concatenated(self._parameters, (self._samples, fresh))
             self.done = len(self._samples.best)
             if not report(self.done, math.nan):
                 return
@@ -42,5 +42,5 @@ class FittedLearner:
 
     def restore(self, done: int, state: Arrays) -> None:
         """Take samples back."""
-        self._samples = Samples(**state)
+        self._samples = TrainingSet(**state)
         self.done = done

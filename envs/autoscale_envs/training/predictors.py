@@ -16,7 +16,7 @@ from autoscale.agents.features import FEATURES, Rows
 from autoscale.arrays import Floats
 from autoscale.errors import InvalidInput, MissingExtra, one_of
 from autoscale.query.target import Target
-from autoscale_envs.training.samples import Samples, gather, joined
+from autoscale_envs.training.samples import TrainingSet, concatenated, gather
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 
@@ -53,10 +53,10 @@ def fit_predictor(
     """
     one_of("predictor", name, FITS)
     parameters = make_parameters(replace(options, networks=tuple(networks)))
-    return fit(name, parameters.targets, joined(parameters, islice(gather(parameters, seed), samples)), seed)
+    return fit(name, parameters.targets, concatenated(parameters, islice(gather(parameters, seed), samples)), seed)
 
 
-def fit(name: str, targets: Sequence[Target], samples: Samples, seed: int = 0) -> Agent:
+def fit(name: str, targets: Sequence[Target], samples: TrainingSet, seed: int = 0) -> Agent:
     """The agent of that name for these samples; arguments and errors as for ``fit_predictor``."""
     if len(samples.best) < LEAST_SAMPLES:
         raise InvalidInput(f"{len(samples.best)} samples; '{name}' needs {LEAST_SAMPLES} or more")
@@ -69,7 +69,7 @@ def fit(name: str, targets: Sequence[Target], samples: Samples, seed: int = 0) -
     return agent
 
 
-def _linear(samples: Samples, targets: int) -> Arrays:
+def _linear(samples: TrainingSet, targets: int) -> Arrays:
     from sklearn.linear_model import Ridge
 
     model = Ridge(RIDGE).fit(_standard(samples.features), _logs(samples))
@@ -78,7 +78,7 @@ def _linear(samples: Samples, targets: int) -> Arrays:
     return {"head": weights.T.reshape(-1, 2, targets), "head_bias": bias.reshape(2, targets)}
 
 
-def _support_vector_regression(samples: Samples, targets: int) -> Arrays:
+def _support_vector_regression(samples: TrainingSet, targets: int) -> Arrays:
     from sklearn.svm import SVR
 
     inputs, logs = _standard(samples.features), _logs(samples)
@@ -91,7 +91,7 @@ def _support_vector_regression(samples: Samples, targets: int) -> Arrays:
     return _kernel(samples.features, gamma, dual * spreads, bias * spreads + means, targets)
 
 
-def _gaussian_process(samples: Samples, targets: int) -> Arrays:
+def _gaussian_process(samples: TrainingSet, targets: int) -> Arrays:
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF, ConstantKernel, WhiteKernel
 
@@ -106,7 +106,7 @@ def _gaussian_process(samples: Samples, targets: int) -> Arrays:
     return _kernel(samples.features, gamma, dual * spreads, means, targets)
 
 
-def _support_vector_machine(samples: Samples, targets: int) -> Arrays:
+def _support_vector_machine(samples: TrainingSet, targets: int) -> Arrays:
     from sklearn.svm import SVC
 
     inputs, gamma = _standard(samples.features), 1.0 / len(FEATURES)
@@ -119,13 +119,13 @@ def _support_vector_machine(samples: Samples, targets: int) -> Arrays:
     return _kernel(samples.features, gamma, dual, bias, targets)
 
 
-def _nearest_neighbours(samples: Samples, targets: int) -> Arrays:
+def _nearest_neighbours(samples: TrainingSet, targets: int) -> Arrays:
     votes = np.zeros((len(samples.best), targets), dtype=np.uint8)
     votes[np.arange(len(votes)), samples.best] = 1
     return {"points": samples.features, "weights": _inverse_spreads(samples.features), "votes": votes}
 
 
-FITS: Final[dict[str, Callable[[Samples, int], Arrays]]] = {
+FITS: Final[dict[str, Callable[[TrainingSet, int], Arrays]]] = {
     "bo": _gaussian_process,
     "knn": _nearest_neighbours,
     "lr": _linear,
@@ -145,7 +145,7 @@ def _kernel(points: Rows, gamma: float, dual: Floats, bias: Floats, targets: int
     }
 
 
-def _logs(samples: Samples) -> Floats:
+def _logs(samples: TrainingSet) -> Floats:
     """What is to be predicted, shape (n, 2 * targets)."""
     return np.log(np.maximum(np.hstack([samples.latency_s, samples.objective]), 1e-12))
 

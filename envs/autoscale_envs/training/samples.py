@@ -17,7 +17,7 @@ SAMPLES_PER_EPISODE: Final = 25
 """Then another device of the kind, with hidden factors of its own."""
 
 
-class Samples(NamedTuple):
+class TrainingSet(NamedTuple):
     """Contexts, and what targets cost there.
 
     Attributes:
@@ -33,14 +33,14 @@ class Samples(NamedTuple):
     best: Indices
 
 
-def joined(parameters: WorldParameters, samples: Iterable[Samples]) -> Samples:
+def concatenated(parameters: WorldParameters, samples: Iterable[TrainingSet]) -> TrainingSet:
     """Many as one; none is one of length 0."""
     targets = len(parameters.targets)
     nothing = (np.empty((0, len(FEATURES)), np.float32), *np.empty((2, 0, targets)), np.empty(0, np.intp))
-    return Samples(*(np.concatenate(columns) for columns in zip(nothing, *samples, strict=True)))
+    return TrainingSet(*(np.concatenate(columns) for columns in zip(nothing, *samples, strict=True)))
 
 
-def gather(parameters: WorldParameters, seed: int, start: int = 0) -> Iterator[Samples]:
+def gather(parameters: WorldParameters, seed: int, start: int = 0) -> Iterator[TrainingSet]:
     """Samples without end, one at a time; those of a seed are always the same ones.
 
     Args:
@@ -56,7 +56,7 @@ def gather(parameters: WorldParameters, seed: int, start: int = 0) -> Iterator[S
                 yield sample
 
 
-def _episode(parameters: WorldParameters, seeds: np.random.SeedSequence) -> Iterator[Samples]:
+def _episode(parameters: WorldParameters, seeds: np.random.SeedSequence) -> Iterator[TrainingSet]:
     world_seed, rng = int(seeds.generate_state(1)[0]), np.random.default_rng(seeds)
     view = lone(parameters, world_seed)
     for _ in range(SAMPLES_PER_EPISODE):
@@ -65,7 +65,7 @@ def _episode(parameters: WorldParameters, seeds: np.random.SeedSequence) -> Iter
         yield _sample(parameters, view)
 
 
-def _sample(parameters: WorldParameters, view: View) -> Samples:
+def _sample(parameters: WorldParameters, view: View) -> TrainingSet:
     cost = view.costs_everywhere()
     value = objective(parameters, view.query, cost)
-    return Samples(view.row()[None], cost.latency_s[None], value[None], np.array([view.best()]))
+    return TrainingSet(view.row()[None], cost.latency_s[None], value[None], np.array([view.best()]))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from autoscale.arrays import Floats
-from autoscale.physics import CostTable, table
+from autoscale.physics import CostTable, cost_table
 from autoscale.profiles import DeviceProfile, Radio
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import Target
@@ -84,7 +84,7 @@ class NominalCosts(NamedTuple):
         local = sum(not target.is_remote for target in self.targets)
         runs = [self.runs[:local], self.runs[len(self.targets) :]]
         own, throttled = (
-            table(
+            cost_table(
                 self.device,
                 self.networks,
                 [self.targets[run.target] for run in some],
@@ -92,7 +92,7 @@ class NominalCosts(NamedTuple):
             )
             for some in runs
         )
-        parts = [own, *(table(each.machine, self.networks, each.targets) for each in self.remotes)]
+        parts = [own, *(cost_table(each.machine, self.networks, each.targets) for each in self.remotes)]
         parts += [throttled] if runs[1] else []
         names = CostTable.__dataclass_fields__
         return CostTable(**{name: np.hstack([getattr(part, name) for part in parts]) for name in names})

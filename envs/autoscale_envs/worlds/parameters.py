@@ -29,7 +29,7 @@ from autoscale_envs.variance.server import LOAD_MEMORY_S, USUAL_LOAD, mean_wait_
 from autoscale_envs.worlds.coefficients import NominalCosts
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.rates import embodied_g_per_s, network_rates
-from autoscale_envs.worlds.remotes import Remote, make_remotes, profile_of
+from autoscale_envs.worlds.remotes import Remote, device_profile_of, make_remotes
 
 TEXT_LATENCY_S: Final = 0.1
 VISION_LATENCY_S: Final = 0.05
@@ -249,7 +249,7 @@ def make_parameters(options: WorldOptions) -> WorldParameters:
         TraceError: a trace that cannot be read.
         InvalidGoal: a latency limit or accuracy floor that nothing can meet.
     """
-    device, trace = profile_of(options.device), options.trace
+    device, trace = device_profile_of(options.device), options.trace
     networks = tuple(load_network(name) for name in options.networks or network_names())
     remotes = make_remotes(options.remotes, options.links)
     return WorldParameters(

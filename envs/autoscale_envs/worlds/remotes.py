@@ -127,13 +127,13 @@ def check_profile(profile: Profile) -> None:
         shipped_name("device", profile, device_names())
 
 
-def profile_of(profile: Profile) -> DeviceProfile:
+def device_profile_of(profile: Profile) -> DeviceProfile:
     """The profile itself; errors as for ``load_device``."""
     return profile if isinstance(profile, DeviceProfile) else load_device(profile)
 
 
 def _remote(name: str, offers: list[tuple[Target | None, Profile]], links: Mapping[str, str]) -> Remote:
-    machine, *others = (profile_of(profile) for _, profile in offers)
+    machine, *others = (device_profile_of(profile) for _, profile in offers)
     if any(each.name != machine.name for each in others):
         raise InvalidInput(
             f"'{name}' leads to {listing([machine.name, *(each.name for each in others)])}; allowed: one"

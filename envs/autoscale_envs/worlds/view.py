@@ -14,12 +14,12 @@ from autoscale_envs.worlds.dynamics import Costs, costs, expected, sensed_query,
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
-from autoscale_envs.worlds.world import World
+from autoscale_envs.worlds.world import BatchedWorld
 
 
 def lone(parameters: WorldParameters, seed: int | None) -> "View":
     """The only environment of a world of its own."""
-    return View(World(parameters, [seed]), 0)
+    return View(BatchedWorld(parameters, [seed]), 0)
 
 
 class View:
@@ -39,7 +39,7 @@ class View:
 
     query: SimulatedQuery
 
-    def __init__(self, world: World, number: int) -> None:
+    def __init__(self, world: BatchedWorld, number: int) -> None:
         self.world, self.number = world, number
         self.parameters = world.parameters
         self._all = np.arange(len(world.parameters.targets))

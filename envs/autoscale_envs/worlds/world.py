@@ -18,7 +18,7 @@ from autoscale_envs.worlds.score import Score, score
 from autoscale_envs.worlds.streams import Streams
 
 
-class World:
+class BatchedWorld:
     """The simulator: ``n`` environments of one kind, each with random numbers of its own, computed together.
 
     Whoever shows it to agents or to Gymnasium holds one: all of it, or a ``View`` of one environment.

@@ -47,10 +47,10 @@ def bundle_of(network: Network, step: Callable[[str], None]) -> Bundle:
         write_arrays(samples, {name: np.stack([feeds[name] for feeds in stacked]) for name in stacked[0]})
         draft_folder = Path(scratch) / network.name
         draft = prepare(network.model_path, samples, None, draft_folder, step, keep=("fp16", "int8")).bundle
-        return judged(draft, network).write(folder)
+        return validated(draft, network).write(folder)
 
 
-def judged(bundle: Bundle, network: Network) -> Bundle:
+def validated(bundle: Bundle, network: Network) -> Bundle:
     """The bundle with accuracies against the true labels instead of agreement with fp32."""
     samples = network.samples(EVALUATION, EVALUATION_SEED)
     source = f"mean score on {EVALUATION} labelled samples of {network.title}"

@@ -24,7 +24,7 @@ from autoscale_runtime.demo.bundles import bundle_of
 from autoscale_runtime.demo.day import day, heavy_co_runners
 from autoscale_runtime.demo.networks import fetch
 from autoscale_runtime.demo.picture import draw, figure_type
-from autoscale_runtime.demo.play import Answered, DemoPolicy, Effort, Step, Task, play, schedule
+from autoscale_runtime.demo.play import DemoPolicy, Effort, Step, StepResult, Task, play, schedule
 from autoscale_runtime.demo.stage import Stage
 from autoscale_runtime.demo.summary import PolicySummary, row, to_json, to_table, where
 from autoscale_runtime.device.agent_choice import is_policy
@@ -143,15 +143,15 @@ def _introduce(console: Console, stage: Stage, co_runners: int, power_table: str
 
 def _play_all(
     console: Console, policies: list[DemoPolicy], steps: list[Step], stage: Stage, options: SessionOptions
-) -> tuple[dict[str, list[Answered]], dict[str, Effort]]:
-    days: dict[str, list[Answered]] = {}
+) -> tuple[dict[str, list[StepResult]], dict[str, Effort]]:
+    days: dict[str, list[StepResult]] = {}
     efforts: dict[str, Effort] = {}
     with _progress(console, len(steps)) as advance:
         for policy in policies:
-            answers: list[Answered] = []
+            answers: list[StepResult] = []
             days[policy.name] = answers
 
-            def on_answer(answered: Answered, answers: list[Answered] = answers, name: str = policy.name) -> None:
+            def on_answer(answered: StepResult, answers: list[StepResult] = answers, name: str = policy.name) -> None:
                 answers.append(answered)
                 advance(name, len(answers), answered)
 
@@ -160,7 +160,7 @@ def _play_all(
 
 
 @contextmanager
-def _progress(console: Console, total: int) -> Iterator[Callable[[str, int, Answered], None]]:
+def _progress(console: Console, total: int) -> Iterator[Callable[[str, int, StepResult], None]]:
     """A bar a policy, drawn between queries and not too often: the device's core has other things to do."""
     columns = (
         TextColumn("{task.description:<15}"),
@@ -172,7 +172,7 @@ def _progress(console: Console, total: int) -> Iterator[Callable[[str, int, Answ
     bars: dict[str, TaskID] = {}
     drawn_s = 0.0
 
-    def advance(name: str, done: int, answered: Answered) -> None:
+    def advance(name: str, done: int, answered: StepResult) -> None:
         nonlocal drawn_s
         if name not in bars:
             bars[name] = progress.add_task(name, total=total, now="")
@@ -187,7 +187,7 @@ def _progress(console: Console, total: int) -> Iterator[Callable[[str, int, Answ
         yield advance
 
 
-def _rows(days: Mapping[str, list[Answered]], efforts: Mapping[str, Effort]) -> dict[str, PolicySummary]:
+def _rows(days: Mapping[str, list[StepResult]], efforts: Mapping[str, Effort]) -> dict[str, PolicySummary]:
     reference = row(days[REFERENCE], 0.0, None)
     return {
         name: reference if name == REFERENCE else row(answers, efforts[OURS].warm_up_j * (name == OURS), reference)
@@ -196,7 +196,11 @@ def _rows(days: Mapping[str, list[Answered]], efforts: Mapping[str, Effort]) -> 
 
 
 def _tell(
-    console: Console, rows: Mapping[str, PolicySummary], method: str, days: Mapping[str, list[Answered]], picture: Path
+    console: Console,
+    rows: Mapping[str, PolicySummary],
+    method: str,
+    days: Mapping[str, list[StepResult]],
+    picture: Path,
 ) -> None:
     console.print(to_table(rows))
     for name, each in rows.items():

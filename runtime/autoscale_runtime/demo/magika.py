@@ -86,7 +86,7 @@ class FileType(Network):
 
     @cached_property
     def _pools(self) -> tuple[list[Sample], list[Sample]]:
-        """Files to judge by and files to calibrate with; what a file holds says which."""
+        """Files to validate with and files to calibrate with; what a file holds says which."""
         pools: tuple[list[Sample], list[Sample]] = ([], [])
         for digest, sample in _distinct_samples():
             pools[digest % 4 == 0].append(sample)

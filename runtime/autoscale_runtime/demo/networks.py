@@ -63,7 +63,7 @@ class Network(ABC):
         return self.folder / self.model
 
     def samples(self, count: int, seed: int) -> list[Sample]:
-        """Queries to be judged by; the same seed on the same machine gives the same ones."""
+        """Queries to validate with; the same seed on the same machine gives the same ones."""
         return list(islice(self._questions(np.random.default_rng(seed), calibration=False), count))
 
     def calibration(self, count: int) -> list[Sample]:
@@ -88,7 +88,7 @@ def fetch(name: str, announce: Callable[[str], None] | None = None) -> Network:
 
     Args:
         name: one of :data:`NETWORKS`.
-        announce: told in one line, licence included, that a download starts.
+        announce: called with one line, licence included, that a download starts.
 
     Raises:
         UnknownName: no network is called so.

@@ -10,15 +10,15 @@ import numpy as np
 
 from autoscale.errors import MissingExtra
 from autoscale.files import atomic_write
-from autoscale_runtime.demo.play import Answered
+from autoscale_runtime.demo.play import StepResult
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-Day = Sequence[Answered]
+Day = Sequence[StepResult]
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito: told apart by colour-blind eyes too
+_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito: distinct to colour-blind eyes too
 _CALM, _HARD = "#ffffff", "#f0ede6"
 
 
@@ -35,7 +35,7 @@ def figure_type() -> "type[Figure]":
     return Figure
 
 
-def draw(days: Mapping[str, Sequence[Answered]], shown: str, path: Path) -> None:
+def draw(days: Mapping[str, Sequence[StepResult]], shown: str, path: Path) -> None:
     """Write the picture as PNG.
 
     Args:
@@ -107,9 +107,9 @@ def _latency(axes: "Axes", day: Day) -> None:
 def _energy(axes: "Axes", days: Mapping[str, Day]) -> None:
     totals_j = []
     for colour, (name, day) in zip(_COLOURS, days.items(), strict=False):
-        spent_j = np.cumsum([each.decision.outcome.energy_j.device if each.decision else 0.0 for each in day])
-        axes.plot(spent_j, color=colour, label=name)
-        totals_j.append(float(spent_j[-1]))
+        used_j = np.cumsum([each.decision.outcome.energy_j.device if each.decision else 0.0 for each in day])
+        axes.plot(used_j, color=colour, label=name)
+        totals_j.append(float(used_j[-1]))
     # What the cloud costs on a weak link would flatten everything else.
     axes.set_ylim(0.0, 1.5 * statistics.median(totals_j) or 1.0)
     axes.set_ylabel("device energy so far, J")

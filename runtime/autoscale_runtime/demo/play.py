@@ -60,7 +60,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
+class StepResult:
     """What became of one query; ``decision`` is None where it was lost."""
 
     step: Step
@@ -117,7 +117,7 @@ def play(
     steps: Sequence[Step],
     stage: Stage,
     options: SessionOptions,
-    on_answer: Callable[[Answered], None],
+    on_answer: Callable[[StepResult], None],
     settle_s: float = SETTLE_S,
 ) -> Effort:
     """Let one policy answer the day's queries; each answer is told as it comes.
@@ -173,7 +173,7 @@ def _live(
     sessions: Mapping[str, Session],
     steps: Sequence[Step],
     stage: Stage,
-    on_answer: Callable[[Answered], None],
+    on_answer: Callable[[StepResult], None],
     settle_s: float,
 ) -> None:
     rng, phase = np.random.default_rng(0), None
@@ -194,9 +194,9 @@ def _settle(sessions: Mapping[str, Session], settle_s: float) -> None:
             session.observe()
 
 
-def _answer(session: Session, step: Step) -> Answered:
+def _answer(session: Session, step: Step) -> StepResult:
     try:
         outputs = session.run(None, step.sample.feeds)
     except TargetError:
-        return Answered(step, None, 0.0)
-    return Answered(step, session.last, step.task.network.score(outputs, step.sample))
+        return StepResult(step, None, 0.0)
+    return StepResult(step, session.last, step.task.network.score(outputs, step.sample))

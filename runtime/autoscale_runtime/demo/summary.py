@@ -9,7 +9,7 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from autoscale_runtime.demo.play import Answered, Effort
+from autoscale_runtime.demo.play import Effort, StepResult
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +27,7 @@ class PolicySummary:
     lost: int
 
 
-def row(day: Sequence[Answered], learning_j: float, reference: PolicySummary | None) -> PolicySummary:
+def row(day: Sequence[StepResult], learning_j: float, reference: PolicySummary | None) -> PolicySummary:
     """One policy's row.
 
     Args:

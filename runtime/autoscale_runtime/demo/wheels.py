@@ -67,7 +67,7 @@ def unpacked(wheel: Wheel, announce: Callable[[str], None] | None = None, pip_op
 
     Args:
         wheel: what to fetch.
-        announce: told in one line that a download starts.
+        announce: called with one line that a download starts.
         pip_options: further options of ``pip download``, such as ``--no-index``.
 
     Raises:

@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from autoscale.errors import InvalidInput
-from autoscale.fleet.ledger.rows import Rows, Texts, completed
+from autoscale.fleet.ledger.rows import Rows, Texts, with_all_columns
 from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, SCHEMA, columns_of
 from autoscale_runtime._proto import fleet_pb2 as pb
 
@@ -94,7 +94,7 @@ def rows_of(batch: pb.Batch) -> Rows:
         raise InvalidInput(f"{given}; allowed: {batch.begins} to {MOST_SEQUENCE}")
     texts = {each.name: _words(each, batch.rows) for each in batch.texts}
     texts |= {name: Texts.same(getattr(batch, name), batch.rows) for name in ("device_id", "log_id")}
-    return completed(Rows(numbers, texts))
+    return with_all_columns(Rows(numbers, texts))
 
 
 def _numbers(name: str, values: NDArray[np.int64]) -> pb.Numbers:

@@ -13,7 +13,7 @@ from typing import Final
 
 from autoscale.carbon import Electricity, Intensity, IntensitySource, Interval, YearlyAverages
 from autoscale.carbon.intensity.base import Kind
-from autoscale.carbon.intensity.electricity import code_of
+from autoscale.carbon.intensity.electricity import region_code
 from autoscale.carbon.intensity.places import WORLD
 from autoscale.errors import UnknownName
 from autoscale.query.observation import Observation
@@ -56,12 +56,12 @@ class Grids:
     @cached_property
     def observation(self) -> Observation:
         """As an agent sees it."""
-        return Observation(intensity_g_per_kwh={party: each.g_per_kwh for party, each in self.intensities.items()})
+        return Observation(intensity_g_per_kwh={part: each.g_per_kwh for part, each in self.intensities.items()})
 
     @cached_property
     def kinds(self) -> dict[str, str]:
         """Party to ``average`` or ``marginal``."""
-        return {party: each.kind for party, each in self.intensities.items()}
+        return {part: each.kind for part, each in self.intensities.items()}
 
 
 class GridWatch:
@@ -102,11 +102,11 @@ class GridWatch:
         self._trouble: str | None = None
         self._guard = threading.Lock()
         self._closed = threading.Event()
-        regions = {party: electricity.region(party) for party in self._places}
+        regions = {part: electricity.region(part) for part in self._places}
         # Nobody waits for a server before the first query: yearly averages stand in for a moment.
         ask = _standing_in if self.is_live else self._source.at
-        asked = {party: ask(place, clock()) for party, place in self._places.items()}
-        self.now = Grids(asked, {party: region for party, region in regions.items() if region})
+        asked = {part: ask(place, clock()) for part, place in self._places.items()}
+        self.now = Grids(asked, {part: region for part, region in regions.items() if region})
 
     def read(self) -> Grids:
         """``now``, and a sign that somebody wants to know."""
@@ -140,22 +140,22 @@ class GridWatch:
 
     def _ask(self, now_s: float) -> tuple[dict[str, Intensity], list[Exception]]:
         asked, failures = {}, []
-        for party, place in self._places.items():
+        for part, place in self._places.items():
             try:
-                asked[party] = self._source.at(place, now_s)
+                asked[part] = self._source.at(place, now_s)
             except Exception as error:  # a source may be anybody's, and knows other places better
                 failures.append(error)
         return asked, failures
 
-    def told(self, party: str, said: ReportedGrid) -> None:
+    def told(self, part: str, said: ReportedGrid) -> None:
         """Take a far machine's word for its own grid: the grams in its answers come from it."""
-        if self._said.get(party) == said:
+        if self._said.get(part) == said:
             return
         with self._guard:
-            self._said[party] = said
+            self._said[part] = said
             known = Interval.exactly(said.g_per_kwh)
-            self._told[party] = Intensity.of(known, said.kind, "its own word", self._clock(), said.method)
-            regions = {**self.now.regions, party: code_of(said.region)}
+            self._told[part] = Intensity.of(known, said.kind, "its own word", self._clock(), said.method)
+            regions = {**self.now.regions, part: region_code(said.region)}
             named = {each: region for each, region in regions.items() if region}
             self.now = Grids({**self.now.intensities, **self._told}, named)
 

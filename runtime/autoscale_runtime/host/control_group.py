@@ -97,8 +97,8 @@ def _cpu_quota(folder: Path) -> float | None:
 
 
 def _memory_limit(folder: Path) -> int | None:
-    told = _whole(_text(folder / "memory.max") or _text(folder / "memory.limit_in_bytes"))
-    return told if told and told < UNLIMITED_BYTES else None
+    limit_bytes = _whole(_text(folder / "memory.max") or _text(folder / "memory.limit_in_bytes"))
+    return limit_bytes if limit_bytes and limit_bytes < UNLIMITED_BYTES else None
 
 
 def _memory_used(folder: Path) -> int | None:

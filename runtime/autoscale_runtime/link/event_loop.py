@@ -31,16 +31,16 @@ class LinkLoop:
     Args:
         now: the conditions at this moment.
         listener: bound; taken over.
-        far: where the link leads.
+        remote: where the link leads.
         seed: of jitter and loss.
     """
 
     def __init__(
-        self, now: Callable[[], LinkConditions], listener: socket.socket, far: tuple[str, int], seed: int | None
+        self, now: Callable[[], LinkConditions], listener: socket.socket, remote: tuple[str, int], seed: int | None
     ) -> None:
         self._now = now
         self._listener = listener
-        self._far = far
+        self._remote = remote
         self._seed = seed
         self._ends: set[End] = set()
         self._joining: set[asyncio.Task[None]] = set()
@@ -94,7 +94,7 @@ class LinkLoop:
         server = End(self._down, self._ends)
         client.peer, server.peer = server, client
         try:
-            await self._loop.create_connection(lambda: server, *self._far)
+            await self._loop.create_connection(lambda: server, *self._remote)
         except OSError:
             client.abort()
         else:

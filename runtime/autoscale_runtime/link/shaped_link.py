@@ -58,7 +58,7 @@ class ShapedLink:
 
     Args:
         target: where it leads, ``host:port``.
-        conditions: how it behaves until told otherwise.
+        conditions: how it behaves until set otherwise.
         port: to listen on, on loopback; 0 takes a free one.
         seed: of jitter and loss.
         clock: seconds, monotonic, by which a trace is played.
@@ -80,7 +80,7 @@ class ShapedLink:
         host, _, target_port = target.rpartition(":")
         if not host or not target_port.isdecimal():
             raise InvalidInput(f"target is '{target}'; allowed: host:port, such as 127.0.0.1:8001")
-        self._far = (host.strip("[]"), _port("the target's port", int(target_port), lowest=1))
+        self._remote = (host.strip("[]"), _port("the target's port", int(target_port), lowest=1))
         self._conditions = conditions
         self._playback: _Playback | None = None
         self._seed = seed
@@ -139,7 +139,7 @@ class ShapedLink:
         if self._runner is None:
             listener = _listen(self.port)
             self.port = listener.getsockname()[1]
-            self._runner = LinkLoop(self.now, listener, self._far, self._seed)
+            self._runner = LinkLoop(self.now, listener, self._remote, self._seed)
             self._runner.start()
         return self
 

@@ -3,7 +3,7 @@
 A counter such as RAPL counts the whole machine, and a query is over before it has ticked a few times. So the
 counter is read over windows of many queries. Over a window, the power table says what the machine should have
 spent (its idle power, and the CPU time of *all* processes, at the table's watts); the counter says what it
-did spend. The ratio of the two calibrates the table, and each query is told its modelled energy times that
+did spend. The ratio of the two calibrates the table, and each query is given its modelled energy times that
 ratio. Thus other processes are charged for their own CPU time, and a query for its CPU time and for the
 machine's idle power while it lasts, as in the paper. Nothing else is subtracted.
 
@@ -34,7 +34,7 @@ AGREES: Final = 2.0
 """A window whose ratio is more than so many times the median of all, or less by that, does not count."""
 
 LOST: Final = 2
-"""So many windows in a row without a measurement, and the counter is gone: what it said no longer counts."""
+"""So many windows in a row without a measurement, and the counter is gone: what it reported no longer counts."""
 
 
 class _Window(NamedTuple):

@@ -19,7 +19,7 @@ class Mark(NamedTuple):
 
     Attributes:
         time_s: on the meter's clock.
-        counter: what its counter said.
+        counter: what its counter read.
         gaps: how often the counter could not be read until then.
     """
 
@@ -75,7 +75,7 @@ class Meter(ABC):
 
     @abstractmethod
     def end(self, mark: Mark, target: Target | None = None) -> Reading | None:
-        """What was spent since the mark; None where that cannot be told, which is not zero.
+        """What was spent since the mark; None where that cannot be known, which is not zero.
 
         Args:
             mark: what ``begin`` gave.

@@ -73,9 +73,9 @@ class _Gauges(NamedTuple):
     @property
     def power_w(self) -> float | None:
         """Of those that discharge, together; None where one of them does not tell."""
-        told_w = [self.batteries[name].power_w for name in self.working]
-        known_w = [each_w for each_w in told_w if each_w is not None]
-        return sum(known_w) if len(known_w) == len(told_w) else None
+        reported_w = [self.batteries[name].power_w for name in self.working]
+        known_w = [each_w for each_w in reported_w if each_w is not None]
+        return sum(known_w) if len(known_w) == len(reported_w) else None
 
 
 def drawn_between_j(before: _Gauges, after: _Gauges) -> float | None:
@@ -116,11 +116,13 @@ def discharging(root: Path) -> Mapping[str, Battery]:
         raise ValueError(f"the battery is {statuses}; only a 'Discharging' one tells what the device draws")
     if is_on_mains(root, [*batteries.values()]):
         raise ValueError(
-            f"the battery is {statuses}, but mains power is connected and gives the rest, which is not told"
+            f"the battery is {statuses}, but mains power is connected and gives the rest, which is not reported"
         )
     for each in batteries.values():
         if each.status not in (*RESTING, "Discharging") and each.power_w is not None:
-            raise ValueError(f"{each.name} is '{each.status}' at {each.power_w:g} W; which way that flows is not told")
+            raise ValueError(
+                f"{each.name} is '{each.status}' at {each.power_w:g} W; which way that flows is not reported"
+            )
     for each in working:
         if each.power_w is None and each.stored_j is None and (each.stored_c is None or each.voltage_v is None):
             raise ValueError(f"{each.name} discharges and tells neither at what rate above 0 W nor what is left in it")

@@ -64,7 +64,7 @@ def _check_availability(meter: Meter) -> None:
 
 
 def _check_windows(meter: Meter, spend: Spend, target: Target) -> None:
-    """Windows overlap, each knows its own beginning, and what was spent is what is told."""
+    """Windows overlap, each knows its own beginning, and what was spent is what is reported."""
     outer = _begin(meter)
     first_j = spend()
     inner = _begin(meter)
@@ -79,9 +79,9 @@ def _check_windows(meter: Meter, spend: Spend, target: Target) -> None:
             require(part.energy_j <= whole.energy_j * (1.0 + TOLERANCE), problem)
     for reading, spent_j in ((part, second_j), (whole, None if first_j is None else first_j + (second_j or 0.0))):
         if spent_j is not None:
-            require(reading is not None, f"{meter.name} told nothing of {spent_j} J")
+            require(reading is not None, f"{meter.name} reported nothing of {spent_j} J")
             is_right = reading is not None and math.isclose(reading.energy_j, spent_j, rel_tol=TOLERANCE)
-            require(is_right, f"{meter.name} told {reading} of {spent_j} J")
+            require(is_right, f"{meter.name} reported {reading} of {spent_j} J")
 
 
 def _check_threads(meter: Meter, spend: Spend, target: Target) -> None:
@@ -99,7 +99,7 @@ def _check_threads(meter: Meter, spend: Spend, target: Target) -> None:
 
 
 def _check_without(meter: Meter, spend: Spend, target: Target, unplug: Callable[[], object]) -> None:
-    """What cannot be measured is not told as measured, nor as nothing; and that is said at most once."""
+    """What cannot be measured is not reported as measured, nor as nothing; and that is logged at most once."""
     mark = _begin(meter)
     unplug()
     with logged("autoscale.meters") as messages:
@@ -107,7 +107,7 @@ def _check_without(meter: Meter, spend: Spend, target: Target, unplug: Callable[
             spend()
             reading = _end(meter, begun, target)
             is_honest = reading is None or reading.method is not Method.MEASURED
-            require(is_honest, f"{meter.name} told {reading} after what it reads was taken away")
+            require(is_honest, f"{meter.name} reported {reading} after what it reads was taken away")
     require(len(messages) <= 1, f"{meter.name} logged {len(messages)} times that it cannot be read; allowed: once")
     require(not meter.is_available(), f"{meter.name} is available though what it reads was taken away")
 
@@ -128,11 +128,11 @@ def _end(meter: Meter, mark: Mark, target: Target) -> Reading | None:
     except Exception as error:  # as above
         raise AssertionError(f"{meter.name}.end() raised {type(error).__name__}: {error}") from error
     if reading is not None:
-        told = f"{meter.name} told {reading}"
-        require(0.0 <= reading.energy_j < math.inf, f"{told}; allowed: 0 or more joules, finite, or None")
-        require(0.0 <= reading.window_s < math.inf, f"{told}; allowed: a window of 0 or more seconds")
-        require(isinstance(reading.method, Method), f"{told}; allowed: a Method")
-        require(bool(reading.source), f"{told}: nobody is named as its source")
+        reported = f"{meter.name} reported {reading}"
+        require(0.0 <= reading.energy_j < math.inf, f"{reported}; allowed: 0 or more joules, finite, or None")
+        require(0.0 <= reading.window_s < math.inf, f"{reported}; allowed: a window of 0 or more seconds")
+        require(isinstance(reading.method, Method), f"{reported}; allowed: a Method")
+        require(bool(reading.source), f"{reported}: nobody is named as its source")
         measured = reading.method is Method.MEASURED
-        require(not measured or meter.is_available(), f"{told} as measured, though it is not available")
+        require(not measured or meter.is_available(), f"{reported} as measured, though it is not available")
     return reading

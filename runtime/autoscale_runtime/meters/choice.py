@@ -73,5 +73,5 @@ def _because(meter: Meter, skipped: list[str]) -> str:
         AttributedMeter: "energy is measured, and spread over queries by a power table",
         ModelledMeter: "energy is modelled by a power table",
         NullMeter: "energy is not known",
-    }.get(type(meter), f"energy is told by the meter '{meter.name}'")
+    }.get(type(meter), f"energy is reported by the meter '{meter.name}'")
     return f"{what} ({'; '.join(skipped)})" if skipped else what

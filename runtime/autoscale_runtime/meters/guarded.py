@@ -57,7 +57,7 @@ class GuardedMeter(Meter):
             reading: Any = self.meter.end(mark, target)
             if reading is None or 0.0 <= reading.energy_j < math.inf:
                 return None if reading is None else Reading(*reading)
-            raise ValueError(f"it told {reading.energy_j} J; allowed: 0 or more, and finite")
+            raise ValueError(f"it reported {reading.energy_j} J; allowed: 0 or more, and finite")
         except Exception as error:  # likewise
             self._fail(error)
             return None

@@ -76,14 +76,14 @@ class RaplMeter(CounterMeter):
             return self._sum.total_j
 
     def _read(self) -> dict[str, float]:
-        told = {}
+        read = {}
         for name, domain in self._domains.items():
             try:
-                told[name] = _microjoules(domain / "energy_uj") / 1e6
+                read[name] = _microjoules(domain / "energy_uj") / 1e6
             except (OSError, ValueError):
                 if not _name(domain).startswith(MEMORY):
                     raise
-        return told
+        return read
 
     def _wraps_at_j(self, name: str) -> float | None:
         """A counter that wraps says where: it counts from 0 to there and starts again."""
@@ -106,10 +106,10 @@ def counted_domains(powercap: Path) -> dict[str, Path]:
 
 
 def _microjoules(path: Path) -> int:
-    told = int(path.read_text())
-    if told < 0:
-        raise ValueError(f"{path} is {told}; allowed: 0 or more")
-    return told
+    count_uj = int(path.read_text())
+    if count_uj < 0:
+        raise ValueError(f"{path} is {count_uj}; allowed: 0 or more")
+    return count_uj
 
 
 def _name(domain: Path) -> str:

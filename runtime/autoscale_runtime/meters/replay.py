@@ -14,7 +14,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 from autoscale.errors import InvalidInput, TraceError
 from autoscale.skipped_rows import SkippedRows
 from autoscale_runtime.meters.base import CounterMeter
-from autoscale_runtime.sensors.trace_file import number, read_trace
+from autoscale_runtime.sensors.trace_file import number, read_trace_rows
 
 ENERGY: Final = "energy_j"
 _LOG: Final = logging.getLogger("autoscale.meters")
@@ -23,7 +23,7 @@ _LOG: Final = logging.getLogger("autoscale.meters")
 class ReplayMeter(CounterMeter):
     """Plays a recorded counter, in straight lines between its rows; nothing is known outside of them.
 
-    Time runs from the making of the meter.
+    Time runs from the creation of the meter.
 
     Args:
         path: the CSV file.
@@ -87,12 +87,12 @@ class _Counted(NamedTuple):
 
 
 def _read_counter(path: Path) -> list[_Counted]:
-    told = read_trace(path, lambda name: name == ENERGY, ENERGY, number, needed=ENERGY)
+    recorded = read_trace_rows(path, lambda name: name == ENERGY, ENERGY, number, needed=ENERGY)
     skipped = SkippedRows(path, _LOG)
-    energies_j = [row.cells[ENERGY] for row in told]
+    energies_j = [row.cells[ENERGY] for row in recorded]
     left_out = _outliers(energies_j)
     rows: list[_Counted] = []
-    for index, (row, energy_j) in enumerate(zip(told, energies_j, strict=True)):
+    for index, (row, energy_j) in enumerate(zip(recorded, energies_j, strict=True)):
         falls = bool(rows) and energy_j < rows[-1].energy_j
         if falls or index in left_out:
             before_j = rows[-1].energy_j if rows else energies_j[index + 1]

@@ -1,9 +1,9 @@
 """Sensors: what is seen.
 
 >>> from autoscale_runtime.sensors import SensorHub, host_sensors
->>> with SensorHub(host_sensors(["cloud"]), links=["cloud"]) as senses:
-...     senses.transferred("cloud", sent_bytes=100_000, received_bytes=1_000, elapsed_s=0.08)
-...     link = senses.now({"cloud": True}).link("cloud")
+>>> with SensorHub(host_sensors(["cloud"]), links=["cloud"]) as hub:
+...     hub.transferred("cloud", sent_bytes=100_000, received_bytes=1_000, elapsed_s=0.08)
+...     link = hub.now({"cloud": True}).link("cloud")
 >>> link.is_up, link.uplink_bps is not None
 (True, True)
 """

@@ -84,7 +84,7 @@ def _check_availability(sensor: Sensor) -> None:
 
 
 def _check_without(sensor: Sensor, unplug: Callable[[], object]) -> None:
-    """Absent rather than zero, rather than what it was; and said at most once."""
+    """Absent rather than zero, rather than what it was; and logged at most once."""
     require(_read(sensor) != NOTHING_SENSED, f"{sensor.name} reads nothing, so there is nothing to take away")
     unplug()
     with logged(LOGGER) as messages:

@@ -41,23 +41,23 @@ def core_times() -> Mapping[int, CpuTime]:
     stat = Path(psutil.PROCFS_PATH) / "stat" if hasattr(psutil, "PROCFS_PATH") else None
     if stat is None or not stat.exists():
         return dict(enumerate(_of(times) for times in psutil.cpu_times(percpu=True)))
-    told = {}
+    times = {}
     for line in stat.read_text(encoding="ascii", errors="replace").splitlines():
         name, *ticks = line.split() or [""]
         if name.startswith("cpu") and name[3:].isdecimal() and len(ticks) >= COLUMNS:
-            told[int(name[3:])] = _of_ticks(ticks)
-    return told
+            times[int(name[3:])] = _of_ticks(ticks)
+    return times
 
 
-def spent_between(before: Mapping[int, CpuTime], after: Mapping[int, CpuTime]) -> CpuTime:
+def used_between(before: Mapping[int, CpuTime], after: Mapping[int, CpuTime]) -> CpuTime:
     """Core-seconds of the cores that were online at both times.
 
     A core whose counters went back was away in between: what it did is not known, so it does not count.
     """
-    pairs = [(before[core], after[core]) for core in before.keys() & after.keys()]
-    spent = (CpuTime(new.busy_s - old.busy_s, new.total_s - old.total_s) for old, new in pairs)
+    cores = [(before[core], after[core]) for core in before.keys() & after.keys()]
+    used = (CpuTime(new.busy_s - old.busy_s, new.total_s - old.total_s) for old, new in cores)
     # The kernel takes back a tick of idle time now and then: a core is never busier than the time that passed.
-    return _sum(CpuTime(min(each), each.total_s) for each in spent if min(each) >= 0.0)
+    return _sum(CpuTime(min(each), each.total_s) for each in used if min(each) >= 0.0)
 
 
 def process_cpu_s(pid: int, cores: frozenset[int]) -> float:

@@ -117,7 +117,7 @@ class SensorHub:
     def start(self) -> Self:
         """Start the thread that keeps the readings fresh; without it they stay as ``refresh`` left them."""
         if self._thread is None and not self._closed.is_set():
-            self._thread = Thread(target=self._keep_fresh, name="autoscale-senses", daemon=True)
+            self._thread = Thread(target=self._keep_fresh, name="autoscale-sensors", daemon=True)
             self._thread.start()
         return self
 

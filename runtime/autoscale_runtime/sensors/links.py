@@ -1,6 +1,6 @@
 """What a link does, estimated from the session's own transfers: no probe is ever sent.
 
-The time of a transfer, less what the far machine spent on the query, is taken to be::
+The time of a transfer, less what the remote machine spent on the query, is taken to be::
 
     t = round_trip + 8 * sent_bytes / uplink + 8 * received_bytes / downlink
 
@@ -41,7 +41,7 @@ SURPRISE: Final = 0.25
 """An error in log time below this is never a surprise, however steady the link."""
 
 WIDEST: Final = 2.0
-"""The largest spread told, a factor of about 7 either way; an error beyond it is always a surprise."""
+"""The largest spread reported, a factor of about 7 either way; an error beyond it is always a surprise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +92,8 @@ class LinkEstimator:
             sent_bytes: size of the request.
             received_bytes: size of the answer.
             elapsed_s: from the first byte out to the last byte in.
-            remote_busy_s: how long the far machine says it queued and computed; 0 where it does not say. What
-                leaves no time for the link is impossible, and counts as not said.
+            remote_busy_s: how long the remote machine says it queued and computed; 0 where it does not say. What
+                leaves no time for the link is impossible, and counts as not reported.
 
         Raises:
             InvalidInput: a negative or infinite figure.
@@ -128,16 +128,16 @@ class LinkEstimator:
     def predict_s(self, sent_bytes: int, received_bytes: int) -> TransferTime | None:
         """The time a transfer of this size will take; None while nothing is known of the link.
 
-        The far machine's time is not in it.
+        The remote machine's time is not in it.
         """
         with self._lock:
             age_s = self._age_s()
             if age_s > self.expires_s:
                 return None
             asked = features(sent_bytes, received_bytes)
-            doubt = 0.5 * age_s / self.half_life_s + 0.5 * self._failures
+            uncertainty = 0.5 * age_s / self.half_life_s + 0.5 * self._failures
             spread = self._spread * math.sqrt(1.0 + self._fit.leverage(asked))
-            return TransferTime(self._fit.time_s(asked), min(math.hypot(spread, doubt), WIDEST))
+            return TransferTime(self._fit.time_s(asked), min(math.hypot(spread, uncertainty), WIDEST))
 
     def state(self, rssi_dbm: float | None = None, is_up: bool | None = None) -> LinkState:
         """The link as an observation shows it; RSSI and whether it is up are known by others."""
@@ -157,7 +157,7 @@ class LinkEstimator:
             self._start(asked, took_s)
         else:
             error = math.log(took_s / self._fit.time_s(asked))
-            surprise = self._judge(error, asked)
+            surprise = self._compare(error, asked)
             if surprise and self._is_change(surprise):
                 self._drop(surprise)
                 self._belief = self._shifted(error, asked)
@@ -171,7 +171,7 @@ class LinkEstimator:
         per_bit = took_s / 2.0 / bits if bits else 0.0
         self._belief = np.maximum([took_s / 2.0, per_bit, per_bit], FASTEST)
 
-    def _judge(self, error: float, asked: Vector) -> int:
+    def _compare(self, error: float, asked: Vector) -> int:
         # By the spread of the ordinary ones: a first surprise must not make the second look usual.
         spread = self._calm_spread * math.sqrt(1.0 + self._fit.leverage(asked))
         limit = min(max(3.0 * spread, SURPRISE), WIDEST)

@@ -12,7 +12,7 @@ from autoscale.query.observation import Observation
 from autoscale_runtime.host.control_group import ControlGroup, MemoryLimit
 from autoscale_runtime.host.cores import allowed_cores
 from autoscale_runtime.sensors.base import Sensor
-from autoscale_runtime.sensors.cpu_time import CpuTime, core_times, own_cpu_s, spent_between
+from autoscale_runtime.sensors.cpu_time import CpuTime, core_times, own_cpu_s, used_between
 
 SHORTEST_S: Final = 0.05
 """Linux counts CPU time in ticks of 10 ms or less: a shorter interval would be mostly rounding."""
@@ -106,11 +106,11 @@ def load_between(before: _Snapshot, after: _Snapshot) -> float | None:
     Clipped to 0 and 1: the kernel rounds everybody's time to ticks but tells ours to the nanosecond, and
     a companion that has ended takes its time with it.
     """
-    spent = spent_between(before.cores, after.cores)
-    if after.time_s - before.time_s < SHORTEST_S or spent.total_s <= 0.0:
+    used = used_between(before.cores, after.cores)
+    if after.time_s - before.time_s < SHORTEST_S or used.total_s <= 0.0:
         return None
     own_s = max(after.own_s - before.own_s, 0.0)
-    return min(max((spent.busy_s - own_s) / spent.total_s, 0.0), 1.0)
+    return min(max((used.busy_s - own_s) / used.total_s, 0.0), 1.0)
 
 
 def _resident_bytes(pid: int) -> int:

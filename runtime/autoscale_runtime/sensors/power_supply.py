@@ -103,10 +103,10 @@ def _battery(folder: Path) -> Battery:
 
 def _power_w(file: "_Files", voltage_v: float | None) -> float | None:
     """By the power, else by current and voltage; a working battery never gives 0 W, so that is no reading."""
-    told_w = file.number("power_now", 1e-6)
-    told_a = file.number("current_now", 1e-6)
-    by_current_w = None if told_a is None or voltage_v is None else told_a * voltage_v
-    possible = (abs(each_w) for each_w in (told_w, by_current_w) if each_w is not None)
+    reported_w = file.number("power_now", 1e-6)
+    reported_a = file.number("current_now", 1e-6)
+    by_current_w = None if reported_a is None or voltage_v is None else reported_a * voltage_v
+    possible = (abs(each_w) for each_w in (reported_w, by_current_w) if each_w is not None)
     return next((each_w for each_w in possible if 0.0 < each_w <= MOST_W), None)
 
 

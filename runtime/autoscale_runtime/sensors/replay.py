@@ -18,7 +18,7 @@ from autoscale.files import atomic_write
 from autoscale.query.observation import LinkState, Observation
 from autoscale_runtime.sensors.base import NOTHING_SENSED, Sensor
 from autoscale_runtime.sensors.hub import SensorHub
-from autoscale_runtime.sensors.trace_file import TIME, number, read_trace
+from autoscale_runtime.sensors.trace_file import TIME, number, read_trace_rows
 
 INTENSITY: Final = "intensity_g_per_kwh"
 OF_DEVICE: Final = tuple(each.name for each in fields(Observation) if each.name not in ("links", "intensity_g_per_kwh"))
@@ -30,7 +30,7 @@ YES_OR_NO: Final = ("is_charging", "is_up")
 class ReplaySensor(Sensor):
     """Plays a trace: a row holds from its time on until the next, the last one for ever.
 
-    Time runs from the making of the sensor; before the first row, everything is absent.
+    Time runs from the creation of the sensor; before the first row, everything is absent.
 
     Args:
         path: the CSV file.
@@ -44,7 +44,7 @@ class ReplaySensor(Sensor):
 
     def __init__(self, path: Path, clock: Callable[[], float] = time.monotonic) -> None:
         columns = f"{', '.join(OF_DEVICE)}, LINK.{'/'.join(OF_LINK)}, PLACE.{INTENSITY}"
-        rows = read_trace(path, _is_column, columns, _value)
+        rows = read_trace_rows(path, _is_column, columns, _value)
         self._times_s = [row.time_s for row in rows]
         self._readings = [_reading(row.cells) for row in rows]
         self._clock = clock
@@ -60,19 +60,19 @@ class ReplaySensor(Sensor):
         return self._readings[row - 1] if row else NOTHING_SENSED
 
 
-def watch(senses: SensorHub, period_s: float, count: int) -> Iterator[tuple[float, Observation]]:
+def watch(hub: SensorHub, period_s: float, count: int) -> Iterator[tuple[float, Observation]]:
     """Observations of now and every period, with the seconds since the first; for ``record``."""
     start_s = time.monotonic()
     for step in range(count):
         time.sleep(max(start_s + step * period_s - time.monotonic(), 0.0))
-        senses.refresh()
-        yield time.monotonic() - start_s, senses.now()
+        hub.refresh()
+        yield time.monotonic() - start_s, hub.now()
 
 
 def record(path: Path, observed: Iterable[tuple[float, Observation]]) -> None:
     """Write a trace of (``time_s``, observation) pairs that a ``ReplaySensor`` plays.
 
-    An hour of this machine: ``record(Path("hour.csv"), watch(senses, period_s=1.0, count=3600))``.
+    An hour of this machine: ``record(Path("hour.csv"), watch(hub, period_s=1.0, count=3600))``.
 
     Raises:
         OSError: the file cannot be written; an older one is left as it was.

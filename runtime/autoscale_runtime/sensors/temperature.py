@@ -30,42 +30,42 @@ class TemperatureSensor(Sensor):
 
     def sense(self) -> Observation:
         """Degrees Celsius; absent where no zone is the processor's, or none of them says anything possible."""
-        told = self._zones()
-        if not told and self._root == Path("/"):
-            told = self._chips()
-        return Observation(temperature_c=max(most_telling(told), default=None))
+        readings = self._zones()
+        if not readings and self._root == Path("/"):
+            readings = self._chips()
+        return Observation(temperature_c=max(most_telling(readings), default=None))
 
     def _zones(self) -> list[tuple[str, float]]:
-        told = []
+        readings = []
         for zone in sorted((self._root / "sys" / "class" / "thermal").glob("thermal_zone*")):
             try:
                 name = (zone / "type").read_text().strip()
                 if is_processor(name):
-                    told.append((name, possible_c(degrees_c(int((zone / "temp").read_text())))))
+                    readings.append((name, possible_c(degrees_c(int((zone / "temp").read_text())))))
             except (OSError, ValueError) as error:
                 self.gap(f"{zone.name}: {error}")
-        return told
+        return readings
 
     def _chips(self) -> list[tuple[str, float]]:
-        told = []
+        readings = []
         sense = getattr(psutil, "sensors_temperatures", None)
         chips = {} if sense is None else sense()
         for chip in filter(is_processor, chips):
             for reading in chips[chip]:
                 try:
-                    told.append((chip, possible_c(reading.current)))
+                    readings.append((chip, possible_c(reading.current)))
                 except ValueError as error:
                     self.gap(f"{chip}: {error}")
-        return told
+        return readings
 
 
-def degrees_c(told: int) -> float:
+def degrees_c(reported: int) -> float:
     """What a zone tells, in degrees: the kernel's thousandths, or the whole degrees that some drivers tell.
 
     >>> degrees_c(41500), degrees_c(41)
     (41.5, 41.0)
     """
-    return told / 1000.0 if abs(told) >= 1000 else float(told)
+    return reported / 1000.0 if abs(reported) >= 1000 else float(reported)
 
 
 def possible_c(temperature_c: float) -> float:
@@ -84,10 +84,10 @@ def is_processor(name: str) -> bool:
     return name.lower().startswith(PROCESSOR_NAMES)
 
 
-def most_telling(told: list[tuple[str, float]]) -> list[float]:
+def most_telling(readings: list[tuple[str, float]]) -> list[float]:
     """The temperatures under the most telling of a processor's names."""
     for beginning in PROCESSOR_NAMES:
-        found = [temperature_c for name, temperature_c in told if name.lower().startswith(beginning)]
+        found = [temperature_c for name, temperature_c in readings if name.lower().startswith(beginning)]
         if found:
             return found
     return []

@@ -27,7 +27,7 @@ class TraceRow(NamedTuple, Generic[T]):
     cells: Mapping[str, T]
 
 
-def read_trace(
+def read_trace_rows(
     path: Path,
     is_column: Callable[[str], bool],
     columns: str,

@@ -59,10 +59,10 @@ class ServerAccount:
         grids = self.grid.read()
         carbon = self._carbon.at(grids)
         held_s = compute_s * held_share(self.machine, target)
-        spent, ends = carbon.grams(energy_j, held_s), carbon.ends(energy_j, held_s)
+        grams, ends = carbon.grams(energy_j, held_s), carbon.ends(energy_j, held_s)
         intensity, region = grids.intensities["device"], grids.regions.get("device", "")
         return ServerCost(
-            energy_j, spent.operational_g.device, spent.embodied_g.device, ends, method, intensity, region
+            energy_j, grams.operational_g.device, grams.embodied_g.device, ends, method, intensity, region
         )
 
     def _carbon_of(self, grids: Grids) -> CarbonAccount:

@@ -37,7 +37,9 @@ def serve(
     ] = DEFAULT_WAITING,
     power_table: Annotated[
         str,
-        typer.Option(help="Device profile (a name, or a .toml file) whose watts and making stand for this machine."),
+        typer.Option(
+            help="Device profile (a name, or a .toml file) whose watts and embodied carbon stand for this machine."
+        ),
     ] = DEFAULT_MACHINE,
     region: Annotated[
         str, typer.Option(help="Country, grid zone or cloud region (aws:eu-west-1) that it draws electricity in.")

@@ -53,7 +53,7 @@ def test_cost_model_is_right_at_once_where_the_forecast_is() -> None:
 def test_cost_model_corrects_a_forecast_within_tens_of_queries(targets: tuple[Target, ...]) -> None:
     runs = [Run(ToyWorld(targets, error=0.3, noise=0.05, seed=s), CostModel(targets, s), 500) for s in SEEDS]
     settled = slice(50, None)
-    cost = sum(run.spent[settled].sum() for run in runs) / sum(run.least[settled].sum() for run in runs)
+    cost = sum(run.cost_j[settled].sum() for run in runs) / sum(run.least[settled].sum() for run in runs)
     late = np.mean([run.late[settled].mean() for run in runs])
     assert cost < 1.12
     assert late < 0.02
@@ -106,8 +106,8 @@ def _teach(world: ToyWorld, agent: CostModel, context: Context, index: int) -> N
 
 def test_cost_model_explores_little() -> None:
     """Inverse-gap weighting spends a few percent of the best cost on looking around."""
-    spent = np.mean([Run(ToyWorld(MANY, seed=seed), CostModel(MANY, seed), 600).losses.mean() for seed in SEEDS])
-    assert 0.0 < spent < 0.06
+    cost_j = np.mean([Run(ToyWorld(MANY, seed=seed), CostModel(MANY, seed), 600).losses.mean() for seed in SEEDS])
+    assert 0.0 < cost_j < 0.06
 
 
 def test_cost_model_lets_one_network_teach_another() -> None:

@@ -153,7 +153,7 @@ def test_the_engine_counts_after_the_precision_and_before_the_setting(old: str, 
     assert is_same_kind
 
 
-def test_it_is_told_what_started_what() -> None:
+def test_it_knows_what_started_what() -> None:
     new = (Target.parse("device:npu/int8"), Target.parse("cloud:gpu/fp32"), FEW[0])
     agent = QLearning(FEW)
     heir, origins = transferred(agent, new, seed=3)

@@ -119,7 +119,7 @@ class Run:
     """What came of some queries: how often it was right and late, and what it cost beside the known best."""
 
     def __init__(self, world: ToyWorld, agent: Agent, queries: int) -> None:
-        late, right, spent, least, losses, picks = [], [], [], [], [], []
+        late, right, cost_j, least, losses, picks = [], [], [], [], [], []
         for number in range(queries):
             network = NETWORKS[number % 2]
             _, context, decision = run_query(world, agent, network, requested="AUTO")
@@ -127,11 +127,11 @@ class Run:
             latency_s, energy_j = world.truth(context)
             picked = world.targets.index(decision.chosen)
             late.append(decision.outcome.is_late(context.goal))
-            spent.append(energy_j[picked])
+            cost_j.append(energy_j[picked])
             least.append(energy_j[best])
             missed = latency_s[picked] > GOAL.latency_s >= latency_s[best]
             right.append(not missed and energy_j[picked] <= 1.05 * energy_j[best])
             losses.append(10.0 * missed + energy_j[picked] / energy_j[best] - 1.0)
             picks.append(picked)
         self.late, self.right, self.picks = np.array(late), np.array(right), np.array(picks)
-        self.spent, self.least, self.losses = np.array(spent), np.array(least), np.array(losses)
+        self.cost_j, self.least, self.losses = np.array(cost_j), np.array(least), np.array(losses)

@@ -86,7 +86,7 @@ def test_a_query_that_stays_costs_the_others_nothing() -> None:
     assert set(account.methods) == {"carbon_operational_g.device", "carbon_embodied_g.device"}
 
 
-def test_methods_and_kinds_are_said() -> None:
+def test_methods_and_kinds_are_reported() -> None:
     assert ACCOUNT.methods["carbon_operational_g.network"] is Method.DEFAULT
     assert ACCOUNT.methods["carbon_operational_g.device"] is Method.MODELLED
     assert ACCOUNT.kinds == {"device": "average", "network": "average", "remote": "average"}

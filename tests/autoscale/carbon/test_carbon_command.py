@@ -68,23 +68,23 @@ def sdk(replay: Replay) -> dict[str, str]:
 
 
 def test_a_place_has_its_yearly_average_with_range_kind_method_and_source(run: Run) -> None:
-    told = document(run, "intensity", "france", "--at", "2026-11-21T11:00+01:00")
+    printed = document(run, "intensity", "france", "--at", "2026-11-21T11:00+01:00")
     average = YearlyAverages().at("FR", 0.0)
-    assert (told["g_per_kwh"], told["high_g_per_kwh"]) == (average.g_per_kwh, average.high_g_per_kwh)
-    assert (told["kind"], told["method"], told["time"]) == ("average", "default", "2026-11-21T10:00:00Z")
-    assert "2023" in told["source"]
-    assert told["trouble"] is None
+    assert (printed["g_per_kwh"], printed["high_g_per_kwh"]) == (average.g_per_kwh, average.high_g_per_kwh)
+    assert (printed["kind"], printed["method"], printed["time"]) == ("average", "default", "2026-11-21T10:00:00Z")
+    assert "2023" in printed["source"]
+    assert printed["trouble"] is None
     shown = run("intensity", "france").stdout
     assert "56 gCO2e/kWh (56 to 99.4), average" in shown
     assert "an average stands in" in shown
 
 
 def test_without_a_place_every_place_and_source_is_listed(run: Run) -> None:
-    told = document(run, "intensity")
-    codes = {each["code"] for each in told["places"]}
+    printed = document(run, "intensity")
+    codes = {each["code"] for each in printed["places"]}
     assert {"DEU", "us-east-1", "eastus", "us-east1", "US-CAL-CISO"} <= codes
     assert len(codes) == len(Places.shipped().entries())
-    sources = {each["name"]: each for each in told["sources"]}
+    sources = {each["name"]: each for each in printed["sources"]}
     assert sources["watttime"]["needs"] == ["WATTTIME_USER", "WATTTIME_PASSWORD"]
     assert all(each["what"] for each in sources.values())
     assert "aws:us-east-1" in run("intensity").stdout
@@ -95,9 +95,9 @@ def test_a_forecast_marks_the_greenest_hours(run: Run, tmp_path: Path) -> None:
     figures = (300, 280, 120, 120, 200)
     path.write_text("time,g_per_kwh\n" + "".join(f"2026-01-01T0{hour}:00,{g}\n" for hour, g in enumerate(figures)))
     asked = ("intensity", "DE", "--source", path, "--at", "2026-01-01T01:30Z", "--forecast", 3, "--kind", "marginal")
-    told = document(run, *asked)
-    assert (told["g_per_kwh"], told["kind"], told["method"]) == (280.0, "marginal", "measured")
-    rows = [(each["holds_from"][11:13], each["is_greenest"], each["method"]) for each in told["forecast"]]
+    printed = document(run, *asked)
+    assert (printed["g_per_kwh"], printed["kind"], printed["method"]) == (280.0, "marginal", "measured")
+    rows = [(each["holds_from"][11:13], each["is_greenest"], each["method"]) for each in printed["forecast"]]
     assert rows == [
         ("01", False, "modelled"),
         ("02", True, "modelled"),
@@ -107,22 +107,22 @@ def test_a_forecast_marks_the_greenest_hours(run: Run, tmp_path: Path) -> None:
     assert run(*asked).stdout.count("greenest") == 2
 
 
-def test_what_a_file_does_not_hold_is_said_and_replaced(run: Run, tmp_path: Path) -> None:
+def test_what_a_file_does_not_hold_is_reported_and_replaced(run: Run, tmp_path: Path) -> None:
     path = tmp_path / "hours.csv"
     path.write_text("time,g_per_kwh,zone\n2026-01-01T00:00Z,300,ES\n")
-    told = document(run, "intensity", "DE", "--source", path, "--at", "2026-01-01")
-    assert told["method"] == "default"
-    assert "'ES' from 2026-01-01T00:00:00Z to 2026-01-01T01:00:00Z" in told["trouble"]
-    assert "yearly average of Germany in 2023 stands in" in told["trouble"]
+    printed = document(run, "intensity", "DE", "--source", path, "--at", "2026-01-01")
+    assert printed["method"] == "default"
+    assert "'ES' from 2026-01-01T00:00:00Z to 2026-01-01T01:00:00Z" in printed["trouble"]
+    assert "yearly average of Germany in 2023 stands in" in printed["trouble"]
     assert "No forecast" in run("intensity", "DE", "--source", path, "--forecast", "4").stdout
 
 
 def test_a_live_source_answers_and_forecasts(run: Run, replay: Replay) -> None:
     asked = ("intensity", "azure:eastus", "--source", "carbon-aware-sdk", "--at", NOON, "--forecast", "4")
-    told = document(run, *asked, **sdk(replay))
-    assert (told["g_per_kwh"], told["kind"], told["trouble"]) == (70.0, "marginal", None)
-    assert told["source"].startswith("carbon-aware-sdk, eastus")
-    assert [each["g_per_kwh"] for each in told["forecast"]] == [448.4] * 3
+    printed = document(run, *asked, **sdk(replay))
+    assert (printed["g_per_kwh"], printed["kind"], printed["trouble"]) == (70.0, "marginal", None)
+    assert printed["source"].startswith("carbon-aware-sdk, eastus")
+    assert [each["g_per_kwh"] for each in printed["forecast"]] == [448.4] * 3
 
 
 def test_a_live_source_that_does_not_answer_is_explained_and_replaced(run: Run, replay: Replay) -> None:
@@ -136,24 +136,24 @@ def test_a_live_source_that_does_not_answer_is_explained_and_replaced(run: Run, 
 
 
 def test_a_place_that_nobody_knows_gets_a_hint_beside_the_world(run: Run, replay: Replay) -> None:
-    told = document(run, "intensity", "estus", "--source", "carbon-aware-sdk", **sdk(replay))
-    assert "average of World in 2023 stands in (unknown place 'estus' (did you mean" in told["trouble"]
+    printed = document(run, "intensity", "estus", "--source", "carbon-aware-sdk", **sdk(replay))
+    assert "average of World in 2023 stands in (unknown place 'estus' (did you mean" in printed["trouble"]
 
 
-def test_a_time_that_a_live_source_does_not_tell_is_said(run: Run, replay: Replay) -> None:
+def test_a_time_that_a_live_source_does_not_tell_is_reported(run: Run, replay: Replay) -> None:
     asked = ("intensity", "eastus", "--source", "carbon-aware-sdk", "--at", "2020-01-01")
-    told = document(run, *asked, **sdk(replay))
-    assert told["method"] == "default"
-    assert "tells the last hours and the next, not that time" in told["trouble"]
+    printed = document(run, *asked, **sdk(replay))
+    assert printed["method"] == "default"
+    assert "tells the last hours and the next, not that time" in printed["trouble"]
 
 
 def test_a_footprint_says_which_method_and_why(run: Run) -> None:
-    told = document(run, "footprint", "mi8pro")
-    assert told["kg"]["low"] < told["kg"]["mid"] < told["kg"]["high"]
-    assert told["basis"] == "reported"
-    assert "covers the whole machine" in told["why"]
-    assert len(told["parts"]) == 3
-    assert sum(each["kg"]["mid"] for each in told["parts"]) < told["kg"]["mid"]
+    printed = document(run, "footprint", "mi8pro")
+    assert printed["kg"]["low"] < printed["kg"]["mid"] < printed["kg"]["high"]
+    assert printed["basis"] == "reported"
+    assert "covers the whole machine" in printed["why"]
+    assert len(printed["parts"]) == 3
+    assert sum(each["kg"]["mid"] for each in printed["parts"]) < printed["kg"]["mid"]
     assert "an hour reserved, g CO2e" in run("footprint", "mi8pro").stdout
 
 
@@ -167,8 +167,8 @@ def test_an_hour_carries_its_share_of_the_life(run: Run) -> None:
 
 
 def test_scis_worked_value(run: Run) -> None:
-    told = document(run, "footprint", "--kg", "1000", "--lifetime-years", "4")
-    assert round(told["g_per_hour"]["mid"], 1) == 28.5
+    printed = document(run, "footprint", "--kg", "1000", "--lifetime-years", "4")
+    assert round(printed["g_per_hour"]["mid"], 1) == 28.5
 
 
 def test_a_bill_of_materials_of_ones_own_is_summed(run: Run, tmp_path: Path) -> None:
@@ -177,10 +177,10 @@ def test_a_bill_of_materials_of_ones_own_is_summed(run: Run, tmp_path: Path) -> 
     path.write_text(
         head + '[[parts]]\nname = "disk"\ndisk = "exos_x16"\ncapacity_gb = 16000\npackages = 0\ncount = 2\n'
     )
-    told = document(run, "footprint", path)
-    assert (told["title"], told["basis"]) == ("Mine", "bottom-up")
-    assert told["kg"]["mid"] == pytest.approx(2 * 16 * 1.334)
-    assert told["parts"][0]["count"] == 2
+    printed = document(run, "footprint", path)
+    assert (printed["title"], printed["basis"]) == ("Mine", "bottom-up")
+    assert printed["kg"]["mid"] == pytest.approx(2 * 16 * 1.334)
+    assert printed["parts"][0]["count"] == 2
 
 
 def test_without_a_thing_every_thing_is_listed(run: Run) -> None:

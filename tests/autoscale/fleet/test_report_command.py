@@ -71,7 +71,7 @@ def test_mistakes_are_one_line(ledger: Path, options: tuple[str, ...], message: 
     assert ran.stdout == ""
 
 
-def test_what_is_left_out_and_who_is_silent_is_said(tmp_path: Path) -> None:
+def test_what_is_left_out_and_who_is_silent_is_reported(tmp_path: Path) -> None:
     ledger = written(tmp_path / "ledger", random_rows(300, 1))
     gone = sorted((ledger / "records").rglob("*.parquet"))[0]
     gone.unlink()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscale.errors import InvalidTarget, ProfileError
-from autoscale.physics import compute, table
+from autoscale.physics import compute, cost_table
 from autoscale.profiles import device_names, load_device
 from autoscale.profiles.networks import load_network, network_names
 from autoscale.query.model_profile import ModelProfile
@@ -55,7 +55,7 @@ def test_a_higher_frequency_is_faster_and_more_memory_bound(name, kind, precisio
     device = DEVICES[name]
     steps = device.processors[kind].frequencies_hz
     targets = [Target("device", kind, precision, frequency_hz=step) for step in steps]
-    costs = table(device, [NETWORKS["resnet-50"]], targets)
+    costs = cost_table(device, [NETWORKS["resnet-50"]], targets)
     assert (np.diff(costs.latency_s) < 0).all() and (np.diff(costs.energy_j / costs.latency_s) >= -1e-12).all()
     if kind == "cpu":
         assert (np.diff(costs.memory_bound) > 0).all()
@@ -93,7 +93,7 @@ def test_fewer_bits_are_never_slower(unit, network):
 
 def test_a_table_is_compute_for_every_pair():
     device, models = DEVICES["mi8pro"], list(NETWORKS.values())
-    costs = table(device, models, device.targets())
+    costs = cost_table(device, models, device.targets())
     assert costs.latency_s.shape == (10, 61)
     cell = compute(device, models[3], device.targets()[40])
     assert (costs.energy_j[3, 40], costs.high_s[3, 40]) == (cell.energy_j, cell.high_s)

@@ -61,7 +61,7 @@ def _in_batch(world: SimWorld, agent: Agent) -> tuple[object, ...]:
     return context.model.name, context.observation, context.reference, figures, decision, best
 
 
-def test_a_step_says_what_the_outcome_said(parameters: WorldParameters) -> None:
+def test_a_step_says_what_the_outcome_was(parameters: WorldParameters) -> None:
     batch = Batch(parameters, SEEDS)
     agents = [make_agent("cost-model", parameters.targets, seed) for seed in SEEDS]
     for _ in range(5):

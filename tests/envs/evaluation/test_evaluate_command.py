@@ -106,7 +106,7 @@ def test_bad_input_is_named(arguments: tuple[str, ...], message: str) -> None:
 
 
 @pytest.mark.parametrize("option", ["--json", "--csv", "--plot"])
-def test_a_file_that_cannot_be_written_is_told_before_the_run(option: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_reported_before_the_run(option: str, tmp_path: Path) -> None:
     for path in (tmp_path / "no" / "out", tmp_path):
         result = run("--seeds", "100000", option, str(path))
         assert isinstance(result.exception, OSError)

@@ -14,7 +14,7 @@ from autoscale.checks import check_agent
 from autoscale.errors import InvalidInput, UnknownName
 from autoscale.loop import run_query
 from autoscale_envs.training.predictors import FITS, fit, fit_predictor
-from autoscale_envs.training.samples import Samples, gather, joined
+from autoscale_envs.training.samples import TrainingSet, concatenated, gather
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
@@ -29,26 +29,27 @@ def parameters() -> WorldParameters:
 
 
 @pytest.fixture(scope="module")
-def samples(parameters: WorldParameters) -> Samples:
-    return joined(parameters, islice(gather(parameters, 0), 150))
+def samples(parameters: WorldParameters) -> TrainingSet:
+    return concatenated(parameters, islice(gather(parameters, 0), 150))
 
 
 @pytest.fixture(scope="module")
-def agents(parameters: WorldParameters, samples: Samples) -> dict[str, Agent]:
+def agents(parameters: WorldParameters, samples: TrainingSet) -> dict[str, Agent]:
     return {name: fit(name, parameters.targets, samples) for name in FITS}
 
 
-def test_samples_are_the_same_for_a_seed_and_can_begin_later(parameters: WorldParameters, samples: Samples) -> None:
+def test_samples_are_the_same_for_a_seed_and_can_begin_later(parameters: WorldParameters, samples: TrainingSet) -> None:
     again, later, other = (
-        joined(parameters, islice(gather(parameters, seed, start), 40)) for seed, start in ((0, 0), (0, 60), (1, 0))
+        concatenated(parameters, islice(gather(parameters, seed, start), 40))
+        for seed, start in ((0, 0), (0, 60), (1, 0))
     )
-    for name in Samples._fields:
+    for name in TrainingSet._fields:
         assert np.array_equal(getattr(again, name), getattr(samples, name)[:40])
         assert np.array_equal(getattr(later, name), getattr(samples, name)[60:100])
     assert not np.array_equal(again.latency_s, other.latency_s)
 
 
-def test_samples_hold_what_targets_cost(parameters: WorldParameters, samples: Samples) -> None:
+def test_samples_hold_what_targets_cost(parameters: WorldParameters, samples: TrainingSet) -> None:
     """The oracle's choice is seldom late, and about the cheapest of those in time (noise and surprise apart)."""
     rows = np.arange(150)
     assert samples.latency_s.shape == samples.objective.shape == (150, len(parameters.targets))
@@ -60,7 +61,7 @@ def test_samples_hold_what_targets_cost(parameters: WorldParameters, samples: Sa
 @pytest.mark.parametrize(("name", "least"), [("lr", 0.7), ("svr", 0.8), ("bo", 0.8)])
 def test_costs_are_predicted(name: str, least: float, parameters: WorldParameters, agents: dict[str, Agent]) -> None:
     """Share of the variance of log costs explained on devices and moments that were not in the samples."""
-    fresh, agent = joined(parameters, islice(gather(parameters, 9), 60)), agents[name]
+    fresh, agent = concatenated(parameters, islice(gather(parameters, 9), 60)), agents[name]
     assert isinstance(agent, FrozenPolicy)
     predicted = np.array([agent.evaluate(row) for row in fresh.features])
     truth = np.log(np.stack([fresh.latency_s, fresh.objective], axis=1))
@@ -69,14 +70,14 @@ def test_costs_are_predicted(name: str, least: float, parameters: WorldParameter
 
 
 def test_numpy_computes_what_scikit_learn_does(
-    parameters: WorldParameters, samples: Samples, agents: dict[str, Agent]
+    parameters: WorldParameters, samples: TrainingSet, agents: dict[str, Agent]
 ) -> None:
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.svm import SVC
 
     changing = samples.features.std(axis=0) > 1e-6
     means, spreads = samples.features.mean(axis=0), samples.features.std(axis=0, dtype=np.float64)
-    rows = joined(parameters, islice(gather(parameters, 9), 60)).features
+    rows = concatenated(parameters, islice(gather(parameters, 9), 60)).features
     known, asked = ((each - means)[:, changing] / spreads[changing] for each in (samples.features, rows))
     svm, knn = agents["svm"], agents["knn"]
     assert isinstance(svm, FrozenPolicy)
@@ -120,7 +121,7 @@ def test_it_is_fitted_alike_for_a_seed_and_survives_a_file(name: str, tmp_path_f
     assert loaded.select(context) == first.select(context)
 
 
-def test_a_predictor_keeps_the_agents_promises(samples: Samples) -> None:
+def test_a_predictor_keeps_the_agents_promises(samples: TrainingSet) -> None:
     def make(targets: object, seed: int) -> Agent:
         few = samples._replace(latency_s=samples.latency_s[:, :7], objective=samples.objective[:, :7])
         return fit("svm", targets, few._replace(best=samples.best % 7), seed)  # type: ignore[arg-type] # targets are
@@ -128,13 +129,13 @@ def test_a_predictor_keeps_the_agents_promises(samples: Samples) -> None:
     check_agent(make)
 
 
-def test_one_class_is_always_chosen(parameters: WorldParameters, samples: Samples) -> None:
+def test_one_class_is_always_chosen(parameters: WorldParameters, samples: TrainingSet) -> None:
     agent = fit("svm", parameters.targets, samples._replace(best=np.full(150, 3)))
     assert {agent.select(SimWorld(parameters, seed).observe()).index for seed in range(10)} == {3}
 
 
-def test_bad_requests_are_named(parameters: WorldParameters, samples: Samples) -> None:
+def test_bad_requests_are_named(parameters: WorldParameters, samples: TrainingSet) -> None:
     with pytest.raises(UnknownName, match=r"unknown predictor 'svn'"):
         fit_predictor("svn", OPTIONS, NETWORKS)
     with pytest.raises(InvalidInput, match="5 samples; 'lr' needs 20 or more"):
-        fit("lr", parameters.targets, joined(parameters, islice(gather(parameters, 0), 5)))
+        fit("lr", parameters.targets, concatenated(parameters, islice(gather(parameters, 0), 5)))

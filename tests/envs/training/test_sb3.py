@@ -113,7 +113,7 @@ def test_training_repeats_itself_and_goes_on(agent: str) -> None:
     assert not np.array_equal(resumed.agent().state()["head"], heads[0])
 
 
-def test_training_ends_when_told_to() -> None:
+def test_training_ends_when_asked_to() -> None:
     learner = make_learner(Training("ppo", WorldOptions()))
     learner.run(50_000, lambda done, reward: False)
     assert 1024 <= learner.done < 2048

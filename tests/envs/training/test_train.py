@@ -146,7 +146,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
             train(Training("q-learning", OPTIONS), 500, resume=path)
 
 
-def test_a_checkpoint_that_cannot_be_written_is_said(tmp_path: Path) -> None:
+def test_a_checkpoint_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match=r"checkpoint .*nowhere.c\.npz cannot be written"):
         train(Training("q-learning", OPTIONS), 500, checkpoint=tmp_path / "nowhere" / "c.npz", report=Stop(200))
 

@@ -57,25 +57,25 @@ def tiny(shelf: Path) -> Wheel:
 
 
 def from_shelf(wheel: Wheel, shelf: Path, announce: list[str] | None = None) -> Path:
-    told = None if announce is None else announce.append
-    return unpacked(wheel, told, ["--no-index", f"--find-links={shelf}"])
+    announced = None if announce is None else announce.append
+    return unpacked(wheel, announced, ["--no-index", f"--find-links={shelf}"])
 
 
 def test_a_wheel_is_fetched_once_and_only_its_wanted_members_are_kept(cache: Path, shelf: Path) -> None:
-    told: list[str] = []
-    folder = from_shelf(tiny(shelf), shelf, told)
+    announced: list[str] = []
+    folder = from_shelf(tiny(shelf), shelf, announced)
     assert (folder / "tiny_network/model.onnx").read_bytes() == MODEL
     assert [each.name for each in cache.rglob("*") if each.is_file()] == ["model.onnx"]
-    assert len(told) == 1
-    assert "tiny-network 1.0 (MIT)" in told[0]
+    assert len(announced) == 1
+    assert "tiny-network 1.0 (MIT)" in announced[0]
 
 
 def test_the_second_time_needs_no_wheel_at_all(cache: Path, shelf: Path, tmp_path: Path) -> None:
     wheel = tiny(shelf)
     first = from_shelf(wheel, shelf)
-    told: list[str] = []
-    assert from_shelf(wheel, tmp_path / "no such shelf", told) == first
-    assert told == []
+    announced: list[str] = []
+    assert from_shelf(wheel, tmp_path / "no such shelf", announced) == first
+    assert announced == []
 
 
 @pytest.mark.parametrize("damage", [b"", MODEL[:7], b"x" + MODEL[1:]], ids=["empty", "cut short", "one byte changed"])
@@ -175,7 +175,7 @@ def test_a_relative_cache_home_is_ignored(monkeypatch: pytest.MonkeyPatch) -> No
     assert cache_folder() == Path.home() / ".cache" / "autoscale"
 
 
-def test_an_unknown_network_is_told_the_nearest() -> None:
+def test_an_unknown_network_is_answered_with_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean 'text-line'"):
         fetch("text-lines")
 
@@ -240,9 +240,9 @@ def network(request: pytest.FixtureRequest) -> Network:
 
 
 def test_the_second_fetch_reads_the_cache(network: Network) -> None:
-    told: list[str] = []
-    assert fetch(network.name, told.append).model_path == network.model_path
-    assert told == []
+    announced: list[str] = []
+    assert fetch(network.name, announced.append).model_path == network.model_path
+    assert announced == []
 
 
 def test_the_wheel_states_the_licence_that_is_shown(network: Network) -> None:

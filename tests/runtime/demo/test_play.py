@@ -10,7 +10,7 @@ import pytest
 from autoscale.errors import TargetUnavailable
 from autoscale.query.goal import Goal
 from autoscale_runtime.demo.day import FAST, OUTAGE, Phase, day
-from autoscale_runtime.demo.play import Answered, DemoPolicy, Step, Task, play, schedule
+from autoscale_runtime.demo.play import DemoPolicy, Step, StepResult, Task, play, schedule
 from autoscale_runtime.demo.stage import SignalSensor, Stage
 from autoscale_runtime.session import SessionOptions
 from tests.runtime.demo.demo_parts import Sign, task_in
@@ -30,22 +30,22 @@ def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
         yield stage
 
 
-def told(steps: Sequence[Step]) -> list[tuple[str, str, str]]:
+def described(steps: Sequence[Step]) -> list[tuple[str, str, str]]:
     return [(step.phase.name, step.task.network.name, step.sample.label) for step in steps]
 
 
 def test_one_seed_is_one_day_and_every_phase_gets_its_share(task: Task) -> None:
     other = Task(Sign(task.network.folder), task.bundle, Goal())
     steps, again = (schedule([task, other], day(3), 5, seed=4) for _ in range(2))
-    assert told(steps) == told(again)
+    assert described(steps) == described(again)
     assert [step.phase for step in steps] == [phase for phase in day(3) for _ in range(5)]
     assert {id(step.task) for step in steps} == {id(task), id(other)}
-    assert told(schedule([task, other], day(3), 5, seed=5)) != told(steps)
+    assert described(schedule([task, other], day(3), 5, seed=5)) != described(steps)
 
 
 def test_a_day_is_lived_and_nothing_is_lost(task: Task, stage: Stage) -> None:
     steps = schedule([task], [Phase("good", FAST), Phase("outage", OUTAGE), Phase("busy", FAST, 2)], 8, seed=0)
-    answers: list[Answered] = []
+    answers: list[StepResult] = []
     effort = play(DemoPolicy("ours", "cloud"), steps, stage, OPTIONS, answers.append, settle_s=0.1)
     assert [each.step for each in answers] == steps
     assert [each.score for each in answers] == [1.0] * 24
@@ -61,7 +61,7 @@ def test_a_day_is_lived_and_nothing_is_lost(task: Task, stage: Stage) -> None:
 
 def test_what_cannot_be_answered_is_lost_and_the_day_goes_on(task: Task, stage: Stage) -> None:
     steps = schedule([task], [Phase("good", FAST), Phase("outage", OUTAGE)], 2, seed=0)
-    answers: list[Answered] = []
+    answers: list[StepResult] = []
     play(DemoPolicy("cloud", "cloud", "ONLY_IN_CLOUD"), steps, stage, OPTIONS, answers.append, settle_s=0.0)
     assert [each.decision is None for each in answers] == [False, False, True, True]
     assert [each.score for each in answers] == [1.0, 1.0, 0.0, 0.0]

@@ -12,7 +12,7 @@ from autoscale.query.record import Attempt, Decision
 from autoscale.query.target import Target
 from autoscale_runtime.demo.day import FAST, OUTAGE, Phase
 from autoscale_runtime.demo.picture import draw
-from autoscale_runtime.demo.play import Answered, Effort, Step, Task
+from autoscale_runtime.demo.play import Effort, Step, StepResult, Task
 from autoscale_runtime.demo.summary import row, to_json, to_table, where
 from tests.runtime.demo.demo_parts import task_in
 
@@ -26,18 +26,18 @@ def task(tmp_path_factory: pytest.TempPathFactory) -> Task:
     return task_in(tmp_path_factory.mktemp("task"))
 
 
-def answered(task: Task, target: Target, latency_s: float, energy_j: float, score: float = 1.0) -> Answered:
+def answered(task: Task, target: Target, latency_s: float, energy_j: float, score: float = 1.0) -> StepResult:
     outcome = Outcome(latency_s, Split(energy_j, remote=9.0), Split(0.002), Split(0.001, remote=0.003))
     decision = Decision("AUTO", target, (Attempt(target, latency_s),), None, None, outcome, 1.0, -1.0)
-    return Answered(Step(GOOD, task, task.network.samples(1, 0)[0]), decision, score)
+    return StepResult(Step(GOOD, task, task.network.samples(1, 0)[0]), decision, score)
 
 
-def lost(task: Task) -> Answered:
-    return Answered(Step(BAD, task, task.network.samples(1, 0)[0]), None, 0.0)
+def lost(task: Task) -> StepResult:
+    return StepResult(Step(BAD, task, task.network.samples(1, 0)[0]), None, 0.0)
 
 
 @pytest.fixture
-def day(task: Task) -> list[Answered]:
+def day(task: Task) -> list[StepResult]:
     """Two here, one of them late and wrong; one there; one lost."""
     return [
         answered(task, HERE, 0.1, 2.0),
@@ -47,7 +47,7 @@ def day(task: Task) -> list[Answered]:
     ]
 
 
-def test_a_row_counts_what_was_lost_as_late_and_wrong_and_learning_as_spent(day: list[Answered]) -> None:
+def test_a_row_counts_what_was_lost_as_late_and_wrong_and_learning_as_spent(day: list[StepResult]) -> None:
     reference = row(day, 0.0, None)
     assert reference.energy_j_per_query == pytest.approx(7.0 / 4)
     assert reference.ppw == 1.0
@@ -63,7 +63,7 @@ def test_a_row_counts_what_was_lost_as_late_and_wrong_and_learning_as_spent(day:
     assert ours.ppw == pytest.approx(0.5)
 
 
-def test_the_document_has_the_keys_that_scripts_know(day: list[Answered]) -> None:
+def test_the_document_has_the_keys_that_scripts_know(day: list[StepResult]) -> None:
     reference = row(day, 0.0, None)
     effort = Effort([3e-6, 5e-6, 4e-6], [1e-6, 9e-6], 0.5)
     document = json.loads(json.dumps(to_json({"one": reference, "two": reference}, 4, "modelled", effort)))
@@ -78,7 +78,7 @@ def test_the_document_has_the_keys_that_scripts_know(day: list[Answered]) -> Non
         }
 
 
-def test_people_read_the_same(day: list[Answered]) -> None:
+def test_people_read_the_same(day: list[StepResult]) -> None:
     reference = row(day, 0.0, None)
     console = Console(width=120, record=True, quiet=False, file=Path("/dev/null").open("w"))  # noqa: SIM115
     with console.file:
@@ -89,7 +89,7 @@ def test_people_read_the_same(day: list[Answered]) -> None:
     assert where(reference) == "50% device:cpu/int8@1t, 25% cloud:cpu/fp32"
 
 
-def test_the_picture_is_drawn_of_days_with_losses_too(day: list[Answered], tmp_path: Path) -> None:
+def test_the_picture_is_drawn_of_days_with_losses_too(day: list[StepResult], tmp_path: Path) -> None:
     draw({"ours": day, "other": day}, "ours", tmp_path / "day.png")
     assert (tmp_path / "day.png").read_bytes().startswith(PNG)
     assert [each.name for each in tmp_path.iterdir()] == ["day.png"]
@@ -100,7 +100,7 @@ def test_a_picture_of_nothing_but_losses_is_one_too(task: Task, tmp_path: Path) 
     assert (tmp_path / "day.png").read_bytes().startswith(PNG)
 
 
-def test_a_picture_that_cannot_be_written_leaves_nothing(day: list[Answered], tmp_path: Path) -> None:
+def test_a_picture_that_cannot_be_written_leaves_nothing(day: list[StepResult], tmp_path: Path) -> None:
     with pytest.raises(OSError, match="none"):
         draw({"ours": day}, "ours", tmp_path / "none" / "day.png")
     assert list(tmp_path.iterdir()) == []

@@ -114,8 +114,8 @@ def right(path: Path) -> list[Array]:
 @pytest.fixture(params=["aaa", "zzz"])
 def name(request: pytest.FixtureRequest) -> str:
     """Of the plug-in: before and after those that ship."""
-    told: str = request.param
-    return told
+    version: str = request.param
+    return version
 
 
 @pytest.fixture
@@ -246,7 +246,7 @@ def test_an_engine_that_is_of_no_use_here_harms_nobody(
         same(session.run(None, X), right)
 
 
-def test_one_that_cannot_load_is_told_once(path: Path, plug_in: PlugIn, caplog: pytest.LogCaptureFixture) -> None:
+def test_one_that_cannot_load_is_reported_once(path: Path, plug_in: PlugIn, caplog: pytest.LogCaptureFixture) -> None:
     plug_in(zzz="Clumsy")
     with caplog.at_level(logging.WARNING, "autoscale"), Session(path, options=QUIET):
         pass

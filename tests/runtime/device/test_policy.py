@@ -77,7 +77,7 @@ def _same(one: Arrays, other: Arrays) -> None:
         np.testing.assert_array_equal(array, other[name])
 
 
-def test_what_was_learned_starts_what_is_alike_and_that_is_said(
+def test_what_was_learned_starts_what_is_alike_and_that_is_reported(
     path: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     agent = learned("q-learning", PHONE)

@@ -41,9 +41,9 @@ def test_outliers_to_both_sides_are_no_change(steady):
 
 
 @given(st.lists(st.floats(0.0, 1e9), max_size=20))
-def test_it_stays_within_what_it_was_told(told):
-    mean = following(*told)
-    assert min([*told, 1.0]) <= mean.value <= max([*told, 1.0])
+def test_it_stays_within_what_it_saw(seen):
+    mean = following(*seen)
+    assert min([*seen, 1.0]) <= mean.value <= max([*seen, 1.0])
 
 
 def test_a_query_that_was_suspended_does_not_poison_the_contention():

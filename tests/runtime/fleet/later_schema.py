@@ -44,16 +44,16 @@ class Version:
     def run(self, script: str, *arguments: object) -> Any:
         """What a script says, as JSON."""
         done = self._start(["-c", script, *map(str, arguments)])
-        said, error = done.communicate(timeout=300)
+        printed, error = done.communicate(timeout=300)
         assert done.returncode == 0, error
-        return json.loads(said) if said else None
+        return json.loads(printed) if printed else None
 
     def command(self, *arguments: object) -> str:
         """What ``autoscale fleet`` says."""
         done = self._start(["-c", FLEET, *map(str, arguments)])
-        said, error = done.communicate(timeout=300)
+        printed, error = done.communicate(timeout=300)
         assert done.returncode == 0, error
-        return said
+        return printed
 
     @contextmanager
     def collecting(self, ledger: Path, *options: object) -> Iterator[str]:

@@ -31,8 +31,8 @@ from autoscale_runtime.fleet import LedgerWriter, Uploader
 from autoscale_runtime.fleet.device_log.uploader import UploadOptions
 from tests.runtime.fleet.fleet_parts import record
 
-folder, told, address = sys.argv[1:]
-with Path(told).open("r+b") as file:
+folder, counter, address = sys.argv[1:]
+with Path(counter).open("r+b") as file:
     done = mmap.mmap(file.fileno(), 8)
     log = LedgerWriter(folder, max_bytes=16 << 20)
     if address:
@@ -46,20 +46,20 @@ with Path(told).open("r+b") as file:
 """
 
 
-def appended(told: Path) -> int:
+def appended(counter: Path) -> int:
     """How many records the writer knows to be appended: in memory that outlives it."""
-    with told.open("r+b") as file, mmap.mmap(file.fileno(), 8) as done:
+    with counter.open("r+b") as file, mmap.mmap(file.fileno(), 8) as done:
         return int(struct.unpack("<q", done)[0])
 
 
-def run_and_kill(folder: Path, told: Path, address: str, after: int) -> None:
+def run_and_kill(folder: Path, counter: Path, address: str, after: int) -> None:
     """Let a writer append so many records or a few more, and kill it."""
-    begin = appended(told)
-    command = [sys.executable, "-c", WRITE, str(folder), str(told), address]
+    begin = appended(counter)
+    command = [sys.executable, "-c", WRITE, str(folder), str(counter), address]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as writer:
         assert writer.stdout is not None
         assert writer.stdout.readline() == "ready\n"
-        until(lambda: appended(told) >= begin + after, every_s=0.0)
+        until(lambda: appended(counter) >= begin + after, every_s=0.0)
         writer.kill()
 
 
@@ -72,16 +72,16 @@ def collecting(ledger: Path) -> Iterator[tuple["subprocess.Popen[str]", str]]:
 
 
 def test_a_storm_on_the_writer_loses_at_most_the_record_being_written(tmp_path: Path) -> None:
-    chance, told = random.Random(1), tmp_path / "told"
-    told.write_bytes(bytes(8))
+    chance, counter = random.Random(1), tmp_path / "counter"
+    counter.write_bytes(bytes(8))
     expected: list[int] = []
     for _ in range(4):
-        before = appended(told)
-        run_and_kill(tmp_path / "log", told, "", chance.randrange(30, 1000))
+        before = appended(counter)
+        run_and_kill(tmp_path / "log", counter, "", chance.randrange(30, 1000))
         kept = latencies(tmp_path / "log")
         # What was being appended when it was killed may be there, too: the next writer begins with that number again.
-        expected += range(before, appended(told))
-        assert kept in (expected, [*expected, appended(told)])
+        expected += range(before, appended(counter))
+        assert kept in (expected, [*expected, appended(counter)])
         expected = kept
         assert sequences(tmp_path / "log") == list(range(len(kept)))
     assert len(expected) > 100
@@ -91,17 +91,17 @@ def test_a_storm_on_the_writer_loses_at_most_the_record_being_written(tmp_path: 
 
 
 def test_a_storm_on_writer_and_uploader_counts_every_record_once(tmp_path: Path) -> None:
-    chance, told = random.Random(2), tmp_path / "told"
-    told.write_bytes(bytes(8))
+    chance, counter = random.Random(2), tmp_path / "counter"
+    counter.write_bytes(bytes(8))
     with collect(tmp_path / "ledger") as collector:
         for _ in range(4):
-            run_and_kill(tmp_path / "log", told, collector.address, chance.randrange(1000))
+            run_and_kill(tmp_path / "log", counter, collector.address, chance.randrange(1000))
         with Uploader(tmp_path / "log", collector.address) as uploader:
             uploader.upload()
     arrived = keys(tmp_path / "ledger")
     last = sequences(tmp_path / "log")[-1]
     assert [sequence for _, _, sequence in arrived] == list(range(last + 1))
-    assert appended(told) <= len(arrived) <= appended(told) + 4
+    assert appended(counter) <= len(arrived) <= appended(counter) + 4
     counts = read_ledger(tmp_path / "ledger").counts
     assert (counts["accepted"], counts["missing"]) == (len(arrived), 0)
 

@@ -139,7 +139,7 @@ def test_places_have_their_own_grids() -> None:
     assert set(grids.kinds.values()) == {"average"}
 
 
-def test_where_nobody_said_where_it_is_the_region_is_not_known_and_the_world_counts() -> None:
+def test_where_nobody_configured_where_it_is_the_region_is_not_known_and_the_world_counts() -> None:
     grids = GridWatch(Electricity()).now
     assert (grids.regions, grids.observation.intensity_g_per_kwh["device"]) == ({}, 481.0)
 
@@ -297,8 +297,8 @@ def test_a_place_that_its_source_fails_for_leaves_the_others_current() -> None:
     source.lost, now_s[0] = "IE", 13 * HOUR_S
     with pytest.raises(UnknownName, match="'IE'"):
         watch.refresh()
-    told = {party: each.g_per_kwh for party, each in watch.now.intensities.items()}
-    assert (told["device"], told["cloud"]) == (NOON, NIGHT)
+    seen = {part: each.g_per_kwh for part, each in watch.now.intensities.items()}
+    assert (seen["device"], seen["cloud"]) == (NOON, NIGHT)
 
 
 def test_where_the_devices_own_place_fails_the_battery_is_left_for_the_next_round() -> None:
@@ -307,5 +307,5 @@ def test_where_the_devices_own_place_fails_the_battery_is_left_for_the_next_roun
     source.lost, now_s[0] = "FR", 13 * HOUR_S
     with pytest.raises(UnknownName, match="'FR'"):
         watch.refresh(lambda: Observation(battery=0.5, is_charging=False))
-    told = {party: each.g_per_kwh for party, each in watch.now.intensities.items()}
-    assert (told["device"], told["cloud"]) == (NIGHT, NOON)
+    seen = {part: each.g_per_kwh for part, each in watch.now.intensities.items()}
+    assert (seen["device"], seen["cloud"]) == (NIGHT, NOON)

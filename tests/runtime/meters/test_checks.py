@@ -105,14 +105,14 @@ class Supply(CounterMeter):
         self.is_there = False
 
 
-def told(energy_j=10.0, method=Method.MEASURED, source="bench supply", window_s=1.0):
+def reported(energy_j=10.0, method=Method.MEASURED, source="bench supply", window_s=1.0):
     """A meter that says this of every window."""
 
-    class Told(Supply):
+    class Reporting(Supply):
         def end(self, mark, target=None):
             return Reading(energy_j, method, source, window_s)
 
-    return Told
+    return Reporting
 
 
 class Milli(Supply):
@@ -199,14 +199,14 @@ def test_guarded_a_wrong_one_does_no_harm_to_a_query():
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
-        (told(energy_j=-1.0), "allowed: 0 or more joules"),
-        (told(energy_j=math.nan), "allowed: 0 or more joules"),
-        (told(window_s=-1.0), "allowed: a window"),
-        (told(method="measured"), "allowed: a Method"),
-        (told(source=""), "nobody is named"),
-        (told(energy_j=11.0), r"of 10\.0 J"),
+        (reported(energy_j=-1.0), "allowed: 0 or more joules"),
+        (reported(energy_j=math.nan), "allowed: 0 or more joules"),
+        (reported(window_s=-1.0), "allowed: a window"),
+        (reported(method="measured"), "allowed: a Method"),
+        (reported(source=""), "nobody is named"),
+        (reported(energy_j=11.0), r"of 10\.0 J"),
         (Milli, r"of 10\.0 J"),
-        (Silent, r"told nothing of 10\.0 J"),
+        (Silent, r"reported nothing of 10\.0 J"),
         (ZeroWhenGone, "as measured, though it is not available"),
         (Raising, r"end\(\) raised OSError"),
         (NoBeginning, "allowed: a Mark"),

@@ -116,7 +116,7 @@ def test_a_coarse_counter_is_spread_over_queries():
         bench.run(0.06, busy_s=0.06)
     after = meter.end(mark, TARGET)
     assert (after.method, after.source) == (Method.MEASURED, "bench supply, spread by power table 'laptop'")
-    # All that was measured, shared between ours and the others' as the table says, is what we are told.
+    # All that was measured, shared between ours and the others' as the table says, is what we read.
     assert meter.calibration == pytest.approx(50.0 * 0.06 / meter.table.energy_j(0.06, 0.06))
     least_j = meter.table.energy_j(after.window_s, 0.0, TARGET)
     assert after.energy_j >= meter.calibration * least_j > 0.0
@@ -296,7 +296,7 @@ GOOD = Reading(3.0, Method.MEASURED, "odd", 1.0)
 
 
 @pytest.mark.parametrize(
-    ("fault", "told"),
+    ("fault", "read"),
     [
         (Odd(at_end=GOOD), GOOD),
         (Odd(), None),
@@ -307,10 +307,10 @@ GOOD = Reading(3.0, Method.MEASURED, "odd", 1.0)
         (Odd(at_end="3 J"), None),
     ],
 )
-def test_whatever_a_plugged_in_meter_does_it_is_a_reading_or_a_gap(fault, told, caplog):
+def test_whatever_a_plugged_in_meter_does_it_is_a_reading_or_a_gap(fault, read, caplog):
     meter = GuardedMeter(fault)
-    assert [meter.end(meter.begin(), TARGET) for _ in range(3)] == [told] * 3
-    assert len(caplog.records) == (told is None and (fault.at_end or fault.at_begin) is not None)
+    assert [meter.end(meter.begin(), TARGET) for _ in range(3)] == [read] * 3
+    assert len(caplog.records) == (read is None and (fault.at_end or fault.at_begin) is not None)
 
 
 def test_a_plugged_in_meter_is_guarded_and_named(tmp_path, monkeypatch):
@@ -328,5 +328,5 @@ def test_a_plugged_in_meter_is_guarded_and_named(tmp_path, monkeypatch):
     )
     monkeypatch.syspath_prepend(tmp_path)
     meter, reason = best_meter("laptop", names=["odd", "modelled"])
-    assert reason == "energy is told by the meter 'odd'"
+    assert reason == "energy is reported by the meter 'odd'"
     assert meter.end(meter.begin(), TARGET) is None

@@ -272,7 +272,7 @@ def test_what_mains_power_gives_beside_a_battery_is_not_known(tmp_path):
 def test_a_battery_that_does_not_say_which_way_it_flows_is_a_gap(tmp_path):
     two = Two(tmp_path)
     two.set("BAT0", status="Unknown", power_now=4_000_000)
-    assert "which way that flows is not told" in two.meter().why_unavailable()
+    assert "which way that flows is not reported" in two.meter().why_unavailable()
     two.set("BAT0", power_now=0)
     assert two.meter().why_unavailable() is None
 
@@ -348,29 +348,29 @@ class NVMLError(Exception):
 class Boards(types.ModuleType):
     """What the package nvidia-ml-py offers, over boards that a test sets: millijoules, or None for one that is lost."""
 
-    def __init__(self, *told_mj):
+    def __init__(self, *read_mj):
         super().__init__("pynvml")
-        self.told_mj = list(told_mj)
+        self.read_mj = list(read_mj)
         self.NVMLError = NVMLError
         self.nvmlInit = self.start
-        self.nvmlDeviceGetCount = lambda: len(self.told_mj)
+        self.nvmlDeviceGetCount = lambda: len(self.read_mj)
         self.nvmlDeviceGetHandleByIndex = lambda index: index
         self.nvmlDeviceGetTotalEnergyConsumption = self.count
 
     def start(self):
-        if not self.told_mj:
+        if not self.read_mj:
             raise NVMLError("Driver Not Loaded")
 
     def count(self, gpu):
-        if self.told_mj[gpu] is None:
+        if self.read_mj[gpu] is None:
             raise NVMLError("Not Supported")
-        return self.told_mj[gpu]
+        return self.read_mj[gpu]
 
 
 @pytest.fixture
 def boards(monkeypatch):
-    def plug(*told_mj):
-        module = Boards(*told_mj)
+    def plug(*read_mj):
+        module = Boards(*read_mj)
         monkeypatch.setitem(sys.modules, "pynvml", module)
         clock = Clock()
         return module, clock, NvmlMeter(clock)
@@ -381,17 +381,17 @@ def boards(monkeypatch):
 def test_a_board_without_a_counter_leaves_the_others(boards):
     module, clock, meter = boards(None, 5_000_000, 1_000)
     mark = meter.begin()
-    clock.now_s, module.told_mj = 1.0, [None, 5_100_000, 51_000]
+    clock.now_s, module.read_mj = 1.0, [None, 5_100_000, 51_000]
     assert meter.end(mark).energy_j == pytest.approx(150.0)
 
 
 def test_boards_that_start_again_are_a_gap_and_go_on(boards, caplog):
     module, clock, meter = boards(5_000_000, 7_000_000)
     mark = meter.begin()
-    clock.now_s, module.told_mj = 1.0, [0, 0]
+    clock.now_s, module.read_mj = 1.0, [0, 0]
     assert meter.end(mark) is None
     mark = meter.begin()
-    clock.now_s, module.told_mj = 2.0, [30_000, 20_000]
+    clock.now_s, module.read_mj = 2.0, [30_000, 20_000]
     assert meter.end(mark).energy_j == pytest.approx(50.0)
     assert len(caplog.records) == 1
 
@@ -399,10 +399,10 @@ def test_boards_that_start_again_are_a_gap_and_go_on(boards, caplog):
 def test_a_board_that_is_lost_is_a_gap_and_the_other_goes_on(boards):
     module, clock, meter = boards(1_000, 1_000)
     mark = meter.begin()
-    clock.now_s, module.told_mj = 1.0, [41_000, None]
+    clock.now_s, module.read_mj = 1.0, [41_000, None]
     assert meter.end(mark) is None
     mark = meter.begin()
-    clock.now_s, module.told_mj = 2.0, [81_000, None]
+    clock.now_s, module.read_mj = 2.0, [81_000, None]
     assert meter.end(mark).energy_j == pytest.approx(40.0)
 
 

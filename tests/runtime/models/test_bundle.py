@@ -184,13 +184,13 @@ def test_a_bundle_replaces_a_bundle_whole(bundle: Bundle, tmp_path: Path) -> Non
 
 
 def test_a_strangers_folder_is_left_alone(bundle: Bundle, tmp_path: Path) -> None:
-    stranger = tmp_path / "tiny"
-    bundle.write(stranger)
-    (stranger / "thesis.tex").write_text("years of work")
-    before = {path.name: path.read_bytes() for path in stranger.iterdir()}
+    folder = tmp_path / "tiny"
+    bundle.write(folder)
+    (folder / "thesis.tex").write_text("years of work")
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
     with pytest.raises(ModelError, match=r"thesis\.tex"):
-        bundle.write(stranger)
-    assert {path.name: path.read_bytes() for path in stranger.iterdir()} == before
+        bundle.write(folder)
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
 
 
 def test_a_failed_write_leaves_nothing(bundle: Bundle, tmp_path: Path) -> None:

@@ -94,12 +94,12 @@ def test_garbage_is_absent_and_logged_once(tmp_path, caplog, garbage):
 
 
 @pytest.mark.parametrize(
-    ("told", "temperature_c"),
+    ("reported", "temperature_c"),
     [("45000", 45.0), ("45", 45.0), ("-5000", -5.0), ("999", None), ("1000", 1.0), ("124999", 124.999)]
     + [(str(impossible), None) for impossible in (0, 255, 255000, -273, -273150, -40000, 127, 127000, 2**31 - 1)],
 )
-def test_a_temperature_that_cannot_be_is_absent(tmp_path, told, temperature_c):
-    zone(tmp_path, 0, "cpu", told)
+def test_a_temperature_that_cannot_be_is_absent(tmp_path, reported, temperature_c):
+    zone(tmp_path, 0, "cpu", reported)
     assert TemperatureSensor(tmp_path).read().temperature_c == temperature_c
 
 
@@ -145,8 +145,8 @@ class Raising(Sensor):
 @pytest.mark.parametrize("fault", [KeyError("x"), RuntimeError("driver"), AttributeError("y"), None, 3.0])
 def test_whatever_a_sensor_does_the_others_are_read(tmp_path, caplog, fault):
     battery(tmp_path, capacity="83", status="Full")
-    senses = SensorHub([Raising(fault), BatterySensor(tmp_path)])
-    assert senses.now().battery == 0.83
+    hub = SensorHub([Raising(fault), BatterySensor(tmp_path)])
+    assert hub.now().battery == 0.83
     assert len(caplog.records) == 1
 
 

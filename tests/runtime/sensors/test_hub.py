@@ -55,17 +55,17 @@ def test_a_broken_sensor_leaves_the_others(caplog):
 
 def test_without_a_thread_a_reading_stays():
     now_s = [0.0]
-    senses = SensorHub([Thermometer()], max_age_s=0.1, clock=lambda: now_s[0])
+    hub = SensorHub([Thermometer()], max_age_s=0.1, clock=lambda: now_s[0])
     now_s[0] = 1e6
-    assert senses.now().temperature_c == 1.0
-    senses.refresh()
-    assert senses.now().temperature_c == 2.0
+    assert hub.now().temperature_c == 1.0
+    hub.refresh()
+    assert hub.now().temperature_c == 2.0
 
 
 def test_the_thread_refreshes_while_queries_come_and_rests_when_they_do_not():
     thermometer = Thermometer()
-    with SensorHub([thermometer], max_age_s=0.005) as senses:
-        until(lambda: senses.now().temperature_c >= 4.0)
+    with SensorHub([thermometer], max_age_s=0.005) as hub:
+        until(lambda: hub.now().temperature_c >= 4.0)
         asked_last = thermometer.readings
         # Twenty times its period: one reading may be under way, and one was asked for.
         time.sleep(0.1)
@@ -76,21 +76,21 @@ def test_the_thread_refreshes_while_queries_come_and_rests_when_they_do_not():
 def test_after_a_pause_the_first_query_waits_for_a_reading_of_now(pause_s, reading):
     now_s = [0.0]
     # The thread's own turn comes in an hour, so whoever reads here is the query.
-    with SensorHub([Thermometer()], max_age_s=3600.0, clock=lambda: now_s[0]) as senses:
+    with SensorHub([Thermometer()], max_age_s=3600.0, clock=lambda: now_s[0]) as hub:
         now_s[0] = pause_s * 3600.0
-        assert senses.now().temperature_c == reading
+        assert hub.now().temperature_c == reading
 
 
 def test_close_ends_the_thread_and_may_be_called_twice():
-    senses = SensorHub([Thermometer()], max_age_s=3600.0)
-    [thread] = started_by(senses.start)
-    closing = threading.Thread(target=senses.close, daemon=True)
+    hub = SensorHub([Thermometer()], max_age_s=3600.0)
+    [thread] = started_by(hub.start)
+    closing = threading.Thread(target=hub.close, daemon=True)
     closing.start()
     closing.join(LONGEST_WAIT_S)  # an hour, if it waited for the thread's next turn
     assert not closing.is_alive() and not thread.is_alive()
-    senses.close()
-    assert started_by(senses.start) == set()
-    assert senses.now().temperature_c == 1.0
+    hub.close()
+    assert started_by(hub.start) == set()
+    assert hub.now().temperature_c == 1.0
 
 
 def started_by(act):
@@ -107,35 +107,35 @@ def test_links_show_transfers_circuits_and_signal():
         def sense(self):
             return Observation(links={"cloud": LinkState(rssi_dbm=-71.0)})
 
-    senses = SensorHub([Signal()], links=["cloud", "edge"])
-    assert senses.now().links == {"cloud": LinkState(rssi_dbm=-71.0), "edge": LinkState()}
-    senses.transferred("cloud", 100_000, 1_000, elapsed_s=0.1, remote_busy_s=0.02)
+    hub = SensorHub([Signal()], links=["cloud", "edge"])
+    assert hub.now().links == {"cloud": LinkState(rssi_dbm=-71.0), "edge": LinkState()}
+    hub.transferred("cloud", 100_000, 1_000, elapsed_s=0.1, remote_busy_s=0.02)
     circuits = {"cloud": True}
-    cloud = senses.now(circuits).link("cloud")
+    cloud = hub.now(circuits).link("cloud")
     assert (cloud.rssi_dbm, cloud.is_up) == (-71.0, True)
-    predicted = senses.predict_s("cloud", 100_000, 1_000)
+    predicted = hub.predict_s("cloud", 100_000, 1_000)
     assert predicted.expected_s == pytest.approx(0.08, rel=0.01)
     # The caller may keep one mapping and change it.
     circuits["cloud"] = False
-    assert senses.now(circuits).link("cloud").is_up is False
-    senses.failed("cloud", 100_000, 5.0)
-    senses.failed("cloud", 100_000, 5.0)
-    assert senses.now(circuits).link("cloud").uplink_bps < cloud.uplink_bps
-    assert senses.predict_s("edge", 1, 1) is None
+    assert hub.now(circuits).link("cloud").is_up is False
+    hub.failed("cloud", 100_000, 5.0)
+    hub.failed("cloud", 100_000, 5.0)
+    assert hub.now(circuits).link("cloud").uplink_bps < cloud.uplink_bps
+    assert hub.predict_s("edge", 1, 1) is None
 
 
 def test_an_unknown_link_names_the_nearest():
-    senses = SensorHub([], links=["cloud"])
-    for call in (senses.predict_s, lambda *args: senses.transferred(*args, 0.1), senses.failed):
+    hub = SensorHub([], links=["cloud"])
+    for call in (hub.predict_s, lambda *args: hub.transferred(*args, 0.1), hub.failed):
         with pytest.raises(UnknownName, match="did you mean 'cloud'"):
             call("clod", 1, 1)
 
 
 def test_a_query_pays_next_to_nothing():
-    with SensorHub(host_sensors(["cloud"]), links=["cloud"]) as senses:
-        senses.transferred("cloud", 1000, 1000, 0.1)
+    with SensorHub(host_sensors(["cloud"]), links=["cloud"]) as hub:
+        hub.transferred("cloud", 1000, 1000, 0.1)
         circuits = {"cloud": True}
-        asking_s = min(timeit.repeat(lambda: senses.now(circuits), number=500, repeat=9)) / 500
-        reading_s = min(timeit.repeat(senses.refresh, number=5, repeat=9)) / 5
+        asking_s = min(timeit.repeat(lambda: hub.now(circuits), number=500, repeat=9)) / 500
+        reading_s = min(timeit.repeat(hub.refresh, number=5, repeat=9)) / 5
     # It is a hundred times less; ``make bench`` has the figures.
     assert asking_s < reading_s / 10

@@ -59,7 +59,7 @@ def test_a_steady_link_is_predicted(link, seed):
         assert predicted.expected_s * math.exp(3.09 * predicted.spread) > time_s(link, size)  # in 999 of 1000 transfers
 
 
-def test_rates_and_round_trip_are_told_apart_when_sizes_differ():
+def test_rates_and_round_trip_are_distinguished_when_sizes_differ():
     world = World(noise=0.02)
     for step in range(30):
         world.transfer((0.03, 20e6, 5e6), SIZES[step % 3])

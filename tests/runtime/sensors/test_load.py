@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscale_runtime.host.cores import allowed_cores
-from autoscale_runtime.sensors.cpu_time import CpuTime, core_times, cpu_time, process_cpu_s, spent_between
+from autoscale_runtime.sensors.cpu_time import CpuTime, core_times, cpu_time, process_cpu_s, used_between
 from autoscale_runtime.sensors.load import LoadSensor, _Snapshot, load_between
 from tests.waiting import until
 
@@ -135,17 +135,17 @@ def test_load_of_a_known_interval():
 
 def test_a_core_that_goes_or_comes_within_the_window_does_not_count():
     before = {0: CpuTime(10.0, 100.0), 1: CpuTime(90.0, 100.0)}
-    assert spent_between(before, {0: CpuTime(11.0, 102.0)}) == (1.0, 2.0)
-    assert spent_between({0: before[0]}, {0: CpuTime(11.0, 102.0), 1: CpuTime(91.0, 102.0)}) == (1.0, 2.0)
+    assert used_between(before, {0: CpuTime(11.0, 102.0)}) == (1.0, 2.0)
+    assert used_between({0: before[0]}, {0: CpuTime(11.0, 102.0), 1: CpuTime(91.0, 102.0)}) == (1.0, 2.0)
 
 
 def test_a_core_whose_counter_goes_back_was_away():
     before = {0: CpuTime(10.0, 100.0), 1: CpuTime(90.0, 100.0)}
-    assert spent_between(before, {0: CpuTime(11.0, 102.0), 1: CpuTime(0.5, 2.0)}) == (1.0, 2.0)
+    assert used_between(before, {0: CpuTime(11.0, 102.0), 1: CpuTime(0.5, 2.0)}) == (1.0, 2.0)
 
 
 def test_a_tick_of_idle_time_taken_back_leaves_a_busy_core():
-    assert spent_between({0: CpuTime(10.0, 100.0)}, {0: CpuTime(12.0, 101.99)}) == pytest.approx((1.99, 1.99))
+    assert used_between({0: CpuTime(10.0, 100.0)}, {0: CpuTime(12.0, 101.99)}) == pytest.approx((1.99, 1.99))
 
 
 STAT = """\

@@ -52,7 +52,7 @@ def test_an_empty_bay_and_a_peripheral_are_no_battery(tmp_path):
 
 
 @pytest.mark.parametrize("capacity", ["101", "255", "-1", "", "full", "65535"])
-def test_an_impossible_capacity_is_told_by_the_energy_or_not_at_all(tmp_path, capacity):
+def test_an_impossible_capacity_is_replaced_by_the_energy_or_not_at_all(tmp_path, capacity):
     supply(tmp_path, "BAT0", capacity=capacity, status="Discharging")
     assert sensed(tmp_path) == (None, False)
     supply(tmp_path, "BAT0", energy_now=18_000_000, energy_full=24_000_000)
@@ -118,8 +118,10 @@ def test_power_is_above_zero_or_not_known(tmp_path, files, power_w):
 
 
 @given(st.lists(st.tuples(st.none() | st.floats(0.0, 1.0), st.none() | st.floats(1.0, 1e6)), max_size=4))
-def test_the_charge_of_all_is_within_those_of_each(told):
-    charge = charge_of([Battery(f"BAT{k}", charge=charge, full_j=full_j) for k, (charge, full_j) in enumerate(told)])
-    known = [charge for charge, _ in told if charge is not None]
+def test_the_charge_of_all_is_within_those_of_each(reported):
+    charge = charge_of(
+        [Battery(f"BAT{k}", charge=charge, full_j=full_j) for k, (charge, full_j) in enumerate(reported)]
+    )
+    known = [charge for charge, _ in reported if charge is not None]
     assert (charge is None) == (not known)
     assert charge is None or min(known) - 1e-9 <= charge <= max(known) + 1e-9

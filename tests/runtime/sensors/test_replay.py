@@ -145,7 +145,7 @@ def test_a_trace_that_cannot_be_used_at_all_is_refused(tmp_path, text, message):
         ("900,0.6,true", [0.5, 0.5, 0.7], "line 3: time_s is 900.0; allowed: less than 2.0"),
     ],
 )
-def test_one_bad_row_hides_no_other_and_is_told_once(tmp_path, caplog, row, loads, message):
+def test_one_bad_row_hides_no_other_and_is_reported_once(tmp_path, caplog, row, loads, message):
     path = tmp_path / "trace.csv"
     path.write_text(f"time_s,cpu_load,is_charging\n0,0.5,false\n{row}\n2,0.7,false\n")
     now_s = [0.0]

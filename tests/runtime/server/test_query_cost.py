@@ -61,8 +61,8 @@ def test_a_bill_is_of_one_grid_however_often_that_changes_meanwhile() -> None:
             account.grid.now = grids[number % 2]
             cost = cost_on(account, 1.0, 1)
             grams = cost.energy_j / J_PER_KWH * cost.intensity.g_per_kwh * account.pue
-            told = cost.carbon_operational_g, cost.ends.operational_low_g, cost.ends.operational_high_g
-            wrong.extend([] if all(math.isclose(each, grams) for each in told) else [cost])
+            reported = cost.carbon_operational_g, cost.ends.operational_low_g, cost.ends.operational_high_g
+            wrong.extend([] if all(math.isclose(each, grams) for each in reported) else [cost])
 
     threads = [threading.Thread(target=ask) for _ in range(4)]
     usual_s = sys.getswitchinterval()

@@ -50,8 +50,8 @@ def refusal(*arguments: str) -> str:
 
 
 def test_a_port_in_use_ends_it_with_2(repository: Path, server: Server) -> None:
-    told = refusal(str(repository), "--port", str(server.port), "--power-table", "laptop")
-    assert f"autoscale: cannot listen at 127.0.0.1:{server.port}" in told
+    printed = refusal(str(repository), "--port", str(server.port), "--power-table", "laptop")
+    assert f"autoscale: cannot listen at 127.0.0.1:{server.port}" in printed
 
 
 def test_a_repository_without_models_ends_it_with_2(tmp_path: Path) -> None:

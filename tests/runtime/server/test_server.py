@@ -78,9 +78,17 @@ def test_a_model_is_ready_where_it_is_served(
 
 
 def test_metadata_describes_the_model(stub: GRPCInferenceServiceStub) -> None:
-    told = stub.ModelMetadata(pb.ModelMetadataRequest(name="scale"))
-    assert (told.name, list(told.versions), told.platform) == ("scale", ["1", "3", "10"], "onnxruntime_onnx")
-    assert (told.inputs[0].name, told.inputs[0].datatype, list(told.inputs[0].shape)) == ("x", "FP32", [-1, 4])
+    reported = stub.ModelMetadata(pb.ModelMetadataRequest(name="scale"))
+    assert (reported.name, list(reported.versions), reported.platform) == (
+        "scale",
+        ["1", "3", "10"],
+        "onnxruntime_onnx",
+    )
+    assert (reported.inputs[0].name, reported.inputs[0].datatype, list(reported.inputs[0].shape)) == (
+        "x",
+        "FP32",
+        [-1, 4],
+    )
     server = stub.ServerMetadata(pb.ServerMetadataRequest())
     assert (server.name, list(server.extensions)) == ("autoscale", ["energy", "carbon"])
 
@@ -108,16 +116,16 @@ def test_requested_outputs_come_in_the_order_asked_for(stub: GRPCInferenceServic
 
 
 def test_the_answer_tells_its_cost(stub: GRPCInferenceServiceStub, account: ServerAccount) -> None:
-    told = stub.ModelInfer(slow(100)).parameters
-    compute_s = told["compute_us"].int64_param / 1e6
+    reported = stub.ModelInfer(slow(100)).parameters
+    compute_s = reported["compute_us"].int64_param / 1e6
     target = Target("device", "cpu", "fp32", threads=Limits().settled().threads)
     cost = account.cost(account.begin(), compute_s, target)
     assert compute_s > 0.0
-    assert told["queue_us"].int64_param >= 0
-    assert told["energy_joules"].double_param == pytest.approx(cost.energy_j, rel=0.01)
-    assert told["carbon_operational_g"].double_param == pytest.approx(cost.carbon_operational_g, rel=0.01)
-    assert told["carbon_embodied_g"].double_param == pytest.approx(cost.carbon_embodied_g, rel=0.01)
-    assert told["measurement_method"].string_param == "modelled"
+    assert reported["queue_us"].int64_param >= 0
+    assert reported["energy_joules"].double_param == pytest.approx(cost.energy_j, rel=0.01)
+    assert reported["carbon_operational_g"].double_param == pytest.approx(cost.carbon_operational_g, rel=0.01)
+    assert reported["carbon_embodied_g"].double_param == pytest.approx(cost.carbon_embodied_g, rel=0.01)
+    assert reported["measurement_method"].string_param == "modelled"
 
 
 @pytest.mark.parametrize(

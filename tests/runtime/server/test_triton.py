@@ -15,7 +15,7 @@ import numpy as np
 import tritonclient.grpc as triton
 
 client = triton.InferenceServerClient(sys.argv[1])
-told = {
+reported = {
     "live": client.is_server_live(),
     "ready": client.is_server_ready(),
     "model_ready": [client.is_model_ready("scale"), client.is_model_ready("scale", "2"), client.is_model_ready("no")],
@@ -34,15 +34,15 @@ def infer(model, arrays, outputs=None, **options):
 import tritonclient.utils
 triton.utils = tritonclient.utils
 x = np.arange(8, dtype=np.float32).reshape(2, 4)
-told["scale"] = infer("scale", {"x": x}).as_numpy("y").tolist()
-told["scale_3"] = infer("scale", {"x": x}, model_version="3").as_numpy("y").tolist()
+reported["scale"] = infer("scale", {"x": x}).as_numpy("y").tolist()
+reported["scale_3"] = infer("scale", {"x": x}, model_version="3").as_numpy("y").tolist()
 a, b = np.array([1, 4, 9], np.int32), np.array([1, 2, 3], np.int32)
 answer = infer("two", {"a": a, "b": b}, ["diff", "root"], request_id="7")
-told["two"] = {name: answer.as_numpy(name).tolist() for name in ("diff", "root")}
-told["absent"] = answer.as_numpy("sum") is None
+reported["two"] = {name: answer.as_numpy(name).tolist() for name in ("diff", "root")}
+reported["absent"] = answer.as_numpy("sum") is None
 response = answer.get_response()
-told["id"] = response.id
-told["parameters"] = {
+reported["id"] = response.id
+reported["parameters"] = {
     name: [each.WhichOneof("parameter_choice"), getattr(each, each.WhichOneof("parameter_choice"))]
     for name, each in response.parameters.items()
 }
@@ -51,53 +51,53 @@ arrays = {f"in_{name}": np.array([0, 1, 1], name) for name in dtypes}
 arrays["in_object"] = np.array([b"a", "\\u00fc".encode(), b""], object)
 answer = infer("identity", arrays)
 came = {name: answer.as_numpy(name.replace("in_", "out_")) for name in arrays}
-told["same"] = {name: bool((came[name] == array).all()) for name, array in arrays.items()}
-told["strings"] = [each.decode() for each in answer.as_numpy("out_object")]
+reported["same"] = {name: bool((came[name] == array).all()) for name, array in arrays.items()}
+reported["strings"] = [each.decode() for each in answer.as_numpy("out_object")]
 try:
     infer("no", {"x": x})
 except tritonclient.utils.InferenceServerException as error:
-    told["error"] = [error.status(), error.message()]
-print(json.dumps(told))
+    reported["error"] = [error.status(), error.message()]
+print(json.dumps(reported))
 """
 
 
 @pytest.fixture(scope="module")
-def told(server: Server) -> dict[str, Any]:
+def reported(server: Server) -> dict[str, Any]:
     done = subprocess.run([sys.executable, "-c", SCRIPT, server.address], capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     read: dict[str, Any] = json.loads(done.stdout)
     return read
 
 
-def test_it_finds_the_server_and_the_model_ready(told: dict[str, Any]) -> None:
-    assert told["live"]
-    assert told["ready"]
-    assert told["model_ready"] == [True, False, False]
+def test_it_finds_the_server_and_the_model_ready(reported: dict[str, Any]) -> None:
+    assert reported["live"]
+    assert reported["ready"]
+    assert reported["model_ready"] == [True, False, False]
 
 
-def test_it_reads_the_metadata(told: dict[str, Any]) -> None:
-    assert told["server"]["name"] == "autoscale"
-    assert told["model"]["versions"] == ["1"]
-    assert told["model"]["inputs"][0] == {"name": "a", "datatype": "INT32", "shape": ["3"]}
-    assert [each["name"] for each in told["model"]["outputs"]] == ["sum", "diff", "root"]
+def test_it_reads_the_metadata(reported: dict[str, Any]) -> None:
+    assert reported["server"]["name"] == "autoscale"
+    assert reported["model"]["versions"] == ["1"]
+    assert reported["model"]["inputs"][0] == {"name": "a", "datatype": "INT32", "shape": ["3"]}
+    assert [each["name"] for each in reported["model"]["outputs"]] == ["sum", "diff", "root"]
 
 
-def test_it_gets_right_answers(told: dict[str, Any]) -> None:
-    assert told["scale"] == [[0, 10, 20, 30], [40, 50, 60, 70]]
-    assert told["scale_3"] == [[0, 3, 6, 9], [12, 15, 18, 21]]
-    assert told["two"] == {"diff": [0, 2, 6], "root": [1, 2, 3]}
-    assert told["absent"]
-    assert told["id"] == "7"
+def test_it_gets_right_answers(reported: dict[str, Any]) -> None:
+    assert reported["scale"] == [[0, 10, 20, 30], [40, 50, 60, 70]]
+    assert reported["scale_3"] == [[0, 3, 6, 9], [12, 15, 18, 21]]
+    assert reported["two"] == {"diff": [0, 2, 6], "root": [1, 2, 3]}
+    assert reported["absent"]
+    assert reported["id"] == "7"
 
 
-def test_every_data_type_comes_back_as_it_went(told: dict[str, Any]) -> None:
-    assert len(told["same"]) == 13
-    assert all(told["same"].values()), told["same"]
-    assert told["strings"] == ["a", "ü", ""]
+def test_every_data_type_comes_back_as_it_went(reported: dict[str, Any]) -> None:
+    assert len(reported["same"]) == 13
+    assert all(reported["same"].values()), reported["same"]
+    assert reported["strings"] == ["a", "ü", ""]
 
 
-def test_it_reads_the_cost(told: dict[str, Any]) -> None:
-    assert {name: kind for name, (kind, _) in told["parameters"].items()} == {
+def test_it_reads_the_cost(reported: dict[str, Any]) -> None:
+    assert {name: kind for name, (kind, _) in reported["parameters"].items()} == {
         "energy_joules": "double_param",
         "carbon_operational_g": "double_param",
         "carbon_embodied_g": "double_param",
@@ -114,11 +114,11 @@ def test_it_reads_the_cost(told: dict[str, Any]) -> None:
         "carbon_region": "string_param",
         "model_sha256": "string_param",
     }
-    assert told["parameters"]["energy_joules"][1] > 0.0
-    assert told["parameters"]["measurement_method"][1] == "modelled"
+    assert reported["parameters"]["energy_joules"][1] > 0.0
+    assert reported["parameters"]["measurement_method"][1] == "modelled"
 
 
-def test_it_understands_a_refusal(told: dict[str, Any]) -> None:
-    status, message = told["error"]
+def test_it_understands_a_refusal(reported: dict[str, Any]) -> None:
+    status, message = reported["error"]
     assert status == "StatusCode.NOT_FOUND"
     assert "unknown model 'no'" in message

@@ -304,7 +304,7 @@ def nonsense() -> Iterator[tuple[Nonsense, RemoteRunner]]:
         ),
     ],
 )
-def test_a_wrong_answer_is_told(
+def test_a_wrong_answer_is_reported(
     nonsense: tuple[Nonsense, RemoteRunner], answer: pb.ModelInferResponse, message: str
 ) -> None:
     servicer, runner = nonsense

@@ -36,8 +36,8 @@ def test_the_committed_code_is_what_the_proto_file_gives() -> None:
 
 def test_messages_and_service_are_those_of_triton() -> None:
     # Both define the package inference, which one process cannot hold twice.
-    told = subprocess.run([sys.executable, "-c", DESCRIBE + TRITON], capture_output=True, text=True, timeout=60)
-    theirs, their_service = json.loads(told.stdout)
+    reported = subprocess.run([sys.executable, "-c", DESCRIBE + TRITON], capture_output=True, text=True, timeout=60)
+    theirs, their_service = json.loads(reported.stdout)
     names: dict[str, Any] = {}
     exec(DESCRIBE, names)
     for name, message in pb.DESCRIPTOR.message_types_by_name.items():

@@ -44,7 +44,7 @@ def iso(time_s: float) -> str:
     return datetime.fromtimestamp(time_s, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def rows_of(document: Any, *keys: str) -> list[Mapping[str, Any]]:
+def entries_of(document: Any, *keys: str) -> list[Mapping[str, Any]]:
     """The list of objects under the first of some keys that a document has.
 
     Raises:

@@ -24,7 +24,7 @@ FIRST_WAIT_S: Final = 30.0
 LONGEST_WAIT_S: Final = 3600.0
 
 
-def cache_folder() -> Path:
+def carbon_cache_folder() -> Path:
     """``autoscale/carbon`` in the user's cache folder (XDG base directories)."""
     home = os.environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "autoscale" / "carbon"
@@ -44,7 +44,7 @@ class LiveOptions:
     """
 
     zones: Mapping[str, str] = field(default_factory=dict)
-    folder: Path | None = field(default_factory=cache_folder)
+    folder: Path | None = field(default_factory=carbon_cache_folder)
     refresh_s: float = REFRESH_S
     stale_s: float = STALE_S
     fallback: IntensitySource = field(default_factory=YearlyAverages)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from autoscale.carbon.intensity.base import KINDS, Kind
-from autoscale.carbon.intensity.live.answers import Unusable, figure_of, from_environment, iso, rows_of, time_of
+from autoscale.carbon.intensity.live.answers import Unusable, entries_of, figure_of, from_environment, iso, time_of
 from autoscale.carbon.intensity.live.base import LiveOptions, LiveSource
 from autoscale.carbon.intensity.live.cache import Snapshot, series_of
 from autoscale.carbon.intensity.live.http import HttpFailure, JsonClient
@@ -53,7 +53,7 @@ class CarbonAwareSdk(LiveSource):
         """The last day, and the forecast where its data source has one."""
         query = {"location": zone, "time": iso(now_s - PAST_S), "toTime": iso(now_s)}
         document = self._client.get("/emissions/bylocation", query) or []
-        past = rows_of({"emissions": document}, "emissions")
+        past = entries_of({"emissions": document}, "emissions")
         history = [_sample(row, "time", "rating") for row in past]
         return Snapshot(now_s, series_of(history), series_of(self._expected(zone)))
 
@@ -64,8 +64,8 @@ class CarbonAwareSdk(LiveSource):
             if error.status in _NO_FORECAST:
                 return []
             raise
-        forecasts = rows_of({"forecasts": document}, "forecasts")
-        rows = [row for each in forecasts for row in rows_of(each, "forecastData")]
+        forecasts = entries_of({"forecasts": document}, "forecasts")
+        rows = [row for each in forecasts for row in entries_of(each, "forecastData")]
         return [_sample(row, "timestamp", "value") for row in rows]
 
 

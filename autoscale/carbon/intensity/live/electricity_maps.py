@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from autoscale.carbon.intensity.live.answers import Unusable, figure_of, from_environment, rows_of, time_of
+from autoscale.carbon.intensity.live.answers import Unusable, entries_of, figure_of, from_environment, time_of
 from autoscale.carbon.intensity.live.base import LiveOptions, LiveSource
 from autoscale.carbon.intensity.live.cache import Snapshot, series_of
 from autoscale.carbon.intensity.live.http import HttpFailure, JsonClient
@@ -61,7 +61,7 @@ class ElectricityMaps(LiveSource):
         # Without a zone the server would answer for wherever the caller seems to be.
         query = {"zone": zone, "emissionFactorType": self._emissions, "disableCallerLookup": "true"}
         document = self._client.get("/carbon-intensity/history", query)
-        history = rows_of(document, "history", "data")
+        history = entries_of(document, "history", "data")
         if document.get("zone", zone) != zone:
             raise Unusable(f"the answer is of {document['zone']}")
         samples = [each for row in history if (each := _sample(row))]
@@ -75,7 +75,7 @@ class ElectricityMaps(LiveSource):
             if error.status in _NOT_IN_PLAN:
                 return []
             raise
-        rows = rows_of(document, "forecast", "data")
+        rows = entries_of(document, "forecast", "data")
         return [IntensitySample(each.time_s, each.g_per_kwh, Method.MODELLED) for row in rows if (each := _sample(row))]
 
 

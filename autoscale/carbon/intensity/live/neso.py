@@ -7,7 +7,7 @@ regions have forecasts only.
 from collections.abc import Mapping
 from typing import Any, Final
 
-from autoscale.carbon.intensity.live.answers import Unusable, figure_of, iso, rows_of, time_of
+from autoscale.carbon.intensity.live.answers import Unusable, entries_of, figure_of, iso, time_of
 from autoscale.carbon.intensity.live.base import LiveOptions, LiveSource
 from autoscale.carbon.intensity.live.cache import Snapshot, series_of
 from autoscale.carbon.intensity.live.http import JsonClient
@@ -45,10 +45,10 @@ class Neso(LiveSource):
         """The last 6 hours and the next 42."""
         start = iso(now_s - PAST_S)[:16] + "Z"
         if zone == _NATION:
-            rows = rows_of(self._client.get(f"/intensity/{start}/fw48h"), "data")
+            rows = entries_of(self._client.get(f"/intensity/{start}/fw48h"), "data")
         else:
             document = self._client.get(f"/regional/intensity/{start}/fw48h/regionid/{_region(zone)}")
-            rows = rows_of(document.get("data") if isinstance(document, dict) else None, "data")
+            rows = entries_of(document.get("data") if isinstance(document, dict) else None, "data")
         history = [each for row in rows if (each := _sample(row, "actual", Method.MEASURED))]
         expected = [each for row in rows if (each := _sample(row, "forecast", Method.MODELLED))]
         return Snapshot(now_s, series_of(history, _STEP_S), series_of(expected, _STEP_S))

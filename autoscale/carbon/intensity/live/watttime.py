@@ -4,7 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
-from autoscale.carbon.intensity.live.answers import Unusable, figure_of, from_environment, iso, rows_of, time_of
+from autoscale.carbon.intensity.live.answers import Unusable, entries_of, figure_of, from_environment, iso, time_of
 from autoscale.carbon.intensity.live.base import LiveOptions, LiveSource
 from autoscale.carbon.intensity.live.cache import Snapshot, series_of
 from autoscale.carbon.intensity.live.http import HttpFailure, JsonClient
@@ -80,7 +80,7 @@ class WattTime(LiveSource):
         meta = document.get("meta") if isinstance(document, dict) else None
         if not isinstance(meta, dict) or meta.get("units") != UNITS:
             raise Unusable(f"the answer's units are not {UNITS}")
-        samples = [each for row in rows_of(document, "data") if (each := _sample(row, method))]
+        samples = [each for row in entries_of(document, "data") if (each := _sample(row, method))]
         return series_of(samples, figure_of(meta, "data_point_period_seconds"))
 
     def _get(self, path: str, query: Mapping[str, str]) -> Any:

@@ -14,7 +14,7 @@ MOST_NAMES: Final = 200
 Figures = dict[str, Any]
 
 
-def whole_fleet(report: Report, figures: Figures) -> str:
+def fleet_section(report: Report, figures: Figures) -> str:
     """Queries, waiting and unallocated embodied carbon, and who never reported; empty without an inventory."""
     if report.fleet is None:
         return ""

@@ -5,9 +5,9 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
-from autoscale.fleet.export.as_json import as_json, by_day
+from autoscale.fleet.export.as_json import as_json, sums_by_day
 from autoscale.fleet.export.html.charts import KINDS, Bar, bars, columns, figure, legend, spoken
-from autoscale.fleet.export.html.outlook import growth, life_cycle, whole_fleet
+from autoscale.fleet.export.html.outlook import fleet_section, growth, life_cycle
 from autoscale.fleet.export.html.tables import (
     dimension_table,
     savings_table,
@@ -45,7 +45,7 @@ def as_html(report: Report) -> str:
         _sources,
         _over_time,
         _alternatives,
-        whole_fleet,
+        fleet_section,
         life_cycle,
         growth,
         _tables,
@@ -121,7 +121,7 @@ def _sources(report: Report, _: Figures) -> str:
 
 
 def _over_time(report: Report, _: Figures) -> str:
-    days = by_day(report)
+    days = sums_by_day(report)
     is_short = len(days) <= _FEW_DAYS
     named = report.by["hour"] if is_short else days
     rows = [_kinds_bar(f"{name}:00" if is_short else name[5:], sums) for name, sums in named.items()]
@@ -170,7 +170,7 @@ def _tables(report: Report, _: Figures) -> str:
                 "By region of the remote machine", "region", _called(by["far_region"], "none asked, or not known")
             ),
             _folded("By hour of the day, UTC", dimension_table("By hour of the day, UTC", "hour", by["hour"], True)),
-            _folded("By day, UTC", dimension_table("By day, UTC", "day", by_day(report), True)),
+            _folded("By day, UTC", dimension_table("By day, UTC", "day", sums_by_day(report), True)),
         )
     )
 

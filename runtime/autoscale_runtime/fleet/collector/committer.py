@@ -155,19 +155,19 @@ class Committer:
         parts = [_fresh(each, verdict) for each, verdict in zip(group, verdicts, strict=True)]
         rows = joined(parts)
         reasons = validate(rows, self._rules, us_from_s(time.time()))
-        judged = np.split(reasons, np.cumsum([len(each) for each in parts])[:-1])
+        validated = np.split(reasons, np.cumsum([len(each) for each in parts])[:-1])
         unreadable, truncated = self._unreadable(group)
         counts = {f"rejected:{name}": int(np.count_nonzero(reasons == i)) for i, name in enumerate(REASONS)}
         counts["rejected:truncated"] += truncated
         counts["duplicate"] = sum(each.duplicate for each in verdicts)
         counts["reordered"] = sum(each.reordered for each in verdicts)
-        counts["clock_set_back"] = sum(_set_back(part, each < 0) for part, each in zip(parts, judged, strict=True))
+        counts["clock_set_back"] = sum(_set_back(part, each < 0) for part, each in zip(parts, validated, strict=True))
         counted = {name: count for name, count in counts.items() if count}
         self._ledger.commit(Intake(rows, reasons, unreadable, Change(logs=states, lost=_lost(group), counts=counted)))
         self._remember(states)
         return [
             Receipt(int(np.count_nonzero(each < 0)), verdict.duplicate, int(np.count_nonzero(each >= 0)))
-            for verdict, each in zip(verdicts, judged, strict=True)
+            for verdict, each in zip(verdicts, validated, strict=True)
         ]
 
     def _admit(self, delivery: Delivery, states: dict[LogKey, LogState]) -> Verdict:
@@ -213,7 +213,7 @@ def unreadable(content: bytes, reported_rows: int) -> Delivery:
 
 
 def _lost(group: Sequence[Delivery]) -> dict[LogKey, Counter[str]]:
-    """The most that each log was told to have lost, whatever order its batches came in."""
+    """The most that each log was reported to have lost, whatever order its batches came in."""
     lost: dict[LogKey, Counter[str]] = {}
     for each in group:
         if each.lost:

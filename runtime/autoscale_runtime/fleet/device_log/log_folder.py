@@ -4,7 +4,7 @@
 
     FOLDER/device_id                        random name of this installation
     FOLDER/00000000000000004096.log         a segment, named by the first sequence number that may be in it
-    FOLDER/acknowledged.json                the last row that the collector has said it keeps
+    FOLDER/acknowledged.json                the last row that the collector has acknowledged
     FOLDER/full                             how many records a full disk took
     FOLDER/lock  FOLDER/upload/lock         one writer, one uploader
 

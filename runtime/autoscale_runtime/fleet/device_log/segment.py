@@ -140,9 +140,10 @@ def _frames(content: bytes) -> Iterator[tuple[int, bytes]]:
 def _header(body: bytes) -> Header | None:
     if body[:1] != HEADER:
         return None
-    told = json.loads(body[1:])
-    known = {each.name: told[each.name] for each in fields(Header) if each.name in told}  # a later version tells more
-    known |= {"numbers": tuple(told["numbers"]), "texts": tuple(told["texts"])}
+    header = json.loads(body[1:])
+    # A later version has more.
+    known = {each.name: header[each.name] for each in fields(Header) if each.name in header}
+    known |= {"numbers": tuple(header["numbers"]), "texts": tuple(header["texts"])}
     return Header(**known)
 
 

@@ -27,7 +27,7 @@ from autoscale.errors import InvalidInput
 from autoscale.files import BINARY
 from autoscale.fleet.ledger.column import LONGEST_TEXT
 from autoscale.fleet.ledger.lock import FolderLock
-from autoscale.fleet.ledger.row_encoder import encode
+from autoscale.fleet.ledger.row_encoder import encode_record
 from autoscale.query.record import Record
 from autoscale_runtime.fleet.device_log.log_folder import LogFolder
 from autoscale_runtime.fleet.device_log.loss_note import LossNote
@@ -86,7 +86,7 @@ class LedgerWriter:
         Raises:
             InvalidInput: the writer was closed.
         """
-        numbers, texts = encode(record)
+        numbers, texts = encode_record(record)
         with self._guard:
             if self._next < 0:
                 raise InvalidInput(f"the log '{self._folder.path}' was closed; allowed: append before close")
@@ -143,7 +143,7 @@ class LedgerWriter:
         self._log_id, self._begins, self._place = log.log_id, log.begins, place
         # Numbers that a damaged end may have used are not used again: the collector may know them.
         self._next = kept + 1 + cut + untold
-        self._is_told = True
+        self._is_reported = True
         self._lose("torn", cut)
         self._lose("disk", untold)
         self._note.write(self._log_id, self._lost.get("disk", 0))
@@ -158,11 +158,11 @@ class LedgerWriter:
             known = self._codes | fresh
             codes = [known[text] for text in texts]
         content = frame(ROW + self._pack(*numbers, *codes))
-        if fresh or not self._is_told:
+        if fresh or not self._is_reported:
             content = self._preface(fresh) + content
         self._put(content)
         self._codes |= fresh
-        self._is_told = True
+        self._is_reported = True
 
     def _fresh(self, texts: Sequence[str]) -> dict[str, int]:
         """Texts that this segment does not have yet, and the numbers they get."""
@@ -172,7 +172,7 @@ class LedgerWriter:
     def _preface(self, fresh: Iterable[str]) -> bytes:
         """What must stand before a row: its new texts, and what was lost since the last row."""
         words = b"".join(frame(WORD + text[: LONGEST_TEXT + 1].encode(errors="replace")) for text in fresh)
-        return words if self._is_told else words + frame(LOST + json.dumps(self._lost).encode())
+        return words if self._is_reported else words + frame(LOST + json.dumps(self._lost).encode())
 
     def _put(self, content: bytes) -> None:
         written = os.write(self._handle, content)
@@ -193,7 +193,7 @@ class LedgerWriter:
             self._close_segment()
             path.unlink(missing_ok=True)
             raise
-        self._is_told = True
+        self._is_reported = True
 
     def _make_room(self, first: int) -> None:
         """Drop the oldest segments until one more has room: the uploader took away those that the collector has."""
@@ -212,7 +212,7 @@ class LedgerWriter:
     def _lose(self, cause: str, rows: int) -> None:
         if rows:
             self._lost[cause] = self._lost.get(cause, 0) + rows
-            self._is_told = False
+            self._is_reported = False
 
     def _give_up_segment(self) -> None:
         """Take back the half of a record that a full disk took."""

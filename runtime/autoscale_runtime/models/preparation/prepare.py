@@ -58,7 +58,7 @@ def prepare(
         data: see ``read_samples``; one part calibrates, the rest evaluates.
         labels: see ``read_labels``; without them, agreement with fp32 is measured.
         out: the bundle's folder: new, empty, or a bundle to replace. It is written last, whole or not at all.
-        step: told what is being done.
+        step: called with what is being done.
         state: outputs to the inputs that they are fed back to; None finds them where names and shapes leave no doubt.
         keep: precisions to keep though they are neither smaller nor faster than fp32.
 

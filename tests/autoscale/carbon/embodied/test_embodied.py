@@ -130,7 +130,7 @@ def test_any_part_is_summed_or_refused(tmp_path_factory: pytest.TempPathFactory,
     assert 0.0 <= kg.low <= kg.mid <= kg.high
 
 
-def test_a_bill_is_told_from_a_device(tmp_path: Path) -> None:
+def test_a_bill_is_distinguished_from_a_device(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(BILL + "[[parts]]\nlogic_mm2 = 100\nnode_nm = 7\npackages = 2\ncount = 3")
     assert is_bill(path)

@@ -220,15 +220,15 @@ def test_times_in_a_wrong_order_are_refused_by_their_line(tmp_path: Path, row: s
         ("yesterday,", "line 3: 'yesterday'; allowed: an ISO 8601 time"),
     ],
 )
-def test_one_bad_row_is_a_missing_hour_and_is_told(
+def test_one_bad_row_is_a_missing_hour_and_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, row: str, message: str
 ) -> None:
     path = hours(tmp_path / "a.csv", "2022-01-01T00:00,10", row, *(f"2022-01-01T0{h}:00,{h}0" for h in range(2, 6)))
     source = HourlyIntensity(path, place="FR")
     start_s = time_from_iso("2022-01-01T00:00")
-    told = [source.at("FR", start_s + h * HOUR_S) for h in range(4)]
-    assert [each.g_per_kwh for each in told] == pytest.approx([10.0, 15.0, 20.0, 30.0])
-    assert [each.method for each in told] == [Method.MEASURED, Method.MODELLED, Method.MEASURED, Method.MEASURED]
+    figures = [source.at("FR", start_s + h * HOUR_S) for h in range(4)]
+    assert [each.g_per_kwh for each in figures] == pytest.approx([10.0, 15.0, 20.0, 30.0])
+    assert [each.method for each in figures] == [Method.MEASURED, Method.MODELLED, Method.MEASURED, Method.MEASURED]
     assert len(caplog.records) == 1
     assert "a.csv: left out 1 rows; the first:" in caplog.text
     assert message in caplog.text

@@ -196,8 +196,10 @@ def test_what_another_year_is_missed_by_is_what_the_file_says(recorded: dict[str
     missed = {zone: _missed(years) for zone, years in recorded.items() if len(years) > 1}
     text = (devices_folder() / "grids" / "hours.toml").read_text()
     for zone, figures in {**missed, "mean": np.mean(list(missed.values()), axis=0)}.items():
-        (told,) = re.findall(rf"^#   {zone} +([\d.]+) % \(([\d.]+) %\) +([\d.]+) % \(([\d.]+) %\)", text, re.MULTILINE)
-        assert [float(each) for each in told] == pytest.approx(figures, abs=0.1)
+        (printed,) = re.findall(
+            rf"^#   {zone} +([\d.]+) % \(([\d.]+) %\) +([\d.]+) % \(([\d.]+) %\)", text, re.MULTILINE
+        )
+        assert [float(each) for each in printed] == pytest.approx(figures, abs=0.1)
 
 
 def _missed(years: dict[int, Hours]) -> Hours:

@@ -15,8 +15,8 @@ from autoscale.fleet.ledger.column import ABSENT, NOT_A_NUMBER, Column
 from autoscale.fleet.ledger.figures import rows_of_figures
 from autoscale.fleet.ledger.log_state import LogState
 from autoscale.fleet.ledger.record_view import RecordView
-from autoscale.fleet.ledger.row_encoder import encode
-from autoscale.fleet.ledger.rows import completed, joined, none
+from autoscale.fleet.ledger.row_encoder import encode_record
+from autoscale.fleet.ledger.rows import joined, none, with_all_columns
 from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, COLUMNS, NUMBERS, SCHEMA, TEXTS
 from autoscale.fleet.ledger.validation import FIRST_TIME_US, REASONS, Rules, validate
 from autoscale.query.goal import Goal
@@ -48,7 +48,7 @@ def record(
 
 
 def flat(record: Record, app_version: str = "") -> dict[str, int | str]:
-    numbers, texts = encode(record)
+    numbers, texts = encode_record(record)
     row = zip((*NUMBERS, *TEXTS), (7, *numbers, "session", app_version, *texts), strict=True)
     return dict(row)
 
@@ -75,8 +75,8 @@ def test_every_column_is_documented_once_and_stands_in_one_place() -> None:
     assert len(BY_NAME) == len(COLUMNS)
     assert sorted((*NUMBERS, *TEXTS, *BATCH_COLUMNS)) == sorted(BY_NAME)
     units = {"_uj": "µJ", "_ng": "ng CO2e", "_us": "µs", "_mg_per_kwh": "mg CO2e/kWh", "_ppm": "1e-6", "_ppb": "1e-9"}
-    told = {each.name: each.unit for each in COLUMNS if each.unit}
-    assert told == {name: unit for name in told for suffix, unit in units.items() if name.endswith(suffix)}
+    declared = {each.name: each.unit for each in COLUMNS if each.unit}
+    assert declared == {name: unit for name in declared for suffix, unit in units.items() if name.endswith(suffix)}
 
 
 def test_a_column_that_comes_later_says_what_older_rows_have() -> None:
@@ -89,9 +89,9 @@ def test_a_column_that_comes_later_says_what_older_rows_have() -> None:
 def test_rows_without_a_column_that_all_must_have_are_refused() -> None:
     lacking = Rows({"sequence": np.arange(2)}, {})
     with pytest.raises(InvalidInput, match=r"rows lack the columns \['schema', 'device_id'"):
-        completed(lacking)
+        with_all_columns(lacking)
     numbers = {name: values for name, values in rows(2).numbers.items() if name != "accuracy_ppm"}
-    assert completed(Rows(numbers, rows(2).texts)).numbers["accuracy_ppm"].tolist() == [ABSENT, ABSENT]
+    assert with_all_columns(Rows(numbers, rows(2).texts)).numbers["accuracy_ppm"].tolist() == [ABSENT, ABSENT]
 
 
 @pytest.mark.parametrize("made", ["usual", "endless", "short"])
@@ -154,7 +154,7 @@ def test_without_a_range_the_ends_are_the_sum_of_the_parts_and_rounding_never_le
     assert (row["embodied_low_ng"], row["embodied_high_ng"]) == (3, 4)
 
 
-def test_no_limit_is_absent_and_no_number_is_said_to_be_none() -> None:
+def test_no_limit_is_absent_and_no_number_is_reported_as_none() -> None:
     endless = flat(record(goal=Goal(latency_s=math.inf)))
     assert (endless["goal_latency_us"], endless["is_late"]) == (ABSENT, False)
     broken = record()

@@ -97,7 +97,7 @@ def test_what_has_arrived_is_remembered_with_the_rows(ledger: Ledger) -> None:
     assert (view.counts["missing"], view.lost) == (1, {"space": 4})
 
 
-def test_a_second_writer_is_told_who_has_the_ledger(ledger: Ledger) -> None:
+def test_a_second_writer_learns_who_has_the_ledger(ledger: Ledger) -> None:
     held = "is in use by process [0-9]+; allowed: one collector for each ledger"
     with pytest.raises(InvalidInput, match=held):
         Ledger(ledger.folder)
@@ -238,7 +238,7 @@ def test_small_files_of_a_day_become_one_and_the_old_stay_for_a_while(ledger: Le
     assert total(ledger.folder) == 2 * MANY + 1
 
 
-def test_a_folder_that_is_no_ledger_is_said_to_be_none(tmp_path: Path) -> None:
+def test_a_folder_that_is_no_ledger_is_reported_as_none(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match=r"is no ledger: it has no manifest\.sqlite"):
         read_ledger(tmp_path)
     (tmp_path / "manifest.sqlite").write_bytes(b"nonsense" * 1000)

@@ -107,7 +107,7 @@ def test_three_devices_worked_out_by_hand_to_the_milligram(tmp_path: Path) -> No
     assert found["fleet"]["not_in_inventory"] == 0
 
 
-def test_a_fleet_is_its_queries_idle_time_and_unallocated_making_to_the_nanogram(tmp_path: Path) -> None:
+def test_a_fleet_is_its_queries_idle_time_and_unallocated_embodied_carbon_to_the_nanogram(tmp_path: Path) -> None:
     report = three_devices(tmp_path)
     fleet = report.fleet
     assert fleet is not None
@@ -295,7 +295,7 @@ def test_the_report_is_imported_without_its_engines() -> None:
     assert ran.stdout.strip() == "[]"
 
 
-def test_methods_and_kinds_of_intensity_are_told(tmp_path: Path) -> None:
+def test_methods_and_kinds_of_intensity_are_reported(tmp_path: Path) -> None:
     marginal = rows(1, intensity_device_kind="marginal", methods="energy_j.device=measured")
     found = as_json(account(written(tmp_path / "ledger", rows(3), marginal)))["methods"]
     assert found["energy_j.device"] == {"measured": 1, "modelled": 3}

@@ -107,7 +107,7 @@ def test_the_oracle_is_never_worse_than_what_happened(rows: list[dict[str, Any]]
     assert ways(*reversed(rows)) == found
 
 
-def test_a_year_longer_spreads_the_same_making_over_one_year_more() -> None:
+def test_a_year_longer_spreads_the_same_embodied_carbon_over_one_year_more() -> None:
     of_phones = sums(Parts(0, 0, 0), Parts(0, 0, 0), Parts(4000, 7, 7))
     life, move, _ = savings({"mi8pro": of_phones}, {"": of_phones}, [*ways(cell("device:cpu/int8", 1, 1)).values()])
     assert life.carbon_ng == 1000  # three years become four
@@ -132,7 +132,7 @@ def machine(name: str, role: str = "device") -> InventoryMachine:
 
 
 @given(st.integers(0, 200), st.integers(0, 300))
-def test_of_making_the_same_fraction_is_carried_at_both_ends(busy_s: int, carried_mg: int) -> None:
+def test_of_embodied_carbon_the_same_fraction_is_carried_at_both_ends(busy_s: int, carried_mg: int) -> None:
     reported = [{"device_id": "a", "latency_us": busy_s * 10**6, "embodied_device_ng": carried_mg * 10**6}]
     found = whole_fleet([machine("a")], reported, Span(0, 100 * 10**6), NOTHING, Held(0, 0))
     left_mg = max(0, 100 - carried_mg)

@@ -117,8 +117,8 @@ def test_what_cannot_be_read_as_rows_is_kept_once_and_refused(
         assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     [kept] = (ledger / "quarantine").iterdir()
     assert kept.read_bytes() == content
-    told = 1 if kind in ("torn", "junk", "empty") else len(content) // len(columns_of(1)) if kind == "liar" else 10
-    assert read_ledger(ledger).counts == {"accepted": 0, "missing": 0, "rejected:truncated": told}
+    reported = 1 if kind in ("torn", "junk", "empty") else len(content) // len(columns_of(1)) if kind == "liar" else 10
+    assert read_ledger(ledger).counts == {"accepted": 0, "missing": 0, "rejected:truncated": reported}
 
 
 def test_a_later_schema_is_refused_for_the_device_to_keep(ledger: Path, collector: Collector, rows: Rows) -> None:
@@ -184,7 +184,7 @@ def test_a_collector_that_never_rests_merges_small_files_too(tmp_path: Path, led
 
 
 def test_two_hundred_devices_at_once(tmp_path: Path, ledger: Path, collector: Collector, rows: Rows) -> None:
-    """More than it takes at once: the others are told to come again."""
+    """More than it takes at once: the others are asked to come again."""
     at_once, accepted = threading.Barrier(200), []
 
     def one(device: int) -> None:

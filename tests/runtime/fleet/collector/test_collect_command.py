@@ -93,7 +93,7 @@ def test_of_an_inventory_it_needs_the_names_alone(tmp_path: Path, name: str) -> 
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "reported"),
     [
         ('[[machines]]\nname = "a"\n', "machines 1 has name; allowed: 'device_id' among them"),
         ('device_id = "a"\n', "unknown key 'device_id' in the file; allowed: 'machines'"),
@@ -101,10 +101,10 @@ def test_of_an_inventory_it_needs_the_names_alone(tmp_path: Path, name: str) -> 
         ("device_id\na\n", "is not TOML"),
     ],
 )
-def test_an_inventory_without_names_is_refused(tmp_path: Path, content: str, told: str) -> None:
+def test_an_inventory_without_names_is_refused(tmp_path: Path, content: str, reported: str) -> None:
     path = tmp_path / "machines.toml"
     path.write_text(content)
-    with pytest.raises(InvalidInput, match=re.escape(told)):
+    with pytest.raises(InvalidInput, match=re.escape(reported)):
         rules_of(path, None)
 
 
@@ -116,18 +116,20 @@ def test_a_ledger_in_use_ends_it_with_2(tmp_path: Path) -> None:
 def test_wrong_files_end_it_with_2(tmp_path: Path) -> None:
     (tmp_path / "devices.csv").write_text("name\nx\n")
     options = ("collect", str(tmp_path / "ledger"), "--port", "0")
-    told = refusal(*options, "--inventory", str(tmp_path / "devices.csv"))
-    assert "devices.csv, line 2 has name; allowed: 'device_id' among them" in told
+    reported = refusal(*options, "--inventory", str(tmp_path / "devices.csv"))
+    assert "devices.csv, line 2 has name; allowed: 'device_id' among them" in reported
     assert "No such file" in refusal(*options, "--inventory", str(tmp_path / "none.csv"))
     assert "is not a folder" in refusal(*options, "--profiles", str(tmp_path / "none"))
     assert "--port" in refusal("collect", str(tmp_path / "ledger"), "--port", "65536")
 
 
-def test_an_address_that_cannot_be_had_is_told_in_one_line(tmp_path: Path) -> None:
+def test_an_address_that_cannot_be_had_is_reported_in_one_line(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        told = refusal("collect", str(tmp_path), "--port", str(port))
-    assert told.strip().startswith(f"autoscale: cannot listen at 127.0.0.1:{port}: Address already in use; allowed:")
+        reported = refusal("collect", str(tmp_path), "--port", str(port))
+    assert reported.strip().startswith(
+        f"autoscale: cannot listen at 127.0.0.1:{port}: Address already in use; allowed:"
+    )
     assert "192.0.2.1:0: Cannot assign" in refusal("collect", str(tmp_path), "--port", "0", "--host", "192.0.2.1")
 
 

@@ -86,7 +86,9 @@ def test_forgotten_acknowledgements_make_duplicates_and_no_more(
     assert read_ledger(ledger).counts == {"accepted": 20, "duplicate": 20, "missing": 0}
 
 
-def test_dropped_rows_are_missing_and_their_cause_is_told(tmp_path: Path, ledger: Path, collector: Collector) -> None:
+def test_dropped_rows_are_missing_and_their_cause_is_reported(
+    tmp_path: Path, ledger: Path, collector: Collector
+) -> None:
     with LedgerWriter(tmp_path / "a", max_bytes=64 << 10) as log:
         for number in range(1000):
             log.append(record(number))
@@ -135,7 +137,7 @@ def test_in_the_background_it_waits_for_the_collector(tmp_path: Path, ledger: Pa
             until(lambda: uploader.last_error is None)
 
 
-def test_nobody_there_is_said_and_changes_nothing(tmp_path: Path) -> None:
+def test_nobody_there_is_reported_and_changes_nothing(tmp_path: Path) -> None:
     logged(tmp_path / "a", 3)
     with Uploader(tmp_path / "a", "127.0.0.1:1", UploadOptions(timeout_s=60.0)) as uploader:
         with pytest.raises((TargetUnavailable, DeadlineExceeded), match=r"127\.0\.0\.1:1"):

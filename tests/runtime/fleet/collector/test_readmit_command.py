@@ -54,11 +54,11 @@ def in_quarantine(ledger: Path) -> int:
 
 
 def test_it_says_what_is_unknown_and_what_to_do(ledger: Path) -> None:
-    said = readmitted(ledger)
-    assert said[0] == "let in 0 rows; 12 stay in quarantine for want of knowledge"
-    assert said[1].startswith("unknown_device, 5 rows of 'strange': give an --inventory that has them")
-    assert said[2].startswith("unknown_profile, 2 rows of 'fridge', 'toaster': give --profiles a folder")
-    assert said[3].startswith("unknown_region, 5 rows of 'Atlantis': ")
+    printed = readmitted(ledger)
+    assert printed[0] == "let in 0 rows; 12 stay in quarantine for want of knowledge"
+    assert printed[1].startswith("unknown_device, 5 rows of 'strange': give an --inventory that has them")
+    assert printed[2].startswith("unknown_profile, 2 rows of 'fridge', 'toaster': give --profiles a folder")
+    assert printed[3].startswith("unknown_region, 5 rows of 'Atlantis': ")
 
 
 def test_rows_come_back_once_their_profile_is_known(tmp_path: Path, ledger: Path) -> None:

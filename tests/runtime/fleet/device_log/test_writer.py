@@ -253,8 +253,8 @@ def test_clocks_that_jump_and_numbers_that_are_none_are_written_as_they_are(tmp_
             log.append(record(time_s=each))
     segment = read_segment(only(tmp_path))
     assert segment is not None
-    told = [round(each * 1e6) for each in times[:-1]]
-    assert segment.rows.numbers["time_us"].tolist() == [*told, NOT_A_NUMBER]
+    written_us = [round(each * 1e6) for each in times[:-1]]
+    assert segment.rows.numbers["time_us"].tolist() == [*written_us, NOT_A_NUMBER]
     assert sequences(tmp_path) == [0, 1, 2, 3, 4]
 
 

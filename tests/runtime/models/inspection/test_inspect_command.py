@@ -189,7 +189,7 @@ def test_a_network_of_the_simulator_is_written(network, tmp_path):
     assert "in:0: float32[2x3x4]" in path.read_text()
 
 
-def test_what_is_not_counted_is_said_and_stays_with_the_network(tmp_path):
+def test_what_is_not_counted_is_reported_and_stays_with_the_network(tmp_path):
     graph = helper.make_graph(
         [helper.make_node("Secret", ["x"], ["y"], domain="nobody")], "g",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 4])],
