@@ -55,4 +55,4 @@ class Interval:
         return Interval(self.low * other.low, self.mid * other.mid, self.high * other.high)
 
 
-ZERO_RANGE = Interval(0.0, 0.0, 0.0)
+ZERO_INTERVAL = Interval(0.0, 0.0, 0.0)

@@ -21,7 +21,7 @@ from typing import Final
 from autoscale.carbon.intensity.base import Intensity
 from autoscale.carbon.network_share import NO_NETWORK, NetworkShare
 from autoscale.errors import InvalidInput
-from autoscale.interval import ZERO_RANGE, Interval
+from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.physics.carbon import CarbonRates, QueryCarbon, g_per_j
 from autoscale.query.outcome import CarbonEnds, Method
 
@@ -42,7 +42,7 @@ class Machine:
     """
 
     intensity: Intensity
-    embodied_g_per_s: Interval = ZERO_RANGE
+    embodied_g_per_s: Interval = ZERO_INTERVAL
     pue: float = 1.0
 
     def __post_init__(self) -> None:

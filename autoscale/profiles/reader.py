@@ -10,7 +10,7 @@ import numpy as np
 from autoscale.arrays import Floats
 from autoscale.errors import ProfileError
 from autoscale.profiles.figure import Figure, read_figure, unit_of
-from autoscale.profiles.schema import VERSION, Schema, Table
+from autoscale.profiles.schema import VERSION, AllowedTable, Schema
 from autoscale.profiles.toml_table import TomlTable, read_toml
 
 
@@ -116,7 +116,7 @@ def _children(name: str, schema: Schema) -> list[str]:
     ]
 
 
-def _check_lengths(path: str, name: str, table: Table, figures: Mapping[str, Figure]) -> None:
+def _check_lengths(path: str, name: str, table: AllowedTable, figures: Mapping[str, Figure]) -> None:
     stepped = {table.along, *table.arrays} - {""}
     for key in table.figures:
         figure = figures.get(f"{name}.{key}")

@@ -13,7 +13,7 @@ RADIOS: Final = ("wifi", "lte", "5g")
 
 
 @dataclass(frozen=True, slots=True)
-class Table:
+class AllowedTable:
     """The keys of one table.
 
     Attributes:
@@ -40,29 +40,29 @@ class Table:
         return (*((self.along,) if self.along else ()), *self.arrays, *self.needed, *self.optional)
 
 
-Schema = Mapping[str, Table]
+Schema = Mapping[str, AllowedTable]
 """Dotted name of a table to what it holds; the empty name is the file's own top."""
 
 _SPEED: Final = ("launch_s", "layer_s", "bandwidth_gb_per_s")
-_RATES: Final = Table(optional=tuple(f"{kind}_mac_per_s" for kind in LAYER_KINDS))
-_RADIO: Final = Table(
+_RATES: Final = AllowedTable(optional=tuple(f"{kind}_mac_per_s" for kind in LAYER_KINDS))
+_RADIO: Final = AllowedTable(
     along="rssi_dbm",
     arrays=("tx_w", "rx_w"),
     needed=("tx_w_per_mbps", "rx_w_per_mbps", "idle_w", "tail_w", "tail_s"),
 )
 
 
-def _processor(name: str, table: Table, *speed: str) -> dict[str, Table]:
+def _processor(name: str, table: AllowedTable, *speed: str) -> dict[str, AllowedTable]:
     rates = {f"{name}.speed.{precision}": _RATES for precision in PRECISIONS}
-    return {name: table, f"{name}.speed": Table(needed=(*_SPEED, *speed), optional=("spatial_ratio",)), **rates}
+    return {name: table, f"{name}.speed": AllowedTable(needed=(*_SPEED, *speed), optional=("spatial_ratio",)), **rates}
 
 
 DEVICE: Final[Schema] = {
-    "": Table(texts=("name", "title", "kind")),
-    "power": Table(needed=("idle_w",), optional=("battery_wh",), is_needed=True),
+    "": AllowedTable(texts=("name", "title", "kind")),
+    "power": AllowedTable(needed=("idle_w",), optional=("battery_wh",), is_needed=True),
     **_processor(
         "cpu",
-        Table(
+        AllowedTable(
             texts=("name", "precisions"),
             along="frequencies_mhz",
             arrays=("shared_w", "core_w"),
@@ -73,45 +73,45 @@ DEVICE: Final[Schema] = {
     ),
     **_processor(
         "gpu",
-        Table(texts=("name", "precisions"), along="frequencies_mhz", arrays=("busy_w",), needed=("idle_w",)),
+        AllowedTable(texts=("name", "precisions"), along="frequencies_mhz", arrays=("busy_w",), needed=("idle_w",)),
     ),
-    **_processor("npu", Table(texts=("name", "precisions"), needed=("busy_w", "idle_w"))),
-    "memory": Table(needed=("dram_gb", "bandwidth_gb_per_s"), is_needed=True),
-    "storage": Table(needed=("flash_gb",), is_needed=True),
-    "radios": Table(),
+    **_processor("npu", AllowedTable(texts=("name", "precisions"), needed=("busy_w", "idle_w"))),
+    "memory": AllowedTable(needed=("dram_gb", "bandwidth_gb_per_s"), is_needed=True),
+    "storage": AllowedTable(needed=("flash_gb",), is_needed=True),
+    "radios": AllowedTable(),
     **{f"radios.{name}": _RADIO for name in RADIOS},
-    "thermal": Table(needed=("capacitance_j_per_k", "resistance_k_per_w", "throttle_c")),
-    "embodied": Table(needed=("die_mm2", "node_nm", "total_kg", "lifetime_years"), is_needed=True),
+    "thermal": AllowedTable(needed=("capacitance_j_per_k", "resistance_k_per_w", "throttle_c")),
+    "embodied": AllowedTable(needed=("die_mm2", "node_nm", "total_kg", "lifetime_years"), is_needed=True),
 }
 """A device or server."""
 
 LINK: Final[Schema] = {
-    "": Table(texts=("name", "title", "radio_name", "signal")),
-    "rate": Table(
+    "": AllowedTable(texts=("name", "title", "radio_name", "signal")),
+    "rate": AllowedTable(
         along="rssi_dbm",
         arrays=("downlink_mbps", "uplink_mbps"),
         needed=("spread_ratio",),
         is_needed=True,
     ),
-    "delay": Table(needed=("round_trip_s", "jitter_s", "promotion_s"), is_needed=True),
-    "radio": Table(_RADIO.needed, _RADIO.optional, (), _RADIO.along, _RADIO.arrays, is_needed=True),
+    "delay": AllowedTable(needed=("round_trip_s", "jitter_s", "promotion_s"), is_needed=True),
+    "radio": AllowedTable(_RADIO.needed, _RADIO.optional, (), _RADIO.along, _RADIO.arrays, is_needed=True),
 }
 """A link between a device and the machines it may use."""
 
-_LAYERS: Final = Table(needed=("count_layers",), optional=("work_macs", "moved_values"))
+_LAYERS: Final = AllowedTable(needed=("count_layers",), optional=("work_macs", "moved_values"))
 
 PROFILE: Final[Schema] = {
-    "": Table(),
-    "size": Table(
+    "": AllowedTable(),
+    "size": AllowedTable(
         needed=("parameters_values", "parameters_bytes", "input_bytes", "output_bytes"),
         optional=("work_macs",),
         is_needed=True,
     ),
     **dict.fromkeys(LAYER_KINDS, _LAYERS),
-    "conv": Table(_LAYERS.needed, optional=(*_LAYERS.optional, "spatial_macs")),
-    "accuracy": Table(optional=tuple(f"{precision}_fraction" for precision in PRECISIONS)),
+    "conv": AllowedTable(_LAYERS.needed, optional=(*_LAYERS.optional, "spatial_macs")),
+    "accuracy": AllowedTable(optional=tuple(f"{precision}_fraction" for precision in PRECISIONS)),
 }
 """A model profile: what a network's own file and a bundle's manifest say in the same words."""
 
-NETWORK: Final[Schema] = {**PROFILE, "": Table(texts=("name", "title"), optional_texts=("task",))}
+NETWORK: Final[Schema] = {**PROFILE, "": AllowedTable(texts=("name", "title"), optional_texts=("task",))}
 """A network."""

@@ -56,7 +56,7 @@ ZERO = Split()
 
 @dataclass(frozen=True, slots=True)
 class CarbonEnds:
-    """The least and the most that a query may have emitted, gCO2e over all machines.
+    """The least and the most that a query may have emitted, gCO2e over all machines; the mids are the outcome's own.
 
     Raises:
         InvalidInput: a low end that is negative or above its high end, or an end that is not finite.

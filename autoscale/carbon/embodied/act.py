@@ -21,7 +21,7 @@ import numpy as np
 
 from autoscale.carbon.embodied.facts import EmbodiedFacts, read_embodied_facts
 from autoscale.errors import InvalidInput
-from autoscale.interval import ZERO_RANGE, Interval
+from autoscale.interval import ZERO_INTERVAL, Interval
 
 LOW_FAB: Final = ("europe", 0.99)
 MID_FAB: Final = ("taiwan", 0.97)
@@ -139,7 +139,7 @@ class Act:
 
     def total_kg(self, parts: Iterable[Part]) -> Interval:
         """Kilograms of CO2e of many parts, as :meth:`part_kg` has each."""
-        return sum(map(self.part_kg, parts), ZERO_RANGE)
+        return sum(map(self.part_kg, parts), ZERO_INTERVAL)
 
     def part_kg(self, part: Part) -> Interval:
         """Kilograms of CO2e of a part.

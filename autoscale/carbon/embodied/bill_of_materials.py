@@ -31,7 +31,7 @@ from typing import Final, Literal
 from autoscale.carbon.embodied.act import Act, Logic, Part, Storage
 from autoscale.carbon.embodied.footprint import Footprint, product_footprint
 from autoscale.errors import ProfileError
-from autoscale.interval import ZERO_RANGE, Interval
+from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.profiles.folder import devices_folder, find, names
 from autoscale.profiles.toml_table import TomlTable, read_toml
 
@@ -113,7 +113,7 @@ def bill_footprint(bill: BillOfMaterials, act: Act | None = None) -> Footprint:
     """
     act = act or Act()
     life_s = product_footprint(bill.kind).life_s
-    kg = sum((item.kg(act) for item in bill.items), ZERO_RANGE)
+    kg = sum((item.kg(act) for item in bill.items), ZERO_INTERVAL)
     why = "no report on the whole machine was given: the sum of its parts, and of nothing that is not on the bill"
     return Footprint(kg, life_s, "bottom-up", f"{act.facts.sources['act']}; parts: {bill.source}", why)
 

@@ -15,7 +15,7 @@ from typing import Final
 
 from autoscale.carbon.intensity.base import Intensity, Kind
 from autoscale.errors import InvalidInput
-from autoscale.interval import ZERO_RANGE, Interval
+from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.query.outcome import Method, worst
 from autoscale.units import J_PER_KWH
 
@@ -51,7 +51,7 @@ class ChargeMix:
         Raises:
             InvalidInput: as :meth:`charged`.
         """
-        return cls(0.0, ZERO_RANGE, at.kind, at.method).charged(energy_j, at, efficiency)
+        return cls(0.0, ZERO_INTERVAL, at.kind, at.method).charged(energy_j, at, efficiency)
 
     def charged(self, energy_j: float, at: Intensity, efficiency: float = EFFICIENCY) -> "ChargeMix":
         """After energy came in.

@@ -129,7 +129,7 @@ class _Found:
     cells: Any
 
     def devices(self) -> int:
-        return int(self.engine.rows(tables.devices(self.rows))[0]["devices"])
+        return int(self.engine.rows(tables.device_count(self.rows))[0]["devices"])
 
     def total(self) -> Sums:
         return Sums.of(self.engine.rows(tables.total(self.cells))[0])

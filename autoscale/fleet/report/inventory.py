@@ -28,7 +28,7 @@ from autoscale.carbon.embodied.footprint import Footprint, device_footprint, pro
 from autoscale.carbon.intensity.places import WORLD, Places
 from autoscale.errors import AutoScaleError, InvalidInput, one_of
 from autoscale.fleet.ledger.span import Span
-from autoscale.interval import ZERO_RANGE, Interval
+from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.profiles import load_device
 from autoscale.profiles.toml_table import read_toml
 from autoscale.units import J_PER_KWH, SECONDS_PER_YEAR
@@ -133,7 +133,7 @@ def _machine(entry: Mapping[str, Any]) -> InventoryMachine:
     embodied = _footprint(texts["device_model"], numbers.get("making_kg"), numbers.get("life_years"))
     there = Span.parse(texts["since"], texts["until"])
     intensity = _g_per_j(texts["region"], numbers.get("intensity_g_per_kwh"))
-    rate = embodied.g_per_s(share=share) if embodied else ZERO_RANGE
+    rate = embodied.g_per_s(share=share) if embodied else ZERO_INTERVAL
     return InventoryMachine(texts["device_id"], role, there, power_w, numbers.get("busy_fraction"), intensity, rate)
 
 

@@ -101,7 +101,7 @@ def by_device(rows: Any) -> Any:
     )
 
 
-def devices(rows: Any) -> Any:
+def device_count(rows: Any) -> Any:
     """One row: how many devices reported; two steps, which DuckDB does faster than a distinct count."""
     found = rows.select("device_id").distinct()
     return found.agg(devices=found.count())

@@ -16,7 +16,7 @@ from autoscale_envs.variance import thermal
 from autoscale_envs.variance.interference import exposed, share_of_cores
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.query import PerLink
-from autoscale_envs.worlds.rates import embodied_g_per_s
+from autoscale_envs.worlds.rates import machine_g_per_s
 from autoscale_envs.worlds.remotes import Remote
 
 
@@ -139,7 +139,7 @@ class NominalCosts(NamedTuple):
         constants = {"": (0.0,) * (6 + count)}
         for number, (remote, radio) in enumerate(zip(self.remotes, self.radios, strict=True)):
             radio_w = radio.tail_w, radio.tail_s, radio.idle_w, remote.link.promotion_s
-            rates = remote.machine.idle_w, embodied_g_per_s(remote.machine)
+            rates = remote.machine.idle_w, machine_g_per_s(remote.machine)
             constants[remote.name] = (*radio_w, *rates, *(float(number == each) for each in range(count)))
         return list(np.array([constants[target.link] for target in self.targets]).T)
 

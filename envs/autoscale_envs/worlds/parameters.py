@@ -28,7 +28,7 @@ from autoscale_envs.variance.scenarios import Scenario, load_scenario
 from autoscale_envs.variance.server import LOAD_MEMORY_S, USUAL_LOAD, mean_wait_s
 from autoscale_envs.worlds.coefficients import NominalCosts
 from autoscale_envs.worlds.options import WorldOptions
-from autoscale_envs.worlds.rates import embodied_g_per_s, network_rates
+from autoscale_envs.worlds.rates import machine_g_per_s, network_rates
 from autoscale_envs.worlds.remotes import Remote, device_profile_of, make_remotes
 
 TEXT_LATENCY_S: Final = 0.1
@@ -215,7 +215,7 @@ class WorldParameters:
     @cached_property
     def embodied_g_per_s(self) -> float:
         """Grams that a second of the device's life carries."""
-        return embodied_g_per_s(self.device)
+        return machine_g_per_s(self.device)
 
     @cached_property
     def usual_queue_s(self) -> float:

@@ -8,7 +8,7 @@ from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.profiles import DeviceProfile, LinkProfile
 
 
-def embodied_g_per_s(machine: DeviceProfile) -> float:
+def machine_g_per_s(machine: DeviceProfile) -> float:
     """Embodied grams of CO2e that a second of a machine's life carries."""
     return device_footprint(machine).g_per_s().mid
 
