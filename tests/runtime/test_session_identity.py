@@ -242,7 +242,7 @@ def test_a_version_may_be_demanded(files: tuple[Path, Path], tmp_path: Path) -> 
                 assert session.last.inference_source == source
 
 
-def test_another_conversion_is_decided_by_its_answers_and_that_is_said(
+def test_another_conversion_is_decided_by_its_answers_and_that_is_reported(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = network_of("logits", 1)
