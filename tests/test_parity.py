@@ -100,7 +100,7 @@ def with_radio(parameters: WorldParameters) -> DeviceProfile:
     return replace(parameters.device, radios={link.radio_name: link.radio, **parameters.device.radios})
 
 
-def reported(parameters: WorldParameters, query: SimulatedQuery, target: Target, cost: Costs, moved: Transfer):
+def reported_by(parameters: WorldParameters, query: SimulatedQuery, target: Target, cost: Costs, moved: Transfer):
     """What the server says of itself, over the wire."""
     (remote,) = (each for each in parameters.remotes if each.name == target.link)
     account = server(remote.machine.name, target.place)
@@ -152,8 +152,8 @@ def compare_on(view: View, asked: list[tuple[SimulatedQuery, list[Passage]]], nu
         clocks.cpu_s += 0.0 if target.is_remote else float(cost.core_s)
         if target.is_remote:
             moved = transfer_of(parameters, query, target, moves)
-            said = reported(parameters, query, target, cost, moved)
-            metered = account.end(mark, target, latency_s, transfer=moved, said=said)
+            reported = reported_by(parameters, query, target, cost, moved)
+            metered = account.end(mark, target, latency_s, transfer=moved, reported=reported)
         else:
             where = placed(parameters.device, parameters.networks[query.network], target)
             metered = account.end(mark, where, latency_s)
@@ -201,7 +201,7 @@ def test_what_differs_is_seen() -> None:
         parameters.targets[cloud],
         float(cost.latency_s),
         transfer=moved,
-        said=reported(parameters, query, parameters.targets[cloud], cost, moved),
+        reported=reported_by(parameters, query, parameters.targets[cloud], cost, moved),
     )
     grams = carbon(parameters, query, cost)
     with pytest.raises(AssertionError):

@@ -135,7 +135,7 @@ class Session:
         if self.options.on_record is not None:
             self.options.on_record(self._device.record(time_s, context, self._last))
         elif self.agent.is_fixed and not self._last.did_fallback:
-            # Nothing is left to decide, learn or record, so nothing more is spent on it.
+            # Nothing is left to decide, learn or record, so nothing more is done for it.
             self._settled = self._world.settled(self._last.selected)
         outputs: list[Array] = answer
         return outputs
@@ -152,11 +152,11 @@ class Session:
         return replace(self._last, attempts=attempts, outcome=outcome, reward=earned)
 
     def warm_up(self, feeds: Feeds) -> None:
-        """Run every target on these feeds, to know its speed and whether its answer can be trusted.
+        """Run every target on these feeds, to know its speed and whether its answer passes verification.
 
         Raises:
             FeedError: the feeds are not the model's.
-            InvalidGoal: no trusted target is left that meets the goal.
+            InvalidGoal: no verified target is left that meets the goal.
         """
         _check_query(None, feeds)
         self._warm_up(self._query(None, feeds), is_patient=True)

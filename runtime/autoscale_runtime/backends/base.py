@@ -38,7 +38,7 @@ class Runner(ABC):
         return False
 
     def fit(self, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]) -> None:
-        """Be told what the network takes and gives, for a file that stores the same otherwise (quantised)."""
+        """Take what the network takes and gives, for a file that stores the same otherwise (quantised)."""
 
     def reset(self) -> None:
         """Begin a new stream of queries, where the file keeps state from one to the next."""

@@ -1,4 +1,4 @@
-"""Whether an ONNX file draws at random, told without reading its graph."""
+"""Whether an ONNX file draws at random, found without reading its graph."""
 
 import mmap
 from pathlib import Path

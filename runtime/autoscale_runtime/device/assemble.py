@@ -38,7 +38,7 @@ class Device:
         name: of the power table, which stands for the kind of device.
         model: the bundle's name.
         world: what the agent meets.
-        senses: what it sees of the world.
+        hub: what it sees of the world.
         grid: the electricity of all that queries touch.
         meter: tells the device's energy, and why it is this one.
     """
@@ -46,13 +46,13 @@ class Device:
     name: str
     model: str
     world: DeviceWorld
-    senses: SensorHub
+    hub: SensorHub
     grid: GridWatch
     meter: MeterChoice
 
     def start(self) -> None:
         """Begin to sense and to keep the grids' intensities current."""
-        self.senses.start()
+        self.hub.start()
         look = self.world.look
         seen = look().observation
         has_battery = seen.battery is not None or seen.is_charging is not None  # a gauge may tell nothing for a moment
@@ -66,7 +66,7 @@ class Device:
     def close(self) -> None:
         """Stop sensing and give the models and connections back; calling it twice is harmless."""
         self.grid.close()
-        self.senses.close()
+        self.hub.close()
         self.world.close()
 
 
@@ -85,19 +85,19 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
     table = ModelledMeter(load_device(options.power_table), options.radio)
     meter = best_meter(str(options.power_table), options.meters)
     sensors = host_sensors(tuple(known)) if options.sensors is None else options.sensors
-    senses = SensorHub([*sensors, GridSensor(grid)], tuple(known))
+    hub = SensorHub([*sensors, GridSensor(grid)], tuple(known))
     account = DeviceAccount(meter.meter, table, grid)
     pinned = None if options.target is None else Target.parse(options.target)
     keeps_state = any(engines.keeps_state(each.path) for each in bundle.variants)
     if keeps_state and known:
         _LOG.warning("'%s' keeps state in its file; servers mix all streams, so remotes are not used", bundle.name)
         known = {}
-    routes = routes_of(bundle, known, account, senses, pinned)
+    routes = routes_of(bundle, known, account, hub, pinned)
     remote = [(route.target.link, route) for route in routes if route.target.is_remote]
 
     def look() -> Moment:
         grids = grid.read()
-        seen = senses.now({link: route.is_open for link, route in remote})
+        seen = hub.now({link: route.is_open for link, route in remote})
         intensities = grids.observation.intensity_g_per_kwh
         if seen.intensity_g_per_kwh is not intensities:  # the sensors saw an older snapshot
             seen = replace(seen, intensity_g_per_kwh=intensities)
@@ -105,7 +105,7 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
 
     streams = Streams(bundle.state, [each.name for each in bundle.outputs], keeps_state)
     world = DeviceWorld(bundle.profile, routes, goal, look, options.timeout_s, options.hedge, streams)
-    return Device(table.profile.name, bundle.name, world, senses, grid, meter)
+    return Device(table.profile.name, bundle.name, world, hub, grid, meter)
 
 
 def _remote_models(remotes: Mapping[str, str | RemoteModel], mode: InferenceMode) -> dict[str, RemoteModel]:

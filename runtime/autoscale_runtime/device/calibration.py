@@ -1,4 +1,4 @@
-"""Getting to know the targets on a real query: how fast they are, and whether their answers can be trusted."""
+"""Getting to know the targets on a real query: how fast they are, and whether their answers pass verification."""
 
 import logging
 import math
@@ -40,7 +40,7 @@ Answers = Mapping[int, Answered | Failed]
 
 @dataclass(slots=True)
 class Calibration:
-    """What calibrating told.
+    """What calibration found.
 
     Attributes:
         lessons: index of a target and what the second run on it cost, for the agent to learn from.
@@ -74,7 +74,7 @@ def calibrate(
     learn: Callable[[int, Outcome], None] = lambda index, outcome: None,
     patience_s: Callable[[], float] = lambda: math.inf,
 ) -> Calibration:
-    """Run every route on ``query``, set the world's reference, and leave out what cannot be trusted.
+    """Run every route on ``query``, set the world's reference, and leave out what fails verification.
 
     Remote routes are asked behind the query, all at once, and used once they have answered. Where the device cannot
     answer without them they are waited for. None is left out for good, whatever it answers, since links and servers
@@ -84,13 +84,13 @@ def calibrate(
         world: whose routes are asked.
         query: what they are asked; all its outputs, where its feeds are for all.
         timeout_s: how long a remote route may take for an answer.
-        learn: told index and cost of each second run that can be trusted, from whichever thread asked.
+        learn: called with index and cost of each second run that passes verification, from whichever thread asked.
         patience_s: asked once the device's own targets are known: how long remote ones may be waited for.
 
     Raises:
         FeedError: the feeds are not the model's.
         TargetError: nothing that could be the reference answers.
-        InvalidGoal: no trusted target is left that meets the goal.
+        InvalidGoal: no verified target is left that meets the goal.
     """
     return _Acquaintance(world, _of_all(world, query), timeout_s, learn).make(patience_s)
 
@@ -113,35 +113,35 @@ class _Acquaintance:
         self._learn = learn
         self._moment = Moment(Observation(), world.look().grids)
         self._guard = threading.Lock()
-        self._told = Calibration()
+        self._found = Calibration()
 
     def make(self, patience_s: Callable[[], float]) -> Calibration:
-        world, told = self._world, self._told
+        world, found = self._world, self._found
         here, away = self._wanted()
         answers: dict[int, Answered | Failed] = {index: self._ask(index) for index in here}
-        if not any(world.routes[i].is_shipped and isinstance(said, Answered) for i, said in answers.items()):
+        if not any(world.routes[i].is_shipped and isinstance(answered, Answered) for i, answered in answers.items()):
             answers |= self._ask_all(away)  # who is right is not known without them
         first, answer = _reference(world, answers)
-        told.reference = world.targets[first]
+        found.reference = world.targets[first]
         self._right = _right(world, first, answer)
         for index in away:
             world.routes[index].hold_to(self._query, self._right)
         unknown = [index for index in away if index not in answers]
-        world.restrict({index for index, said in answers.items() if self._judge(index, said)})
+        world.restrict({index for index, answered in answers.items() if self._validate(index, answered)})
         may_wait = world.can_do_without(unknown)
-        for index, said in ({} if may_wait else self._ask_all(unknown)).items():
-            self._judge(index, said)
-        _tell(told.distrusted)
-        told.is_random = self._right.found_random or not answer.repeats
+        for index, answered in ({} if may_wait else self._ask_all(unknown)).items():
+            self._validate(index, answered)
+        _tell(found.distrusted)
+        found.is_random = self._right.found_random or not answer.repeats
         world.hold_to(first, self._query, self._right)
-        for index, outcome in told.lessons:
+        for index, outcome in found.lessons:
             self._learn(index, outcome)
         if unknown and may_wait:
             self._ask_behind(unknown, patience_s)
-        return told
+        return found
 
     def _wanted(self) -> tuple[list[int], list[int]]:
-        """Indices of the targets to ask, on this device and elsewhere, the most trusted first."""
+        """Indices of the targets to ask, on this device and elsewhere, by rank."""
         world = self._world
         ranked = sorted(range(len(world.targets)), key=lambda index: _rank(world, index), reverse=True)
         here = [i for i in ranked if not world.targets[i].is_remote and world.routes[i].is_open]
@@ -162,20 +162,20 @@ class _Acquaintance:
             threading.Thread(target=self._meet, args=(index,), name="autoscale-calibration", daemon=True)
             for index in there
         ]
-        self._told.under_way = threads
+        self._found.under_way = threads
         for thread in threads:
             thread.start()
-        self._told.wait(patience_s())
+        self._found.wait(patience_s())
 
     def _meet(self, index: int) -> None:
         try:
-            said = self._ask(index)
+            answered = self._ask(index)
             with self._guard:
-                self._judge(index, said)
+                self._validate(index, answered)
                 target = self._world.targets[index]
-                _tell({each: why for each, why in self._told.distrusted.items() if each == target})
-                self._told.is_random = self._told.is_random or self._right.found_random
-                lessons = [outcome for known, outcome in self._told.lessons if known == index]
+                _tell({each: why for each, why in self._found.distrusted.items() if each == target})
+                self._found.is_random = self._found.is_random or self._right.found_random
+                lessons = [outcome for known, outcome in self._found.lessons if known == index]
             for outcome in lessons:
                 self._learn(index, outcome)
         except Exception:  # an agent may be anybody's, and this thread has no caller
@@ -183,23 +183,23 @@ class _Acquaintance:
         finally:
             self._world.admit(index)  # a route that must win its trust goes on by itself
 
-    def _judge(self, index: int, said: Answered | Failed) -> bool:
+    def _validate(self, index: int, answered: Answered | Failed) -> bool:
         """Whether a target is to be left out; a remote one never is for good. What can be trusted teaches."""
-        told, route = self._told, self._world.routes[index]
-        assert told.reference is not None
-        if route.target.is_remote and isinstance(said, Failed):
-            if isinstance(said.error, WrongAnswer):
-                told.distrusted[route.target] = str(said)
+        found, route = self._found, self._world.routes[index]
+        assert found.reference is not None
+        if route.target.is_remote and isinstance(answered, Failed):
+            if isinstance(answered.error, WrongAnswer):
+                found.distrusted[route.target] = str(answered)
             else:
-                route.doubt(self._query, self._right)
+                route.reverify(self._query, self._right)
             return False
-        is_same = route.target.precision == told.reference.precision
-        reason = str(said) if isinstance(said, Failed) else self._right.disagreement(said.outputs, is_same)
+        is_same = route.target.precision == found.reference.precision
+        reason = str(answered) if isinstance(answered, Failed) else self._right.disagreement(answered.outputs, is_same)
         if reason is not None and not route.target.is_remote:
-            told.distrusted[route.target] = reason
+            found.distrusted[route.target] = reason
             return True
-        if isinstance(said, Answered):
-            told.lessons.append((index, said.outcome))
+        if isinstance(answered, Answered):
+            found.lessons.append((index, answered.outcome))
         return False
 
     def _ask(self, index: int) -> Answered | Failed:
@@ -217,7 +217,7 @@ class _Acquaintance:
             return failure
         finally:
             with self._guard:
-                self._told.energy_j += spent_j
+                self._found.energy_j += spent_j
 
 
 def _right(world: DeviceWorld, first: int, answer: Answered) -> Reference:
@@ -243,7 +243,7 @@ def _rank(world: DeviceWorld, index: int) -> tuple[bool, bool, bool, bool, bool,
 
 
 def _reference(world: DeviceWorld, answers: Answers) -> tuple[int, Answered]:
-    """The most trusted target that answers, and its answer.
+    """The first target by rank that answers, and its answer.
 
     Where nothing that ships answers on this device, no name and no order says who is right: the answer with which the
     most engines and machines agree is taken.

@@ -34,7 +34,7 @@ class Circuit:
     doubles. Where no queries come, none is sent: an idle session leaves the radio alone.
 
     Args:
-        probe: asks the far end for a sign of life; whatever it raises is taken for none.
+        probe: asks the remote for a sign of life; whatever it raises is taken for none.
         start: runs a function behind the query.
         clock: seconds, monotonic.
     """
@@ -131,4 +131,4 @@ class Circuit:
 
 
 class Undecided(TargetUnavailable):
-    """The far end answers, but not yet so that it could be judged: ask again with the next query."""
+    """The remote answers, but not yet so that it could be verified: ask again with the next query."""

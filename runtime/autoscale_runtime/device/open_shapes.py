@@ -24,7 +24,7 @@ class OpenShapes:
 
     Args:
         bundle: as it was read.
-        completed: told of the bundle with its profile.
+        completed: called with the bundle with its profile.
     """
 
     def __init__(self, bundle: Bundle, completed: Callable[[Bundle], None]) -> None:

@@ -19,7 +19,7 @@ from autoscale_runtime.device.routes.base import Route
 from autoscale_runtime.device.routes.cpu import CpuRoute
 from autoscale_runtime.device.routes.local import first_mean
 from autoscale_runtime.device.routes.remote import RemoteRoute
-from autoscale_runtime.device.routes.trust import Trust
+from autoscale_runtime.device.routes.remote_verification import RemoteVerification
 from autoscale_runtime.device.sized_mean import SizedMean
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import served_name
@@ -32,7 +32,7 @@ _LOG: Final = logging.getLogger("autoscale.session")
 
 @dataclass(frozen=True, slots=True)
 class RemoteModel:
-    """A model on another machine, as a session is told of it.
+    """A model on another machine, as a session is given it.
 
     Attributes:
         address: ``host:port`` of a server that speaks the Open Inference Protocol.
@@ -41,7 +41,7 @@ class RemoteModel:
         precision: in which it runs there.
         version: of the model there, as the server counts; empty leaves it to the server.
         sha256: of the file that must answer there, with its weights outside it; empty for any of the bundle's files of
-            that precision, and for another that answers as they do. A server that reports none is judged by answers.
+            that precision, and for another that answers as they do. A server that reports none is verified by answers.
 
     Raises:
         InvalidInput: a wrong type, or a sha256 that is none.
@@ -86,7 +86,7 @@ def routes_of(
     bundle: Bundle,
     remotes: Mapping[str, RemoteModel],
     account: DeviceAccount,
-    senses: SensorHub,
+    hub: SensorHub,
     pinned: Target | None = None,
 ) -> list[Route]:
     """Every route a session may use; with a pinned target that one alone, and nothing else is loaded.
@@ -97,7 +97,7 @@ def routes_of(
         bundle: the model.
         remotes: place and host (``cloud``, ``edge:tab-s6``) to the model there; no socket is opened.
         account: what the routes' work costs.
-        senses: made with the names of the remotes.
+        hub: made with the names of the remotes.
         pinned: the only target wanted; the engine that ships for the format may be named or not.
 
     Raises:
@@ -107,7 +107,7 @@ def routes_of(
         MissingExtra: the only variants are for a backend that is not installed.
         UnsupportedModel: no backend reads any of the variants.
     """
-    offers = {each.target: each for each in (*_local(bundle, account), *_remote(bundle, remotes, account, senses))}
+    offers = {each.target: each for each in (*_local(bundle, account), *_remote(bundle, remotes, account, hub))}
     if pinned is not None:
         route = offers[_of_offers(pinned, offers)].make()
         route.load()
@@ -209,19 +209,19 @@ def _route(
 
 
 def _remote(
-    bundle: Bundle, remotes: Mapping[str, RemoteModel], account: DeviceAccount, senses: SensorHub
+    bundle: Bundle, remotes: Mapping[str, RemoteModel], account: DeviceAccount, hub: SensorHub
 ) -> Iterable[Offer]:
     targets = {Target.parse(f"{link}:{each.processor}/{each.precision}"): each for link, each in remotes.items()}
     for target in targets:
         if not target.is_remote:
             raise InvalidTarget(f"'{target}' is no remote target; allowed: 'cloud', 'edge', or 'edge:' and a name")
-    return [Offer(target, partial(_connect, bundle, target, each, account, senses)) for target, each in targets.items()]
+    return [Offer(target, partial(_connect, bundle, target, each, account, hub)) for target, each in targets.items()]
 
 
-def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: DeviceAccount, senses: SensorHub) -> Route:
+def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: DeviceAccount, hub: SensorHub) -> Route:
     name = remote.model or served_name(bundle.name, remote.precision)
     runner = RemoteRunner(remote.address, name, remote.version, (bundle.inputs, bundle.outputs))
-    trust = Trust(
+    verification = RemoteVerification(
         str(target),
         [each.name for each in bundle.outputs],
         partial(_digests, bundle, target.precision),
@@ -229,7 +229,7 @@ def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: Devic
         target.precision == reference_of(bundle).precision,
         RightAnswers(bundle),
     )
-    return RemoteRoute(target, runner, bundle, account, senses, trust)
+    return RemoteRoute(target, runner, bundle, account, hub, verification)
 
 
 def _digests(bundle: Bundle, precision: str) -> frozenset[str]:

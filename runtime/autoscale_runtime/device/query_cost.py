@@ -1,4 +1,4 @@
-"""What a query costs: joules of this device by its meter, what the far machine says of itself, and grams of CO2e."""
+"""What a query costs: joules of this device by its meter, what the remote machine says of itself, and grams of CO2e."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +18,7 @@ from autoscale_runtime.meters.base import Mark, Meter, Reading
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.wire.cost import RemoteCost
 
-NOTHING_SAID: Final = RemoteCost(0, 0)
+NOTHING_REPORTED: Final = RemoteCost(0, 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +52,12 @@ class GridRates:
     """What joules, seconds and bytes carry at one moment.
 
     Attributes:
-        spent: the account of a query.
+        account: of a query.
         added: what a decision goes by: the same but for the network, which runs anyway.
         methods: how the figures are known, as far as it was asked for.
     """
 
-    spent: CarbonAccount
+    account: CarbonAccount
     added: CarbonAccount
     methods: dict[tuple[Method, bool, bool], Mapping[str, Method]] = field(default_factory=dict)
 
@@ -105,7 +105,7 @@ class DeviceAccount:
         latency_s: float,
         accuracy: float | None = None,
         transfer: Transfer | None = None,
-        said: RemoteCost = NOTHING_SAID,
+        reported: RemoteCost = NOTHING_REPORTED,
         grids: Grids | None = None,
     ) -> Outcome:
         """The outcome of what began at ``mark``.
@@ -116,13 +116,13 @@ class DeviceAccount:
             latency_s: how long it took.
             accuracy: of the variant that answered.
             transfer: what crossed the link, if anything did.
-            said: the far machine's own account; what it leaves out counts as 0 and has no method.
+            reported: the remote machine's own account; what it leaves out counts as 0 and has no method.
             grids: as they were when the query was decided; None for as they are now.
         """
         reading = self._end(mark, target)
         if reading is None:
             reading = self.table.reading(latency_s, 0.0, target)
-        return self.outcome(reading, latency_s, accuracy, transfer, said, grids)
+        return self.outcome(reading, latency_s, accuracy, transfer, reported, grids)
 
     def outcome(
         self,
@@ -130,7 +130,7 @@ class DeviceAccount:
         latency_s: float,
         accuracy: float | None = None,
         transfer: Transfer | None = None,
-        said: RemoteCost = NOTHING_SAID,
+        reported: RemoteCost = NOTHING_REPORTED,
         grids: Grids | None = None,
     ) -> Outcome:
         """The outcome of what a meter read; arguments as for :meth:`end`."""
@@ -139,19 +139,19 @@ class DeviceAccount:
             energy_j += self._radio_j(transfer, latency_s, self._radio_rest.used(latency_s))
             moved_bytes = transfer.network_bytes
         rates = self._rates.at(grids or self.grid.read())
-        spent = rates.spent.grams(energy_j, latency_s, moved_bytes)
+        grams = rates.account.grams(energy_j, latency_s, moved_bytes)
         added_g = _added_g(rates, energy_j, latency_s, moved_bytes) if moved_bytes else None
         here = Outcome(
             latency_s,
-            Split(energy_j, spent.network_j),
-            spent.operational_g,
-            spent.embodied_g,
+            Split(energy_j, grams.network_j),
+            grams.operational_g,
+            grams.embodied_g,
             accuracy,
             _methods(rates, reading.method, accuracy is not None, moved_bytes > 0),
-            rates.spent.ends(energy_j, latency_s, moved_bytes),
+            rates.account.ends(energy_j, latency_s, moved_bytes),
             added_g,
         )
-        return here if said is NOTHING_SAID else _with_said(here, said)
+        return here if reported is NOTHING_REPORTED else _with_reported(here, reported)
 
     def radio_j(self, transfer: Transfer, latency_s: float) -> float:
         """What the radio would spend on a query that began now, the tail that it adds with it."""
@@ -175,8 +175,8 @@ class DeviceAccount:
     def _rates_of(self, grids: Grids) -> GridRates:
         device, network = grids.intensities["device"], grids.intensities["network"]
         here = Machine(device, self._embodied)
-        spent, added = (CarbonAccount(here, self._shares[kind], network) for kind in (network.kind, "marginal"))
-        return GridRates(spent, added)
+        account, added = (CarbonAccount(here, self._shares[kind], network) for kind in (network.kind, "marginal"))
+        return GridRates(account, added)
 
 
 def _added_g(rates: GridRates, energy_j: float, latency_s: float, moved_bytes: int) -> float:
@@ -185,15 +185,15 @@ def _added_g(rates: GridRates, energy_j: float, latency_s: float, moved_bytes: i
 
 
 def _methods(rates: GridRates, energy: Method, has_accuracy: bool, has_network: bool) -> Mapping[str, Method]:
-    """Figure to how it is known; what was not spent at all has no method."""
+    """Figure to how it is known; what was not used at all has no method."""
     key = (energy, has_accuracy, has_network)
     if key not in rates.methods:
         methods = {
-            **rates.spent.methods,
+            **rates.account.methods,
             "latency_s": Method.MEASURED,
             "accuracy": Method.MEASURED,
             "energy_j.device": energy,
-            "carbon_operational_g.device": worst(energy, rates.spent.methods["carbon_operational_g.device"]),
+            "carbon_operational_g.device": worst(energy, rates.account.methods["carbon_operational_g.device"]),
         }
         unknown = {"accuracy"} if not has_accuracy else set()
         unspent = set() if has_network else {name for name in methods if name.endswith(".network")}
@@ -201,19 +201,20 @@ def _methods(rates: GridRates, energy: Method, has_accuracy: bool, has_network: 
     return rates.methods[key]
 
 
-def _with_said(here: Outcome, said: RemoteCost) -> Outcome:
-    """The outcome with what the far machine says of itself; what it leaves out counts as 0 and has no method."""
-    operational_g, embodied_g = said.carbon_operational_g or 0.0, said.carbon_embodied_g or 0.0
-    intensity = Method.DEFAULT if said.grid is None else said.grid.method
+def _with_reported(here: Outcome, reported: RemoteCost) -> Outcome:
+    """The outcome with what the remote machine says of itself; what it leaves out counts as 0 and has no method."""
+    operational_g, embodied_g = reported.carbon_operational_g or 0.0, reported.carbon_embodied_g or 0.0
+    intensity = Method.DEFAULT if reported.grid is None else reported.grid.method
+    embodied = Method.DEFAULT if reported.grid is None else Method.MODELLED
     methods = {
-        "energy_j.remote": (said.energy_j, said.method),
-        "carbon_operational_g.remote": (said.carbon_operational_g, worst(said.method, intensity)),
-        "carbon_embodied_g.remote": (said.carbon_embodied_g, Method.DEFAULT if said.grid is None else Method.MODELLED),
+        "energy_j.remote": (reported.energy_j, reported.method),
+        "carbon_operational_g.remote": (reported.carbon_operational_g, worst(reported.method, intensity)),
+        "carbon_embodied_g.remote": (reported.carbon_embodied_g, embodied),
     }
-    ends = said.ends or CarbonEnds(operational_g, operational_g, embodied_g, embodied_g)
+    ends = reported.ends or CarbonEnds(operational_g, operational_g, embodied_g, embodied_g)
     return replace(
         here,
-        energy_j=here.energy_j + Split(remote=said.energy_j or 0.0),
+        energy_j=here.energy_j + Split(remote=reported.energy_j or 0.0),
         carbon_operational_g=here.carbon_operational_g + Split(remote=operational_g),
         carbon_embodied_g=here.carbon_embodied_g + Split(remote=embodied_g),
         methods={**here.methods, **{name: method for name, (value, method) in methods.items() if value is not None}},

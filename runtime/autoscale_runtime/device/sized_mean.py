@@ -8,7 +8,7 @@ from autoscale_runtime.backends.tensors import Array, TensorSpec
 from autoscale_runtime.device.running_mean import RunningMean
 
 STEPS_PER_OCTAVE: Final = 2
-"""How finely lengths are told apart: those within a factor of the square root of 2 are of one size."""
+"""How finely lengths are distinguished: those within a factor of the square root of 2 are of one size."""
 
 MOST_SIZES: Final = 64
 """How many sizes are remembered; of more, that which was met longest ago is forgotten."""

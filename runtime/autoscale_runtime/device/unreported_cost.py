@@ -1,4 +1,4 @@
-"""What a far machine that says nothing of itself is taken to cost: what is not known is not free.
+"""What a remote machine that says nothing of itself is taken to cost: what is not known is not free.
 
 A server of the Open Inference Protocol need not tell joules or grams. In their place stands a usual machine of its kind
 on a few threads, for the time that the server says it computed, else for as long as the query took: a default.
@@ -27,7 +27,7 @@ class UnreportedServerCost:
 
     Args:
         place: where it is, ``cloud`` or ``edge``.
-        grid: knows the electricity there, where somebody said; else the world's average stands in.
+        grid: knows the electricity there, where it is reported; else the world's average stands in.
     """
 
     def __init__(self, place: str, grid: GridWatch) -> None:
@@ -37,28 +37,28 @@ class UnreportedServerCost:
         self._place = place
         self._grid = grid
 
-    def known(self, said: RemoteCost, latency_s: float) -> RemoteCost:
-        """The cost with every figure; what the server said stands.
+    def completed(self, reported: RemoteCost, latency_s: float) -> RemoteCost:
+        """The cost with every figure; what the server reported stands.
 
         Args:
-            said: by the server.
+            reported: by the server.
             latency_s: how long the query took.
         """
-        if None not in (said.energy_j, said.carbon_operational_g, said.carbon_embodied_g):
-            return said
-        held_s = latency_s if said.compute_s is None else said.compute_s
-        energy_j = computing_j(self._machine, _THREADS, held_s) if said.energy_j is None else said.energy_j
+        if None not in (reported.energy_j, reported.carbon_operational_g, reported.carbon_embodied_g):
+            return reported
+        held_s = latency_s if reported.compute_s is None else reported.compute_s
+        energy_j = computing_j(self._machine, _THREADS, held_s) if reported.energy_j is None else reported.energy_j
         account = CarbonAccount(Machine(self._intensity(), self._embodied, self._pue))
-        spent, ends = account.grams(energy_j, held_s), account.ends(energy_j, held_s)
-        operational_g, embodied_g = spent.operational_g.device, spent.embodied_g.device
-        if said.carbon_operational_g is not None:
-            operational_g = said.carbon_operational_g
+        grams, ends = account.grams(energy_j, held_s), account.ends(energy_j, held_s)
+        operational_g, embodied_g = grams.operational_g.device, grams.embodied_g.device
+        if reported.carbon_operational_g is not None:
+            operational_g = reported.carbon_operational_g
             ends = replace(ends, operational_low_g=operational_g, operational_high_g=operational_g)
-        if said.carbon_embodied_g is not None:
-            embodied_g = said.carbon_embodied_g
+        if reported.carbon_embodied_g is not None:
+            embodied_g = reported.carbon_embodied_g
             ends = replace(ends, embodied_low_g=embodied_g, embodied_high_g=embodied_g)
         return replace(
-            said, energy_j=energy_j, carbon_operational_g=operational_g, carbon_embodied_g=embodied_g, ends=ends
+            reported, energy_j=energy_j, carbon_operational_g=operational_g, carbon_embodied_g=embodied_g, ends=ends
         )
 
     def _intensity(self) -> Intensity:

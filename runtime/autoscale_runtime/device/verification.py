@@ -1,4 +1,4 @@
-"""Whether a target's answer is one to be trusted: it must agree with the reference target's."""
+"""Verification of a target's answer: it must agree with the reference target's."""
 
 from collections.abc import Callable, Sequence
 from typing import Final, TypeAlias
@@ -63,7 +63,7 @@ class Reference:
         return bool(self._is_random)
 
     def disagreement(self, outputs: Sequence[Array], is_same: bool = False) -> str | None:
-        """Why an answer cannot be trusted, or None where it agrees; arguments as for the function."""
+        """Why an answer fails verification, or None where it agrees; arguments as for the function."""
         reason = other_shape(self.answer, outputs)
         if reason is not None:
             return reason
@@ -107,7 +107,7 @@ def differing(reference: Array, output: Array, is_same: bool) -> str | None:
 
 
 def is_constant(array: Array) -> bool:
-    """Whether nothing can be told by an output: all its values are one, up to what rounding may do."""
+    """Whether nothing can be seen by an output: all its values are one, up to what rounding may do."""
     if array.dtype.kind != "f":
         return array.size == 0 or bool((array == array.flat[0]).all())
     values = _finite(array)

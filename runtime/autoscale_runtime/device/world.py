@@ -100,7 +100,7 @@ class DeviceWorld:
         self.restrict(set())
 
     def restrict(self, distrusted: set[int]) -> None:
-        """Leave out routes whose answers cannot be trusted.
+        """Leave out routes whose answers fail verification.
 
         Raises:
             InvalidGoal: none is left.
@@ -190,7 +190,7 @@ class DeviceWorld:
         return own if own.is_open or not same else same[0]
 
     def know(self, bundle: Bundle) -> None:
-        """Be told more of the network."""
+        """Learn more of the network."""
         self.model = bundle.profile
 
     def hold_to(self, index: int, query: Query, reference: Reference) -> None:
@@ -251,7 +251,7 @@ class DeviceWorld:
         outcome = outcome.after(checking)
         if reason is None or (self._known is not None and self._known[1].is_random):
             return answer, outcome
-        route.doubt(query, Reference(right))
+        route.reverify(query, Reference(right))
         raise Failed(outcome, WrongAnswer(reason))
 
     def _large_models(self) -> tuple[Resident, ...]:

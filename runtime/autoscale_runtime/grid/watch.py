@@ -26,7 +26,7 @@ _LOG: Final = logging.getLogger("autoscale.grid")
 
 @dataclass(frozen=True, slots=True)
 class ReportedGrid:
-    """What a far machine says of its electricity.
+    """What a remote machine says of its electricity.
 
     Attributes:
         g_per_kwh: gCO2e/kWh.
@@ -97,8 +97,8 @@ class GridWatch:
         self._clock = clock
         self._refresh_s = refresh_s
         self._is_wanted = True
-        self._said: dict[str, ReportedGrid] = {}
-        self._told: dict[str, Intensity] = {}
+        self._reported: dict[str, ReportedGrid] = {}
+        self._reported_intensities: dict[str, Intensity] = {}
         self._trouble: str | None = None
         self._guard = threading.Lock()
         self._closed = threading.Event()
@@ -134,7 +134,7 @@ class GridWatch:
             place = self._places["device"]
             asked["device"] = self._charge.update(self._source, place, seen.battery, seen.is_charging, now_s)
         with self._guard:
-            self.now = Grids({**self.now.intensities, **asked, **self._told}, self.now.regions)
+            self.now = Grids({**self.now.intensities, **asked, **self._reported_intensities}, self.now.regions)
         if failures:
             raise failures[0]
 
@@ -147,17 +147,19 @@ class GridWatch:
                 failures.append(error)
         return asked, failures
 
-    def told(self, part: str, said: ReportedGrid) -> None:
-        """Take a far machine's word for its own grid: the grams in its answers come from it."""
-        if self._said.get(part) == said:
+    def report(self, part: str, grid: ReportedGrid) -> None:
+        """Take a remote machine's word for its own grid: the grams in its answers come from it."""
+        if self._reported.get(part) == grid:
             return
         with self._guard:
-            self._said[part] = said
-            known = Interval.exactly(said.g_per_kwh)
-            self._told[part] = Intensity.of(known, said.kind, "its own word", self._clock(), said.method)
-            regions = {**self.now.regions, part: region_code(said.region)}
+            self._reported[part] = grid
+            known = Interval.exactly(grid.g_per_kwh)
+            self._reported_intensities[part] = Intensity.of(
+                known, grid.kind, "its own word", self._clock(), grid.method
+            )
+            regions = {**self.now.regions, part: region_code(grid.region)}
             named = {each: region for each, region in regions.items() if region}
-            self.now = Grids({**self.now.intensities, **self._told}, named)
+            self.now = Grids({**self.now.intensities, **self._reported_intensities}, named)
 
     def close(self) -> None:
         """Stop; a request under way is not waited for."""

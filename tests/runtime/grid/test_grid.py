@@ -146,10 +146,10 @@ def test_where_nobody_configured_where_it_is_the_region_is_not_known_and_the_wor
 
 def test_a_far_machines_word_counts_and_stays() -> None:
     watch = GridWatch(Electricity("FR", elsewhere={"cloud": "IE"}))
-    said = ReportedGrid(56.0, "average", Method.MODELLED, "Sweden")
-    watch.told("cloud", said)
+    reported = ReportedGrid(56.0, "average", Method.MODELLED, "Sweden")
+    watch.report("cloud", reported)
     first = watch.now
-    watch.told("cloud", said)
+    watch.report("cloud", reported)
     assert watch.now is first
     watch.refresh()
     assert (watch.now.intensities["cloud"].g_per_kwh, watch.now.regions["cloud"]) == (56.0, "SWE")
@@ -157,7 +157,7 @@ def test_a_far_machines_word_counts_and_stays() -> None:
 
 def test_a_region_that_no_ledger_knows_is_not_taken_from_a_far_machine() -> None:
     watch = GridWatch(Electricity("FR", elsewhere={"cloud": "IE"}))
-    watch.told("cloud", ReportedGrid(56.0, "average", Method.MODELLED, "our-cellar"))
+    watch.report("cloud", ReportedGrid(56.0, "average", Method.MODELLED, "our-cellar"))
     assert watch.now.regions == {"device": "FRA", "network": "FRA"}
 
 

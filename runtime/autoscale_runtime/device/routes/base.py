@@ -95,13 +95,13 @@ class Route(ABC):
         return ""
 
     def hold_to(self, query: Query, right: Reference) -> None:
-        """Be told a query and its right answer, where its trust has to be won."""
+        """Take a query and its right answer, where it has to be verified."""
 
     def meet(self, query: Query) -> None:
         """See a query, whichever target answers it."""
 
-    def doubt(self, query: Query, right: Reference) -> None:
-        """Be told of a query and its right answer, where it did not answer when its trust was to be won."""
+    def reverify(self, query: Query, right: Reference) -> None:
+        """Take a query and its right answer to be verified by, where it did not answer at calibration."""
 
     def reset(self) -> None:
         """Begin a new stream, where the model's file keeps state."""

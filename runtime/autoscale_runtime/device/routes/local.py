@@ -33,7 +33,7 @@ def first_mean(macs: int) -> SizedMean:
 
 
 class LocalRoute(Route):
-    """A model in this process. A kind of processor says how its time is foretold, and learns that from its queries.
+    """A model in this process. A kind of processor says how its time is predicted, and learns that from its queries.
 
     Args:
         target: a target of this device.
@@ -105,7 +105,7 @@ class LocalRoute(Route):
     def settle(self) -> FastPath | None:
         """The route without its learning, for a session that has nothing left to decide.
 
-        None where the energy is told by a meter that must be asked after each query.
+        None where the energy is reported by a meter that must be asked after each query.
         """
         if not self._account.is_modelled:
             return None

@@ -17,7 +17,7 @@ from autoscale_runtime.device.circuit import Circuit, Undecided, in_background
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
 from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import first_guess_s
-from autoscale_runtime.device.routes.trust import Trust
+from autoscale_runtime.device.routes.remote_verification import RemoteVerification
 from autoscale_runtime.device.sized_mean import Size, SizedMean
 from autoscale_runtime.device.unreported_cost import UnreportedServerCost
 from autoscale_runtime.device.verification import Reference
@@ -51,8 +51,8 @@ class RemoteRoute(Route):
         runner: the model there, which must take and give what the bundle's does.
         bundle: the model as it is here.
         account: what sending costs this device.
-        senses: where the link's transfers are reported and its estimate comes from.
-        trust: judges whose answers these are.
+        hub: where the link's transfers are reported and its estimate comes from.
+        verification: decides whose answers these are.
     """
 
     def __init__(
@@ -61,25 +61,25 @@ class RemoteRoute(Route):
         runner: RemoteRunner,
         bundle: Bundle,
         account: DeviceAccount,
-        senses: SensorHub,
-        trust: Trust,
+        hub: SensorHub,
+        verification: RemoteVerification,
     ) -> None:
         self.target = target
         self.accuracy = bundle.profile.accuracy(target.precision)
         self._circuit = Circuit(self._probe)
-        self._trust = trust
+        self._verification = verification
         self._names = [each.name for each in bundle.outputs]
         self._is_told = False
         self._connection = 0
         self._checked_s = time.monotonic()
-        self._senses = senses
+        self._hub = hub
         self._runner = runner
         self._link = target.link
         self._account = account
         self._received_bytes = SizedMean(bundle.profile.output_bytes, 1.0)
         self._server_s = SizedMean(first_guess_s(bundle.profile.macs), WEIGHT)
-        self._stranger = UnreportedServerCost(target.place, account.grid)
-        self._server_cost = self._stranger.known(RemoteCost(0, 0), self._server_s.at())
+        self._unreported = UnreportedServerCost(target.place, account.grid)
+        self._server_cost = self._unreported.completed(RemoteCost(0, 0), self._server_s.at())
 
     @property
     def is_open(self) -> bool:
@@ -92,19 +92,19 @@ class RemoteRoute(Route):
         return self._circuit.reason
 
     def hold_to(self, query: Query, right: Reference) -> None:
-        """Be told a query and its right answer, to judge by."""
-        self._trust.hold_to(query, right)
+        """Take a query and its right answer, to verify by."""
+        self._verification.hold_to(query, right)
 
-    def doubt(self, query: Query, right: Reference) -> None:
+    def reverify(self, query: Query, right: Reference) -> None:
         """Let no query there before it has answered this one as it should."""
-        self._trust.hold_to(query, right)
-        self._trust.doubt()
+        self._verification.hold_to(query, right)
+        self._verification.reverify()
         self._circuit.trip(TargetUnavailable(self._circuit.reason or f"{self.target} has not answered yet"), 0.0)
 
     def expected(self, query: Query, moment: Moment) -> Expected:
         """From the link's estimate, and the server's time and cost of the last queries."""
         transfer = self._transfer(query.nbytes, round(self._received_bytes.at(query.size)), moment)
-        known = self._senses.predict_s(self._link, transfer.sent_bytes, transfer.received_bytes)
+        known = self._hub.predict_s(self._link, transfer.sent_bytes, transfer.received_bytes)
         link_s = _default_s(transfer) if known is None else known.expected_s
         latency_s = link_s + self._server_s.at(query.size)
         energy_j = self._account.table.energy_j(latency_s, 0.0) + self._account.radio_j(transfer, latency_s)
@@ -122,11 +122,11 @@ class RemoteRoute(Route):
         except TargetError as error:
             raise Failed(self._fail(mark, query, moment, time.perf_counter() - started_s, error), error) from error
         latency_s = time.perf_counter() - started_s
-        said = self._stranger.known(answer.remote, elapsed_s)
-        self._learn(elapsed_s, said, query.size)
-        transfer = self._transfer(said.sent_bytes, said.received_bytes, moment)
+        reported = self._unreported.completed(answer.remote, elapsed_s)
+        self._learn(elapsed_s, reported, query.size)
+        transfer = self._transfer(reported.sent_bytes, reported.received_bytes, moment)
         grids = moment.grids
-        return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy, transfer, said, grids)
+        return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy, transfer, reported, grids)
 
     def close(self) -> None:
         """End the connection and the probing."""
@@ -135,13 +135,13 @@ class RemoteRoute(Route):
 
     def meet(self, query: Query) -> None:
         """See a query that another target answers."""
-        self._trust.meet(query)
+        self._verification.meet(query)
 
     def _probe(self) -> None:
         """Raise unless queries would be answered there, and by this model."""
         try:
             self._runner.probe(PROBE_TIMEOUT_S)
-            if self._trust.is_in_doubt:
+            if self._verification.is_unverified:
                 self._replay()
         except AutoScaleError as error:
             self._tell(error)
@@ -154,16 +154,16 @@ class RemoteRoute(Route):
             WrongAnswer: they are another model's.
             TargetUnavailable: there are none, or they do not tell yet.
         """
-        known = self._trust.evidence
+        known = self._verification.evidence
         while known is not None:
             query, right = known
             answer = self._runner.run(query.output_names, query.feeds, REPLAY_TIMEOUT_S)
             names = query.output_names or self._names
-            if self._trust.judge(answer.identity, names, right, answer.outputs):
+            if self._verification.verify(answer.identity, names, right, answer.outputs):
                 self._checked_s = time.monotonic()
                 return
-            known = self._trust.met()
-        if self._trust.evidence is not None:
+            known = self._verification.met()
+        if self._verification.evidence is not None:
             raise Undecided(f"the answers of {self.target} do not tell yet whether it is this model")
 
     def _check(self, query: Query, answer: RemoteAnswer) -> None:
@@ -171,21 +171,21 @@ class RemoteRoute(Route):
         if not answer.identity.sha256:  # by the connection alone does another server show
             connection = self._runner.connection
             if self._connection not in (0, connection):
-                self._trust.interrupted()
+                self._verification.interrupted()
             self._connection = connection
         try:
-            self._trust.check(answer.identity, query, answer.outputs)
+            self._verification.check(answer.identity, query, answer.outputs)
         except WrongAnswer as error:
             self._tell(error)
             self._circuit.trip(error)
             raise
-        if not self._trust.is_reported and time.monotonic() - self._checked_s > REPLAY_EVERY_S:
+        if not self._verification.is_reported and time.monotonic() - self._checked_s > REPLAY_EVERY_S:
             self._checked_s = time.monotonic()
             in_background(self._look_again)
 
     def _look_again(self) -> None:
         """Whether a remote that reports nothing is still what it was."""
-        self._trust.doubt()
+        self._verification.reverify()
         try:
             self._replay()
         except WrongAnswer as error:
@@ -202,12 +202,12 @@ class RemoteRoute(Route):
             _LOG.warning("target %s is left out: %s", self.target, error)
 
     def _fail(self, mark: Mark, query: Query, moment: Moment, elapsed_s: float, error: TargetError) -> Outcome:
-        """The request was on the air for as long as it took to give up; what the far side spent is not known."""
+        """The request was on the air for as long as it took to give up; what the remote used is not known."""
         self._tell(error)
         self._circuit.fail(error)
         if isinstance(error, TargetUnavailable | DeadlineExceeded):
-            self._trust.interrupted()
-        self._senses.failed(self._link, query.nbytes, elapsed_s)
+            self._verification.interrupted()
+        self._hub.failed(self._link, query.nbytes, elapsed_s)
         transfer = self._transfer(query.nbytes, 0, moment)
         return self._account.end(mark, self.target, elapsed_s, None, transfer, grids=moment.grids)
 
@@ -215,12 +215,12 @@ class RemoteRoute(Route):
         self._circuit.succeed()
         self._is_told = False
         busy_s = min((cost.queue_s or 0.0) + (cost.compute_s or 0.0), latency_s)
-        self._senses.transferred(self._link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
+        self._hub.transferred(self._link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
         self._received_bytes.add(cost.received_bytes, size)
         self._server_s.add(busy_s, size)
         self._server_cost = cost
         if cost.grid is not None:
-            self._account.grid.told(self.target.place, cost.grid)
+            self._account.grid.report(self.target.place, cost.grid)
 
     def _transfer(self, sent_bytes: int, received_bytes: int, moment: Moment) -> Transfer:
         link = moment.observation.link(self._link)

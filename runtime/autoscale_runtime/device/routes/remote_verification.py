@@ -2,7 +2,7 @@
 
 Our server reports the digest of the file that answered: where it is one of the bundle's, nothing has to be guessed, and
 where it becomes another, the first answer shows it. What reports none, or one that nobody here knows (another
-conversion of the network), is judged by its answers: they are held to the right ones until they tell it from another
+conversion of the network), is verified by its answers: they are held to the right ones until they tell it from another
 network, again after each outage and each new connection, and from time to time.
 """
 
@@ -21,7 +21,7 @@ from autoscale_runtime.device.verification import Ask, Reference, differing, dis
 from autoscale_runtime.wire.identity import Identity
 
 ENOUGH_QUERIES: Final = 8
-"""So many right answers make a remote trusted whose outputs are too few, or too constant, to tell networks apart."""
+"""So many right answers verify a remote whose outputs are too few, or too constant, to tell networks apart."""
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
@@ -59,8 +59,8 @@ class Trial:
         return None
 
 
-class Trust:
-    """What one remote has shown to be. Thread-safe.
+class RemoteVerification:
+    """Verification of one remote: what it has shown to be. Thread-safe.
 
     Args:
         name: of the target, for messages.
@@ -95,7 +95,7 @@ class Trust:
         self._latest: Identity | None = None
         self._met: Query | None = None
         self.evidence: tuple[Query, Sequence[Array]] | None = None
-        self.is_in_doubt = False
+        self.is_unverified = False
 
     @property
     def is_reported(self) -> bool:
@@ -103,27 +103,27 @@ class Trust:
         return self._latest is not None and bool(self._latest.sha256)
 
     def hold_to(self, query: Query, reference: Reference) -> None:
-        """Be told a query and its right answer."""
+        """Take a query and its right answer."""
         self.evidence = query.kept(), tuple(each.copy() for each in reference.answer)
         if reference.ask is not None:
             self._ask = reference.ask
             self._is_random = lambda: reference.is_random
 
-    def doubt(self) -> None:
+    def reverify(self) -> None:
         """Believe nothing of what was accepted for its answers; what the remote reports still counts."""
         with self._lock:
             self._accepted.clear()
             self._trials.clear()
-            self.is_in_doubt = True
+            self.is_unverified = True
 
     def interrupted(self) -> None:
         """The remote was away: one that reports nothing may be another by now."""
         if not self.is_reported and self.evidence is not None:
-            self.doubt()
+            self.reverify()
 
     def meet(self, query: Query) -> None:
-        """See a query that goes elsewhere: while nothing tells yet, it may be the next to judge by."""
-        if self.is_in_doubt and self._met is None and self._trials:
+        """See a query that goes elsewhere: while nothing tells yet, it may be the next to verify by."""
+        if self.is_unverified and self._met is None and self._trials:
             self._met = query.kept()
 
     def met(self) -> tuple[Query, Sequence[Array]] | None:
@@ -150,12 +150,14 @@ class Trust:
                 self._accept(identity)
             return
         try:
-            self.judge(identity, query.output_names or self._names, right, outputs)
+            self.verify(identity, query.output_names or self._names, right, outputs)
         except WrongAnswer:
             self.evidence = query.kept(), right  # this one tells
             raise
 
-    def judge(self, identity: Identity, names: Sequence[str], right: Sequence[Array], outputs: Sequence[Array]) -> bool:
+    def verify(
+        self, identity: Identity, names: Sequence[str], right: Sequence[Array], outputs: Sequence[Array]
+    ) -> bool:
         """Hold an answer to the right one; whether it is decided by now that the model is the right one.
 
         Raises:
@@ -171,7 +173,7 @@ class Trust:
                 reason, trial.is_won = None, True
             if reason is not None:
                 self._trials.clear()
-                self.is_in_doubt = True
+                self.is_unverified = True
                 self._refused[identity] = f"{self._name} reports {identity}, and {reason}"
                 raise WrongAnswer(self._refused[identity])
             if not trial.is_won:
@@ -186,10 +188,10 @@ class Trust:
                 self._tell(identity)
         digest = identity.sha256
         if digest and digest in self._digests():
-            self.is_in_doubt = False
+            self.is_unverified = False
             return True
         if digest and self._wanted:
-            self.is_in_doubt = True
+            self.is_unverified = True
             raise WrongAnswer(f"{self._name} reports model_sha256 {digest}; allowed: {self._wanted}")
         return identity in self._accepted
 
@@ -198,7 +200,7 @@ class Trust:
             self._trials.clear()
             self._accepted.add(identity)
             self._refused.pop(identity, None)
-            self.is_in_doubt = False
+            self.is_unverified = False
 
     def _tell(self, identity: Identity) -> None:
         if not self._wanted and self._digests() and identity.sha256 not in self._digests():
