@@ -96,7 +96,8 @@ def _is_psutil() -> bool:
     return False
 
 
-hide()
+if __name__ in ("__main__", "__mp_main__"):  # in the script's process and in those that it spawns, never in pytest's
+    hide()
 
 if __name__ == "__main__":
     sys.argv = sys.argv[1:]
