@@ -99,6 +99,23 @@ class SensorHub:
         self._link(link).fail(sent_bytes, elapsed_s)
         self._version += 1
 
+    def probed(self, link: str, sent_bytes: int, received_bytes: int, elapsed_s: float) -> None:
+        """Learn from a few bytes that came back; see ``LinkEstimator.probe``.
+
+        Raises:
+            UnknownName: no link of that name.
+        """
+        self._link(link).probe(sent_bytes, received_bytes, elapsed_s)
+        self._version += 1
+
+    def awaits_news(self, link: str) -> bool:
+        """Count a query that waits for news of a link; whether to probe it. See ``LinkEstimator.wait``.
+
+        Raises:
+            UnknownName: no link of that name.
+        """
+        return self._link(link).wait()
+
     def predict_s(self, link: str, sent_bytes: int, received_bytes: int) -> TransferTime | None:
         """How long a transfer will take; None while nothing is known of the link.
 

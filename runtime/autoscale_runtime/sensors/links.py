@@ -1,4 +1,4 @@
-"""What a link does, estimated from the session's own transfers: no probe is ever sent.
+"""What a link does, estimated from the session's own transfers.
 
 The time of a transfer, less what the remote machine spent on the query, is taken to be::
 
@@ -14,6 +14,11 @@ dropped.
 Transfers of one size tell the sum and not its parts. The weak pull towards what was believed before keeps
 the parts plausible then (in the beginning: half of the time is round trip, half is transmission) and the
 sum right: such an estimate predicts the size it saw, and its spread is wide for others.
+
+A link that became slower gets no queries any more, so nothing would ever show that it is as good as before. Therefore
+a few bytes are sent while queries wait for news, which show its round trip; and what they cannot show, its rates, is
+taken to be the more as it was before, the longer and the more queries have waited. A link that never was better is not
+waited for.
 """
 
 import math
@@ -40,6 +45,16 @@ FIRST_SPREAD: Final = 0.3
 SURPRISE: Final = 0.25
 """An error in log time below this is never a surprise, however steady the link."""
 
+WAIT_S: Final = 8.0
+WAIT_QUERIES: Final = 30
+"""After so long, and so many queries, without news a link is taken to be as it was before it became slower."""
+
+PROBES: Final = 3
+"""How often it is probed meanwhile."""
+
+RECOVERED: Final = 1.5
+"""A link is as it was before if a transfer takes no more than so many times what it took then."""
+
 WIDEST: Final = 2.0
 """The largest spread reported, a factor of about 7 either way; an error beyond it is always a surprise."""
 
@@ -58,6 +73,20 @@ class _Transfer(NamedTuple):
     features: Vector
     surprise: int
     """-1 much faster than expected, 1 much slower, else 0."""
+
+
+class _Before(NamedTuple):
+    """What a link was before it became slower.
+
+    Attributes:
+        values: round trip and seconds per bit up and down.
+        asked: features of the transfer that showed it.
+        time_s: how long that transfer took then.
+    """
+
+    values: Vector
+    asked: Vector
+    time_s: float
 
 
 class LinkEstimator:
@@ -84,6 +113,35 @@ class LinkEstimator:
         self._fit = LinkFit(FASTEST, np.zeros((3, 3)))
         self._spread = self._calm_spread = FIRST_SPREAD
         self._failures = 0
+        self._before: _Before | None = None
+        self._news_s = self._probed_s = -math.inf
+        self._waiting = self._unprobed = 0
+
+    def wait(self) -> bool:
+        """Count a query that waits for news of the link; whether a few bytes should be sent to get some."""
+        with self._lock:
+            if self._before is None:
+                return False
+            self._waiting += 1
+            self._unprobed += 1
+            since_s = self._clock() - max(self._news_s, self._probed_s)
+            if since_s < WAIT_S / PROBES or self._unprobed < WAIT_QUERIES / PROBES:
+                return False
+            self._has_probed()
+            return True
+
+    def probe(self, sent_bytes: int, received_bytes: int, elapsed_s: float) -> None:
+        """Learn from a few bytes that came back: the round trip is known then, and nothing else.
+
+        Raises:
+            InvalidInput: a negative or infinite figure.
+        """
+        _check(sent_bytes=sent_bytes, received_bytes=received_bytes, elapsed_s=elapsed_s)
+        with self._lock:
+            if self._transfers:
+                self._learn(features(sent_bytes, received_bytes), elapsed_s)
+            self._failures = 0
+            self._has_probed()
 
     def observe(self, sent_bytes: int, received_bytes: int, elapsed_s: float, remote_busy_s: float) -> None:
         """Learn from an answered query.
@@ -108,6 +166,7 @@ class LinkEstimator:
             took_s = elapsed_s - remote_busy_s if remote_busy_s < elapsed_s else elapsed_s
             self._learn(features(sent_bytes, received_bytes), took_s)
             self._failures = 0
+            self._has_news()
 
     def fail(self, sent_bytes: int, elapsed_s: float) -> None:
         """Learn from a query that brought no answer.
@@ -123,6 +182,7 @@ class LinkEstimator:
             asked = features(sent_bytes, 0)
             if self._transfers and elapsed_s > self._fit.time_s(asked):
                 self._learn(asked, elapsed_s)
+                self._has_news()
             self._failures += 1
 
     def predict_s(self, sent_bytes: int, received_bytes: int) -> TransferTime | None:
@@ -137,14 +197,14 @@ class LinkEstimator:
             asked = features(sent_bytes, received_bytes)
             uncertainty = 0.5 * age_s / self.half_life_s + 0.5 * self._failures
             spread = self._spread * math.sqrt(1.0 + self._fit.leverage(asked))
-            return TransferTime(self._fit.time_s(asked), min(math.hypot(spread, uncertainty), WIDEST))
+            return TransferTime(float(asked @ self._aged()), min(math.hypot(spread, uncertainty), WIDEST))
 
     def state(self, rssi_dbm: float | None = None, is_up: bool | None = None) -> LinkState:
         """The link as an observation shows it; RSSI and whether it is up are known by others."""
         with self._lock:
             if self._age_s() > self.expires_s:
                 return LinkState(rssi_dbm=rssi_dbm, is_up=is_up)
-            round_trip_s, up_s_per_bit, down_s_per_bit = self._fit.values.tolist()
+            round_trip_s, up_s_per_bit, down_s_per_bit = self._aged().tolist()
         return LinkState(rssi_dbm, round_trip_s, 1.0 / up_s_per_bit, 1.0 / down_s_per_bit, is_up)
 
     def _age_s(self) -> float:
@@ -158,12 +218,46 @@ class LinkEstimator:
         else:
             error = math.log(took_s / self._fit.time_s(asked))
             surprise = self._compare(error, asked)
-            if surprise and self._is_change(surprise):
+            if surprise and (self._is_change(surprise) or self._is_as_before(took_s, error, asked)):
                 self._drop(surprise)
-                self._belief = self._shifted(error, asked)
+                self._belief = self._changed(took_s, error, asked)
                 surprise = 0
         self._transfers.append(_Transfer(self._clock(), took_s, asked, surprise))
         self._refit()
+        if self._before is not None and self._fit.time_s(self._before.asked) <= RECOVERED * self._before.time_s:
+            self._before = None
+
+    def _has_news(self) -> None:
+        self._news_s = self._clock()
+        self._waiting = self._unprobed = 0
+
+    def _has_probed(self) -> None:
+        self._probed_s = self._clock()
+        self._unprobed = 0
+
+    def _aged(self) -> Vector:
+        """Round trip and rates as they are believed now, the nearer to what they were before, the older they are.
+
+        The round trip is not, as long as probes tell it.
+        """
+        if self._before is None:
+            return self._fit.values
+        share = min((self._clock() - self._news_s) / WAIT_S, self._waiting / WAIT_QUERIES, 1.0)
+        aged: Vector = self._fit.values ** (1.0 - share) * self._before.values**share
+        if self._clock() - self._probed_s < WAIT_S:
+            aged[0] = self._fit.values[0]
+        return aged
+
+    def _changed(self, took_s: float, error: float, asked: Vector) -> Vector:
+        """What to believe of a link that has changed by a surprising transfer's word."""
+        values = self._fit.values
+        if error > 0.0:
+            before = self._before
+            if before is None or before.asked @ values < before.time_s:
+                self._before = _Before(values, asked, float(asked @ values))
+        elif self._before is not None and self._is_as_before(took_s, error, asked):
+            return self._before.values
+        return self._shifted(error, asked)
 
     def _start(self, asked: Vector, took_s: float) -> None:
         self._transfers.clear()
@@ -181,13 +275,19 @@ class LinkEstimator:
         recent = list(self._transfers)[-3:]
         return self._failures > 0 or any(each.surprise == surprise for each in recent)
 
+    def _is_as_before(self, took_s: float, error: float, asked: Vector) -> bool:
+        """Whether a transfer that was quicker than expected is what the link gave before it became slower."""
+        if self._before is None or error > 0.0:
+            return False
+        return abs(math.log(took_s / float(asked @ self._before.values))) < abs(error)
+
     def _drop(self, surprise: int) -> None:
         """Keep what came since the link began to surprise; after a failure, nothing."""
         past = list(self._transfers)
         self._transfers.clear()
         if not self._failures:
             recent = past[-3:]
-            first = next(i for i, each in enumerate(recent) if each.surprise == surprise)
+            first = next((i for i, each in enumerate(recent) if each.surprise == surprise), len(recent))
             self._transfers.extend(each._replace(surprise=0) for each in recent[first:])
 
     def _shifted(self, error: float, asked: Vector) -> Vector:

@@ -95,6 +95,11 @@ class OffloadClient:
         except (DecodeError, FeedError) as error:
             raise WrongAnswer(f"{self.address} described '{model}' as nothing it can be: {error}") from error
 
+    def probe(self, model: str, version: str = "", timeout_s: float | None = None) -> tuple[int, int]:
+        """Ask for a model's description and tell how many bytes went there and back."""
+        sent = pb.ModelMetadataRequest(name=model, version=version).SerializeToString()
+        return len(sent), len(self._call("ModelMetadata", sent, timeout_s))
+
     def infer(
         self,
         model: str,

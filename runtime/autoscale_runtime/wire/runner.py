@@ -84,14 +84,20 @@ class RemoteRunner(Runner):
         """See ``OffloadClient.connection``."""
         return self._client.connection
 
-    def probe(self, timeout_s: float) -> None:
+    def probe(self, timeout_s: float) -> tuple[int, int]:
         """Ask for the model's description, the smallest sign that queries would be answered.
+
+        Returns:
+            bytes that were sent and received.
 
         Raises:
             TargetError: none came within ``timeout_s``.
         """
         self._specs = self._wanted
-        self._ask(timeout_s)
+        try:
+            return self._client.probe(self._model, self._version, timeout_s)
+        except InvalidInput as refusal:
+            raise TargetUnavailable(f"'{self._model}' is not served: {refusal}") from refusal
 
     def close(self) -> None:
         """End the connection."""

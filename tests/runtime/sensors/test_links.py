@@ -227,3 +227,93 @@ def test_threads_may_share_an_estimator():
     for thread in threads:
         thread.join()
     assert estimator.predict_s(1000, 1000).expected_s == pytest.approx(0.01, rel=0.01)
+
+
+GOOD, THIN, FAR = (0.01, 50e6, 50e6), (0.01, 0.02e6, 0.02e6), (0.4, 0.02e6, 0.02e6)
+QUERY, PROBE = (4_000, 700), (20, 180)
+
+
+def gone_bad(link):
+    """A link that was good and is known to have become another."""
+    world = World(noise=0.02)
+    for _ in range(20):
+        world.transfer(GOOD, QUERY)
+    for _ in range(3):
+        world.transfer(link, QUERY)
+    assert world.error(link, QUERY) < 0.4
+    return world
+
+
+def wait(world, link, until_s, pause_s=0.2):
+    """Queries that go elsewhere, and the probes between them; how many queries until one would be expected to be quick,
+    and after how many seconds."""
+    started_s, count = world.now_s, 0
+    while world.now_s - started_s < until_s and world.estimator.predict_s(*QUERY).expected_s > 2 * time_s(GOOD, QUERY):
+        world.now_s += pause_s
+        count += 1
+        if world.estimator.wait():
+            world.estimator.probe(*PROBE, time_s(link, PROBE))
+    return count, world.now_s - started_s
+
+
+@pytest.mark.parametrize("bad", [THIN, FAR])
+@pytest.mark.parametrize("pause_s", [0.02, 0.2, 5.0])
+def test_a_link_that_is_good_again_is_expected_to_be_within_forty_queries_and_ten_seconds(bad, pause_s):
+    """Whichever comes later; no query of its own has to show it."""
+    world = gone_bad(bad)
+    count, took_s = wait(world, GOOD, 3600.0, pause_s)
+    assert count <= 40 or took_s <= 10.0
+    world.transfer(GOOD, QUERY)
+    assert world.error(GOOD, QUERY) < 0.5
+    assert not world.estimator.wait()  # nobody waits for news of a link that is as it was
+
+
+def test_a_round_trip_that_stays_bad_is_known_and_nothing_is_hoped():
+    world = gone_bad(FAR)
+    _, waited_s = wait(world, FAR, 600.0)
+    assert waited_s >= 600.0
+    assert world.estimator.predict_s(*QUERY).expected_s > 0.3
+
+
+def test_rates_that_stay_bad_are_looked_at_by_few_queries():
+    """A few bytes cannot show them."""
+    world = gone_bad(THIN)
+    spent = waited = 0
+    for _ in range(20):
+        waited += wait(world, THIN, 600.0)[0]
+        for _ in range(2):  # one may be a hiccup
+            world.transfer(THIN, QUERY)
+            spent += 1
+            if world.error(THIN, QUERY) < 0.5:
+                break
+        assert world.error(THIN, QUERY) < 0.5
+    assert spent / waited < 1 / 20
+
+
+def test_a_link_that_was_never_better_is_never_probed_for():
+    world = World(noise=0.02)
+    for _ in range(20):
+        world.transfer(THIN, QUERY)
+    assert not any(world.estimator.wait() for _ in range(1000))
+    world.now_s += 100.0
+    assert world.error(THIN, QUERY) < 0.05
+
+
+def test_probes_are_few():
+    world = gone_bad(FAR)
+    probes = 0
+    for _ in range(1000):
+        world.now_s += 0.02
+        probes += world.estimator.wait()
+    assert probes <= 1000 * 0.02 / 2.5
+    probes = 0
+    for _ in range(1000):
+        world.now_s += 10.0
+        probes += world.estimator.wait()
+    assert probes <= 100
+
+
+def test_one_transfer_shows_that_a_link_is_as_it_was_before():
+    world = gone_bad(FAR)
+    world.transfer(GOOD, QUERY)
+    assert world.error(GOOD, QUERY) < 0.3

@@ -134,18 +134,37 @@ class RemoteRoute(Route):
         self._runner.close()
 
     def meet(self, query: Query) -> None:
-        """See a query that another target answers."""
+        """See a query, whichever target answers it: behind it the remote may be judged, or its link probed."""
         self._verification.meet(query)
+        if not self._circuit.is_open and self._hub.awaits_news(self._link):
+            in_background(self._probe_link)
 
     def _probe(self) -> None:
         """Raise unless queries would be answered there, and by this model."""
         try:
-            self._runner.probe(PROBE_TIMEOUT_S)
+            self._sound()
             if self._verification.is_unverified:
                 self._replay()
         except AutoScaleError as error:
             self._tell(error)
             raise
+
+    def _sound(self) -> None:
+        """Send a few bytes there; what they tell of the link is learned, also where no answer comes in time."""
+        started_s = time.perf_counter()
+        try:
+            sent_bytes, received_bytes = self._runner.probe(PROBE_TIMEOUT_S)
+        except DeadlineExceeded:
+            self._hub.failed(self._link, 0, time.perf_counter() - started_s)
+            raise
+        self._hub.probed(self._link, sent_bytes, received_bytes, time.perf_counter() - started_s)
+
+    def _probe_link(self) -> None:
+        """Whether a link that became slow is better; whatever else is wrong, queries will tell."""
+        try:
+            self._sound()
+        except AutoScaleError as error:
+            _LOG.debug("a probe of %s: %s", self.target, error)
 
     def _replay(self) -> None:
         """Ask for answers that are known, until they tell.
