@@ -1,5 +1,7 @@
 """Each learner learns: in a world whose best answer is known it finds that answer, soon, and finds it again."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -130,3 +132,32 @@ def test_cost_model_needs_a_forecast_and_says_so() -> None:
     blind = Context(context.model, context.observation, context.goal, context.admitted)
     with pytest.raises(InvalidInput, match="use 'q-learning'"):
         CostModel(FEW).select(blind)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_cost_model_is_back_soon_after_the_forecast_is_good_again(seed: int) -> None:
+    """A link that became bad and recovered: both times the forecast follows after two late answers."""
+    world, agent = ToyWorld(FEW, seed=seed), CostModel(FEW, seed)
+    context = world.observe(NETWORKS[0])
+    best, forecast = world.best(context), context.forecast
+    assert forecast is not None
+    slow = np.where(np.arange(len(FEW)) == best, 20.0, 1.0)
+    scaled = replace(forecast, latency_s=forecast.latency_s * slow, energy_j=forecast.energy_j * slow)
+    bad = Context(NETWORKS[0], context.observation, context.goal, context.admitted, lambda: scaled)
+    for _ in range(30):
+        _teach(world, agent, context, best)
+    world.slowdown = slow
+    for _ in range(2):
+        _teach(world, agent, context, best)
+    picks = []
+    for _ in range(60):
+        picks.append(agent.select(bad).index)
+        _teach(world, agent, bad, picks[-1])
+    assert picks.count(best) <= 2
+    world.slowdown = np.ones(len(FEW))
+    picks = []
+    for _ in range(80):
+        picks.append(agent.select(context).index)
+        _teach(world, agent, context, picks[-1])
+    assert best in picks[:40]
+    assert picks.count(best) > 20
