@@ -1,11 +1,14 @@
 """Names to classes: ``"module:Class"`` strings imported when asked for, and other packages' entry points."""
 
+import logging
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, Final
 
 from autoscale.errors import one_of
+
+_LOG: Final = logging.getLogger("autoscale")
 
 
 class Registry:
@@ -21,6 +24,7 @@ class Registry:
         self.what = what
         self.group = group
         self._builtin = dict(builtin)
+        self._shadowed: set[str] = set()
 
     @property
     def builtin(self) -> tuple[str, ...]:
@@ -28,8 +32,14 @@ class Registry:
         return tuple(self._builtin)
 
     def names(self) -> list[str]:
-        """All names, sorted, built-in and plugged in."""
-        return sorted({*self._builtin, *(point.name for point in entry_points(group=self.group))})
+        """All names, sorted, built-in and plugged in; a plug-in under the name of one that ships is warned of, once."""
+        plugged_in = {point.name for point in entry_points(group=self.group)}
+        for name in sorted(plugged_in & self._builtin.keys() - self._shadowed):
+            _LOG.warning(
+                "a plug-in calls itself %s '%s': that name is of the one that ships, which is used", self.what, name
+            )
+            self._shadowed.add(name)
+        return sorted(plugged_in | self._builtin.keys())
 
     def get(self, name: str) -> Any:
         """What the name stands for.

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from autoscale.agents.base import AGENTS
-from autoscale.agents.fixed import Cloud
+from autoscale.agents.fixed import Cloud, Pinned
 from autoscale.errors import MissingExtra, UnknownName
 from autoscale.registry import Registry
 
@@ -73,6 +73,17 @@ def test_another_package_can_plug_in(plugged: Path, monkeypatch: pytest.MonkeyPa
     assert "toy-agent" in AGENTS.names()
     assert AGENTS.get("toy-agent") is Cloud
     assert EntryPoint("toy-agent", "autoscale.agents.fixed:Cloud", "autoscale.agents").load() is Cloud
+
+
+def test_a_plug_in_under_a_shipped_name_is_warned_of_once(
+    plugged: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.syspath_prepend(str(plugged))
+    registry = Registry("agent", {"toy-agent": "autoscale.agents.fixed:Pinned"}, "autoscale.agents")
+    assert registry.names() == registry.names() == ["toy-agent"]
+    assert registry.get("toy-agent") is Pinned
+    (record,) = caplog.records
+    assert "a plug-in calls itself agent 'toy-agent'" in record.getMessage()
 
 
 def test_a_missing_extra_says_how_to_get_it() -> None:
