@@ -6,18 +6,24 @@
 one. Where there are several formats, the one that ships first is served: ``.onnx``, then ``.tflite``.
 """
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-from autoscale.errors import RepositoryError, listing
+from autoscale.errors import AutoScaleError, MissingExtra, ModelError, RepositoryError, listing
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.engines import format_of, installed, suffixes
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.manifest import MANIFEST
 from autoscale_runtime.models.variant import Variant, served_name
+
+_Loaded = TypeVar("_Loaded")
+
+_LOG: Final = logging.getLogger("autoscale.server")
 
 MODEL_FILE: Final = "model"
 """The name of a model's file, whatever its suffix."""
@@ -55,9 +61,12 @@ Models = Mapping[str, Mapping[int, ServedModel]]
 def load_repository(repository: Path, threads: int) -> Models:
     """Load every version of every model, each on ``threads`` threads.
 
+    What cannot be served is left out, with a warning that says why, as long as something else can be.
+
     Raises:
-        RepositoryError: no such folder, a model without a version, two of one name, or no model at all.
-        ModelError: a file that is no model, or a damaged bundle.
+        RepositoryError: no such folder, two models of one name, or nothing to serve: no model, or none with a version.
+        ModelError: nothing to serve: the first is a file that is no model, or a damaged bundle.
+        MissingExtra: nothing to serve: the package that runs the first is not installed.
         InvalidTarget: more threads than the machine has cores.
     """
     if not repository.is_dir():
@@ -68,13 +77,27 @@ def load_repository(repository: Path, threads: int) -> Models:
     if not folders:
         raise RepositoryError(f"model repository '{repository}' holds no models; allowed: {_LAYOUT}")
     models: dict[str, Mapping[int, ServedModel]] = {}
+    refused: list[AutoScaleError] = []
     for folder in folders:
-        found = _load_bundle(folder, threads) if (folder / MANIFEST).is_file() else _load_model(folder, threads)
+        load = _load_bundle if (folder / MANIFEST).is_file() else _load_model
+        found = _served(folder, partial(load, folder, threads), refused) or {}
         for name, versions in found.items():
             if name in models:
                 raise RepositoryError(f"'{folder}' and another folder of the repository both hold a model '{name}'")
             models[name] = versions
+    if not models:
+        raise refused[0]
     return models
+
+
+def _served(path: Path, load: Callable[[], _Loaded], refused: list[AutoScaleError]) -> _Loaded | None:
+    """What is loaded; None where it cannot be served, which does not hide the rest."""
+    try:
+        return load()
+    except (ModelError, RepositoryError, MissingExtra) as error:
+        _LOG.warning("'%s' is not served: %s", path, error)
+        refused.append(error)
+        return None
 
 
 def _load_bundle(folder: Path, threads: int) -> Models:
@@ -93,11 +116,16 @@ def _load_model(folder: Path, threads: int) -> Models:
     paths = {int(path.parent.name): path for path in by_format}
     if not paths:
         raise RepositoryError(f"'{folder}' holds no version of a model; allowed: {_LAYOUT}")
-    return {
-        folder.name: {
-            version: _load(folder.name, version, Variant("fp32", paths[version]), threads) for version in sorted(paths)
-        }
-    }
+    refused: list[AutoScaleError] = []
+    versions: dict[int, ServedModel] = {}
+    for version, path in sorted(paths.items()):
+        load = partial(_load, folder.name, version, Variant("fp32", path), threads)
+        model = _served(path, load, refused)
+        if model is not None:
+            versions[version] = model
+    if not versions:
+        raise refused[0]
+    return {folder.name: versions}
 
 
 def _load(name: str, version: int, variant: Variant, threads: int) -> ServedModel:

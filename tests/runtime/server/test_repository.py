@@ -51,6 +51,33 @@ def test_a_broken_model_is_named(tmp_path: Path, content: bytes) -> None:
         load_repository(tmp_path, 1)
 
 
+def test_what_cannot_be_served_does_not_hide_the_rest(
+    repository: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    root = shutil.copytree(repository, tmp_path / "repository")
+    (root / "empty").mkdir()
+    for name in ("broken/1", "scale/11"):
+        (root / name).mkdir(parents=True)
+        (root / name / "model.onnx").write_bytes(b"not a model")
+    sequence = helper.make_tensor_sequence_value_info("s", TensorProto.FLOAT, None)
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([helper.make_node("SequenceConstruct", ["x"], ["s"])], "g", [x], [sequence])
+    (root / "sequence" / "1").mkdir(parents=True)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    onnx.save(model, root / "sequence" / "1" / "model.onnx")
+
+    models = load_repository(root, threads=1)
+
+    assert {name: list(versions) for name, versions in models.items()} == {
+        "identity": [1],
+        "scale": [1, 3, 10],
+        "slow": [1],
+        "two": [1],
+    }
+    for left_out in ("broken", "empty", "sequence", "scale/11/model.onnx"):
+        assert f"{left_out}' is not served: " in caplog.text
+
+
 def test_more_threads_than_cores_are_refused(repository: Path) -> None:
     with pytest.raises(InvalidTarget, match="4096t"):
         load_repository(repository, 4096)
