@@ -177,6 +177,52 @@ def test_a_server_that_comes_back_with_other_weights_answers_nothing(
             assert wrong(session, right, asked) == []
 
 
+@pytest.mark.parametrize("server", SERVERS)
+def test_weights_that_were_trained_on_are_others(files: tuple[Path, Path], tmp_path: Path, server: str) -> None:
+    here, _ = files
+    model = onnx.load(here)
+    weights = next(each for each in model.graph.initializer if each.name == "w")
+    rng, array = np.random.default_rng(3), numpy_helper.to_array(weights)
+    moved = array + 0.15 * array.std() * rng.standard_normal(array.shape).astype(np.float32)
+    weights.CopyFrom(numpy_helper.from_array(moved.astype(np.float32), "w"))
+    other = written(tmp_path / "later.onnx", model)
+    with served(server, other, tmp_path / "r") as address, session_of(here, address) as session:
+        assert wrong(session, right_answers(here), queries()) == []
+
+
+def test_arithmetic_of_half_the_digits_is_still_the_model(files: tuple[Path, Path], tmp_path: Path) -> None:
+    here, _ = files
+    model = onnx.load(here)
+    for each in model.graph.initializer:
+        bits = numpy_helper.to_array(each).view(np.uint32) & np.uint32(0xFFFF0000)  # bfloat16
+        each.CopyFrom(numpy_helper.from_array(bits.view(np.float32), each.name))
+    other = written(tmp_path / "bfloat16.onnx", model)
+    with foreign(Foreign(other)) as address, session_of(here, address) as session:
+        for feeds in queries(3):
+            session.run(None, feeds)
+            assert session.last is not None
+            assert session.last.inference_source == "in_cloud"
+
+
+def test_an_answer_of_another_version_than_wanted_is_none(files: tuple[Path, Path]) -> None:
+    here, _ = files
+    server = Foreign(here, "2")
+    with foreign(server) as address, session_of(here, RemoteModel(address, "net", version="1")) as session:
+        session.run(None, queries()[0])
+        assert session.last is not None
+        assert session.last.inference_source == "on_device"
+        assert "version '2'; allowed: '1'" in str([*session.last.left_out.values()])
+        server.version = "1"
+        until(lambda: _in_cloud(session))
+        server.version = ""  # what reports none may be any
+        assert _in_cloud(session)
+
+
+def _in_cloud(session: Session) -> bool:
+    session.run(None, queries()[0])
+    return session.last is not None and session.last.inference_source == "in_cloud"
+
+
 def test_a_new_version_of_a_foreign_server_is_looked_at(files: tuple[Path, Path]) -> None:
     here, other = files
     server = Foreign(here, "1")

@@ -39,7 +39,8 @@ class RemoteModel:
         model: its name there; empty for what ``autoscale serve`` calls that variant of the bundle.
         processor: what it runs on there.
         precision: in which it runs there.
-        version: of the model there, as the server counts; empty leaves it to the server.
+        version: of the model there, as the server counts; empty leaves it to the server. An answer that reports
+            another is none of this model's.
         sha256: of the file that must answer there, with its weights outside it; empty for any of the bundle's files of
             that precision, and for another that answers as they do. A server that reports none is verified by answers.
 
@@ -228,6 +229,7 @@ def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: Devic
         remote.sha256,
         target.precision == reference_of(bundle).precision,
         RightAnswers(bundle),
+        remote.version,
     )
     return RemoteRoute(target, runner, bundle, account, hub, verification)
 

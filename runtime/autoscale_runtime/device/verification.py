@@ -25,6 +25,10 @@ MOST_ROUNDED: Final = 0.5
 """Share of integers, booleans or strings that may differ: near ties fall otherwise on other machines, and more of them
 in another precision."""
 
+RETRAINED: Final = 0.05
+"""Relative distance, around its mean, beyond which an output in the same precision is that of other weights, however
+alike: a machine that computes in bfloat16, or rounds int8 its own way, stays within it; one trained on does not."""
+
 FEW: Final = 8
 """Fewer values than these may agree by chance."""
 
@@ -104,6 +108,17 @@ def differing(reference: Array, output: Array, is_same: bool) -> str | None:
             return None
         return f"its answer lies {error / size if size else error:.2g} away from the reference's; allowed: {FAR}"
     return _other_direction(left - left.mean(), right - right.mean())
+
+
+def retrained(reference: Array, output: Array) -> str | None:
+    """How far one output lies from the reference's of the same precision, where no rounding brings it; else None."""
+    if reference.dtype.kind != "f" or is_constant(reference):
+        return None
+    left, right = _finite(reference), _finite(output)
+    distance = float(np.linalg.norm(left - right) / np.linalg.norm(left - left.mean()))
+    if distance <= RETRAINED:
+        return None
+    return f"its answer lies {distance:.2g} away from the reference's in the same precision; allowed: {RETRAINED}"
 
 
 def is_constant(array: Array) -> bool:

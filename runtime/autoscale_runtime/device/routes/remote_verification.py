@@ -17,7 +17,15 @@ import numpy as np
 from autoscale.errors import TargetError, WrongAnswer
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.query import Query
-from autoscale_runtime.device.verification import Ask, Reference, differing, disagreement, is_constant, is_much
+from autoscale_runtime.device.verification import (
+    Ask,
+    Reference,
+    differing,
+    disagreement,
+    is_constant,
+    is_much,
+    retrained,
+)
 from autoscale_runtime.wire.identity import Identity
 
 ENOUGH_QUERIES: Final = 8
@@ -51,7 +59,7 @@ class Trial:
         for name, *pair in zip(names, right, outputs, strict=True):
             before = self._seen.get(name, (pair[0].ravel()[:0], pair[1].ravel()[:0]))
             own, other = (np.concatenate([old, new.ravel()]) for old, new in zip(before, pair, strict=True))
-            reason = differing(own, other, self.is_same)
+            reason = differing(own, other, self.is_same) or (retrained(own, other) if self.is_same else None)
             if reason is not None:
                 return reason
             self._seen[name] = own, other
@@ -69,6 +77,7 @@ class RemoteVerification:
         wanted: the digest that the remote must report; empty for any of the known.
         is_same: whether the reference is of the same precision.
         ask: gives the right answer where no other reference was named.
+        version: that a remote must report, if it reports any; empty for whichever.
     """
 
     def __init__(
@@ -79,8 +88,10 @@ class RemoteVerification:
         wanted: str = "",
         is_same: bool = True,
         ask: Ask | None = None,
+        version: str = "",
     ) -> None:
         self._name = name
+        self._version = version
         self._names = tuple(names)
         self._ask_known = known
         self._known: Set[str] | None = {wanted} if wanted else None
@@ -138,6 +149,7 @@ class RemoteVerification:
         Raises:
             WrongAnswer: it is another model's.
         """
+        self._check_version(identity)
         identity = identity.key
         if self._accepts(identity):
             return
@@ -163,6 +175,7 @@ class RemoteVerification:
         Raises:
             WrongAnswer: it is decided that it is not.
         """
+        self._check_version(identity)
         identity = identity.key
         if self._accepts(identity):
             return True
@@ -180,6 +193,11 @@ class RemoteVerification:
                 return False
         self._accept(identity)
         return True
+
+    def _check_version(self, identity: Identity) -> None:
+        if self._version and identity.version not in ("", self._version):
+            self.is_unverified = True
+            raise WrongAnswer(f"{self._name} reports version '{identity.version}'; allowed: '{self._version}'")
 
     def _accepts(self, identity: Identity) -> bool:
         if identity != self._latest:
