@@ -122,9 +122,14 @@ def answers(runner: Runner, feeds: Feeds) -> list[Array]:
 
 
 def fidelity(runner: Runner, reference: Runner, queries: Sequence[Feeds]) -> float:
-    """Closeness of the output that is furthest from the reference's, over some queries: 1 where nothing changed."""
-    haves = _by_output([answers(runner, feeds) for feeds in queries])
-    wants = _by_output([answers(reference, feeds) for feeds in queries])
+    """Closeness of the output that is furthest from the reference's, over some queries: 1 where nothing changed.
+
+    0 where one is infinite or no number and the other is not.
+    """
+    pairs = [(answers(runner, feeds), answers(reference, feeds)) for feeds in queries]
+    if any(_oddity(have) != _oddity(want) for have, want in pairs):
+        return 0.0
+    haves, wants = (_by_output(each) for each in zip(*pairs, strict=True))
     return min((_closeness(*each) for each in zip(haves, wants, strict=True)), default=1.0)
 
 

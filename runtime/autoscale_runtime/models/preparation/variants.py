@@ -1,16 +1,16 @@
 """The fp16 and int8 variants of an ONNX file: which ways are tried, and what is left in float where a layer resists."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Final
 
-from autoscale.errors import listing
+from autoscale.errors import WrongAnswer, listing
 from autoscale_runtime.backends.tensors import Feeds
 from autoscale_runtime.models.preparation import convert
 from autoscale_runtime.models.preparation.streams import streamed
 from autoscale_runtime.models.preparation.validation import STREAM_STEPS
-from autoscale_runtime.models.preparation.work import NONSENSE, Work
+from autoscale_runtime.models.preparation.work import NONSENSE, Made, Make, Work
 
 PROBES: Final = 48
 """As many quantisations are tried to find layers that resist; what is not told apart by then stays in float."""
@@ -44,15 +44,25 @@ def int8(work: Work) -> None:
         return partial(convert.to_int8, ready, feeds=queries, keep_float=sorted({*kept, *unable}))
 
     ways = {way: kept for way, kept in convert.recipes(ready).items() if len({*kept, *unable}) < len(layers)}
-    made = work.best("int8", {way: recipe(kept) for way, kept in ways.items()})
-    if work.is_nonsense(made.accuracy):
-        able = [each for each in layers if each not in unable]
+    able = [each for each in layers if each not in unable]
+    made = _made(work, {way: recipe(kept) for way, kept in ways.items()})
+    if isinstance(made, WrongAnswer) or work.is_nonsense(made.accuracy):
         ruined = _resisting(able, lambda part: _answers(work, ready, queries, layers, part))
-        if len(ruined) < len(able):
-            made = work.best("int8", {f"without {listing(ruined)}, which int8 ruins": recipe(ruined)})
+        if 0 < len(ruined) < len(able):
+            made = _made(work, {f"without {listing(ruined)}, which int8 ruins": recipe(ruined)})
+    if isinstance(made, WrongAnswer):
+        raise made
     if unable:
         notes = [f"{listing(unable)} left in float: cannot be int8", *notes]
     work.keep(made.path, made.accuracy, "; ".join([made.way, *notes]))
+
+
+def _made(work: Work, ways: Mapping[str, Make]) -> Made | WrongAnswer:
+    """What the ways give; the first error where each gives infinity or NaN where fp32 does not."""
+    try:
+        return work.best("int8", ways)
+    except WrongAnswer as error:
+        return error
 
 
 def _ready(work: Work) -> tuple[Path, list[str]]:

@@ -1,5 +1,6 @@
 """What one preparation has made so far, and the rules by which it keeps something."""
 
+import re
 import time
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ NO_GAIN: Final = 0.95
 
 TIMED_QUERIES: Final = 30
 COMPARED_QUERIES: Final = 16
+
+LONGEST_NAME: Final = 100
 
 Make = Callable[[Path], None]
 """Writes a model to that path."""
@@ -186,8 +189,8 @@ class Work:
             self.variants.append(variant)
 
     def scratch(self, name: str) -> Path:
-        """A new folder."""
-        folder = self.folder / name
+        """A new folder; what a file system does not take in its name, as the ``/`` of a layer's, is left out."""
+        folder = self.folder / re.sub(r"[^\w .,-]", "_", name)[:LONGEST_NAME]
         folder.mkdir()
         return folder
 

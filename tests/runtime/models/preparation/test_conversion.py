@@ -189,6 +189,20 @@ def test_a_layer_that_int8_ruins_stays_in_float(tmp_path: Path) -> None:
     assert int8.accuracy.value > 0.8
 
 
+def test_a_layer_whose_bias_is_infinite_stays_in_float(tmp_path: Path) -> None:
+    """A mask of -inf behind a layer becomes its bias, which no integer holds; names are as exporters write them."""
+    mask = np.where(np.arange(5) == 2, -np.inf, 0).astype(np.float32)
+    nodes = [
+        helper.make_node("Gemm", ["x", "v"], ["a"], "/first/Gemm"),
+        helper.make_node("Relu", ["a"], ["r"], "/first/Relu"),
+        helper.make_node("Gemm", ["r", "w", "mask"], ["y"], "/head/Gemm"),
+    ]
+    weights = {"v": values(16, 16, scale=0.3), "w": values(16, 5), "mask": mask}
+    int8 = rows(prepared(tmp_path, model_of(nodes, {"x": [1, 16]}, {"y": [1, 5]}, weights)))["int8"]
+    assert int8.note == "without '/head/Gemm', which int8 ruins"
+    assert int8.accuracy.value > 0.8
+
+
 def test_what_gains_nothing_is_not_kept_unasked(tmp_path: Path) -> None:
     """So small a network grows by quantisation; whether it gets faster is the machine's affair."""
     nodes = [helper.make_node("MatMul", ["x", "w"], ["y"], "layer")]
