@@ -85,7 +85,8 @@ def prepare(
         (_variants_of_onnx if format_of(model) == ".onnx" else _as_it_is)(work)
         original.close()
         step(f"writing {out}")
-        shapes = {name: array.shape for name, array in calibration.feeds[0].items()}
+        is_open = {each.name for each in original.inputs if None in each.shape}
+        shapes = {name: array.shape for name, array in calibration.feeds[0].items() if name in is_open}
         name, bare = out.resolve().name, Bundle.read(model, shapes)
         profile = replace(bare.profile, name=name)
         bundle = Bundle(name, profile, bare.inputs, bare.outputs, tuple(work.variants), known).write(out)

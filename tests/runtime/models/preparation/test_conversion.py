@@ -277,3 +277,20 @@ def test_a_tflite_file_is_bundled_as_it_is(tmp_path: Path) -> None:
     [variant] = Bundle.read(tmp_path / "bundle").variants
     assert variant.path.read_bytes() == model.read_bytes()
     assert result.bundle.profile.macs == 30
+
+
+def test_a_tflite_file_of_two_signatures_is_bundled(tmp_path: Path) -> None:
+    """Both call their input x, so callers call them otherwise than the main graph does."""
+    b = Builder()
+    for subgraph, (key, rows_) in enumerate({"one": 1, "many": 4}.items()):
+        if subgraph:
+            b.subgraph()
+        x = b.input(f"{key}_x:0", [rows_, 6])
+        y = b.add(OPS.FULLY_CONNECTED, [x, b.weight(5, 6), -1], [rows_, 5], schema.FullyConnectedOptionsT())
+        b.at.outputs = [y]
+        b.signature(key, {"x": x}, {f"y_{key}": y}, subgraph)
+    np.savez(tmp_path / "x.npz", **{"one/x": values(8, 1, 6), "many/x": values(8, 4, 6)})
+    result = prepare(b.save(tmp_path / "net.tflite"), tmp_path / "x.npz", None, tmp_path / "bundle")
+    assert [(row.precision, row.accuracy.value) for row in result.rows] == [("fp32", 1.0)]
+    assert [each.name for each in Bundle.read(tmp_path / "bundle").inputs] == ["one/x", "many/x"]
+    assert result.bundle.profile.macs == 150
