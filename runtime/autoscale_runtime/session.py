@@ -99,7 +99,7 @@ class Session:
         self._world = self._device.world
         self._inputs, self._outputs = bundle.inputs, bundle.outputs
         self._sizes = Sizes(bundle.inputs)
-        self._known = OpenShapes(bundle, self._world.know)
+        self._known = OpenShapes(bundle, self._world.know, self.options.shapes or ())
         self.meter = self._device.meter
         self._calibration = Calibration()
         self.agent, self.policy_transfer = agent_for(agent, self.targets, self.options)

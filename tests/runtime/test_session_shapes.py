@@ -48,6 +48,23 @@ def test_the_caller_may_tell_beforehand(path: Path) -> None:
         assert session.bundle.profile.macs == 5 * MACS
 
 
+def test_a_length_that_was_taken_for_a_batch_of_1_is_the_querys(tmp_path: Path) -> None:
+    path = written(tmp_path / "net.onnx", network())
+    with Session(path, options=QUIET) as session:
+        assert session.bundle.profile.macs == MACS
+        session.run(None, {"x": rows(40)})
+        assert session.bundle.profile.macs == 40 * MACS
+    with Session(path, options=SessionOptions(sensors=(), shapes={"x": (3, WIDTH)})) as session:
+        session.run(None, {"x": rows(40)})
+        assert session.bundle.profile.macs == 3 * MACS
+
+
+@pytest.mark.parametrize("length", ["n", -1, 2.0])
+def test_a_length_is_a_whole_number(path: Path, length: object) -> None:
+    with pytest.raises(FeedError, match=r"allowed: lengths, integers of 0 or more"):
+        Session(path, options=SessionOptions(sensors=(), shapes={"x": (1, length, WIDTH)}))  # type: ignore[dict-item]
+
+
 def test_a_shape_that_does_not_fit_is_refused(path: Path) -> None:
     with pytest.raises(FeedError, match="does not fit; the file allows"):
         Session(path, options=SessionOptions(sensors=(), shapes={"x": (1, 5, WIDTH + 1)}))

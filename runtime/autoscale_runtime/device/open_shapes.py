@@ -1,7 +1,7 @@
 """Completes the profile of a bare file whose inputs are open, once a query tells their shapes."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from threading import Thread
 from typing import Final
@@ -25,10 +25,14 @@ class OpenShapes:
     Args:
         bundle: as it was read.
         completed: called with the bundle with its profile.
+        given: the inputs whose shapes the caller gave, with which a bare file was counted.
     """
 
-    def __init__(self, bundle: Bundle, completed: Callable[[Bundle], None]) -> None:
+    def __init__(
+        self, bundle: Bundle, completed: Callable[[Bundle], None], given: Collection[str] = frozenset()
+    ) -> None:
         self._bundle = bundle
+        self._given = given
         self._completed = completed
         self._thread: Thread | None = None
 
@@ -41,11 +45,22 @@ class OpenShapes:
         return self._bundle
 
     def learn(self, feeds: Feeds) -> None:
-        """Begin to count with the shapes of a query, if the profile has no layers and they were open."""
-        is_open = any(None in spec.shape for spec in self._bundle.inputs)
+        """Begin to count with the shapes of a query, where the profile is none of them.
+
+        It has no layers then, or it is a bare file's, counted with 1 for what is open, and the query has more.
+        """
+        shapes = {name: array.shape for name, array in feeds.items() if isinstance(array, np.ndarray)}
+        open_lengths = [
+            have
+            for spec in self._bundle.inputs
+            if spec.name not in self._given
+            for want, have in zip(spec.shape, shapes.get(spec.name, ()), strict=False)
+            if want is None
+        ]
         has_layers = any(getattr(self._bundle.profile, kind) for kind in LAYER_KINDS)
-        if is_open and not has_layers and self._thread is None:
-            shapes = {name: array.shape for name, array in feeds.items() if isinstance(array, np.ndarray)}
+        is_bare = not self._bundle.variants[0].sha256
+        is_assumed = is_bare and any(each != 1 for each in open_lengths)
+        if open_lengths and (is_assumed or not has_layers) and self._thread is None:
             self._thread = Thread(target=self._count, args=(shapes,), name="autoscale-inspection", daemon=True)
             self._thread.start()
 

@@ -81,6 +81,8 @@ def resolve(
 
 def _agree(declared: OpenInput, shape: Shape) -> Shape:
     """The given shape, if the file allows it."""
+    if not all(isinstance(each, int) and each >= 0 for each in shape):
+        raise FeedError(f"the shape of '{declared.name}' is {shape}; allowed: lengths, integers of 0 or more")
     if declared.dims is None:
         return shape
     clash = len(shape) != len(declared.dims) or any(
