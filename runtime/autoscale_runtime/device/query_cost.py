@@ -75,7 +75,7 @@ class DeviceAccount:
 
     Args:
         meter: tells this device's energy in a window.
-        table: the power table, for forecasts and for the radio, which no meter sees by itself.
+        table: the power table, for forecasts, and for the radio where the meter does not see it.
         grid: the electricity of this device and of the network.
         clock: seconds; tells how long the radio rests between queries.
     """
@@ -90,7 +90,7 @@ class DeviceAccount:
         self.table = table
         self.is_modelled = isinstance(meter, ModelledMeter)
         self.begin = meter.begin
-        self._end = meter.end
+        self._meter = meter
         self.grid = grid
         self._embodied = device_footprint(table.profile).g_per_s()
         medium = MEDIUM_OF_RADIO[table.radio]
@@ -119,25 +119,24 @@ class DeviceAccount:
             reported: the remote machine's own account; what it leaves out counts as 0 and has no method.
             grids: as they were when the query was decided; None for as they are now.
         """
-        reading = self._end(mark, target)
-        if reading is None:
-            reading = self.table.reading(latency_s, 0.0, target)
-        return self.outcome(reading, latency_s, accuracy, transfer, reported, grids)
+        radio_j, moved_bytes = 0.0, 0
+        if transfer is not None:
+            radio_j = self._radio_j(transfer, latency_s, self._radio_rest.used(latency_s))
+            moved_bytes = transfer.network_bytes
+        reading = self._read(mark, target, latency_s, radio_j)
+        return self.outcome(reading, latency_s, accuracy, moved_bytes, reported, grids)
 
     def outcome(
         self,
         reading: Reading,
         latency_s: float,
         accuracy: float | None = None,
-        transfer: Transfer | None = None,
+        moved_bytes: int = 0,
         reported: RemoteCost = NOTHING_REPORTED,
         grids: Grids | None = None,
     ) -> Outcome:
-        """The outcome of what a meter read; arguments as for :meth:`end`."""
-        energy_j, moved_bytes = reading.energy_j, 0
-        if transfer is not None:
-            energy_j += self._radio_j(transfer, latency_s, self._radio_rest.used(latency_s))
-            moved_bytes = transfer.network_bytes
+        """The outcome of what was read, the radio with it, where so many bytes crossed the network; see :meth:`end`."""
+        energy_j = reading.energy_j
         rates = self._rates.at(grids or self.grid.read())
         grams = rates.account.grams(energy_j, latency_s, moved_bytes)
         added_g = _added_g(rates, energy_j, latency_s, moved_bytes) if moved_bytes else None
@@ -160,6 +159,17 @@ class DeviceAccount:
     def added_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0, grids: Grids | None = None) -> float:
         """Grams of CO2e that a query adds here and on the network, operational and embodied."""
         return _added_g(self._rates.at(grids or self.grid.read()), energy_j, latency_s, moved_bytes)
+
+    def _read(self, mark: Mark, target: Target, latency_s: float, radio_j: float) -> Reading:
+        """What the meter tells of a query, or the table in its place; with what it does not see of the radio."""
+        beside_j = self._meter.radio_beside_j(radio_j) if radio_j else 0.0
+        reading = self._meter.end(mark, target)
+        if reading is None:
+            reading, beside_j = self.table.reading(latency_s, 0.0, target), radio_j
+        if not beside_j:
+            return reading
+        method = reading.method if self._meter.sees_radio else worst(reading.method, Method.MODELLED)
+        return reading._replace(energy_j=reading.energy_j + beside_j, method=method)
 
     def _radio_j(self, transfer: Transfer, latency_s: float, rest_s: float) -> float:
         return self.table.radio_j(

@@ -2,10 +2,11 @@
 
 A counter such as RAPL counts the whole machine, and a query is over before it has ticked a few times. So the
 counter is read over windows of many queries. Over a window, the power table says what the machine should have
-spent (its idle power, and the CPU time of *all* processes, at the table's watts); the counter says what it
-did spend. The ratio of the two calibrates the table, and each query is given its modelled energy times that
-ratio. Thus other processes are charged for their own CPU time, and a query for its CPU time and for the
-machine's idle power while it lasts, as in the paper. Nothing else is subtracted.
+spent (its idle power, and the CPU time of *all* processes, at the table's watts; where the counter sees the
+radio, what that took for the queries too); the counter says what it did spend. The ratio of the two calibrates
+the table, and each query is given its modelled energy times that ratio. Thus other processes are charged for
+their own CPU time, and a query for its CPU time and for the machine's idle power while it lasts, as in the
+paper. Nothing else is subtracted.
 
 One window can be wrong: its ratio counts only as far as it agrees with the median of the last ones.
 """
@@ -86,10 +87,12 @@ class AttributedMeter(Meter):
     ) -> None:
         self.counter = counter
         self.table = table
+        self.sees_radio = counter.sees_radio
         self._busy_s = busy_s
         self._lock = Lock()
         self._windows: deque[tuple[float, float]] = deque(maxlen=KEPT)
         self._unmeasured = 0
+        self._radio_j = 0.0
         self.calibration: float | None = None
         self._window = self._open()
 
@@ -126,6 +129,14 @@ class AttributedMeter(Meter):
         method, source = (Method.MEASURED, measured) if is_known else (Method.DEFAULT, reading.source)
         return Reading(reading.energy_j * factor, method, source, reading.window_s)
 
+    def radio_beside_j(self, modelled_j: float) -> float:
+        """All of it; where the counter sees the radio, that is one of those whom the measured sum is spread over."""
+        if not self.sees_radio:
+            return modelled_j
+        with self._lock:
+            self._radio_j += modelled_j
+        return modelled_j * (1.0 if self.calibration is None else self.calibration)
+
     def _open(self) -> _Window:
         return _Window(self.counter.begin(), self._busy_s())
 
@@ -138,12 +149,13 @@ class AttributedMeter(Meter):
                 return
             window, measured = self._window, self.counter.end(self._window.mark)
             self._window = self._open()
+            radio_j, self._radio_j = self._radio_j, 0.0
             self._unmeasured = 0 if measured is not None else self._unmeasured + 1
             if self._unmeasured >= LOST:
                 self._windows.clear()
             if measured is not None:
                 busy_s = max(self._window.busy_s - window.busy_s, 0.0)
-                expected_j = self.table.energy_j(measured.window_s, busy_s)
+                expected_j = self.table.energy_j(measured.window_s, busy_s) + radio_j
                 # A table may say that nothing was to be spent, which calibrates nothing.
                 if expected_j > 0.0:
                     self._windows.append((measured.energy_j, expected_j))

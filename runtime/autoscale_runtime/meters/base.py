@@ -49,9 +49,11 @@ class Meter(ABC):
 
     Attributes:
         name: as registered.
+        sees_radio: whether the radio's joules are within what it tells, as they are in the whole device's.
     """
 
     name: ClassVar[str]
+    sees_radio: bool = False
 
     @classmethod
     @abstractmethod
@@ -81,6 +83,14 @@ class Meter(ABC):
             mark: what ``begin`` gave.
             target: where the query ran, for the meters that model or attribute by it.
         """
+
+    def radio_beside_j(self, modelled_j: float) -> float:
+        """What a query's reading lacks of the joules that its radio spent, by the model; asked before the window ends.
+
+        Args:
+            modelled_j: of the radio, 0 or more.
+        """
+        return 0.0 if self.sees_radio else modelled_j
 
     def is_available(self) -> bool:
         """Whether it works on this host."""

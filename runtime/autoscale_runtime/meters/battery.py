@@ -30,6 +30,7 @@ class BatteryMeter(CounterMeter):
     name: ClassVar[str] = "battery"
     shortest_s: ClassVar[float] = 2.0
     scope = "battery gauge, whole device"
+    sees_radio = True
 
     def __init__(self, root: Path = Path("/"), clock: Callable[[], float] = time.monotonic) -> None:
         super().__init__(clock)

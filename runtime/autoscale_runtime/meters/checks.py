@@ -50,6 +50,7 @@ def check_meter(
         AssertionError: a promise it breaks.
     """
     require(bool(meter.name), f"{type(meter).__name__} has no name")
+    _check_radio(meter)
     _check_availability(meter)
     _check_windows(meter, spend, target)
     _check_threads(meter, spend, target)
@@ -61,6 +62,16 @@ def _check_availability(meter: Meter) -> None:
     why: object = meter.why_unavailable()
     require(why is None or (isinstance(why, str) and bool(why)), f"{meter.name} is unavailable because of {why!r}")
     require(meter.is_available() == (why is None), f"{meter.name} is available: {meter.is_available()}, yet says {why}")
+
+
+def _check_radio(meter: Meter) -> None:
+    """What it does not see of the radio is told apart, and what it sees is not told twice."""
+    sees: object = meter.sees_radio
+    require(isinstance(sees, bool), f"{meter.name}.sees_radio is {sees!r}; allowed: True or False")
+    asked_j = 0.0 if sees else 1.0
+    beside_j = meter.radio_beside_j(asked_j)
+    problem = f"{meter.name} sees_radio is {sees}, yet of {asked_j} J of a radio it lacks {beside_j}"
+    require(beside_j == asked_j, problem)
 
 
 def _check_windows(meter: Meter, spend: Spend, target: Target) -> None:

@@ -23,6 +23,7 @@ class GuardedMeter(Meter):
 
     def __init__(self, meter: Meter) -> None:
         self.meter = meter
+        self.sees_radio = meter.sees_radio
         self._has_failed = False
 
     @classmethod

@@ -182,6 +182,19 @@ class Nameless(Supply):
     name = ""
 
 
+class Twice(Supply):
+    """Sees the radio, and tells of it beside."""
+
+    sees_radio = True
+
+    def radio_beside_j(self, modelled_j):
+        return modelled_j + 1.0
+
+
+class Vague(Supply):
+    sees_radio = "perhaps"
+
+
 def test_right_ones_pass():
     supply = Supply()
     check_meter(supply, supply.spend, unplug=supply.unplug)
@@ -199,6 +212,8 @@ def test_guarded_a_wrong_one_does_no_harm_to_a_query():
 @pytest.mark.parametrize(
     ("kind", "message"),
     [
+        (Twice, "sees_radio is True, yet of 0.0 J of a radio it lacks 1.0"),
+        (Vague, "sees_radio is 'perhaps'; allowed: True or False"),
         (reported(energy_j=-1.0), "allowed: 0 or more joules"),
         (reported(energy_j=math.nan), "allowed: 0 or more joules"),
         (reported(window_s=-1.0), "allowed: a window"),
