@@ -119,7 +119,9 @@ class Outcome:
             raise InvalidInput(f"latency_s is {self.latency_s}; allowed: 0 or more, finite")
         for name in ("energy_j", "carbon_operational_g", "carbon_embodied_g"):
             split = getattr(self, name)
-            if not (split.device >= 0.0 and split.network >= 0.0 and split.remote >= 0.0 and split.total < math.inf):
+            if not (
+                0.0 <= split.device < math.inf and 0.0 <= split.network < math.inf and 0.0 <= split.remote < math.inf
+            ):
                 raise InvalidInput(f"{name} is {split}; allowed: 0 or more, finite")
         if self.added_carbon_g is not None and not 0.0 <= self.added_carbon_g < math.inf:
             raise InvalidInput(f"added_carbon_g is {self.added_carbon_g}; allowed: 0 or more, finite, or None")

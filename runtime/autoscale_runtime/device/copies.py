@@ -112,7 +112,7 @@ class LazyRunner(Runner):
     @property
     def is_ready(self) -> bool:
         """Whether it is loaded, or can be without another being let go."""
-        return self.copies.is_open_to(self)
+        return self.loaded is not None or self.copies.is_open_to(self)
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
         """Answer one query, after loading the model where it is not."""

@@ -12,7 +12,6 @@ from autoscale.errors import AutoScaleError
 from autoscale.query.model_profile import LAYER_KINDS
 from autoscale_runtime.backends.tensors import Feeds
 from autoscale_runtime.models.bundle import Bundle
-from autoscale_runtime.models.inspection import inspect
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
@@ -65,6 +64,8 @@ class OpenShapes:
             self._thread.start()
 
     def _count(self, shapes: dict[str, tuple[int, ...]]) -> None:
+        from autoscale_runtime.models.inspection import inspect  # what few sessions need
+
         bundle = self._bundle
         try:
             profile = inspect(bundle.variants[0].path, shapes).profile(bundle.name)

@@ -17,15 +17,11 @@ from autoscale_runtime.device.right_answers import RightAnswers, reference_of
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
 from autoscale_runtime.device.routes.base import Route
 from autoscale_runtime.device.routes.cpu import CpuRoute
-from autoscale_runtime.device.routes.local import first_mean
-from autoscale_runtime.device.routes.remote import RemoteRoute
-from autoscale_runtime.device.routes.remote_verification import RemoteVerification
 from autoscale_runtime.device.sized_mean import SizedMean
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import served_name
 from autoscale_runtime.sensors.hub import SensorHub
 from autoscale_runtime.wire.identity import is_digest
-from autoscale_runtime.wire.runner import RemoteRunner
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
@@ -181,7 +177,8 @@ def _local(bundle: Bundle, account: DeviceAccount) -> Iterator[Offer]:
     for variant, engine in here or known[:1]:
         is_plain = engine.is_shipped and variant is first[variant.precision]
         shared = contention.setdefault(engine.name, Contention())
-        copies, cpu_s = Copies(sum(each.stat().st_size for each in variant.files)), first_mean(bundle.profile.macs)
+        copies = Copies(sum(each.stat().st_size for each in variant.files))
+        alike: list[SizedMean] = []
         for own in engine.targets(variant.precision):
             load = partial(engine.load, variant.path, own, (bundle.inputs, bundle.outputs))
             runner = LazyRunner(copies, (bundle.inputs, bundle.outputs), load)
@@ -190,7 +187,7 @@ def _local(bundle: Bundle, account: DeviceAccount) -> Iterator[Offer]:
             except InvalidTarget as error:
                 _LOG.warning("engine '%s' is left out: no target can carry its name: %s", engine.name, error)
                 break
-            make = partial(_route, bundle, engine, target, runner, account, shared, cpu_s)
+            make = partial(_route, bundle, engine, target, runner, account, shared, alike)
             yield Offer(target, make, variant.path, engine.name)
 
 
@@ -201,11 +198,11 @@ def _route(
     runner: LazyRunner,
     account: DeviceAccount,
     contention: Contention,
-    cpu_s: SizedMean,
+    alike: list[SizedMean],
 ) -> Route:
     accuracy, macs = bundle.profile.accuracy(target.precision), bundle.profile.macs
     if target.processor == "cpu":
-        return CpuRoute(target, runner, accuracy, macs, account, contention, engine.is_shipped, cpu_s)
+        return CpuRoute(target, runner, accuracy, macs, account, contention, engine.is_shipped, alike)
     return AcceleratorRoute(target, runner, accuracy, macs, account, engine.is_shipped)
 
 
@@ -220,6 +217,11 @@ def _remote(
 
 
 def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: DeviceAccount, hub: SensorHub) -> Route:
+    # Here, since a session without remotes needs neither these nor gRPC, which takes a third of its import.
+    from autoscale_runtime.device.routes.remote import RemoteRoute
+    from autoscale_runtime.device.routes.remote_verification import RemoteVerification
+    from autoscale_runtime.wire.runner import RemoteRunner
+
     name = remote.model or served_name(bundle.name, remote.precision)
     runner = RemoteRunner(remote.address, name, remote.version, (bundle.inputs, bundle.outputs))
     verification = RemoteVerification(

@@ -27,10 +27,13 @@ class RunningMean:
     def add(self, figure: float) -> None:
         """Take one in; 0 or more."""
         self.count += 1
-        near = min(max(figure, self.value / FAR), self.value * FAR)
-        before, self._side = self._side, (figure > near) - (figure < near)
-        if self.count <= 2 or self.value <= 0.0 or (self._side and self._side == before):
-            self.value = figure
-            self._side = 0
+        value, side = self.value, 0
+        near = figure
+        if figure > value * FAR:
+            near, side = value * FAR, 1
+        elif figure < value / FAR:
+            near, side = value / FAR, -1
+        if self.count <= 2 or value <= 0.0 or (side and side == self._side):
+            self.value, self._side = figure, 0
         else:
-            self.value += self._weight * (near - self.value)
+            self.value, self._side = value + self._weight * (near - value), side

@@ -53,11 +53,10 @@ class Sizes:
         return Size(tuple(steps), nbytes)
 
 
-class _Seen(NamedTuple):
-    """What was seen of one size."""
+class _MeanOfSize(RunningMean):
+    """What was seen of one size: of queries of so many bytes."""
 
-    nbytes: int
-    mean: RunningMean
+    nbytes = 0
 
 
 class SizedMean:
@@ -77,7 +76,7 @@ class SizedMean:
         self._guess = guess
         self._weight = weight
         self._grows = grows
-        self._seen: dict[tuple[int, ...], _Seen] = {}
+        self._seen: dict[tuple[int, ...], _MeanOfSize] = {}
 
     @property
     def is_known(self) -> bool:
@@ -88,7 +87,7 @@ class SizedMean:
         """The figure expected at a size."""
         same = self._seen.get(size.steps)
         if same is not None:
-            return same.mean.value
+            return same.value
         seen = [*self._seen.values()]
         if not seen:
             return self._guess
@@ -97,14 +96,18 @@ class SizedMean:
         if below is not None and above is not None:
             return _between(size.nbytes, below, above)
         nearest = below or above or seen[0]
-        return nearest.mean.value * (_ratio(size.nbytes, nearest.nbytes) if self._grows else 1.0)
+        return nearest.value * (_ratio(size.nbytes, nearest.nbytes) if self._grows else 1.0)
 
     def add(self, figure: float, size: Size = FIXED) -> None:
         """Take in a figure, 0 or more, of a query of a size."""
-        seen = self._seen.pop(size.steps, None)
-        mean = RunningMean(figure, self._weight) if seen is None else seen.mean
+        mean = self._seen.get(size.steps)
+        if mean is None:
+            mean = _MeanOfSize(figure, self._weight)
         mean.add(min(figure, mean.value) if mean.count == 1 else figure)
-        self._seen[size.steps] = _Seen(size.nbytes, mean)
+        mean.nbytes = size.nbytes
+        if size is not FIXED:
+            self._seen.pop(size.steps, None)
+        self._seen[size.steps] = mean
         if len(self._seen) > MOST_SIZES:
             self._seen.pop(next(iter(self._seen)), None)
 
@@ -113,7 +116,7 @@ def _step(length: int) -> int:
     return round(STEPS_PER_OCTAVE * math.log2(length + 1))
 
 
-def _nbytes(seen: _Seen) -> int:
+def _nbytes(seen: _MeanOfSize) -> int:
     return seen.nbytes
 
 
@@ -121,8 +124,8 @@ def _ratio(one: float, other: float) -> float:
     return max(one, 1.0) / max(other, 1.0)
 
 
-def _between(nbytes: int, below: _Seen, above: _Seen) -> float:
-    low, high = below.mean.value, above.mean.value
+def _between(nbytes: int, below: _MeanOfSize, above: _MeanOfSize) -> float:
+    low, high = below.value, above.value
     whole = math.log(_ratio(above.nbytes, below.nbytes))
     if low <= 0.0 or high <= 0.0 or whole <= 0.0:
         return max(low, high)

@@ -130,7 +130,7 @@ class DeviceWorld:
             TargetError: the choice failed, and every other allowed route too.
         """
         moment = self.moment_of(context)
-        left_out = self._left_out(query)
+        left_out = self._left_out(query) if self._away else {}
         attempts: list[Attempt] = []
         wasted: Outcome | None = None
         index = choice.index

@@ -15,6 +15,18 @@ from autoscale.query.target import Target
 from autoscale_runtime.meters.base import Mark, Meter, Reading
 
 
+class Drawn(NamedTuple):
+    """What a table says is drawn for a target, and how that is known."""
+
+    watts: Watts
+    method: Method
+    source: str
+
+    def energy_j(self, wall_s: float, cpu_s: float) -> float:
+        """What the device spends in ``wall_s`` seconds of which its cores work ``cpu_s`` core-seconds."""
+        return float(energy_j(self.watts, wall_s, cpu_s))
+
+
 class ModelledMeter(Meter):
     """The engine's physics (``autoscale.physics.power`` and ``.radio``) on measured times.
 
@@ -48,7 +60,7 @@ class ModelledMeter(Meter):
         self.source = f"power table '{profile.name}'"
         self.radio = radio or "wifi"
         self._radio = profile.radios.get(self.radio)
-        self._by_target: dict[Target | None, _Drawn] = {}
+        self._by_target: dict[Target | None, Drawn] = {}
         self.wall_clock, self.cpu_clock = wall_clock, cpu_clock
 
     @classmethod
@@ -77,8 +89,8 @@ class ModelledMeter(Meter):
 
     def reading(self, wall_s: float, cpu_s: float, target: Target | None = None) -> Reading:
         """What the table says of given times, and how that is known; arguments as for :meth:`energy_j`."""
-        drawn = self._drawn(target)
-        return Reading(float(energy_j(drawn.watts, wall_s, cpu_s)), drawn.method, drawn.source, wall_s)
+        drawn = self.drawn(target)
+        return Reading(drawn.energy_j(wall_s, cpu_s), drawn.method, drawn.source, wall_s)
 
     def energy_j(self, wall_s: float, cpu_s: float, target: Target | None = None) -> float:
         """What the device spends in ``wall_s`` seconds of which its cores work ``cpu_s`` core-seconds.
@@ -90,21 +102,22 @@ class ModelledMeter(Meter):
                 (the far side works, or another processor) and for None it is one core at a time. Of a processor that
                 the table lacks the watts are the usual ones.
         """
-        return float(energy_j(self._drawn(target).watts, wall_s, cpu_s))
+        return self.drawn(target).energy_j(wall_s, cpu_s)
 
-    def _drawn(self, target: Target | None) -> "_Drawn":
+    def drawn(self, target: Target | None) -> Drawn:
+        """What is drawn for a target, as for :meth:`energy_j`."""
         known = self._by_target.get(target)
         if known is None:
             known = self._by_target[target] = self._draws(target)
         return known
 
-    def _draws(self, target: Target | None) -> "_Drawn":
+    def _draws(self, target: Target | None) -> Drawn:
         if target is None or target.is_remote:
-            return _Drawn(watts_of(self.profile, None), Method.MODELLED, self.source)
+            return Drawn(watts_of(self.profile, None), Method.MODELLED, self.source)
         watts = watts_of(completed(self.profile, target.processor), target)
         if target.processor in self.profile.processors:
-            return _Drawn(watts, Method.MODELLED, self.source)
-        return _Drawn(watts, Method.DEFAULT, f"{self.source}, default watts of a {target.processor}")
+            return Drawn(watts, Method.MODELLED, self.source)
+        return Drawn(watts, Method.DEFAULT, f"{self.source}, default watts of a {target.processor}")
 
     def radio_j(
         self,
@@ -135,11 +148,3 @@ class ModelledMeter(Meter):
         if self._radio is None:
             return 0.0
         return query_j(self._radio, sent_bytes, received_bytes, uplink_bps, downlink_bps, rssi_dbm, latency_s, rest_s)
-
-
-class _Drawn(NamedTuple):
-    """What is drawn for a target, and how that is known."""
-
-    watts: Watts
-    method: Method
-    source: str

@@ -13,8 +13,8 @@ from autoscale.errors import FeedError, InvalidInput, TargetUnavailable, WrongAn
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
 from autoscale_runtime.wire.cost import RemoteCost
-from autoscale_runtime.wire.identity import Identity, identity_of
-from autoscale_runtime.wire.parameters import cost_of
+from autoscale_runtime.wire.identity import Identity
+from autoscale_runtime.wire.parameters import cost_of, identity_of
 from autoscale_runtime.wire.status import error_of
 from autoscale_runtime.wire.tensors import datatype_of, request_bytes, spec_of, tensors_of
 

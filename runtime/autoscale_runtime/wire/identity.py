@@ -4,13 +4,10 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from autoscale_runtime._proto import open_inference_pb2 as pb
-
 MODEL_SHA256: Final = "model_sha256"
 """The parameter of an answer that holds the digest: a name, so no field that another maker's protocol has otherwise."""
 
 _DIGEST: Final = re.compile(r"[0-9a-f]{64}")
-_LONGEST_VERSION: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +35,3 @@ class Identity:
 def is_digest(text: str) -> bool:
     """Whether a text is a SHA-256 in hexadecimal digits."""
     return _DIGEST.fullmatch(text) is not None
-
-
-def identity_of(answer: pb.ModelInferResponse) -> Identity:
-    """What an answer reports; what is no digest, or an endless version, is none."""
-    parameter = answer.parameters[MODEL_SHA256] if MODEL_SHA256 in answer.parameters else pb.InferParameter()
-    digest = parameter.string_param.lower()
-    version = answer.model_version if len(answer.model_version) <= _LONGEST_VERSION else ""
-    return Identity(digest if is_digest(digest) else "", version)

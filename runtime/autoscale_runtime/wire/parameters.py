@@ -14,6 +14,7 @@ from autoscale.query.outcome import CarbonEnds, Method
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.grid.watch import ReportedGrid
 from autoscale_runtime.wire.cost import RemoteCost, ServerCost
+from autoscale_runtime.wire.identity import MODEL_SHA256, Identity, is_digest
 
 Parameters: TypeAlias = Mapping[str, pb.InferParameter]
 
@@ -75,6 +76,14 @@ def cost_of(parameters: Parameters, sent_bytes: int, received_bytes: int) -> Rem
         _ends(parameters, operational_g or 0.0, embodied_g or 0.0),
         _grid(parameters),
     )
+
+
+def identity_of(answer: pb.ModelInferResponse) -> Identity:
+    """What an answer reports; what is no digest, or an endless version, is none."""
+    parameter = answer.parameters[MODEL_SHA256] if MODEL_SHA256 in answer.parameters else pb.InferParameter()
+    digest = parameter.string_param.lower()
+    version = answer.model_version if len(answer.model_version) <= _LONGEST_TEXT else ""
+    return Identity(digest if is_digest(digest) else "", version)
 
 
 def _ends(parameters: Parameters, operational_g: float, embodied_g: float) -> CarbonEnds | None:

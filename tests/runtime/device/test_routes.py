@@ -51,15 +51,17 @@ def gpu(account: DeviceAccount) -> AcceleratorRoute:
 
 def test_before_the_first_query_the_networks_size_tells(account: DeviceAccount) -> None:
     for route in (cpu(account, Contention()), gpu(account)):
-        assert route.expected_s(None) == pytest.approx(MACS / DEFAULT_MACS_PER_S)
+        assert route.expected_times_s(None)[0] == pytest.approx(MACS / DEFAULT_MACS_PER_S)
 
 
 def test_a_cpu_route_expects_its_cpu_time_over_the_threads(account: DeviceAccount) -> None:
     route = cpu(account, Contention(), threads=4)
     for _ in range(3):
         route.learn(0.010, 0.040, None)
-    assert route.expected_s(None) == pytest.approx(0.010)
-    assert route.expected_s(0.5) == pytest.approx(0.015)  # shared with one other process, as long as nothing is known
+    assert route.expected_times_s(None)[0] == pytest.approx(0.010)
+    assert route.expected_times_s(0.5)[0] == pytest.approx(
+        0.015
+    )  # shared with one other process, as long as nothing is known
 
 
 @pytest.mark.parametrize("cpu_s", [0.0, 1e-6, 0.005])
@@ -68,7 +70,7 @@ def test_an_engine_that_waits_is_known_by_how_long_it_takes(account: DeviceAccou
     route = cpu(account, Contention(), threads=2)
     for _ in range(10):
         route.learn(0.020, cpu_s, 0.0)
-    assert route.expected_s(0.0) == pytest.approx(0.020, rel=0.01)
+    assert route.expected_times_s(0.0)[0] == pytest.approx(0.020, rel=0.01)
 
 
 def test_of_the_first_two_runs_the_one_disturbed_less_counts(account: DeviceAccount) -> None:
@@ -76,7 +78,7 @@ def test_of_the_first_two_runs_the_one_disturbed_less_counts(account: DeviceAcco
         route = cpu(account, Contention())
         for ratio in ratios:
             route.learn(ratio * 0.01, 0.01, None)
-        assert route.expected_s(None) == pytest.approx(0.012)
+        assert route.expected_times_s(None)[0] == pytest.approx(0.012)
 
 
 def test_what_load_costs_one_thread_count_is_known_of_the_others(account: DeviceAccount) -> None:
@@ -87,30 +89,30 @@ def test_what_load_costs_one_thread_count_is_known_of_the_others(account: Device
             route.learn(0.010, 0.010 * route.target.threads, 0.0)
     for _ in range(40):
         one.learn(0.030, 0.010, 0.9)
-    assert four.expected_s(0.9) == pytest.approx(0.030, rel=0.01)
-    assert four.expected_s(0.0) == pytest.approx(0.010)
+    assert four.expected_times_s(0.9)[0] == pytest.approx(0.030, rel=0.01)
+    assert four.expected_times_s(0.0)[0] == pytest.approx(0.010)
 
 
 def test_nothing_an_accelerator_does_touches_the_cpu_and_the_reverse(account: DeviceAccount) -> None:
     shared = Contention()
     routes = cpu(account, shared), cpu(account, shared, threads=2), gpu(account)
-    before = [[route.expected_s(load) for load in LOADS] for route in routes]
+    before = [[route.expected_times_s(load)[0] for load in LOADS] for route in routes]
     for load in LOADS:
         for _ in range(50):
             routes[2].learn(0.020, 0.0, load)
-    assert [[route.expected_s(load) for load in LOADS] for route in routes[:2]] == before[:2]
-    known = [routes[2].expected_s(load) for load in LOADS]
+    assert [[route.expected_times_s(load)[0] for load in LOADS] for route in routes[:2]] == before[:2]
+    known = [routes[2].expected_times_s(load)[0] for load in LOADS]
     assert known == pytest.approx([0.020] * 4)
     for load in LOADS:
         for _ in range(50):
             routes[0].learn(0.5, 0.01, load)
-    assert [routes[2].expected_s(load) for load in LOADS] == known
+    assert [routes[2].expected_times_s(load)[0] for load in LOADS] == known
 
 
 def test_two_accelerators_have_a_history_each(account: DeviceAccount) -> None:
     one, other = gpu(account), gpu(account)
     one.learn(0.020, 0.0, None)
-    assert other.expected_s(None) == pytest.approx(MACS / DEFAULT_MACS_PER_S)
+    assert other.expected_times_s(None)[0] == pytest.approx(MACS / DEFAULT_MACS_PER_S)
 
 
 def test_an_accelerator_under_a_load_not_met_yet_is_taken_to_be_as_under_the_nearest(account: DeviceAccount) -> None:
@@ -118,7 +120,9 @@ def test_an_accelerator_under_a_load_not_met_yet_is_taken_to_be_as_under_the_nea
     for latency_s, load in ((0.010, 0.0), (0.050, 1.0)):
         for _ in range(2):
             route.learn(latency_s, 0.0, load)
-    assert [route.expected_s(load) for load in (None, *LOADS)] == pytest.approx([0.010, 0.010, 0.010, 0.050, 0.050])
+    assert [route.expected_times_s(load)[0] for load in (None, *LOADS)] == pytest.approx(
+        [0.010, 0.010, 0.010, 0.050, 0.050]
+    )
 
 
 def test_a_run_is_accounted_for_at_its_own_moment(account: DeviceAccount) -> None:

@@ -36,11 +36,12 @@ class AcceleratorRoute(LocalRoute):
         super().__init__(target, runner, accuracy, macs, account, is_shipped)
         self._wall_s = [SizedMean(first_guess_s(macs), WEIGHT) for _ in range(len(LOAD_EDGES) + 1)]
 
-    def expected_s(self, cpu_load: float | None, size: Size = FIXED) -> float:
-        """The mean of the last queries of that size at that load."""
+    def expected_times_s(self, cpu_load: float | None, size: Size = FIXED) -> tuple[float, float]:
+        """The means of the last queries of that size, of the first those at that load."""
         at = _bin(cpu_load)
         seen = [index for index, mean in enumerate(self._wall_s) if mean.is_known]
-        return self._wall_s[min(seen, key=lambda index: abs(index - at), default=at)].at(size)
+        nearest = self._wall_s[min(seen, key=lambda index: abs(index - at), default=at)]
+        return nearest.at(size), self._cpu_s.at(size)
 
     def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None, size: Size = FIXED) -> None:
         """By the clock on the wall alone."""

@@ -29,7 +29,7 @@ class CpuRoute(LocalRoute):
         account: what its work costs.
         contention: shared by the engine's routes over the CPU.
         is_shipped: whether the engine that ships for the format runs it.
-        cpu_s: the CPU time of queries at any thread count, shared by the routes of one model, for one that ran none.
+        alike: the CPU times of queries by the routes of one model; one that ran none takes those of one that did.
     """
 
     def __init__(
@@ -41,30 +41,27 @@ class CpuRoute(LocalRoute):
         account: DeviceAccount,
         contention: Contention,
         is_shipped: bool = True,
-        cpu_s: SizedMean | None = None,
+        alike: list[SizedMean] | None = None,
     ) -> None:
         super().__init__(target, runner, accuracy, macs, account, is_shipped)
         self._contention = contention
-        self._shared_cpu_s = self._cpu_s if cpu_s is None else cpu_s
+        self._alike = [] if alike is None else alike
+        self._alike.append(self._cpu_s)
         self._threads = target.threads or 1
         self._stretch = SizedMean(1.0, WEIGHT, grows=False)
         if self._threads == 1:  # a pool's threads do not show in the calling thread's clock
             self._cpu_clock = time.thread_time
 
-    def expected_s(self, cpu_load: float | None, size: Size = FIXED) -> float:
-        """From the CPU time of the last queries of that size and the contention that the load implies."""
-        alone_s = max(self.expected_cpu_s(size), _TINY_S) / self._threads * self._stretch.at(size)
-        return alone_s * self._contention.ratio(cpu_load)
-
-    def expected_cpu_s(self, size: Size = FIXED) -> float:
-        """Its own, once it ran a query."""
-        return (self._cpu_s if self._cpu_s.is_known else self._shared_cpu_s).at(size)
+    def expected_times_s(self, cpu_load: float | None, size: Size = FIXED) -> tuple[float, float]:
+        """From the CPU time of the last queries of that size, its own once it ran one, and the load's contention."""
+        own = self._cpu_s
+        cpu_s = (own if own.is_known else next((each for each in self._alike if each.is_known), own)).at(size)
+        alone_s = max(cpu_s, _TINY_S) / self._threads * self._stretch.at(size)
+        return alone_s * self._contention.ratio(cpu_load), cpu_s
 
     def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None, size: Size = FIXED) -> None:
         """By the ratio of the latency to what the cores alone would have taken."""
         super().learn(latency_s, cpu_s, cpu_load, size)
-        if self._shared_cpu_s is not self._cpu_s:
-            self._shared_cpu_s.add(cpu_s, size)
         ratio = latency_s * self._threads / max(cpu_s, _TINY_S)
         if cpu_load is not None and cpu_load >= LOAD_EDGES[0]:
             self._contention.observe(cpu_load, ratio / self._stretch.at(size))

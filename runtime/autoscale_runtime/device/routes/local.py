@@ -27,11 +27,6 @@ def first_guess_s(macs: int) -> float:
     return max(macs, 1) / DEFAULT_MACS_PER_S
 
 
-def first_mean(macs: int) -> SizedMean:
-    """The mean of the times of queries to a network, before the first."""
-    return SizedMean(first_guess_s(macs), WEIGHT)
-
-
 class LocalRoute(Route):
     """A model in this process. A kind of processor says how its time is predicted, and learns that from its queries.
 
@@ -58,8 +53,9 @@ class LocalRoute(Route):
         self.is_shipped = is_shipped
         self._runner = runner
         self._account = account
+        self._drawn = account.table.drawn(target)
         self._cpu_clock = time.process_time
-        self._cpu_s = first_mean(macs)
+        self._cpu_s = SizedMean(first_guess_s(macs), WEIGHT)
 
     @property
     def runner(self) -> Runner:
@@ -72,12 +68,8 @@ class LocalRoute(Route):
         return not isinstance(self._runner, LazyRunner) or self._runner.is_ready
 
     @abstractmethod
-    def expected_s(self, cpu_load: float | None, size: Size = FIXED) -> float:
-        """How long a query of a size would take at a co-runner load."""
-
-    def expected_cpu_s(self, size: Size = FIXED) -> float:
-        """For how long this process's cores would work on a query of a size."""
-        return self._cpu_s.at(size)
+    def expected_times_s(self, cpu_load: float | None, size: Size = FIXED) -> tuple[float, float]:
+        """How long a query of a size would take at a co-runner load, and this process's cores work on it."""
 
     def learn(self, latency_s: float, cpu_s: float, cpu_load: float | None, size: Size = FIXED) -> None:
         """Take in how long a query took, and for how long this process's cores worked on it."""
@@ -85,8 +77,8 @@ class LocalRoute(Route):
 
     def expected(self, query: Query, moment: Moment) -> Expected:
         """From the time of the last queries of its size and the load of the moment."""
-        latency_s = self.expected_s(moment.observation.cpu_load, query.size)
-        energy_j = self._account.table.energy_j(latency_s, self.expected_cpu_s(query.size), self.target)
+        latency_s, cpu_s = self.expected_times_s(moment.observation.cpu_load, query.size)
+        energy_j = self._drawn.energy_j(latency_s, cpu_s)
         return Expected(latency_s, energy_j, self._account.added_g(energy_j, latency_s, grids=moment.grids))
 
     def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
