@@ -12,7 +12,7 @@ import numpy as np
 from autoscale.errors import ModelError
 from autoscale.files import write_arrays
 from autoscale.query.model_profile import Accuracy
-from autoscale_runtime.backends.onnxruntime import OnnxRuntime
+from autoscale_runtime.backends.onnxruntime import OnnxRuntime, onnx_runtime
 from autoscale_runtime.demo.networks import Network
 from autoscale_runtime.demo.wheels import cache_folder
 from autoscale_runtime.models.bundle import Bundle
@@ -28,12 +28,13 @@ EVALUATION_SEED: Final = 1
 
 
 def bundle_of(network: Network, step: Callable[[str], None]) -> Bundle:
-    """The network's bundle, out of the user's cache or made now.
+    """The network's bundle as this ONNX Runtime makes it, out of the user's cache or made now.
 
     Raises:
         ModelError: it cannot be made or written.
     """
-    made_of = hashlib.sha256(network.model_path.read_bytes()).hexdigest()[:12]
+    maker = str(onnx_runtime().__version__)  # an older one may not load what a newer one made
+    made_of = hashlib.sha256(network.model_path.read_bytes() + maker.encode()).hexdigest()[:12]
     folder = cache_folder() / "bundles" / made_of / network.name
     try:
         return Bundle.read(folder)
