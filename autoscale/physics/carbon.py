@@ -12,6 +12,7 @@ The standard's own example, a server of 1000 kg and four years, reserved for an 
 440.0
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from autoscale.arrays import Numbers
@@ -44,7 +45,8 @@ class QueryCarbon(NamedTuple):
     network_j: Numbers
 
 
-class CarbonRates(NamedTuple):
+@dataclass(slots=True)  # read many times a query, and made anew at each step of the simulator: not frozen
+class CarbonRates:
     """What each unit carries, ready to multiply: all that changes by the hour and not by the query. Numbers or arrays.
 
     Attributes:

@@ -132,7 +132,7 @@ def place_of(region: Indices, time_s: Floats) -> Indices:
 def _rates(accounts: list[CarbonAccount], end: str) -> tuple[Floats, ...]:
     """The fields of ``CarbonRates`` over accounts; one number where they are all the same."""
     each = [getattr(account, end) for account in accounts]
-    fields = (np.array([getattr(rates, name) for rates in each]) for name in CarbonRates._fields)
+    fields = (np.array([getattr(rates, name) for rates in each]) for name in CarbonRates.__dataclass_fields__)
     return tuple(_once(field) for field in fields)
 
 
