@@ -18,7 +18,8 @@ sum right: such an estimate predicts the size it saw, and its spread is wide for
 A link that became slower gets no queries any more, so nothing would ever show that it is as good as before. Therefore
 a few bytes are sent while queries wait for news, which show its round trip; and what they cannot show, its rates, is
 taken to be the more as it was before, the longer and the more queries have waited. A link that never was better is not
-waited for.
+waited for. Of one that was hardly used yet, no more is known than that it may be good: the first transfers share the
+processor with much else.
 """
 
 import math
@@ -51,6 +52,15 @@ WAIT_QUERIES: Final = 30
 
 PROBES: Final = 3
 """How often it is probed meanwhile."""
+
+FIRST_TRANSFERS: Final = 3
+"""So many answered queries tell what a link is."""
+
+GOOD_LINK: Final = LinkState(round_trip_s=0.005, uplink_bps=100e6, downlink_bps=100e6)
+"""A good Wi-Fi link: what is not known is worth a try."""
+
+GOOD: Final[Vector] = np.array([0.005, 1.0 / 100e6, 1.0 / 100e6])
+"""The same as round trip and seconds per bit."""
 
 RECOVERED: Final = 1.5
 """A link is as it was before if a transfer takes no more than so many times what it took then."""
@@ -115,7 +125,7 @@ class LinkEstimator:
         self._failures = 0
         self._before: _Before | None = None
         self._news_s = self._probed_s = -math.inf
-        self._waiting = self._unprobed = 0
+        self._waiting = self._unprobed = self._answered = 0
 
     def wait(self) -> bool:
         """Count a query that waits for news of the link; whether a few bytes should be sent to get some."""
@@ -167,6 +177,9 @@ class LinkEstimator:
             self._learn(features(sent_bytes, received_bytes), took_s)
             self._failures = 0
             self._has_news()
+            self._answered += 1
+            if self._answered == FIRST_TRANSFERS and not self._is_known_good():
+                self._before = None
 
     def fail(self, sent_bytes: int, elapsed_s: float) -> None:
         """Learn from a query that brought no answer.
@@ -218,7 +231,8 @@ class LinkEstimator:
         else:
             error = math.log(took_s / self._fit.time_s(asked))
             surprise = self._compare(error, asked)
-            if surprise and (self._is_change(surprise) or self._is_as_before(took_s, error, asked)):
+            is_back = self._is_known_good() and self._is_as_before(took_s, error, asked)
+            if surprise and (is_back or self._is_change(surprise)):
                 self._drop(surprise)
                 self._belief = self._changed(took_s, error, asked)
                 surprise = 0
@@ -264,6 +278,8 @@ class LinkEstimator:
         bits = float(asked[1:].sum())
         per_bit = took_s / 2.0 / bits if bits else 0.0
         self._belief = np.maximum([took_s / 2.0, per_bit, per_bit], FASTEST)
+        self._before = _Before(GOOD, asked, float(asked @ GOOD))
+        self._answered = 0
 
     def _compare(self, error: float, asked: Vector) -> int:
         # By the spread of the ordinary ones: a first surprise must not make the second look usual.
@@ -274,6 +290,10 @@ class LinkEstimator:
     def _is_change(self, surprise: int) -> bool:
         recent = list(self._transfers)[-3:]
         return self._failures > 0 or any(each.surprise == surprise for each in recent)
+
+    def _is_known_good(self) -> bool:
+        """Whether the link was seen to be better than it is."""
+        return self._before is not None and self._before.values is not GOOD
 
     def _is_as_before(self, took_s: float, error: float, asked: Vector) -> bool:
         """Whether a transfer that was quicker than expected is what the link gave before it became slower."""

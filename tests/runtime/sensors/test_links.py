@@ -317,3 +317,14 @@ def test_one_transfer_shows_that_a_link_is_as_it_was_before():
     world = gone_bad(FAR)
     world.transfer(GOOD, QUERY)
     assert world.error(GOOD, QUERY) < 0.3
+
+
+def test_a_link_that_was_hardly_used_may_be_good_and_after_a_few_transfers_is_what_it_is():
+    world = World(noise=0.02)
+    world.transfer(FAR, QUERY)
+    assert wait(world, GOOD, 600.0)[0] <= 40
+    for _ in range(2):
+        world.transfer(THIN, QUERY)
+    assert not any(world.estimator.wait() for _ in range(1000))
+    world.now_s += 100.0
+    assert world.error(THIN, QUERY) < 0.1

@@ -9,7 +9,6 @@ import time
 from typing import Final
 
 from autoscale.errors import AutoScaleError, DeadlineExceeded, InvalidInput, TargetError, TargetUnavailable, WrongAnswer
-from autoscale.query.observation import LinkState
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array
@@ -24,6 +23,7 @@ from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.meters.base import Mark
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.hub import SensorHub
+from autoscale_runtime.sensors.links import GOOD_LINK
 from autoscale_runtime.wire.cost import RemoteAnswer, RemoteCost
 from autoscale_runtime.wire.runner import RemoteRunner
 
@@ -38,9 +38,6 @@ REPLAY_EVERY_S: Final = 30.0
 """How often a remote that does not report what it serves is asked again for an answer that is known."""
 
 _LOG: Final = logging.getLogger("autoscale.session")
-
-DEFAULT_LINK: Final = LinkState(round_trip_s=0.005, uplink_bps=100e6, downlink_bps=100e6)
-"""A good Wi-Fi link, assumed until the first transfer: what is not known is worth a try."""
 
 
 class RemoteRoute(Route):
@@ -69,7 +66,7 @@ class RemoteRoute(Route):
         self._circuit = Circuit(self._probe)
         self._verification = verification
         self._names = [each.name for each in bundle.outputs]
-        self._is_told = False
+        self._is_told = self._is_connected = False
         self._connection = 0
         self._checked_s = time.monotonic()
         self._hub = hub
@@ -157,6 +154,7 @@ class RemoteRoute(Route):
         except DeadlineExceeded:
             self._hub.failed(self._link, 0, time.perf_counter() - started_s)
             raise
+        self._is_connected = True
         self._hub.probed(self._link, sent_bytes, received_bytes, time.perf_counter() - started_s)
 
     def _probe_link(self) -> None:
@@ -234,7 +232,9 @@ class RemoteRoute(Route):
         self._circuit.succeed()
         self._is_told = False
         busy_s = min((cost.queue_s or 0.0) + (cost.compute_s or 0.0), latency_s)
-        self._hub.transferred(self._link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
+        if self._is_connected:  # the first transfer makes the connection, which none of the next has to
+            self._hub.transferred(self._link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
+        self._is_connected = True
         self._received_bytes.add(cost.received_bytes, size)
         self._server_s.add(busy_s, size)
         self._server_cost = cost
@@ -246,8 +246,8 @@ class RemoteRoute(Route):
         return Transfer(
             sent_bytes,
             received_bytes,
-            link.uplink_bps or DEFAULT_LINK.uplink_bps or 0.0,
-            link.downlink_bps or DEFAULT_LINK.downlink_bps or 0.0,
+            link.uplink_bps or GOOD_LINK.uplink_bps or 0.0,
+            link.downlink_bps or GOOD_LINK.downlink_bps or 0.0,
             link.rssi_dbm,
             self.target.place == "edge",
         )
@@ -255,7 +255,7 @@ class RemoteRoute(Route):
 
 def _default_s(transfer: Transfer) -> float:
     return (
-        (DEFAULT_LINK.round_trip_s or 0.0)
+        (GOOD_LINK.round_trip_s or 0.0)
         + 8.0 * transfer.sent_bytes / transfer.uplink_bps
         + 8.0 * transfer.received_bytes / transfer.downlink_bps
     )
