@@ -20,6 +20,9 @@ from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.verification import Reference, disagreement
 from autoscale_runtime.device.world import DeviceWorld
 
+RUNS_BEHIND: Final = 4
+"""Where nobody waits for them, and queries of this device take the processor meanwhile."""
+
 RUNS: Final = 2
 """The first connects and allocates, the second tells the speed."""
 
@@ -169,7 +172,7 @@ class _Acquaintance:
 
     def _meet(self, index: int) -> None:
         try:
-            answered = self._ask(index)
+            answered = self._ask(index, RUNS_BEHIND)
             with self._guard:
                 self._validate(index, answered)
                 target = self._world.targets[index]
@@ -202,16 +205,16 @@ class _Acquaintance:
             found.lessons.append((index, answered.outcome))
         return False
 
-    def _ask(self, index: int) -> Answered | Failed:
+    def _ask(self, index: int, runs: int = RUNS) -> Answered | Failed:
         answers: list[list[Array]] = []
         spent_j = 0.0
         try:
-            for _ in range(RUNS):
+            for _ in range(runs):
                 self._world.routes[index].reset()
                 outputs, outcome = self._world.routes[index].run(self._query, self._moment, self._timeout_s)
                 answers.append(outputs)
                 spent_j += outcome.energy_j.device
-            return Answered(outputs, repeats(*answers), outcome)
+            return Answered(outputs, repeats(*answers[-RUNS:]), outcome)
         except Failed as failure:
             spent_j += failure.outcome.energy_j.device
             return failure

@@ -53,7 +53,7 @@ WAIT_QUERIES: Final = 30
 PROBES: Final = 3
 """How often it is probed meanwhile."""
 
-FIRST_TRANSFERS: Final = 3
+FIRST_TRANSFERS: Final = 6
 """So many answered queries tell what a link is."""
 
 GOOD_LINK: Final = LinkState(round_trip_s=0.005, uplink_bps=100e6, downlink_bps=100e6)

@@ -323,7 +323,7 @@ def test_a_link_that_was_hardly_used_may_be_good_and_after_a_few_transfers_is_wh
     world = World(noise=0.02)
     world.transfer(FAR, QUERY)
     assert wait(world, GOOD, 600.0)[0] <= 40
-    for _ in range(2):
+    for _ in range(5):
         world.transfer(THIN, QUERY)
     assert not any(world.estimator.wait() for _ in range(1000))
     world.now_s += 100.0
