@@ -50,5 +50,6 @@ class Registry:
         if name in self._builtin:
             module, _, attribute = self._builtin[name].partition(":")
             return getattr(import_module(module), attribute)
-        one_of(self.what, name, self.names())
-        return next(point for point in entry_points(group=self.group) if point.name == name).load()
+        points = {point.name: point for point in entry_points(group=self.group)}
+        one_of(self.what, name, [*self._builtin, *points])
+        return points[name].load()

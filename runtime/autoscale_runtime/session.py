@@ -205,6 +205,7 @@ class Session:
     def close(self) -> None:
         """Stop sensing and give the models and connections back; a session that is dropped does so by itself."""
         self._end.detach()
+        self._known.wait()
         self._device.close()
 
     def __enter__(self) -> Self:

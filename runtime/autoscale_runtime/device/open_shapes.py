@@ -38,10 +38,14 @@ class OpenShapes:
     @property
     def bundle(self) -> Bundle:
         """With all that can be known of it by now; waits for a count that is under way."""
+        self.wait()
+        return self._bundle
+
+    def wait(self) -> None:
+        """Until a count that is under way has ended: it reads the model's file, and asks the engines that are there."""
         thread = self._thread
         if thread is not None:
             thread.join()
-        return self._bundle
 
     def learn(self, feeds: Feeds) -> None:
         """Begin to count with the shapes of a query, where the profile is none of them.
