@@ -19,8 +19,8 @@ import numpy as np
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.paper_state import WORLD_STATES, world_state
 from autoscale.agents.reward import MISS_PENALTY
-from autoscale.agents.waits import Cells, Flags, has_waited, nothing_waited, tried
-from autoscale.arrays import Floats
+from autoscale.agents.waits import Flags, has_waited, nothing_waited, tried
+from autoscale.arrays import Floats, Indices
 from autoscale.errors import InvalidInput, PolicyError
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
@@ -54,7 +54,7 @@ FAILED: Final = math.log(2.0)
 
 _TINY: Final = 1e-12
 _LOGISTIC: Final = 1.702  # the logistic curve of this slope is the normal distribution within 0.01
-_LOADS: Final = WORLD_STATES // 4
+_CONDITIONS: Final = WORLD_STATES // 4
 _FIELDS: Final = 4
 
 
@@ -70,28 +70,30 @@ class CostModel(Agent):
 
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
         super().__init__(targets, seed)
-        self._is_device = np.array([not target.is_remote for target in targets])
-        self._is_cloud = np.array([target.place == "cloud" for target in targets])
-        self._columns = np.arange(len(targets))
+        self._cells = _cells_of(self.targets)
         self._pooled = self._nothing_known()
         self._beliefs: dict[str, Floats] = {}
         self._waits: dict[str, Floats] = {}
 
     def select(self, context: Context) -> Choice:
         """Draw a target by inverse-gap weighting of the expected losses."""
-        losses, promising = self._losses(context)
+        cells = self._cells[world_state(context.observation)]
+        losses, hopes = self._losses(context, cells)
         loss = losses[context.admitted]
         best = int(loss.argmin())
         count = loss.size
         chance = 1.0 / (count * (1.0 + GREED * (loss - loss[best])))
         chance[best] = 0.0
         chance[best] = 1.0 - chance.sum()
-        due = (promising & has_waited(self._wait(context), self._cells(context)))[context.admitted]
-        due[best] = False
-        if due.any():
+        promising = hopes[context.admitted] <= loss[best]
+        promising[best] = False
+        due = promising.nonzero()[0]
+        if due.size:
+            due = due[has_waited(self._wait(_key(context)), cells[context.admitted[due]])]
+        if due.size:
             share = TURN * chance[best]
             chance[best] -= share
-            chance[due] += share / due.sum()
+            chance[due] += share / due.size
         drawn = min(int(chance.cumsum().searchsorted(self.rng.random(), side="right")), count - 1)
         return Choice(int(context.admitted[drawn]), float(chance[drawn]))
 
@@ -109,11 +111,13 @@ class CostModel(Agent):
         cost = _log_ratio(outcome.objective_value(context.goal), expected)
         latency = _log_ratio(outcome.latency_s, float(forecast.latency_s[index]))
         is_late = outcome.is_late(context.goal)
-        seen = np.array([cost, latency, float(is_late)])
-        cells = self._cells(context)
-        belief = self._belief(context)
-        if tried(self._wait(context), cells, index, is_late or cost > FAILED, self._losses(context)[1]):
-            belief[0, cells[0][index], index] = 0.0
+        seen = cost, latency, float(is_late)
+        cells = self._cells[world_state(context.observation)]
+        key = _key(context)
+        belief = self._belief(key)
+        has_failed = is_late or cost > FAILED
+        if tried(self._wait(key), cells, index, has_failed, lambda: self._promising(context, cells)):
+            belief[0, cells[index]] = 0.0
         _add(belief, cells, index, seen)
         _add(self._pooled, cells, index, seen)
 
@@ -123,10 +127,14 @@ class CostModel(Agent):
         The four are the weight of what was seen, the logs of cost and latency over their forecasts, and how often it
         was late. ``waits``, shape (networks + 1, 2, conditions, targets), begins with zeros; see ``nothing_waited``.
         """
-        beliefs = np.stack([self._pooled, *self._beliefs.values()])
-        none = nothing_waited(_LOADS, len(self.targets))
-        waits = np.stack([none, *(self._waits.get(key, none) for key in self._beliefs)])
-        return {"beliefs": beliefs, "waits": waits, "networks": np.array([*self._beliefs], dtype=np.str_)}
+        beliefs = [self._pooled, *self._beliefs.values()]
+        none = nothing_waited(_CONDITIONS * len(self.targets))
+        waits = [none, *(self._waits.get(key, none) for key in self._beliefs)]
+        per_target = {
+            name: np.stack(each).reshape(len(each), -1, _CONDITIONS, len(self.targets))
+            for name, each in (("beliefs", beliefs), ("waits", waits))
+        }
+        return {**per_target, "networks": np.array([*self._beliefs], dtype=np.str_)}
 
     def restore(self, state: Arrays) -> None:
         """Take beliefs back.
@@ -137,25 +145,24 @@ class CostModel(Agent):
         missing = {"beliefs", "networks"} - state.keys()
         if missing:
             raise PolicyError(f"policy lacks the arrays {sorted(missing)} that '{self.name}' needs")
-        shape = (len(state["networks"]) + 1, *self._pooled.shape)
+        shape = (len(state["networks"]) + 1, _FIELDS, _CONDITIONS, len(self.targets))
         if state["beliefs"].shape != shape:
             raise PolicyError(f"policy array 'beliefs' is {state['beliefs'].shape}; '{self.name}' needs {shape}")
-        self._pooled, *beliefs = np.array(state["beliefs"], dtype=np.float64)
+        self._pooled, *beliefs = _flat(state["beliefs"])
         names = state["networks"].tolist()
         self._beliefs = dict(zip(names, beliefs, strict=True))
         if "waits" in state:  # older policies have none
-            _, *waits = np.array(state["waits"], dtype=np.float64)
+            _, *waits = _flat(state["waits"])
             self._waits = dict(zip(names, waits, strict=True))
 
-    def _losses(self, context: Context) -> tuple[Floats, Flags]:
-        """Expected loss of every target, where 1 is the cost of the best; and for which the forecast speaks.
+    def _losses(self, context: Context, cells: Indices) -> tuple[Floats, Floats]:
+        """Expected loss of every target, where 1 is the cost of the best; and what it would be by the forecast alone.
 
-        Those would be the best, if nothing were believed of how often they are late. Both of shape (targets,).
+        That is, if nothing were believed of how often it is late. Both of shape (targets,).
         """
         forecast, goal = _forecast(context), context.goal
-        cells = self._cells(context)
-        weight, cost, latency, late = self._belief(context)[:, *cells]
-        pooled_weight, pooled_cost, pooled_latency, _ = self._pooled[:, *cells]
+        weight, cost, latency, late = self._belief(_key(context)).take(cells, axis=1)
+        pooled_weight, pooled_cost, pooled_latency, _ = self._pooled.take(cells, axis=1)
         confidence = weight / (weight + PRIOR_WEIGHT)
         borrowed = (1.0 - confidence) * pooled_weight / (pooled_weight + PRIOR_WEIGHT)
         cost = confidence * cost + borrowed * pooled_cost
@@ -166,43 +173,58 @@ class CostModel(Agent):
         hoped: Floats = value / value[context.admitted].min() + MISS_PENALTY * by_forecast
         if goal.min_accuracy is not None:
             hoped = hoped + MISS_PENALTY * (forecast.accuracy < goal.min_accuracy)
-        loss = hoped + MISS_PENALTY * confidence * (late - by_forecast)
-        return loss, hoped <= loss[context.admitted].min()
+        return hoped + MISS_PENALTY * confidence * (late - by_forecast), hoped
 
-    def _cells(self, context: Context) -> Cells:
-        """Condition and number of each target; the load is a device's condition, the signal that of a remote place."""
-        loads, signals = divmod(world_state(context.observation), 4)
-        remote = np.where(self._is_cloud, signals >> 1, signals & 1)
-        return np.where(self._is_device, loads, remote), self._columns
+    def _promising(self, context: Context, cells: Indices) -> Flags:
+        """Which targets would be the best by the forecast alone, shape (targets,)."""
+        losses, hopes = self._losses(context, cells)
+        return np.asarray(hopes <= losses[context.admitted].min())
 
-    def _key(self, context: Context) -> str:
-        goal = context.goal
-        return f"{context.model.name}|{goal.objective}|{goal.latency_s:g}"
-
-    def _belief(self, context: Context) -> Floats:
-        key = self._key(context)
+    def _belief(self, key: str) -> Floats:
         belief = self._beliefs.get(key)
         if belief is None:
             belief = self._beliefs[key] = self._nothing_known()
         return belief
 
-    def _wait(self, context: Context) -> Floats:
-        key = self._key(context)
+    def _wait(self, key: str) -> Floats:
         waits = self._waits.get(key)
         if waits is None:
-            waits = self._waits[key] = nothing_waited(_LOADS, len(self.targets))
+            waits = self._waits[key] = nothing_waited(_CONDITIONS * len(self.targets))
         return waits
 
     def _nothing_known(self) -> Floats:
-        return np.zeros((_FIELDS, _LOADS, len(self.targets)))
+        return np.zeros((_FIELDS, _CONDITIONS * len(self.targets)))
 
 
-def _add(belief: Floats, cells: Cells, index: int, seen: Floats) -> None:
+def _key(context: Context) -> str:
+    goal = context.goal
+    return f"{context.model.name}|{goal.objective}|{goal.latency_s:g}"
+
+
+def _cells_of(targets: Sequence[Target]) -> Indices:
+    """Of each state of the world the cell of each target, a condition and the target; shape (WORLD_STATES, targets).
+
+    The load is a device's condition, the signal that of a remote place.
+    """
+    loads, signals = np.divmod(np.arange(WORLD_STATES)[:, None], 4)
+    remote = np.where([target.place == "cloud" for target in targets], signals >> 1, signals & 1)
+    conditions = np.where([target.is_remote for target in targets], remote, loads)
+    return np.asarray(conditions * len(targets) + np.arange(len(targets)), dtype=np.intp)
+
+
+def _flat(per_target: Floats) -> Floats:
+    """An array over conditions and targets as one over their cells, of its own."""
+    return np.array(per_target, dtype=np.float64).reshape(*per_target.shape[:2], -1)
+
+
+def _add(belief: Floats, cells: Indices, index: int, seen: Sequence[float]) -> None:
     """Take in what target ``index`` did, and let fade what the others did under the same conditions."""
+    at = cells[index]
     belief[0][cells] *= FADE
-    weight = belief[0, cells[0][index], index] = min(belief[0, cells[0][index], index] + 1.0, MEMORY)
-    known = belief[1:, cells[0][index], index]
-    known += np.minimum(np.maximum(seen - known, -LONGEST_STEP), LONGEST_STEP) / weight
+    weight, *known = belief[:, at].tolist()
+    weight = min(weight + 1.0, MEMORY)
+    steps = (min(max(new - old, -LONGEST_STEP), LONGEST_STEP) for new, old in zip(seen, known, strict=True))
+    belief[:, at] = [weight, *(old + step / weight for old, step in zip(known, steps, strict=True))]
 
 
 def _forecast(context: Context) -> Forecast:
