@@ -11,14 +11,14 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from types import NoneType, TracebackType
-from typing import Self
+from types import NoneType
 
 import numpy as np
 
 from autoscale.agents.base import Agent
 from autoscale.agents.policies import save_policy
 from autoscale.agents.reward import reward
+from autoscale.closing import Closing
 from autoscale.errors import AutoScaleError, FeedError, InvalidGoal, ModelError, check_type, one_of
 from autoscale.loop import run_query
 from autoscale.query.goal import Goal, InferenceMode
@@ -40,7 +40,7 @@ from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.models.bundle import Bundle
 
 
-class Session:
+class Session(Closing):
     """One model, decided per query. Thread-safe; a context manager.
 
     >>> session = Session("model.onnx", Goal(objective="energy", latency_s=0.05))  # doctest: +SKIP
@@ -207,14 +207,6 @@ class Session:
         self._end.detach()
         self._known.wait()
         self._device.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _query(self, output_names: Sequence[str] | None, feeds: Feeds) -> Query:
         arrays = _arrays(self._inputs, feeds)

@@ -4,9 +4,9 @@ import os
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
+from autoscale.closing import Closing
 from autoscale.errors import InvalidInput
 from autoscale.files import BINARY
 
@@ -14,7 +14,7 @@ _LOCKED_BYTE: Final = 1 << 30
 """On Windows nobody else can read what is locked, so a byte beyond the holder's number is."""
 
 
-class FolderLock:
+class FolderLock(Closing):
     """Holds a folder until it is closed or the process ends.
 
     Args:
@@ -44,14 +44,6 @@ class FolderLock:
         if self._handle >= 0:
             os.close(self._handle)
             self._handle = -1
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _lock(handle: int) -> None:

@@ -22,11 +22,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import numpy as np
 
+from autoscale.closing import Closing
 from autoscale.errors import InvalidInput
 from autoscale.files import atomic_write, sync
 from autoscale.fleet.ledger.arrow import arrow, merge_parquet, rejected_table_of, table_of, write_parquet
@@ -64,7 +64,7 @@ class Intake:
     change: Change = field(default_factory=Change)
 
 
-class Ledger:
+class Ledger(Closing):
     """A ledger open for writing, by one process at a time; a context manager.
 
     Raises:
@@ -149,14 +149,6 @@ class Ledger:
         """Let others write."""
         self.manifest.close()
         self._lock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     @contextmanager
     def _written(self) -> Iterator[list[Entry]]:

@@ -10,9 +10,9 @@ import sys
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from autoscale.closing import Closing
 from autoscale.errors import TargetUnavailable
 from autoscale.query.observation import LinkState, Observation
 from autoscale_runtime.host.cores import allowed_cores, pin
@@ -27,7 +27,7 @@ while time.monotonic() < end and os.getppid() == parent:
 """
 
 
-class Stage:
+class Stage(Closing):
     """The processes around the device; a context manager that ends what it started.
 
     Args:
@@ -74,14 +74,6 @@ class Stage:
         """End every process it started and take all cores back."""
         self.set_co_runners(0)
         self._undo.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 class SignalSensor(Sensor):

@@ -17,9 +17,9 @@ import socket
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import TracebackType
 from typing import Self
 
+from autoscale.closing import Closing
 from autoscale.errors import InvalidInput, PortInUse
 from autoscale.profiles.link_trace import End as TraceEnd
 from autoscale.profiles.link_trace import LinkTrace
@@ -53,7 +53,7 @@ class _Playback:
         )
 
 
-class ShapedLink:
+class ShapedLink(Closing):
     """A shaped way to one server, in a thread of its own. Thread-safe.
 
     Args:
@@ -151,11 +151,6 @@ class ShapedLink:
 
     def __enter__(self) -> Self:
         return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def _port(what: str, port: int, lowest: int) -> int:

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from threading import Event, Lock, Thread
-from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
 from autoscale.agents.paper_state import WEAK_RSSI_DBM
+from autoscale.closing import Closing
 from autoscale.errors import one_of
 from autoscale.query.observation import LinkState, Observation
 from autoscale_runtime.sensors.base import NOTHING_SENSED, Sensor
@@ -31,7 +31,7 @@ class _Seen(NamedTuple):
     observation: Observation
 
 
-class SensorHub:
+class SensorHub(Closing):
     """What a session sees. Thread-safe; a context manager.
 
     Args:
@@ -148,11 +148,6 @@ class SensorHub:
 
     def __enter__(self) -> Self:
         return self.start()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _ask(self) -> None:
         if self._thread is not None:

@@ -6,12 +6,12 @@ import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import grpc
 import numpy as np
 
+from autoscale.closing import Closing
 from autoscale.errors import InvalidInput, TargetError
 from autoscale.files import sync
 from autoscale.fleet.ledger.lock import FolderLock
@@ -84,7 +84,7 @@ class Uploaded:
         )
 
 
-class Uploader:
+class Uploader(Closing):
     """Uploads the log in a folder, also while a writer appends to it; one at a time for each folder.
 
     >>> with Uploader("log", "collector:9001") as uploader:  # doctest: +SKIP
@@ -149,14 +149,6 @@ class Uploader:
             self._thread.join()
         self._channel.close()
         self._lock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _run(self) -> None:
         chance, wait_s = random.Random(), self._options.first_wait_s

@@ -20,9 +20,9 @@ import uuid
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from autoscale.closing import Closing
 from autoscale.errors import InvalidInput
 from autoscale.files import BINARY
 from autoscale.fleet.ledger.column import LONGEST_TEXT
@@ -40,7 +40,7 @@ LEAST_BYTES: Final = 64 << 10
 _SEGMENTS: Final = 16
 
 
-class LedgerWriter:
+class LedgerWriter(Closing):
     """Appends records to the log in a folder; thread-safe, one at a time for each folder.
 
     >>> with LedgerWriter("log", app_version="1.2") as log:  # doctest: +SKIP
@@ -118,14 +118,6 @@ class LedgerWriter:
             self._next = -1
             self._note.close()
             self._lock.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def _go_on(self) -> None:
         """Take up the log where the last writer left it, however it ended."""

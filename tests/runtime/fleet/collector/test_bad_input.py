@@ -2,7 +2,6 @@
 
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -17,28 +16,12 @@ from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet.batches import MOST_BYTES, batch_of, rows_of
 from autoscale_runtime.fleet.collector.committer import BUSY_COMMITS, Committer, Delivery
-from tests.runtime.fleet.fleet_parts import keys, rows_of_log, send, with_numbers
+from tests.runtime.fleet.fleet_parts import keys, send, with_numbers
 from tests.waiting import until
 
 pytest.importorskip("pyarrow")
 
-from autoscale_runtime.fleet.collector.service import Collector, collect
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Path:
-    return tmp_path / "ledger"
-
-
-@pytest.fixture
-def collector(ledger: Path) -> Iterator[Collector]:
-    with collect(ledger, Rules(device_models=frozenset(["mi8pro"]))) as running:
-        yield running
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Rows:
-    return rows_of_log(tmp_path / "rows", 10)
+from autoscale_runtime.fleet.collector.service import Collector
 
 
 def test_every_kind_of_wrong_row_is_counted_and_kept(ledger: Path, collector: Collector, rows: Rows) -> None:

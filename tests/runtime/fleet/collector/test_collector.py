@@ -5,7 +5,6 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,11 @@ import pytest
 from autoscale.errors import DeadlineExceeded, InvalidInput, PortInUse, TargetUnavailable
 from autoscale.fleet import Rows, read_ledger
 from autoscale.fleet.ledger.column import NOT_A_NUMBER
-from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime.fleet import LedgerWriter, Uploader
 from autoscale_runtime.fleet.batches import MOST_ROWS, batch_of, read_batch, rows_of
 from autoscale_runtime.fleet.device_log.segment import frame
 from autoscale_runtime.fleet.device_log.uploader import Uploaded, UploadOptions
-from tests.runtime.fleet.fleet_parts import files_up_to, keys, logged, record, rows_of_log, send
+from tests.runtime.fleet.fleet_parts import files_up_to, keys, logged, record, send
 from tests.waiting import until
 
 pytest.importorskip("pyarrow")
@@ -28,22 +26,6 @@ pytest.importorskip("pyarrow")
 from autoscale_runtime.fleet.collector.service import Collector, collect
 
 ROOT = Path(__file__).resolve().parents[4]
-
-
-@pytest.fixture
-def ledger(tmp_path: Path) -> Path:
-    return tmp_path / "ledger"
-
-
-@pytest.fixture
-def collector(ledger: Path) -> Iterator[Collector]:
-    with collect(ledger, Rules(device_models=frozenset(["mi8pro"]))) as running:
-        yield running
-
-
-@pytest.fixture
-def rows(tmp_path: Path) -> Rows:
-    return rows_of_log(tmp_path / "rows", 10)
 
 
 def upload(folder: Path, collector: Collector, **options: Any) -> Uploaded:
