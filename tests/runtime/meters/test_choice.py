@@ -93,16 +93,6 @@ def supplied(bench, power_w=50.0):
     return AttributedMeter(counter, ModelledMeter(load_device("laptop")), lambda: bench.busy_s)
 
 
-def work(meter, count=12, busy_s=0.01):
-    readings = []
-    for _ in range(count):
-        mark, start_s = meter.begin(), time.process_time()
-        while time.process_time() - start_s < busy_s:
-            pass
-        readings.append(meter.end(mark, TARGET))
-    return readings
-
-
 def test_a_coarse_counter_is_spread_over_queries():
     bench = Bench()
     meter = supplied(bench)
@@ -161,9 +151,17 @@ def test_twice_the_power_is_twice_the_energy():
 
 
 def test_threads_may_share_a_meter():
-    meter = AttributedMeter(Wattage(), ModelledMeter(load_device("laptop")))
-    readings = []
-    threads = [threading.Thread(target=lambda: readings.extend(work(meter, count=40, busy_s=0.001))) for _ in range(4)]
+    bench, turn, readings = Bench(), threading.Lock(), []
+    meter = supplied(bench)
+
+    def ask():
+        for _ in range(40):
+            mark = meter.begin()
+            with turn:
+                bench.run(0.004, busy_s=0.004)
+            readings.append(meter.end(mark, TARGET))
+
+    threads = [threading.Thread(target=ask) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
