@@ -9,7 +9,7 @@ from typing import Final
 
 from autoscale.errors import InvalidInput, InvalidTarget, ModelError, UnsupportedModel, check_type, listing, one_of
 from autoscale.query.target import Target
-from autoscale_runtime.backends.engines import Engine, engines, format_of
+from autoscale_runtime.backends.engines import engines, format_of
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.copies import Copies, LazyRunner
 from autoscale_runtime.device.query_cost import DeviceAccount
@@ -17,6 +17,7 @@ from autoscale_runtime.device.right_answers import RightAnswers, reference_of
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
 from autoscale_runtime.device.routes.base import Route
 from autoscale_runtime.device.routes.cpu import CpuRoute
+from autoscale_runtime.device.routes.local import LocalModel
 from autoscale_runtime.device.sized_mean import SizedMean
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import served_name
@@ -187,23 +188,15 @@ def _local(bundle: Bundle, account: DeviceAccount) -> Iterator[Offer]:
             except InvalidTarget as error:
                 _LOG.warning("engine '%s' is left out: no target can carry its name: %s", engine.name, error)
                 break
-            make = partial(_route, bundle, engine, target, runner, account, shared, alike)
-            yield Offer(target, make, variant.path, engine.name)
+            accuracy, macs = bundle.profile.accuracy(target.precision), bundle.profile.macs
+            model = LocalModel(target, runner, accuracy, macs, account, engine.is_shipped)
+            yield Offer(target, partial(_route, model, shared, alike), variant.path, engine.name)
 
 
-def _route(
-    bundle: Bundle,
-    engine: Engine,
-    target: Target,
-    runner: LazyRunner,
-    account: DeviceAccount,
-    contention: Contention,
-    alike: list[SizedMean],
-) -> Route:
-    accuracy, macs = bundle.profile.accuracy(target.precision), bundle.profile.macs
-    if target.processor == "cpu":
-        return CpuRoute(target, runner, accuracy, macs, account, contention, engine.is_shipped, alike)
-    return AcceleratorRoute(target, runner, accuracy, macs, account, engine.is_shipped)
+def _route(model: LocalModel, contention: Contention, alike: list[SizedMean]) -> Route:
+    if model.target.processor == "cpu":
+        return CpuRoute(model, contention, alike)
+    return AcceleratorRoute(model)
 
 
 def _remote(

@@ -16,7 +16,7 @@ from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
 from autoscale_runtime.device.routes.base import Moment, Query
 from autoscale_runtime.device.routes.cpu import CpuRoute
-from autoscale_runtime.device.routes.local import DEFAULT_MACS_PER_S
+from autoscale_runtime.device.routes.local import DEFAULT_MACS_PER_S, LocalModel
 from autoscale_runtime.device.running_mean import RunningMean
 from autoscale_runtime.device.sized_mean import Sizes
 from autoscale_runtime.grid.watch import GridWatch
@@ -42,11 +42,12 @@ def account() -> DeviceAccount:
 
 
 def cpu(account: DeviceAccount, contention: Contention, threads: int = 1) -> CpuRoute:
-    return CpuRoute(Target("device", "cpu", "fp32", threads=threads), Echo(), None, MACS, account, contention)
+    model = LocalModel(Target("device", "cpu", "fp32", threads=threads), Echo(), None, MACS, account)
+    return CpuRoute(model, contention)
 
 
 def gpu(account: DeviceAccount) -> AcceleratorRoute:
-    return AcceleratorRoute(Target("device", "gpu", "fp32", engine="mygpu"), Echo(), None, MACS, account)
+    return AcceleratorRoute(LocalModel(Target("device", "gpu", "fp32", engine="mygpu"), Echo(), None, MACS, account))
 
 
 def test_before_the_first_query_the_networks_size_tells(account: DeviceAccount) -> None:

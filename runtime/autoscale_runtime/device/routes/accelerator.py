@@ -3,10 +3,7 @@
 from bisect import bisect_right
 
 from autoscale.agents.paper_state import LOAD_EDGES
-from autoscale.query.target import Target
-from autoscale_runtime.backends.base import Runner
-from autoscale_runtime.device.query_cost import DeviceAccount
-from autoscale_runtime.device.routes.local import WEIGHT, LocalRoute, first_guess_s
+from autoscale_runtime.device.routes.local import WEIGHT, LocalModel, LocalRoute, first_guess_s
 from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
 
 
@@ -14,27 +11,11 @@ class AcceleratorRoute(LocalRoute):
     """One accelerator in one engine, with a history of its own: how long queries took, by the load beside them.
 
     A load under which nothing ran yet is taken to be as the nearest under which something did.
-
-    Args:
-        target: a target of this device that is not its CPU.
-        runner: the model, loaded for it.
-        accuracy: of this variant.
-        macs: of the network, for a first guess at its time.
-        account: what its work costs.
-        is_shipped: whether the engine that ships for the format runs it.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        runner: Runner,
-        accuracy: float | None,
-        macs: int,
-        account: DeviceAccount,
-        is_shipped: bool = True,
-    ) -> None:
-        super().__init__(target, runner, accuracy, macs, account, is_shipped)
-        self._wall_s = [SizedMean(first_guess_s(macs), WEIGHT) for _ in range(len(LOAD_EDGES) + 1)]
+    def __init__(self, model: LocalModel) -> None:
+        super().__init__(model)
+        self._wall_s = [SizedMean(first_guess_s(model.macs), WEIGHT) for _ in range(len(LOAD_EDGES) + 1)]
 
     def expected_times_s(self, cpu_load: float | None, size: Size = FIXED) -> tuple[float, float]:
         """The means of the last queries of that size, of the first those at that load."""

@@ -4,11 +4,8 @@ import time
 from typing import Final
 
 from autoscale.agents.paper_state import LOAD_EDGES
-from autoscale.query.target import Target
-from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.device.contention import Contention
-from autoscale_runtime.device.query_cost import DeviceAccount
-from autoscale_runtime.device.routes.local import WEIGHT, LocalRoute
+from autoscale_runtime.device.routes.local import WEIGHT, LocalModel, LocalRoute
 from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
 
 _TINY_S: Final = 1e-9
@@ -22,32 +19,17 @@ class CpuRoute(LocalRoute):
     the contention is learned under load, from all routes of one engine.
 
     Args:
-        target: a CPU target of this device.
-        runner: the model, loaded for it.
-        accuracy: of this variant.
-        macs: of the network, for a first guess at its time.
-        account: what its work costs.
+        model: for some threads of the CPU.
         contention: shared by the engine's routes over the CPU.
-        is_shipped: whether the engine that ships for the format runs it.
         alike: the CPU times of queries by the routes of one model; one that ran none takes those of one that did.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        runner: Runner,
-        accuracy: float | None,
-        macs: int,
-        account: DeviceAccount,
-        contention: Contention,
-        is_shipped: bool = True,
-        alike: list[SizedMean] | None = None,
-    ) -> None:
-        super().__init__(target, runner, accuracy, macs, account, is_shipped)
+    def __init__(self, model: LocalModel, contention: Contention, alike: list[SizedMean] | None = None) -> None:
+        super().__init__(model)
         self._contention = contention
         self._alike = [] if alike is None else alike
         self._alike.append(self._cpu_s)
-        self._threads = target.threads or 1
+        self._threads = model.target.threads or 1
         self._stretch = SizedMean(1.0, WEIGHT, grows=False)
         if self._threads == 1:  # a pool's threads do not show in the calling thread's clock
             self._cpu_clock = time.thread_time

@@ -2,6 +2,7 @@
 
 import time
 from abc import abstractmethod
+from dataclasses import dataclass
 from typing import Final
 
 from autoscale.errors import TargetError
@@ -27,11 +28,12 @@ def first_guess_s(macs: int) -> float:
     return max(macs, 1) / DEFAULT_MACS_PER_S
 
 
-class LocalRoute(Route):
-    """A model in this process. A kind of processor says how its time is predicted, and learns that from its queries.
+@dataclass(frozen=True, slots=True)
+class LocalModel:
+    """A model for one target of this device, and what its route must know of it.
 
-    Args:
-        target: a target of this device.
+    Attributes:
+        target: of this device.
         runner: the model, loaded for it.
         accuracy: of this variant.
         macs: of the network, for a first guess at its time.
@@ -39,23 +41,26 @@ class LocalRoute(Route):
         is_shipped: whether the engine that ships for the format runs it.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        runner: Runner,
-        accuracy: float | None,
-        macs: int,
-        account: DeviceAccount,
-        is_shipped: bool = True,
-    ) -> None:
-        self.target = target
-        self.accuracy = accuracy
-        self.is_shipped = is_shipped
-        self._runner = runner
-        self._account = account
-        self._drawn = account.table.drawn(target)
+    target: Target
+    runner: Runner
+    accuracy: float | None
+    macs: int
+    account: DeviceAccount
+    is_shipped: bool = True
+
+
+class LocalRoute(Route):
+    """A model in this process. A kind of processor says how its time is predicted, and learns that from its queries."""
+
+    def __init__(self, model: LocalModel) -> None:
+        self.target = model.target
+        self.accuracy = model.accuracy
+        self.is_shipped = model.is_shipped
+        self._runner = model.runner
+        self._account = model.account
+        self._drawn = model.account.table.drawn(model.target)
         self._cpu_clock = time.process_time
-        self._cpu_s = SizedMean(first_guess_s(macs), WEIGHT)
+        self._cpu_s = SizedMean(first_guess_s(model.macs), WEIGHT)
 
     @property
     def runner(self) -> Runner:
