@@ -44,6 +44,7 @@ MOVED: Final = {
     "autoscale_envs.train": "autoscale_envs.training.train",
     "autoscale_envs.vector": "autoscale_envs.gym.vector",
     "autoscale_envs.world": "autoscale_envs.worlds.sim_world",
+    "autoscale_envs.worlds.remotes": "autoscale.profiles.remotes",
     "autoscale_runtime.bundle": "autoscale_runtime.models.bundle",
     "autoscale_runtime.carbon_sources": "autoscale.carbon.intensity.live",
     "autoscale_runtime.inspection": "autoscale_runtime.models.inspection",

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from autoscale.arrays import Floats
+from autoscale.physics.fitting import Problem, errors, fit, left_out_errors, speed_of
 from autoscale.profiles import Speed, load_device
-from benchmarks.calibration.fitting import Problem, errors, fit, left_out_errors, speed_of
 from benchmarks.calibration.samples import FOLDER, families, networks
 from benchmarks.calibration.speeds import speed_tables
 from benchmarks.calibration.studies import STUDIES, Study, like, usual

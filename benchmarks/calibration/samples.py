@@ -2,10 +2,10 @@
 
 import csv
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from autoscale.physics.fitting import Sample
 from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
 from autoscale.query.target import Target
 from autoscale.units import s_from_ms
@@ -46,15 +46,6 @@ _TFLITE: Final = {
     "SqueezeNet_224": "squeezenet-1.0-224",
     "Mobilenet_V2_1.0_224": "mobilenet-v2-1-224",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """One measured latency of one network on one setting."""
-
-    network: str
-    target: Target
-    latency_s: float
 
 
 def networks() -> dict[str, ModelProfile]:

@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 
 from autoscale.arrays import Floats
+from autoscale.physics.fitting import Problem
 from autoscale.profiles import Speed
-from benchmarks.calibration.fitting import Problem
 from benchmarks.calibration.studies import Derived, Study
 
 OTHER_CHIP: Final = (0.6, 1.5)

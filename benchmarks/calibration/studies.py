@@ -6,11 +6,11 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.physics.fitting import Prior, Sample
 from autoscale.profiles import DeviceProfile
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import Target
-from benchmarks.calibration.fitting import Prior
-from benchmarks.calibration.samples import LITTLE, Sample, ncnn, slim, tflite
+from benchmarks.calibration.samples import LITTLE, ncnn, slim, tflite
 
 TFLITE: Final = """\
 TensorFlow lite/g3doc hosted_models.md (commit 0406598a) and benchmarks.md (00f0938a); MobileNet v3: tensorflow/models \

@@ -19,6 +19,7 @@ from autoscale.errors import InvalidInput
 from autoscale.profiles import device_names
 from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.profiles.networks import network_names
+from autoscale.profiles.remotes import parse_remotes
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.contestants import USUAL, check_contestants
 from autoscale_envs.evaluation.display import LEGEND, beside_paper, comparison, sureness
@@ -28,7 +29,6 @@ from autoscale_envs.evaluation.report import Results, rows, summary, to_json, wr
 from autoscale_envs.evaluation.rollout import Result, rollout
 from autoscale_envs.progress import INTERRUPTED
 from autoscale_envs.variance.scenarios import SCENARIOS, load_scenario
-from autoscale_envs.worlds.remotes import parse_remotes
 
 STANDARD_OUTPUT = Path("-")
 HEADLINERS = ("opt", "q-learning", "q-learning-greedy", "cost-model")

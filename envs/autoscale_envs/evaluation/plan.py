@@ -10,9 +10,9 @@ import numpy as np
 
 from autoscale.errors import InvalidInput
 from autoscale.profiles.networks import network_names
+from autoscale.profiles.remotes import USUAL_REMOTES, Profile, parsed_name
 from autoscale_envs.variance.scenarios import SCENARIOS
 from autoscale_envs.worlds.options import WorldOptions
-from autoscale_envs.worlds.remotes import USUAL_REMOTES, Profile, parsed_name
 
 PHONES: Final = ("mi8pro", "s10e", "moto-x-force")
 

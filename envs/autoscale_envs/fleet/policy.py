@@ -12,9 +12,9 @@ import numpy as np
 
 from autoscale.agents.paper_state import LOAD_EDGES
 from autoscale.arrays import Floats, Indices
+from autoscale.physics.contention import cpu_strain, memory_strain
 from autoscale.query.forecast import best_targets
 from autoscale_envs.variance.hidden import nominal
-from autoscale_envs.variance.interference import cpu_strain, memory_strain
 from autoscale_envs.variance.network import Conditions, passage
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.variance.scenarios import LEVELS_DBM

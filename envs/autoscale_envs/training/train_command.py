@@ -9,12 +9,12 @@ import typer
 
 from autoscale.agents.policies import load_policy, save_policy
 from autoscale.errors import PolicyError
+from autoscale.profiles.remotes import parse_remotes
 from autoscale_envs.progress import INTERRUPTED, watching
 from autoscale_envs.training.predictors import FITS, SAMPLES
 from autoscale_envs.training.train import Training, train
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.remotes import parse_remotes
 
 USUAL_QUERIES: Final = {"dqn": 100_000, "ppo": 300_000, **dict.fromkeys(FITS, SAMPLES)}
 ONLINE_QUERIES: Final = 5000

@@ -9,24 +9,17 @@ from typing import Final
 import numpy as np
 
 from autoscale.arrays import Floats
+from autoscale.physics.queueing import SERVICE_S, USUAL_LOAD
 
-USUAL_LOAD: Final = 0.35
 LOAD_SPREAD: Final = 0.6
 """Standard deviation of the log odds that the server is busy."""
 LOAD_MEMORY_S: Final = 60.0
-SERVICE_S: Final = 0.004
-"""How long the server is busy with one of the others' queries; a default."""
 
 
 def server_load(wander: Floats, odds_factor: Floats | float = 1.0) -> Floats:
     """The share of time the server is busy, in (0, 1), in the shape of ``wander`` (a standard normal process)."""
     odds = USUAL_LOAD / (1.0 - USUAL_LOAD) * odds_factor * np.exp(LOAD_SPREAD * wander)
     return np.asarray(odds / (1.0 + odds))
-
-
-def mean_wait_s(load: Floats | float) -> Floats:
-    """The expected wait at a load."""
-    return np.asarray(SERVICE_S * load / (1.0 - load))
 
 
 def wait_s(load: Floats, uniforms: Floats) -> Floats:

@@ -10,6 +10,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from autoscale.arrays import Floats, Indices
+from autoscale.physics import contention, queueing
 from autoscale.physics.carbon import g_per_j
 from autoscale_envs.variance import intensity, interference, network, server, workload
 from autoscale_envs.variance.draws import Draws
@@ -153,13 +154,13 @@ def _query(
     ]
     for number, at in enumerate(parameters.servers):
         load = server.server_load(busy[number], hidden.server_load[:, number])
-        queues_s[at] = server.mean_wait_s(load)
+        queues_s[at] = queueing.mean_wait_s(load)
         surprises_s[at] = surprises_s[at] + server.wait_s(load, uniforms[0]) - queues_s[at]
     return SimulatedQuery(
         asks,
         gap_s,
-        interference.cpu_strain(loads[0]) * hidden.cpu_strain,
-        interference.memory_strain(loads[1]) * hidden.memory_strain,
+        contention.cpu_strain(loads[0]) * hidden.cpu_strain,
+        contention.memory_strain(loads[1]) * hidden.memory_strain,
         1.0 + LATENCY_NOISE * (2.0 * uniforms[1] - 1.0),
         1.0 + ENERGY_NOISE * (2.0 * uniforms[2] - 1.0),
         interference.co_runner_w(*loads, parameters.full_load_w),

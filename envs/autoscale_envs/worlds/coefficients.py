@@ -9,15 +9,15 @@ import numpy as np
 
 from autoscale.arrays import Floats
 from autoscale.physics import CostTable, cost_table
+from autoscale.physics.contention import exposed, share_of_cores
 from autoscale.profiles import DeviceProfile, Radio
+from autoscale.profiles.remotes import Remote
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import Target
 from autoscale_envs.variance import thermal
-from autoscale_envs.variance.interference import exposed, share_of_cores
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.query import PerLink
 from autoscale_envs.worlds.rates import machine_g_per_s
-from autoscale_envs.worlds.remotes import Remote
 
 
 class CostCoefficients(NamedTuple):

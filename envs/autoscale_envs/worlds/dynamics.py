@@ -17,10 +17,10 @@ import numpy as np
 
 from autoscale.arrays import Floats, most
 from autoscale.physics import radio
+from autoscale.physics.contention import SPINNING
 from autoscale.physics.power import busy_j
 from autoscale_envs.variance import battery, thermal
 from autoscale_envs.variance.hidden import Hidden
-from autoscale_envs.variance.interference import SPINNING
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.coefficients import CostCoefficients, total
 from autoscale_envs.worlds.parameters import WorldParameters

@@ -12,9 +12,9 @@ from autoscale.profiles.device import SETTINGS
 from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.profiles.link_trace import End, LinkTrace
 from autoscale.profiles.networks import network_names
+from autoscale.profiles.remotes import USUAL_LINKS, USUAL_REMOTES, Profile, check_profile, parsed_name
 from autoscale.query.goal import OBJECTIVES
 from autoscale_envs.variance.scenarios import load_scenario
-from autoscale_envs.worlds.remotes import USUAL_LINKS, USUAL_REMOTES, Profile, check_profile, parsed_name
 
 
 class WorldKeywords(TypedDict, total=False):

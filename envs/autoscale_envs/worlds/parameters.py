@@ -12,10 +12,12 @@ from autoscale.carbon.intensity.base import Kind
 from autoscale.physics import CostTable
 from autoscale.physics.carbon import g_per_j
 from autoscale.physics.power import Watts, energy_j
+from autoscale.physics.queueing import USUAL_LOAD, mean_wait_s
 from autoscale.profiles import DeviceProfile, LinkProfile, Radio, Thermal
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale.profiles.link_trace_files import read_trace
 from autoscale.profiles.networks import load_network, network_names
+from autoscale.profiles.remotes import Remote, device_profile_of, make_remotes
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import PROCESSORS, Target
@@ -25,11 +27,10 @@ from autoscale_envs.variance.interference import STRAY_MEMORY_S, full_load_w
 from autoscale_envs.variance.network import RATE_MEMORY_S, LinkPath, make_path
 from autoscale_envs.variance.processes import Flags, correlation
 from autoscale_envs.variance.scenarios import Scenario, load_scenario
-from autoscale_envs.variance.server import LOAD_MEMORY_S, USUAL_LOAD, mean_wait_s
+from autoscale_envs.variance.server import LOAD_MEMORY_S
 from autoscale_envs.worlds.coefficients import NominalCosts
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.rates import machine_g_per_s, network_rates
-from autoscale_envs.worlds.remotes import Remote, device_profile_of, make_remotes
 
 TEXT_LATENCY_S: Final = 0.1
 VISION_LATENCY_S: Final = 0.05

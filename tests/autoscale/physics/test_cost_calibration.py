@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from autoscale.physics import compute
+from autoscale.physics.fitting import Problem, Sample, errors, fit, left_out_errors, speed_of
 from autoscale.profiles import load_device
 from autoscale.profiles.networks import load_network
 from autoscale.query.target import Target
 from benchmarks.calibration import samples
-from benchmarks.calibration.fitting import Problem, errors, fit, left_out_errors, speed_of
-from benchmarks.calibration.samples import Sample, families, networks
+from benchmarks.calibration.samples import families, networks
 from benchmarks.calibration.studies import STUDIES
 from benchmarks.fit import run
 

@@ -20,13 +20,13 @@ from autoscale.profiles.folder import devices_folder
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale.profiles.model_profile_codec import network_text
 from autoscale.profiles.networks import load_network
+from autoscale.profiles.remotes import USUAL_REMOTES, Profile, parse_remotes
 from autoscale_envs import SimWorld, Training, WorldOptions, train
 from autoscale_envs.evaluation.batch import Batch
 from autoscale_envs.gym.env import EdgeInferenceEnv
 from autoscale_envs.gym.registration import EDGE_INFERENCE
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
 from autoscale_envs.worlds.parameters import make_parameters
-from autoscale_envs.worlds.remotes import USUAL_REMOTES, Profile, parse_remotes
 
 REMOTES: tuple[Mapping[str, Profile], ...] = (
     {},

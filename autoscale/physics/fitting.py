@@ -15,7 +15,7 @@ from autoscale.arrays import Floats
 from autoscale.physics.roofline import pace_of, seconds
 from autoscale.profiles import Processor, Speed
 from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
-from benchmarks.calibration.samples import Sample
+from autoscale.query.target import Target
 
 NOISE: Final = 0.1
 """Spread of a measured latency around a perfect prediction, as a logarithm."""
@@ -28,6 +28,15 @@ _DELTA: Final = 1e-4
 
 Prior = Mapping[str, tuple[float, float]]
 """Parameter to its usual value and the spread of its logarithm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One measured latency of one network on one setting."""
+
+    network: str
+    target: Target
+    latency_s: float
 
 
 @dataclass(frozen=True, slots=True)
