@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.arrays import Floats
-from autoscale.errors import InvalidTarget, ProfileError, listing
+from autoscale.errors import ProfileError
 from autoscale.physics.power import busy_j, threads_of, watts_of
 from autoscale.physics.roofline import macs_by_kind, pace_of, seconds
 from autoscale.profiles import DeviceProfile, Speed
@@ -123,15 +123,9 @@ def placed(device: DeviceProfile, model: ModelProfile, target: Target) -> Target
         InvalidTarget: the device has no such processor, or that does not compute in such a precision.
         ProfileError: the device file says nothing of the processor's speed.
     """
-    processor = device.processors.get(target.processor)
-    if processor is None:
-        raise InvalidTarget(f"{device.name} has no {target.processor}; allowed: {listing(device.processors)}")
-    if target.precision not in processor.precisions:
-        raise InvalidTarget(
-            f"{target.processor} of {device.name} has no {target.precision}; allowed: {listing(processor.precisions)}"
-        )
+    device.check(target)
     rates = speed_of(device, target).mac_per_s[target.precision]
-    if processor.kind == "cpu" or all(kind in rates for kind, macs in macs_by_kind(model).items() if macs):
+    if target.processor == "cpu" or all(kind in rates for kind, macs in macs_by_kind(model).items() if macs):
         return target
     known = target.precision in device.processors["cpu"].precisions
     return Target("device", "cpu", target.precision if known else "fp32")

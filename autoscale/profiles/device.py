@@ -1,17 +1,19 @@
 """A device or server, as its file describes it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
-from autoscale.errors import ProfileError, one_of
+from autoscale.errors import InvalidTarget, ProfileError, listing, one_of
 from autoscale.profiles.figure import Figure
+from autoscale.profiles.measured import MeasuredRow
 from autoscale.profiles.processor import Processor, processor_from
 from autoscale.profiles.radio import Radio, radio_from
 from autoscale.profiles.reader import Facts
 from autoscale.profiles.schema import KINDS, RADIOS
+from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import PROCESSORS, Target
-from autoscale.units import SECONDS_PER_YEAR
+from autoscale.units import SECONDS_PER_YEAR, mhz_from_hz
 
 SETTINGS: Final = ("dvfs", "threads")
 """What a local target may set: a processor's clock, or how many of the CPU's cores it takes."""
@@ -70,6 +72,9 @@ class DeviceProfile:
         thermal: None where it is not known to throttle.
         embodied: what making it emitted.
         figures: dotted key to the figure with its source, every number of the file.
+        measured: networks on targets, as somebody measured them here.
+        networks: what is known of those that no other file describes, by name.
+        fingerprint: of the machine that the rows were measured on; empty where nothing was measured on this one.
     """
 
     name: str
@@ -83,6 +88,9 @@ class DeviceProfile:
     thermal: Thermal | None
     embodied: Embodied
     figures: Mapping[str, Figure]
+    measured: tuple[MeasuredRow, ...] = ()
+    networks: Mapping[str, ModelProfile] = field(default_factory=dict)
+    fingerprint: str = ""
 
     def targets(self, settings: str = "dvfs") -> list[Target]:
         """Where a query can run on it: processor, precision, setting.
@@ -102,6 +110,19 @@ class DeviceProfile:
             for setting in _settings(processor, settings)
         ]
 
+    def check(self, target: Target) -> None:
+        """Refuse a target that no processor of it can be; its place and host do not matter.
+
+        Raises:
+            InvalidTarget: it has no such processor, or that no such precision or as many threads.
+        """
+        processor = self.processors.get(target.processor)
+        if processor is None:
+            raise InvalidTarget(f"{self.name} has no {target.processor}; allowed: {listing(self.processors)}")
+        if target.precision not in processor.precisions:
+            at = f"{target.processor} of {self.name}"
+            raise InvalidTarget(f"{at} has no {target.precision}; allowed: {listing(processor.precisions)}")
+
     def source_of(self, key: str) -> Figure:
         """A figure with its unit, source, method and range.
 
@@ -119,15 +140,18 @@ def _settings(processor: Processor, settings: str) -> list[tuple[int | None, int
     return [(None, count) for count in processor.thread_counts()] if processor.kind == "cpu" else [(None, None)]
 
 
-def device_from(facts: Facts) -> DeviceProfile:
+def device_from(
+    facts: Facts, measured: tuple[MeasuredRow, ...] = (), networks: Mapping[str, ModelProfile] | None = None
+) -> DeviceProfile:
     """The device that a file describes.
 
     Raises:
-        ProfileError: a kind that does not exist, or a name that is not the file's.
+        ProfileError: a kind that does not exist, a name that is not the file's, or a row measured on a processor,
+            precision, thread count or clock that the device does not have.
     """
     check_name(facts)
     one_of(f"kind in {facts.path}:", str(facts.texts["kind"]), KINDS, ProfileError)
-    return DeviceProfile(
+    device = DeviceProfile(
         facts.texts["name"],
         facts.texts["title"],
         facts.texts["kind"],
@@ -139,7 +163,28 @@ def device_from(facts: Facts) -> DeviceProfile:
         _thermal(facts) if facts.has("thermal") else None,
         _embodied(facts),
         facts.figures,
+        measured,
+        networks or {},
+        facts.texts.get("fingerprint", ""),
     )
+    for number, row in enumerate(measured, start=1):
+        _check_row(device, row, f"{facts.path}: measured {number}.target")
+    return device
+
+
+def _check_row(device: DeviceProfile, row: MeasuredRow, at: str) -> None:
+    target = row.target
+    try:
+        device.check(target)
+    except InvalidTarget as error:
+        raise ProfileError(f"{at} is '{target}': {error}") from error
+    processor = device.processors[target.processor]
+    if (target.threads or 1) > processor.cores:
+        raise ProfileError(f"{at} is '{target}'; allowed: {processor.cores} threads at most, as many as cores")
+    steps = processor.frequencies_hz
+    if target.frequency_hz and not (steps and steps[0] <= target.frequency_hz <= steps[-1]):
+        clocks = f"{mhz_from_hz(steps[0]):g} to {mhz_from_hz(steps[-1]):g} MHz" if steps else "no clock"
+        raise ProfileError(f"{at} is '{target}'; allowed: {clocks}, as {target.processor}.frequencies_mhz has it")
 
 
 def check_name(facts: Facts) -> None:

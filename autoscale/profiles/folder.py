@@ -6,8 +6,12 @@ from pathlib import Path
 from autoscale.errors import check_type, one_of
 from autoscale.profiles.device import DeviceProfile, device_from
 from autoscale.profiles.link import LinkProfile, link_from
-from autoscale.profiles.reader import read_facts
-from autoscale.profiles.schema import DEVICE, LINK
+from autoscale.profiles.measured import TABLE as MEASURED
+from autoscale.profiles.measured import measured_rows
+from autoscale.profiles.model_profile_codec import NETWORKS, own_networks
+from autoscale.profiles.reader import facts_of, read_facts
+from autoscale.profiles.schema import DEVICE, LINK, VERSION
+from autoscale.profiles.toml_table import TomlTable, read_toml
 
 
 def devices_folder() -> Path:
@@ -34,7 +38,18 @@ def load_device(name_or_path: str | Path) -> DeviceProfile:
         UnknownName: no device of that name ships; the message names the nearest.
         ProfileError: the file does not follow the schema.
     """
-    return device_from(read_facts(find("device", name_or_path, devices_folder()), DEVICE))
+    return read_device(read_toml(find("device", name_or_path, devices_folder())))
+
+
+def read_device(document: TomlTable) -> DeviceProfile:
+    """The device of a file that is read already.
+
+    Raises:
+        ProfileError: it does not follow the schema.
+    """
+    document.schema(VERSION)
+    facts = facts_of(document, DEVICE, ignored=("schema", MEASURED, NETWORKS))
+    return device_from(facts, measured_rows(document, document.sources()), own_networks(document))
 
 
 def load_link(name_or_path: str | Path) -> LinkProfile:

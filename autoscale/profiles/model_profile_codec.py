@@ -24,6 +24,9 @@ MANIFEST_SCHEMA: Final = 2
 MANIFEST_KEYS: Final = ("schema", "name", "inputs", "outputs", "state", "variants")
 """What a bundle's manifest holds beside the profile."""
 
+NETWORKS: Final = "networks"
+"""Where a device file holds the networks that were measured on it."""
+
 _SCHEMA_1: Final = ("conv", "depthwise_conv", "fully_connected", "recurrent", "macs")
 _SCHEMA_1_SIZES: Final = ("parameters", "parameter_bytes", "input_bytes", "output_bytes")
 _SOURCE: Final = "model"
@@ -45,11 +48,45 @@ def profile_lines(profile: ModelProfile, source: str) -> list[str]:
     """The tables of a profile, as lines of TOML; ``profile_of`` reads them."""
     lines = ["", "[sources]", f"{_SOURCE} = {toml_string(source)}"]
     lines += [f"{key} = {toml_string(each.source)}" for key, each in profile.accuracies.items()]
-    for table, figures in _tables(profile):
-        lines += ["", f"[{table}]", *(_figure(key, value, _SOURCE) for key, value in figures)]
+    lines += _count_lines(profile, "", _SOURCE)
     if profile.accuracies:
         lines += ["", "[accuracy]"]
         lines += [_figure(f"{key}_fraction", float(each.value), key) for key, each in profile.accuracies.items()]
+    return lines
+
+
+def own_networks(document: TomlTable) -> dict[str, ModelProfile]:
+    """The networks that a device file describes in ``[networks.NAME.size]`` and so on, by name; their sources are its.
+
+    Raises:
+        ProfileError: one does not follow the schema.
+    """
+    if NETWORKS not in document:
+        return {}
+    sources = document.sources()
+    tables = document.table(NETWORKS).tables()
+    return {name: _own_network(name, table, sources) for name, table in tables.items()}
+
+
+def own_network_lines(networks: Iterable[ModelProfile], source: str) -> list[str]:
+    """Their tables as lines of a device file, which ``own_networks`` reads; accuracies are left to its measured rows.
+
+    Args:
+        networks: what to write.
+        source: the key of the file's source where their counts are from.
+    """
+    return [line for each in networks for line in _count_lines(each, f"{NETWORKS}.{toml_string(each.name)}.", source)]
+
+
+def _own_network(name: str, table: TomlTable, sources: dict[str, str]) -> ModelProfile:
+    content = {**table.content, "sources": sources}
+    return profile_of(facts_of(TomlTable(f"{table.path}: {table.name}", content), PROFILE), name)
+
+
+def _count_lines(profile: ModelProfile, prefix: str, source: str) -> list[str]:
+    lines = []
+    for table, figures in _tables(profile):
+        lines += ["", f"[{prefix}{table}]", *(_figure(key, value, source) for key, value in figures)]
     return lines
 
 
