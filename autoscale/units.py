@@ -4,6 +4,7 @@
 1.0
 """
 
+import math
 from typing import Final
 
 J_PER_KWH: Final = 3.6e6
@@ -16,6 +17,9 @@ MICRO_PER_UNIT: Final = 1_000_000
 NANO_PER_UNIT: Final = 1_000_000_000
 US_PER_DAY: Final = SECONDS_PER_DAY * MICRO_PER_UNIT
 """Microseconds, in which a ledger keeps time."""
+
+
+_PREFIXES: Final = {-4: "p", -3: "n", -2: "µ", -1: "m", 0: "", 1: "k", 2: "M", 3: "G", 4: "T"}
 
 
 def kwh_from_j(energy_j: float) -> float:
@@ -61,3 +65,34 @@ def s_from_ms(time_ms: float) -> float:
 def ms_from_s(time_s: float) -> float:
     """Seconds as milliseconds."""
     return time_s * 1e3
+
+
+def readable(value: float, unit: str) -> str:
+    """A figure with three digits and the SI prefix that fits.
+
+    >>> readable(0.01234, "s"), readable(3.5e-8, "g"), readable(0.0, "J"), readable(1234.0, "J")
+    ('12.3 ms', '35.0 ng', '0 J', '1.23 kJ')
+    """
+    exponent = _exponent(value)
+    return f"{_three_digits(value / 1000.0**exponent)} {_PREFIXES[exponent]}{unit}"
+
+
+def readable_range(low: float, mid: float, high: float, unit: str) -> str:
+    """A figure with its ends, all in the unit of the middle.
+
+    >>> readable_range(0.0095, 0.0123, 0.0204, "s")
+    '12.3 ms (9.50 to 20.4)'
+    """
+    size = 1000.0 ** _exponent(mid)
+    return f"{readable(mid, unit)} ({_three_digits(low / size)} to {_three_digits(high / size)})"
+
+
+def _exponent(value: float) -> int:
+    """The power of a thousand that a figure is of."""
+    return 0 if value == 0.0 else min(max(math.floor(math.log10(abs(value)) / 3.0 + 1e-9), -4), 4)
+
+
+def _three_digits(value: float) -> str:
+    if value == 0.0:
+        return "0"
+    return f"{value:.{max(2 - math.floor(math.log10(abs(value)) + 1e-9), 0)}f}"

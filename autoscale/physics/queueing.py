@@ -6,6 +6,8 @@
 
 from typing import Final
 
+import numpy as np
+
 from autoscale.arrays import Numbers
 
 USUAL_LOAD: Final = 0.35
@@ -17,3 +19,9 @@ SERVICE_S: Final = 0.004
 def mean_wait_s(load: Numbers) -> Numbers:
     """The expected wait at a load, 0 to below 1."""
     return SERVICE_S * load / (1.0 - load)
+
+
+def wait_s(load: Numbers, uniforms: Numbers) -> Numbers:
+    """The wait that some uniforms of (0, 1) stand for: nobody waits for those above the load."""
+    waiting = np.minimum((uniforms + 1e-12) / load, 1.0)
+    return -SERVICE_S / (1.0 - load) * np.log(waiting)

@@ -16,6 +16,9 @@ from autoscale.profiles.schema import RADIOS
 
 SIGNALS: Final = ("rssi", "rsrp")
 
+USUAL_DBM: Final = {"rssi": -55.0, "rsrp": -85.0}
+"""A regular signal, by what the dBm of a link mean: of the whole channel, or of one reference signal."""
+
 
 @dataclass(frozen=True, slots=True)
 class LinkProfile:

@@ -1,10 +1,13 @@
 """What a radio draws above the idle device, by signal and by throughput."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
 from autoscale.arrays import Floats
+from autoscale.profiles.figure import Figure
 from autoscale.profiles.reader import Facts
 
 
@@ -56,3 +59,17 @@ def radio_from(facts: Facts, table: str) -> Radio:
         facts.number(f"{table}.tail_w"),
         facts.number(f"{table}.tail_s"),
     )
+
+
+def radio_at(figures: Mapping[str, Figure], table: str, end: str) -> Radio:
+    """The radio at one end of what its figures may be: ``low``, ``mid`` or ``high``.
+
+    Args:
+        figures: of the device or link that has it.
+        table: where it stands there, as in ``radios.wifi``.
+        end: a figure without a range is the same at every end.
+    """
+    own = {key: each for key, each in figures.items() if key.startswith(f"{table}.")}
+    ends = {key: {"low": each.low, "mid": each.value, "high": each.high}[end] for key, each in own.items()}
+    at = {key: replace(each, value=each.value if (value := ends[key]) is None else value) for key, each in own.items()}
+    return radio_from(Facts(Path(), {}, at), table)

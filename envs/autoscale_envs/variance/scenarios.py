@@ -11,6 +11,7 @@ import numpy as np
 
 from autoscale.arrays import Floats
 from autoscale.errors import one_of
+from autoscale.profiles.link import USUAL_DBM
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +33,8 @@ class Signal:
 
 
 LEVELS_DBM: Final = {
-    "rssi": {"regular": -55.0, "middle": -72.0, "weak": -86.0},
-    "rsrp": {"regular": -85.0, "middle": -98.0, "weak": -112.0},
+    "rssi": {"regular": USUAL_DBM["rssi"], "middle": -72.0, "weak": -86.0},
+    "rsrp": {"regular": USUAL_DBM["rsrp"], "middle": -98.0, "weak": -112.0},
 }
 """Mean signal by what the link's dBm mean: of the whole channel (Wi-Fi) or of one reference signal (cellular)."""
 

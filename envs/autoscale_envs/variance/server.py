@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.arrays import Floats
-from autoscale.physics.queueing import SERVICE_S, USUAL_LOAD
+from autoscale.physics.queueing import USUAL_LOAD
 
 LOAD_SPREAD: Final = 0.6
 """Standard deviation of the log odds that the server is busy."""
@@ -20,9 +20,3 @@ def server_load(wander: Floats, odds_factor: Floats | float = 1.0) -> Floats:
     """The share of time the server is busy, in (0, 1), in the shape of ``wander`` (a standard normal process)."""
     odds = USUAL_LOAD / (1.0 - USUAL_LOAD) * odds_factor * np.exp(LOAD_SPREAD * wander)
     return np.asarray(odds / (1.0 + odds))
-
-
-def wait_s(load: Floats, uniforms: Floats) -> Floats:
-    """The wait that some uniforms stand for."""
-    waiting = np.minimum((uniforms + 1e-12) / load, 1.0)
-    return np.asarray(-SERVICE_S / (1.0 - load) * np.log(waiting))

@@ -155,7 +155,7 @@ def _query(
     for number, at in enumerate(parameters.servers):
         load = server.server_load(busy[number], hidden.server_load[:, number])
         queues_s[at] = queueing.mean_wait_s(load)
-        surprises_s[at] = surprises_s[at] + server.wait_s(load, uniforms[0]) - queues_s[at]
+        surprises_s[at] = surprises_s[at] + queueing.wait_s(load, uniforms[0]) - queues_s[at]
     return SimulatedQuery(
         asks,
         gap_s,

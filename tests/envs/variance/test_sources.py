@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from autoscale.carbon import TypicalHours
 from autoscale.physics.contention import cpu_strain, memory_strain
-from autoscale.physics.queueing import mean_wait_s
+from autoscale.physics.queueing import mean_wait_s, wait_s
 from autoscale.physics.radio import query_j
 from autoscale.profiles import load_device, load_link
 from autoscale.profiles.networks import load_network
@@ -121,7 +121,7 @@ def test_a_signal_strays_around_its_level(rng: np.random.Generator) -> None:
 
 def test_a_queue_is_that_of_mm1(rng: np.random.Generator) -> None:
     load = np.full(400_000, 0.6)
-    waits_s = server.wait_s(load, rng.random(load.size))
+    waits_s = wait_s(load, rng.random(load.size))
     assert waits_s.mean() == pytest.approx(float(mean_wait_s(0.6)), rel=0.02)
     assert np.mean(waits_s == 0.0) == pytest.approx(0.4, abs=0.01)
 

@@ -53,6 +53,21 @@ def parse_shape(text: str) -> tuple[str, Shape]:
     return name, tuple(int(part) for part in parts)
 
 
+def parse_shapes(texts: Sequence[str]) -> dict[str, Shape]:
+    """Read several of them.
+
+    Raises:
+        FeedError: one is not of that form, or an input is named twice.
+    """
+    shapes: dict[str, Shape] = {}
+    for text in texts:
+        name, dims = parse_shape(text)
+        if name in shapes:
+            raise FeedError(f"--shape names '{name}' twice; allowed: once")
+        shapes[name] = dims
+    return shapes
+
+
 def resolve(
     inputs: Sequence[OpenInput], given: Mapping[str, Shape], ask: Ask | None
 ) -> tuple[dict[str, Shape], list[str]]:

@@ -16,7 +16,7 @@ from autoscale.files import atomic_write
 from autoscale.profiles.model_profile_codec import network_text
 from autoscale.query.model_profile import LAYER_KINDS
 from autoscale_runtime.models.inspection.entry import inspect
-from autoscale_runtime.models.inspection.inputs import OpenInput, Shape, parse_shape
+from autoscale_runtime.models.inspection.inputs import OpenInput, Shape, parse_shape, parse_shapes
 from autoscale_runtime.models.inspection.report import Inspection, TensorInfo
 from autoscale_runtime.models.variant import digest
 
@@ -52,7 +52,7 @@ def inspect_command(
     """
     if network is not None and network.suffix != ".toml":
         raise InvalidInput(f"--network is '{network}'; allowed: a file that ends in .toml")
-    report = inspect(model, _shapes(shape or []), _ask if sys.stdin.isatty() else None)
+    report = inspect(model, parse_shapes(shape or []), ask_for_shape if sys.stdin.isatty() else None)
     if network is not None:
         _write_network(network, model, report)
     if as_json:
@@ -62,17 +62,7 @@ def inspect_command(
         _print_table(model, report)
 
 
-def _shapes(texts: list[str]) -> dict[str, Shape]:
-    shapes: dict[str, Shape] = {}
-    for text in texts:
-        name, dims = parse_shape(text)
-        if name in shapes:
-            raise FeedError(f"--shape names '{name}' twice; allowed: once")
-        shapes[name] = dims
-    return shapes
-
-
-def _ask(declared: OpenInput) -> Shape:
+def ask_for_shape(declared: OpenInput) -> Shape:
     """Ask the person at the terminal, until the answer is a shape."""
     console = Console(stderr=True)
     example = declared.example.rpartition("=")[2]

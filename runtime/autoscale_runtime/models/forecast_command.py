@@ -1,0 +1,171 @@
+"""``autoscale forecast``: what a network would cost on every target of a device, before anything has run."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Final
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from autoscale.carbon import Electricity
+from autoscale.interval import Interval
+from autoscale.prediction import Conditions, Prediction, predictions
+from autoscale.profiles import DeviceProfile, load_device
+from autoscale.profiles.remotes import make_remotes, parse_remotes
+from autoscale.query.outcome import Method
+from autoscale.query.target import Target
+from autoscale.units import readable_range
+from autoscale_runtime.models.asked_network import AskedNetwork, asked_network
+from autoscale_runtime.models.inspection.inputs import parse_shapes
+from autoscale_runtime.models.inspection.inspect_command import ask_for_shape
+
+FIGURES: Final = {"latency_s": "s", "energy_j": "J", "carbon_g": "g"}
+"""What is told of a target, and in which unit."""
+
+MEANING: Final = {
+    Method.MEASURED: "measured on this device",
+    Method.MODELLED: "by a model that was fitted to measurements",
+    Method.DEFAULT: "rests on a figure that nobody measured of it",
+}
+
+
+def forecast(
+    network: Annotated[
+        str,
+        typer.Argument(
+            help="A network that ships, as mobilenet-v1; a .toml; a bundle's folder; an .onnx or .tflite file."
+        ),
+    ],
+    device: Annotated[str, typer.Option(help="A device: a name of 'autoscale devices', or a .toml.")],
+    remotes: Annotated[
+        str,
+        typer.Option(
+            help="Machines within reach, as 'autoscale train' takes them: cloud=gpu-server,edge:tablet=tab-s6; "
+            "'none'; the paper's tablet and server if left out.",
+            show_default=False,
+        ),
+    ] = "",
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="Shape of a model file's input with open dimensions, NAME=DIMS; may be repeated."),
+    ] = None,
+    settings: Annotated[
+        str,
+        typer.Option(
+            help="What the device's targets set: dvfs, or threads as a session's do; dvfs where it has clock steps.",
+            show_default=False,
+        ),
+    ] = "",
+    place: Annotated[
+        str, typer.Option(help="Where the device is charged: country, grid zone or cloud region.")
+    ] = Electricity().place,
+    intensity: Annotated[
+        str, typer.Option(help="Who tells gCO2e/kWh: yearly, a registered source, a CSV file of hours, a figure.")
+    ] = "yearly",
+    rssi_dbm: Annotated[
+        float | None, typer.Option(help="Signal of every link; a regular one if left out.", show_default=False)
+    ] = None,
+    cpu_load: Annotated[float, typer.Option(help="What others load the cores with, 0 to 1.")] = 0.0,
+    memory_load: Annotated[float, typer.Option(help="What others take of the memory's bandwidth, 0 to 1.")] = 0.0,
+    every: Annotated[
+        bool,
+        typer.Option("--all", help="Show every setting, not the most frugal of each kind alone."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+) -> None:
+    """What one query of a network would cost on every target: seconds, joules of the device, grams of CO2e in all.
+
+    Each figure has its low, middle and high, and how it is known. Measured rows of the device's file (see
+    'autoscale calibrate') come first; near them they correct the model. The physics are the simulator's and the
+    session's. A query comes by itself: a link's radio is woken and pays its tail.
+
+    Example: autoscale forecast mobilenet-v1 --device pixel9 --remotes cloud=gpu-server
+
+    Example: autoscale forecast model.onnx --device mine.toml --cpu-load 0.5 --json
+    """
+    profile = load_device(device)
+    reach = make_remotes(parse_remotes(remotes), {})
+    conditions = Conditions(cpu_load, memory_load, rssi_dbm)
+    electricity = Electricity(place, intensity)
+    ask = ask_for_shape if sys.stdin.isatty() else None
+    asked = asked_network(network, parse_shapes(shape or []), ask, profile)
+    wanted = settings or ("dvfs" if _has_steps(profile) else "threads")
+    found = predictions(profile, asked.profile, reach, wanted, conditions, electricity)
+    for note in (*asked.notes, *(f"not in the counts: {each}" for each in asked.uncounted)):
+        typer.echo(f"note: {note}", err=True)
+    if as_json:
+        print(json.dumps(_plain(profile, asked, found), indent=2))
+    else:
+        _show(profile, asked, found if every else _frugal(found))
+
+
+def _has_steps(device: DeviceProfile) -> bool:
+    return any(len(each.frequencies_hz) > 1 for each in device.processors.values())
+
+
+def _plain(device: DeviceProfile, asked: AskedNetwork, found: Sequence[Prediction]) -> dict[str, Any]:
+    """The fixed keys of ``autoscale forecast --json``."""
+    return {
+        "network": asked.profile.name,
+        "device": device.name,
+        "macs": asked.profile.macs,
+        "uncounted": list(asked.uncounted),
+        "targets": {str(each.target): _target(each) for each in found},
+    }
+
+
+def _target(each: Prediction) -> dict[str, Any]:
+    return {
+        **{name: _ends(getattr(each, name)) for name in (*FIGURES, "network_j", "remote_j")},
+        "accuracy": each.accuracy,
+        "methods": {name: str(method) for name, method in each.methods.items()},
+    }
+
+
+def _ends(figure: Interval) -> Mapping[str, float]:
+    return {"low": figure.low, "mid": figure.mid, "high": figure.high}
+
+
+def _frugal(found: Sequence[Prediction]) -> list[Prediction]:
+    """Of each processor and precision the setting of the least energy."""
+    best: dict[Target, Prediction] = {}
+    for each in found:
+        kind = replace(each.target, frequency_hz=None, threads=None)
+        if kind not in best or each.energy_j.mid < best[kind].energy_j.mid:
+            best[kind] = each
+    return list(best.values())
+
+
+def _show(device: DeviceProfile, asked: AskedNetwork, found: Sequence[Prediction]) -> None:
+    title = f"{asked.profile.name} on {device.title}: one query; the least of each column in bold"
+    table = Table(title=title)
+    table.add_column("target", no_wrap=True)
+    for column in ("latency", "energy", "CO2e", "accuracy", "known"):
+        table.add_column(column)
+    best = {name: min(getattr(each, name).mid for each in found) for name in FIGURES}
+    for each in found:
+        cells = [_cell(getattr(each, name), unit, best[name]) for name, unit in FIGURES.items()]
+        accuracy = "" if each.accuracy is None else f"{each.accuracy:.1%}"
+        table.add_row(str(each.target), *cells, accuracy, _known(each))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("energy: of the device; CO2e: of all machines, and of the network between by its average share")
+    for method in dict.fromkeys(method for each in found for method in _methods(each)):
+        console.print(f"{method}: {MEANING[method]}", markup=False)
+
+
+def _cell(figure: Interval, unit: str, best: float) -> str:
+    shown = readable_range(figure.low, figure.mid, figure.high, unit)
+    return f"[bold]{shown}[/bold]" if figure.mid == best else shown
+
+
+def _methods(each: Prediction) -> list[Method]:
+    """How latency and energy are known, once where it is the same."""
+    return list(dict.fromkeys(each.methods[name] for name in ("latency_s", "energy_j")))
+
+
+def _known(each: Prediction) -> str:
+    return ", ".join(_methods(each))
