@@ -2,12 +2,14 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from autoscale.arrays import Floats
 from autoscale.errors import InvalidTarget, PolicyError
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
@@ -15,6 +17,9 @@ from autoscale.query.target import Target
 from autoscale.registry import Registry
 
 Arrays = dict[str, npt.NDArray[Any]]
+
+_TRIES: Final = 64
+"""Choices that an agent which cannot state its probabilities is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +68,24 @@ class Agent(ABC):
     @abstractmethod
     def select(self, context: Context) -> Choice:
         """Choose one of ``context.admitted``."""
+
+    def probabilities(self, context: Context) -> Floats:
+        """The chance of each target in this context, shape (targets,), of sum 1; asking teaches the agent nothing.
+
+        An agent that does not state them all is asked, as a copy, to choose again and again: each choice states its
+        own, and what no choice stated is spread evenly over the targets left.
+        """
+        copy, chances, rest = deepcopy(self), np.zeros(len(self.targets)), 1.0
+        for _ in range(_TRIES):
+            choice = copy.select(context)
+            if not chances[choice.index]:
+                chances[choice.index] = choice.probability
+                rest -= choice.probability
+            if rest <= 1e-9:
+                return chances / chances.sum()
+        unseen = context.admitted[chances[context.admitted] == 0.0]
+        chances[unseen] = rest / max(unseen.size, 1)
+        return chances / chances.sum()
 
     def learn(
         self,

@@ -9,6 +9,7 @@ import numpy as np
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.paper_state import STATES, state_of
 from autoscale.agents.reward import MISS_PENALTY
+from autoscale.arrays import Floats
 from autoscale.errors import InvalidInput, PolicyError, one_of
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
@@ -74,6 +75,16 @@ class QLearning(Agent):
         index = greedy if drawn >= epsilon else int(admitted[int(drawn / epsilon * admitted.size)])
         explored = epsilon / admitted.size
         return Choice(index, 1.0 - epsilon + explored if index == greedy else explored)
+
+    def probabilities(self, context: Context) -> Floats:
+        """Epsilon over the admitted targets, the rest to the greedy one."""
+        state, admitted = state_of(context.model, context.observation), context.admitted
+        if not self.visited[state]:
+            self._meet(state, context)
+        chances = np.zeros(len(self.targets))
+        chances[admitted] = self.hyper.epsilon / admitted.size
+        chances[admitted[self.table[state][admitted].argmax()]] += 1.0 - self.hyper.epsilon
+        return chances
 
     def learn(
         self,

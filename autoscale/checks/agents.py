@@ -55,6 +55,7 @@ def check_agent(make: Make) -> None:
     for check in (
         _chooses_an_admitted_target,
         _states_its_probabilities,
+        _states_them_of_all_targets,
         _repeats_itself,
         _leaves_the_context_alone,
         _learns_from_anything,
@@ -88,6 +89,20 @@ def _states_its_probabilities(make: Make) -> None:
             abs(estimate - _DRAWS) <= 6.0 * spread + 1e-6 * _DRAWS,
             f"target {index} was chosen {chances.size} times in {_DRAWS}, with a stated chance of {chances.mean()}",
         )
+
+
+def _states_them_of_all_targets(make: Make) -> None:
+    agent, rng = _experienced(make, 0), np.random.default_rng(3)
+    for _ in range(10):
+        context = _context(rng)
+        chances = agent.probabilities(context)
+        require(chances.shape == (len(TARGETS),), f"probabilities of shape {chances.shape} for {len(TARGETS)} targets")
+        require(abs(chances.sum() - 1.0) < 1e-6, f"probabilities that sum to {chances.sum()}")
+        outside = np.delete(chances, context.admitted)
+        require(chances.min() >= 0.0 and not outside.any(), f"probabilities {chances}; admitted: {context.admitted}")
+        choice = _select(agent, context)
+        stated = chances[choice.index]
+        require(abs(stated - choice.probability) < 0.02, f"chosen with {choice.probability}, told before as {stated}")
 
 
 def _repeats_itself(make: Make) -> None:
