@@ -75,17 +75,20 @@ class Agent(ABC):
         An agent that does not state them all is asked, as a copy, to choose again and again: each choice states its
         own, and what no choice stated is spread evenly over the targets left.
         """
-        copy, chances, rest = deepcopy(self), np.zeros(len(self.targets)), 1.0
+        copy, rest = deepcopy(self), 1.0
+        chances: Floats = np.zeros(len(self.targets))
         for _ in range(_TRIES):
             choice = copy.select(context)
             if not chances[choice.index]:
                 chances[choice.index] = choice.probability
                 rest -= choice.probability
             if rest <= 1e-9:
-                return chances / chances.sum()
-        unseen = context.admitted[chances[context.admitted] == 0.0]
-        chances[unseen] = rest / max(unseen.size, 1)
-        return chances / chances.sum()
+                break
+        else:
+            unseen = context.admitted[chances[context.admitted] == 0.0]
+            chances[unseen] = rest / max(unseen.size, 1)
+        chances /= chances.sum()
+        return chances
 
     def learn(
         self,
