@@ -8,13 +8,14 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from autoscale.agents.base import AGENTS, Agent, Choice, make_agent
+from autoscale.agents.base import AGENTS, Agent, Choice
 from autoscale.agents.policies import load_policy
 from autoscale.agents.q_learning import QLearning
-from autoscale.errors import InvalidInput, MissingExtra, one_of
+from autoscale.errors import InvalidInput, MissingExtra
 from autoscale.profiles.networks import network_names
 from autoscale.query.context import Context
 from autoscale.query.target import Target
+from autoscale_envs.evaluation.own_agent import agent_of, check_agent_name
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.training.predictors import SAMPLES, fit
 from autoscale_envs.training.samples import concatenated, gather
@@ -95,7 +96,7 @@ def lineup(agents: Sequence[str], policies: Mapping[str, str]) -> tuple[str, ...
         InvalidInput: a policy has the name of an agent.
     """
     for name in agents:
-        one_of("agent", name, contestant_names())
+        check_agent_name(name, contestant_names())
     for name in policies:
         if name in contestant_names():
             raise InvalidInput(f"a policy cannot be named '{name}': an agent is; give it another name")
@@ -154,7 +155,7 @@ def _maker(name: str, plan: Plan, cell: Cell, trained: Mapping[str, Agent]) -> M
     if name in plan.policies:
         path = policy_file(plan, name, cell.device)
         return lambda world, seed: load_policy(path, world.targets, seed)
-    return lambda world, seed: make_agent(name, world.targets, seed)
+    return lambda world, seed: agent_of(name, world.targets, seed)
 
 
 def _predictors(plan: Plan, cell: Cell, names: Sequence[str]) -> dict[str, Agent]:

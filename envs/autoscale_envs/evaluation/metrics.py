@@ -16,10 +16,10 @@ from autoscale.arrays import Floats, Indices
 Flags = npt.NDArray[np.bool_]
 
 WINDOW: Final = 20
-"""Queries in the moving median of the reward: an agent that explores one query in ten never moves it."""
+"""Queries over which curves are smoothed, and of which the end of a run must consist before it counts as settled."""
 
 TOLERANCE: Final = 0.05
-"""How far below its final level a settled reward may be, in units of the CPU's cost in fp32: the reward's unit."""
+"""How far above the oracle's a settled agent's cost may be, as a fraction of that."""
 
 NEAR: Final = 0.01
 """How much worse than the oracle's, as a fraction, is still as good."""
@@ -37,6 +37,7 @@ class Trial(NamedTuple):
         inaccurate: it was less accurate than asked.
         exact: the choice was the oracle's for that very state.
         near: it was as good as the oracle's, see ``as_good``.
+        excess: how far it was from the oracle's, see ``excess_of``.
     """
 
     chosen: Indices
@@ -47,6 +48,7 @@ class Trial(NamedTuple):
     inaccurate: Flags
     exact: Flags
     near: Flags
+    excess: Floats
 
     def since(self, query: int) -> "Trial":
         """The same from one query on."""
@@ -64,7 +66,6 @@ class Scores(NamedTuple):
         gap_to_oracle: see ``gap``.
         late_fraction: share of answers that came after the limit.
         accuracy_miss_fraction: share of answers less accurate than asked.
-        convergence_queries: see ``convergence``; NaN where the agent never learns.
         ppw_vs_cpu_fp32_with_learning: of all queries, the warm-up's included; so are the following.
         ppw_vs_cloud_with_learning: likewise.
         gap_to_oracle_with_learning: likewise.
@@ -78,7 +79,6 @@ class Scores(NamedTuple):
     gap_to_oracle: Floats
     late_fraction: Floats
     accuracy_miss_fraction: Floats
-    convergence_queries: Floats
     ppw_vs_cpu_fp32_with_learning: Floats
     ppw_vs_cloud_with_learning: Floats
     gap_to_oracle_with_learning: Floats
@@ -96,7 +96,6 @@ def scores_of(trial: Trial, oracle: Trial, reference: Trial, cloud: Trial, warm_
         gap(judged.objective, oracle.since(warm_up).objective),
         judged.late.mean(axis=1),
         judged.inaccurate.mean(axis=1),
-        convergence(trial.reward, oracle.reward, warm_up),
         performance_ratio(reference.energy_j, trial.energy_j),
         performance_ratio(cloud.energy_j, trial.energy_j),
         gap(trial.objective, oracle.objective),
@@ -131,25 +130,30 @@ def as_good(objective: Floats, best: Floats, meets: Flags, best_meets: Flags) ->
     return (objective <= (1.0 + NEAR) * best) & (meets | ~best_meets)
 
 
-def convergence(reward: Floats, oracle: Floats, judged: int) -> Floats:
-    """How many queries each run needed until its reward had settled.
+def excess_of(value: Floats, best: Floats, meets: Flags, best_meets: Flags) -> Floats:
+    """How much a choice's expected objective lies above the oracle's, as a fraction of that.
 
-    The reward is taken relative to the oracle's for the same query, so that what the world does to everybody is left
-    out, and smoothed by a moving median over ``WINDOW`` queries. It has settled from the first window on after which no
-    window falls more than ``TOLERANCE`` below the median of the judged queries.
+    An answer that is expected to miss a goal which the oracle's meets is worth nothing: at least 1.
+    """
+    above = value / best - 1.0
+    return np.where(meets | ~best_meets, above, np.maximum(above, 1.0))
+
+
+def settled(excess: Floats) -> float:
+    """After how many queries an agent is within ``TOLERANCE`` of the oracle, and stays there.
 
     Args:
-        reward: shape (runs, queries).
-        oracle: likewise.
-        judged: the first query that is judged.
+        excess: see ``excess_of``, the mean over runs of each query, shape (queries,).
 
     Returns:
-        Queries before the first settled window, shape (runs,); infinite where that begins after ``judged``.
+        The first query that is within it, as is the mean of all that follow it, wherever one begins to count them
+        (but for the last ``WINDOW``); infinite where there is none. So what lies further off than that on average has
+        not settled, however steady it is.
     """
-    relative = reward - oracle
-    window = min(WINDOW, relative.shape[1])
-    smooth = np.median(np.lib.stride_tricks.sliding_window_view(relative, window, axis=1), axis=2)
-    level = np.median(relative[:, judged:], axis=1)
-    below = smooth < level[:, None] - TOLERANCE
-    settled = np.where(below.any(axis=1), smooth.shape[1] - np.argmax(below[:, ::-1], axis=1), 0)
-    return np.where(settled <= judged, settled.astype(np.float64), np.inf)
+    count = len(excess)
+    rest = np.cumsum(excess[::-1])[::-1] / np.arange(count, 0, -1)
+    judged = max(count - WINDOW, 1)
+    is_off = rest[:judged] > TOLERANCE
+    first = int(judged - np.argmax(is_off[::-1])) if is_off.any() else 0
+    within = np.flatnonzero(excess[first:judged] <= TOLERANCE)
+    return float(first + within[0]) if within.size else np.inf

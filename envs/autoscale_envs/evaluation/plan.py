@@ -37,6 +37,7 @@ class Plan:
         policies: name to the file of a trained policy; ``{device}`` in it stands for the device's name.
         objective: ``energy``, ``carbon`` or ``latency``.
         min_accuracy: the lowest acceptable accuracy, a fraction; None for no floor.
+        latency_limit_s: the latest a useful answer comes; None takes the paper's 50 ms, 100 ms for text.
         hidden_sigma: how far the very device is from its profile.
         noisy: whether single queries stray from what could be known of them.
         seeds: runs of each agent in each cell.
@@ -65,6 +66,7 @@ class Plan:
     seed: int = 0
     settings: str = "dvfs"
     remotes: Mapping[str, Profile] | None = None
+    latency_limit_s: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("devices", "scenarios", "networks"):
@@ -103,6 +105,7 @@ class Plan:
             networks=(cell.network,),
             hidden_sigma=self.hidden_sigma,
             min_accuracy=self.min_accuracy,
+            latency_s=self.latency_limit_s,
             settings=self.settings,
             remotes=self.remotes,
         )

@@ -12,7 +12,7 @@ import numpy as np
 
 from autoscale.arrays import Floats
 from autoscale.files import atomic_write
-from autoscale_envs.evaluation.metrics import Scores
+from autoscale_envs.evaluation.metrics import Scores, settled
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.evaluation.rollout import Result
 from autoscale_envs.evaluation.statistics import geometric_mean, interval
@@ -30,10 +30,10 @@ US_PER_NS: Final = 1e-3
 def rows(plan: Plan, results: Results) -> list[Row]:
     """A row for each device and scenario whose networks are all done.
 
-    ``agents`` maps a contestant to its figures: of each of ``metrics.Scores`` the mean over networks and seeds (of
-    ``convergence_queries`` the median, None where most runs never settled or nothing is learned); ``..._geomean`` of
-    the ratios; ``..._iqm``, ``..._low`` and ``..._high``, the interquartile mean and its 95 % interval; medians of the
-    times to choose and to learn; ``table_bytes``; and ``places``, where the judged queries went.
+    ``agents`` maps a contestant to its figures: of each of ``metrics.Scores`` the mean over networks and seeds;
+    ``..._geomean`` of the ratios; ``..._iqm``, ``..._low`` and ``..._high``, the interquartile mean and its 95 %
+    interval; ``convergence_queries``, see ``metrics.settled``, None where it never settles or never learns; medians of
+    the times to choose and to learn; ``table_bytes``; and ``places``, where the judged queries went.
     """
     made = []
     for device, scenario in dict.fromkeys((cell.device, cell.scenario) for cell in plan.cells()):
@@ -81,6 +81,7 @@ def _row(plan: Plan, device: str, scenario: str, cells: Sequence[Mapping[str, Re
         "agents": _agents(cells),
         "objective": plan.objective,
         "networks": list(plan.networks),
+        "latency_limit_s": plan.latency_limit_s,
         "seeds": plan.seeds,
         "queries": plan.queries,
         "warm_up": plan.warm_up,
@@ -97,7 +98,7 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
     """One contestant's figures over some cells."""
     scores = Scores._make(np.stack(each) for each in zip(*(result.scores for result in results), strict=True))
     figures: dict[str, Any] = {name: float(values.mean()) for name, values in scores._asdict().items()}
-    figures["convergence_queries"] = _typical(scores.convergence_queries)
+    figures["convergence_queries"] = _settled([result.learning for result in results])
     figures["select_us_p50"] = US_PER_NS * float(np.median([result.select_ns for result in results]))
     figures["learn_us_p50"] = US_PER_NS * float(np.median([result.learn_ns for result in results]))
     figures["table_bytes"] = max(result.table_bytes for result in results)
@@ -111,9 +112,11 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
     return {**figures, "places": dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))}
 
 
-def _typical(queries: Floats) -> float | None:
-    median = float(np.median(queries))
-    return median if math.isfinite(median) else None
+def _settled(curves: Sequence[Floats | None]) -> float | None:
+    """Of the mean of all runs; None where it never settles, or nothing is learned."""
+    learned = [curve for curve in curves if curve is not None]
+    queries = settled(np.mean(learned, axis=0)) if learned else math.inf
+    return queries if math.isfinite(queries) else None
 
 
 def _plain(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale_envs.evaluation.batch import Batch, BatchStep
 from autoscale_envs.evaluation.contestants import CLOUD, ORACLE, REFERENCE, makers
-from autoscale_envs.evaluation.metrics import Scores, Trial, as_good, scores_of
+from autoscale_envs.evaluation.metrics import Scores, Trial, as_good, excess_of, scores_of
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 
@@ -30,6 +30,7 @@ class Result:
     Attributes:
         scores: one value a run.
         excess: mean over its runs of the objective beyond the oracle's, in units of the CPU's in fp32, query by query.
+        learning: mean over its runs of ``metrics.excess_of``, query by query; None where it never learns.
         places: ``place:processor`` to the share of judged queries sent there.
         select_ns: median time to choose.
         learn_ns: median time to learn; 0 where there is nothing to.
@@ -38,6 +39,7 @@ class Result:
 
     scores: Scores
     excess: Floats
+    learning: Floats | None
     places: dict[str, float]
     select_ns: float
     learn_ns: float
@@ -127,9 +129,9 @@ def _trial(batch: Batch, agents: Sequence[Stopwatch], queries: int) -> Trial:
 def _judged(step: BatchStep) -> Trial:
     """One query of every world, arrays of shape (worlds,)."""
     (_, value, meets, best), every = step.truth, np.arange(len(step.chosen))
-    near = as_good(value[every, step.chosen], value[every, best], meets[every, step.chosen], meets[every, best])
+    pairs = value[every, step.chosen], value[every, best], meets[every, step.chosen], meets[every, best]
     exact, (reward, late, inaccurate, cost, _) = step.chosen == best, step.score
-    return Trial(step.chosen, step.device_j, cost, reward, late, inaccurate, exact, near)
+    return Trial(step.chosen, step.device_j, cost, reward, late, inaccurate, exact, as_good(*pairs), excess_of(*pairs))
 
 
 def _split(trial: Trial, runs: int) -> list[Trial]:
@@ -141,12 +143,10 @@ def _result(
     parameters: WorldParameters, trials: Mapping[str, Trial], name: str, watches: Sequence[Stopwatch], warm_up: int
 ) -> Result:
     trial, oracle = trials[name], trials[ORACLE]
-    scores = scores_of(trial, oracle, trials[REFERENCE], trials[CLOUD], warm_up)
-    if not watches[0].learns:
-        scores = scores._replace(convergence_queries=np.full(len(watches), np.nan))
     return Result(
-        scores,
+        scores_of(trial, oracle, trials[REFERENCE], trials[CLOUD], warm_up),
         (trial.objective - oracle.objective).mean(axis=0) / float(parameters.references[0]),
+        trial.excess.mean(axis=0) if watches[0].learns else None,
         _places(parameters, trial.chosen[:, warm_up:]),
         _median(ns for watch in watches for ns in watch.select_ns),
         _median(ns for watch in watches for ns in watch.learn_ns or (0,)),

@@ -19,11 +19,13 @@ from autoscale.agents.policies import save_policy
 from autoscale.errors import AutoScaleError, InvalidInput, PolicyError
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.contestants import EDGE, makers
-from autoscale_envs.evaluation.evaluate_command import INTERRUPTED, _collect, evaluate
+from autoscale_envs.evaluation.evaluate_command import evaluate
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.evaluation.report import rows
 from autoscale_envs.evaluation.rollout import Result as CellResult
 from autoscale_envs.evaluation.rollout import rollout
+from autoscale_envs.evaluation.running import collect
+from autoscale_envs.progress import INTERRUPTED
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 
@@ -77,6 +79,33 @@ def test_json_to_standard_output_is_json_alone() -> None:
     assert row["agents"]["opt"]["gap_to_oracle"] == 0.0
 
 
+def test_an_agent_of_ones_own_takes_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text(
+        "from autoscale import Agent, Choice\n\n\n"
+        "class First(Agent):\n    name = 'first'\n\n"
+        "    def select(self, context):\n        return Choice(int(context.admitted[0]), 1.0)\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    result = run("--scenario", "S1", "--agents", "mine:First", "--json", "-")
+    assert result.exit_code == 0, result.output
+    (row,) = json.loads(result.stdout)
+    assert [*row["agents"]["mine:First"]["places"]] == ["device:cpu"]
+
+
+def test_a_limit_makes_answers_late() -> None:
+    fast, slow = (
+        json.loads(run("--scenario", "S1", "--json", "-", "--latency-limit-s", s).stdout) for s in ("9", "1e-6")
+    )
+    assert (fast[0]["agents"]["cloud"]["late_fraction"], slow[0]["agents"]["cloud"]["late_fraction"]) == (0.0, 1.0)
+
+
+def test_every_column_fits_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    output = run("--scenario", "S1", "--agents", "q-learning-greedy,connected-edge").output
+    (head,) = {line for line in output.splitlines() if line.startswith(" agent") and "settled" in line}
+    assert all(column in head for column in ("vs CPU", "vs cloud", "right", "excess", "late", "settled", "us"))
+
+
 def test_spellings_of_one_name_are_one_cell() -> None:
     plain, spelled = (
         json.loads(run("--scenario", "S1", "--json", "-", "--device", device).stdout) for device in ("s10e", "S10E")
@@ -96,6 +125,11 @@ def test_spellings_of_one_name_are_one_cell() -> None:
         (("--policy", "dqn"), "allowed: NAME=FILE"),
         (("--policy", "dqn=missing.npz"), "missing.npz does not exist"),
         (("--min-accuracy", "7"), "min_accuracy is 7"),
+        (("--latency-limit-s", "-1"), "latency_s is -1"),
+        (("--profile", "mi8pro"), "--profile is told with --measured"),
+        (("--agents", "no_such_module:Mine"), "No module named 'no_such_module'"),
+        (("--agents", "json:loads"), "allowed: a subclass of autoscale.Agent"),
+        (("--agents", "json:JSONDecoder"), "allowed: a subclass of autoscale.Agent"),
         (("10.0.0.1:6379",), "with --ray only"),
     ],
 )
@@ -154,7 +188,7 @@ def test_an_error_keeps_what_was_finished_before_it(tmp_path: Path) -> None:
         policy.write_bytes(b"spoiled")
         yield second, rollout(plan, second)
 
-    results, problem = _collect(spoiled(), plan)
+    results, problem = collect(spoiled(), plan.cells())
     assert isinstance(problem, PolicyError)
     assert [row["scenario"] for row in rows(plan, results)] == ["S1"]
 

@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 
 from autoscale_envs.evaluation.metrics import (
-    TOLERANCE,
-    WINDOW,
     Trial,
     as_good,
-    convergence,
+    excess_of,
     gap,
     performance_ratio,
     scores_of,
+    settled,
 )
 
 QUERIES = 120
@@ -22,17 +21,7 @@ def trial(energy_j: float, late: bool = False, reward: float = -1.0) -> Trial:
     """Two runs that do the same all the time."""
     shape = (2, QUERIES)
     same, flags = np.full(shape, energy_j), np.full(shape, late)
-    return Trial(np.zeros(shape, np.intp), same, same, np.full(shape, reward), flags, flags, ~flags, ~flags)
-
-
-def rewards(*, bad_until: int) -> np.ndarray:
-    """One run that is far below the oracle until a query, and a little below it from then on."""
-    reward = np.full((1, QUERIES), -0.12)
-    reward[0, :bad_until] = -0.9
-    return reward
-
-
-ORACLE = np.full((1, QUERIES), -0.1)
+    return Trial(np.zeros(shape, np.intp), same, same, np.full(shape, reward), flags, flags, ~flags, ~flags, same)
 
 
 def test_the_ratio_is_of_mean_energies_run_by_run() -> None:
@@ -62,36 +51,39 @@ def test_as_good_means_within_a_percent_and_meeting_the_goal(
     assert answer.tolist() == [good]
 
 
-def test_a_run_that_is_good_from_the_start_needs_no_query() -> None:
-    assert convergence(rewards(bad_until=0), ORACLE, JUDGED).tolist() == [0.0]
+def curve(*, bad_until: int, then: float = 0.01) -> np.ndarray:
+    """The mean of some runs that lie far above the oracle until a query, and a little above it from then on."""
+    excess = np.full(QUERIES, then)
+    excess[:bad_until] = 1.0
+    return excess
 
 
-def test_a_run_settles_when_half_of_the_window_is_good() -> None:
-    assert convergence(rewards(bad_until=30), ORACLE, JUDGED).tolist() == [30 - WINDOW / 2 + 1]
+@pytest.mark.parametrize("bad_until", [0, 1, 30])
+def test_settled_counts_the_queries_that_were_off(bad_until: int) -> None:
+    assert settled(curve(bad_until=bad_until)) == bad_until
 
 
-def test_one_query_in_ten_spent_on_exploring_does_not_unsettle() -> None:
-    reward = rewards(bad_until=30)
-    reward[0, 35::10] = -10.0
-    assert convergence(reward, ORACLE, JUDGED)[0] <= 30
+def test_who_stays_off_never_settles_however_steady() -> None:
+    assert settled(curve(bad_until=0, then=0.08)) == np.inf
+    assert settled(curve(bad_until=QUERIES)) == np.inf
+
+
+def test_exploring_that_costs_less_than_the_tolerance_does_not_unsettle() -> None:
+    excess = curve(bad_until=30)
+    excess[35::10] = 0.2
+    assert settled(excess) == 30
 
 
 def test_a_relapse_counts() -> None:
-    reward = rewards(bad_until=5)
-    reward[0, 30:50] = -0.12 - 2 * TOLERANCE
-    assert convergence(reward, ORACLE, JUDGED)[0] > 30
+    excess = curve(bad_until=5)
+    excess[60:80] = 1.0
+    assert settled(excess) > 60
 
 
-def test_a_run_still_learning_when_judged_has_not_converged() -> None:
-    assert convergence(rewards(bad_until=100), ORACLE, JUDGED).tolist() == [0.0], (
-        "most judged queries are bad: its level"
-    )
-    assert convergence(rewards(bad_until=85), ORACLE, JUDGED).tolist() == [np.inf]
-
-
-def test_what_the_world_does_to_everybody_is_left_out() -> None:
-    weather = np.where(np.arange(QUERIES) % 40 < 20, 0.0, -0.5)
-    assert convergence(rewards(bad_until=0) + weather, ORACLE + weather, JUDGED).tolist() == [0.0]
+def test_an_answer_that_misses_where_the_oracles_does_not_is_worth_nothing() -> None:
+    value, best = np.array([0.5, 1.2, 0.5]), np.ones(3)
+    meets, best_meets = np.array([False, True, False]), np.array([True, True, False])
+    assert excess_of(value, best, meets, best_meets).tolist() == pytest.approx([1.0, 0.2, -0.5])
 
 
 def test_figures_are_of_the_judged_queries_and_with_learning_of_all() -> None:

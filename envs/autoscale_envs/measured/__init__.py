@@ -1,0 +1,1 @@
+"""Worlds made of rows that somebody measured: no roofline, no profile of ours."""
