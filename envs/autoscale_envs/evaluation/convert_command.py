@@ -10,7 +10,7 @@ import typer
 from autoscale.errors import InvalidInput
 from autoscale_envs.measured.csv_file import measured_text, write_measured
 from autoscale_envs.measured.mlperf import convert
-from autoscale_envs.measured.table import MeasuredRow
+from autoscale_envs.measured.table import MeasuredRun
 
 STANDARD_OUTPUT = Path("-")
 
@@ -54,7 +54,7 @@ def _renamed(text: str) -> tuple[str, str]:
     return old.lower(), new
 
 
-def _told(rows: Sequence[MeasuredRow]) -> list[str]:
+def _told(rows: Sequence[MeasuredRun]) -> list[str]:
     """What was found, device by device."""
     counts = Counter(row.device for row in rows)
     return [

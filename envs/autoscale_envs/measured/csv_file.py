@@ -14,7 +14,7 @@ from typing import Any, Final
 from autoscale.errors import InvalidInput, InvalidTarget, listing
 from autoscale.files import atomic_write
 from autoscale.query.target import Target
-from autoscale_envs.measured.table import MeasuredRow, MeasuredTable, tables_of
+from autoscale_envs.measured.table import MeasuredRun, MeasuredTable, tables_of
 
 NEEDED: Final = ("device", "network", "target", "latency_s", "energy_j")
 FURTHER: Final = ("latency_p90_s", "accuracy", "latency_spread", "energy_spread", "runs")
@@ -44,7 +44,7 @@ def read_measured(path: str | Path) -> dict[str, MeasuredTable]:
     return tables_of(rows)
 
 
-def write_measured(rows: Iterable[MeasuredRow], path: str | Path) -> None:
+def write_measured(rows: Iterable[MeasuredRun], path: str | Path) -> None:
     """Write a table, whole or not at all; columns that no row fills are left out.
 
     Raises:
@@ -54,7 +54,7 @@ def write_measured(rows: Iterable[MeasuredRow], path: str | Path) -> None:
         file.write(measured_text(rows).encode())
 
 
-def measured_text(rows: Iterable[MeasuredRow]) -> str:
+def measured_text(rows: Iterable[MeasuredRun]) -> str:
     """The file's text."""
     lines = [{name: _cell(getattr(row, name)) for name in (*NEEDED, *FURTHER)} for row in rows]
     dull = {"latency_p90_s": "", "accuracy": "", "latency_spread": "0", "energy_spread": "0", "runs": "1"}
@@ -105,7 +105,7 @@ def _check_header(path: Path, names: Sequence[str]) -> None:
             raise InvalidInput(f"{path}, line 1: unknown column '{name}'; allowed, in these units: {allowed}")
 
 
-def _row(line: int, cells: Mapping[str, str], errors: list[str]) -> MeasuredRow | None:
+def _row(line: int, cells: Mapping[str, str], errors: list[str]) -> MeasuredRun | None:
     """The row of a line, or None when something was added to the errors."""
     known = len(errors)
 
@@ -133,7 +133,7 @@ def _row(line: int, cells: Mapping[str, str], errors: list[str]) -> MeasuredRow 
         read("energy_spread", spread, 0.0),
         read("runs", _count, 1),
     ]
-    return MeasuredRow(*row) if len(errors) == known else None
+    return MeasuredRun(*row) if len(errors) == known else None
 
 
 def _number(low: float, high: float, allowed: str) -> Callable[[str], float]:

@@ -24,7 +24,7 @@ from typing import Any, Final, NamedTuple
 
 from autoscale.errors import InvalidInput, listing
 from autoscale.query.target import PRECISIONS, Target
-from autoscale_envs.measured.table import MeasuredRow
+from autoscale_envs.measured.table import MeasuredRun
 
 SCENARIO: Final = "singlestream"
 RUNTIMES: Final = {
@@ -56,7 +56,7 @@ class System(NamedTuple):
     processor: str
 
 
-class Run(NamedTuple):
+class LogRow(NamedTuple):
     """A row of the logs, read."""
 
     round: str
@@ -71,7 +71,7 @@ class Run(NamedTuple):
 
 def convert(
     runs: Path, systems: Path | None = None, boards: Mapping[str, str] | None = None, *, joined: bool = False
-) -> list[MeasuredRow]:
+) -> list[MeasuredRun]:
     """The measured rows of a file of runs.
 
     Args:
@@ -128,8 +128,8 @@ def _processor(accelerator: str) -> str:
     return "gpu" if re.search(r"nvidia|geforce|radeon|mali|adreno|gpu", accelerator, re.IGNORECASE) else "npu"
 
 
-def _newest(found: Sequence[Run]) -> list[MeasuredRow]:
-    groups: dict[tuple[System, str, str], list[Run]] = {}
+def _newest(found: Sequence[LogRow]) -> list[MeasuredRun]:
+    groups: dict[tuple[System, str, str], list[LogRow]] = {}
     for run in found:
         groups.setdefault((run.system, run.network, run.precision), []).append(run)
     variants: dict[tuple[str, str, str], set[str]] = {}
@@ -141,7 +141,7 @@ def _newest(found: Sequence[Run]) -> list[MeasuredRow]:
     ]
 
 
-def _row(runs: Sequence[Run], has_variants: bool) -> MeasuredRow:
+def _row(runs: Sequence[LogRow], has_variants: bool) -> MeasuredRun:
     """The newest round's mean, and how far the rounds' lie apart."""
     last = max((run.round for run in runs), key=_round)
     newest = [run for run in runs if run.round == last]
@@ -150,7 +150,7 @@ def _row(runs: Sequence[Run], has_variants: bool) -> MeasuredRow:
     target = Target("device", system.processor, precision, engine=engine)
     p90s = [run.latency_p90_s for run in newest if run.latency_p90_s is not None]
     accuracies = [run.accuracy for run in newest if run.accuracy is not None]
-    return MeasuredRow(
+    return MeasuredRun(
         system.board,
         network,
         target,
@@ -179,7 +179,7 @@ def _run(
     boards: Mapping[str, str],
     joined: bool,
     errors: list[str],
-) -> Run | None:
+) -> LogRow | None:
     stated = systems.get((line["round"], line["system"]), {})
     system = parse_system(line["system"], stated.get("framework", ""), stated.get("accelerator", ""))
     system = system._replace(board=boards.get(system.board, system.board))
@@ -204,7 +204,7 @@ def _run(
         return None
     name = line["model"]
     network = _FP32.sub("", _INT8.sub("", name)) if joined else name
-    return Run(line["round"], system, network, _precision(line), mean_s, p90_s, energy_j, accuracy)
+    return LogRow(line["round"], system, network, _precision(line), mean_s, p90_s, energy_j, accuracy)
 
 
 def _precision(line: Line) -> str:

@@ -19,7 +19,7 @@ WIDEST: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class MeasuredRow:
+class MeasuredRun:
     """One run of one network on one target.
 
     Attributes:
@@ -85,7 +85,7 @@ class MeasuredTable:
     """
 
     device: str
-    rows: tuple[MeasuredRow, ...]
+    rows: tuple[MeasuredRun, ...]
 
     @cached_property
     def networks(self) -> tuple[str, ...]:
@@ -134,8 +134,8 @@ class MeasuredTable:
         return float(np.mean(self.energy_j[own, fastest] <= np.nanmin(self.energy_j, axis=1)))
 
     @cached_property
-    def _cells(self) -> list[list[list[MeasuredRow]]]:
-        cells: list[list[list[MeasuredRow]]] = [[[] for _ in self.targets] for _ in self.networks]
+    def _cells(self) -> list[list[list[MeasuredRun]]]:
+        cells: list[list[list[MeasuredRun]]] = [[[] for _ in self.targets] for _ in self.networks]
         networks = {name: number for number, name in enumerate(self.networks)}
         targets = {target: number for number, target in enumerate(self.targets)}
         for row in self.rows:
@@ -148,7 +148,7 @@ class MeasuredTable:
     def _sample(self, network: int) -> Sample:
         cells = self._cells[network]
         most = max(map(len, cells))
-        nothing = MeasuredRow(self.device, "", self.targets[0], math.nan, math.nan)
+        nothing = MeasuredRun(self.device, "", self.targets[0], math.nan, math.nan)
         full = [[(cell or [nothing])[run % max(len(cell), 1)] for cell in cells] for run in range(most)]
         return Sample(
             np.array([[row.latency_s for row in run] for run in full]),
@@ -159,13 +159,13 @@ class MeasuredTable:
         )
 
 
-def tables_of(rows: Iterable[MeasuredRow]) -> dict[str, MeasuredTable]:
+def tables_of(rows: Iterable[MeasuredRun]) -> dict[str, MeasuredTable]:
     """Rows by device, in the order they are met.
 
     Raises:
         InvalidInput: no rows at all.
     """
-    by_device: dict[str, list[MeasuredRow]] = {}
+    by_device: dict[str, list[MeasuredRun]] = {}
     for row in rows:
         by_device.setdefault(row.device, []).append(row)
     if not by_device:

@@ -8,7 +8,7 @@ import pytest
 from autoscale.errors import InvalidInput
 from autoscale.query.target import Target
 from autoscale_envs.measured.csv_file import measured_text, read_measured, write_measured
-from autoscale_envs.measured.table import MeasuredRow
+from autoscale_envs.measured.table import MeasuredRun
 
 HEAD = "device,network,target,latency_s,energy_j"
 GOOD = f"""{HEAD},latency_p90_s,accuracy
@@ -96,8 +96,8 @@ def test_a_long_list_of_errors_is_counted(tmp_path: Path) -> None:
 
 def test_writing_and_reading_are_inverses(tmp_path: Path) -> None:
     rows = [
-        MeasuredRow("d", "n, the first", Target.parse("device:cpu/int8@2t#armnn"), 0.01, 0.05, 0.012, 0.7, 0.1, 0.2, 3),
-        MeasuredRow("d", "m", Target.parse("device:gpu/fp32"), 0.02, 0.06),
+        MeasuredRun("d", "n, the first", Target.parse("device:cpu/int8@2t#armnn"), 0.01, 0.05, 0.012, 0.7, 0.1, 0.2, 3),
+        MeasuredRun("d", "m", Target.parse("device:gpu/fp32"), 0.02, 0.06),
     ]
     write_measured(rows, tmp_path / "t.csv")
     assert read_measured(tmp_path / "t.csv")["d"].rows == tuple(rows)

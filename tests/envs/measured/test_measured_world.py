@@ -15,20 +15,20 @@ from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 from autoscale_envs.measured.contestants import rule
 from autoscale_envs.measured.forecast import profile_forecasts
-from autoscale_envs.measured.table import MeasuredRow, MeasuredTable
+from autoscale_envs.measured.table import MeasuredRun, MeasuredTable
 from autoscale_envs.measured.world import MeasuredWorld
 
 CPU, GPU, NPU = (Target.parse(each) for each in ("device:cpu/fp32#tflite", "device:gpu/fp16#armnn", "device:npu/int8"))
 TABLE = MeasuredTable(
     "board",
     (
-        MeasuredRow("board", "small", CPU, 0.008, 0.05, 0.010),
-        MeasuredRow("board", "small", CPU, 0.012, 0.07),
-        MeasuredRow("board", "small", GPU, 0.006, 0.09),
-        MeasuredRow("board", "large", CPU, 0.500, 3.0),
-        MeasuredRow("board", "large", GPU, 0.300, 1.0),
-        MeasuredRow("board", "large", NPU, 0.400, 0.9, accuracy=0.6),
-        MeasuredRow("board", "mobilenet-v1", GPU, 0.020, 0.1, energy_spread=0.2),
+        MeasuredRun("board", "small", CPU, 0.008, 0.05, 0.010),
+        MeasuredRun("board", "small", CPU, 0.012, 0.07),
+        MeasuredRun("board", "small", GPU, 0.006, 0.09),
+        MeasuredRun("board", "large", CPU, 0.500, 3.0),
+        MeasuredRun("board", "large", GPU, 0.300, 1.0),
+        MeasuredRun("board", "large", NPU, 0.400, 0.9, accuracy=0.6),
+        MeasuredRun("board", "mobilenet-v1", GPU, 0.020, 0.1, energy_spread=0.2),
     ),
 )
 NO_LIMIT = Goal(latency_s=math.inf)
