@@ -270,9 +270,9 @@ def _run(machine: DeviceProfile, cost: Compute, strain: tuple[float, float] = (0
     work_j = busy_j(cost.busy_w, cost.core_w, cost.latency_s * longer, cost.cores * cost.latency_s * busier)
     plain_j = busy_j(cost.busy_w, cost.core_w, cost.latency_s, cost.cores * cost.latency_s)
     factor = work_j / plain_j if plain_j else longer
-    worked_j = alone_s * (cost.energy_j / cost.latency_s) * factor
+    worked_j = Interval(cost.energy_low_j, cost.energy_j, cost.energy_high_j) * factor
     is_disturbed = longer > 1.0
-    methods = [worst(each, Method.MODELLED) if is_disturbed else each for each in (cost.method, cost.method)]
+    methods = [worst(each, Method.MODELLED) if is_disturbed else each for each in (cost.method, cost.energy_method)]
     return _Run(latency_s, worked_j + _idle_j(machine, latency_s), *methods)
 
 

@@ -1,5 +1,6 @@
 """Time and energy of computing one inference on one machine."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -8,14 +9,18 @@ import numpy as np
 
 from autoscale.arrays import Floats
 from autoscale.errors import ProfileError
-from autoscale.physics.power import busy_j, threads_of, watts_of
-from autoscale.physics.roofline import macs_by_kind, pace_of, seconds
+from autoscale.interval import Interval
+from autoscale.physics.measured import Known, Run, correction, exact_rows, rows_power, spanning
+from autoscale.physics.power import busy_j, power_range, threads_of, watts_of
+from autoscale.physics.roofline import Seconds, macs_by_kind, pace_of, seconds
 from autoscale.profiles import DeviceProfile, Speed
+from autoscale.profiles.measured import MeasuredRow
 from autoscale.query.model_profile import ModelProfile
-from autoscale.query.outcome import Method
+from autoscale.query.outcome import Method, worst
 from autoscale.query.target import Target
 
-_WORSE_LAST: Final = (Method.MEASURED, Method.MODELLED, Method.DEFAULT)
+UNKNOWN_PARTS: Final = Seconds(arithmetic_s=0.5, memory_s=0.4, overhead_s=0.1)
+"""What holds a processor up of whose speed its file says nothing: about what networks of convolutions come to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +35,13 @@ class Compute:
         cores: how many of those work all the while.
         memory_bound: share of the time limited by memory traffic, 0 to 1; what a memory-heavy co-runner stretches.
         cpu_bound: share of the time limited by the machine's CPU, 0 to 1; what a CPU-heavy co-runner stretches.
-        method: modelled where the speed was calibrated on measurements, default where it was not.
+        method: measured where a row says it, modelled where the speed was calibrated on measurements or is corrected by
+            rows, default where neither is so.
         low_s: the latency may be as short as this.
         high_s: and as long as this.
+        energy_low_j: the energy may be as little as this.
+        energy_high_j: and as much as this.
+        energy_method: how the energy is known.
     """
 
     latency_s: float
@@ -45,6 +54,9 @@ class Compute:
     method: Method
     low_s: float
     high_s: float
+    energy_low_j: float
+    energy_high_j: float
+    energy_method: Method
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +72,16 @@ class CostTable:
     cpu_bound: Floats
     low_s: Floats
     high_s: Floats
+    energy_low_j: Floats
+    energy_high_j: Floats
 
 
 def compute(device: DeviceProfile, model: ModelProfile, target: Target, frequency_hz: float | None = None) -> Compute:
     """Predict one inference on one processor; the target's place and host do not matter.
+
+    Where the device's file holds a measured row of that network there, that row is what it costs. Elsewhere it is the
+    roofline's time at the processor's watts, each corrected by the rows of the same processor, if there are any, as far
+    as these tell of the network and the setting; the range says how far that is.
 
     A CPU runs on all its cores unless the target says how many; a processor runs at its highest frequency unless the
     target says which. A network with layers that a GPU or NPU has no rate for runs on the CPU, whole: that is what
@@ -77,29 +95,76 @@ def compute(device: DeviceProfile, model: ModelProfile, target: Target, frequenc
 
     Raises:
         InvalidTarget: the device has no such processor, or that does not compute in such a precision.
-        ProfileError: the device file says nothing of the processor's speed.
+        ProfileError: the device file says nothing of the processor's speed, and has no row of this network there.
     """
-    asked, target = target, placed(device, model, target)
-    frequency_hz = frequency_hz if asked.processor == target.processor else None
-    processor, speed = device.processors[target.processor], speed_of(device, target)
-    parts = seconds(speed, target.precision, model, pace_of(processor, speed, target, frequency_hz))
-    watts = watts_of(device, target, frequency_hz=frequency_hz)
-    cores = threads_of(device, target) if processor.kind == "cpu" else 0
-    core_w = watts.core_w if cores else 0.0
-    cpu_s = parts.total_s - parts.memory_s if processor.kind == "cpu" else parts.overhead_s
-    method, least, most = _uncertainty(device, target)
+    device.check(target)
+    asked = Run(model, target, frequency_hz)
+    rows = exact_rows(device, asked) if device.measured else []
+    if rows:
+        return _as_measured(device, asked, rows)
+    there = placed(device, model, target)
+    return _as_modelled(device, Run(model, there, frequency_hz if there.processor == target.processor else None))
+
+
+def _as_modelled(device: DeviceProfile, run: Run) -> Compute:
+    processor, speed = device.processors[run.target.processor], speed_of(device, run.target)
+    pace = pace_of(processor, speed, run.target, run.frequency_hz)
+    parts = seconds(speed, run.target.precision, run.model, pace)
+    known = correction(device, run) if device.measured else None
+    latency = _speed_known(device, run.target) if known is None else Known(Method.MODELLED, known.latency)
+    power = (
+        Known(*power_range(device, run.target))
+        if known is None or known.power is None
+        else Known(Method.MODELLED, known.power)
+    )
+    return _computed(device, run, parts, latency.times(parts.total_s), power)
+
+
+def _as_measured(device: DeviceProfile, run: Run, rows: Sequence[MeasuredRow]) -> Compute:
+    """One row, or those of several engines, each of which it may be."""
+    latency = Known(worst(*(row.method for row in rows)), spanning([row.latency_s for row in rows]))
+    power = rows_power(device, run, rows) or Known(*power_range(device, run.target))
+    speed = device.processors[run.target.processor].speed
+    if speed is None or run.target.precision not in speed.mac_per_s:
+        return _computed(device, run, UNKNOWN_PARTS, latency, power)
+    pace = pace_of(device.processors[run.target.processor], speed, run.target, run.frequency_hz)
+    return _computed(device, run, seconds(speed, run.target.precision, run.model, pace), latency, power)
+
+
+def _computed(device: DeviceProfile, run: Run, parts: Seconds, latency: Known, power: Known) -> Compute:
+    """What a latency and a factor on the device's own watts come to; ``parts`` say what holds the processor up."""
+    watts, on_cpu = watts_of(device, run.target, frequency_hz=run.frequency_hz), run.target.processor == "cpu"
+    cores = threads_of(device, run.target) if on_cpu else 0
+    busy_w, core_w = power.factor.mid * watts.busy_w, power.factor.mid * watts.core_w if on_cpu else 0.0
+    taken_s = latency.factor
+    energy_j = busy_j(busy_w, core_w, taken_s.mid, cores * taken_s.mid)
+    low, high = _energy_ends(taken_s, power.factor)
+    whole_s = parts.total_s or 1.0
+    cpu_s = parts.total_s - parts.memory_s if on_cpu else parts.overhead_s
     return Compute(
-        parts.total_s,
-        busy_j(watts.busy_w, core_w, parts.total_s, cores * parts.total_s),
-        watts.busy_w,
+        taken_s.mid,
+        energy_j,
+        busy_w,
         core_w,
         cores,
-        parts.memory_s / parts.total_s,
-        cpu_s / parts.total_s,
-        method,
-        parts.total_s * least,
-        parts.total_s * most,
+        parts.memory_s / whole_s,
+        cpu_s / whole_s,
+        latency.method,
+        taken_s.low,
+        taken_s.high,
+        low * energy_j,
+        high * energy_j,
+        worst(latency.method, power.method),
     )
+
+
+def _energy_ends(latency: Interval, power: Interval) -> tuple[float, float]:
+    """Factors on the energy: latency and watts are known apart, so that their errors add up as squares do."""
+    ends = []
+    for end in ("low", "high"):
+        logs = [math.log(getattr(each, end) / each.mid) for each in (latency, power)]
+        ends.append(math.exp(math.copysign(math.hypot(*logs), logs[0] + logs[1])))
+    return ends[0], ends[1]
 
 
 def cost_table(
@@ -144,8 +209,8 @@ def speed_of(device: DeviceProfile, target: Target) -> Speed:
     return speed
 
 
-def _uncertainty(device: DeviceProfile, target: Target) -> tuple[Method, float, float]:
+def _speed_known(device: DeviceProfile, target: Target) -> Known:
     """How the speed is known, and the ends of the latency as factors: those of its rate of convolutions."""
     rate = device.figures[f"{target.processor}.speed.{target.precision}.conv_mac_per_s"]
     value, low, high = (float(np.max(rate.value if end is None else end)) for end in (rate.value, rate.low, rate.high))
-    return max(rate.method, Method.MODELLED, key=_WORSE_LAST.index), value / high, value / low
+    return Known(worst(rate.method, Method.MODELLED), Interval(value / high, 1.0, value / low))

@@ -13,9 +13,13 @@ draws its own for as long as the query lasts, since nobody sees when it waits.
 
 from typing import NamedTuple
 
+import numpy as np
+
 from autoscale.arrays import Numbers
 from autoscale.errors import one_of
-from autoscale.profiles import DeviceProfile
+from autoscale.interval import Interval
+from autoscale.profiles import DeviceProfile, Figure
+from autoscale.query.outcome import Method, worst
 from autoscale.query.target import Target
 
 
@@ -67,6 +71,30 @@ def watts_of(
         return Watts(idle_w, 0.0, cpu.busy_w(threads, clock_hz) / threads)
     one_of(f"processor of {machine.name}", target.processor, machine.processors)
     return Watts(idle_w, machine.processors[target.processor].busy_w(1, clock_hz), cpu.busy_w(1))
+
+
+def working_w(machine: DeviceProfile, target: Target, frequency_hz: float | None = None) -> float:
+    """What a target's processor draws above the idle machine while it computes, all of its threads together."""
+    watts = watts_of(machine, target, frequency_hz=frequency_hz)
+    return float(watts.core_w * threads_of(machine, target) if target.processor == "cpu" else watts.busy_w)
+
+
+def power_range(machine: DeviceProfile, target: Target) -> tuple[Method, Interval]:
+    """How those watts are known, and their ends as factors: as the machine's file has them at the highest clock."""
+    kind, threads = target.processor, threads_of(machine, target)
+    weights = {"cpu.shared_w": 1.0, "cpu.core_w": float(threads)} if kind == "cpu" else {f"{kind}.busy_w": 1.0}
+    figures = [(machine.figures[key], weight) for key, weight in weights.items() if key in machine.figures]
+    if not figures:
+        return Method.DEFAULT, Interval(0.5, 1.0, 2.0)
+    low_w, mid_w, high_w = (
+        sum(weight * _last(figure, end) for figure, weight in figures) for end in ("low", "value", "high")
+    )
+    return worst(*(figure.method for figure, _ in figures)), Interval(low_w / mid_w, 1.0, high_w / mid_w)
+
+
+def _last(figure: Figure, end: str) -> float:
+    value = getattr(figure, end)
+    return float(np.atleast_1d(figure.value if value is None else value)[-1])
 
 
 def threads_of(machine: DeviceProfile, target: Target) -> int:

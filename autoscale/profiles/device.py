@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from autoscale.errors import InvalidTarget, ProfileError, listing, one_of
 from autoscale.profiles.figure import Figure
@@ -75,6 +75,7 @@ class DeviceProfile:
         measured: networks on targets, as somebody measured them here.
         networks: what is known of those that no other file describes, by name.
         fingerprint: of the machine that the rows were measured on; empty where nothing was measured on this one.
+        derived: what was worked out from all this, kept with it; a copy with other fields begins anew.
     """
 
     name: str
@@ -91,6 +92,7 @@ class DeviceProfile:
     measured: tuple[MeasuredRow, ...] = ()
     networks: Mapping[str, ModelProfile] = field(default_factory=dict)
     fingerprint: str = ""
+    derived: dict[Any, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def targets(self, settings: str = "dvfs") -> list[Target]:
         """Where a query can run on it: processor, precision, setting.

@@ -1,14 +1,19 @@
 """Networks as facts: what each computes, moves, sends and how well it answers. The paper's ten ship.
 
+Of the networks that others measured, whose rows stand in ``devices/*.toml``, the counts ship too: they load by name.
+
 >>> load_network("mobilenet-v1").conv
 14
 """
 
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
+from autoscale.errors import check_type
 from autoscale.profiles.device import check_name
-from autoscale.profiles.folder import devices_folder, find, names
-from autoscale.profiles.model_profile_codec import manifest_profile, profile_of
+from autoscale.profiles.folder import devices_folder, is_file, names, shipped_name
+from autoscale.profiles.model_profile_codec import manifest_profile, own_networks, profile_of
 from autoscale.profiles.reader import facts_of
 from autoscale.profiles.schema import NETWORK, VERSION
 from autoscale.profiles.toml_table import read_toml
@@ -16,12 +21,20 @@ from autoscale.query.model_profile import ModelProfile
 
 
 def network_names() -> list[str]:
-    """The networks that ship with AutoScale, sorted."""
-    return names(_folder())
+    """The paper's networks, sorted."""
+    return list(_paper_names())
+
+
+@lru_cache(maxsize=1)
+def _paper_names() -> tuple[str, ...]:
+    return tuple(names(_folder()))
 
 
 def load_network(name_or_path: str | Path) -> ModelProfile:
     """Read a network by name (``mobilenet-v1``, also ``MobileNet V1``) or from a ``.toml`` file of your own.
+
+    A name is that of one of the paper's ten, or of a network in the measured rows of a device, as in
+    ``mobilenet-v2-0.5-160``.
 
     A file is what ``autoscale inspect MODEL --network FILE.toml`` writes, or a bundle's own ``model.toml``.
 
@@ -29,7 +42,31 @@ def load_network(name_or_path: str | Path) -> ModelProfile:
         UnknownName: no network of that name ships; the message names the nearest.
         ProfileError: the file does not follow the schema.
     """
-    return _read(find("network", name_or_path, _folder()))
+    check_type("network", name_or_path, (str, Path), "a name, or a .toml file")
+    if is_file(name_or_path):
+        return _read(Path(name_or_path))
+    name = shipped_name("network", str(name_or_path), [*network_names(), *measured_networks()])
+    found = known_network(name, {})
+    assert found is not None, "every name is one of a file or of a row"
+    return found
+
+
+def known_network(name: str, own: Mapping[str, ModelProfile]) -> ModelProfile | None:
+    """A network by its exact name: one of the caller's own, or one that ships; None where nothing is known of it."""
+    if name in own:
+        return own[name]
+    return _paper_network(name) if name in network_names() else measured_networks().get(name)
+
+
+@lru_cache(maxsize=1)
+def measured_networks() -> Mapping[str, ModelProfile]:
+    """The networks of the measured rows that ship, by name: counts alone, their accuracies are in the rows."""
+    return own_networks(read_toml(_folder() / "measured" / "networks.toml"))
+
+
+@lru_cache(maxsize=64)
+def _paper_network(name: str) -> ModelProfile:
+    return _read(_folder() / f"{name}.toml")
 
 
 def _folder() -> Path:

@@ -1,0 +1,197 @@
+"""What the measured rows of a device say of a network on a target: there they are the answer, near them they correct.
+
+>>> from autoscale.profiles import load_device
+>>> from autoscale.profiles.networks import load_network
+>>> exact_rows(load_device("mi8pro"), Run(load_network("mobilenet-v1"), Target.parse("device:cpu/fp32")))
+[]
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from autoscale.interval import Interval
+from autoscale.physics.kriging import Kriging, Points, Spread, features
+from autoscale.physics.power import working_w
+from autoscale.physics.roofline import pace_of, seconds
+from autoscale.profiles import DeviceProfile, Processor
+from autoscale.profiles.measured import RUN_TO_RUN, MeasuredRow
+from autoscale.profiles.networks import known_network
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.outcome import Method, worst
+from autoscale.query.target import Target
+
+LATENCY: Final = Spread(0.3, 0.1, 0.15, 0.15, 0.1, 0.1, 0.2, 0.18, 0.1, 0.06, 0.06, 0.065)
+POWER: Final = Spread(0.3, 0.07, 0.4, 0.06, 0.1, 0.1, 0.08, 0.2, 0.07, 0.03, 0.04, 0.04)
+"""Likeliest of the fit rows of three boards under two runtimes (docs/evidence.md says which those are), but for
+``processor``, which is wider for files whose speeds were not fitted to their rows, and ``setting``, which they do not
+vary."""
+
+SURE: Final = 2.0
+"""Standard deviations from the middle to either end: 95 % of a normal spread."""
+
+LEAST_SHARE: Final = 0.05
+"""Of a row's watts, what is above idle at least, however the idle power was metered."""
+
+
+class Setting(NamedTuple):
+    """A processor's setting, whichever way a target says it."""
+
+    precision: str
+    threads: int
+    frequency_hz: int
+
+
+class Run(NamedTuple):
+    """A network on a target, at another clock than the target's where a governor says so."""
+
+    model: ModelProfile
+    target: Target
+    frequency_hz: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A figure or a factor on one, with its ends, and how it is known."""
+
+    method: Method
+    factor: Interval
+
+    def times(self, value: float) -> "Known":
+        """The figure that a factor makes of another."""
+        return Known(self.method, self.factor * value)
+
+
+@dataclass(frozen=True, slots=True)
+class Correction:
+    """Factors on the modelled latency and on the modelled watts above idle; of the watts None where no row has any."""
+
+    latency: Interval
+    power: Interval | None
+
+
+def setting_of(processor: Processor, target: Target, frequency_hz: float | None = None) -> Setting:
+    """A target's setting: all cores and the highest clock, unless it (or ``frequency_hz``) says otherwise."""
+    clock_hz = target.frequency_hz if frequency_hz is None else frequency_hz
+    highest_hz = processor.frequencies_hz[-1] if processor.frequencies_hz else 0
+    threads = min(target.threads or processor.cores, processor.cores)
+    return Setting(target.precision, threads, round(clock_hz or highest_hz) if highest_hz else 0)
+
+
+def exact_rows(device: DeviceProfile, run: Run) -> list[MeasuredRow]:
+    """The rows of that network at that setting: of the target's engine, or of every engine where it names none."""
+    target, name = run.target, run.model.name
+    rows = [row for row in device.measured if row.network == name and row.target.processor == target.processor]
+    if not rows:
+        return []
+    processor = device.processors[target.processor]
+    wanted = setting_of(processor, target, run.frequency_hz)
+    rows = [row for row in rows if setting_of(processor, row.target) == wanted]
+    return [row for row in rows if row.target.engine == target.engine] or ([] if target.engine else rows)
+
+
+def above_idle_w(device: DeviceProfile, row: MeasuredRow) -> float | None:
+    """A row's watts beyond those of the idle machine; None where it has none."""
+    mean_w = row.mean_w
+    return None if mean_w is None else max(mean_w - device.idle_w, LEAST_SHARE * mean_w)
+
+
+def rows_power(device: DeviceProfile, run: Run, rows: Sequence[MeasuredRow]) -> "Known | None":
+    """The watts above idle of these rows, as a factor on the device's own there; None where none was metered."""
+    metered = [(row, watts_w) for row in rows if (watts_w := above_idle_w(device, row)) is not None]
+    if not metered:
+        return None
+    own_w = working_w(device, run.target, run.frequency_hz)
+    spread = spanning([_power_spread(row, watts_w) for row, watts_w in metered])
+    return Known(worst(*(row.method for row, _ in metered)), spread * (1.0 / own_w))
+
+
+def spanning(ends: Sequence[Interval]) -> Interval:
+    """What holds them all; in the middle their geometric mean."""
+    mid = float(np.exp(np.mean(np.log([each.mid for each in ends]))))
+    return Interval(min(mid, *(each.low for each in ends)), mid, max(mid, *(each.high for each in ends)))
+
+
+def _power_spread(row: MeasuredRow, watts_w: float) -> Interval:
+    """A row's watts above idle, with the spread that its joules have beyond that of its latency."""
+    if row.energy_j is None:
+        return Interval.about(watts_w, RUN_TO_RUN)
+    low, high = ((end - row.energy_j.mid) / row.latency_s.mid for end in (row.energy_j.low, row.energy_j.high))
+    return Interval(max(watts_w + low, LEAST_SHARE * watts_w), watts_w, watts_w + high)
+
+
+def correction(device: DeviceProfile, run: Run) -> Correction | None:
+    """What the rows of the target's processor say of the model's figures there; None where they say nothing."""
+    if not any(row.target.processor == run.target.processor for row in device.measured):
+        return None
+    latency, power = _residuals(device, run)
+    if latency is None:
+        return None
+    place = _points(device, [run])
+    return Correction(_factor(latency, place), None if power is None else _factor(power, place))
+
+
+def _factor(residuals: Kriging, place: Points) -> Interval:
+    middle, spread = residuals.at(place)
+    low, mid, high = np.exp([middle - SURE * spread, middle, middle + SURE * spread]).tolist()
+    return Interval(low, mid, high)
+
+
+def _residuals(device: DeviceProfile, asked: Run) -> tuple[Kriging | None, Kriging | None]:
+    """Of latency and of watts, at the rows of the processor whose networks are known; a device keeps them."""
+    processor, name = asked.target.processor, asked.model.name
+    is_news = known_network(name, device.networks) is None and any(row.network == name for row in device.measured)
+    if is_news:
+        return _krigings(device, processor, asked.model)
+    if (_residuals, processor) not in device.derived:
+        device.derived[_residuals, processor] = _krigings(device, processor, None)
+    found: tuple[Kriging | None, Kriging | None] = device.derived[_residuals, processor]
+    return found
+
+
+def _krigings(
+    device: DeviceProfile, processor: str, asked: ModelProfile | None
+) -> tuple[Kriging | None, Kriging | None]:
+    own = device.networks if asked is None else {**device.networks, asked.name: asked}
+    speed = device.processors[processor].speed
+    rates = speed.mac_per_s if speed is not None else {}
+    rows = [each for each in device.measured if each.target.processor == processor and each.target.precision in rates]
+    late = [(row, Run(model, row.target)) for row in rows if (model := known_network(row.network, own)) is not None]
+    hungry = [(row, run) for row, run in late if row.mean_w is not None]
+    return _kriging(LATENCY, device, late, _lateness), _kriging(POWER, device, hungry, _hunger)
+
+
+def _kriging(
+    spread: Spread,
+    device: DeviceProfile,
+    rows: Sequence[tuple[MeasuredRow, Run]],
+    ratio: Callable[[DeviceProfile, MeasuredRow, Run], float],
+) -> Kriging | None:
+    if not rows:
+        return None
+    residuals = np.log([ratio(device, row, run) for row, run in rows])
+    return Kriging(spread, _points(device, [run for _, run in rows]), residuals)
+
+
+def _lateness(device: DeviceProfile, row: MeasuredRow, run: Run) -> float:
+    processor = device.processors[run.target.processor]
+    speed = processor.speed
+    assert speed is not None, "a processor without a speed has no residuals"
+    modelled = seconds(speed, run.target.precision, run.model, pace_of(processor, speed, run.target))
+    return row.latency_s.mid / modelled.total_s
+
+
+def _hunger(device: DeviceProfile, row: MeasuredRow, run: Run) -> float:
+    return (above_idle_w(device, row) or 0.0) / working_w(device, run.target)
+
+
+def _points(device: DeviceProfile, runs: Sequence[Run]) -> Points:
+    settings = [setting_of(device.processors[run.target.processor], run.target, run.frequency_hz) for run in runs]
+    return Points(
+        np.array([features(run.model) for run in runs]),
+        np.array([run.target.precision for run in runs]),
+        np.array([run.target.engine for run in runs]),
+        np.log2([[each.threads, max(each.frequency_hz, 1)] for each in settings]),
+    )

@@ -1,0 +1,323 @@
+"""Networks counted from their published architecture, layer by layer, as those of ``devices/networks`` are from graphs.
+
+Batch normalisation and activations are folded into the layer before them; 1 x 1 convolutions of squeeze blocks, on maps
+of 1 x 1, are fully connected layers; values are activations read and written, and parameters read.
+
+>>> mobilenet_v1(0.25, 128).macs_by_kind["conv"]
+11894784
+
+``python -m benchmarks.calibration.architectures > devices/networks/measured/networks.toml`` writes those that ship.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+from autoscale.profiles.model_profile_codec import own_network_lines
+from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
+
+
+class Graph:
+    """Counts layers as they are put onto a map of ``pixels`` x ``pixels`` with ``channels``."""
+
+    def __init__(self, pixels: int, channels: int = 3) -> None:
+        self.pixels, self.channels, self.input_bytes = pixels, channels, pixels * pixels * channels
+        self.layers, self.macs, self.values = Counter[str](), Counter[str](), Counter[str]()
+        self.parameters = self.spatial_macs = 0
+
+    def conv(self, channels: int, size: int = 1, stride: int = 1) -> "Graph":
+        """A convolution with as much padding as keeps the map's size."""
+        before, after = self._shrunk(stride)
+        macs = after * channels * self.channels * size**2
+        self._add(
+            "conv", macs, before * self.channels + after * channels, channels * self.channels * size**2, 2 * channels
+        )
+        self.spatial_macs += macs if size > 1 else 0
+        self.channels = channels
+        return self
+
+    def window(self, macs: int, values: int, weights: int) -> "Graph":
+        """A convolution along one axis."""
+        self._add("conv", macs, values, weights, 0)
+        self.spatial_macs += macs
+        return self
+
+    def depthwise(self, size: int = 3, stride: int = 1) -> "Graph":
+        """A convolution with one filter a channel."""
+        before, after = self._shrunk(stride)
+        channels = self.channels
+        self._add(
+            "depthwise_conv", after * channels * size**2, (before + after) * channels, channels * size**2, 2 * channels
+        )
+        return self
+
+    def dense(self, outputs: int, inputs: int = 0, rows: int = 1, count: int = 1) -> "Graph":
+        """Fully connected layers, each on so many rows."""
+        inputs = inputs or self.channels
+        weights = inputs * outputs
+        values = rows * (inputs + outputs) + outputs
+        self._add("fully_connected", *(count * each for each in (rows * weights, values, weights, outputs)), count)
+        return self
+
+    def other(self, values: int, macs: int = 0, count: int = 1) -> "Graph":
+        """Layers that have no weights: pooling, additions, products of activations."""
+        self._add("other", macs, values, 0, 0, count)
+        return self
+
+    def pool_all(self) -> "Graph":
+        """The mean over the map."""
+        area, self.pixels = self.pixels**2, 1
+        return self.other((area + 1) * self.channels)
+
+    def add(self) -> "Graph":
+        """A residual addition."""
+        return self.other(3 * self.pixels**2 * self.channels)
+
+    def squeeze(self, inner: int) -> "Graph":
+        """Squeeze and excitation: the mean, two dense layers, and the product with the map."""
+        area, channels = self.pixels**2, self.channels
+        self.other((area + 1) * channels).dense(inner).dense(channels, inner).other(2 * channels)
+        return self.other((2 * area + 1) * channels)
+
+    def profile(self, name: str, output_bytes: int = 4004) -> ModelProfile:
+        """What was counted."""
+        kinds = [kind for kind in LAYER_KINDS if self.layers[kind]]
+        return ModelProfile(
+            name,
+            **{kind: self.layers[kind] for kind in kinds},
+            macs=self.macs.total(),
+            macs_by_kind={kind: self.macs[kind] for kind in kinds},
+            parameters=self.parameters,
+            parameter_bytes=4 * self.parameters,
+            input_bytes=self.input_bytes,
+            output_bytes=output_bytes,
+            values_by_kind={kind: self.values[kind] for kind in kinds},
+            spatial_macs=self.spatial_macs,
+        )
+
+    def _shrunk(self, stride: int) -> tuple[int, int]:
+        before, self.pixels = self.pixels**2, -(-self.pixels // stride)
+        return before, self.pixels**2
+
+    def _add(self, kind: str, macs: int, values: int, weights: int, biases: int, count: int = 1) -> None:
+        self.layers[kind] += count
+        self.macs[kind] += macs
+        self.values[kind] += values + weights
+        self.parameters += weights + biases
+
+
+def divisible(channels: float, by: int = 8) -> int:
+    """The nearest multiple, no more than a tenth below."""
+    rounded = max(by, int(channels + by / 2) // by * by)
+    return rounded + by if rounded < 0.9 * channels else rounded
+
+
+def mobilenet_v1(width: float, pixels: int) -> ModelProfile:
+    """Howard et al., 2017; TensorFlow's slim models."""
+    graph = Graph(pixels).conv(int(32 * width), 3, 2)
+    widths, strides = [64, 128, 128, 256, 256, *[512] * 6, 1024, 1024], [1, 2, 1, 2, 1, 2, *[1] * 5, 2, 1]
+    for channels, stride in zip(widths, strides, strict=True):
+        graph.depthwise(3, stride).conv(int(channels * width))
+    return graph.pool_all().dense(1001).profile(f"mobilenet-v1-{width}-{pixels}")
+
+
+def _inverted(graph: Graph, expanded: int, channels: int, size: int, stride: int, inner: int = 0) -> None:
+    before = graph.channels
+    if expanded != before:
+        graph.conv(expanded)
+    graph.depthwise(size, stride)
+    if inner:
+        graph.squeeze(inner)
+    graph.conv(channels)
+    if stride == 1 and before == channels:
+        graph.add()
+
+
+def mobilenet_v2(width: float, pixels: int) -> ModelProfile:
+    """Sandler et al., 2018; TensorFlow's slim models."""
+    graph = Graph(pixels).conv(divisible(32 * width), 3, 2)
+    stages = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+    for ratio, channels, count, stride in stages:
+        for block in range(count):
+            _inverted(graph, ratio * graph.channels, divisible(channels * width), 3, stride if block == 0 else 1)
+    graph.conv(divisible(1280 * max(width, 1.0)))
+    return graph.pool_all().dense(1001).profile(f"mobilenet-v2-{width}-{pixels}")
+
+
+_LARGE: Final = [
+    (3, 16, 16, 0, 1), (3, 64, 24, 0, 2), (3, 72, 24, 0, 1), (5, 72, 40, 1, 2), (5, 120, 40, 1, 1), (5, 120, 40, 1, 1),
+    (3, 240, 80, 0, 2), (3, 200, 80, 0, 1), (3, 184, 80, 0, 1), (3, 184, 80, 0, 1), (3, 480, 112, 1, 1),
+    (3, 672, 112, 1, 1), (5, 672, 160, 1, 2), (5, 960, 160, 1, 1), (5, 960, 160, 1, 1),
+]  # fmt: skip
+_SMALL: Final = [
+    (3, 16, 16, 1, 2), (3, 72, 24, 0, 2), (3, 88, 24, 0, 1), (5, 96, 40, 1, 2), (5, 240, 40, 1, 1), (5, 240, 40, 1, 1),
+    (5, 120, 48, 1, 1), (5, 144, 48, 1, 1), (5, 288, 96, 1, 2), (5, 576, 96, 1, 1), (5, 576, 96, 1, 1),
+]  # fmt: skip
+
+
+def mobilenet_v3(size: str, width: float, pixels: int, minimalistic: bool = False) -> ModelProfile:
+    """Howard et al., 2019; ``minimalistic`` is without squeeze blocks and filters of 5 x 5, in TensorFlow's slim."""
+    blocks, head = (_LARGE, 1280) if size == "large" else (_SMALL, 1024)
+    graph = _mobilenet_v3(pixels, blocks, width, minimalistic).pool_all()
+    ending = "-minimalistic" if minimalistic else ""
+    return graph.dense(head).dense(1001, head).profile(f"mobilenet-v3-{size}{ending}-{width}-{pixels}")
+
+
+def lraspp(pixels: int) -> ModelProfile:
+    """Its segmenting head on a backbone whose last stage is dilated instead of strided."""
+    blocks = [*_LARGE[:12], (*_LARGE[12][:4], 1), *_LARGE[13:]]
+    graph, classes = _mobilenet_v3(pixels, blocks, 1.0, minimalistic=False), 21
+    graph.conv(128).other(3 * 128 * graph.pixels**2).conv(classes)
+    return graph.other(2 * classes * pixels**2).profile("lraspp-mobilenet-v3-large-520", 4 * classes * pixels**2)
+
+
+def _mobilenet_v3(pixels: int, blocks: Sequence[Sequence[int]], width: float, minimalistic: bool) -> Graph:
+    graph, before = Graph(pixels).conv(16, 3, 2), 16
+    for kernel, expanded, channels, squeezed, stride in blocks:
+        wide, before = divisible(expanded / before * graph.channels), channels
+        inner = divisible(wide / 4) if squeezed and not minimalistic else 0
+        _inverted(graph, wide, divisible(channels * width), 3 if minimalistic else kernel, stride, inner)
+    return graph.conv(divisible(6 * graph.channels))
+
+
+_EFFICIENT: Final = [
+    (3, 1, 16, 1, 1), (3, 6, 24, 2, 2), (5, 6, 40, 2, 2), (3, 6, 80, 3, 2), (5, 6, 112, 3, 1), (5, 6, 192, 4, 2),
+    (3, 6, 320, 1, 1),
+]  # fmt: skip
+
+
+def efficientnet_lite(number: int) -> ModelProfile:
+    """TensorFlow's EfficientNet-Lite: no squeeze blocks, stem and head of one width, the outer stages of one depth."""
+    width, depth, pixels = [(1.0, 1.0, 224), (1.0, 1.1, 240), (1.1, 1.2, 260), (1.2, 1.4, 280), (1.4, 1.8, 300)][number]
+    graph = Graph(pixels).conv(32, 3, 2)
+    for stage, (kernel, ratio, channels, count, stride) in enumerate(_EFFICIENT):
+        repeats = count if stage in (0, len(_EFFICIENT) - 1) else -int(-count * depth // 1)
+        for block in range(repeats):
+            wide = ratio * graph.channels
+            _inverted(graph, wide, divisible(channels * width), kernel, stride if block == 0 else 1)
+    return graph.conv(1280).pool_all().dense(1000).profile(f"efficientnet-lite{number}")
+
+
+def vision_transformer(pixels: int) -> ModelProfile:
+    """ViT-B/16, Dosovitskiy et al., 2021."""
+    graph = Graph(pixels).conv(768, 16, 16)
+    return transformer(graph, 12, 768, 3072, graph.pixels**2 + 1).dense(1000).profile(f"vit-b-16-{pixels}")
+
+
+def transformer(graph: Graph, layers: int, width: int, inner: int, tokens: int) -> Graph:
+    """Encoder layers: projections, two products of activations with a softmax between, and two dense layers."""
+    graph.channels = width
+    graph.dense(3 * width, width, tokens, layers).dense(width, width, tokens, layers)
+    graph.dense(inner, width, tokens, layers).dense(width, inner, tokens, layers)
+    products, scores = 2 * tokens**2 * width, 2 * tokens**2 * (width // 64)
+    return graph.other(layers * (10 * tokens * width + 3 * scores), layers * products, 10 * layers)
+
+
+def bert_large(tokens: int) -> ModelProfile:
+    """Devlin et al., 2019, as MLPerf runs it on SQuAD."""
+    return transformer(Graph(1, 1), 24, 1024, 4096, tokens).profile(f"bert-large-{tokens}", 8 * tokens)
+
+
+def whisper_base() -> ModelProfile:
+    """Radford et al., 2022: the encoder, of 30 s of sound; the decoder's first token is little beside it."""
+    graph = Graph(1, 80)
+    for macs, values, weights in (
+        (3000 * 80 * 512 * 3, 3000 * 592, 80 * 512 * 3),
+        (1500 * 512 * 512 * 3, 4500 * 512, 512 * 512 * 3),
+    ):
+        graph.window(macs, values, weights)
+    return transformer(graph, 6, 512, 2048, 1500).profile("whisper-base-30s")
+
+
+def moonshine_tiny() -> ModelProfile:
+    """Jeffries et al., 2024: the encoder, of 5 s of sound."""
+    graph, length, before = Graph(1, 1), 80_000, 1
+    for size, stride, channels in ((127, 64, 288), (7, 3, 576), (3, 2, 288)):
+        after = (length - size) // stride + 1
+        weights = size * before * channels
+        graph.window(after * weights, length * before + after * channels, weights)
+        length, before = after, channels
+    return transformer(graph, 6, 288, 1152, length).profile("moonshine-tiny-5s")
+
+
+def convnext_tiny(pixels: int) -> ModelProfile:
+    """Liu et al., 2022."""
+    graph = Graph(pixels).conv(96, 4, 4)
+    for stage, (count, channels) in enumerate(((3, 96), (3, 192), (9, 384), (3, 768))):
+        if stage:
+            graph.conv(channels, 2, 2)
+        for _ in range(count):
+            area = graph.pixels**2
+            graph.depthwise(7).dense(4 * channels, rows=area).dense(channels, 4 * channels, area)
+            graph.other(4 * area * channels).add()
+    return graph.pool_all().dense(1000).profile(f"convnext-tiny-{pixels}")
+
+
+def published(name: str, macs: float, layers: int, parameters: float, pixels: int) -> ModelProfile:
+    """A network of convolutions of which only totals were published; most of them are of 3 x 3."""
+    spatial, total = round(0.8 * macs), round(macs)
+    sizes = {"parameters": round(parameters), "parameter_bytes": round(4 * parameters)}
+    return ModelProfile(
+        name,
+        conv=layers,
+        macs=total,
+        macs_by_kind={"conv": total},
+        spatial_macs=spatial,
+        input_bytes=3 * pixels**2,
+        **sizes,
+    )
+
+
+def squeezenet(pixels: int) -> ModelProfile:
+    """SqueezeNet 1.1, Iandola et al., 2016."""
+    graph, widths = Graph(pixels).conv(64, 3, 2), (16, 32, 48, 64)
+    fires = [(squeezed, 4 * squeezed) for squeezed in widths for _ in range(2)]
+    for number, (squeezed, expanded) in enumerate(fires):
+        if number in (0, 2, 4):
+            graph.other((graph.pixels**2 + (graph.pixels // 2) ** 2) * graph.channels)
+            graph.pixels //= 2
+        graph.conv(squeezed).conv(expanded)
+        graph.channels = squeezed
+        graph.conv(expanded, 3)
+        graph.channels = 2 * expanded
+        graph.other(2 * graph.channels * graph.pixels**2)
+    return graph.conv(1000).pool_all().profile(f"squeezenet-1.1-{pixels}")
+
+
+PAPER: Final = {
+    "mobilenet-v1-1.0-224": "mobilenet-v1",
+    "mobilenet-v2-1.0-224": "mobilenet-v2",
+    "mobilenet-v3-large-1.0-224": "mobilenet-v3",
+}
+"""What the paper's networks would be called here; they have files of their own."""
+
+
+def measured_networks() -> list[ModelProfile]:
+    """Those of the measured rows in ``devices/*.toml`` that are none of the paper's, by name."""
+    v1 = [mobilenet_v1(width, pixels) for width in (0.25, 0.5, 0.75, 1.0) for pixels in (128, 160, 192, 224)]
+    v2 = [mobilenet_v2(width, pixels) for width in (0.35, 0.5, 0.75, 1.0) for pixels in (96, 128, 160, 192, 224)]
+    v2 += [mobilenet_v2(width, 224) for width in (1.3, 1.4)]
+    v3 = [mobilenet_v3(size, width, 224) for size in ("large", "small") for width in (0.75, 1.0)]
+    v3 += [mobilenet_v3(size, 1.0, 224, minimalistic=True) for size in ("large", "small")]
+    lite = [efficientnet_lite(number) for number in range(5)]
+    board = [squeezenet(224), efficientnet_b0(224), convnext_tiny(224), vision_transformer(224), lraspp(520)]
+    board += [moonshine_tiny(), whisper_base()]
+    servers = [bert_large(384), published("ssd-resnet34-1200", 433e9 / 2, 51, 20e6, 1200)]
+    servers += [published("retinanet-800", 151e9, 107, 38e6, 800)]
+    found = [each for each in (*v1, *v2, *v3, *lite, *board, *servers) if each.name not in PAPER]
+    return sorted(found, key=lambda each: each.name)
+
+
+def efficientnet_b0(pixels: int) -> ModelProfile:
+    """Tan and Le, 2019."""
+    graph = Graph(pixels).conv(32, 3, 2)
+    for kernel, ratio, channels, count, stride in _EFFICIENT:
+        for block in range(count):
+            before = graph.channels
+            _inverted(graph, ratio * before, channels, kernel, stride if block == 0 else 1, before // 4)
+    return graph.conv(1280).pool_all().dense(1000).profile(f"efficientnet-b0-{pixels}")
+
+
+if __name__ == "__main__":
+    source = "Counted from the published architecture, layer by layer: benchmarks/calibration/architectures.py"
+    print("\n".join(["[sources]", f'counted = "{source}"', *own_network_lines(measured_networks(), "counted")]))

@@ -1,0 +1,153 @@
+"""Measured rows in the physics: a row is the answer, near it the model is corrected, far from it nothing changes."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscale.errors import ProfileError
+from autoscale.interval import Interval
+from autoscale.physics import compute, cost_table
+from autoscale.physics.measured import LATENCY
+from autoscale.profiles import DeviceProfile, load_device
+from autoscale.profiles.measured import MeasuredRow
+from autoscale.profiles.networks import load_network, measured_networks
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.outcome import Method
+from autoscale.query.target import Target
+
+BOARD = replace(load_device("rpi5"), measured=())
+MODEL = load_network("mobilenet-v2")
+OTHER = load_network("mobilenet-v1")
+INT8 = Target.parse("device:cpu/int8@4t#tflite")
+
+
+def row(
+    latency_s: float, network: str = MODEL.name, target: Target = INT8, power_w: float | None = None
+) -> MeasuredRow:
+    return MeasuredRow(network, target, Interval.about(latency_s, 0.05), power_w=power_w, source="a test")
+
+
+def board(*rows: MeasuredRow) -> DeviceProfile:
+    return replace(BOARD, measured=rows)
+
+
+def at(device: DeviceProfile, target: str, model: ModelProfile = MODEL):
+    return compute(device, model, Target.parse(f"device:{target}"))
+
+
+def test_a_row_is_what_it_costs():
+    cost = at(board(row(0.5, power_w=7.0)), "cpu/int8@4t#tflite")
+    assert (cost.low_s, cost.latency_s, cost.high_s) == pytest.approx((0.475, 0.5, 0.525))
+    assert cost.energy_j + BOARD.idle_w * 0.5 == pytest.approx(3.5)
+    assert cost.energy_low_j < cost.energy_j < cost.energy_high_j
+    assert (cost.method, cost.energy_method) == (Method.MEASURED, Method.MEASURED)
+
+
+@pytest.mark.parametrize("same", ["cpu/int8#tflite", "cpu/int8@2400MHz#tflite", "cpu/int8", "cpu/int8@4t"])
+def test_a_setting_is_the_same_however_it_is_said(same):
+    assert at(board(row(0.5)), same).method is Method.MEASURED
+
+
+def test_without_joules_the_watts_are_the_devices_own():
+    cost = at(board(row(0.5)), "cpu/int8")
+    assert cost.energy_j == pytest.approx(0.5 * BOARD.processors["cpu"].busy_w(4))
+    assert cost.energy_method is BOARD.figures["cpu.core_w"].method
+
+
+def test_a_target_without_an_engine_may_be_any_that_was_measured():
+    armnn = replace(INT8, engine="armnn")
+    cost = at(board(row(0.1), row(0.4, target=armnn)), "cpu/int8")
+    assert cost.latency_s == pytest.approx(0.2)
+    assert (cost.low_s, cost.high_s) == pytest.approx((0.095, 0.42))
+    assert cost.method is Method.MEASURED
+
+
+def test_an_engine_that_was_not_measured_is_near_only():
+    slow_s = 1.5 * at(board(), "cpu/int8").latency_s
+    cost = at(board(row(slow_s)), "cpu/int8#onnxruntime")
+    assert cost.method is Method.MODELLED
+    assert cost.low_s < slow_s < cost.high_s
+
+
+@pytest.mark.parametrize("near", ["cpu/int8@1500MHz#tflite", "cpu/int8@2t#tflite", "cpu/fp32@4t#tflite"])
+def test_the_same_network_elsewhere_is_as_much_off(near):
+    bare, slow = at(board(), near), at(board(row(3.0 * at(board(), "cpu/int8").latency_s)), near)
+    assert 1.8 * bare.latency_s < slow.latency_s < 3.0 * bare.latency_s
+    assert slow.method is Method.MODELLED
+    assert slow.low_s < slow.latency_s < slow.high_s
+
+
+def test_other_networks_correct_less_the_more_they_differ():
+    bare = at(board(), "cpu/int8").latency_s
+    corrected = board(row(3.0 * bare))
+    alike, unlike = load_network("mobilenet-v2-1.4-224"), load_network("mobilebert")
+    gains = [
+        at(corrected, "cpu/int8#tflite", each).latency_s / at(board(), "cpu/int8", each).latency_s
+        for each in (alike, unlike)
+    ]
+    assert 3.0 > gains[0] > gains[1] > 1.0
+
+
+def test_watts_are_corrected_as_latencies_are():
+    hungry = board(row(0.5, power_w=BOARD.idle_w + 2.0 * BOARD.processors["cpu"].busy_w(4)))
+    assert at(hungry, "cpu/int8#tflite", OTHER).core_w > 1.3 * at(board(), "cpu/int8", OTHER).core_w
+
+
+def test_another_processor_or_device_is_as_it_was():
+    phone = load_device("mi8pro")
+    slow = replace(phone, measured=(row(9.0, target=Target.parse("device:cpu/int8@4t")),))
+    gpu = Target.parse("device:gpu/fp16")
+    assert compute(slow, MODEL, gpu) == compute(phone, MODEL, gpu)
+
+
+def test_a_network_of_which_nothing_is_known_has_its_row():
+    unknown = ModelProfile("my own")
+    assert at(board(row(0.5, "my own")), "cpu/int8", unknown).latency_s == 0.5
+    known = replace(unknown, conv=10, macs=10**9, macs_by_kind={"conv": 10**9})
+    near = at(board(row(0.5, "my own")), "cpu/fp32#tflite", known)
+    assert near.method is Method.MODELLED
+    assert near.latency_s != at(board(), "cpu/fp32", known).latency_s
+
+
+def test_a_row_needs_no_speed_and_what_has_neither_is_refused():
+    cpu = replace(BOARD.processors["cpu"], speed=None)
+    bare = replace(board(row(0.5)), processors={"cpu": cpu})
+    assert at(bare, "cpu/int8").latency_s == 0.5
+    with pytest.raises(ProfileError, match=r"\[cpu.speed.fp32\] is missing"):
+        at(bare, "cpu/fp32")
+
+
+def test_a_file_may_know_its_networks():
+    mine = replace(MODEL, name="mine")
+    rows = board(row(3.0 * at(board(), "cpu/int8").latency_s, "mine"))
+    assert at(rows, "cpu/int8#tflite") == at(board(), "cpu/int8#tflite")
+    known = replace(rows, networks={"mine": mine})
+    assert at(known, "cpu/int8#tflite").latency_s > 2.0 * at(board(), "cpu/int8").latency_s
+
+
+@given(st.floats(1e-4, 1e3), st.floats(1e-4, 1e3), st.sampled_from(["cpu/int8", "cpu/fp32@1t", "cpu/fp16@1600MHz#x"]))
+def test_the_middle_lies_between_the_ends(one_s, other_s, where):
+    device = board(row(one_s, power_w=4.0), row(other_s, OTHER.name, power_w=9.0))
+    cost = at(device, where)
+    assert 0.0 < cost.low_s <= cost.latency_s <= cost.high_s
+    assert 0.0 < cost.energy_low_j <= cost.energy_j <= cost.energy_high_j
+
+
+def test_many_rows_make_it_surer_than_one():
+    networks = list(measured_networks().values())
+    truth = [1.5 * compute(BOARD, each, INT8).latency_s for each in networks]
+    rows = [row(latency_s, each.name) for latency_s, each in zip(truth, networks, strict=True)]
+    few, many = at(board(*rows[:1]), "cpu/int8#tflite", OTHER), at(board(*rows), "cpu/int8#tflite", OTHER)
+    assert many.latency_s == pytest.approx(1.5 * compute(BOARD, OTHER, INT8).latency_s, rel=0.05)
+    assert np.log(many.high_s / many.low_s) < 0.6 * np.log(few.high_s / few.low_s)
+    assert np.log(few.high_s / few.low_s) < 4.0 * LATENCY.total
+
+
+def test_a_table_is_its_cells():
+    device = board(row(0.5, power_w=7.0))
+    costs = cost_table(device, [MODEL, OTHER], device.targets())
+    cell = compute(device, OTHER, device.targets()[3])
+    assert (costs.latency_s[1, 3], costs.energy_high_j[1, 3]) == (cell.latency_s, cell.energy_high_j)
