@@ -23,6 +23,7 @@ class Performance:
         answer: what the caller of a real world gets.
         lessons: further targets that were tried, each with what it cost by itself.
         left_out: targets that could not be chosen, each with the reason.
+        coverage: share of the model's nodes that ran on the processor of the target that answered; None for unknown.
     """
 
     outcome: Outcome
@@ -30,6 +31,7 @@ class Performance:
     answer: Any = None
     lessons: tuple[tuple[int, Outcome], ...] = ()
     left_out: Mapping[Target, str] = field(default_factory=dict)
+    coverage: float | None = None
 
 
 class World(Protocol):
@@ -84,5 +86,6 @@ def run_query(
         probability=choice.probability,
         reward=earned,
         left_out=performance.left_out,
+        coverage=performance.coverage,
     )
     return performance.answer, context, decision

@@ -46,6 +46,10 @@ class Decision:
         reward: of the outcome, as the agent learnt it.
         left_out: targets that could not be chosen when it was decided, each with the reason: a link that is down, a
             machine that does not know the model or holds another.
+        handed_through: why nothing was decided and the application's own runtime ran it as it was told; empty where a
+            target was chosen.
+        coverage: share of the model's nodes that ran on the target's processor, as the runtime says; None where it
+            says nothing.
     """
 
     requested: str
@@ -57,6 +61,8 @@ class Decision:
     probability: float
     reward: float
     left_out: Mapping[Target, str] = field(default_factory=dict)
+    handed_through: str = ""
+    coverage: float | None = None
 
     @property
     def selected(self) -> Target:

@@ -3,15 +3,17 @@
 For every query it senses, chooses a target, runs, measures, learns and records.
 """
 
+import asyncio
 import threading
 import time
 import weakref
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import NoneType
+from typing import NoReturn
 
 import numpy as np
 
@@ -19,24 +21,38 @@ from autoscale.agents.base import Agent
 from autoscale.agents.policies import save_policy
 from autoscale.agents.reward import reward
 from autoscale.closing import Closing
-from autoscale.errors import AutoScaleError, FeedError, InvalidGoal, ModelError, check_type, one_of
+from autoscale.errors import (
+    AutoScaleError,
+    FeedError,
+    InvalidGoal,
+    InvalidInput,
+    ModelError,
+    TargetUnavailable,
+    check_type,
+    one_of,
+)
 from autoscale.loop import run_query
 from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.record import Attempt, Decision
 from autoscale.query.target import Target
+from autoscale_runtime.backends.base import Answer
+from autoscale_runtime.backends.cancellation import Cancellation
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
 from autoscale_runtime.device.agent_choice import agent_for
 from autoscale_runtime.device.assemble import Device, assemble
 from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.fast_path import FastPath
+from autoscale_runtime.device.last import Last
 from autoscale_runtime.device.open_shapes import OpenShapes
 from autoscale_runtime.device.options import SessionOptions as SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
-from autoscale_runtime.device.routes.base import Query
+from autoscale_runtime.device.query import Binding, Query, awaited
 from autoscale_runtime.device.sized_mean import Sizes
+from autoscale_runtime.device.stream import Stream
 from autoscale_runtime.device.world import DeviceWorld
+from autoscale_runtime.host.process import generation
 from autoscale_runtime.models.bundle import Bundle
 
 
@@ -103,12 +119,13 @@ class Session(Closing):
         self.meter = self._device.meter
         self._calibration = Calibration()
         self.agent, self.policy_transfer = agent_for(agent, self.targets, self.options)
-        self._requested = str(self.goal.mode if self.options.target is None else self.targets[0])
-        self._last: Decision | None = None
+        self._last = Last()
+        self._generation = generation()
+        self._streaming = threading.Lock()
         self._settled: FastPath | None = None
         self._guard = threading.Lock()
         self._warming = threading.Lock()
-        self._is_warm = False
+        self._is_warm = self._is_warm_here = False
         self._device.start()
         self._end = weakref.finalize(self, _close_behind, self._device)
         self._end.atexit = False
@@ -122,34 +139,109 @@ class Session(Closing):
         """
         if type(feeds) is not dict or output_names is not None:
             _check_query(output_names, feeds)
-        if self._settled is not None:
+        if self._settled is not None and self._generation == generation():
             try:
                 return self._settled.run(output_names, feeds)
             except AutoScaleError:
                 self._settled = None  # the loop says what is wrong, or finds another target
-        query = self._query(output_names, feeds)
-        if not self._is_warm:
-            self._warm_up(query)
-        time_s = time.time()
-        answer, context, self._last = run_query(self._world, self.agent, query, self._requested, self._guard)
-        if self.options.on_record is not None:
-            self.options.on_record(self._device.record(time_s, context, self._last))
-        elif self.agent.is_fixed and not self._last.did_fallback:
+        outputs, decision = self._decide(self._query(output_names, feeds))
+        if self.options.on_record is None and self.agent.is_fixed and not decision.did_fallback:
             # Nothing is left to decide, learn or record, so nothing more is done for it.
-            self._settled = self._world.settled(self._last.selected)
-        outputs: list[Array] = answer
+            self._settled = self._world.settled(decision.selected)
         return outputs
+
+    def query(
+        self,
+        feeds: Feeds,
+        output_names: Sequence[str] | None = None,
+        *,
+        goal: Goal | None = None,
+        consent: bool | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """Answer one query that says for itself what it must achieve.
+
+        Args:
+            feeds: name of each input to its array.
+            output_names: None for all, in the model's order.
+            goal: of this query, its mode too; None for the session's.
+            consent: whether its data may leave this device; None for ``SessionOptions.consent``. Without it the query
+                is sent nowhere, nor kept to verify a server by.
+            timeout_s: when nobody needs the answer any more: what runs then is interrupted where the engine can be.
+                The goal's limit is another matter: an answer that is late by that is still an answer.
+
+        Returns:
+            The outputs in the order asked for, and the decision of this query, whatever else the session does.
+
+        Raises:
+            FeedError: the feeds or output names are not the model's.
+            InvalidGoal: no target meets the goal; or it is for the cloud alone, and there is no consent.
+            DeadlineExceeded: no answer within ``timeout_s``.
+            TargetError: the target failed and the mode, or a pinned target, allows no other.
+        """
+        query = self._asked(feeds, output_names, goal, consent, None)
+        return self._answer(query, timeout_s)
+
+    async def query_async(
+        self,
+        feeds: Feeds,
+        output_names: Sequence[str] | None = None,
+        *,
+        goal: Goal | None = None,
+        consent: bool | None = None,
+        timeout_s: float | None = None,
+    ) -> Answer:
+        """As :meth:`query`, in a thread of the event loop's; cancelling the task interrupts what runs where it can be.
+
+        Raises:
+            AutoScaleError: as :meth:`query` does.
+        """
+        query = self._asked(feeds, output_names, goal, consent, Cancellation())
+        assert query.cancellation is not None
+        try:
+            return await asyncio.to_thread(self._answer, query, timeout_s)
+        except asyncio.CancelledError:
+            query.cancellation.call_off()
+            raise
+
+    @contextmanager
+    def stream(self) -> Iterator[Stream]:
+        """Queries that belong together, as those that carry a state: all are answered where the first one was.
+
+        A target that fails is left for another, which the decision tells, unless the model's file keeps the state.
+
+        >>> with session.stream() as stream:  # doctest: +SKIP
+        ...     for frame in frames:
+        ...         answer = stream.query({"frame": frame, "state": state})
+
+        Raises:
+            InvalidInput: the model's file keeps the state, of one stream at a time, and another one is under way.
+        """
+        keeps_state = self._world.keeps_state
+        if keeps_state and not self._streaming.acquire(blocking=False):
+            raise InvalidInput("another stream is under way; the model's file keeps the state of one at a time")
+        if keeps_state:
+            self.reset_state()
+        try:
+            yield Stream(self._asked, self._answer)
+        finally:
+            if keeps_state:
+                self.reset_state()
+                self._streaming.release()
 
     @property
     def last(self) -> Decision | None:
-        """What was decided for the last query and what it cost; None before the first."""
-        settled = self._settled
+        """What was decided for this thread's last query and what it cost; None before the first.
+
+        A thread that asked nothing itself sees the last decision of the session.
+        """
+        settled, last = self._settled, self._last.get()
         outcome = None if settled is None else settled.outcome()
-        if outcome is None or self._last is None:
-            return self._last
-        attempts = (Attempt(self._last.chosen, outcome.latency_s),)
+        if outcome is None or last is None:
+            return last
+        attempts = (Attempt(last.chosen, outcome.latency_s),)
         earned = reward(outcome, self.goal, self._world.reference)
-        return replace(self._last, attempts=attempts, outcome=outcome, reward=earned)
+        return replace(last, attempts=attempts, outcome=outcome, reward=earned)
 
     def warm_up(self, feeds: Feeds) -> None:
         """Run every target on these feeds, to know its speed and whether its answer passes verification.
@@ -208,20 +300,73 @@ class Session(Closing):
         self._known.wait()
         self._device.close()
 
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(
+            "a Session cannot be pickled: its models and connections are this process's; "
+            "send the model's path and open one there"
+        )
+
     def _query(self, output_names: Sequence[str] | None, feeds: Feeds) -> Query:
         arrays = _arrays(self._inputs, feeds)
-        return Query(output_names, arrays, self._sizes.of(arrays))
+        return Query(output_names, arrays, self._sizes.of(arrays), may_leave=self.options.consent)
+
+    def _asked(
+        self,
+        feeds: Feeds,
+        output_names: Sequence[str] | None,
+        goal: Goal | None,
+        consent: bool | None,
+        cancellation: Cancellation | None,
+        stream: Binding | None = None,
+    ) -> Query:
+        """A query that says for itself what it must achieve, checked."""
+        _check_query(output_names, feeds)
+        check_type("goal", goal, (Goal, NoneType), "a Goal, as in Goal(objective='energy'), or None", InvalidGoal)
+        check_type("consent", consent, (bool, NoneType), "True where the data may leave this device, False, or None")
+        query = self._query(output_names, feeds)
+        may_leave = query.may_leave if consent is None else consent
+        return replace(query, goal=goal, may_leave=may_leave, cancellation=cancellation, stream=stream)
+
+    def _answer(self, query: Query, timeout_s: float | None) -> Answer:
+        with awaited(query, timeout_s) as query:
+            outputs, decision = self._decide(query)
+        return Answer(outputs, decision=decision)
+
+    def _decide(self, query: Query) -> tuple[list[Array], Decision]:
+        """Take a query through the loop."""
+        self._check_process()
+        if not self._is_warm and (query.may_leave or not self._is_warm_here):
+            self._warm_up(query)
+        time_s = time.time()
+        outputs, context, decision = run_query(self._world, self.agent, query, self._requested(query), self._guard)
+        self._last.set(decision)
+        if self.options.on_record is not None:
+            self.options.on_record(self._device.record(time_s, context, decision))
+        return outputs, decision
+
+    def _requested(self, query: Query) -> str:
+        if self.options.target is not None:
+            return str(self.targets[0])
+        return str((query.goal or self.goal).mode)
+
+    def _check_process(self) -> None:
+        if self._generation != generation():
+            raise TargetUnavailable(
+                "this Session was opened before the process forked, and its threads and connections are the "
+                "parent's; open one in each process"
+            )
 
     def _warm_up(self, query: Query, is_patient: bool = False) -> None:
         """Get to know the targets; an impatient query waits no longer for remote ones than its limit leaves."""
         began_s = time.perf_counter()
         with self._warming:
-            if not self._is_warm:
+            if not self._is_warm and (query.may_leave or not self._is_warm_here):
                 learn = partial(_learn, self._world, self.agent, self._guard, query)
                 patience_s = partial(self._world.spare_s, query, began_s)
                 waits = {} if is_patient else {"patience_s": patience_s}
                 self._calibration = calibrate(self._world, query, self.options.timeout_s, learn, **waits)
-                self._is_warm = True
+                self._is_warm_here = True
+                self._is_warm = query.may_leave or self._world.is_local
         if is_patient:
             self._calibration.wait()
         self._known.learn(query.feeds)

@@ -2,10 +2,11 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
+from autoscale.query.record import Decision
 from autoscale.query.target import Target
 from autoscale.registry import Registry
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
@@ -13,16 +14,22 @@ from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The outputs in the order asked for."""
+    """The outputs in the order asked for; of a session's ``query`` also what was decided."""
 
     outputs: list[Array]
+    decision: Decision | None = field(default=None, kw_only=True)
 
 
 class Runner(ABC):
-    """One model, loaded for one target. Thread-safe."""
+    """One model, loaded for one target. Thread-safe.
+
+    Attributes:
+        coverage: share of the model's nodes that run on the target's processor, where the runtime says so.
+    """
 
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
+    coverage: float | None = None
 
     @abstractmethod
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:

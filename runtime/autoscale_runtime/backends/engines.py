@@ -5,7 +5,7 @@ a warning, and nobody who did not ask for it is worse off.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -137,10 +137,15 @@ def keeps_state(path: Path) -> bool:
     return any(each.backend.keeps_state(path) for each in able)
 
 
-def engines(suffix: str) -> Iterator[Engine]:
-    """The engines that read files of a suffix, installed or not: the one that ships for it, then the others by name."""
+def engines(suffix: str, own: Mapping[str, Backend] | None = None) -> Iterator[Engine]:
+    """The engines that read files of a suffix, installed or not: the one that ships for it, then the others by name.
+
+    Args:
+        suffix: of the format.
+        own: backends that stand in the place of those registered by these names.
+    """
     shipped = None
-    for name, backend in _made().items():
+    for name, backend in {**_made(), **(own or {})}.items():
         if suffix.lower() in backend.suffixes:
             is_shipped = shipped is None and name in BACKENDS.builtin
             shipped = name if is_shipped else shipped

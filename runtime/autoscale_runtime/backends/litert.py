@@ -1,7 +1,7 @@
 """LiteRT (once TensorFlow Lite) with XNNPACK: .tflite files on the CPU, at the thread counts of this host."""
 
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,7 +62,7 @@ class LiteRT(Backend):
     def load(self, path: Path, target: Target) -> "LiteRTRunner":
         """Read the file and allocate its tensors."""
         threads = cpu_threads(target)
-        interpreter_type = _interpreter_type()
+        interpreter_type = interpreter_class()
         if not path.is_file():
             raise ModelError(f"model file '{path}' does not exist")
 
@@ -94,6 +94,11 @@ class LiteRTRunner(Runner):
         self._graphs = graphs_of(make(), path)
         self._lock = Lock()
         self._describe()
+
+    @property
+    def graphs(self) -> Sequence[LiteRTGraph]:
+        """The ways into the file."""
+        return self._graphs
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
         """Answer one query, with the input tensors resized where the feeds' open dimensions changed."""
@@ -158,11 +163,26 @@ def _invoked(graph: LiteRTGraph, feeds: Feeds, names: Sequence[str]) -> dict[str
         raise TargetError(f"LiteRT: {_first_line(error)}") from error
 
 
-def _interpreter_type() -> Any:
+def interpreter_module() -> Any:
+    """The module of the interpreter, of whichever package is installed.
+
+    Raises:
+        MissingExtra: none is.
+    """
     for package in PACKAGES:
         if find_spec(package):
-            return import_module(f"{package}.interpreter").Interpreter
+            return import_module(f"{package}.interpreter")
     raise MissingExtra("ai-edge-litert", "litert", "running .tflite files")
+
+
+@cache
+def interpreter_class() -> Any:
+    """LiteRT's own interpreter, as it was when first asked for: whoever puts another in its place stands on it.
+
+    Raises:
+        MissingExtra: none is installed.
+    """
+    return interpreter_module().Interpreter
 
 
 def _load_error(path: Path, error: Exception) -> ModelError:

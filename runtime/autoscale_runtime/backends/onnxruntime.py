@@ -1,6 +1,7 @@
 """ONNX Runtime on the CPU: .onnx and .ort files of any precision, at the thread counts of this host."""
 
 from collections.abc import Sequence
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,6 +21,7 @@ from autoscale.errors import (
 )
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Backend, Runner
+from autoscale_runtime.backends.cancellation import CURRENT, Cancellation
 from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads
 from autoscale_runtime.backends.onnx_file import OnnxFile, read_onnx
 from autoscale_runtime.backends.onnx_random import draws_at_random
@@ -42,6 +44,8 @@ DTYPES: Final = {
     "tensor(string)": "object",
 }
 """ONNX Runtime's names of the tensor types that numpy has."""
+
+CPU_PROVIDER: Final = "CPUExecutionProvider"
 
 QUANTISED: Final = ("QuantizeLinear", "DequantizeLinear", "QLinear", "QGemm", "Integer")
 """What the names of ONNX's int8 operators contain."""
@@ -107,17 +111,22 @@ class OnnxRuntime(Backend):
     def load(self, path: Path, target: Target) -> "OnnxRunner":
         """Open a session; an int8 or fp16 target expects a file of that precision, it converts nothing."""
         threads = cpu_threads(target)
-        ort = onnx_runtime()
+        onnx_runtime()
         if not path.is_file():
             raise ModelError(f"model file '{path}' does not exist")
-        options = _options(ort, threads)
-        if _is_ort(path):  # by its content: the runtime itself goes by the suffix
-            options.add_session_config_entry("session.load_model_format", "ORT")
         try:
-            session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            return OnnxRunner(self.open(path, threads), path)
+        except AutoScaleError:
+            raise
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise _load_error(path, error) from error
-        return OnnxRunner(session, path)
+
+    def open(self, path: Path, threads: int) -> Any:
+        """ONNX Runtime's own session of a file on so many threads; raises whatever that raises."""
+        options = _options(onnx_runtime(), threads)
+        if _is_ort(path):  # by its content: the runtime itself goes by the suffix
+            options.add_session_config_entry("session.load_model_format", "ORT")
+        return inference_session_class()(str(path), options, providers=[CPU_PROVIDER])
 
 
 class OnnxRunner(Runner):
@@ -131,12 +140,26 @@ class OnnxRunner(Runner):
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
         """Answer one query; the feeds are checked only once ONNX Runtime refuses them."""
+        cancellation = CURRENT.get()
         try:
+            if cancellation is not None:
+                return Answer(self._run_until(cancellation, output_names, feeds))
             return Answer(self._run(output_names, feeds))
         except AutoScaleError:
             raise
         except Exception as error:  # ONNX Runtime's errors share no base class
             raise self._run_error(output_names, feeds, error) from error
+
+    def _run_until(self, cancellation: Cancellation, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
+        """Answer, unless it is called off before: kernels end, the next one does not begin."""
+        options = onnx_runtime().RunOptions()
+
+        def terminate() -> None:
+            options.terminate = True
+
+        with cancellation.interruptible(terminate):
+            outputs: list[Array] = self._run(output_names, feeds, options)
+            return outputs
 
     def is_random(self) -> bool:
         """Whether a node of the file draws at random; a Dropout that trains is not looked for."""
@@ -167,6 +190,16 @@ def onnx_runtime() -> Any:
     if not OnnxRuntime.is_available():
         raise MissingExtra("onnxruntime", "ort", "running .onnx files")
     return import_module("onnxruntime")
+
+
+@cache
+def inference_session_class() -> Any:
+    """ONNX Runtime's own session class, as it was when first asked for: whoever puts another in its place stands on it.
+
+    Raises:
+        MissingExtra: no ONNX Runtime is installed.
+    """
+    return onnx_runtime().InferenceSession
 
 
 def _is_ort(path: Path) -> bool:

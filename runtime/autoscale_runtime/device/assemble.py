@@ -81,18 +81,16 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
         check_type("a remote's name", link, str, "'cloud', 'edge', or 'edge:' and a name")
         check_type(f"remote '{link}'", each, (str, RemoteModel), "'host:port', or a RemoteModel")
     known = _remote_models(remotes, goal.mode)
-    grid = _grid_watch(goal.mode, options)
-    table = ModelledMeter(load_device(options.power_table), options.radio)
-    meter = best_meter(str(options.power_table), options.meters)
+    account, meter = account_of(goal, options)
+    table, grid = account.table, account.grid
     sensors = host_sensors(tuple(known)) if options.sensors is None else options.sensors
     hub = SensorHub([*sensors, GridSensor(grid)], tuple(known))
-    account = DeviceAccount(meter.meter, table, grid)
     pinned = None if options.target is None else Target.parse(options.target)
     keeps_state = any(engines.keeps_state(each.path) for each in bundle.variants)
     if keeps_state and known:
         _LOG.warning("'%s' keeps state in its file; servers mix all streams, so remotes are not used", bundle.name)
         known = {}
-    routes = routes_of(bundle, known, account, hub, pinned)
+    routes = routes_of(bundle, known, account, hub, pinned, options.backends)
     remote = [(route.target.link, route) for route in routes if route.target.is_remote]
 
     def look() -> Moment:
@@ -106,6 +104,18 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
     streams = Streams(bundle.state, [each.name for each in bundle.outputs], keeps_state)
     world = DeviceWorld(bundle.profile, routes, goal, look, options.timeout_s, options.hedge, streams)
     return Device(table.profile.name, bundle.name, world, hub, grid, meter)
+
+
+def account_of(goal: Goal, options: SessionOptions) -> tuple[DeviceAccount, MeterChoice]:
+    """What queries cost this device, and by which meter that is told.
+
+    Raises:
+        InvalidGoal, InvalidInput, UnknownName: as ``Session`` says.
+    """
+    grid = _grid_watch(goal.mode, options)
+    table = ModelledMeter(load_device(options.power_table), options.radio)
+    meter = best_meter(str(options.power_table), options.meters)
+    return DeviceAccount(meter.meter, table, grid), meter
 
 
 def _remote_models(remotes: Mapping[str, str | RemoteModel], mode: InferenceMode) -> dict[str, RemoteModel]:

@@ -1,5 +1,6 @@
 """Runs a model and notes the clocks; what that cost is worked out when somebody asks."""
 
+import threading
 from collections.abc import Sequence
 
 from autoscale.query.outcome import Outcome
@@ -27,7 +28,8 @@ class FastPath:
         self._wall, self._cpu = account.table.wall_clock, account.table.cpu_clock
         self._accuracy = accuracy
         self._account = account
-        self._noted: tuple[float, float, float, float] | None = None
+        self._noted = threading.local()
+        self._anybodys: tuple[float, float, float, float] | None = None
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
         """Answer the query.
@@ -38,13 +40,14 @@ class FastPath:
         """
         started_s, started_cpu_s = self._wall(), self._cpu()
         outputs = self._run(output_names, feeds).outputs
-        self._noted = started_s, started_cpu_s, self._wall(), self._cpu()
+        self._noted.clocks = self._anybodys = started_s, started_cpu_s, self._wall(), self._cpu()
         return outputs
 
     def outcome(self) -> Outcome | None:
-        """What the last query cost; None where there was none."""
-        if self._noted is None:
+        """What the last query of this thread cost, else of any; None where there was none."""
+        noted = getattr(self._noted, "clocks", self._anybodys)
+        if noted is None:
             return None
-        started_s, started_cpu_s, ended_s, ended_cpu_s = self._noted
+        started_s, started_cpu_s, ended_s, ended_cpu_s = noted
         reading = self._account.table.reading(ended_s - started_s, ended_cpu_s - started_cpu_s, self.target)
         return self._account.outcome(reading, reading.window_s, self._accuracy)

@@ -7,8 +7,9 @@ from types import NoneType
 from typing import Final
 
 from autoscale.carbon import Electricity
-from autoscale.errors import InvalidInput, check_type, one_of
+from autoscale.errors import InvalidInput, UnknownName, check_type, one_of
 from autoscale.query.record import Record
+from autoscale_runtime.backends.base import BACKENDS, Backend
 from autoscale_runtime.meters.choice import PREFERRED
 from autoscale_runtime.sensors.base import Sensor
 
@@ -35,6 +36,8 @@ class SessionOptions:
             none but an ``exact`` one.
         shapes: of a bare file, input name to shape, where its inputs have open dimensions: its layers are then counted
             before the first query, else by the first query's shapes.
+        consent: whether queries' data may leave this device where a query does not say so itself.
+        backends: what stands in the place of those registered by these names: one of yours, or one set up otherwise.
         on_record: called with every query's record, from the querying thread.
 
     Raises:
@@ -53,6 +56,8 @@ class SessionOptions:
     on_record: Callable[[Record], None] | None = None
     policy: str = "transfer"
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    consent: bool = True
+    backends: Mapping[str, Backend] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         check_type("target", self.target, (str, NoneType), "a target as in 'device:cpu/int8@2t', or None")
@@ -67,6 +72,11 @@ class SessionOptions:
             check_type("a sensor", sensor, Sensor, "a Sensor")
         if self.on_record is not None and not callable(self.on_record):
             check_type("on_record", self.on_record, NoneType, "a function of a record, or None")
+        check_type("consent", self.consent, bool, "True where data may leave this device, else False")
+        check_type("backends", self.backends, Mapping, "a mapping of registered names to backends")
+        for name, backend in self.backends.items():
+            one_of("backend", name, BACKENDS.names(), UnknownName)
+            check_type(f"backend '{name}'", backend, Backend, "a Backend")
         check_type("shapes", self.shapes, Mapping, "a mapping of input names to shapes")
         if not 0.0 < self.timeout_s < float("inf"):
             raise InvalidInput(f"timeout_s is {self.timeout_s}; allowed: seconds above 0")

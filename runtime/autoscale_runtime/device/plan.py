@@ -9,6 +9,7 @@ from typing import Final
 
 from autoscale.errors import InvalidInput, InvalidTarget, ModelError, UnsupportedModel, check_type, listing, one_of
 from autoscale.query.target import Target
+from autoscale_runtime.backends.base import Backend
 from autoscale_runtime.backends.engines import engines, format_of
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.copies import Copies, LazyRunner
@@ -86,6 +87,7 @@ def routes_of(
     account: DeviceAccount,
     hub: SensorHub,
     pinned: Target | None = None,
+    backends: Mapping[str, Backend] | None = None,
 ) -> list[Route]:
     """Every route a session may use; with a pinned target that one alone, and nothing else is loaded.
 
@@ -97,6 +99,7 @@ def routes_of(
         account: what the routes' work costs.
         hub: made with the names of the remotes.
         pinned: the only target wanted; the engine that ships for the format may be named or not.
+        backends: what stands in the place of the engines registered by these names.
 
     Raises:
         InvalidTarget: a place, processor or precision that does not exist, or a pinned target that is not here.
@@ -105,7 +108,9 @@ def routes_of(
         MissingExtra: the only variants are for a backend that is not installed.
         UnsupportedModel: no backend reads any of the variants.
     """
-    offers = {each.target: each for each in (*_local(bundle, account), *_remote(bundle, remotes, account, hub))}
+    offers = {
+        each.target: each for each in (*_local(bundle, account, backends), *_remote(bundle, remotes, account, hub))
+    }
     if pinned is not None:
         route = offers[_of_offers(pinned, offers)].make()
         route.load()
@@ -163,12 +168,12 @@ def _tell(failures: list[tuple[Offer, ModelError]]) -> None:
         _LOG.warning("engine '%s' is left out for '%s': %s", engine, path, refusal)
 
 
-def _local(bundle: Bundle, account: DeviceAccount) -> Iterator[Offer]:
+def _local(bundle: Bundle, account: DeviceAccount, backends: Mapping[str, Backend] | None) -> Iterator[Offer]:
     """Every variant on every target of every engine that reads it.
 
     The engine that ships for the format of a precision's first variant is printed without its name, installed or not.
     """
-    known = [(variant, engine) for variant in bundle.variants for engine in engines(format_of(variant.path))]
+    known = [(variant, engine) for variant in bundle.variants for engine in engines(format_of(variant.path), backends)]
     if not known:
         found = listing(sorted({format_of(variant.path) for variant in bundle.variants}))
         raise UnsupportedModel(f"no backend reads the files of '{bundle.name}': {found}")

@@ -47,6 +47,8 @@ class Streams:
 
     def target_of(self, query: Query) -> int | None:
         """The index of the target that gave the state which a query brings; None where it begins a stream."""
+        if query.stream is not None:
+            return query.stream.index
         if self.keeps_state:
             return self._current
         if not self._pairs:
@@ -57,6 +59,8 @@ class Streams:
 
     def answered(self, query: Query, answer: Sequence[Array], index: int) -> None:
         """Be told of an answer, which the stream's next query may bring back."""
+        if query.stream is not None:
+            query.stream.index = index
         if self.keeps_state:
             self._current = index
         if not self._pairs:

@@ -14,7 +14,7 @@ import numpy as np
 from autoscale.agents.base import Choice
 from autoscale.agents.reward import MISS_PENALTY
 from autoscale.arrays import Indices
-from autoscale.errors import InvalidGoal, TargetError, WrongAnswer
+from autoscale.errors import TargetError, WrongAnswer
 from autoscale.loop import Performance
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
@@ -26,6 +26,7 @@ from autoscale.query.record import Attempt
 from autoscale.query.target import Target
 from autoscale_runtime.backends.comparison import is_finite, other_finiteness
 from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.admission import Admission
 from autoscale_runtime.device.copies import Copies, LazyRunner
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.resident import Resident
@@ -40,6 +41,11 @@ _LOG: Final = logging.getLogger("autoscale.session")
 
 RESCUE_MARGIN: Final = 1.3
 """How much longer than expected the rescue of a query may take before the answer is late."""
+
+NO_CONSENT: Final = "no consent for the query's data to leave this device"
+
+MOST_GOALS: Final = 64
+"""Of queries that bring their own; what they allow is worked out again beyond that."""
 
 GIVING_UP_S: Final = 0.005
 """How long after its deadline a remote call is over: gRPC takes up to 3 ms."""
@@ -90,7 +96,8 @@ class DeviceWorld:
         self._timeout_s = timeout_s
         self._hedge = hedge
         self._accuracy = np.array([math.nan if r.accuracy is None else r.accuracy for r in routes])
-        self._admitted: dict[int, Indices] = {}
+        self._admissions: dict[tuple[Goal, bool], Admission] = {}
+        self._distrusted: frozenset[int] = frozenset()
         self._held: frozenset[int] = frozenset()
         self._reference = 0
         self._known: tuple[Query, Reference] | None = None
@@ -105,20 +112,19 @@ class DeviceWorld:
         Raises:
             InvalidGoal: none is left.
         """
-        floor = self.goal.min_accuracy
-        accurate = [i for i in range(len(self.routes)) if floor is None or self._is_accurate(i, floor)]
-        self._usable = [i for i in accurate if i not in distrusted]
-        self._preferred = [i for i in self._usable if self.goal.mode.prefers(self.targets[i])]
-        if not (self._usable if self.goal.mode.may_fall_back else self._preferred):
-            raise InvalidGoal(self._nothing_left(floor))
-        self._admitted.clear()
+        self._distrusted = frozenset(distrusted)
+        self._admissions = {}
+        self._admission(self.goal)
 
     def observe(self, query: Query) -> DeviceContext:
         """What the agent may know of this query."""
         moment = self.look()
         forecast = partial(self._forecast, query, moment)
-        unit = self.reference if query.size == FIXED else self._objective(self._reference, query, moment)
-        context = DeviceContext(self.model, moment.observation, self.goal, self._open_to(query), forecast, unit)
+        goal = query.goal or self.goal
+        is_usual = query.size == FIXED and goal.objective == self.goal.objective
+        unit = self.reference if is_usual else self._objective(self._reference, query, moment, goal)
+        admitted = self._open_to(query, self._admission(goal, query.may_leave))
+        context = DeviceContext(self.model, moment.observation, goal, admitted, forecast, unit)
         context.moment = moment
         return context
 
@@ -136,7 +142,7 @@ class DeviceWorld:
         index = choice.index
         while True:
             route = self.routes[index]
-            timeout_s = self._deadline_s(context, index) if route.target.is_remote else math.inf
+            timeout_s = self._deadline_s(query, context, index) if route.target.is_remote else math.inf
             if self._streams.keeps_state and self._streams.target_of(query) is None:
                 route.reset()
             try:
@@ -144,21 +150,20 @@ class DeviceWorld:
             except Failed as failure:
                 wasted = failure.outcome if wasted is None else failure.outcome.after(wasted)
                 attempts.append(_failed_attempt(route.target, failure))
-                index = self._next(context, attempts, wasted.latency_s, failure.error)
+                index = self._next(query, context, attempts, wasted.latency_s, failure.error)
                 continue
             self._streams.answered(query, answer, index)
             attempts.append(Attempt(route.target, outcome.latency_s))
             for resident in self._residents:
                 if context.forecast is not None:
-                    resident.weigh(context.forecast, self.goal)
+                    resident.weigh(context.forecast, context.goal)
             lessons = () if wasted is None else ((index, outcome),)
             outcome = outcome if wasted is None else outcome.after(wasted)
             return Performance(outcome, tuple(attempts), answer, lessons, left_out)
 
     def can_do_without(self, routes: Sequence[int]) -> bool:
         """Whether the mode and the accuracy floor leave a route besides these."""
-        may = self._usable if self.goal.mode.may_fall_back else self._preferred
-        return bool(set(may) - set(routes))
+        return bool(set(self._admission(self.goal).candidates) - set(routes))
 
     def wait_for(self, routes: Sequence[int]) -> None:
         """Send no query to these before they are admitted."""
@@ -182,6 +187,11 @@ class DeviceWorld:
         return max(min(spare_s / 2, self._timeout_s), 0.0)
 
     @property
+    def keeps_state(self) -> bool:
+        """Whether the model's file remembers one query in the next."""
+        return self._streams.keeps_state
+
+    @property
     def referee(self) -> Route:
         """Whom to ask for the right answer: the reference, or where another setting of it is loaded, that one."""
         own = self.routes[self._reference]
@@ -199,7 +209,7 @@ class DeviceWorld:
         """
         self._reference, self._known = index, (query, reference)
         quiet = self.look()._replace(observation=Observation())
-        self.reference = self._objective(index, query, quiet)
+        self.reference = self._objective(index, query, quiet, self.goal)
         own = self.routes[index]
         self._held = frozenset(
             i
@@ -229,6 +239,8 @@ class DeviceWorld:
 
     def _left_out(self, query: Query) -> Mapping[Target, str]:
         """Remote targets that get no queries just now, each with the reason; what one of them may learn, it sees."""
+        if not query.may_leave:
+            return {route.target: NO_CONSENT for route in self._away}
         for route in self._away:
             route.meet(query)
         return {route.target: route.closed_reason for route in self._away if route.closed_reason}
@@ -287,36 +299,45 @@ class DeviceWorld:
             _LOG.warning("target %s is left out: %s", self.targets[index], reason)
         return reason is None
 
-    def _open_now(self) -> Indices:
-        """The admitted routes, links that are down left out; where that leaves none, whatever may answer."""
-        unknown = self._unknown
-        key = sum(1 << i for i in self._usable if i not in unknown and self.routes[i].is_open)
-        if key not in self._admitted:
-            preferred = [i for i in self._preferred if key >> i & 1]
-            fallback = [i for i in self._usable if key >> i & 1] if self.goal.mode.may_fall_back else []
-            self._admitted[key] = np.array(preferred or fallback or self._preferred or self._usable, dtype=np.intp)
-        return self._admitted[key]
+    def _admission(self, goal: Goal, may_leave: bool = True) -> Admission:
+        """Which routes may answer a query of that goal.
 
-    def _open_to(self, query: Query) -> Indices:
+        Raises:
+            InvalidGoal: none may.
+        """
+        key = goal, may_leave
+        if key not in self._admissions:
+            if len(self._admissions) >= MOST_GOALS:
+                self._admissions = {}
+            self._admissions[key] = Admission(self.routes, goal, may_leave, self._distrusted)
+        return self._admissions[key]
+
+    def _open_to(self, query: Query, admission: Admission) -> Indices:
         """The admitted routes; of a query that carries a stream's state on, the one that gave the state."""
-        admitted, bound = self._open_now(), self._streams.target_of(query)
-        if bound is None or bound not in self._usable or not self.routes[bound].is_open:
-            return admitted
+        unknown = self._unknown
+        is_open = [i not in unknown and route.is_open for i, route in enumerate(self.routes)]
+        bound = self._streams.target_of(query)
+        if bound is None or bound not in admission.usable or not is_open[bound]:
+            return admission.admitted(is_open)
         return np.array([bound], dtype=np.intp)
 
-    def _objective(self, index: int, query: Query, moment: Moment) -> float:
+    def _objective(self, index: int, query: Query, moment: Moment, goal: Goal) -> float:
         """The goal's objective, as it is expected of a query on a route."""
-        return self.routes[index].expected(query, moment).objective(self.goal)
+        return self.routes[index].expected(query, moment).objective(goal)
 
     def _forecast(self, query: Query, moment: Moment) -> Forecast:
         expected = np.array([route.expected(query, moment) for route in self.routes]).T
         return Forecast(expected[0], expected[1], expected[2], self._accuracy)
 
-    def _deadline_s(self, context: Context, index: int) -> float:
+    def _deadline_s(self, query: Query, context: Context, index: int) -> float:
         """How long a remote route may take: until the device could just rescue the query in time."""
-        limit_s, forecast = self.goal.latency_s, context.forecast
-        rescuers = [i for i in self._usable if not self.targets[i].is_remote]
-        may_rescue = self._hedge and self.goal.mode.may_fall_back and rescuers and math.isfinite(limit_s)
+        return min(self._patience_s(query, context, index), query.left_s)
+
+    def _patience_s(self, query: Query, context: Context, index: int) -> float:
+        limit_s, forecast = context.goal.latency_s, context.forecast
+        usable = self._admission(context.goal, query.may_leave).usable
+        rescuers = [i for i in usable if not self.targets[i].is_remote]
+        may_rescue = self._hedge and context.goal.mode.may_fall_back and rescuers and math.isfinite(limit_s)
         if forecast is None or not may_rescue:
             return self._timeout_s
         expected_s = float(forecast.latency_s[index])
@@ -325,36 +346,24 @@ class DeviceWorld:
             return safe_s
         return min(max(limit_s, 2.0 * expected_s), self._timeout_s)
 
-    def _next(self, context: Context, attempts: Sequence[Attempt], elapsed_s: float, error: TargetError) -> int:
+    def _next(
+        self, query: Query, context: Context, attempts: Sequence[Attempt], elapsed_s: float, error: TargetError
+    ) -> int:
         """The route that tries after a failure: the device's best first, then other machines.
 
         Raises:
             TargetError: the error itself, where no other route may try.
         """
         tried, unknown = {attempt.target for attempt in attempts}, {self.targets[i] for i in self._unknown}
-        left = [i for i in self._usable if self.targets[i] not in tried | unknown and self.routes[i].is_open]
-        may_leave = self.goal.mode.may_fall_back and not self._streams.is_bound
-        if not left or not may_leave or context.forecast is None:
+        goal, usable = context.goal, self._admission(context.goal, query.may_leave).usable
+        left = [i for i in usable if self.targets[i] not in tried | unknown and self.routes[i].is_open]
+        may_move = goal.mode.may_fall_back and not self._streams.is_bound and query.is_awaited
+        if not left or not may_move or context.forecast is None:
             raise error
         left = [i for i in left if not self.targets[i].is_remote] or left
         latency_s = context.forecast.latency_s
-        in_time = [i for i in left if elapsed_s + latency_s[i] <= self.goal.latency_s]
-        return context.forecast.best(self.goal, in_time) if in_time else min(left, key=lambda i: float(latency_s[i]))
-
-    def _is_accurate(self, index: int, floor: float) -> bool:
-        """Whether it is known to be; of a model in one precision that nobody measured, that one is the reference."""
-        if math.isnan(self._accuracy[index]):
-            here = {route.target.precision for route in self.routes if not route.target.is_remote}
-            return here == {self.targets[index].precision} and bool(np.isnan(self._accuracy).all())
-        return bool(self._accuracy[index] >= floor)
-
-    def _nothing_left(self, floor: float | None) -> str:
-        known = ", ".join(
-            f"{route.target} ({'unknown' if route.accuracy is None else f'{route.accuracy:.3f}'})"
-            for route in self.routes
-        )
-        limits = f"mode {self.goal.mode}" + (f" and min_accuracy {floor}" if floor is not None else "")
-        return f"no target meets {limits}; there are, with their accuracy: {known or 'none'}"
+        in_time = [i for i in left if elapsed_s + latency_s[i] <= goal.latency_s]
+        return context.forecast.best(goal, in_time) if in_time else min(left, key=lambda i: float(latency_s[i]))
 
 
 def _failed_attempt(target: Target, failure: Failed) -> Attempt:

@@ -6,7 +6,7 @@ from pathlib import Path
 from autoscale.errors import FeedError, MissingExtra, UnsupportedModel
 from autoscale.query.model_profile import ModelProfile
 from autoscale_runtime.backends import engines
-from autoscale_runtime.backends.base import Runner
+from autoscale_runtime.backends.base import Backend, Runner
 from autoscale_runtime.models.manifest import Manifest
 from autoscale_runtime.models.state import find_state
 from autoscale_runtime.models.variant import Variant
@@ -24,13 +24,22 @@ def manifest_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Manifest:
     """
     engine, runner = engines.load(path)
     runner.close()
+    return described(path, engine.backend, runner, shapes)
+
+
+def described(path: Path, backend: Backend, runner: Runner, shapes: Mapping[str, tuple[int, ...]]) -> Manifest:
+    """The manifest of a file that a backend has loaded.
+
+    Raises:
+        FeedError: a shape that does not fit the file.
+    """
     sizes = ModelProfile(
         path.stem,
         input_bytes=sum(each.nbytes for each in runner.inputs),
         output_bytes=sum(each.nbytes for each in runner.outputs),
     )
     profile = _inspected(path, shapes) or sizes
-    variant = Variant(engine.backend.precision_of(path), path)
+    variant = Variant(backend.precision_of(path), path)
     return Manifest(
         path.stem, profile, runner.inputs, runner.outputs, (variant,), find_state(runner.inputs, runner.outputs)
     )

@@ -41,6 +41,11 @@ class Bundle(Manifest):
                 variant.check()
         else:
             manifest = manifest_of(path, shapes or {})
+        return cls.of(manifest)
+
+    @classmethod
+    def of(cls, manifest: Manifest) -> "Bundle":
+        """The bundle that a manifest describes."""
         return cls(
             manifest.name, manifest.profile, manifest.inputs, manifest.outputs, manifest.variants, manifest.state
         )

@@ -14,7 +14,7 @@ import onnx
 from onnx import NodeProto, TensorProto, TypeProto, defs, helper, numpy_helper, shape_inference
 from onnx.reference import ReferenceEvaluator
 
-from autoscale_runtime.backends.onnxruntime import DTYPES, onnx_runtime
+from autoscale_runtime.backends.onnxruntime import DTYPES, inference_session_class, onnx_runtime
 from autoscale_runtime.models.inspection.onnx_values import (
     SMALL,
     SUB_BYTE_BITS,
@@ -227,7 +227,7 @@ def _type_of(array: Array) -> TypeProto:
 
 def _opened(model: onnx.ModelProto) -> Any:
     ort = onnx_runtime()
-    return ort.InferenceSession(model.SerializeToString(), _quiet(ort), providers=["CPUExecutionProvider"])
+    return inference_session_class()(model.SerializeToString(), _quiet(ort), providers=["CPUExecutionProvider"])
 
 
 def _quiet(ort: Any) -> Any:

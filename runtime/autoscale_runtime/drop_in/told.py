@@ -1,0 +1,54 @@
+"""What a drop-in says of its last query: the decision, or why there was none."""
+
+import threading
+from collections.abc import Callable
+from typing import TypeVar
+
+from autoscale.query.record import Decision
+from autoscale_runtime.drop_in.handing import Handing
+from autoscale_runtime.session import Session
+
+T = TypeVar("T")
+
+
+class Told:
+    """Decided and undecided queries of one model, as each thread sees them.
+
+    Args:
+        deciding: the session that decides; None where nothing can be decided.
+        undecided: why nothing can be; empty where it can.
+        handing: where queries go undecided.
+    """
+
+    def __init__(self, deciding: Session | None, undecided: str, handing: Handing) -> None:
+        self.deciding = deciding
+        self.undecided = undecided
+        self._handing = handing
+        self._own = threading.local()
+        self._last: Decision | None = None
+
+    def decided(self) -> None:
+        """This thread's last query was decided."""
+        self._own.handed = None
+
+    def hand(self, reason: str, call: Callable[[], T]) -> T:
+        """Run a query undecided; whatever it raises goes to the caller.
+
+        Args:
+            reason: why.
+            call: the query.
+        """
+        answer, self._last = self._handing.run(reason, call)
+        self._own.handed = self._last
+        return answer
+
+    @property
+    def last(self) -> Decision | None:
+        """Of this thread's last query, else of anybody's; None before the first."""
+        handed: Decision | None = getattr(self._own, "handed", self._last)
+        return handed if handed is not None or self.deciding is None else self.deciding.last
+
+    def close(self) -> None:
+        """Let the session that decides go."""
+        if self.deciding is not None:
+            self.deciding.close()

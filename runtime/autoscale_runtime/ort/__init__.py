@@ -1,0 +1,27 @@
+"""ONNX Runtime with a session that decides: every name of ``onnxruntime``, ``InferenceSession`` being ours.
+
+>>> import autoscale_runtime.ort as ort  # doctest: +SKIP
+>>> session = ort.InferenceSession("model.onnx", providers=["CPUExecutionProvider"])  # doctest: +SKIP
+
+``autoscale_runtime.install`` puts it where applications find it that are not to be changed.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from autoscale_runtime.ort.inference_session import InferenceSession as InferenceSession
+
+
+def __getattr__(name: str) -> Any:
+    if name == "InferenceSession":
+        return import_module("autoscale_runtime.ort.inference_session").InferenceSession
+    from autoscale_runtime.backends.onnxruntime import onnx_runtime
+
+    return getattr(onnx_runtime(), name)
+
+
+def __dir__() -> list[str]:
+    from autoscale_runtime.backends.onnxruntime import onnx_runtime
+
+    return sorted({*dir(onnx_runtime()), "InferenceSession"})

@@ -1,0 +1,163 @@
+"""``onnxruntime.InferenceSession`` that decides, per query, where it runs.
+
+It is one of ONNX Runtime's own, with everything that one has; a session that decides stands beside it and shares its
+model. Whatever cannot be decided is run by it as it was told, with its answers and its errors.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from autoscale.agents.base import Agent
+from autoscale.errors import AutoScaleError
+from autoscale.query.goal import Goal, InferenceMode
+from autoscale.query.record import Decision
+from autoscale_runtime.backends.onnxruntime import inference_session_class, onnx_runtime
+from autoscale_runtime.device.options import SessionOptions
+from autoscale_runtime.device.plan import RemoteModel
+from autoscale_runtime.drop_in.defaults import current
+from autoscale_runtime.drop_in.model_file import model_file
+from autoscale_runtime.drop_in.told import Told
+from autoscale_runtime.ort.as_asked import AsAsked, quiet
+from autoscale_runtime.ort.beside import beside
+from autoscale_runtime.session import Session
+
+if TYPE_CHECKING:
+    Bare = Any
+else:
+    Bare = inference_session_class()
+
+
+class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
+    """One model, as ``onnxruntime.InferenceSession`` takes it, decided per query.
+
+    >>> session = InferenceSession("model.onnx", providers=["CPUExecutionProvider"])  # doctest: +SKIP
+    >>> outputs = session.run(None, {"input": image})  # doctest: +SKIP
+    >>> session.last.selected, session.last.handed_through  # doctest: +SKIP
+
+    The other targets are opened as this one was asked for: with the same options, at no more threads.
+
+    Args:
+        path_or_bytes: as ONNX Runtime takes it, or a bundle made by ``autoscale prepare``.
+        sess_options: of ONNX Runtime.
+        providers: likewise. Where they lead to an accelerator, that is a target beside the CPU.
+        provider_options: likewise.
+        goal: what counts as a good answer; of this and what follows, None leaves it to :func:`install`.
+        remotes: place and host to a server's ``host:port``, or to a ``RemoteModel``.
+        agent: a registered name, a policy file, or an agent.
+        mode: where queries may run; None leaves it to the goal.
+        options: the rest of how it decides.
+        **keywords: whatever else ONNX Runtime's takes.
+
+    Raises:
+        Exception: what ONNX Runtime raises.
+        InvalidInput: how it shall decide is wrong, as ``Session`` says.
+    """
+
+    def __init__(
+        self,
+        path_or_bytes: Any,
+        sess_options: Any = None,
+        providers: Sequence[Any] | None = None,
+        provider_options: Sequence[Mapping[str, Any]] | None = None,
+        *,
+        goal: Goal | None = None,
+        remotes: Mapping[str, str | RemoteModel] | None = None,
+        agent: str | Path | Agent | None = None,
+        mode: str | None = None,
+        options: SessionOptions | None = None,
+        **keywords: Any,
+    ) -> None:
+        self._autoscale_defaults = current().said(goal, remotes, agent, mode, options)
+        self._autoscale_file = model_file(path_or_bytes)
+        self._autoscale_keywords = keywords
+        asked = onnx_runtime().SessionOptions() if sess_options is None else sess_options
+        self._autoscale_options = asked
+        with quiet(asked):
+            super().__init__(self._autoscale_file.source, asked, providers, provider_options, **keywords)
+        self._autoscale = self._autoscale_beside()
+
+    def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: Any = None) -> Any:
+        """As ONNX Runtime's; ``last`` then tells what was decided and what it cost."""
+        deciding = self._autoscale.deciding
+        if deciding is None:
+            reason = self._autoscale.undecided
+        elif run_options is not None:
+            reason = "run options are given"
+        elif not _are_arrays(input_feed):
+            reason = "a feed is no numpy array"
+        else:
+            try:
+                outputs = deciding.run(output_names, input_feed)
+            except AutoScaleError as error:
+                if deciding.goal.mode is InferenceMode.ONLY_IN_CLOUD:
+                    raise
+                reason = str(error)
+            else:
+                self._autoscale.decided()
+                return outputs
+        bare = super().run
+        return self._autoscale.hand(reason, lambda: bare(output_names, input_feed, run_options))
+
+    def run_async(
+        self, output_names: Any, input_feed: Any, callback: Any, user_data: Any, run_options: Any = None
+    ) -> Any:
+        """As ONNX Runtime's, undecided: its own threads answer. ``Session.query_async`` decides."""
+        bare = super().run_async
+        call = lambda: bare(output_names, input_feed, callback, user_data, run_options)  # noqa: E731
+        return self._autoscale.hand("run_async is answered by the runtime's own threads", call)
+
+    def run_with_iobinding(self, iobinding: Any, run_options: Any = None) -> Any:
+        """As ONNX Runtime's, undecided: the buffers are bound to one of its devices."""
+        bare = super().run_with_iobinding
+        return self._autoscale.hand("buffers are bound to a device", lambda: bare(iobinding, run_options))
+
+    def run_with_ort_values(self, output_names: Any, input_dict_ort_values: Any, run_options: Any = None) -> Any:
+        """As ONNX Runtime's, undecided: its values lie on one of its devices."""
+        bare = super().run_with_ort_values
+        call = lambda: bare(output_names, input_dict_ort_values, run_options)  # noqa: E731
+        return self._autoscale.hand("feeds are OrtValues", call)
+
+    def run_with_ortvaluevector(self, *args: Any, **keywords: Any) -> Any:
+        """As ONNX Runtime's, undecided: its values lie on one of its devices."""
+        bare = super().run_with_ortvaluevector
+        return self._autoscale.hand("feeds are OrtValues", lambda: bare(*args, **keywords))
+
+    def set_providers(self, providers: Any = None, provider_options: Any = None) -> None:
+        """As ONNX Runtime's; what there is to decide is looked at anew, and what was learned is forgotten."""
+        self._autoscale.close()
+        with quiet(self._autoscale_options):
+            super().set_providers(providers, provider_options)
+        self._autoscale = self._autoscale_beside()
+
+    @property
+    def deciding(self) -> Session | None:
+        """The session that decides; None where nothing can be decided."""
+        return self._autoscale.deciding
+
+    @property
+    def undecided(self) -> str:
+        """Why nothing can be decided; empty where it can."""
+        return self._autoscale.undecided
+
+    @property
+    def last(self) -> Decision | None:
+        """What was decided for this thread's last query, or why nothing was; None before the first."""
+        return self._autoscale.last
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            "an InferenceSession cannot be pickled: its model is loaded in this process; "
+            "send the model's path and open one there"
+        )
+
+    def _autoscale_beside(self) -> Told:
+        file = self._autoscale_file
+        asked = AsAsked(self, file, self._autoscale_options, self._autoscale_keywords)
+        return beside(asked, file, self._autoscale_defaults)
+
+
+def _are_arrays(feeds: object) -> bool:
+    return isinstance(feeds, dict) and all(type(each) is np.ndarray for each in feeds.values())
