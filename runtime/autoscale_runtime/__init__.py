@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from autoscale_runtime.fleet.collector.service import collect
     from autoscale_runtime.fleet.device_log.uploader import Uploader
     from autoscale_runtime.fleet.device_log.writer import LedgerWriter
+    from autoscale_runtime.installing import install, uninstall
     from autoscale_runtime.meters.base import CounterMeter
     from autoscale_runtime.meters.checks import check_meter
     from autoscale_runtime.sensors.base import Sensor
@@ -41,7 +42,9 @@ __all__ = [
     "check_meter",
     "check_sensor",
     "collect",
+    "install",
     "serve",
+    "uninstall",
 ]
 
 __getattr__ = lazy_names(
@@ -54,6 +57,7 @@ __getattr__ = lazy_names(
         "autoscale_runtime.fleet.collector.service": "collect",
         "autoscale_runtime.fleet.device_log.uploader": "Uploader",
         "autoscale_runtime.fleet.device_log.writer": "LedgerWriter",
+        "autoscale_runtime.installing": "install uninstall",
         "autoscale_runtime.meters.base": "CounterMeter",
         "autoscale_runtime.meters.checks": "check_meter",
         "autoscale_runtime.sensors.base": "Sensor",

@@ -3,11 +3,11 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from autoscale.agents.base import Agent
-from autoscale.errors import InvalidGoal, check_type
-from autoscale.query.goal import Goal
+from autoscale.errors import InvalidGoal, check_type, one_of
+from autoscale.query.goal import Goal, InferenceMode
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
 
@@ -27,10 +27,10 @@ class Defaults:
         InvalidInput: a value of another type.
     """
 
-    goal: Goal = Goal()
+    goal: Goal = field(default_factory=Goal)
     remotes: Mapping[str, str | RemoteModel] = field(default_factory=dict)
     agent: str | Path | Agent = "cost-model"
-    options: SessionOptions = SessionOptions()
+    options: SessionOptions = field(default_factory=SessionOptions)
 
     def __post_init__(self) -> None:
         check_type("goal", self.goal, Goal, "a Goal, as in Goal(objective='energy')", InvalidGoal)
@@ -51,9 +51,12 @@ class Defaults:
         Raises:
             InvalidInput: a value of another type.
         """
-        given = {"goal": goal, "remotes": remotes, "agent": agent, "options": options}
+        given: dict[str, Any] = {"goal": goal, "remotes": remotes, "agent": agent, "options": options}
         said = replace(self, **{name: value for name, value in given.items() if value is not None})
-        return said if mode is None else replace(said, goal=replace(said.goal, mode=mode))
+        if mode is not None:
+            one_of("inference mode", mode, list(InferenceMode), InvalidGoal)
+            said = replace(said, goal=replace(said.goal, mode=InferenceMode(mode)))
+        return said
 
 
 _CURRENT: Final = [Defaults()]

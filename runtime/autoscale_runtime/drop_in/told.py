@@ -28,7 +28,7 @@ class Told:
         self._last: Decision | None = None
 
     def decided(self) -> None:
-        """This thread's last query was decided."""
+        """Be told that the last query of this thread was."""
         self._own.handed = None
 
     def hand(self, reason: str, call: Callable[[], T]) -> T:

@@ -70,26 +70,27 @@ class Interpreter(Bare):  # type: ignore[misc]  # LiteRT has no types
         defaults = current().said(goal, remotes, agent, mode, options)
         super().__init__(model_path, model_content, experimental_delegates, num_threads, *arguments, **keywords)
         file = ModelFile(model_content if model_path is None else model_path, suffix=".tflite")
+        self._autoscale_file = file  # whose bytes lie in a folder for as long
         is_plain = not (experimental_delegates or arguments or keywords)
         reason = "" if is_plain else "delegates or experimental options are given"
         self._autoscale, self._autoscale_tensors = beside(file, num_threads, defaults, reason)
 
     def invoke(self) -> None:
         """As LiteRT's; ``last`` then tells what was decided and what it cost."""
-        deciding, tensors = self._autoscale.deciding, self._autoscale_tensors
-        reason = self._autoscale.undecided
+        deciding, reason = self._autoscale.deciding, self._autoscale.undecided
         if deciding is not None:
             try:
-                feeds = {name: super(Interpreter, self).get_tensor(index) for name, index in tensors.inputs.items()}
-                answer = deciding.run(None, feeds)
-                if self._autoscale_keep(answer):
-                    self._autoscale.decided()
-                    return
-                reason = "an output has another shape than the one allocated"
+                answer = deciding.run(None, self._autoscale_feeds())
+                self._autoscale_keep(answer)
             except AutoScaleError as error:
                 if deciding.goal.mode is InferenceMode.ONLY_IN_CLOUD:
                     raise
                 reason = str(error)
+            except (ValueError, RuntimeError) as error:  # LiteRT's own: its tensors are not as the model declares them
+                reason = str(error)
+            else:
+                self._autoscale.decided()
+                return
         self._autoscale.hand(reason, super().invoke)
 
     def get_signature_runner(self, signature_key: str | None = None) -> Any:
@@ -124,14 +125,14 @@ class Interpreter(Bare):  # type: ignore[misc]  # LiteRT has no types
             "send the model's path and open one there"
         )
 
-    def _autoscale_keep(self, answer: list[Array]) -> bool:
-        """Put an answer where the caller looks for it; whether it has a place there."""
-        try:
-            for index, array in zip(self._autoscale_tensors.outputs.values(), answer, strict=True):
-                self.set_tensor(index, array)
-        except (ValueError, RuntimeError):
-            return False
-        return True
+    def _autoscale_feeds(self) -> dict[str, Array]:
+        """The inputs, wherever the caller put them."""
+        return {name: super(Interpreter, self).get_tensor(at) for name, at in self._autoscale_tensors.inputs.items()}
+
+    def _autoscale_keep(self, answer: list[Array]) -> None:
+        """Put an answer where the caller looks for it."""
+        for index, array in zip(self._autoscale_tensors.outputs.values(), answer, strict=True):
+            super().set_tensor(index, array)
 
 
 class SignatureRunner:
