@@ -62,6 +62,7 @@ class LiteRT(Backend):
     def load(self, path: Path, target: Target) -> "LiteRTRunner":
         """Read the file and allocate its tensors."""
         threads = cpu_threads(target)
+        interpreter_module()
         interpreter_type = interpreter_class()
         if not path.is_file():
             raise ModelError(f"model file '{path}' does not exist")
