@@ -10,7 +10,10 @@ from autoscale.registry import Registry
 
 COMMANDS: Final = Registry(
     "fleet command",
-    {"report": "autoscale.fleet.report_command:report_command"},
+    {
+        "report": "autoscale.fleet.report_command:report_command",
+        "verify": "autoscale.fleet.verify_command:verify_command",
+    },
     "autoscale.fleet_commands",
 )
 """What reads a ledger; what fills one (``collect``, ``readmit``, ``simulate``) comes in by entry points."""

@@ -15,13 +15,15 @@ from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.life_cycle import LifeCycle, read_life_cycle
 from autoscale.fleet.report.notices import notices
 
-_LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
+_LEDGERS = typer.Argument(
+    help="Folder of a ledger; of several, their sums as one.", show_default=False, metavar="LEDGER..."
+)
 _FEW: Final = 5
 _SPAN = "ISO 8601, UTC where it does not say: 2026-11-01, 2026-11-01T12:00+01:00."
 
 
 def report_command(
-    ledger: Annotated[Path, _LEDGER],
+    ledgers: Annotated[list[str], _LEDGERS],
     engine: Annotated[str, typer.Option(help="duckdb, or spark for a fleet that outgrows one machine.")] = "duckdb",
     master: Annotated[str, typer.Option(help="Spark's master: local[2], spark://host:7077.")] = "local[*]",
     since: Annotated[str, typer.Option(help=f"Queries from then on. {_SPAN}", show_default=False)] = "",
@@ -37,6 +39,7 @@ def report_command(
     csv: Annotated[Path | None, typer.Option(help="Write CodeCarbon's columns.")] = None,
     manifest: Annotated[Path | None, typer.Option(help="Write a manifest of the Impact Framework.")] = None,
     otlp: Annotated[str, typer.Option(help="host:port of an OpenTelemetry collector to send gauges to.")] = "",
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse where a file of the ledger is damaged.")] = False,
 ) -> None:
     """Account for a ledger: energy, operational and embodied carbon, grams for each inference.
 
@@ -47,16 +50,21 @@ def report_command(
 
     Example: autoscale fleet report ledger --since 2026-11-01 --html report.html
 
+    Each file is compared with the digest it was written with. What is damaged
+    is named, left out and counted. Several ledgers (one for each of several
+    collectors) are summed as one; a row that is in two of them counts once.
+
     On a cluster: --engine spark --master spark://host:7077
     """
     question = Question(
         Span.parse(since, until),
         () if inventory is None else read_inventory(inventory),
         LifeCycle() if lifecycle is None else read_life_cycle(lifecycle),
+        strict,
     )
     for path in (json_file, html, csv, manifest):
         _need_place(path)
-    report = account(ledger, question, EngineOptions(engine, master))
+    report = account(ledgers, question, EngineOptions(engine, master))
     _write_all(report, json_file, html, csv, manifest)
     if json_file is None or str(json_file) != "-":
         _show(report)
@@ -107,7 +115,7 @@ def _show(report: Report) -> None:
     low, mid, high = (figures["sci_g_per_inference"][end] * 1e3 for end in ("low", "mid", "high"))
     console.print(
         f"{figures['inferences']:,} inferences of {_number(figures['devices'], 'device')}, "
-        f"{figures['span']['since']} to {figures['span']['until']}"
+        f"{figures['span']['since'] or '...'} to {figures['span']['until'] or '...'}"
     )
     console.print(f"{figures['carbon_kg']['total']:.6g} kg CO2e, {sum(figures['energy_kwh'].values()):.6g} kWh")
     console.print(f"SCI {mid:.4g} mg CO2e an inference ({low:.4g} to {high:.4g})")

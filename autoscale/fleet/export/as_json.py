@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from autoscale.fleet.ledger.span import when
+from autoscale.fleet.ledger.span import when_or_open
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.life_cycle import projection
@@ -28,7 +28,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "schema": SCHEMA,
         "ledger": report.ledger,
         "engine": report.engine,
-        "span": {"since": when(report.span.since_us or 0), "until": when(report.span.until_us or 0)},
+        "span": {"since": when_or_open(report.span.since_us), "until": when_or_open(report.span.until_us)},
         "notices": notices(report),
         "devices": report.devices,
         "inferences": total.inferences,
@@ -89,7 +89,7 @@ def _named(name: str, sums: Sums) -> dict[str, Any]:
         "energy_kwh": _kwh(sums.energy_uj),
         "carbon_kg": _carbon(sums),
         "sci_g_per_inference": _range(sums.sci_g),
-        "missed_fraction": sums.missed / sums.inferences,
+        "missed_fraction": sums.missed_fraction,
     }
 
 
@@ -105,6 +105,10 @@ def _rows(report: Report) -> dict[str, Any]:
         "missing": view.counts.get("missing", 0),
         "lost": dict(sorted(view.lost.items())),
         "damaged": {each.path: each.rows for each in view.damaged},
+        "impossible": report.impossible,
+        "repeated": report.repeated,
+        "without_digest": view.undigested,
+        "is_sealed": view.is_sealed,
     }
 
 
@@ -135,7 +139,7 @@ def _fleet(fleet: Fleet, inferences: int) -> dict[str, Any]:
 
 
 def _counterfactuals(report: Report) -> list[dict[str, Any]]:
-    queries = report.total.inferences
+    queries = report.total.inferences or 1
     return [
         {
             "name": each.name,

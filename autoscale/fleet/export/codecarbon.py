@@ -12,10 +12,10 @@ import io
 from typing import Final
 
 from autoscale.carbon.intensity.places import Places
-from autoscale.fleet.ledger.span import Span, microseconds, when
+from autoscale.fleet.ledger.span import Span, when
 from autoscale.fleet.report.account import DayRow, Report
 from autoscale.fleet.report.sums import kg, kwh
-from autoscale.units import MICRO_PER_UNIT, US_PER_DAY
+from autoscale.units import MICRO_PER_UNIT
 
 COLUMNS: Final = (
     "timestamp",
@@ -73,14 +73,12 @@ def as_codecarbon(report: Report) -> str:
 
 
 def _row(row: DayRow, span: Span, country: tuple[str, str]) -> dict[str, object]:
-    begins_us = max(microseconds(row.day), span.since_us or 0)
-    duration_s = (
-        min(microseconds(row.day) + US_PER_DAY, span.until_us or 0) / MICRO_PER_UNIT - begins_us / MICRO_PER_UNIT
-    )
+    part = span.of_day(row.day)
+    duration_s = part.duration_us / MICRO_PER_UNIT
     emissions_kg = kg(sum(row.sums.operational_ng))
     provider, _, cloud_region = row.far_region.rpartition(":")
     return {
-        "timestamp": when(begins_us).removesuffix("Z"),
+        "timestamp": when(part.since_us or 0).removesuffix("Z"),
         "project_name": row.device_model,
         "run_id": f"{row.day}/{row.device_model}/{row.region}/{row.far_region}",
         "experiment_id": row.device_model,

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterator
 from typing import Final
 
-from autoscale.fleet.ledger.span import Span, microseconds, when
+from autoscale.fleet.ledger.span import Span, when, when_or_open
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.notices import notices
 from autoscale.fleet.report.sums import NG_PER_G, Sums, kwh
-from autoscale.units import MICRO_PER_UNIT, US_PER_DAY
+from autoscale.units import MICRO_PER_UNIT
 
 UNIT: Final = "inferences"
 
@@ -84,7 +84,7 @@ def as_impact_manifest(report: Report) -> str:
 
 
 def _pieces(report: Report) -> Iterator[str]:
-    spans = " to ".join(when(each or 0) for each in (report.span.since_us, report.span.until_us))
+    spans = " to ".join(when_or_open(each) or "open" for each in (report.span.since_us, report.span.until_us))
     described = " ".join((f"{report.total.inferences} inferences, {spans}.", *notices(report)))
     yield _HEAD.format(unit=UNIT, description=json.dumps(described))
     for device_model, days in _by_model(report).items():
@@ -102,11 +102,10 @@ def _by_model(report: Report) -> dict[str, dict[str, Sums]]:
 
 
 def _input(day: str, sums: Sums, span: Span) -> str:
-    begins_us = max(microseconds(day), span.since_us or 0)
-    ends_us = min(microseconds(day) + US_PER_DAY, span.until_us or 0)
+    part = span.of_day(day)
     return _INPUT.format(
-        timestamp=when(begins_us).replace("Z", ".000Z"),
-        duration=max(1, round((ends_us - begins_us) / MICRO_PER_UNIT)),
+        timestamp=when(part.since_us or 0).replace("Z", ".000Z"),
+        duration=max(1, round(part.duration_us / MICRO_PER_UNIT)),
         energy=_plain(kwh(sum(sums.energy_uj))),
         operational=_plain(sum(sums.operational_ng) / NG_PER_G),
         embodied=_plain(sum(sums.embodied_ng) / NG_PER_G),

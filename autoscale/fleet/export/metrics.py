@@ -28,7 +28,7 @@ def publish(report: Report, meter: Any) -> None:
     total = report.total
     meter.create_gauge(f"{SCOPE}.inferences", "{inference}", "Queries of the report").set(total.inferences)
     missed = meter.create_gauge(f"{SCOPE}.missed_ratio", "1", "Queries that came late or fell short of their accuracy")
-    missed.set(total.missed / total.inferences)
+    missed.set(total.missed_fraction)
     energy = meter.create_gauge(f"{SCOPE}.energy", "J", "Energy of the queries")
     for part, energy_uj in total.energy_uj._asdict().items():
         energy.set(energy_uj / MICRO_PER_UNIT, {"part": part})

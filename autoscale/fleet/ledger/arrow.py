@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from autoscale.errors import InvalidInput, MissingExtra
 from autoscale.files import atomic_write
 from autoscale.fleet.ledger.column import ABSENT, Column
+from autoscale.fleet.ledger.digest import DigestingFile
 from autoscale.fleet.ledger.rows import Mask, Rows, Texts, with_all_columns
 from autoscale.fleet.ledger.schema import BY_NAME, COLUMNS, SCHEMA
 
@@ -61,18 +62,26 @@ def rejected_table_of(rows: Rows, reasons: Texts) -> Any:
     return pa.table([_dictionary(pa, reasons), *columns], names=["reason", *(each.name for each in COLUMNS)])
 
 
-def write_parquet(table: Any, path: Path) -> None:
+def write_parquet(table: Any, path: Path) -> str:
     """Write a table as the ledger's Parquet: zstd, dictionaries for texts alone; whole or not at all.
+
+    Returns the sha256 of what was meant to be written, so that a disk which writes something else is found out.
 
     Raises:
         OSError: the disk is full, or the folder cannot be written.
     """
+    content = arrow().BufferOutputStream()
+    arrow("parquet").write_table(table, content, row_group_size=ROW_GROUP, **_options(table.schema))
     with atomic_write(path) as file:
-        arrow("parquet").write_table(table, file, row_group_size=ROW_GROUP, **_options(table.schema))
+        digesting = DigestingFile(file)
+        digesting.write(memoryview(content.getvalue()))
+    return digesting.sha256
 
 
-def merge_parquet(sources: Sequence[Path], path: Path, rows: int) -> None:
+def merge_parquet(sources: Sequence[Path], path: Path, rows: int) -> str:
     """Write the rows of several files into one, a row group at a time; files of older schemas get today's columns.
+
+    Returns the sha256 of what was written.
 
     Raises:
         OSError: the disk is full, a file cannot be read or is of a later schema, or they do not have that many rows;
@@ -80,9 +89,11 @@ def merge_parquet(sources: Sequence[Path], path: Path, rows: int) -> None:
     """
     try:
         with atomic_write(path) as file:
-            merged = _merge(sources, file)
+            digesting = DigestingFile(file)
+            merged = _merge(sources, digesting)
             if merged != rows:
                 raise OSError(f"{len(sources)} files beside '{path}' have {merged} rows; {rows} were written")
+            return digesting.sha256
     except arrow().ArrowException as error:  # some of them are OSErrors, and some are not
         raise OSError(f"a file beside '{path}' is damaged: {error}") from error
 
@@ -106,12 +117,21 @@ def rows_of_rejected(path: Path) -> tuple[Rows, Texts]:
     return with_all_columns(Rows(numbers, texts)), reasons
 
 
+def is_readable(path: Path, rows: int) -> bool:
+    """Whether every page of a file can be read, and has the checksum it says, and there are that many rows."""
+    try:
+        table = arrow("parquet").ParquetFile(path, page_checksum_verification=True).read()
+    except (arrow().ArrowException, OSError):
+        return False
+    return int(table.num_rows) == rows
+
+
 def _texts_of(column: Any) -> Texts:
     encoded = column.combine_chunks().dictionary_encode()
     return Texts(encoded.indices.to_numpy(), tuple(encoded.dictionary.to_pylist()))
 
 
-def _merge(sources: Sequence[Path], file: BinaryIO) -> int:
+def _merge(sources: Sequence[Path], file: DigestingFile) -> int:
     schema, rows = arrow_schema(), 0
     with arrow("parquet").ParquetWriter(file, schema, **_options(schema)) as writer:
         for batch in _groups(sources):
@@ -159,7 +179,13 @@ def _options(schema: Any) -> dict[str, Any]:
     texts = [each.name for each in schema if types.is_string(each.type) or types.is_dictionary(each.type)]
     # differences take as little room as plain numbers and are read three times as fast, for less to decompress
     differences = {each.name: "DELTA_BINARY_PACKED" for each in schema if types.is_integer(each.type)}
-    return {"compression": "zstd", "use_dictionary": texts, "column_encoding": differences, "store_schema": False}
+    return {
+        "compression": "zstd",
+        "use_dictionary": texts,
+        "column_encoding": differences,
+        "store_schema": False,
+        "write_page_checksum": True,  # for who reads a file without the manifest, which has its digest
+    }
 
 
 # Arrays are made of buffers: pyarrow's own ways from numpy and lists import pandas, where it is installed, to look

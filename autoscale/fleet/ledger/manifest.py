@@ -8,15 +8,18 @@ import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from pathlib import Path
 from typing import Final
 
 from autoscale.errors import InvalidInput
+from autoscale.fleet.ledger.digest import resealed, sealed
 from autoscale.fleet.ledger.log_state import LogState
 
 FILE: Final = "manifest.sqlite"
-VERSION: Final = 1
+VERSION: Final = 2
+"""2 added digests of files, the seals, and when a log's rows began and end."""
+
 _TIER_BITS: Final = 4
 
 _TABLES: Final = """
@@ -25,6 +28,13 @@ CREATE TABLE IF NOT EXISTS logs(device_id TEXT, log_id TEXT, high_water INTEGER,
     lost TEXT, PRIMARY KEY(device_id, log_id)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS counts(name TEXT PRIMARY KEY, number INTEGER) WITHOUT ROWID;
 """
+_SINCE_2: Final = (
+    "ALTER TABLE files ADD COLUMN sha256 TEXT NOT NULL DEFAULT ''",
+    "ALTER TABLE logs ADD COLUMN first_us INTEGER",
+    "ALTER TABLE logs ADD COLUMN last_us INTEGER",
+    "CREATE TABLE seals(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
+)
+_ENTRY: Final = "path, day, rows, bytes, sha256"
 
 LogKey = tuple[str, str]
 """device_id, log_id."""
@@ -39,12 +49,19 @@ class Entry:
         day: of its rows, as in ``2026-11-21``; empty for what is in quarantine.
         rows: how many it has; for what cannot be read as rows, how many it was counted as.
         bytes: its size.
+        sha256: of its content, hexadecimal; empty where it was written before digests were kept.
     """
 
     path: str
     day: str
     rows: int
     bytes: int
+    sha256: str = ""
+
+    @property
+    def is_rows(self) -> bool:
+        """Whether it has accepted rows; all else is in quarantine, or holds sums of them."""
+        return self.path.rpartition("records/")[2].startswith("day=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +86,23 @@ class Change:
 class LedgerManifest:
     """The manifest of one ledger, open.
 
+    Args:
+        folder: the ledger's.
+        writes: whether to make it where there is none, and to bring an older version up to this one.
+
     Raises:
         InvalidInput: it cannot be read, or a later version wrote it.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, writes: bool = True) -> None:
         self._path = folder / FILE
         try:
             self._base = sqlite3.connect(self._path, timeout=30.0, isolation_level=None, check_same_thread=False)
             self._base.execute("PRAGMA synchronous=EXTRA")
-            self._prepare()
+            self._base.execute("PRAGMA secure_delete=ON")
+            self._version = self._checked_version()
+            if writes:
+                self._prepare()
         except sqlite3.DatabaseError as error:
             raise InvalidInput(f"'{self._path}' is no manifest of a ledger: {error}") from error
 
@@ -113,7 +137,8 @@ class LedgerManifest:
 
     def entries(self, day: str | None = None) -> list[Entry]:
         """The files that count, those in quarantine too; of one day, where it is given."""
-        found = "SELECT path, day, rows, bytes FROM files WHERE retired_s IS NULL"
+        columns = _ENTRY if self._version > 1 else _ENTRY.replace("sha256", "''")
+        found = f"SELECT {columns} FROM files WHERE retired_s IS NULL"
         if day is None:
             return [Entry(*each) for each in self._base.execute(f"{found} ORDER BY path")]
         return [Entry(*each) for each in self._base.execute(f"{found} AND day=? ORDER BY path", (day,))]
@@ -151,28 +176,64 @@ class LedgerManifest:
         causes = "SELECT key, sum(value) FROM logs, json_each(logs.lost) GROUP BY key ORDER BY key"
         return dict(self._base.execute(causes))
 
-    def _prepare(self) -> None:
+    def is_sealed(self) -> bool:
+        """Whether the list of files and the counts are those of the last commit; True of one from before seals."""
+        if self._version < 2:
+            return True
+        seals: dict[str, str] = dict(self._base.execute("SELECT name, value FROM seals"))
+        return seals == {name: f"{value:x}" for name, value in self._seals().items()}
+
+    def _checked_version(self) -> int:
         (version,) = self._base.execute("PRAGMA user_version").fetchone()
         if version > VERSION:
             raise InvalidInput(f"'{self._path}' is of version {version}; allowed: up to {VERSION}; update AutoScale")
-        if version < VERSION:
-            self._base.executescript(f"BEGIN IMMEDIATE; {_TABLES} PRAGMA user_version={VERSION}; COMMIT;")
+        return int(version)
+
+    def _prepare(self) -> None:
+        if self._version == VERSION:
+            return
+        with self._base:
+            self._base.execute("BEGIN IMMEDIATE")
+            self._version = self._checked_version()  # nobody writes beside us, but another reader may have been first
+            for statement in (*filter(str.strip, _TABLES.split(";")), *_SINCE_2) if self._version < VERSION else ():
+                self._base.execute(statement)
+            self._version = VERSION
+            self._seal(self._seals())
+            self._base.execute(f"PRAGMA user_version={VERSION}")
+
+    def _seals(self) -> dict[str, int]:
+        """Worked out anew from what the tables hold."""
+        files = self._base.execute(f"SELECT {_ENTRY} FROM files WHERE retired_s IS NULL")
+        return {"files": sealed(files), "counts": sealed(self._base.execute("SELECT name, number FROM counts"))}
+
+    def _seal(self, seals: Mapping[str, int]) -> None:
+        rows = [(name, f"{value:x}") for name, value in seals.items()]
+        self._base.executemany("INSERT OR REPLACE INTO seals VALUES(?, ?)", rows)
 
     def _write(self, change: Change, now_s: float) -> None:
         run = self._base.executemany
-        run("UPDATE files SET retired_s=? WHERE path=?", [(now_s, each) for each in change.retired])
-        added = [(each.path, each.day, each.rows, each.bytes) for each in change.added]
-        run("INSERT INTO files(path, day, rows, bytes) VALUES(?, ?, ?, ?)", added)
+        self._write_files(change, now_s)
         logs = [(*key, log.high_water, json.dumps(log.gaps), log.missing) for key, log in change.logs.items()]
         run(
-            "INSERT INTO logs VALUES(?, ?, ?, ?, ?, '{}') ON CONFLICT DO UPDATE SET"
-            " high_water=excluded.high_water, gaps=excluded.gaps, missing=excluded.missing",
+            "INSERT INTO logs(device_id, log_id, high_water, gaps, missing, lost) VALUES(?, ?, ?, ?, ?, '{}')"
+            " ON CONFLICT DO UPDATE SET high_water=excluded.high_water, gaps=excluded.gaps, missing=excluded.missing",
             logs,
         )
         lost = [(json.dumps(self._most_lost(key, causes)), *key) for key, causes in change.lost.items() if causes]
         run("UPDATE logs SET lost=? WHERE device_id=? AND log_id=?", lost)
         counts = list(change.counts.items())
         run("INSERT INTO counts VALUES(?, ?) ON CONFLICT DO UPDATE SET number=number+excluded.number", counts)
+        self._seal({"counts": sealed(self._base.execute("SELECT name, number FROM counts"))})
+
+    def _write_files(self, change: Change, now_s: float) -> None:
+        run = self._base.executemany
+        live = f"SELECT {_ENTRY} FROM files WHERE path=? AND retired_s IS NULL"
+        gone = [found for each in change.retired if (found := self._base.execute(live, (each,)).fetchone())]
+        run("UPDATE files SET retired_s=? WHERE path=?", [(now_s, each) for each in change.retired])
+        added = [astuple(each) for each in change.added]
+        run(f"INSERT INTO files({_ENTRY}) VALUES(?, ?, ?, ?, ?)", added)
+        (seal,) = self._base.execute("SELECT value FROM seals WHERE name='files'").fetchone()
+        self._seal({"files": resealed(int(seal, 16), added, gone)})
 
     def _most_lost(self, key: LogKey, causes: Mapping[str, int]) -> dict[str, int]:
         """What is known of a log's losses, and the news: a batch that is sent late or again tells old ones."""
@@ -192,13 +253,18 @@ def is_whole(folder: Path, entry: Entry) -> bool:
     return path.is_file() and path.stat().st_size == entry.bytes
 
 
-def read_ledger_manifest(folder: Path) -> tuple[list[Entry], dict[str, int], dict[str, int]]:
-    """The files that count, the counts and what devices lost, for readers beside a collector.
+def read_ledger_manifest(folder: Path) -> tuple[list[Entry], dict[str, int], dict[str, int], bool]:
+    """The files that count, the counts, what devices lost, and whether its seals hold; also beside a collector.
 
     Raises:
-        InvalidInput: there is no ledger there.
+        InvalidInput: there is no ledger there, or its manifest is damaged.
     """
     if not (folder / FILE).is_file():
         raise InvalidInput(f"'{folder}' is no ledger: it has no {FILE}")
-    with closing(LedgerManifest(folder)) as manifest, manifest.still():
-        return manifest.entries(), manifest.counts(), manifest.lost()
+    try:
+        with closing(LedgerManifest(folder, writes=False)) as manifest, manifest.still():
+            return manifest.entries(), manifest.counts(), manifest.lost(), manifest.is_sealed()
+    except (sqlite3.Error, ValueError, TypeError) as error:  # whatever a flipped bit makes of a table
+        raise InvalidInput(
+            f"'{folder / FILE}' is damaged: {error}; allowed: a whole one, from a copy of the ledger"
+        ) from error

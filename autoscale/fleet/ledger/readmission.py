@@ -9,10 +9,11 @@ from typing import Final
 import numpy as np
 
 from autoscale.fleet.ledger.arrow import rows_of_rejected
-from autoscale.fleet.ledger.manifest import Change, Entry, is_whole
+from autoscale.fleet.ledger.manifest import Change, Entry
 from autoscale.fleet.ledger.rows import Rows, Texts
 from autoscale.fleet.ledger.store import Intake, Ledger
 from autoscale.fleet.ledger.validation import REASONS, Reasons, Rules, validate
+from autoscale.fleet.ledger.view import is_as_written
 from autoscale.units import us_from_s
 
 NAMED_BY: Final = {
@@ -51,7 +52,7 @@ def readmit(ledger: Ledger, rules: Rules) -> Readmission:
     accepted, kept = 0, Counter[str]()
     names: dict[str, set[str]] = {}
     for entry in ledger.manifest.entries(""):
-        if entry.path.endswith(".parquet") and is_whole(ledger.folder, entry):
+        if entry.path.endswith(".parquet") and is_as_written(ledger.folder / entry.path, entry):
             rows, now = _validate_again(ledger, entry, rules)
             accepted += int(np.count_nonzero(now < 0))
             for reason, columns in NAMED_BY.items():

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from autoscale.errors import InvalidInput
-from autoscale.units import MICRO_PER_UNIT, SECONDS_PER_DAY
+from autoscale.units import MICRO_PER_UNIT, SECONDS_PER_DAY, US_PER_DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +45,20 @@ class Span:
         since = first_us if self.since_us is None else self.since_us
         return Span(since, last_us + 1 if self.until_us is None else self.until_us)
 
+    def of_day(self, day: str) -> "Span":
+        """The part of a day (``2026-11-01``) that is in it; all of one that is not, as strays' days are."""
+        begins_us = microseconds(day)
+        whole = Span(begins_us, begins_us + US_PER_DAY)
+        since = max(begins_us, self.since_us or 0)
+        until = min(begins_us + US_PER_DAY, self.until_us or begins_us + US_PER_DAY)
+        return Span(since, until) if since < until else whole
+
     def overlap_us(self, other: "Span") -> int:
-        """How long both last together; this one is closed, open sides of the other are its own."""
-        since = max(each for each in (self.since_us, other.since_us) if each is not None)
-        until = min(each for each in (self.until_us, other.until_us) if each is not None)
+        """How long both last together; open sides of the other are this one's. Nothing where this one is open."""
+        if self.since_us is None or self.until_us is None:
+            return 0
+        since = self.since_us if other.since_us is None else max(self.since_us, other.since_us)
+        until = self.until_us if other.until_us is None else min(self.until_us, other.until_us)
         return max(0, until - since)
 
 
@@ -65,6 +75,11 @@ def microseconds(text: str) -> int:
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (elapsed.days * SECONDS_PER_DAY + elapsed.seconds) * MICRO_PER_UNIT + elapsed.microseconds
+
+
+def when_or_open(time_us: int | None) -> str | None:
+    """Likewise; None for a side that nothing closes."""
+    return None if time_us is None else when(time_us)
 
 
 def when(time_us: int) -> str:

@@ -31,9 +31,10 @@ from autoscale.errors import InvalidInput
 from autoscale.files import atomic_write, sync
 from autoscale.fleet.ledger.arrow import arrow, merge_parquet, rejected_table_of, table_of, write_parquet
 from autoscale.fleet.ledger.lock import FolderLock
-from autoscale.fleet.ledger.manifest import FILE, Change, Entry, LedgerManifest, is_whole, tier
+from autoscale.fleet.ledger.manifest import FILE, Change, Entry, LedgerManifest, tier
 from autoscale.fleet.ledger.rows import Rows, Texts
 from autoscale.fleet.ledger.validation import REASONS, Reasons
+from autoscale.fleet.ledger.view import is_as_written
 from autoscale.units import SECONDS_PER_DAY, US_PER_DAY
 
 GRACE_S: Final = 3600.0
@@ -77,6 +78,7 @@ class Ledger(Closing):
         arrow("parquet")
         self.folder = Path(folder)
         self._unmergeable: set[str] = set()
+        self._damaged: set[str] = set()
         if self.folder.exists() and not self.folder.is_dir():
             raise InvalidInput(f"'{self.folder}' is a file; allowed: a folder, which is made where there is none")
         for name in _FOLDERS:
@@ -129,9 +131,10 @@ class Ledger(Closing):
         """Merge the small files of a day into one; the old ones go after ``GRACE_S``, damaged ones stay as they are.
 
         Raises:
-            OSError: the disk is full or fails, or a file is damaged inside; nothing has changed, and the day is left
-                alone from now on.
+            OSError: the disk is full or fails, and nothing has changed; or a file is damaged, the others are merged,
+                and it is left alone from now on.
         """
+        known = frozenset(self._damaged)
         small = self._like(day)
         if len(small) < 2:
             self._unmergeable.add(day)
@@ -139,11 +142,13 @@ class Ledger(Closing):
         with self._written() as added:
             path = self._new(self._day_folder(day))
             rows = sum(each.rows for each in small)
-            self._merge([self.folder / each.path for each in small], path, rows, day)
-            self._add(added, path, day, rows)
+            sha256 = self._merge([self.folder / each.path for each in small], path, rows, day)
+            self._add(added, path, day, rows, sha256)
             retired = tuple(each.path for each in small)
             self.manifest.commit(Change(added=tuple(added), retired=retired), time.time())
         self._remove(self.manifest.retired(time.time() - GRACE_S))
+        if found := self._damaged - known:
+            raise OSError(f"{', '.join(sorted(found))} is damaged, and stays as it is; the others are merged")
 
     def close(self) -> None:
         """Let others write."""
@@ -169,34 +174,36 @@ class Ledger(Closing):
             day = datetime.fromtimestamp(number * SECONDS_PER_DAY, UTC).date().isoformat()
             part = rows if len(days) == 1 else rows.take(numbers == number)
             path = self._new(self._day_folder(day))
-            write_parquet(table_of(part), path)
-            self._add(added, path, day, len(part))
+            sha256 = write_parquet(table_of(part), path)
+            self._add(added, path, day, len(part), sha256)
 
     def _write_rejected(self, rows: Rows, reasons: Reasons, added: list[Entry]) -> None:
         is_rejected = reasons >= 0
         if np.any(is_rejected):
             texts = Texts(reasons[is_rejected].astype(np.int32), REASONS)
             path = self._new(self.folder / "quarantine")
-            write_parquet(rejected_table_of(rows.take(is_rejected), texts), path)
-            self._add(added, path, "", len(texts.codes))
+            sha256 = write_parquet(rejected_table_of(rows.take(is_rejected), texts), path)
+            self._add(added, path, "", len(texts.codes), sha256)
 
     def _write_unreadable(self, name: str, content: bytes, reported_rows: int, added: list[Entry]) -> None:
         path = self.folder / _unreadable_path(name)
         with atomic_write(path) as file:
             file.write(content)
-        self._add(added, path, "", reported_rows)
+        self._add(added, path, "", reported_rows, name)
 
     def _like(self, day: str) -> list[Entry]:
-        """Whole files of a day to merge: the small ones up to the largest tier that is crowded."""
+        """Files of a day to merge: the small ones up to the largest tier that is crowded, none that is damaged."""
         small = [each for each in self.manifest.entries(day) if each.bytes < SMALL_BYTES]
-        small = [each for each in small if is_whole(self.folder, each)]
+        small = [each for each in small if each.path not in self._damaged]
+        self._damaged |= {each.path for each in small if not is_as_written(self.folder / each.path, each)}
+        small = [each for each in small if each.path not in self._damaged]
         counts = Counter(tier(each.bytes) for each in small)
         most = max((each for each, count in counts.items() if count >= MANY), default=-1)
         return [each for each in small if tier(each.bytes) <= most]
 
-    def _merge(self, sources: list[Path], path: Path, rows: int, day: str) -> None:
+    def _merge(self, sources: list[Path], path: Path, rows: int, day: str) -> str:
         try:
-            merge_parquet(sources, path, rows)
+            return merge_parquet(sources, path, rows)
         except OSError:
             self._unmergeable.add(day)
             raise
@@ -211,8 +218,8 @@ class Ledger(Closing):
     def _new(self, folder: Path) -> Path:
         return folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
 
-    def _add(self, added: list[Entry], path: Path, day: str, rows: int) -> None:
-        added.append(Entry(path.relative_to(self.folder).as_posix(), day, rows, path.stat().st_size))
+    def _add(self, added: list[Entry], path: Path, day: str, rows: int, sha256: str) -> None:
+        added.append(Entry(path.relative_to(self.folder).as_posix(), day, rows, path.stat().st_size, sha256))
         sync(path.parent)
 
     def _clean(self) -> None:

@@ -4,14 +4,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from autoscale.errors import InvalidInput
+from autoscale.fleet.ledger.ledgers import read_ledgers
 from autoscale.fleet.ledger.span import Span, when
-from autoscale.fleet.ledger.view import LedgerView, read_ledger
+from autoscale.fleet.ledger.view import LedgerView, verified
 from autoscale.fleet.report import tables
 from autoscale.fleet.report.counterfactual import CELL, Counterfactual, counterfactuals
 from autoscale.fleet.report.engine import EngineOptions, ReportEngine, engine
+from autoscale.fleet.report.extent import DayRows, extent_of
 from autoscale.fleet.report.idle import Fleet, Held, whole_fleet
 from autoscale.fleet.report.inventory import InventoryMachine
 from autoscale.fleet.report.life_cycle import LifeCycle
@@ -29,11 +31,13 @@ class Question:
         span: from when until when; open sides end with the rows.
         inventory: the machines of the fleet; without them what idles is left out.
         life_cycle: what is given beside the ledger.
+        is_strict: whether damage is an error, and not left out and counted.
     """
 
     span: Span = field(default_factory=Span)
     inventory: tuple[InventoryMachine, ...] = ()
     life_cycle: LifeCycle = field(default_factory=LifeCycle)
+    is_strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,9 @@ class Report:
     """The account.
 
     Attributes:
-        ledger: its folder.
+        ledgers: their folders.
         engine: what computed it; nothing else differs with it.
-        span: closed.
+        span: closed, but of no rows, whose sides stay as they were asked for.
         ledger_view: what the collector counted.
         devices: how many reported in the span.
         total: of all queries.
@@ -65,9 +69,12 @@ class Report:
         savings: what changes would save.
         fleet: with what idles; None without an inventory.
         life_cycle: as given.
+        strays: rows far from all others in time, by whose clocks the span does not go.
+        impossible: rows of the span that an older collector took and that cannot be; in no sum.
+        repeated: rows of the span that are in more than one ledger, and count once.
     """
 
-    ledger: str
+    ledgers: tuple[str, ...]
     engine: str
     span: Span
     ledger_view: LedgerView
@@ -80,44 +87,82 @@ class Report:
     savings: Sequence[Saving]
     fleet: Fleet | None
     life_cycle: LifeCycle
+    strays: Sequence[DayRows] = ()
+    impossible: int = 0
+    repeated: int = 0
+
+    @property
+    def ledger(self) -> str:
+        """The ledgers' folders as people write them."""
+        return ", ".join(self.ledgers)
 
 
-def account(ledger: Path | str, question: Question | None = None, options: EngineOptions | None = None) -> Report:
-    """Account for a ledger.
+def account(
+    ledger: Path | str | Sequence[Path | str], question: Question | None = None, options: EngineOptions | None = None
+) -> Report:
+    """Account for a ledger, or for several as one; no rows in the span make a report of nothing.
 
     Raises:
-        InvalidInput: no ledger, none of its rows in the span, a file that cannot be read, no engine of that name.
+        InvalidInput: no ledger, no engine of that name; damage, where the question is strict.
         MissingExtra: a package that the engine needs is not installed.
     """
     question, options = question or Question(), options or EngineOptions()
-    view = read_ledger(ledger)
-    files = _files_of(view, question.span)
-    if not files:
-        raise InvalidInput(_no_rows(ledger, view, question.span))
-    surveyed = survey(files)
+    ledgers = [ledger] if isinstance(ledger, Path | str) else list(ledger)
+    view = read_ledgers(ledgers)
+    view = verified(view, _files_of(view, question.span))
+    if question.is_strict:
+        _need_whole(view)
     with engine(options) as opened:
-        rows = tables.accounted(opened.read(files, surveyed.is_mixed), question.span, surveyed.needs_wide_sums)
-        found = _Found(opened, rows, opened.keep(tables.cells(rows)))
-        extent = opened.rows(tables.extent(found.cells))[0]
-        if extent["first_us"] is None:
-            raise InvalidInput(_no_rows(ledger, view, question.span))
-        span = question.span.closed(extent["first_us"], extent["last_us"])
-        by, scenarios = {name: found.by(name) for name in tables.DIMENSIONS}, found.scenarios()
+        found = _found(opened, view, question.span)
+        by, days, scenarios = {name: found.by(name) for name in tables.DIMENSIONS}, found.days(), found.scenarios()
+        extent = extent_of((DayRows(*(each[name] for name in _DAY_ROWS)) for each in days), question.span)
+        fleet = found.fleet(question.inventory, extent.span, by["target"]) if question.inventory else None
         return Report(
-            ledger=str(ledger),
+            ledgers=tuple(map(str, ledgers)),
             engine=options.name,
-            span=span,
+            span=extent.span,
             ledger_view=view,
             devices=found.devices(),
             total=found.total(),
             by=by,
-            days=found.days(),
+            days=_day_rows(days),
             methods=found.methods(),
             scenarios=scenarios,
-            savings=savings(by["device_model"], by["far_region"], scenarios),
-            fleet=found.fleet(question.inventory, span, by["target"]) if question.inventory else None,
+            savings=savings(by["device_model"], by["far_region"], scenarios, fleet),
+            fleet=fleet,
             life_cycle=question.life_cycle,
+            strays=extent.strays,
+            impossible=found.impossible,
+            repeated=view.copied_rows + found.repeated,
         )
+
+
+_DAY_ROWS: Final = ("day", "inferences", "first_us", "last_us")
+
+
+def _need_whole(view: LedgerView) -> None:
+    if view.damaged:
+        named = ", ".join(f"{each.path} ({each.rows} rows)" for each in view.damaged)
+        raise InvalidInput(f"damaged or gone: {named}; allowed without --strict: they are left out and counted")
+    if not view.is_sealed:
+        raise InvalidInput("the manifest is not what was last committed; allowed without --strict: it is reported")
+
+
+def _found(opened: ReportEngine, view: LedgerView, span: Span) -> "_Found":
+    """The rows of a span, each once, without those that cannot be."""
+    files = _files_of(view, span)
+    surveyed = survey(files)
+    once, repeated, impossible = opened.read(files, surveyed.is_mixed), 0, 0
+    once = tables.within(once, span)
+    if view.shared:
+        sent = opened.count(tables.repeated(once, view.shared))
+        once = opened.keep("once", tables.counted_once(once, view.shared))
+        repeated = sent - opened.count(tables.repeated(once, view.shared))
+    if not surveyed.is_plausible:
+        plausible = tables.plausible(once)
+        impossible, once = opened.count(once) - opened.count(plausible), plausible
+    rows = tables.accounted(once, surveyed.needs_wide_sums)
+    return _Found(opened, rows, opened.keep("cells", tables.cells(rows)), impossible, repeated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +172,11 @@ class _Found:
     engine: ReportEngine
     rows: Any
     cells: Any
+    impossible: int
+    repeated: int
 
     def devices(self) -> int:
-        return int(self.engine.rows(tables.device_count(self.rows))[0]["devices"])
+        return self.engine.count(tables.devices(self.rows))
 
     def total(self) -> Sums:
         return Sums.of(self.engine.rows(tables.total(self.cells))[0])
@@ -143,13 +190,8 @@ class _Found:
     def scenarios(self) -> list[Counterfactual]:
         return counterfactuals(self.engine.rows(tables.by_scenario(self.cells, *CELL, "target")))
 
-    def days(self) -> list[DayRow]:
-        found = self.engine.rows(tables.by_day(self.rows))
-        days = [
-            DayRow(_date(row["day"]), row["device_model"], row["region"], row["far_region"], Sums.of(row))
-            for row in found
-        ]
-        return sorted(days, key=lambda each: (each.day, each.device_model, each.region, each.far_region))
+    def days(self) -> list[dict[str, Any]]:
+        return self.engine.rows(tables.by_day(self.rows))
 
     def methods(self) -> dict[str, dict[str, int]]:
         return _methods(self.engine.rows(tables.by_method(self.rows)))
@@ -159,6 +201,13 @@ class _Found:
         total = self.total()
         remote = Held(sum(sums.latency_us for sums in remotely), total.embodied_ng.remote)
         return whole_fleet(inventory, self.engine.rows(tables.by_device(self.rows)), span, total, remote)
+
+
+def _day_rows(found: Iterable[Mapping[str, Any]]) -> list[DayRow]:
+    days = [
+        DayRow(_date(row["day"]), row["device_model"], row["region"], row["far_region"], Sums.of(row)) for row in found
+    ]
+    return sorted(days, key=lambda each: (each.day, each.device_model, each.region, each.far_region))
 
 
 def _date(day: int) -> str:
@@ -186,14 +235,3 @@ def _files_of(view: LedgerView, span: Span) -> list[Path]:
     since = "" if span.since_us is None else when(span.since_us)[:10]
     until = "9999" if span.until_us is None else when(span.until_us)[:10]
     return [each for each in view.files if since <= each.parent.name.removeprefix("day=") <= until]
-
-
-def _no_rows(ledger: Path | str, view: LedgerView, span: Span) -> str:
-    accepted = view.counts.get("accepted", 0)
-    rejected = sum(count for name, count in view.counts.items() if name.startswith("rejected:"))
-    if accepted == 0:
-        return f"the ledger '{ledger}' has no rows yet, and {rejected} rejected; allowed: one accepted row or more"
-    if not view.files:
-        return f"the ledger '{ledger}' has {accepted} rows, but all of its files are damaged or gone"
-    since, until = (each if each is None else when(each) for each in (span.since_us, span.until_us))
-    return f"the ledger '{ledger}' has {accepted} rows, none from {since or 'its first'} until {until or 'its last'}"

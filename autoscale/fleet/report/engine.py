@@ -58,17 +58,21 @@ class ReportEngine(ABC):
         """An Ibis table of the rows of some files with every column of today's.
 
         Args:
-            files: Parquet; one or more.
+            files: Parquet; none make a table without rows.
             is_mixed: whether they are of several schemas.
         """
 
     @abstractmethod
-    def keep(self, expression: Any) -> Any:
-        """An Ibis table of what an expression comes to, computed once."""
+    def keep(self, name: str, expression: Any) -> Any:
+        """An Ibis table of what an expression comes to, computed once; of a name of its own."""
 
     @abstractmethod
     def close(self) -> None:
         """Let everything go."""
+
+    def count(self, table: Any) -> int:
+        """How many rows a table has."""
+        return int(self.rows(table.agg(rows=table.count()))[0]["rows"])
 
     def rows(self, expression: Any) -> list[dict[str, Any]]:
         """The rows that an expression comes to."""
@@ -95,12 +99,15 @@ class DuckDb(ReportEngine):
 
     def read(self, files: Sequence[Path], is_mixed: bool) -> Any:
         """An Ibis table of the rows of some files."""
+        if not files:
+            empty = package("ibis", "fleet").schema({each.name: _IBIS_TYPES[each.kind] for each in COLUMNS})
+            return self._connection.create_table("nothing", schema=empty, temp=True)
         paths = [str(each) for each in files]
         return _completed(self._connection.read_parquet(paths, hive_partitioning=False, union_by_name=is_mixed))
 
-    def keep(self, expression: Any) -> Any:
+    def keep(self, name: str, expression: Any) -> Any:
         """A temporary table."""
-        return self._connection.create_table("kept", expression, temp=True)
+        return self._connection.create_table(name, expression, temp=True)
 
     def close(self) -> None:
         """Let everything go."""
@@ -137,15 +144,16 @@ class Spark(ReportEngine):
     def read(self, files: Sequence[Path], is_mixed: bool) -> Any:
         """An Ibis table of the rows of some files."""
         names = ", ".join(f"{each.name} {_SPARK_TYPES[each.kind]}" for each in COLUMNS)
-        frame = self._session.read.schema(names).parquet(*(str(each.resolve()) for each in files))
+        paths = [str(each.resolve()) for each in files]
+        frame = self._session.read.schema(names).parquet(*paths) if paths else self._session.createDataFrame([], names)
         frame.createOrReplaceTempView("ledger")
         return _completed(self._connection.table("ledger"))
 
-    def keep(self, expression: Any) -> Any:
+    def keep(self, name: str, expression: Any) -> Any:
         """A cached view."""
         frame = self._session.sql(self._connection.compile(expression)).cache()
-        frame.createOrReplaceTempView("kept")
-        return self._connection.table("kept")
+        frame.createOrReplaceTempView(name)
+        return self._connection.table(name)
 
     def close(self) -> None:
         """Stop the session."""

@@ -1,11 +1,13 @@
 """What a reader must know before the figures of a report: what they leave out, and what they rest on."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 from autoscale.carbon.intensity.base import KINDS
+from autoscale.fleet.ledger.span import when
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.sums import kg
 
@@ -13,34 +15,49 @@ ASSUMPTIONS: Final = "assumptions.json"
 """Beside the rows of a ledger that was simulated; ``{"simulated": true, ...}``."""
 
 _REJECTED: Final = "rejected:"
+_FEW: Final = 3
 _OF: Final = "intensity of the "
 
 
 def notices(report: Report) -> list[str]:
     """One sentence for each thing, those first that change most; none where nothing stands in the way."""
-    return [*_origin(report), *_left_out(report), *_misdated(report), *_mixed(report.methods), *_outside(report)]
+    about = (_origin, _joined, _left_out, _misdated, _mixed, _outside)
+    return [sentence for each in about for sentence in each(report)]
 
 
 def _origin(report: Report) -> Iterator[str]:
-    stated = _assumptions(Path(report.ledger) / ASSUMPTIONS)
+    stated = _assumptions(report.ledgers)
     if stated.get("simulated"):
         yield f"Simulated: no device reported any of this. {ASSUMPTIONS} in the ledger says what was assumed."
-    elif not any("measured" in counts for counts in report.methods.values()):
+    elif report.total.inferences and not any("measured" in counts for counts in report.methods.values()):
         yield "No figure here was measured: all are modelled or defaults."
     if not stated.get("is_complete", True):
         yield "The simulation was stopped: its last day lacks devices, whole models of them."
 
 
-def _assumptions(path: Path) -> Mapping[str, Any]:
-    try:
-        found = json.loads(path.read_bytes())
-    except (OSError, ValueError):  # a collector's ledger has none
-        return {}
-    return found if isinstance(found, dict) else {}
+def _assumptions(ledgers: Sequence[str]) -> Mapping[str, Any]:
+    """Of all ledgers together; a collector's has none."""
+    stated: dict[str, Any] = {}
+    for each in ledgers:
+        with suppress(OSError, ValueError, TypeError):
+            stated |= json.loads((Path(each) / ASSUMPTIONS).read_bytes())
+    return stated
+
+
+def _joined(report: Report) -> Iterator[str]:
+    view = report.ledger_view
+    if not view.is_sealed:
+        yield "The ledger's manifest is not what was last committed: files or counts may lack. Bring back a whole copy."
+    if view.given_again:
+        yield f"Given more than once, and read once: {', '.join(view.given_again)}."
+    if report.repeated:
+        yield f"{report.repeated:,} rows are in more than one of the ledgers, and count once."
 
 
 def _left_out(report: Report) -> Iterator[str]:
     view = report.ledger_view
+    if not report.total.inferences:
+        yield "No query in this span: every sum is 0."
     if view.damaged:
         rows = sum(each.rows for each in view.damaged)
         yield f"{rows:,} rows are left out: their files (in all {len(view.damaged)}) are damaged or gone."
@@ -48,19 +65,25 @@ def _left_out(report: Report) -> Iterator[str]:
     if rejected:
         reasons = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(rejected.items()))
         yield f"{sum(rejected.values()):,} rows of the ledger were rejected and are left out: {reasons}."
+    if report.impossible:
+        yield f"{report.impossible:,} rows are left out: their figures are beyond what a query can take."
     missing = view.counts.get("missing", 0)
     if missing:
         yield f"{missing:,} rows never arrived: devices dropped them, or have yet to send them."
 
 
 def _misdated(report: Report) -> Iterator[str]:
+    if report.strays:
+        rows = sum(each.rows for each in report.strays)
+        days = ", ".join(when(each.first_us)[:10] for each in report.strays[:_FEW])
+        yield f"{rows:,} rows lie years or months from all others ({days}): they count, the span goes without them."
     times = report.ledger_view.counts.get("clock_set_back", 0)
     if times:
         yield f"{times:,} times a device's clock was set back: the span and the days of its rows may be wrong."
 
 
-def _mixed(methods: Mapping[str, Mapping[str, int]]) -> Iterator[str]:
-    parts = {name.removeprefix(_OF): counts for name, counts in methods.items() if name.startswith(_OF)}
+def _mixed(report: Report) -> Iterator[str]:
+    parts = {name.removeprefix(_OF): counts for name, counts in report.methods.items() if name.startswith(_OF)}
     named = {kind: [part for part, counts in parts.items() if kind in counts] for kind in KINDS}
     if all(named.values()):
         listed = "; ".join(f"{kind}: {', '.join(parts)}" for kind, parts in named.items())

@@ -31,7 +31,10 @@ class Saving:
 
 
 def savings(
-    device_models: Mapping[str, Sums], far_regions: Mapping[str, Sums], scenarios: Sequence[Counterfactual]
+    device_models: Mapping[str, Sums],
+    far_regions: Mapping[str, Sums],
+    scenarios: Sequence[Counterfactual],
+    fleet: object = None,
 ) -> list[Saving]:
     """Keeping devices a year longer, moving the remote machines, choosing better."""
     return [_longer_life(device_models), _move(far_regions), _better_policy(scenarios)]
@@ -100,7 +103,7 @@ def _cleanest_beside(name: str) -> tuple[Place, Place] | None:
 def _better_policy(scenarios: Sequence[Counterfactual]) -> Saving:
     by_name = {each.name: each for each in scenarios}
     actual, oracle = by_name["actual"], by_name["oracle"]
-    coverage = f"the ledger tells of {100.0 * oracle.covered / actual.covered:.0f} % of the queries"
+    coverage = f"the ledger tells of {100.0 * oracle.covered / (actual.covered or 1):.0f} % of the queries"
     network = "a network's share counts, which less sending does not switch off"
     method = f"against the oracle: an upper bound at no more misses, see counterfactuals; {coverage}; {network}"
     return Saving("the best target is always chosen", actual.carbon_ng - oracle.carbon_ng, method)

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from autoscale.interval import Interval
+from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.units import J_PER_KWH, MICRO_PER_UNIT
 
 PARTS: Final = ("device", "network", "remote")
@@ -75,8 +75,10 @@ class Sums:
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Sums":
-        """From a row with ``inferences`` and ``FIGURES``; decimals, as engines give them, are made whole numbers."""
-        whole = {name: int(row[name]) for name in FIGURES}
+        """From a row with ``inferences`` and ``FIGURES``; decimals, as engines give them, are made whole numbers, and
+        what stands for a sum of no rows is 0.
+        """
+        whole = {name: int(row[name] or 0) for name in FIGURES}
         energy, operational, embodied = (
             Parts(*(whole[f"{kind}_{part}_{unit}"] for part in PARTS))
             for kind, unit in (("energy", "uj"), ("operational", "ng"), ("embodied", "ng"))
@@ -86,7 +88,13 @@ class Sums:
             sum(operational) + sum(embodied),
             whole["operational_high_ng"] + whole["embodied_high_ng"],
         )
-        return cls(int(row["inferences"]), energy, operational, embodied, total, whole["latency_us"], whole["missed"])
+        inferences = int(row["inferences"] or 0)
+        return cls(inferences, energy, operational, embodied, total, whole["latency_us"], whole["missed"])
+
+    @property
+    def missed_fraction(self) -> float:
+        """Of the queries; 0 of none."""
+        return self.missed / self.inferences if self.inferences else 0.0
 
     def plus(self, other: "Sums") -> "Sums":
         """Of the queries of both."""
@@ -107,7 +115,9 @@ class Sums:
 
 
 def sci_g_of(total_ng: WholeInterval, inferences: int) -> Interval:
-    """Grams for each inference; rows whose range does not hold their figure are given the figure as its end."""
+    """Grams for each inference, 0 of none; rows whose range does not hold their figure are given it as its end."""
+    if not inferences:
+        return ZERO_INTERVAL
     low, mid, high = (end / (NG_PER_G * inferences) for end in total_ng)
     return Interval(min(low, mid), mid, max(mid, high))
 

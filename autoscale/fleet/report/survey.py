@@ -7,7 +7,9 @@ from typing import Any, Final
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.arrow import arrow
+from autoscale.fleet.ledger.schema import BY_NAME
 from autoscale.fleet.report.sums import FIGURES
+from autoscale.fleet.report.tables import JUDGED
 
 _MOST: Final = 2**63 - 1
 
@@ -19,10 +21,12 @@ class Survey:
     Attributes:
         needs_wide_sums: whether a sum of some figures over all rows may need more than 64 bits.
         is_mixed: whether they are of several schemas; each of them adds columns, and none goes.
+        is_plausible: whether no number is beyond what its column allows.
     """
 
     needs_wide_sums: bool
     is_mixed: bool
+    is_plausible: bool
 
 
 def survey(files: Sequence[Path]) -> Survey:
@@ -32,12 +36,15 @@ def survey(files: Sequence[Path]) -> Survey:
         InvalidInput: a file is not Parquet.
         MissingExtra: pyarrow is not installed.
     """
-    reach, columns = 0, set[int]()
+    reach, columns, is_plausible = 0, set[int](), True
     for file in files:
         metadata = _metadata(file)
         columns.add(metadata.num_columns)
-        reach += sum(_reach(metadata.row_group(index)) for index in range(metadata.num_row_groups))
-    return Survey(reach * len(FIGURES) > _MOST, len(columns) > 1)
+        for index in range(metadata.num_row_groups):
+            group = metadata.row_group(index)
+            reach += _reach(group)
+            is_plausible = is_plausible and _is_plausible(group)
+    return Survey(reach * len(FIGURES) > _MOST, len(columns) > 1, is_plausible)
 
 
 def _metadata(file: Path) -> Any:
@@ -51,7 +58,20 @@ def _metadata(file: Path) -> Any:
 
 def _reach(group: Any) -> int:
     """No figure's sum over a row group is more than this."""
-    columns = (group.column(index) for index in range(group.num_columns))
-    figures = [each.statistics for each in columns if each.path_in_schema in FIGURES]
-    most = max((each.max if each is not None and each.has_min_max else _MOST for each in figures), default=_MOST)
+    ends = [each for name, each in _statistics(group).items() if name in FIGURES]
+    most = max((_MOST if each is None else each.max for each in ends), default=_MOST)
     return int(most) * int(group.num_rows)
+
+
+def _is_plausible(group: Any) -> bool:
+    ends = [(BY_NAME[name], each) for name, each in _statistics(group).items() if name in JUDGED]
+    return all(each is not None and each.min >= 0 and each.max <= column.limit for column, each in ends)
+
+
+def _statistics(group: Any) -> dict[str, Any]:
+    """Column to the least and the greatest of its numbers; None where the file does not say."""
+    columns = (group.column(index) for index in range(group.num_columns))
+    return {
+        each.path_in_schema: each.statistics if each.statistics is not None and each.statistics.has_min_max else None
+        for each in columns
+    }

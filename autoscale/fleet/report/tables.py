@@ -8,6 +8,8 @@ then sums of its sums.
 from collections.abc import Sequence
 from typing import Any, Final
 
+from autoscale.fleet.ledger.manifest import LogKey
+from autoscale.fleet.ledger.schema import COLUMNS
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report.engine import package
 from autoscale.fleet.report.sums import FIGURES, PARTS
@@ -20,26 +22,52 @@ DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region"
 KINDS: Final = tuple(f"intensity_{part}_kind" for part in PARTS)
 """Whether the carbon intensity of each part is ``average`` or ``marginal``; empty where not known, or not asked."""
 
+JUDGED: Final = (*(name for name in FIGURES if name != "missed"), "time_us")
+"""Columns whose numbers are checked again before they are summed."""
+
+_LOG: Final = ("device_id", "log_id")
 _OPTIONAL: Final = ("region", "far_region", "methods", *KINDS)
 
 _HOUR_US: Final = 3_600_000_000
 _WIDE: Final = "decimal(38, 0)"
 
 
-def accounted(ledger: Any, span: Span, is_wide: bool) -> Any:
-    """The rows of a span with the columns that the report takes, and dimensions by their names here.
+def counted_once(ledger: Any, shared: Sequence[LogKey]) -> Any:
+    """Rows of several ledgers, each of a log that is in more than one of them once, by its number."""
+    if not shared:
+        return ledger
+    keys = package("ibis", "fleet").memtable({name: [key[i] for key in shared] for i, name in enumerate(_LOG)})
+    return ledger.anti_join(keys, _LOG).union(repeated(ledger, shared).distinct(on=[*_LOG, "sequence"], keep="first"))
+
+
+def repeated(ledger: Any, shared: Sequence[LogKey]) -> Any:
+    """The rows of logs that are in more than one ledger."""
+    keys = package("ibis", "fleet").memtable({name: [key[i] for key in shared] for i, name in enumerate(_LOG)})
+    return ledger.semi_join(keys, _LOG)
+
+
+def plausible(ledger: Any) -> Any:
+    """The rows in which no number is beyond what its column allows: an older collector took what this one would not."""
+    limits = ((ledger[each.name], each) for each in COLUMNS if each.name in JUDGED)
+    return ledger.filter(*((value <= each.limit) & (value >= 0) for value, each in limits))
+
+
+def within(ledger: Any, span: Span) -> Any:
+    """The rows of a span."""
+    if span.since_us is not None:
+        ledger = ledger.filter(ledger.time_us >= span.since_us)
+    return ledger if span.until_us is None else ledger.filter(ledger.time_us < span.until_us)
+
+
+def accounted(ledger: Any, is_wide: bool) -> Any:
+    """Rows with the columns that the report takes, and dimensions by their names here.
 
     Args:
         ledger: a table of its rows.
-        span: from when until when.
         is_wide: whether 64 bits may not hold the sums.
     """
     ibis = package("ibis", "fleet")
     time_us = ledger.time_us
-    if span.since_us is not None:
-        ledger = ledger.filter(time_us >= span.since_us)
-    if span.until_us is not None:
-        ledger = ledger.filter(time_us < span.until_us)
     is_short = (ledger.accuracy_ppm < ledger.goal_accuracy_ppm).fill_null(False)
     days = (time_us - time_us % US_PER_DAY) / US_PER_DAY
     kind = _WIDE if is_wide else "int64"
@@ -61,13 +89,8 @@ def accounted(ledger: Any, span: Span, is_wide: bool) -> Any:
 
 
 def cells(rows: Any) -> Any:
-    """Sums, first and last time for every combination of ``DIMENSIONS``; for an engine to keep."""
-    return _grouped(rows, DIMENSIONS, first_us=rows.time_us.min(), last_us=rows.time_us.max(), **_sums(rows))
-
-
-def extent(cells: Any) -> Any:
-    """One row: the first and last time; none of no rows."""
-    return cells.agg(first_us=cells.first_us.min(), last_us=cells.last_us.max())
+    """Sums for every combination of ``DIMENSIONS``; for an engine to keep."""
+    return _grouped(rows, DIMENSIONS, **_sums(rows))
 
 
 def total(cells: Any) -> Any:
@@ -90,8 +113,11 @@ def by_scenario(cells: Any, *dimensions: str) -> Any:
 
 
 def by_day(rows: Any) -> Any:
-    """Sums for each day (whole days since 1970), device model and pair of regions: what time series are made of."""
-    return _grouped(rows, ("day", "device_model", "region", "far_region"), **_sums(rows))
+    """Sums, first and last time for each day (whole days since 1970), device model and pair of regions: what time
+    series are made of.
+    """
+    ends = {"first_us": rows.time_us.min(), "last_us": rows.time_us.max()}
+    return _grouped(rows, ("day", "device_model", "region", "far_region"), **ends, **_sums(rows))
 
 
 def by_device(rows: Any) -> Any:
@@ -101,10 +127,9 @@ def by_device(rows: Any) -> Any:
     )
 
 
-def device_count(rows: Any) -> Any:
-    """One row: how many devices reported; two steps, which DuckDB does faster than a distinct count."""
-    found = rows.select("device_id").distinct()
-    return found.agg(devices=found.count())
+def devices(rows: Any) -> Any:
+    """The devices that reported, each once; to count them so is faster on DuckDB than a distinct count."""
+    return rows.select("device_id").distinct()
 
 
 def by_method(rows: Any) -> Any:

@@ -70,12 +70,12 @@ def _headline(report: Report, figures: Figures) -> str:
         (
             "Energy of all queries",
             energy(sum(total.energy_uj)),
-            f"{joules(sum(total.energy_uj) / total.inferences)} each",
+            f"{joules(sum(total.energy_uj) / (total.inferences or 1))} each",
         ),
         (
             "Inferences",
             count(total.inferences),
-            f"of {count(report.devices)} devices, {percent(_missed(total))} missed the goal",
+            f"of {count(report.devices)} devices, {percent(total.missed_fraction)} missed the goal",
         ),
     )
     listed = "".join(
@@ -125,7 +125,7 @@ def _over_time(report: Report, _: Figures) -> str:
     is_short = len(days) <= _FEW_DAYS
     named = report.by["hour"] if is_short else days
     rows = [_kinds_bar(f"{name}:00" if is_short else name[5:], sums) for name, sums in named.items()]
-    highest = max(rows, key=lambda row: row.length)
+    highest = max(rows, key=lambda row: row.length, default=Bar("", {}, "nothing"))
     description = f"highest at {highest.label} with {highest.text}, {len(rows)} columns"
     what = "CO₂e by hour of the day, UTC" if is_short else "CO₂e by day, UTC"
     chart = columns("Over time", description, rows, f"{highest.text}, the most")
@@ -201,7 +201,7 @@ def _methods(report: Report, figures: Figures) -> str:
 
 def _label(scenario: Counterfactual, inferences: int) -> str:
     text = mass(scenario.carbon_ng)
-    covered = scenario.covered / inferences
+    covered = scenario.covered / (inferences or 1)
     return text if covered == 1.0 else f"{text}, estimated for {percent(covered)}"
 
 
@@ -218,9 +218,5 @@ def _kinds_bar(name: str, sums: Sums) -> Bar:
     return Bar(name, kinds, mass(sums.total_ng.mid))
 
 
-def _moment(text: str) -> str:
-    return text.removesuffix("Z").replace("T", " ").removesuffix(" 00:00:00")
-
-
-def _missed(total: Sums) -> float:
-    return total.missed / total.inferences
+def _moment(text: str | None) -> str:
+    return "…" if text is None else text.removesuffix("Z").replace("T", " ").removesuffix(" 00:00:00")

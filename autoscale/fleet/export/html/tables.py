@@ -87,7 +87,7 @@ def _dimension_row(name: str, sums: Sums, whole: int) -> list[str]:
         mass(sums.total_ng.mid),
         percent(sums.total_ng.mid / whole),
         mass(sums.total_ng.mid / sums.inferences),
-        percent(sums.missed / sums.inferences),
+        percent(sums.missed_fraction),
     ]
 
 

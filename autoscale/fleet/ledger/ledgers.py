@@ -1,0 +1,128 @@
+"""Any number of ledgers as one: what several collectors wrote, each for a part of the fleet.
+
+A row's key is its device, log and number, so the same row in two ledgers is found: a file that is in both by its
+digest, and rows of a log that both know by their numbers.
+"""
+
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from contextlib import closing
+from dataclasses import replace
+from functools import reduce
+from itertools import pairwise
+from pathlib import Path
+
+from autoscale.errors import InvalidInput
+from autoscale.fleet.ledger.log_state import Gap, LogState
+from autoscale.fleet.ledger.manifest import FILE, Entry, LedgerManifest, LogKey
+from autoscale.fleet.ledger.view import LedgerView, read_ledger
+
+
+def ledger_folder(address: Path | str) -> Path:
+    """The folder of a ledger.
+
+    Raises:
+        InvalidInput: the address is one of object storage, which no ledger is written to or read from.
+    """
+    if "://" in str(address):
+        raise InvalidInput(
+            f"'{address}' is an address of object storage; allowed: a folder of this machine; copy the ledger's whole "
+            "folder there and back with its collector stopped, or mount the storage"
+        )
+    return Path(address)
+
+
+def read_ledgers(addresses: Sequence[Path | str]) -> LedgerView:
+    """Look at ledgers as one; a ledger that is given twice is looked at once.
+
+    Raises:
+        InvalidInput: none was given, one of them is none, or its manifest is damaged.
+    """
+    if not addresses:
+        raise InvalidInput("no ledger is given; allowed: one or more folders")
+    folders = [ledger_folder(each) for each in addresses]
+    unlike = {each.resolve(): each for each in reversed(folders)}
+    once = [each for each in dict.fromkeys(folders) if unlike[each.resolve()] == each]
+    again = tuple(str(each) for each, many in Counter(each.resolve() for each in folders).items() if many > 1)
+    views = [read_ledger(each) for each in once]
+    if len(once) == 1:
+        return replace(views[0], given_again=again)
+    return replace(_joined(once, views), given_again=again)
+
+
+def _joined(folders: Sequence[Path], views: Sequence[LedgerView]) -> LedgerView:
+    counts: Counter[str] = Counter()
+    lost: Counter[str] = Counter()
+    files: dict[Path, Entry] = {}
+    damaged: list[Entry] = []
+    for folder, view in zip(folders, views, strict=True):
+        counts.update(view.counts)
+        lost.update(view.lost)
+        files |= {path: _named(folder, each) for path, each in view.entries.items()}
+        damaged += [_named(folder, each) for each in view.damaged]
+    kept, copied = _unlike(files)
+    shared = shared_logs(folders)
+    counts["missing"] += sum(_missing_together(folders, key) for key in shared)
+    return LedgerView(
+        files=tuple(path for path, each in kept.items() if each.is_rows),
+        damaged=tuple(damaged),
+        counts=dict(counts),
+        lost=dict(lost),
+        entries=kept,
+        is_sealed=all(each.is_sealed for each in views),
+        shared=tuple(shared),
+        copied_rows=copied,
+    )
+
+
+def _named(folder: Path, entry: Entry) -> Entry:
+    return replace(entry, path=f"{folder}/{entry.path}")
+
+
+def _unlike(files: dict[Path, Entry]) -> tuple[dict[Path, Entry], int]:
+    """Files of which none is a copy of another, and how many rows the copies have."""
+    first: dict[str, Path] = {}
+    kept = {path: each for path, each in files.items() if first.setdefault(each.sha256 or str(path), path) == path}
+    return kept, sum(each.rows for path, each in files.items() if path not in kept and each.is_rows)
+
+
+def shared_logs(folders: Iterable[Path]) -> list[LogKey]:
+    """Logs of which rows arrived in more than one ledger."""
+    with closing(sqlite3.connect(":memory:", isolation_level=None)) as base:
+        for name in ("seen", "shared"):
+            base.execute(f"CREATE TABLE {name}(device_id TEXT, log_id TEXT, PRIMARY KEY(device_id, log_id))")
+        for folder in folders:
+            base.execute("ATTACH ? AS ledger", (str(folder / FILE),))
+            known = "SELECT device_id, log_id FROM ledger.logs"
+            base.execute(f"INSERT OR IGNORE INTO shared {known} INTERSECT SELECT * FROM seen")
+            base.execute(f"INSERT OR IGNORE INTO seen {known}")
+            base.execute("DETACH ledger")
+        return list(base.execute("SELECT * FROM shared ORDER BY device_id, log_id"))
+
+
+def _missing_together(folders: Sequence[Path], key: LogKey) -> int:
+    """What to add to the sum of a log's missing rows, so that only those count which no ledger has."""
+    states = []
+    for folder in folders:
+        with closing(LedgerManifest(folder, writes=False)) as manifest:
+            states.append(manifest.log(key))
+    known = [each for each in states if each is not None]
+    last = max(each.high_water for each in known)
+    absent = reduce(_both, ([*each.gaps, (each.high_water + 1, last)] for each in known))
+    return LogState(last, tuple(absent)).missing - sum(each.missing for each in known)
+
+
+def _both(one: list[Gap], other: list[Gap]) -> list[Gap]:
+    """What lies in a gap of each.
+
+    >>> _both([(0, 5), (8, 9)], [(4, 8)])
+    [(4, 5), (8, 8)]
+    """
+    edges = sorted({edge for first, last in (*one, *other) for edge in (first, last + 1)})
+    spans = [(first, end - 1) for first, end in pairwise(edges)]
+    return [each for each in spans if _holds(one, each) and _holds(other, each)]
+
+
+def _holds(gaps: list[Gap], span: Gap) -> bool:
+    return any(first <= span[0] and span[1] <= last for first, last in gaps)
