@@ -1,7 +1,7 @@
 """Carbon: what electricity carries where and when, what is embodied in the machines, and what a query has of both.
 
 >>> YearlyAverages().at("gcp:europe-north1", time_s=0.0).g_per_kwh
-39.3
+68.0
 """
 
 from autoscale.carbon.account import CarbonAccount, Machine

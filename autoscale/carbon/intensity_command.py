@@ -15,6 +15,7 @@ from autoscale.carbon.intensity.base import INTENSITY_SOURCES, KINDS, Kind
 from autoscale.carbon.intensity.live.answers import iso
 from autoscale.carbon.intensity.live.base import LiveSource
 from autoscale.carbon.intensity.places import Places
+from autoscale.carbon.intensity.rebased import rebased
 from autoscale.carbon.intensity.series import time_from_iso
 from autoscale.errors import InvalidInput, UnknownName, one_of
 from autoscale.query.outcome import Method
@@ -87,7 +88,7 @@ def _opened(source: str, place: str, kind: str) -> IntensitySource:
     if source.endswith(".csv") or Path(source).is_file():
         known_kind: Kind = "marginal" if kind == "marginal" else "average"
         return HourlyIntensity(source, place, known_kind)
-    return Electricity(place, source).opened()
+    return Electricity(place, source).as_published()
 
 
 def _ask(source: IntensitySource, place: str, at: str, horizon_s: float) -> Lookup:
@@ -138,7 +139,8 @@ def _hint(place: str) -> str:
 def _plain(lookup: Lookup) -> dict[str, Any]:
     rows = [{**_figure(each), "is_greenest": each.g_per_kwh == lookup.greenest_g_per_kwh} for each in lookup.expected]
     asked = {"place": lookup.place, "time": iso(lookup.time_s)}
-    return {**asked, **_figure(lookup.figure), "trouble": lookup.trouble, "forecast": rows}
+    figure = {**_figure(lookup.figure), "account": _in_accounts(lookup.figure), "region": _region(lookup.place)}
+    return {**asked, **figure, "trouble": lookup.trouble, "forecast": rows}
 
 
 def _figure(figure: Intensity) -> dict[str, Any]:
@@ -148,26 +150,59 @@ def _figure(figure: Intensity) -> dict[str, Any]:
         "low_g_per_kwh": figure.low_g_per_kwh,
         "high_g_per_kwh": figure.high_g_per_kwh,
         "kind": figure.kind,
+        "emissions": figure.basis.emissions,
+        "accounting": figure.basis.accounting,
+        "year": figure.basis.year,
         "method": str(figure.method),
         "source": figure.source,
     }
+
+
+def _in_accounts(figure: Intensity) -> dict[str, Any] | None:
+    """What an account takes the figure for; None where it takes it as it stands."""
+    taken = rebased(figure)
+    return None if taken is figure else _figure(taken)
+
+
+def _region(place: str) -> dict[str, Any] | None:
+    """What the provider of a cloud region publishes of it."""
+    region = Places.shipped().region(place)
+    if region is None:
+        return None
+    pue, direct = region.pue, region.direct
+    told: dict[str, Any] = {"name": region.name}
+    told |= {"pue": pue.range.mid, "pue_source": pue.source} if pue else {}
+    return told | ({"direct_g_per_kwh": direct.range.mid, "direct_source": direct.source} if direct else {})
 
 
 def _show(lookup: Lookup, hours: float) -> None:
     figure, console = lookup.figure, Console(highlight=False, markup=False)
     console.print(
         f"{lookup.place}, {iso(lookup.time_s)}: {figure.g_per_kwh:.4g} gCO2e/kWh "
-        f"({figure.low_g_per_kwh:.4g} to {figure.high_g_per_kwh:.4g}), {figure.kind}",
+        f"({figure.low_g_per_kwh:.4g} to {figure.high_g_per_kwh:.4g}), {figure.kind}, {figure.basis}",
         style="bold",
     )
     console.print(f"{figure.method}: {MEANING[figure.method]}")
     console.print(f"source: {figure.source}")
+    taken = rebased(figure)
+    if taken is not figure:
+        console.print(f"an account takes {taken.g_per_kwh:.4g} g/kWh: {taken.source.removeprefix(figure.source)[2:]}")
+    _show_region(lookup.place, console)
     if lookup.trouble:
         console.print(f"Not what was asked for: {lookup.trouble}.", style="yellow")
     if lookup.expected:
         _show_forecast(lookup, console)
     elif hours:
         console.print("No forecast: ask a live source that has one, or a CSV file that holds the hours to come.")
+
+
+def _show_region(place: str, console: Console) -> None:
+    region = Places.shipped().region(place)
+    if region and region.pue:
+        console.print(f"{region.name}: PUE {region.pue.range.mid:g} ({region.pue.source})")
+    if region and region.direct:
+        direct = f"its provider publishes {region.direct.range.mid:g} g/kWh, direct: not on the basis of accounts"
+        console.print(f"{region.name}: {direct} ({region.direct.source})")
 
 
 def _show_forecast(lookup: Lookup, console: Console) -> None:
@@ -190,6 +225,8 @@ def _choices() -> dict[str, Any]:
             "g_per_kwh": place.g_per_kwh.mid,
             "low_g_per_kwh": place.g_per_kwh.low,
             "high_g_per_kwh": place.g_per_kwh.high,
+            "emissions": place.basis.emissions,
+            "accounting": place.basis.accounting,
             "year": place.year,
             "source": place.source,
         }

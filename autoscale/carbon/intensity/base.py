@@ -9,6 +9,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from autoscale.carbon.intensity.basis import UNKNOWN_BASIS, Basis
 from autoscale.errors import InvalidInput, one_of
 from autoscale.interval import Interval
 from autoscale.query.outcome import Method
@@ -41,6 +42,7 @@ class Intensity:
         time_s: from when the figure holds, seconds since 1970 UTC.
         method: ``measured`` where the source settled it for that hour, ``modelled`` where it is estimated, forecast,
             interpolated or held, ``default`` where a yearly average stands in for the hour.
+        basis: life cycle or direct, of consumption or of production, of which year.
 
     Raises:
         InvalidInput: a range that does not hold the figure, a negative or endless one, an unknown kind.
@@ -53,15 +55,24 @@ class Intensity:
     source: str
     time_s: float
     method: Method
+    basis: Basis = UNKNOWN_BASIS
 
     def __post_init__(self) -> None:
         Interval(self.low_g_per_kwh, self.g_per_kwh, self.high_g_per_kwh)
         one_of("kind of carbon intensity", self.kind, KINDS, InvalidInput)
 
     @classmethod
-    def of(cls, g_per_kwh: Interval, kind: Kind, source: str, time_s: float, method: Method) -> "Intensity":
+    def of(
+        cls,
+        g_per_kwh: Interval,
+        kind: Kind,
+        source: str,
+        time_s: float,
+        method: Method,
+        basis: Basis = UNKNOWN_BASIS,
+    ) -> "Intensity":
         """From a range, in gCO2e/kWh."""
-        return cls(g_per_kwh.mid, g_per_kwh.low, g_per_kwh.high, kind, source, time_s, method)
+        return cls(g_per_kwh.mid, g_per_kwh.low, g_per_kwh.high, kind, source, time_s, method, basis)
 
     @property
     def range_g_per_kwh(self) -> Interval:
@@ -83,6 +94,9 @@ class IntensitySource(ABC):
 
     kind: Kind
     """``average`` or ``marginal``: what the source itself tells. A fallback may be of the other kind, and says so."""
+
+    basis: Basis = UNKNOWN_BASIS
+    """What the source's own figures count; sessions and servers take what is not an account's basis onto it."""
 
     is_live: bool = False
     """Whether an answer may have to wait for a server."""

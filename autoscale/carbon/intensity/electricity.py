@@ -15,6 +15,7 @@ from autoscale.carbon.intensity.base import INTENSITY_SOURCES, IntensitySource
 from autoscale.carbon.intensity.given import GivenIntensity
 from autoscale.carbon.intensity.hourly import HourlyIntensity
 from autoscale.carbon.intensity.places import WORLD, Places
+from autoscale.carbon.intensity.rebased import on_basis_of_accounts
 from autoscale.errors import InvalidInput, one_of
 
 PARTS: Final = ("edge", "cloud", "network")
@@ -54,7 +55,15 @@ class Electricity:
         return region_code(self.places.get(part, WORLD))
 
     def opened(self) -> IntensitySource:
-        """The source, ready to be asked.
+        """The source, ready to be asked, on the one basis that accounts have: life cycle, of consumption.
+
+        Raises:
+            UnknownName, TraceError, InvalidInput: as :meth:`as_published`.
+        """
+        return on_basis_of_accounts(self.as_published())
+
+    def as_published(self) -> IntensitySource:
+        """The source with the figures it publishes, whatever they count.
 
         Raises:
             UnknownName: no source of that name.

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from autoscale.carbon.intensity.base import Intensity, IntensitySource
+from autoscale.carbon.intensity.basis import ACCOUNT_BASIS
 from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.shapes import Shape, read_shapes
 from autoscale.carbon.intensity.yearly import YearlyAverages
@@ -43,6 +44,7 @@ class TypicalHours(IntensitySource):
     """
 
     kind = "average"
+    basis = ACCOUNT_BASIS
 
     def __init__(self, places: Places | None = None, shapes: Path | None = None) -> None:
         self._places = places or Places.shipped()
@@ -60,7 +62,7 @@ class TypicalHours(IntensitySource):
         factor = float(shape.factors[hour.month - 1, hour.hour])
         span = yearly.range_g_per_kwh.times(shape.spread * factor)
         source = f"{yearly.source}; in the shape of {shape.source}"
-        return Intensity.of(span, self.kind, source, begins_s, Method.MODELLED)
+        return Intensity.of(span, self.kind, source, begins_s, Method.MODELLED, yearly.basis)
 
     def forecast(self, place: str, time_s: float, horizon_s: float) -> tuple[Intensity, ...]:
         """The hours of a span; empty where the shape of the place is not known."""

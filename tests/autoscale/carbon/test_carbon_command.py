@@ -75,7 +75,7 @@ def test_a_place_has_its_yearly_average_with_range_kind_method_and_source(run: R
     assert "2023" in printed["source"]
     assert printed["trouble"] is None
     shown = run("intensity", "france").stdout
-    assert "56 gCO2e/kWh (56 to 99.4), average" in shown
+    assert "31 gCO2e/kWh (29.14 to 56.04), average" in shown
     assert "an average stands in" in shown
 
 
@@ -113,7 +113,7 @@ def test_what_a_file_does_not_hold_is_reported_and_replaced(run: Run, tmp_path: 
     printed = document(run, "intensity", "DE", "--source", path, "--at", "2026-01-01")
     assert printed["method"] == "default"
     assert "'ES' from 2026-01-01T00:00:00Z to 2026-01-01T01:00:00Z" in printed["trouble"]
-    assert "yearly average of Germany in 2023 stands in" in printed["trouble"]
+    assert "yearly average of Germany in 2025 stands in" in printed["trouble"]
     assert "No forecast" in run("intensity", "DE", "--source", path, "--forecast", "4").stdout
 
 
@@ -132,12 +132,12 @@ def test_a_live_source_that_does_not_answer_is_explained_and_replaced(run: Run, 
     assert (done.returncode, done.stderr) == (0, "")
     shown = " ".join(done.stdout.split())
     assert "answered 503" in shown
-    assert "the yearly average of US-MIDA-PJM in 2022 stands in" in shown
+    assert "the yearly average of US-MIDA-PJM in 2025 stands in" in shown
 
 
 def test_a_place_that_nobody_knows_gets_a_hint_beside_the_world(run: Run, replay: Replay) -> None:
     printed = document(run, "intensity", "estus", "--source", "carbon-aware-sdk", **sdk(replay))
-    assert "average of World in 2023 stands in (unknown place 'estus' (did you mean" in printed["trouble"]
+    assert "average of World in 2025 stands in (unknown place 'estus' (did you mean" in printed["trouble"]
 
 
 def test_a_time_that_a_live_source_does_not_tell_is_reported(run: Run, replay: Replay) -> None:

@@ -12,7 +12,7 @@ from autoscale.carbon.intensity_command import intensity
     ("clock", "trouble"),
     [
         ("00:30", None),
-        ("04:00", "the hour of 2022-01-01T04:00:00Z is missing in the file; the yearly average of France in 2023"),
+        ("04:00", "the hour of 2022-01-01T04:00:00Z is missing in the file; the yearly average of France in 2022"),
         ("09:00", "the file tells of 'FR' from 2022-01-01T00:00:00Z to 2022-01-01T09:00:00Z; the yearly average"),
     ],
 )

@@ -141,7 +141,7 @@ def test_places_have_their_own_grids() -> None:
 
 def test_where_nobody_configured_where_it_is_the_region_is_not_known_and_the_world_counts() -> None:
     grids = GridWatch(Electricity()).now
-    assert (grids.regions, grids.observation.intensity_g_per_kwh["device"]) == ({}, 481.0)
+    assert (grids.regions, grids.observation.intensity_g_per_kwh["device"]) == ({}, 422.4)
 
 
 def test_a_far_machines_word_counts_and_stays() -> None:
@@ -193,7 +193,7 @@ def test_nobody_waits_for_a_server_that_does_not_answer() -> None:
     watch = GridWatch(Electricity("NOT-A-COUNTRY", source))
     watch.start()
     assert source.asked.wait(LONGEST_WAIT_S)
-    assert watch.now.intensities["device"].g_per_kwh == 481.0
+    assert watch.now.intensities["device"].g_per_kwh == 422.4
     watch.close()
     assert not source.has_answered
     source.answers.set()

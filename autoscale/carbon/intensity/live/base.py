@@ -118,7 +118,7 @@ class LiveSource(IntensitySource):
 
     def _intensity(self, sample: IntensitySample, place: str, how: str) -> Intensity:
         source = f"{self.name}, {self.zone_of(place)}, {self.scope}, {how}"
-        return Intensity.of(sample.range_g_per_kwh, self.kind, source, sample.time_s, sample.method)
+        return Intensity.of(sample.range_g_per_kwh, self.kind, source, sample.time_s, sample.method, self.basis)
 
     def zone_of(self, place: str) -> str:
         """The source's own name of a place: as the options say, else as the source knows it."""

@@ -1,20 +1,23 @@
 """Electricity Maps: life-cycle, flow-traced averages by the hour, and a forecast."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Final, Literal
 
+from autoscale.carbon.intensity.basis import ACCOUNT_BASIS, STACK
 from autoscale.carbon.intensity.live.answers import Unusable, entries_of, figure_of, from_environment, time_of
 from autoscale.carbon.intensity.live.base import LiveOptions, LiveSource
 from autoscale.carbon.intensity.live.cache import Snapshot, series_of
 from autoscale.carbon.intensity.live.http import HttpFailure, JsonClient
 from autoscale.carbon.intensity.places import Places
-from autoscale.carbon.intensity.series import IntensitySample
+from autoscale.carbon.intensity.series import IntensitySample, Series
 from autoscale.query.outcome import Method
 
-BASE_URL: Final = "https://api.electricitymaps.com/v3"
+BASE_URL: Final = "https://api.electricitymaps.com/v4"
 KEY_VARIABLE: Final = "ELECTRICITY_MAPS_TOKEN"
 HORIZON_HOURS: Final = 24
-_STEP_S: Final = 3600.0
+_STEPS_S: Final = {"hourly": 3600.0, "15_minutes": 900.0, "5_minutes": 300.0}
+"""As version 4 names them; version 3 has hours only."""
 _NOT_IN_PLAN: Final = (400, 401, 403, 404)
 _INVENTED: Final = "SANDBOX_MODE_DATA"
 """How the answers to a sandbox key are marked: they have the right shape and figures that mean nothing."""
@@ -28,7 +31,7 @@ class ElectricityMaps(LiveSource):
     Args:
         options: how it behaves.
         token: the key; else the environment's ``ELECTRICITY_MAPS_TOKEN``.
-        base_url: of the API; versions 3 and 4 answer alike.
+        base_url: of the API, version 4; the paths and answers of version 3 are read too.
         emissions: ``lifecycle`` or ``direct`` (of the chimney only).
 
     Raises:
@@ -51,6 +54,7 @@ class ElectricityMaps(LiveSource):
         self._client = JsonClient(base_url, {"auth-token": key})
         self._emissions = emissions
         self.scope = "life-cycle emissions" if emissions == "lifecycle" else "direct emissions"
+        self.basis = ACCOUNT_BASIS if emissions == "lifecycle" else STACK
 
     def own_name(self, place: str) -> str:
         """The zone that a country or cloud region lies in: ``IE`` of ``aws:eu-west-1``."""
@@ -60,23 +64,29 @@ class ElectricityMaps(LiveSource):
         """The last 24 hours and, where the plan has it, the next."""
         # Without a zone the server would answer for wherever the caller seems to be.
         query = {"zone": zone, "emissionFactorType": self._emissions, "disableCallerLookup": "true"}
+        query["temporalGranularity"] = "hourly"
         document = self._client.get("/carbon-intensity/history", query)
         history = entries_of(document, "history", "data")
-        if document.get("zone", zone) != zone:
-            raise Unusable(f"the answer is of {document['zone']}")
+        others = {each for each in (document.get("zone"), *(row.get("zone") for row in history)) if each} - {zone}
+        if others:
+            raise Unusable(f"the answer is of {', '.join(sorted(map(str, others)))}")
         samples = [each for row in history if (each := _sample(row))]
-        return Snapshot(now_s, series_of(samples, _STEP_S), series_of(self._expected(query), _STEP_S))
+        return Snapshot(now_s, series_of(samples, _step_s(document)), self._expected(query))
 
-    def _expected(self, query: Mapping[str, str]) -> list[IntensitySample]:
+    def _expected(self, query: Mapping[str, str]) -> Series | None:
         asked = {**query, "horizonHours": str(HORIZON_HOURS)}
         try:
             document = self._client.get("/carbon-intensity/forecast", asked)
         except HttpFailure as error:
             if error.status in _NOT_IN_PLAN:
-                return []
+                return None
             raise
-        rows = entries_of(document, "forecast", "data")
-        return [IntensitySample(each.time_s, each.g_per_kwh, Method.MODELLED) for row in rows if (each := _sample(row))]
+        samples = [each for row in entries_of(document, "forecast", "data") if (each := _sample(row))]
+        return series_of([replace(each, method=Method.MODELLED) for each in samples], _step_s(document))
+
+
+def _step_s(document: Mapping[str, Any]) -> float:
+    return _STEPS_S.get(str(document.get("temporalGranularity", "hourly")), 3600.0)
 
 
 def _sample(row: Mapping[str, Any]) -> IntensitySample | None:

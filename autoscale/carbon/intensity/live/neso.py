@@ -7,6 +7,7 @@ regions have forecasts only.
 from collections.abc import Mapping
 from typing import Any, Final
 
+from autoscale.carbon.intensity.basis import STACK
 from autoscale.carbon.intensity.live.answers import Unusable, entries_of, figure_of, iso, time_of
 from autoscale.carbon.intensity.live.base import LiveOptions, LiveSource
 from autoscale.carbon.intensity.live.cache import Snapshot, series_of
@@ -32,6 +33,7 @@ class Neso(LiveSource):
     name = "neso"
     kind = "average"
     scope = "direct emissions"
+    basis = STACK
 
     def __init__(self, options: LiveOptions | None = None, base_url: str = BASE_URL) -> None:
         super().__init__(options)

@@ -4,6 +4,7 @@ from base64 import b64encode
 from collections.abc import Mapping
 from typing import Any, Final, Literal
 
+from autoscale.carbon.intensity.basis import STACK
 from autoscale.carbon.intensity.live.answers import Unusable, entries_of, figure_of, from_environment, iso, time_of
 from autoscale.carbon.intensity.live.base import LiveOptions, LiveSource
 from autoscale.carbon.intensity.live.cache import Snapshot, series_of
@@ -39,6 +40,7 @@ class WattTime(LiveSource):
 
     name = "watttime"
     scope = "CO2 of the stack"
+    basis = STACK
     variables = (USER_VARIABLE, PASSWORD_VARIABLE)
 
     def __init__(

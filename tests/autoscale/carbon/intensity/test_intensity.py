@@ -93,7 +93,7 @@ def test_an_unknown_place_names_the_nearest() -> None:
 def test_yearly_averages_are_defaults_and_say_so() -> None:
     check_intensity_source(YearlyAverages(), "FRA", START_S)
     answer = YearlyAverages().at("FR", START_S)
-    assert (answer.kind, answer.method, answer.g_per_kwh) == ("average", Method.DEFAULT, 56.0)
+    assert (answer.kind, answer.method, answer.g_per_kwh) == ("average", Method.DEFAULT, 91.0)
     assert "2023" in answer.source
     assert answer.low_g_per_kwh <= answer.g_per_kwh < answer.high_g_per_kwh
 
