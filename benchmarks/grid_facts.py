@@ -169,9 +169,9 @@ def _cell(value: Any) -> str:
     return str(value) if isinstance(value, int) else json.dumps(value, ensure_ascii=False)
 
 
-def rewrite(path: Path, entries: Mapping[str, Entry]) -> None:
+def rewrite(path: Path, entries: Mapping[str, Entry], table: str = "[places]\n") -> None:
     """Replace the places of a file, keeping what stands above them."""
-    head, mark, _ = path.read_text(encoding="utf-8").partition("[places]\n")
+    head, mark, _ = path.read_text(encoding="utf-8").partition(table)
     path.write_text(head + mark + as_toml(entries), encoding="utf-8")
 
 

@@ -32,9 +32,6 @@ from autoscale_envs.variance.intensity import SECONDS_PER_HOUR
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.parameters import WorldParameters
 
-YEAR: Final = 2025
-"""Any: what is typical depends on the month and hour alone."""
-
 
 @dataclass(frozen=True, slots=True)
 class Region:
@@ -47,9 +44,8 @@ class Region:
 
 
 REGIONS: Final = (
-    Region("IN-MH", "gcp:asia-south1", 0.12, 5.5),
-    Region("IN-UP", "gcp:asia-south1", 0.13, 5.5),
-    Region("IN-WE", "gcp:asia-south1", 0.09, 5.5),
+    Region("IN-WE", "gcp:asia-south1", 0.21, 5.5),
+    Region("IN-NO", "gcp:asia-south1", 0.13, 5.5),
     Region("US-MIDA-PJM", "gcp:us-east4", 0.09, -5.0),
     Region("US-TEX-ERCO", "gcp:us-south1", 0.04, -6.0),
     Region("US-CAL-CISO", "gcp:us-west2", 0.06, -8.0),
@@ -99,24 +95,24 @@ class RegionGrids:
         (server,) = (parameters.remotes[at] for at in parameters.servers)
         self._network = load_network_share(MEDIUM_OF_RADIO[server.link.radio_name], source.kind)
         self._embodied = tuple(device_footprint(each).g_per_s() for each in (parameters.device, server.machine))
-        self._grids: dict[int, Grid] = {}
+        self._grids: dict[tuple[int, int], Grid] = {}
 
-    def of(self, month: int) -> Grid:
+    def of(self, year: int, month: int) -> Grid:
         """The grid of a month, 1 to 12."""
-        if month not in self._grids:
-            self._grids[month] = self._made(month)
-        return self._grids[month]
+        if (year, month) not in self._grids:
+            self._grids[year, month] = self._made(year, month)
+        return self._grids[year, month]
 
-    def _made(self, month: int) -> Grid:
+    def _made(self, year: int, month: int) -> Grid:
         home, remote = (
-            self._intensities([getattr(each, name) for each in REGIONS], month) for name in ("code", "cloud")
+            self._intensities([getattr(each, name) for each in REGIONS], year, month) for name in ("code", "cloud")
         )
         accounts = [self._account(*each) for each in zip(home, remote, strict=True)]
         ends = tuple(_rates(accounts, end) for end in ("low", "mid", "high"))
         return Grid(ends, _mg_per_kwh(home), _mg_per_kwh(remote), tuple(each.methods for each in accounts[::HOURS]))
 
-    def _intensities(self, codes: list[str], month: int) -> list[Intensity]:
-        hours_s = [datetime(YEAR, month, 1, hour, tzinfo=UTC).timestamp() for hour in range(HOURS)]
+    def _intensities(self, codes: list[str], year: int, month: int) -> list[Intensity]:
+        hours_s = [datetime(year, month, 1, hour, tzinfo=UTC).timestamp() for hour in range(HOURS)]
         return [self._source.at(code, time_s) for code in codes for time_s in hours_s]
 
     def _account(self, home: Intensity, remote: Intensity) -> CarbonAccount:

@@ -46,7 +46,7 @@ def day_rows(
     session = np.arange(len(day.device)).repeat(QUERIES)
     device, region = day.device.take(session), people.region.take(day.device)
     is_remote = np.array([each.is_remote for each in cohort.parameters.targets])[day.target]
-    grid, place = cohort.grids.of(midnight.month), place_of(region[:, None], day.time_s)
+    grid, place = cohort.grids.of(midnight.year, midnight.month), place_of(region[:, None], day.time_s)
     session_ids = generator.bytes(ID_BYTES * len(day.device)).hex()
     return rows_of_figures(
         {

@@ -1,17 +1,15 @@
 """What is typical for an hour: it keeps the year's average, dips where the sun shines, and says what it is."""
 
-import csv
 import re
-from collections import defaultdict
+import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from autoscale.carbon import TypicalHours, YearlyAverages
 from autoscale.carbon.intensity.base import INTENSITY_SOURCES
@@ -21,6 +19,7 @@ from autoscale.checks.intensity_source import check_intensity_source
 from autoscale.errors import ProfileError, UnknownName
 from autoscale.profiles.folder import devices_folder
 from autoscale.query.outcome import Method
+from benchmarks import grid_hours
 
 HOUR_S = 3600.0
 START_S = datetime(2023, 1, 1, tzinfo=UTC).timestamp()
@@ -32,9 +31,6 @@ SHAPES = read_shapes()
 TYPICAL = TypicalHours()
 PLACES = Places.shipped().all()
 ROW = f"months = {[1] * 12}, hours = {[1] * 24}, low = 0.5, high = 2, years = [2022], source = 'a'"
-
-Hours: TypeAlias = NDArray[np.float64]
-"""Month, hour of the day, gCO2e/kWh; shape (hours, 3)."""
 
 
 @pytest.mark.parametrize("zone", SHAPES)
@@ -67,7 +63,7 @@ def test_regions_have_the_shape_of_their_zone(place: str) -> None:
     assert noon / night == pytest.approx(zone[NOON_H] / zone[8])
 
 
-@pytest.mark.parametrize("place", ["USA", "IN", "World", "ID", "gcp:asia-south2"])
+@pytest.mark.parametrize("place", ["USA", "IN", "World", "ID", "gcp:asia-southeast2"])
 def test_where_no_shape_is_known_the_yearly_average_stands_in(place: str) -> None:
     assert TYPICAL.at(place, START_S) == YearlyAverages().at(place, START_S)
     assert TYPICAL.forecast(place, START_S, HOUR_S) == ()
@@ -91,7 +87,7 @@ def test_it_is_a_source_like_any_other(place: str) -> None:
 def test_it_says_what_it_is_made_of() -> None:
     answer = TYPICAL.at("FR", START_S)
     assert (answer.method, answer.kind) == (Method.MODELLED, "average")
-    assert all(word in answer.source for word in ("2023", "Our World in Data", "in the shape of 2020, 2022", "Maps"))
+    assert all(word in answer.source for word in ("2023", "co2.js", "in the shape of 2020, 2022", "Maps"))
     assert TYPICAL.at("DE", START_S).source != answer.source
 
 
@@ -148,67 +144,22 @@ def test_a_file_of_something_else_is_refused(tmp_path: Path, text: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def recorded() -> dict[str, dict[int, Hours]]:
-    """Zone to year to its hours."""
+def years() -> dict[str, dict[int, grid_hours.Year]]:
+    """Zone to year to its recorded hours."""
     if not DATA.exists():
         pytest.skip("the recorded data is not here")
-    found: dict[str, dict[int, Hours]] = defaultdict(dict)
-    for name in ("hourly_2022_zones.csv", "electricitymaps_hourly_2021_2023_4zones.csv"):
-        with (DATA / name).open() as file:
-            for (zone, year), hours in _hours(csv.DictReader(file)).items():
-                found[zone][year] = hours
-    for zone, name in (("DE", "lww_ger_ci.csv"), ("FR", "lww_fr_ci.csv")):
-        with (DATA / name).open() as file:
-            rows = ({"datetime_utc": row["Time"], zone: row["Carbon Intensity"]} for row in csv.DictReader(file))
-            found[zone][2020] = _hours(row for row in rows if row["datetime_utc"].startswith("2020"))[zone, 2020]
-    return found
+    return grid_hours.whole_years(DATA)
 
 
-def _hours(rows: Any) -> dict[tuple[str, int], Hours]:
-    found: dict[tuple[str, int], list[tuple[int, int, float]]] = defaultdict(list)
-    for row in rows:
-        when = row.pop("datetime_utc")
-        figures = {row["zone"]: row["ci_lca_gco2_kwh"]} if "zone" in row else row
-        for zone, figure in figures.items():
-            found[zone, int(when[:4])].append((int(when[5:7]), int(when[11:13]), float(figure)))
-    return {key: np.array(values) for key, values in found.items()}
+def test_shapes_are_those_of_the_recorded_years(years: dict[str, dict[int, grid_hours.Year]]) -> None:
+    entries = tomllib.loads((devices_folder() / "grids" / "hours.toml").read_text())["shapes"]
+    for zone in ("AU-NSW", "BR", "DE", "FR", "GB", "IN-WE", "PL", "US-CAL-CISO", "US-MIDA-PJM"):
+        assert entries[zone] == grid_hours.shape(years[zone])
+    assert set(years) - set(entries) == {"HK", "ID", "IN-MH"}
 
 
-def _fitted(hours: Hours) -> tuple[Hours, Hours]:
-    """Factors of months, each half as far from 1 as it was, and of hours."""
-    month, hour, of_year = (hours[:, 0] - 1).astype(int), hours[:, 1].astype(int), hours[:, 2] / hours[:, 2].mean()
-    months = np.bincount(month, of_year) / np.bincount(month)
-    of_day = np.bincount(hour, of_year / months[month]) / np.bincount(hour)
-    return 1.0 + 0.5 * (months - 1.0), of_day / of_day.mean()
-
-
-def test_shapes_are_those_of_the_recorded_years(recorded: dict[str, dict[int, Hours]]) -> None:
-    for zone, shape in SHAPES.items():
-        of_2022_alone = zone not in {"US-CAL-CISO", "ES", "BR", "NO", "DE", "FR"}
-        assert len(recorded[zone]) == 1 if of_2022_alone else len(recorded[zone]) >= 2
-        months, hours = (np.mean(each, axis=0) for each in zip(*map(_fitted, recorded[zone].values()), strict=True))
-        assert np.abs(shape.factors - np.outer(months, hours)).max() < 0.03  # two decimals of each
-        assert np.abs(shape.factors.mean(axis=1) - months).max() < 0.011
-    assert set(recorded) - set(SHAPES) == {"HK", "ID"}
-
-
-def test_what_another_year_is_missed_by_is_what_the_file_says(recorded: dict[str, dict[int, Hours]]) -> None:
-    missed = {zone: _missed(years) for zone, years in recorded.items() if len(years) > 1}
+def test_what_another_year_is_missed_by_is_what_the_file_says(years: dict[str, dict[int, grid_hours.Year]]) -> None:
     text = (devices_folder() / "grids" / "hours.toml").read_text()
-    for zone, figures in {**missed, "mean": np.mean(list(missed.values()), axis=0)}.items():
-        (printed,) = re.findall(
-            rf"^#   {zone} +([\d.]+) % \(([\d.]+) %\) +([\d.]+) % \(([\d.]+) %\)", text, re.MULTILINE
-        )
-        assert [float(each) for each in printed] == pytest.approx(figures, abs=0.1)
-
-
-def _missed(years: dict[int, Hours]) -> Hours:
-    """Mean absolute percentage error, mean absolute error over the mean, and both of the flat average; in percent."""
-    figures = []
-    for fitted, tried in ((one, other) for one in years for other in years if one != other):
-        months, hours = _fitted(years[fitted])
-        month, hour, truth = years[tried].T
-        for factors in (months[month.astype(int) - 1] * hours[hour.astype(int)], np.ones(len(truth))):
-            off = np.abs(factors * truth.mean() - truth)
-            figures.append((100 * np.mean(off / truth), 100 * off.mean() / truth.mean()))
-    return np.asarray(np.reshape(figures, (-1, 4)).mean(axis=0))
+    for zone in ("AU-NSW", "BR", "GB", "US-CAL-CISO"):
+        ((typical, flat),) = re.findall(rf"^#   {zone} +([\d.]+) % +([\d.]+) %", text, re.MULTILINE)
+        assert [float(typical), float(flat)] == pytest.approx(100 * grid_hours.errors(years[zone])[0], abs=0.1)
