@@ -103,6 +103,9 @@ class Outcome:
         ends: how far the carbon may lie from the two figures; None where no range is known.
         added_carbon_g: gCO2e that would not have been without the query; None where that is all of it. An account
             attributes to a query its share of a network that runs anyway, which is no reason to decide otherwise.
+        pue_remote: power usage effectiveness of the remote machine's building, by which its joules were multiplied;
+            None where it did not say.
+        intensity_remote_g_per_kwh: of the electricity that the remote machine reckoned with; likewise.
     """
 
     latency_s: float
@@ -113,6 +116,8 @@ class Outcome:
     methods: Mapping[str, Method] = field(default_factory=dict)
     ends: CarbonEnds | None = None
     added_carbon_g: float | None = None
+    pue_remote: float | None = None
+    intensity_remote_g_per_kwh: float | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 <= self.latency_s < math.inf:
@@ -144,6 +149,10 @@ class Outcome:
             {**earlier.methods, **self.methods},
             None if self.ends is earlier.ends is None else self.known_ends() + earlier.known_ends(),
             self.decisive_carbon_g + earlier.decisive_carbon_g,
+            self.pue_remote if earlier.pue_remote is None else earlier.pue_remote,
+            self.intensity_remote_g_per_kwh
+            if earlier.intensity_remote_g_per_kwh is None
+            else earlier.intensity_remote_g_per_kwh,
         )
 
     @property

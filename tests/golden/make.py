@@ -18,6 +18,7 @@ from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.ledger.schema import SCHEMA
 from autoscale.query.outcome import Split
 from autoscale.query.record import Attempt, Decision
+from autoscale.units import J_PER_KWH
 from autoscale_runtime.fleet import LedgerWriter, Uploader
 from autoscale_runtime.fleet.collector.service import collect
 
@@ -38,17 +39,24 @@ def record(number: int, device: str, model: str) -> Record:
     has_failed = is_remote and dice.random() < 0.3
     tried = (chosen, LOCAL[int(dice.integers(4))]) if has_failed else (chosen,)
     energy_j = Split(dice.gamma(2, 0.02), dice.gamma(2, 0.004) * is_remote, dice.gamma(2, 0.05) * is_remote)
+    device_g_per_kwh, pue = 41.0 + number % 50, 1.1 if is_remote else None
+    carbon_g = Split(
+        energy_j.device * device_g_per_kwh / J_PER_KWH,
+        energy_j.network * 250.25 / J_PER_KWH,
+        energy_j.remote * 290.5 * 1.1 / J_PER_KWH,
+    )
     outcome = Outcome(
         float(dice.gamma(2.0, 0.012)),
         energy_j,
-        Split(*(1e-4 * each for each in (energy_j.device, energy_j.network, energy_j.remote))),
+        carbon_g,
         Split(2e-9, 1e-10 * is_remote, 5e-9 * is_remote),
         None if number % 5 == 0 else 0.71,
         {"latency_s": Method.MEASURED, "energy_j.device": list(Method)[number % 3]},
+        pue_remote=pue,
     )
     attempts = tuple(Attempt(each, 0.01) for each in tried)
     decision = Decision("AUTO", chosen, attempts, 0.013 if number % 7 else None, None, outcome, 0.9, -1.0)
-    seen = {"device": 41.0 + number % 50} | ({"cloud": 290.5, "network": 250.25} if number % 3 else {})
+    seen = {"device": device_g_per_kwh} | ({"cloud": 290.5, "network": 250.25} if number % 3 else {})
     goal = Goal("carbon", 0.05 if number % 6 else math.inf, 0.7 if number % 8 == 0 else None)
     regions, kinds = {"device": ("FRA", "DEU")[number % 2], "cloud": "IRL"}, {"device": "average", "cloud": "marginal"}
     time_s = FIRST_S + 613.7 * (number % 1000)

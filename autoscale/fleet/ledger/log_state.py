@@ -7,7 +7,7 @@
 [False, True]
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
@@ -37,10 +37,17 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """All sequence numbers from 0 to ``high_water`` have arrived, but for the gaps: (first, last), sorted."""
+    """All sequence numbers from 0 to ``high_water`` have arrived, but for the gaps: (first, last), sorted.
+
+    Attributes:
+        first_us: the earliest time of its accepted rows; 0 where there is none, or it is not known.
+        last_us: the time of the accepted row that was numbered last.
+    """
 
     high_water: int = -1
     gaps: tuple[Gap, ...] = ()
+    first_us: int = 0
+    last_us: int = 0
 
     @property
     def missing(self) -> int:
@@ -56,11 +63,15 @@ class LogState:
         before = np.maximum.accumulate(np.concatenate([[self.high_water], fresh]))[:-1]
         return self._filled(np.sort(fresh)), Verdict(is_fresh, int(np.count_nonzero(fresh < before)))
 
+    def lasting(self, first_us: int, last_us: int) -> "LogState":
+        """With the times of rows that were accepted: the earliest, and that of the one numbered last."""
+        return replace(self, first_us=min(first_us, self.first_us or first_us), last_us=last_us)
+
     def _extended(self, ascending: Ints) -> "LogState":
         before = np.concatenate([[self.high_water], ascending[:-1]])
         jumps = ascending - before > 1
         fresh_gaps = zip((before[jumps] + 1).tolist(), (ascending[jumps] - 1).tolist(), strict=True)
-        return LogState(int(ascending[-1]), (*self.gaps, *fresh_gaps))
+        return replace(self, high_water=int(ascending[-1]), gaps=(*self.gaps, *fresh_gaps))
 
     def _is_unseen(self, sequences: Ints) -> Mask:
         firsts = np.array([gap[0] for gap in self.gaps], np.int64)
@@ -77,7 +88,7 @@ class LogState:
             inside = late[np.searchsorted(late, first) : np.searchsorted(late, last, side="right")].tolist()
             edges = [first - 1, *inside, last + 1]
             gaps += [(a + 1, b - 1) for a, b in pairwise(edges) if b - a > 1]
-        filled = LogState(self.high_water, tuple(gaps))
+        filled = replace(self, gaps=tuple(gaps))
         ahead = fresh[fresh > self.high_water]
         return filled._extended(ahead) if len(ahead) else filled
 

@@ -132,8 +132,10 @@ class LedgerManifest:
 
     def log(self, key: LogKey) -> LogState | None:
         """What has arrived of a log; None for nothing yet."""
-        found = self._base.execute("SELECT high_water, gaps FROM logs WHERE device_id=? AND log_id=?", key).fetchone()
-        return None if found is None else LogState(found[0], tuple(map(tuple, json.loads(found[1]))))
+        times = "coalesce(first_us, 0), coalesce(last_us, 0)" if self._version > 1 else "0, 0"
+        known = f"SELECT high_water, gaps, {times} FROM logs WHERE device_id=? AND log_id=?"
+        found = self._base.execute(known, key).fetchone()
+        return None if found is None else LogState(found[0], tuple(map(tuple, json.loads(found[1]))), *found[2:])
 
     def entries(self, day: str | None = None) -> list[Entry]:
         """The files that count, those in quarantine too; of one day, where it is given."""
@@ -213,10 +215,15 @@ class LedgerManifest:
     def _write(self, change: Change, now_s: float) -> None:
         run = self._base.executemany
         self._write_files(change, now_s)
-        logs = [(*key, log.high_water, json.dumps(log.gaps), log.missing) for key, log in change.logs.items()]
+        logs = [
+            (*key, log.high_water, json.dumps(log.gaps), log.missing, log.first_us, log.last_us)
+            for key, log in change.logs.items()
+        ]
         run(
-            "INSERT INTO logs(device_id, log_id, high_water, gaps, missing, lost) VALUES(?, ?, ?, ?, ?, '{}')"
-            " ON CONFLICT DO UPDATE SET high_water=excluded.high_water, gaps=excluded.gaps, missing=excluded.missing",
+            "INSERT INTO logs(device_id, log_id, high_water, gaps, missing, first_us, last_us, lost)"
+            " VALUES(?, ?, ?, ?, ?, ?, ?, '{}')"
+            " ON CONFLICT DO UPDATE SET high_water=excluded.high_water, gaps=excluded.gaps, missing=excluded.missing,"
+            " first_us=excluded.first_us, last_us=excluded.last_us",
             logs,
         )
         lost = [(json.dumps(self._most_lost(key, causes)), *key) for key, causes in change.lost.items() if causes]

@@ -23,7 +23,8 @@ class RecordView:
         ends: how far the carbon may lie.
         region_device, region_network, region_remote: the electricity region of each part; empty where it is not
             known, or the part was not asked.
-        intensity_device, ...: the grid's there, g/kWh; None where it was not sensed.
+        intensity_device, ...: the grid's there, g/kWh; None where it was not sensed. Of a remote machine the one that
+            its own account rests on, where it says so.
         kind_device, ...: whether that is ``average`` or ``marginal``; empty where it was not sensed.
         methods: how figures are known, as text.
     """
@@ -55,7 +56,8 @@ class RecordView:
         self.region_device, self.region_network = regions("device", ""), regions(network, "")
         self.region_remote = regions(remote, "")
         self.intensity_device, self.intensity_network = seen.get("device"), seen.get(network)
-        self.intensity_remote = seen.get(remote)
+        reported = self.outcome.intensity_remote_g_per_kwh
+        self.intensity_remote = seen.get(remote) if reported is None else reported
         self.kind_device = kinds("device", "") if "device" in seen else ""
         self.kind_network = kinds(network, "") if network in seen else ""
         self.kind_remote = kinds(remote, "") if remote in seen else ""

@@ -16,18 +16,31 @@ from autoscale.fleet.ledger.column import Column
 from autoscale.query.goal import OBJECTIVES
 from autoscale.query.target import PLACES, PRECISIONS, PROCESSORS
 
-SCHEMA: Final = 1
+SCHEMA: Final = 2
 """The version that this code writes; it reads every one up to it. A new column, word or limit is a new version."""
+
+MOST_UJ: Final = 3_600_000_000_000
+"""A kilowatt-hour: no query takes more."""
+
+MOST_NG: Final = 10**13
+"""10 kg: a kilowatt-hour of the dirtiest grid, in the worst building."""
+
+MOST_LATENCY_US: Final = 86_400_000_000
+MOST_MG_PER_KWH: Final = 3_000_000
+"""3 kg/kWh: twice what a small diesel generator emits, its fuel's making with it."""
+
+MOST_PUE: Final = 3.0
 
 INTENSITY_KINDS: Final = ("average", "marginal")
 
 _PARTS: Final = {"device": "the device", "network": "what lies between the machines", "remote": "the remote machine"}
 
 
-def _split(name: str, unit: str, meaning: str, of: str) -> tuple[Column, ...]:
+def _split(name: str, unit: str, meaning: str, of: str, most: int) -> tuple[Column, ...]:
     """A figure of each part of a query; ``{}`` in the name stands for the part."""
     return tuple(
-        Column(name.format(part), "int64", unit, f"{meaning}: {who}", f"{of}.{part}") for part, who in _PARTS.items()
+        Column(name.format(part), "int64", unit, f"{meaning}: {who}", f"{of}.{part}", most=most)
+        for part, who in _PARTS.items()
     )
 
 
@@ -40,15 +53,20 @@ def _range(kind: str) -> tuple[Column, ...]:
             "ng CO2e",
             f"{what} the three {kind} figures may sum to",
             f"ends.{kind}_{end}_g",
+            most=3 * MOST_NG,
         )
         for end, what in (("low", "the least"), ("high", "the most"))
     )
 
 
-def _places(name: str, kind: str, unit: str, meaning: str, of: str, words: tuple[str, ...] = ()) -> tuple[Column, ...]:
+def _places(
+    name: str, kind: str, unit: str, meaning: str, of: str, most: int = 0, words: tuple[str, ...] = ()
+) -> tuple[Column, ...]:
     """Something of the place of each part, where it took one and it is known."""
     return tuple(
-        Column(name.format(part), kind, unit, f"{meaning}: {who}", f"{of}_{part}", optional=True, words=words)
+        Column(
+            name.format(part), kind, unit, f"{meaning}: {who}", f"{of}_{part}", optional=True, most=most, words=words
+        )
         for part, who in _PARTS.items()
     )
 
@@ -75,7 +93,7 @@ COLUMNS: Final = (
     Column("did_fallback", "bool", "", "whether another target than the chosen one answered", "decision.did_fallback"),
     Column("attempts", "int32", "", "targets that were tried", "attempts"),
     Column("probability_ppb", "int32", "1e-9", "probability of chosen", "decision.probability", most=10**9),
-    Column("latency_us", "int64", "µs", "from the call to the answer", "outcome.latency_s"),
+    Column("latency_us", "int64", "µs", "from the call to the answer", "outcome.latency_s", most=MOST_LATENCY_US),
     Column("goal_latency_us", "int64", "µs", "the latest an answer is of use; absent: no limit", "limit_s", True),
     Column("is_late", "bool", "", "whether the answer came after the goal's limit", "is_late"),
     Column("accuracy_ppm", "int32", "1e-6", "accuracy of the variant that answered", "outcome.accuracy", True, 10**6),
@@ -84,16 +102,28 @@ COLUMNS: Final = (
     Column(
         "predicted_energy_uj", "int64", "µJ", "device energy expected of chosen", "decision.predicted_energy_j", True
     ),
-    *_split("energy_{}_uj", "µJ", "energy of", "outcome.energy_j"),
-    *_split("operational_{}_ng", "ng CO2e", "carbon of the energy of", "outcome.carbon_operational_g"),
-    *_split("embodied_{}_ng", "ng CO2e", "share of the embodied carbon of", "outcome.carbon_embodied_g"),
+    *_split("energy_{}_uj", "µJ", "energy of", "outcome.energy_j", MOST_UJ),
+    *_split("operational_{}_ng", "ng CO2e", "carbon of the energy of", "outcome.carbon_operational_g", MOST_NG),
+    *_split("embodied_{}_ng", "ng CO2e", "share of the embodied carbon of", "outcome.carbon_embodied_g", MOST_NG),
     *_range("operational"),
     *_range("embodied"),
     *_places("region_{}", "text", "", "electricity region of", "region"),
-    *_places("intensity_{}_mg_per_kwh", "int64", "mg CO2e/kWh", "grid carbon intensity of", "intensity"),
-    *_places("intensity_{}_kind", "text", "", "what kind of intensity, of", "kind", INTENSITY_KINDS),
+    *_places(
+        "intensity_{}_mg_per_kwh", "int64", "mg CO2e/kWh", "grid carbon intensity of", "intensity", MOST_MG_PER_KWH
+    ),
+    *_places("intensity_{}_kind", "text", "", "what kind of intensity, of", "kind", words=INTENSITY_KINDS),
     Column(
         "methods", "text", "", "how figures are known: 'accuracy=default;latency_s=measured'", "methods", optional=True
+    ),
+    Column(
+        "pue_remote_ppm",
+        "int32",
+        "1e-6",
+        "power usage effectiveness of the remote machine's building, which is in its carbon and not in its energy",
+        "outcome.pue_remote",
+        optional=True,
+        most=round(MOST_PUE * 10**6),
+        since=2,
     ),
 )
 

@@ -1,5 +1,6 @@
 """Which rows the ledger takes, and why it does not take the others."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscale.fleet.ledger.column import LONGEST_TEXT, NOT_A_NUMBER, Column
+from autoscale.fleet.ledger.consistency import inconsistent
 from autoscale.fleet.ledger.rows import Mask, Rows
 from autoscale.fleet.ledger.schema import BY_NAME, SCHEMA
 
@@ -22,6 +24,8 @@ REASONS: Final = (
     "unknown_profile",
     "unknown_region",
     "unknown_word",
+    "inconsistent",
+    "clock_reset",
 )
 """Why a row is rejected. ``truncated`` is for what cannot even be read as rows; of the others the first that fits."""
 
@@ -40,12 +44,14 @@ class Rules:
         device_models: the device profiles there are.
         is_region: whether an electricity region is one.
         ahead_s: how far ahead of the collector's a device's clock may be.
+        behind_s: how long ago a row may be from that it arrives; a phone may be offline for months.
     """
 
     devices: frozenset[str] | None = None
     device_models: frozenset[str] | None = None
     is_region: Callable[[str], bool] | None = None
     ahead_s: float = 3600.0
+    behind_s: float = math.inf
 
 
 def validate(rows: Rows, rules: Rules, now_us: int) -> Reasons:
@@ -57,14 +63,16 @@ def validate(rows: Rows, rules: Rules, now_us: int) -> Reasons:
 
     _check_numbers(rows, reject)
     time_us = rows.numbers["time_us"]
-    if len(rows) and (time_us.max() > now_us + rules.ahead_s * 1e6 or time_us.min() < FIRST_TIME_US):
-        reject(time_us > now_us + rules.ahead_s * 1e6, "future_dated")
-        reject(time_us < FIRST_TIME_US, "past_dated")
+    latest_us, earliest_us = now_us + rules.ahead_s * 1e6, max(FIRST_TIME_US, now_us - rules.behind_s * 1e6)
+    if len(rows) and (time_us.max() > latest_us or time_us.min() < earliest_us):
+        reject(time_us > latest_us, "future_dated")
+        reject(time_us < earliest_us, "past_dated")
     for name, texts in rows.texts.items():
         reason, is_known = _check_of(BY_NAME[name], rules)
         wrong = [code for code, word in enumerate(texts.words) if not is_known(word)]
         if wrong:
             reject(np.isin(texts.codes, wrong), reason)
+    reject(inconsistent(rows), "inconsistent")
     return reasons
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscale.arrays import Indices
+from autoscale.carbon import data_centre_pue
 from autoscale.fleet.ledger.column import ABSENT
 from autoscale.fleet.ledger.figures import rows_of_figures
 from autoscale.fleet.ledger.rows import Ints, Rows, Texts
@@ -53,6 +54,7 @@ def day_rows(
             **_query_figures(cohort, day, _sequence(device, first), round(midnight.timestamp()) * MICRO_PER_UNIT),
             **_cost_figures(cohort, day, grid.rates(place), is_remote),
             **_intensities(grid, place.ravel(), is_remote.ravel()),
+            "pue_remote_ppm": np.where(is_remote.ravel(), data_centre_pue(), np.nan),
         },
         {
             "device_id": _texts(device, names(people.device_ids)),

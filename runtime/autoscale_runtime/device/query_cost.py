@@ -230,4 +230,6 @@ def _with_reported(here: Outcome, reported: RemoteCost) -> Outcome:
         methods={**here.methods, **{name: method for name, (value, method) in methods.items() if value is not None}},
         ends=here.known_ends() + ends,
         added_carbon_g=here.decisive_carbon_g + operational_g + embodied_g,
+        pue_remote=reported.pue,
+        intensity_remote_g_per_kwh=None if reported.grid is None or not reported.energy_j else reported.grid.g_per_kwh,
     )

@@ -51,14 +51,21 @@ class UnreportedServerCost:
         account = CarbonAccount(Machine(self._intensity(), self._embodied, self._pue))
         grams, ends = account.grams(energy_j, held_s), account.ends(energy_j, held_s)
         operational_g, embodied_g = grams.operational_g.device, grams.embodied_g.device
+        pue: float | None = self._pue
         if reported.carbon_operational_g is not None:
+            pue = reported.pue
             operational_g = reported.carbon_operational_g
             ends = replace(ends, operational_low_g=operational_g, operational_high_g=operational_g)
         if reported.carbon_embodied_g is not None:
             embodied_g = reported.carbon_embodied_g
             ends = replace(ends, embodied_low_g=embodied_g, embodied_high_g=embodied_g)
         return replace(
-            reported, energy_j=energy_j, carbon_operational_g=operational_g, carbon_embodied_g=embodied_g, ends=ends
+            reported,
+            energy_j=energy_j,
+            carbon_operational_g=operational_g,
+            carbon_embodied_g=embodied_g,
+            ends=ends,
+            pue=pue,
         )
 
     def _intensity(self) -> Intensity:

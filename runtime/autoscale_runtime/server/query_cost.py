@@ -62,7 +62,7 @@ class ServerAccount:
         grams, ends = carbon.grams(energy_j, held_s), carbon.ends(energy_j, held_s)
         intensity, region = grids.intensities["device"], grids.regions.get("device", "")
         return ServerCost(
-            energy_j, grams.operational_g.device, grams.embodied_g.device, ends, method, intensity, region
+            energy_j, grams.operational_g.device, grams.embodied_g.device, ends, method, intensity, region, self.pue
         )
 
     def _carbon_of(self, grids: Grids) -> CarbonAccount:

@@ -21,6 +21,7 @@ class ServerCost:
         method: how the energy is known.
         intensity: of the electricity, as it was then.
         region: where that was drawn; empty where not reported.
+        pue: power usage effectiveness of its building, which is in the operational carbon.
     """
 
     energy_j: float
@@ -30,6 +31,7 @@ class ServerCost:
     method: Method
     intensity: Intensity
     region: str
+    pue: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class RemoteCost:
     method: Method = Method.DEFAULT
     ends: CarbonEnds | None = None
     grid: ReportedGrid | None = None
+    pue: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,8 @@
 
 Beyond the protocol's own words: ``energy_joules``, ``measurement_method`` (of the joules), ``queue_us``,
 ``compute_us``; ``carbon_operational_g`` and ``carbon_embodied_g``, each with ``..._low_g`` and ``..._high_g``; and of
-the electricity ``carbon_intensity_g_per_kwh``, ``..._kind``, ``..._method`` and ``carbon_region``.
+the electricity ``carbon_intensity_g_per_kwh``, ``..._kind``, ``..._method`` and ``carbon_region``; of the building
+``carbon_pue``, which the carbon is multiplied by and the joules are not.
 """
 
 import math
@@ -10,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final, TypeAlias
 
 from autoscale.carbon.intensity.base import KINDS
+from autoscale.fleet.ledger.schema import MOST_PUE
 from autoscale.query.outcome import CarbonEnds, Method
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.grid.watch import ReportedGrid
@@ -39,6 +41,7 @@ def parameters_of(cost: ServerCost, queue_us: int, compute_us: int) -> dict[str,
         "carbon_embodied_g": cost.carbon_embodied_g,
         **{name: getattr(cost.ends, name.removeprefix("carbon_")) for name in _ENDS},
         "carbon_intensity_g_per_kwh": cost.intensity.g_per_kwh,
+        "carbon_pue": cost.pue,
     }
     texts = {
         "measurement_method": str(cost.method),
@@ -75,6 +78,7 @@ def cost_of(parameters: Parameters, sent_bytes: int, received_bytes: int) -> Rem
         _method(parameters, "measurement_method"),
         _ends(parameters, operational_g or 0.0, embodied_g or 0.0),
         _grid(parameters),
+        _pue(parameters),
     )
 
 
@@ -100,6 +104,11 @@ def _grid(parameters: Parameters) -> ReportedGrid | None:
         return None
     method, region = _method(parameters, "carbon_intensity_method"), _text(parameters, "carbon_region")
     return ReportedGrid(g_per_kwh, "average" if kind == "average" else "marginal", method, region)
+
+
+def _pue(parameters: Parameters) -> float | None:
+    value = _number(parameters, "carbon_pue")
+    return value if value is not None and 1.0 <= value <= MOST_PUE else None
 
 
 def _method(parameters: Parameters, name: str) -> Method:

@@ -13,6 +13,7 @@ from autoscale.fleet.ledger.validation import Rules
 from autoscale.fleet.ledger.view import read_ledger
 from autoscale.fleet.report.inventory import read_device_ids
 from autoscale.profiles import device_names
+from autoscale.units import SECONDS_PER_DAY
 from autoscale_runtime.fleet.collector.service import collect
 from autoscale_runtime.host.stop_signal import StopSignal
 from autoscale_runtime.wire.malloc import keep_freed_memory
@@ -44,6 +45,9 @@ def collect_command(
     ahead_s: Annotated[
         float, typer.Option(min=0.0, help="How far a device's clock may be ahead; later rows go to quarantine.")
     ] = 3600.0,
+    behind_days: Annotated[
+        float, typer.Option(min=0.0, help="How old a row may be when it arrives; older ones go to quarantine.")
+    ] = 1096.0,
 ) -> None:
     """Collect what the queries of a fleet cost into a ledger: Parquet by day.
 
@@ -53,14 +57,15 @@ def collect_command(
 
     Each row counts once, however often a device sends it and whatever crashes.
     Rows that cannot be true go to LEDGER/quarantine with their reason: of the
-    future, negative. So do rows of unknown devices (--inventory), device
+    future, negative, beyond what a query can take, carbon that does not fit its
+    joules, a clock that was lost. So do rows of unknown devices (--inventory), device
     profiles (--profiles) or electricity regions; "autoscale fleet readmit" lets
     them in once they are known.
 
     Example: autoscale fleet collect ledger --port 9001 --inventory devices.csv
     """
     keep_freed_memory()
-    rules = replace(rules_of(inventory, profiles), ahead_s=ahead_s)
+    rules = replace(rules_of(inventory, profiles), ahead_s=ahead_s, behind_s=behind_days * SECONDS_PER_DAY)
     stop = StopSignal()
     with collect(ledger, rules, host, port) as collector:
         print(f"collecting into {ledger} on {collector.address}", flush=True)

@@ -17,11 +17,12 @@ from typing import Final
 import numpy as np
 
 from autoscale.errors import Overloaded
+from autoscale.fleet.ledger.clock import SET_BACK_US, reset_rows
 from autoscale.fleet.ledger.log_state import LogState, Verdict
 from autoscale.fleet.ledger.manifest import Change, LogKey
-from autoscale.fleet.ledger.rows import Mask, Rows, joined, none
+from autoscale.fleet.ledger.rows import Rows, joined, none
 from autoscale.fleet.ledger.store import Intake, Ledger
-from autoscale.fleet.ledger.validation import REASONS, Rules, validate
+from autoscale.fleet.ledger.validation import REASONS, Reasons, Rules, validate
 from autoscale.units import us_from_s
 
 MOST_ROWS: Final = 1 << 18
@@ -35,9 +36,6 @@ BUSY_COMMITS: Final = 64
 
 _MOST_KNOWN: Final = 1 << 17
 """Logs whose state is kept in memory; the others are looked up."""
-
-_SET_BACK_US: Final = 60_000_000
-"""Rows of one log may overtake each other by less: queries run side by side, and clocks are corrected a little."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,17 +149,21 @@ class Committer:
 
     def _write(self, group: Sequence[Delivery]) -> list[Receipt]:
         states: dict[LogKey, LogState] = {}
-        verdicts = [self._admit(each, states) for each in group]
+        admitted = [self._admit(each, states) for each in group]
+        verdicts = [verdict for _, verdict in admitted]
         parts = [_fresh(each, verdict) for each, verdict in zip(group, verdicts, strict=True)]
         rows = joined(parts)
         reasons = validate(rows, self._rules, us_from_s(time.time()))
-        validated = np.split(reasons, np.cumsum([len(each) for each in parts])[:-1])
+        validated = np.split(reasons, np.cumsum([len(each) for each in parts])[:-1])  # views into the reasons
+        set_back = 0
+        for delivery, (high_water, _), part, each in zip(group, admitted, parts, validated, strict=True):
+            set_back += _look_at_clock(delivery.key, high_water, part, each, states)
         unreadable, truncated = self._unreadable(group)
         counts = {f"rejected:{name}": int(np.count_nonzero(reasons == i)) for i, name in enumerate(REASONS)}
         counts["rejected:truncated"] += truncated
         counts["duplicate"] = sum(each.duplicate for each in verdicts)
         counts["reordered"] = sum(each.reordered for each in verdicts)
-        counts["clock_set_back"] = sum(_set_back(part, each < 0) for part, each in zip(parts, validated, strict=True))
+        counts["clock_set_back"] = set_back
         counted = {name: count for name, count in counts.items() if count}
         self._ledger.commit(Intake(rows, reasons, unreadable, Change(logs=states, lost=_lost(group), counts=counted)))
         self._remember(states)
@@ -170,14 +172,15 @@ class Committer:
             for verdict, each in zip(verdicts, validated, strict=True)
         ]
 
-    def _admit(self, delivery: Delivery, states: dict[LogKey, LogState]) -> Verdict:
+    def _admit(self, delivery: Delivery, states: dict[LogKey, LogState]) -> tuple[int, Verdict]:
+        """The greatest number that the log had before, and what became of the rows."""
         if not len(delivery.rows):
-            return Verdict(np.ones(0, np.bool_))
+            return -1, Verdict(np.ones(0, np.bool_))
         key = delivery.key
         state = states.get(key) or self._arrived.get(key) or self._ledger.manifest.log(key)
         state = state or LogState(delivery.begins - 1)
         states[key], verdict = state.admit(delivery.rows.numbers["sequence"])
-        return verdict
+        return state.high_water, verdict
 
     def _remember(self, states: Mapping[LogKey, LogState]) -> None:
         """Nobody else writes the ledger, so what was committed need not be looked up again."""
@@ -221,13 +224,32 @@ def _lost(group: Sequence[Delivery]) -> dict[LogKey, Counter[str]]:
     return lost
 
 
-def _set_back(part: Rows, is_accepted: Mask) -> int:
-    """How often the clock was set back between two accepted rows of a batch, in the order of their numbers.
+def _look_at_clock(key: LogKey, high_water: int, part: Rows, reasons: Reasons, states: dict[LogKey, LogState]) -> int:
+    """Reject rows of a clock that was lost, note when the log's rows are, and tell how often it was set back by less.
 
-    Between the last row of one batch and the first of the next it is not seen: a lower bound.
+    Args:
+        key: the log.
+        high_water: the greatest number of a row that had arrived before: a batch that came late says nothing of the
+            clock between it and the last one.
+        part: the fresh rows of a batch.
+        reasons: why each is rejected already; written to.
+        states: of logs, with these rows; written to.
     """
-    sequence, time_us = (part.numbers[name][is_accepted] for name in ("sequence", "time_us"))
-    return int(np.count_nonzero(np.diff(time_us[np.argsort(sequence, kind="stable")]) < -_SET_BACK_US))
+    is_good = reasons < 0
+    sequence, time_us = (part.numbers[name][is_good] for name in ("sequence", "time_us"))
+    if not len(time_us):
+        return 0
+    state = states[key]
+    follows = state.last_us if sequence.min() > high_water else 0
+    reset = reset_rows(sequence, time_us, follows or state.first_us)
+    if reset.any():
+        reasons[np.flatnonzero(is_good)[reset]] = REASONS.index("clock_reset")
+        sequence, time_us = sequence[~reset], time_us[~reset]
+        if not len(time_us):
+            return 0
+    in_order = time_us[np.argsort(sequence, kind="stable")]
+    states[key] = state.lasting(int(in_order.min()), int(in_order[-1]))
+    return int(np.count_nonzero(np.diff(in_order, prepend=follows) < -SET_BACK_US))
 
 
 def _fresh(delivery: Delivery, verdict: Verdict) -> Rows:

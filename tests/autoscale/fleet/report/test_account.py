@@ -21,9 +21,11 @@ from autoscale.fleet.ledger.rows import joined
 from autoscale.fleet.ledger.schema import BY_NAME
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.ledger.view import read_ledger
-from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
+from autoscale.fleet.report import EngineOptions, Question, Report, Span, account, tables
+from autoscale.fleet.report.engine import engine
 from autoscale.fleet.report.inventory import read_inventory
-from autoscale.fleet.report.sums import FIGURES
+from autoscale.fleet.report.notices import notices
+from autoscale.fleet.report.sums import FIGURES, Sums
 from tests.autoscale.fleet.ledger_parts import DAY_US, FIRST_US, random_rows, rows, written
 
 for needed in ("duckdb", "ibis", "pyarrow"):
@@ -148,10 +150,27 @@ def test_every_dimension_adds_up_to_the_total(random_ledger: Path) -> None:
 
 
 def test_sums_beyond_64_bits_are_exact(tmp_path: Path) -> None:
-    most = BY_NAME["energy_device_uj"].limit
+    most = 2**62
     ledger = written(tmp_path / "ledger", rows(7, energy_device_uj=most, operational_device_ng=most))
-    exact = on_duckdb(ledger, 2)["exact"]
-    assert exact["energy_uj"]["device"] == exact["operational_ng"]["device"] == 7 * most > 2**64
+    with engine(EngineOptions(threads=2)) as opened:
+        table = opened.read(read_ledger(ledger).files, False)
+        total = Sums.of(opened.rows(tables.total(tables.cells(tables.accounted(table, is_wide=True))))[0])
+    assert total.energy_uj.device == total.operational_ng.device == 7 * most > 2**64
+
+
+def test_what_no_query_can_take_is_left_out_and_counted(tmp_path: Path) -> None:
+    beyond = {"energy_device_uj": BY_NAME["energy_device_uj"].limit + 1, "log_id": "older collector"}
+    found = as_json(account(written(tmp_path / "ledger", rows(5, energy_device_uj=7), rows(2, **beyond))))
+    assert (found["inferences"], found["rows"]["impossible"]) == (5, 2)
+    assert found["exact"]["energy_uj"]["device"] == 35
+    assert found["notices"] == ["2 rows are left out: their figures are beyond what a query can take."]
+
+
+def test_a_clock_of_years_ago_moves_no_span(tmp_path: Path) -> None:
+    dead = rows(1, log_id="dead", time_us=FIRST_US - 2000 * DAY_US)
+    report = account(written(tmp_path / "ledger", rows(50), dead))
+    assert (report.total.inferences, report.span.since_us) == (51, FIRST_US)
+    assert "1 rows lie years or months from all others (2021-05-11)" in notices(report)[0]
 
 
 @pytest.mark.skipif(not shutil.which("java"), reason="Spark needs Java")

@@ -195,3 +195,15 @@ def test_an_idle_collector_merges_small_files(ledger: Path, collector: Collector
         send(collector.address, batch_of(rows, "device", f"log-{number}", {}))
     until(lambda: len(read_ledger(ledger).files) == 1)
     assert len(set(keys(ledger))) == 10 * MANY
+
+
+def test_a_clock_that_was_lost_between_batches_is_found(ledger: Path, collector: Collector, rows: Rows) -> None:
+    month_us = 30 * 86_400_000_000
+    now_us = rows.numbers["time_us"]
+    first, second, third = (rows.take(np.arange(at, at + 2)) for at in (0, 2, 4))
+    [good] = send(collector.address, batch_of(first, "device", "log", {}))
+    [lost] = send(collector.address, with_numbers(second, time_us=now_us[2:4] - month_us))
+    [again] = send(collector.address, with_numbers(third, time_us=now_us[4:6] - 7_200_000_000))
+    assert [(each.accepted, each.rejected) for each in (good, lost, again)] == [(2, 0), (0, 2), (2, 0)]
+    counts = read_ledger(ledger).counts
+    assert (counts["rejected:clock_reset"], counts["clock_set_back"]) == (2, 1)

@@ -1,0 +1,64 @@
+"""Whether a row's figures fit each other: what no single column can tell of itself.
+
+Carbon is joules times the grid's intensity times the building's overhead, and a figure lies between its ends. A row
+where that does not hold was made by a fault or by somebody, and its grams would be believed as all others are.
+"""
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from autoscale.fleet.ledger.rows import Mask, Rows
+from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE, RANGES
+
+PARTS: Final = ("device", "network", "remote")
+_NG_PER_UJ: Final = 1.0 / 3.6e6
+"""Of each milligram in a kilowatt-hour."""
+
+_ROUNDING_NG: Final = 3
+_ROUNDING_UNKNOWN_NG: Final = 1000
+"""Where no intensity is known, a microgram of carbon may be of joules that are not known either."""
+
+_TOLERANCE: Final = {"device": 1.05, "network": 1.05, "remote": 2.0}
+"""A remote machine's own account may be of another hour than the intensity that it reported."""
+
+_TOLERANCE_OF_1: Final = 100.0
+"""Rows of schema 1 do not say the building's overhead, and their intensity is the one the agent saw."""
+
+
+def inconsistent(rows: Rows) -> Mask:
+    """Which rows' figures do not fit each other, shape (rows,); other faults than that are not looked for."""
+    wrong = np.zeros(len(rows), np.bool_)
+    for low, parts, high in RANGES:
+        total = sum((rows.numbers[name] for name in parts[1:]), rows.numbers[parts[0]])
+        wrong |= (rows.numbers[low] > total + _ROUNDING_NG) | (rows.numbers[high] < total - _ROUNDING_NG)
+    for part in PARTS:
+        wrong |= _beyond(rows, part)
+    wrong |= (rows.numbers["pue_remote_ppm"] >= 0) & (rows.numbers["pue_remote_ppm"] < 10**6)
+    return wrong
+
+
+def _beyond(rows: Rows, part: str) -> Mask:
+    """Where the carbon of a part is not what its joules take at its grid's intensity."""
+    energy_uj, carbon_ng, mg_per_kwh = (
+        rows.numbers[name.format(part)].astype(np.float64)
+        for name in ("energy_{}_uj", "operational_{}_ng", "intensity_{}_mg_per_kwh")
+    )
+    is_known = mg_per_kwh >= 0
+    least, most = _overheads(rows, part)
+    tolerance = np.where(rows.numbers["schema"] < 2, _TOLERANCE_OF_1, _TOLERANCE[part])
+    highest = np.where(is_known, mg_per_kwh * tolerance, float(MOST_MG_PER_KWH)) * most * _NG_PER_UJ
+    lowest = np.where(is_known, mg_per_kwh / tolerance, 0.0) * least * _NG_PER_UJ
+    rounding = highest + np.where(is_known, _ROUNDING_NG, _ROUNDING_UNKNOWN_NG)  # joules are rounded too
+    wrong: Mask = (carbon_ng > energy_uj * highest + rounding) | (carbon_ng < energy_uj * lowest - rounding)
+    return wrong
+
+
+def _overheads(rows: Rows, part: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """The least and the most that a building adds to a part's joules, as factors."""
+    ones = np.ones(len(rows))
+    if part != "remote":
+        return ones, ones
+    pue = rows.numbers["pue_remote_ppm"] / 1e6
+    return np.where(pue >= 1.0, pue, 1.0), np.where(pue >= 1.0, pue, MOST_PUE)
