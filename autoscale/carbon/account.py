@@ -12,7 +12,7 @@ byte; a query then costs a few multiplications.
 >>> account = CarbonAccount(phone, load_network_share("fixed"), grid.at("FR", 0.0), server)
 >>> spent = account.grams(device_j=0.08, device_s=0.05, moved_bytes=150e3, remote_j=0.5, remote_s=0.01)
 >>> round(spent.operational_g.total * 1e3, 3), round(spent.embodied_g.total * 1e3, 3)
-(0.298, 0.29)
+(0.186, 0.29)
 """
 
 from dataclasses import dataclass

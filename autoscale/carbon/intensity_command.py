@@ -11,13 +11,14 @@ from rich.console import Console
 from rich.table import Table
 
 from autoscale.carbon import Electricity, HourlyIntensity, Intensity, IntensitySource
-from autoscale.carbon.intensity.base import INTENSITY_SOURCES, KINDS, Kind
+from autoscale.carbon.intensity.base import INTENSITY_SOURCES
+from autoscale.carbon.intensity.files.options import FileOptions
 from autoscale.carbon.intensity.live.answers import iso
 from autoscale.carbon.intensity.live.base import LiveSource
 from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.rebased import rebased
 from autoscale.carbon.intensity.series import time_from_iso
-from autoscale.errors import InvalidInput, UnknownName, one_of
+from autoscale.errors import InvalidInput, UnknownName
 from autoscale.query.outcome import Method
 
 HOUR_S: Final = 3600.0
@@ -27,7 +28,7 @@ MEANING: Final = {
     Method.MODELLED: "an estimate, forecast or interpolation",
     Method.DEFAULT: "nothing is known of that hour: an average stands in",
 }
-_SOURCE = typer.Option(help="yearly, another name of the list, or a CSV file of hours.")
+_SOURCE = typer.Option(help="yearly, another name of the list, or a file of hours (CSV, an API's JSON).")
 _AT = typer.Option(help="ISO 8601, UTC where it names no zone: 2026-11-21T10:00Z. Now where it is not given.")
 
 
@@ -57,9 +58,15 @@ def intensity(
     forecast: Annotated[
         float, typer.Option(help="Hours ahead to show, the greenest marked.", min=0.0, max=LONGEST_HOURS)
     ] = 0.0,
-    kind: Annotated[
-        str, typer.Option(help="What a CSV file holds, average or marginal: it cannot say it itself.")
-    ] = "average",
+    kind: Annotated[str, typer.Option(help="Of a file: average or marginal, where it does not say.")] = "",
+    emissions: Annotated[str, typer.Option(help="Of a file: life-cycle or direct (of the stack).")] = "",
+    accounting: Annotated[str, typer.Option(help="Of a file: of consumption or production.")] = "",
+    time_column: Annotated[str, typer.Option(help="Of a file: the name of its column of times.")] = "",
+    figure_column: Annotated[str, typer.Option(help="Of a file: the name of its column of figures.")] = "",
+    unit: Annotated[str, typer.Option(help="Of a file: its figures' unit, as in lb/MWh, kg/MWh, g/kWh.")] = "",
+    timezone: Annotated[
+        str, typer.Option(help="Of a file: whose clock times without an offset show, as in Europe/Berlin.")
+    ] = "",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Grams of CO2e that a kilowatt-hour carries somewhere, at some time; without a place: the sources and places.
@@ -71,23 +78,28 @@ def intensity(
     Example: autoscale carbon intensity DE --source electricity-maps --forecast
     24
 
-    A file of your own (time,g_per_kwh): autoscale carbon intensity DE --source
-    hours.csv --at 2026-11-21T10:00Z
+    A file of your own: autoscale carbon intensity DE --source hours.csv --at
+    2026-11-21T10:00Z. Columns time,g_per_kwh[,zone,kind] are known, and the
+    downloads and API answers of Electricity Maps, NESO, WattTime, Energy-Charts
+    and CodeCarbon; the rest by --time-column, --figure-column, --unit and
+    --timezone.
     """
     if place is None:
         _print_json(_choices()) if as_json else _show_choices()
         return
-    lookup = _ask(_opened(source, place, kind), place, at, forecast * HOUR_S)
+    words: dict[str, Any] = {"kind": kind or None, "emissions": emissions or None, "accounting": accounting or None}
+    options = FileOptions(time_column, figure_column, unit, timezone, **words)
+    lookup = _ask(_opened(source, place, options), place, at, forecast * HOUR_S)
     _print_json(_plain(lookup)) if as_json else _show(lookup, forecast)
 
 
-def _opened(source: str, place: str, kind: str) -> IntensitySource:
-    one_of("kind of carbon intensity", kind, KINDS)
+def _opened(source: str, place: str, options: FileOptions) -> IntensitySource:
     if source == "csv":
         raise InvalidInput("--source is csv; allowed: the file itself, as in --source hours.csv")
-    if source.endswith(".csv") or Path(source).is_file():
-        known_kind: Kind = "marginal" if kind == "marginal" else "average"
-        return HourlyIntensity(source, place, known_kind)
+    if source.endswith((".csv", ".json")) or Path(source).is_file():
+        return HourlyIntensity(source, place, options=options)
+    if options != FileOptions():
+        raise InvalidInput(f"--source is {source}, and options of a file are given; allowed: a file, or none of them")
     return Electricity(place, source).as_published()
 
 

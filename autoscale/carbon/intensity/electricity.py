@@ -78,7 +78,7 @@ class Electricity:
             return GivenIntensity(figure)
         if str(source) == CSV:
             raise InvalidInput(f"the intensity source is '{CSV}'; allowed: the file itself, as in hours.csv")
-        if str(source).endswith(f".{CSV}"):
+        if str(source).endswith((f".{CSV}", ".json")):
             return HourlyIntensity(str(source), self.place)
         named: IntensitySource = INTENSITY_SOURCES.get(str(source))()
         return named

@@ -1,4 +1,4 @@
-"""Hourly intensities from a file: what was recorded for the very hours that are accounted for.
+"""Intensities from a file: what was recorded for the very hours that are accounted for.
 
 Rules, for a time that is asked for: the row whose step holds it counts as it stands. Where rows are missing, up to
 ``longest_gap_s`` is interpolated linearly between the neighbours (``modelled``); a longer gap, and what lies before or
@@ -7,11 +7,13 @@ that the file does not name is looked for by the zone it lies in: ``aws:eu-west-
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from autoscale.carbon.intensity.base import Intensity, IntensitySource, Kind
-from autoscale.carbon.intensity.hourly_csv import read_intensity_csv
+from autoscale.carbon.intensity.files.options import FileOptions
+from autoscale.carbon.intensity.files.reader import read_intensity_file
 from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.series import IntensitySample, Series
 from autoscale.carbon.intensity.yearly import YearlyAverages
@@ -24,14 +26,16 @@ class HourlyIntensity(IntensitySource):
     """Recorded intensities, from a CSV file of hours.
 
     Args:
-        path: CSV, as :func:`autoscale.carbon.intensity.hourly_csv.read_intensity_csv` takes it.
+        path: CSV or an API's JSON, as :func:`autoscale.carbon.intensity.files.reader.read_intensity_file` takes it.
         place: whose intensities they are, where the file has no column that says so.
-        kind: ``average`` or ``marginal``; a file cannot tell.
+        kind: ``average`` or ``marginal``; what the file says where None is given, and average where it does not say.
         longest_gap_s: the most that is interpolated.
         fallback: answers what the file does not; the yearly averages where None is given.
+        options: what the file does not tell of its columns, unit, clock and basis.
 
     Raises:
-        TraceError: the file cannot be read, or one of its lines is wrong.
+        TraceError: the file cannot be read, or holds nothing that can be used.
+        InvalidInput: options that are wrong, or that the file contradicts.
 
     Attributes:
         spans_s: each zone of the file, as it names it, to the times at which its figures begin and end.
@@ -41,13 +45,15 @@ class HourlyIntensity(IntensitySource):
         self,
         path: str | Path,
         place: str | None = None,
-        kind: Kind = "average",
+        kind: Kind | None = None,
         longest_gap_s: float = LONGEST_GAP_S,
         fallback: IntensitySource | None = None,
+        options: FileOptions | None = None,
     ) -> None:
-        self.kind = kind
+        told = options or FileOptions()
+        file = read_intensity_file(path, place, replace(told, kind=kind or told.kind))
+        self.kind, self.basis, series = file.kind, file.basis, file.series
         self._path = Path(path)
-        series = read_intensity_csv(path, place)
         self.spans_s = {name: each.span_s for name, each in series.items()}
         zones = {_zone(name): each for name, each in series.items()}
         self._series: Mapping[str, Series] = zones | {name.casefold(): each for name, each in series.items()}
@@ -86,7 +92,7 @@ class HourlyIntensity(IntensitySource):
         return self._series.get(place.casefold()) or self._series.get(_zone(place))
 
     def _intensity(self, sample: IntensitySample, source: str) -> Intensity:
-        return Intensity.of(sample.range_g_per_kwh, self.kind, source, sample.time_s, sample.method)
+        return Intensity.of(sample.range_g_per_kwh, self.kind, source, sample.time_s, sample.method, self.basis)
 
 
 def _zone(place: str) -> str:

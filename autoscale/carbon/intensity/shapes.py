@@ -3,7 +3,7 @@
 >>> july = read_shapes()["US-CAL-CISO"].factors[6]
 >>> noon, evening = july[20], july[4]  # on the Pacific
 >>> f"{noon:.2f} {evening:.2f}"
-'0.72 1.20'
+'0.69 1.21'
 """
 
 import math

@@ -40,7 +40,7 @@ class TypicalHours(IntensitySource):
     >>> california = TypicalHours()
     >>> noon, evening = (california.at("US-CAL-CISO", 1.7515e9 + hour * HOUR_S) for hour in (-4, 4))
     >>> round(noon.g_per_kwh), round(evening.g_per_kwh), noon.method.value
-    (190, 315, 'modelled')
+    (143, 252, 'modelled')
     """
 
     kind = "average"

@@ -1,0 +1,166 @@
+"""Whose clock a column of times shows, and what its changes do to it.
+
+A time without an offset is UTC where nothing else is told and nothing speaks against it. A file that lacks the very
+hour that clocks jump over in spring, or has the one twice that they repeat in autumn, speaks against it: it is refused
+until the time zone is told. With a zone, the hour that comes twice is told apart by its order, and a time that no clock
+there showed costs its row.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import cache
+from itertools import pairwise
+from typing import Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from autoscale.errors import InvalidInput
+
+CHANGING: Final = (
+    "Europe/London",
+    "Europe/Berlin",
+    "Europe/Helsinki",
+    "America/New_York",
+    "America/Santiago",
+    "America/Havana",
+    "Australia/Sydney",
+    "Australia/Lord_Howe",
+    "Pacific/Auckland",
+    "Asia/Jerusalem",
+    "Asia/Beirut",
+    "Africa/Cairo",
+    "Africa/Casablanca",
+)
+"""One for each rule by which clocks change; others change at the same local hour as one of these."""
+
+_SPELLINGS: Final = {"cet/cest": "Europe/Brussels", "cet": "Europe/Brussels", "mez/mesz": "Europe/Berlin"} | {
+    "mez": "Europe/Berlin",
+    "gmt": "UTC",
+    "z": "UTC",
+    "wet/west": "Europe/Lisbon",
+    "eet/eest": "Europe/Athens",
+}
+_OFFSET: Final = re.compile(r"(?:utc|gmt)?\s*([+-])(\d{1,2})(?::?(\d{2}))?")
+_HOUR: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class NoSuchTime(Exception):
+    """A local time that the clocks of a zone never showed, or showed more often than they can."""
+
+    why: str
+
+    def __str__(self) -> str:
+        return self.why
+
+
+def zone_of_clock(name: str) -> tzinfo:
+    """A time zone by its IANA name, an offset, or as Europe's markets write it.
+
+    Raises:
+        InvalidInput: none of that name.
+
+    >>> str(zone_of_clock("CET/CEST")), str(zone_of_clock("UTC+01:00"))
+    ('Europe/Brussels', 'UTC+01:00')
+    """
+    plain = name.strip().casefold()
+    if plain in ("utc", "gmt", "z"):
+        return UTC
+    offset = _OFFSET.fullmatch(plain)
+    if offset:
+        ahead = timedelta(hours=int(offset[2]), minutes=int(offset[3] or 0))
+        if ahead < timedelta(hours=15):
+            return datetime.strptime(f"{offset[1]}{int(offset[2]):02}{int(offset[3] or 0):02}", "%z").tzinfo or UTC
+    try:
+        return ZoneInfo(_SPELLINGS.get(plain, name.strip()))
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        allowed = "an IANA name, as in Europe/Berlin or America/New_York, UTC, or an offset, as in +01:00"
+        raise InvalidInput(f"time zone is '{name}'; allowed: {allowed} (needs the system's or PyPI's tzdata)") from None
+
+
+def zone_in(column: str) -> str | None:
+    """The time zone that a column's name ends with: ``MTU (UTC)``, ``Time [CET/CEST]``; None where it names none."""
+    found = re.search(r"[(\[]([^()\[\]]+)[)\]]\s*$", column)
+    return found[1] if found else None
+
+
+class Clock:
+    """Turns a zone's local times, in the order of a file, into seconds since 1970.
+
+    Args:
+        times: all of them that have no offset, in the order of the file.
+        zone: whose clock they show.
+    """
+
+    def __init__(self, times: Sequence[datetime], zone: tzinfo) -> None:
+        self._zone = zone
+        self._often = Counter(time for time in times if _is_twice(time, zone))
+        self._seen: Counter[datetime] = Counter()
+        self._falls = _falls(times)
+
+    def time_s(self, time: datetime) -> float:
+        """Seconds since 1970 of the next of the times.
+
+        Raises:
+            NoSuchTime: clocks there never showed it, or not that often.
+        """
+        fold = 0
+        if self._often[time] > 1:
+            number, self._seen[time] = self._seen[time], self._seen[time] + 1
+            if number > 1:
+                raise NoSuchTime(f"comes {number + 1} times; allowed: twice, where clocks in {self._zone} go back")
+            fold = 1 - number if self._falls else number
+        local = time.replace(tzinfo=self._zone, fold=fold)
+        if _is_never(time, self._zone):
+            raise NoSuchTime(f"does not exist in {self._zone}, whose clocks jump over it")
+        return local.timestamp()
+
+
+def local_change(times: Sequence[datetime], repeated: Iterable[datetime], step: timedelta) -> str | None:
+    """What of some times taken as UTC speaks for a local clock, in words; None where nothing does.
+
+    Args:
+        times: once each, rising.
+        repeated: those that a file has twice, with different figures.
+        step: between most of them.
+    """
+    for time in repeated:
+        if any(_is_twice(time, ZoneInfo(name)) for name in _changing()):
+            why = "local time without one repeats an hour in autumn"
+            return f"the time repeats {time.isoformat(' ')}, as where clocks go back ({why})"
+    for before, after in pairwise(times):
+        if after - before == step + _HOUR and any(_is_never(before + step, ZoneInfo(name)) for name in _changing()):
+            return f"the hour from {(before + step).isoformat(' ')} is not there, as where clocks go forward"
+    return None
+
+
+@cache
+def _changing() -> tuple[str, ...]:
+    found = []
+    for name in CHANGING:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, OSError):
+            continue
+        found.append(name)
+    return tuple(found)
+
+
+def _is_twice(time: datetime, zone: tzinfo) -> bool:
+    first, second = (time.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    offsets = first.utcoffset(), second.utcoffset()
+    return None not in offsets and offsets[0] > offsets[1]  # type: ignore[operator]  # neither is None
+
+
+def _is_never(time: datetime, zone: tzinfo) -> bool:
+    first, second = (time.replace(tzinfo=zone, fold=fold) for fold in (0, 1))
+    offsets = first.utcoffset(), second.utcoffset()
+    return None not in offsets and offsets[0] < offsets[1]  # type: ignore[operator]  # neither is None
+
+
+def _falls(times: Sequence[datetime]) -> bool:
+    """Whether a file goes back in time."""
+    rising = sum(1 if after > before else -1 for before, after in pairwise(times) if after != before)
+    return rising < 0

@@ -1,0 +1,106 @@
+"""How a column writes its times: ISO 8601, seconds since 1970, or days and months by numbers; spans as their beginning.
+
+The whole column is looked at, since ``03/04/2024`` alone does not say which of the two is the month.
+
+>>> moment, end = reading_of(["31.03.2024 05:00 - 31.03.2024 05:59"])("31.03.2024 05:00 - 31.03.2024 05:59")
+>>> str(moment), str(end)
+('2024-03-31 05:00:00', '2024-03-31 05:59:00')
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+from autoscale.errors import InvalidInput
+
+Reading = Callable[[str], tuple[datetime, datetime | None]]
+"""A cell to its time and, of a span, its end; aware where the cell tells its offset. Raises ValueError."""
+
+_SPAN: Final = re.compile(r"\s+(?:-|–|to|bis)\s+")
+_NUMBERED: Final = re.compile(
+    r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:[ ,T]+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([AaPp][Mm])?)?"
+)
+_NAMED_ZONE: Final = re.compile(r"\s*\((?:[A-Z]{2,5})\)$|\s+(?:UTC|GMT)$")
+_FIRST_S, _FIRST_MS = 1e8, 1e11
+_LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
+_ISO: Final = "an ISO 8601 time, UTC unless it names its zone"
+
+
+def reading_of(cells: Sequence[str]) -> Reading:
+    """How to read a column.
+
+    Args:
+        cells: all of its cells.
+
+    Raises:
+        InvalidInput: days and months that cannot be told apart.
+    """
+    numbered = [found for cell in cells if (found := _NUMBERED.match(cell.strip()))]
+    if not numbered:
+        return _iso_or_seconds
+    is_month_first = _is_month_first(numbered, any(_SPAN.search(cell) for cell in cells[:50]))
+
+    def read(cell: str) -> tuple[datetime, datetime | None]:
+        begin, *end = _SPAN.split(cell.strip(), maxsplit=1)
+        return _numbered(begin, is_month_first), _numbered(end[0], is_month_first) if end else None
+
+    return read
+
+
+def _is_month_first(found: Sequence[re.Match[str]], is_span: bool) -> bool:
+    firsts, seconds = (max(int(each[group]) for each in found) for group in (1, 3))
+    if firsts > 12 or found[0][2] == "." or is_span:
+        return False
+    if seconds > 12:
+        return True
+    sample = found[0][0]
+    raise InvalidInput(f"'{sample}' may be in two months; allowed: ISO 8601, as in 2024-03-31T05:00")
+
+
+def _numbered(text: str, is_month_first: bool) -> datetime:
+    found = _NUMBERED.fullmatch(_NAMED_ZONE.sub("", text.strip()))
+    if found is None:
+        raise ValueError(text)
+    day, month = (found[3], found[1]) if is_month_first else (found[1], found[3])
+    hour = int(found[5] or 0)
+    if found[8]:
+        hour = hour % 12 + (12 if found[8].casefold() == "pm" else 0)
+    return _checked(datetime(int(found[4]), int(month), int(day), hour, int(found[6] or 0), int(found[7] or 0)))
+
+
+def _iso_or_seconds(cell: str) -> tuple[datetime, datetime | None]:
+    begin, *end = _SPAN.split(cell.strip(), maxsplit=1)
+    return _moment(begin), _moment(end[0]) if end else None
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return _checked(datetime.fromisoformat(text))
+    except ValueError:
+        seconds = float(text)
+        if seconds < _FIRST_S:
+            raise
+        return _checked(datetime.fromtimestamp(seconds / 1e3 if seconds >= _FIRST_MS else seconds, UTC))
+
+
+def _checked(moment: datetime) -> datetime:
+    """Within what every calendar prints."""
+    time_s = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+    if not 0.0 <= time_s < _LAST.timestamp():
+        raise ValueError(f"{moment} is not within 1970 to 8999")
+    return moment
+
+
+def is_time(cells: Iterable[str]) -> bool:
+    """Whether any of some cells is a time."""
+    for cell in cells:
+        try:
+            reading_of([cell])(cell)
+        except (ValueError, OverflowError, InvalidInput):
+            continue
+        return True
+    return False
+
+
+ALLOWED: Final = _ISO
