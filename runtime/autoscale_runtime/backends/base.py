@@ -65,12 +65,20 @@ class Backend(ABC):
         platform: what a server says its models run on (``onnxruntime_onnx``); empty: the backend's name.
         inspector: ``"module:function"`` that counts a file's layers, called as ``autoscale_runtime.models.inspection
             .inspect`` is and imported when that is asked for; empty: of its files only names and sizes are known.
+        may_kill: whether its driver may take the process with it: on accelerators each model is first tried in a child.
+        is_simulator: whether its answers are another processor's, and its time means nothing.
+        package: what it needs, by the name under which that is installed; empty where it brings all along.
+        extra: of AutoScale, which brings that; empty where none does.
     """
 
     name: ClassVar[str]
     suffixes: ClassVar[tuple[str, ...]]
     platform: ClassVar[str] = ""
+    may_kill: ClassVar[bool] = False
+    is_simulator: ClassVar[bool] = False
     inspector: ClassVar[str] = ""
+    package: ClassVar[str] = ""
+    extra: ClassVar[str] = ""
 
     @classmethod
     @abstractmethod
@@ -122,6 +130,17 @@ BACKENDS = Registry(
     {
         "onnxruntime": "autoscale_runtime.backends.onnxruntime:OnnxRuntime",
         "litert": "autoscale_runtime.backends.litert:LiteRT",
+        "openvino": "autoscale_runtime.backends.openvino:OpenVINO",
+        "onnxruntime-cuda": "autoscale_runtime.backends.ort_providers:Cuda",
+        "onnxruntime-tensorrt": "autoscale_runtime.backends.ort_providers:TensorRT",
+        "onnxruntime-directml": "autoscale_runtime.backends.ort_providers:DirectML",
+        "onnxruntime-coreml": "autoscale_runtime.backends.ort_providers:CoreML",
+        "onnxruntime-migraphx": "autoscale_runtime.backends.ort_providers:MIGraphX",
+        "onnxruntime-vitisai": "autoscale_runtime.backends.ort_providers:VitisAI",
+        "onnxruntime-nnapi": "autoscale_runtime.backends.ort_providers:NNAPI",
+        "onnxruntime-webgpu": "autoscale_runtime.backends.ort_providers:WebGPU",
+        "onnxruntime-openvino": "autoscale_runtime.backends.ort_providers:OrtOpenVINO",
+        "onnxruntime-qnn": "autoscale_runtime.backends.ort_providers:Qnn",
     },
     group="autoscale.backends",
 )

@@ -5,6 +5,7 @@ a warning, and nobody who did not ask for it is worse off.
 """
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
@@ -16,9 +17,13 @@ from autoscale.query.target import Target
 from autoscale_runtime.backends.base import BACKENDS, Backend, Runner
 from autoscale_runtime.backends.guarded import GuardedRunner
 from autoscale_runtime.backends.tensors import TensorSpec
+from autoscale_runtime.backends.trial import check_survives
 
 Specs = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 """A model's inputs and outputs."""
+
+OFF: Final = "AUTOSCALE_BACKENDS_OFF"
+"""The environment variable that names backends to leave alone, separated by commas."""
 
 HEAD_BYTES: Final = 64
 """As much of a file is looked at to tell its format."""
@@ -91,6 +96,8 @@ class Engine:
             ModelError: not a model, truncated, or beyond this engine.
             MissingExtra: its package is not installed.
         """
+        if self.backend.may_kill and target.processor != "cpu" and path.is_file():
+            check_survives(self.backend, path, target)
         if self.is_shipped:
             return self._load(path, target, specs)
         try:
@@ -184,7 +191,10 @@ def load(path: Path) -> tuple[Engine, Runner]:
 def _made() -> dict[str, Backend]:
     """Every backend by its name, those that ship first."""
     made: dict[str, Backend] = {}
+    off = {each.strip() for each in os.environ.get(OFF, "").split(",")}
     for name in (*BACKENDS.builtin, *(each for each in BACKENDS.names() if each not in BACKENDS.builtin)):
+        if name in off:
+            continue
         try:
             made[name] = BACKENDS.get(name)()
         except Exception as error:  # a plug-in may be anybody's

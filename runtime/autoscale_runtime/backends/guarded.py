@@ -30,6 +30,7 @@ class GuardedRunner(Runner):
         self.outputs = runner.outputs if outputs is None else outputs
         self._engine = engine
         self._runner = runner
+        self.coverage = runner.coverage
         self._specs = {spec.name: spec for spec in self.outputs}
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:

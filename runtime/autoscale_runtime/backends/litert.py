@@ -37,6 +37,8 @@ class LiteRT(Backend):
     suffixes: ClassVar[tuple[str, ...]] = (".tflite",)
     platform: ClassVar[str] = "litert_tflite"
     inspector: ClassVar[str] = "autoscale_runtime.models.inspection.tflite_model:inspect_tflite"
+    package: ClassVar[str] = "ai-edge-litert"
+    extra: ClassVar[str] = "litert"
 
     @classmethod
     def is_available(cls) -> bool:

@@ -76,6 +76,8 @@ class OnnxRuntime(Backend):
     suffixes: ClassVar[tuple[str, ...]] = (".onnx", ".ort")
     platform: ClassVar[str] = "onnxruntime_onnx"
     inspector: ClassVar[str] = "autoscale_runtime.models.inspection.onnx_model:inspect_onnx"
+    package: ClassVar[str] = "onnxruntime"
+    extra: ClassVar[str] = "ort"
 
     @classmethod
     def is_available(cls) -> bool:
@@ -119,14 +121,11 @@ class OnnxRuntime(Backend):
         except AutoScaleError:
             raise
         except Exception as error:  # ONNX Runtime's errors share no base class
-            raise _load_error(path, error) from error
+            raise load_error(path, error) from error
 
     def open(self, path: Path, threads: int) -> Any:
         """ONNX Runtime's own session of a file on so many threads; raises whatever that raises."""
-        options = _options(onnx_runtime(), threads)
-        if _is_ort(path):  # by its content: the runtime itself goes by the suffix
-            options.add_session_config_entry("session.load_model_format", "ORT")
-        return inference_session_class()(str(path), options, providers=[CPU_PROVIDER])
+        return inference_session_class()(str(path), session_options(threads, path), providers=[CPU_PROVIDER])
 
 
 class OnnxRunner(Runner):
@@ -215,13 +214,16 @@ def _closed(*_: object) -> list[Array]:
     raise TargetUnavailable("the model was closed; load it again")
 
 
-def _options(ort: Any, threads: int) -> Any:
-    options = ort.SessionOptions()
+def session_options(threads: int, path: Path) -> Any:
+    """ONNX Runtime's options for so many threads of a file."""
+    options = onnx_runtime().SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 4
     # A thread that spins while it waits burns energy for microseconds of latency.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if _is_ort(path):  # by its content: the runtime itself goes by the suffix
+        options.add_session_config_entry("session.load_model_format", "ORT")
     return options
 
 
@@ -232,7 +234,8 @@ def _spec(node: Any, path: Path) -> TensorSpec:
     return TensorSpec(node.name, np.dtype(DTYPES[node.type]), shape)
 
 
-def _load_error(path: Path, error: Exception) -> ModelError:
+def load_error(path: Path, error: Exception) -> ModelError:
+    """What ONNX Runtime raised when it opened a file, as one of ours."""
     reason = _reason(error)
     if type(error).__name__ == "InvalidProtobuf" or "No graph was found" in reason:
         return ModelError(f"'{path}' is not an ONNX model, or a truncated one ({path.stat().st_size} bytes)")

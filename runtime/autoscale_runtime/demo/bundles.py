@@ -14,7 +14,7 @@ from autoscale.files import write_arrays
 from autoscale.query.model_profile import Accuracy
 from autoscale_runtime.backends.onnxruntime import OnnxRuntime, onnx_runtime
 from autoscale_runtime.demo.networks import Network
-from autoscale_runtime.demo.wheels import cache_folder
+from autoscale_runtime.host.cache import cache_folder
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.preparation.prepare import prepare
 

@@ -5,7 +5,6 @@ pip looks where the user's own configuration tells it to look; the hash makes ev
 """
 
 import hashlib
-import os
 import subprocess
 import sys
 import tempfile
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from autoscale.errors import ModelError
 from autoscale.files import atomic_write
+from autoscale_runtime.host.cache import cache_folder
 
 # The same file on every machine: what is kept of it does not depend on the platform, and neither may its hash.
 _ANY_MACHINE = ("--platform=manylinux_2_28_x86_64", "--python-version=3.11", "--implementation=py", "--abi=none")
@@ -54,12 +54,6 @@ class Wheel:
 
     def __str__(self) -> str:
         return f"{self.package} {self.version} ({self.licence})"
-
-
-def cache_folder() -> Path:
-    """Where AutoScale keeps what it can fetch again (XDG Base Directory Specification 0.8)."""
-    named = Path(os.environ.get("XDG_CACHE_HOME", ""))
-    return (named if named.is_absolute() else Path.home() / ".cache") / "autoscale"
 
 
 def unpacked(wheel: Wheel, announce: Callable[[str], None] | None = None, pip_options: Sequence[str] = ()) -> Path:

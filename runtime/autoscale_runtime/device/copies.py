@@ -114,6 +114,11 @@ class LazyRunner(Runner):
         """Whether it is loaded, or can be without another being let go."""
         return self.loaded is not None or self.copies.is_open_to(self)
 
+    @property
+    def coverage(self) -> float | None:  # type: ignore[override]  # known once it is loaded
+        """As the model says; None while it is not loaded."""
+        return None if self.loaded is None else self.loaded.coverage
+
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
         """Answer one query, after loading the model where it is not."""
         loaded = self.loaded or self._load()

@@ -159,7 +159,7 @@ class DeviceWorld:
                     resident.weigh(context.forecast, context.goal)
             lessons = () if wasted is None else ((index, outcome),)
             outcome = outcome if wasted is None else outcome.after(wasted)
-            return Performance(outcome, tuple(attempts), answer, lessons, left_out)
+            return Performance(outcome, tuple(attempts), answer, lessons, left_out, route.coverage)
 
     def can_do_without(self, routes: Sequence[int]) -> bool:
         """Whether the mode and the accuracy floor leave a route besides these."""

@@ -21,7 +21,8 @@ from autoscale.errors import ModelError, UnknownName
 from autoscale_runtime.demo.magika import BLOCK, HALF, PADDING, FileType, tokens
 from autoscale_runtime.demo.networks import NETWORKS, Network, Sample, fetch
 from autoscale_runtime.demo.ocr import HEIGHT, WIDTH, decode, edit_distance, picture
-from autoscale_runtime.demo.wheels import Wheel, cache_folder, unpacked
+from autoscale_runtime.demo.wheels import Wheel, unpacked
+from autoscale_runtime.host.cache import cache_folder
 
 MODEL = b"a model, as far as a cache can tell"
 

@@ -61,6 +61,11 @@ class Route(ABC):
     is_shipped: bool = False
 
     @property
+    def coverage(self) -> float | None:
+        """Share of the model's nodes that run on the target's processor; None where nobody says."""
+        return None
+
+    @property
     def is_open(self) -> bool:
         """Whether it leads anywhere just now."""
         return True

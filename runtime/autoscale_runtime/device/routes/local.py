@@ -68,6 +68,11 @@ class LocalRoute(Route):
         return self._runner
 
     @property
+    def coverage(self) -> float | None:
+        """As the runner says."""
+        return self._runner.coverage
+
+    @property
     def is_open(self) -> bool:
         """Whether it can answer without another setting of the same model being let go."""
         return not isinstance(self._runner, LazyRunner) or self._runner.is_ready
