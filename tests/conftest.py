@@ -6,6 +6,9 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
+from autoscale_runtime.backends.base import BACKENDS
+from autoscale_runtime.backends.engines import OFF
+
 settings.register_profile(
     "any-machine",
     deadline=None,
@@ -17,7 +20,7 @@ settings.load_profile("any-machine")
 
 
 # What else is installed on a machine does not change what a session offers: whoever tests an engine turns it on.
-os.environ["AUTOSCALE_BACKENDS_OFF"] = "openvino"
+os.environ[OFF] = ",".join(each for each in BACKENDS.builtin if each not in ("litert", "onnxruntime"))
 
 
 @pytest.fixture

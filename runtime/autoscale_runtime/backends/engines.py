@@ -125,12 +125,12 @@ def format_of(path: Path) -> str:
     Where no engine knows either, what its name says.
     """
     suffix = path.suffix.lower()
-    made = _made().values()
-    if any(suffix in each.suffixes for each in made) or not path.is_file():
+    known = made().values()
+    if any(suffix in each.suffixes for each in known) or not path.is_file():
         return suffix
     with path.open("rb") as file:
         head = file.read(HEAD_BYTES)
-    return next(filter(None, (each.suffix_of(head) for each in made)), suffix)
+    return next(filter(None, (each.suffix_of(head) for each in known)), suffix)
 
 
 def data_files(path: Path) -> list[str]:
@@ -152,7 +152,7 @@ def engines(suffix: str, own: Mapping[str, Backend] | None = None) -> Iterator[E
         own: backends that stand in the place of those registered by these names.
     """
     shipped = None
-    for name, backend in {**_made(), **(own or {})}.items():
+    for name, backend in {**made(), **(own or {})}.items():
         if suffix.lower() in backend.suffixes:
             is_shipped = shipped is None and name in BACKENDS.builtin
             shipped = name if is_shipped else shipped
@@ -167,7 +167,7 @@ def installed(suffix: str) -> list[Engine]:
 
 def suffixes() -> list[str]:
     """Every suffix that some engine reads, those that ship first."""
-    return list(dict.fromkeys(suffix for backend in _made().values() for suffix in backend.suffixes))
+    return list(dict.fromkeys(suffix for backend in made().values() for suffix in backend.suffixes))
 
 
 def load(path: Path) -> tuple[Engine, Runner]:
@@ -188,20 +188,20 @@ def load(path: Path) -> tuple[Engine, Runner]:
     )
 
 
-def _made() -> dict[str, Backend]:
+def made() -> dict[str, Backend]:
     """Every backend by its name, those that ship first."""
-    made: dict[str, Backend] = {}
+    found: dict[str, Backend] = {}
     off = {each.strip() for each in os.environ.get(OFF, "").split(",")}
     for name in (*BACKENDS.builtin, *(each for each in BACKENDS.names() if each not in BACKENDS.builtin)):
         if name in off:
             continue
         try:
-            made[name] = BACKENDS.get(name)()
+            found[name] = BACKENDS.get(name)()
         except Exception as error:  # a plug-in may be anybody's
             if name in BACKENDS.builtin:
                 raise
             _complain(name, f"it cannot be imported: {error!r}")
-    return made
+    return found
 
 
 @cache

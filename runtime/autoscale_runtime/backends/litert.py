@@ -31,7 +31,7 @@ _NOT_A_MODEL: Final = ("not a valid Flatbuffer", "model allocation is null", "sc
 
 
 class LiteRT(Backend):
-    """The LiteRT interpreter, with XNNPACK where it has a kernel."""
+    """LiteRT's interpreter on the CPU, with XNNPACK where that has a kernel."""
 
     name: ClassVar[str] = "litert"
     suffixes: ClassVar[tuple[str, ...]] = (".tflite",)

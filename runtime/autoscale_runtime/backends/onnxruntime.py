@@ -70,7 +70,7 @@ _UNSUPPORTED: Final = (
 
 
 class OnnxRuntime(Backend):
-    """ONNX Runtime's CPU execution provider."""
+    """The CPU, by ONNX Runtime's own provider."""
 
     name: ClassVar[str] = "onnxruntime"
     suffixes: ClassVar[tuple[str, ...]] = (".onnx", ".ort")

@@ -38,7 +38,7 @@ _UNSUPPORTED: Final = ("conversion is failed", "not supported", "No translator",
 
 
 class OpenVINO(Backend):
-    """Intel's runtime, on whatever of Intel's processors is here."""
+    """Any CPU, and Intel's GPU and NPU."""
 
     name: ClassVar[str] = "openvino"
     suffixes: ClassVar[tuple[str, ...]] = (".onnx", ".tflite", ".xml")

@@ -123,7 +123,7 @@ def _register(module: str) -> None:
 
 
 class Cuda(OrtProvider):
-    """NVIDIA's GPUs (onnxruntime-gpu)."""
+    """NVIDIA's GPUs."""
 
     name = "onnxruntime-cuda"
     provider = "CUDAExecutionProvider"
@@ -131,7 +131,7 @@ class Cuda(OrtProvider):
 
 
 class TensorRT(OrtProvider):
-    """NVIDIA's GPUs through TensorRT (onnxruntime-gpu)."""
+    """NVIDIA's GPUs through TensorRT."""
 
     name = "onnxruntime-tensorrt"
     provider = "TensorrtExecutionProvider"
@@ -139,7 +139,7 @@ class TensorRT(OrtProvider):
 
 
 class DirectML(OrtProvider):
-    """Any GPU under Windows (onnxruntime-directml)."""
+    """Any GPU under Windows."""
 
     name = "onnxruntime-directml"
     provider = "DmlExecutionProvider"
@@ -147,7 +147,7 @@ class DirectML(OrtProvider):
 
 
 class CoreML(OrtProvider):
-    """Apple's neural engine (the macOS build of onnxruntime)."""
+    """Apple's neural engine."""
 
     name = "onnxruntime-coreml"
     provider = "CoreMLExecutionProvider"
@@ -155,7 +155,7 @@ class CoreML(OrtProvider):
 
 
 class MIGraphX(OrtProvider):
-    """AMD's GPUs (onnxruntime-migraphx)."""
+    """AMD's GPUs."""
 
     name = "onnxruntime-migraphx"
     provider = "MIGraphXExecutionProvider"
@@ -163,7 +163,7 @@ class MIGraphX(OrtProvider):
 
 
 class VitisAI(OrtProvider):
-    """AMD's neural processors (onnxruntime-vitisai)."""
+    """AMD's neural processors."""
 
     name = "onnxruntime-vitisai"
     provider = "VitisAIExecutionProvider"
@@ -171,7 +171,7 @@ class VitisAI(OrtProvider):
 
 
 class NNAPI(OrtProvider):
-    """Android's accelerators (the Android build of onnxruntime)."""
+    """Android's accelerators."""
 
     name = "onnxruntime-nnapi"
     provider = "NnapiExecutionProvider"

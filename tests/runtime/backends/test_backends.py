@@ -138,7 +138,11 @@ def _path(folder: Path, suffix: str) -> Path:
 def test_conforms(name: str, tmp_path: Path) -> None:
     backend = BACKENDS.get(name)()
     assert backend.name == name
+    if name in BACKENDS.builtin and not (backend.is_available() and backend.targets("fp32")):
+        pytest.skip(f"{name} has nothing to run on here")
     for suffix in backend.suffixes:
+        if suffix == ".xml":
+            continue  # OpenVINO's own tests write it
         check_backend(backend, _path(tmp_path, suffix), {"x": X}, EXPECTED)
 
 
