@@ -41,6 +41,7 @@ MOVED: Final = {
     "autoscale_envs.options": "autoscale_envs.worlds.options",
     "autoscale_envs.predictors": "autoscale_envs.training.predictors",
     "autoscale_envs.scenarios": "autoscale_envs.variance.scenarios",
+    "autoscale_envs.tables": "autoscale_envs.worlds.parameters",
     "autoscale_envs.train": "autoscale_envs.training.train",
     "autoscale_envs.vector": "autoscale_envs.gym.vector",
     "autoscale_envs.world": "autoscale_envs.worlds.sim_world",

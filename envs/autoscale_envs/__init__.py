@@ -16,10 +16,11 @@ if TYPE_CHECKING:
     from autoscale_envs.measured.csv_file import read_measured
     from autoscale_envs.measured.world import MeasuredWorld
     from autoscale_envs.training.train import Training, train
+    from autoscale_envs.variance.scenarios import Scenario
     from autoscale_envs.worlds.options import WorldOptions
     from autoscale_envs.worlds.sim_world import SimWorld
 
-__all__ = ["MeasuredWorld", "SimWorld", "Training", "WorldOptions", "read_measured", "train"]
+__all__ = ["MeasuredWorld", "Scenario", "SimWorld", "Training", "WorldOptions", "read_measured", "train"]
 
 __getattr__ = lazy_names(
     __name__,
@@ -27,6 +28,7 @@ __getattr__ = lazy_names(
         "autoscale_envs.measured.csv_file": "read_measured",
         "autoscale_envs.measured.world": "MeasuredWorld",
         "autoscale_envs.training.train": "Training train",
+        "autoscale_envs.variance.scenarios": "Scenario",
         "autoscale_envs.worlds.options": "WorldOptions",
         "autoscale_envs.worlds.sim_world": "SimWorld",
     },

@@ -31,7 +31,7 @@ PUBLIC = {
         *("SessionOptions", "TensorSpec", "Uploader", "check_backend", "check_meter", "check_sensor"),
         *("collect", "install", "serve", "uninstall"),
     ],
-    "autoscale_envs": ["MeasuredWorld", "SimWorld", "Training", "WorldOptions", "read_measured", "train"],
+    "autoscale_envs": ["MeasuredWorld", "Scenario", "SimWorld", "Training", "WorldOptions", "read_measured", "train"],
 }
 """Taking one away, or renaming it, breaks the users' programs: that is for a major version."""
 

@@ -129,7 +129,7 @@ class Seat:
         """Take a target for the query; ``Batch.step`` goes to the next.
 
         Raises:
-            InvalidTarget: no such target, or its link is down.
+            InvalidTarget: no such target.
         """
         self.view.check(target)
         self.chosen = target
@@ -137,9 +137,23 @@ class Seat:
     def run(self, target: int) -> Costs:
         """The same, for those who want to know what it will cost."""
         self.choose(target)
+        if self.is_refused(target):
+            return self.view.cost_of(target)
         costs, at = self._batch.costs, (self.view.number, target)
         coefficients = CostCoefficients.of([float(each[at]) for each in costs.coefficients.rows()])
         return Costs._make((*(float(each[at]) for each in costs[:-1]), coefficients))
+
+    def check(self, target: int) -> None:
+        """Whether there is such a target.
+
+        Raises:
+            InvalidTarget: there is not.
+        """
+        self.view.check(target)
+
+    def is_refused(self, target: int) -> bool:
+        """Whether a target's link is down."""
+        return self.view.is_refused(target)
 
     def forecast(self) -> Forecast:
         """What the profile says of every target."""

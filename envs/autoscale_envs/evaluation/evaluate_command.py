@@ -24,7 +24,8 @@ from autoscale_envs.evaluation.measured_plan import (
 from autoscale_envs.evaluation.plan import PHONES, Plan
 from autoscale_envs.evaluation.running import Outputs, run
 from autoscale_envs.measured.csv_file import read_measured
-from autoscale_envs.variance.scenarios import SCENARIOS, load_scenario
+from autoscale_envs.variance.scenario_file import load_scenario
+from autoscale_envs.variance.scenarios import HARDER, PAPERS, SCENARIOS
 
 OF_THE_SIMULATOR: Final = ("scenario", "policy", "hidden_sigma", "settings", "remotes", "plot")
 """Options that a table of measurements has no use for."""
@@ -36,7 +37,10 @@ def evaluate(
         str | None, typer.Argument(help="With --ray: the cluster's address.", show_default=False)
     ] = None,
     device: Annotated[str, typer.Option(help="Devices, by commas; 'all' are the paper's three phones.")] = "all",
-    scenario: Annotated[str, typer.Option(help="Scenarios, by commas, as S1,D3; or 'all'.")] = "all",
+    scenario: Annotated[
+        str,
+        typer.Option(help="Scenarios or .toml files, by commas, as S1,D3; 'paper' (nine), 'harder' (five), 'all'."),
+    ] = "paper",
     networks: Annotated[str, typer.Option(help="Networks, by commas; or 'all'.")] = "all",
     agents: Annotated[str, typer.Option(help=f"Agents, by commas; 'all' are {', '.join(USUAL)}.")] = "all",
     policy: Annotated[
@@ -112,7 +116,7 @@ def evaluate(
         _refuse(asked, ("profile",), "is told with --measured; the simulator tells its own")
         plan = Plan(
             devices=_devices(device),
-            scenarios=tuple(load_scenario(each).name for each in _listed(scenario, tuple(SCENARIOS))),
+            scenarios=_scenarios(scenario),
             networks=tuple(_network(each) for each in _listed(networks, tuple(network_names()))),
             agents=_listed(agents, ()),
             policies=dict(_policy(each) for each in policy or []),
@@ -148,6 +152,12 @@ def _devices(text: str) -> tuple[str, ...]:
     return tuple(
         each if is_file(each) else shipped_name("device", each, device_names()) for each in _listed(text, PHONES)
     )
+
+
+def _scenarios(text: str) -> tuple[str, ...]:
+    groups = {"paper": PAPERS, "harder": HARDER, "all": SCENARIOS}
+    names = [name for each in _listed(text, tuple(SCENARIOS)) for name in groups.get(each, (each,))]
+    return tuple(dict.fromkeys(each if is_file(each) else load_scenario(each).name for each in names))
 
 
 def _network(name: str) -> str:

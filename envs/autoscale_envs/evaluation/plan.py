@@ -11,7 +11,7 @@ import numpy as np
 from autoscale.errors import InvalidInput
 from autoscale.profiles.networks import network_names
 from autoscale.profiles.remotes import USUAL_REMOTES, Profile, parsed_name
-from autoscale_envs.variance.scenarios import SCENARIOS
+from autoscale_envs.variance.scenarios import PAPERS
 from autoscale_envs.worlds.options import WorldOptions
 
 PHONES: Final = ("mi8pro", "s10e", "moto-x-force")
@@ -52,7 +52,7 @@ class Plan:
     """
 
     devices: tuple[str, ...] = PHONES
-    scenarios: tuple[str, ...] = tuple(SCENARIOS)
+    scenarios: tuple[str, ...] = tuple(PAPERS)
     networks: tuple[str, ...] = field(default_factory=lambda: tuple(network_names()))
     agents: tuple[str, ...] = ()
     policies: Mapping[str, str] = field(default_factory=dict)

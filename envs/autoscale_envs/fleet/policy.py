@@ -14,7 +14,6 @@ from autoscale.agents.paper_state import LOAD_EDGES
 from autoscale.arrays import Floats, Indices
 from autoscale.physics.contention import cpu_strain, memory_strain
 from autoscale.query.forecast import best_targets
-from autoscale_envs.variance.hidden import nominal
 from autoscale_envs.variance.network import Conditions, passage
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.variance.scenarios import LEVELS_DBM
@@ -115,7 +114,7 @@ def _forecast(parameters: WorldParameters, query: SimulatedQuery) -> Costs:
     """Of every target in every state, shape (networks * STATES, targets), in the middle of a session."""
     gap_s = parameters.options.gap_s
     state = State(AIR_C, 1.0, [gap_s for _ in parameters.radio_links])
-    return expected(parameters, nominal(1, parameters.counts), 0, query, state, np.arange(len(parameters.targets)))
+    return expected(parameters, parameters.nominal_factors, 0, query, state, np.arange(len(parameters.targets)))
 
 
 def _typical(parameters: WorldParameters) -> SimulatedQuery:
@@ -134,6 +133,7 @@ def _typical(parameters: WorldParameters) -> SimulatedQuery:
     return SimulatedQuery(
         network,
         one * parameters.options.gap_s,
+        zero,
         cpu_strain(LOADS[cpu]),
         memory_strain(LOADS[memory]),
         *(one, one),

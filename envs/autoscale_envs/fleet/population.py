@@ -16,7 +16,7 @@ from autoscale.profiles import load_device, load_link
 from autoscale_envs.fleet.plan import LINKS, FleetPlan
 from autoscale_envs.fleet.policy import TablePolicy, make_policy
 from autoscale_envs.fleet.regions import WEIGHTS, RegionGrids
-from autoscale_envs.variance.hidden import Counts, Hidden, hidden_factors
+from autoscale_envs.variance.hidden import BY_PROCESSOR, Hidden, hidden_factors
 from autoscale_envs.variance.scenarios import CoRunner, Scenario, Signal
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
@@ -105,10 +105,11 @@ def apportioned(total: int, weights: list[float]) -> list[int]:
     return [int(each) for each in counts]
 
 
-def people(generator: np.random.Generator, count: int, sigma: float, factors: Counts) -> People:
-    """Draw some devices; ``sigma`` is how far they are from their profile."""
-    normals = generator.standard_normal((count, factors.factors + 1))
-    hidden = hidden_factors(normals[:, :-1], sigma, factors)
+def people(generator: np.random.Generator, count: int, parameters: WorldParameters) -> People:
+    """Draw some devices of a world."""
+    normals = generator.standard_normal((count, parameters.counts.factors + 1))
+    sigma = parameters.options.hidden_sigma
+    hidden = hidden_factors(normals[:, :-1], sigma, parameters.counts, parameters.hierarchy)
     activity = np.exp(ACTIVITY_SIGMA * normals[:, -1] - 0.5 * ACTIVITY_SIGMA**2)
     region = generator.choice(len(WEIGHTS), count, p=np.array(WEIGHTS) / sum(WEIGHTS))
     return People(
@@ -129,6 +130,9 @@ def _links_of(device: str) -> list[str]:
 
 
 def _cohort(number: int, devices: int, device: str, link: str, plan: FleetPlan, source: IntensitySource) -> Cohort:
-    options = WorldOptions(device=device, links={"cloud": link}, objective=plan.objective)
+    # One factor a processor: a table of each network's for every device would fill the memory.
+    options = WorldOptions(
+        device=device, links={"cloud": link}, objective=plan.objective, hidden_shares=dict(BY_PROCESSOR)
+    )
     parameters = replace(make_parameters(options), scenario=SCENARIO)
     return Cohort(number, devices, parameters, make_policy(parameters, plan.policy), RegionGrids(parameters, source))

@@ -109,7 +109,7 @@ def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tup
     regime = co_runners(by_chance[0], cohort.parameters.scenario)
     network = (by_chance[1] * len(cohort.parameters.networks)).astype(np.intp)
     zero = np.zeros(sessions)
-    memory = ProcessState(wandering, regime, network, zero, zero, np.ones((sessions, 2)))
+    memory = ProcessState(wandering, regime, network, zero, zero, np.ones((sessions, 2)), np.zeros(sessions, np.intp))
     normals = generator.standard_normal((QUERIES, processes, sessions))
     uniforms = generator.random((QUERIES, UNIFORMS, sessions))
     block, _ = next_block(cohort.parameters, hidden, memory, normals, uniforms)

@@ -56,7 +56,7 @@ class DayRows:
         """The rows of a day; days come in their order."""
         plan, cohort = self._plan, self._cohort
         parameters = cohort.parameters
-        own = people(self._generator(0), len(self._rows), parameters.options.hidden_sigma, parameters.counts)
+        own = people(self._generator(0), len(self._rows), parameters)
         generator = self._generator(1 + number)
         day = simulate_day(cohort, own, plan.queries_per_day / QUERIES, generator)
         midnight = datetime(plan.start.year, plan.start.month, plan.start.day, tzinfo=UTC) + timedelta(number)

@@ -13,6 +13,7 @@ from typing import Any, Unpack
 
 import gymnasium
 import numpy as np
+import numpy.typing as npt
 
 from autoscale.agents.features import FEATURES, HIGH, LOW
 from autoscale.errors import InvalidTarget, one_of
@@ -34,12 +35,16 @@ def observation_space() -> gymnasium.Space[Rows]:
 class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
     """Where shall this query run? An episode is a row of queries; it is truncated at its end, never terminated.
 
+    An action whose link is down is a failed attempt: the device waits until the answer would be too late, and runs the
+    query on its CPU in fp32.
+
     The observation is ``autoscale.agents.features.Encoder`` of what an agent on the device would see; action ``i``
     is ``targets[i]``; the reward is ``autoscale.agents.reward.reward``.
 
     ``info`` of a step: ``energy_j`` (of the device), ``latency_s``, ``carbon_g`` (that it added, of all),
-    ``qos_violation``, ``accuracy_violation``, ``target``, and, if asked for, ``oracle_action``: what would have been
-    best for that query.
+    ``qos_violation``, ``accuracy_violation``, ``did_fallback`` (the link was down), ``target``, and, if asked for,
+    ``oracle_action``: what would have been best for that query. ``info`` of a step and of ``reset`` holds
+    ``action_mask`` of the query that is asked next, as ``action_masks`` gives it, of int8.
 
     Args:
         oracle: whether ``info`` holds ``oracle_action``.
@@ -47,8 +52,8 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         **settings: see ``WorldOptions``.
 
     Raises:
-        InvalidInput: a setting that does not exist or is out of range; from ``step``, an action that is masked or
-            out of range.
+        UnexpectedKeyword: a setting that does not exist.
+        InvalidInput: one that is out of range; from ``step``, an action that is out of range.
     """
 
     metadata = {  # noqa: RUF012 - Gymnasium declares it so
@@ -82,13 +87,13 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         self._view.restart(seed)
         self._history = History(self.parameters)
         self._done = 0
-        return self._view.row(), {}
+        return self._view.row(), {"action_mask": self._mask()}
 
     def step(self, action: np.int64 | int) -> tuple[Rows, float, bool, bool, dict[str, Any]]:
         """Run the query on a target.
 
         Raises:
-            InvalidTarget: an action that is masked, out of range or no integer; nothing was changed.
+            InvalidTarget: an action that is out of range or no integer; nothing was changed.
         """
         view, best = self._view, None
         try:
@@ -98,6 +103,8 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         if self._shows_oracle or self.render_mode:
             truth = view.truth()
             best = truth.best(self.parameters.goals[query.network], view.reachable())
+        view.check(target)
+        did_fallback = view.is_refused(target)
         cost = view.run(target)
         scored = score(self.parameters, query, cost)
         self._done += 1
@@ -107,7 +114,9 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
             "carbon_g": float(scored.carbon_g),
             "qos_violation": bool(scored.is_late),
             "accuracy_violation": bool(scored.is_inaccurate),
+            "did_fallback": did_fallback,
             "target": self._names[target],
+            "action_mask": self._mask(),
         }
         if self._shows_oracle:
             info["oracle_action"] = best
@@ -118,6 +127,9 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
     def action_masks(self) -> Flags:
         """Which actions can be chosen now, shape (targets,)."""
         return self._view.admitted()
+
+    def _mask(self) -> npt.NDArray[np.int8]:
+        return self._view.admitted().astype(np.int8)
 
     def oracle_action(self) -> int:
         """The best action for the query now asked."""

@@ -1,6 +1,6 @@
 """Many ``AutoScale/EdgeInference-v0`` computed together; sub-environment ``i`` is the scalar one of its seed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Unpack
 
 import gymnasium
@@ -9,7 +9,7 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from autoscale.arrays import Indices
-from autoscale.errors import InvalidInput, InvalidTarget
+from autoscale.errors import InvalidInput, InvalidTarget, one_of
 from autoscale.query.target import Target
 from autoscale_envs.gym.env import observation_space
 from autoscale_envs.variance.processes import Flags
@@ -34,8 +34,8 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         **settings: see ``WorldOptions``.
 
     Raises:
-        InvalidInput: a setting that does not exist or is out of range; from ``step``, an action that is masked or
-            out of range.
+        UnexpectedKeyword: a setting that does not exist.
+        InvalidInput: one that is out of range; from ``step``, an action that is out of range.
     """
 
     metadata = {  # noqa: RUF012 - Gymnasium declares it so
@@ -59,6 +59,8 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         self._world = BatchedWorld(self.parameters, [None] * num_envs, is_viewed=False)
         self._done = np.zeros(num_envs, dtype=np.intp)
         self._is_over = np.zeros(num_envs, dtype=np.bool_)
+        self._never = np.zeros(num_envs, dtype=np.bool_)
+        self._all_masks = np.ones((num_envs, len(self.parameters.targets)), dtype=np.int8)
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -73,23 +75,27 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         Args:
             seed: of environment 0, the others counting on; or one each; None goes on with the old numbers.
             options: ``reset_mask``, flags of shape (num_envs,), begins only those marked.
+
+        Raises:
+            InvalidInput: other options, or a mask or seeds of another length.
         """
-        mask = np.asarray((options or {}).get("reset_mask", np.ones(self.num_envs, dtype=np.bool_)))
+        mask = self._mask_of(options or {})
         for environment, each in enumerate(self._seeds(seed)):
             if each is not None and mask[environment]:
                 self._world.reseed(environment, each)
         self._restart(np.flatnonzero(mask))
-        return self._world.rows(), {}
+        return self._world.rows(), self._masks()
 
     def step(self, actions: Indices) -> tuple[Rows, Any, Any, Any, Infos]:
         """Run every query on its target.
 
         Raises:
-            InvalidTarget: an action that is masked or out of range; nothing was changed.
+            InvalidTarget: an action that is out of range; nothing was changed.
         """
         targets = self._checked(np.asarray(actions))
         best = self.oracle_actions() if self._shows_oracle else None
         active = ~self._is_over
+        refused = self._world.is_refused(targets) if self.parameters.may_lose_links else self._never
         cost, score = self._world.step(targets, active)
         infos = {
             "energy_j": cost.device_j,
@@ -97,6 +103,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
             "carbon_g": score.carbon_g,
             "qos_violation": score.is_late,
             "accuracy_violation": score.is_inaccurate,
+            "did_fallback": refused,
         }
         if best is not None:
             infos["oracle_action"] = best
@@ -106,6 +113,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         if self._is_over.any():
             self._restart(np.flatnonzero(self._is_over))
         self._is_over = self._done >= self.parameters.options.queries
+        infos |= self._masks()
         return self._world.rows(), rewards, np.zeros(self.num_envs, dtype=np.bool_), self._is_over, infos
 
     def action_masks(self) -> Flags:
@@ -115,6 +123,20 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
     def oracle_actions(self) -> Indices:
         """The best action for each query now asked, shape (num_envs,)."""
         return self._world.best(*self._world.expected())
+
+    def _masks(self) -> Infos:
+        """``action_mask`` of the queries asked next; where no link can fail, one array that is always the same."""
+        lose = self.parameters.may_lose_links
+        masks = self.action_masks().astype(np.int8) if lose else self._all_masks
+        return {"action_mask": masks, "_action_mask": ~self._never}
+
+    def _mask_of(self, options: Mapping[str, Any]) -> Flags:
+        for name in options:
+            one_of("option of reset", name, ("reset_mask",))
+        mask: Flags = np.asarray(options.get("reset_mask", ~self._never), dtype=np.bool_)
+        if mask.shape != (self.num_envs,):
+            raise InvalidInput(f"reset_mask is of shape {mask.shape}; allowed: ({self.num_envs},)")
+        return mask
 
     def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
         if seed is None:
@@ -138,6 +160,4 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
             raise InvalidTarget(f"actions are {actions.dtype}{actions.shape}; allowed: integers ({self.num_envs},)")
         if actions.min() < 0 or actions.max() >= len(self.targets):
             raise InvalidTarget(f"actions {actions} are out of range; allowed: 0 to {len(self.targets) - 1}")
-        if self.parameters.may_lose_links and not self.action_masks()[self._world.everyone, actions].all():
-            raise InvalidTarget(f"actions {actions} hold masked ones: their link is down")
         return actions

@@ -18,7 +18,7 @@ QUERIES: Final = 64
 AT_ONCE: Final = 256
 """Environments whose blocks are made together, at most: so many fit a core's cache."""
 UNIFORMS: Final = 7
-"""Uniforms a query needs."""
+"""Uniforms a query needs where no link fails."""
 
 
 class Draws:
@@ -27,13 +27,14 @@ class Draws:
     Args:
         seeds: one each; None for entropy of the system's.
         normals: how many standard normals a query needs.
+        uniforms: how many uniforms.
     """
 
-    def __init__(self, seeds: Sequence[int | None], normals: int) -> None:
+    def __init__(self, seeds: Sequence[int | None], normals: int, uniforms: int = UNIFORMS) -> None:
         self._generators = [_generator(seed) for seed in seeds]
         most = min(len(seeds), AT_ONCE)
         self._normals = np.empty((most, normals, QUERIES))
-        self._uniforms = np.empty((most, UNIFORMS, QUERIES), dtype=np.float32)
+        self._uniforms = np.empty((most, uniforms, QUERIES), dtype=np.float32)
 
     def reseed(self, environment: int, seed: int | None) -> None:
         """Begin an environment's numbers anew."""
@@ -48,7 +49,7 @@ class Draws:
         )
 
     def block(self, environments: Indices) -> tuple[Floats, Floats]:
-        """What the next block of queries needs: shapes (queries, normals, n) and (queries, 7, n)."""
+        """What the next block of queries needs: shapes (queries, normals, n) and (queries, uniforms, n)."""
         for row, environment in enumerate(environments):
             generator = self._generators[environment]
             generator.standard_normal(out=self._normals[row])

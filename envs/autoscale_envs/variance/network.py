@@ -15,7 +15,7 @@ from autoscale.physics.radio import airtime_s, moving_j, per_bit_j
 from autoscale.profiles import LinkProfile, Radio
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale.query.model_profile import ModelProfile
-from autoscale_envs.variance.processes import Numbers
+from autoscale_envs.variance.processes import Flags, Numbers
 from autoscale_envs.variance.scenarios import LEVELS_DBM, Signal
 
 STEPS_PER_DB: Final = 8
@@ -120,7 +120,12 @@ def jitter(link: LinkProfile, lateness: Floats) -> Floats:
 
 
 def passage(
-    path: LinkPath, conditions: Conditions, network: Indices, trace: LinkTrace | None = None, at: Indices | None = None
+    path: LinkPath,
+    conditions: Conditions,
+    network: Indices,
+    trace: LinkTrace | None = None,
+    at: Indices | None = None,
+    up: Flags | None = None,
 ) -> Passage:
     """What moving each query takes.
 
@@ -130,6 +135,7 @@ def passage(
         network: whose query it is, shape (queries, n).
         trace: replaces what it knows of rates, round trips and signals.
         at: the trace's sample at each query (-1: past its end), shape (queries, n).
+        up: whether the link is, likewise; None where it never fails.
     """
     round_trip_s = path.link.round_trip_s * conditions.round_trip_factor
     rssi_dbm, is_up = conditions.rssi_dbm, np.array(True)
@@ -144,6 +150,9 @@ def passage(
         rate_bps = np.where(at < 0, 0.0, trace.rate_bps[at])
         is_up = rate_bps > SLOWEST_BPS
         up_bps = down_bps = np.maximum(rate_bps, SLOWEST_BPS)
+    if up is not None:
+        is_up = is_up & up
+        up_bps, down_bps = np.where(up, up_bps, SLOWEST_BPS), np.where(up, down_bps, SLOWEST_BPS)
     sent_bytes, received_bytes, bits_j = (row.take(network) for row in path.loads)
     send_s, receive_s = airtime_s(sent_bytes, up_bps), airtime_s(received_bytes, down_bps)
     move_j = moving_j(tx_w, send_s, rx_w, receive_s, bits_j) * conditions.radio_factor

@@ -27,9 +27,11 @@ def cap_temperatures_c(thermal: Thermal) -> Floats:
     return thermal.throttle_c + np.arange(len(CAPS) - 1, dtype=np.float64)
 
 
-def warmed_c(temperature_c: Numbers, power_w: Numbers, span_s: Numbers, thermal: Thermal) -> Numbers:
+def warmed_c(
+    temperature_c: Numbers, power_w: Numbers, span_s: Numbers, thermal: Thermal, air_c: float = AIR_C
+) -> Numbers:
     """The temperature after ``span_s`` at ``power_w``; any one shape, or numbers."""
-    settled_c = AIR_C + thermal.resistance_k_per_w * power_w
+    settled_c = air_c + thermal.resistance_k_per_w * power_w
     left = np.exp(span_s / (-thermal.resistance_k_per_w * thermal.capacitance_j_per_k))
     return settled_c + (temperature_c - settled_c) * left
 

@@ -15,7 +15,9 @@ from autoscale.physics.carbon import g_per_j
 from autoscale_envs.variance import intensity, interference, network, server, workload
 from autoscale_envs.variance.draws import Draws
 from autoscale_envs.variance.hidden import Hidden, hidden_factors
-from autoscale_envs.variance.processes import Numbers, gauss_markov
+from autoscale_envs.variance.outages import failures
+from autoscale_envs.variance.processes import Flags, Numbers, gauss_markov
+from autoscale_envs.variance.unrest import unrest
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
 
@@ -35,6 +37,7 @@ class ProcessState(NamedTuple):
         time_s: since midnight UTC.
         elapsed_s: since the episode (and with it the trace) began.
         day: factors of the day's carbon intensity at the device and in the cloud, shape (n, 2).
+        outage: whether (1) the links to the cloud were down.
     """
 
     wandering: Floats
@@ -43,6 +46,7 @@ class ProcessState(NamedTuple):
     time_s: Floats
     elapsed_s: Floats
     day: Floats
+    outage: Indices
 
 
 class QueryBlock(NamedTuple):
@@ -55,15 +59,19 @@ class QueryBlock(NamedTuple):
 
 def begin(parameters: WorldParameters, draws: Draws, environments: Indices) -> tuple[Hidden, ProcessState, Floats]:
     """Draw what an episode keeps: hidden factors, where the processes start, and uniforms for the battery's charge."""
-    counts = parameters.counts
-    normals, uniforms = draws.episode(environments, counts.factors + counts.processes + 2, 4)
+    counts, scenario = parameters.counts, parameters.scenario
+    changes = 1 + 3 * parameters.processor_count if scenario.is_restless else 0
+    normals, uniforms = draws.episode(environments, counts.factors + counts.processes + 2, 5 + changes)
     factors, wandering, day = np.split(normals, np.cumsum([counts.factors, counts.processes]), axis=1)
-    hidden = hidden_factors(factors, parameters.options.hidden_sigma, counts)
+    moved = unrest(scenario, uniforms[:, 5:], parameters.options.gap_s) if scenario.is_restless else None
+    hidden = hidden_factors(factors, parameters.options.hidden_sigma, counts, parameters.hierarchy, moved)
     regime = interference.co_runners(uniforms[:, 0], parameters.scenario)
     asks = (uniforms[:, 1] * len(parameters.networks)).astype(np.intp)
     spreads = np.array([each.day_spread for each in parameters.curves])
     time_s = intensity.SECONDS_PER_DAY * uniforms[:, 2]
-    memory = ProcessState(wandering, regime, asks, time_s, np.zeros_like(time_s), np.exp(spreads * day))
+    share = 0.0 if scenario.outages is None else scenario.outages.share
+    down = (uniforms[:, 4] < share).astype(np.intp)
+    memory = ProcessState(wandering, regime, asks, time_s, np.zeros_like(time_s), np.exp(spreads * day), down)
     return hidden, memory, uniforms[:, 3]
 
 
@@ -77,7 +85,7 @@ def next_block(
         hidden: its environments' factors.
         memory: of the block before.
         normals: shape (queries, processes, n).
-        uniforms: shape (queries, 7, n).
+        uniforms: shape (queries, ``parameters.uniforms``, n).
     """
     by_chance = uniforms.transpose(1, 0, 2)
     gap_s = workload.gaps(by_chance[1], parameters.options.gap_s)
@@ -87,23 +95,34 @@ def next_block(
     wandering = paths.transpose(1, 0, 2)
     asks = workload.next_networks(by_chance[0], memory.network, len(parameters.networks))
     regime = interference.co_runner_regimes(by_chance[2], memory.regime, parameters.scenario, parameters.options.gap_s)
-    passages = _passages(parameters, hidden, wandering, asks, memory.elapsed_s + starts_s)
+    elapsed_s, outage = memory.elapsed_s + starts_s, memory.outage
+    if parameters.scenario.outages is not None:
+        path = failures(by_chance[7], memory.outage, parameters.scenario.outages, parameters.options.gap_s)
+        outage, is_up = path[-1], path == 0
+    else:
+        is_up = None
+    passages = _passages(parameters, hidden, wandering, asks, elapsed_s, is_up)
     loads = _loads(parameters, regime, wandering[-1])
     grid = _grid(parameters, memory, starts_s)
     busy = wandering[2 * len(passages) : -1]
     block = QueryBlock(
-        _query(parameters, hidden, asks, gap_s, passages, loads, grid, busy, by_chance[3:]),
+        _query(parameters, hidden, asks, gap_s, elapsed_s, passages, loads, grid, busy, by_chance[3:]),
         _sensed(loads, passages, grid),
         passages[parameters.servers[0]].is_up if parameters.servers else np.array(True),
     )
     last_s = ends_s[-1]
     return block, ProcessState(
-        paths[-1].T, regime[-1], asks[-1], memory.time_s + last_s, memory.elapsed_s + last_s, memory.day
+        paths[-1].T, regime[-1], asks[-1], memory.time_s + last_s, memory.elapsed_s + last_s, memory.day, outage
     )
 
 
 def _passages(
-    parameters: WorldParameters, hidden: Hidden, wandering: Floats, asks: Indices, time_s: Floats
+    parameters: WorldParameters,
+    hidden: Hidden,
+    wandering: Floats,
+    asks: Indices,
+    time_s: Floats,
+    is_up: Flags | None,
 ) -> list[network.Passage]:
     trace, at = parameters.trace, None
     if trace is not None:
@@ -116,7 +135,7 @@ def _passages(
             hidden.round_trip[:, i],
             hidden.radio[:, i],
         )
-        traced = (trace, at) if i in parameters.servers else (None, None)
+        traced = (trace, at, is_up) if i in parameters.servers else (None, None, None)
         passages.append(network.passage(path, conditions, asks, *traced))
     return passages
 
@@ -140,6 +159,7 @@ def _query(
     hidden: Hidden,
     asks: Indices,
     gap_s: Floats,
+    elapsed_s: Floats,
     passages: Sequence[network.Passage],
     loads: tuple[Floats, Floats],
     grid: tuple[Floats, Floats],
@@ -159,11 +179,12 @@ def _query(
     return SimulatedQuery(
         asks,
         gap_s,
+        elapsed_s,
         contention.cpu_strain(loads[0]) * hidden.cpu_strain,
         contention.memory_strain(loads[1]) * hidden.memory_strain,
         1.0 + LATENCY_NOISE * (2.0 * uniforms[1] - 1.0),
         1.0 + ENERGY_NOISE * (2.0 * uniforms[2] - 1.0),
-        interference.co_runner_w(*loads, parameters.full_load_w),
+        interference.co_runner_w(*loads, parameters.full_load_w) + parameters.scenario.heat_w,
         g_per_j(grid[0]),
         g_per_j(grid[1], parameters.pue),
         [each.move_s for each in passages],

@@ -22,6 +22,7 @@ from autoscale.physics.power import busy_j
 from autoscale_envs.variance import battery, thermal
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.processes import Numbers
+from autoscale_envs.variance.unrest import slowdown
 from autoscale_envs.worlds.coefficients import CostCoefficients, total
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import PerLink, SimulatedQuery
@@ -78,9 +79,9 @@ class Costs(NamedTuple):
 
 
 def initial(parameters: WorldParameters, charge: Floats) -> State:
-    """A cool device whose radios rest; the battery's charge is given, shape (n,)."""
+    """A device as warm as the scenario has it, whose radios rest; the battery's charge is given, shape (n,)."""
     rest_s = [np.full_like(charge, LONG_REST_S) for _ in parameters.radio_links]
-    return State(np.full_like(charge, thermal.AIR_C), charge, rest_s)
+    return State(np.full_like(charge, parameters.scenario.beginning_c), charge, rest_s)
 
 
 def costs(
@@ -103,12 +104,17 @@ def costs(
     """
     cap = parameters.cap_temperatures_c.searchsorted(state.temperature_c, side="right")
     capped = parameters.capped.take(cap * len(parameters.targets) + target)
-    rows = parameters.coefficients.take(query.network * len(parameters.runs) + capped, axis=1)
+    column = query.network * len(parameters.runs) + capped
+    rows = parameters.coefficients.take(column, axis=1)
     # Python's own arithmetic takes a third of the time that of numpy's scalars does, with the same result.
     is_one = rows.ndim == 1
     pair = CostCoefficients.of(rows.tolist() if is_one else rows)
-    which = environment * parameters.counts.processors + parameters.processors.take(target)
+    which = environment * parameters.hierarchy.cells + parameters.hierarchy.cell.take(column)
     slower, hungrier = hidden.latency.take(which), hidden.power.take(which)
+    if parameters.scenario.is_restless:
+        processor = environment * parameters.processor_count + parameters.processors.take(target)
+        period_s = parameters.scenario.drift_period_s
+        slower = slower * slowdown(hidden.unrest, environment, processor, query.elapsed_s, period_s)
     if is_one:
         slower, hungrier = float(slower), float(hungrier)
     for_cores, for_memory = pair.cpu_bound * query.cpu_strain, pair.memory_bound * query.memory_strain
@@ -131,6 +137,38 @@ def costs(
     device_j = own_j * query.energy_noise + parameters.device.idle_w * latency_s
     remote_j = away_j + pair.remote_idle_w * remote_s
     return Costs(latency_s, core_s, device_j, remote_j, remote_s, pair)
+
+
+def attempted(
+    parameters: WorldParameters,
+    hidden: Hidden,
+    environment: Numbers,
+    query: SimulatedQuery,
+    state: State,
+    target: Numbers,
+    is_refused: Numbers,
+) -> Costs:
+    """``costs`` of a choice that may be refused, because its link is down.
+
+    The device then waits for an answer until it is too late (``PATIENCE_S`` where nothing is), its radio awake, and
+    runs the query on the reference target.
+
+    Args:
+        parameters: as for ``costs``, as are the following.
+        hidden: likewise.
+        environment: likewise.
+        query: likewise.
+        state: likewise.
+        target: what was chosen.
+        is_refused: 1 where it is refused, else 0.
+    """
+    answering = target + is_refused * (parameters.reference_target - target)
+    cost = costs(parameters, hidden, environment, query, state, answering)
+    lost_s = is_refused * parameters.patience_s.take(query.network)
+    return cost._replace(
+        latency_s=cost.latency_s + lost_s,
+        device_j=cost.device_j + lost_s * (parameters.device.idle_w + parameters.trying_w.take(target)),
+    )
 
 
 def expected(
@@ -176,7 +214,7 @@ def transition(parameters: WorldParameters, query: SimulatedQuery, state: State,
         for rested_s, links in zip(state.rest_s, parameters.radio_links, strict=True)
     ]
     return State(
-        thermal.warmed_c(state.temperature_c, power_w, span_s, parameters.thermal),
+        thermal.warmed_c(state.temperature_c, power_w, span_s, parameters.thermal, parameters.scenario.air_c),
         battery.drained(state.battery, power_w, span_s, parameters.capacity_j),
         rest_s,
     )

@@ -1,12 +1,13 @@
 """What a simulated world may be asked to be: one dataclass is the default, the type and the help."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TypedDict, get_args
 
-from autoscale.errors import InvalidInput, check_type, one_of
+from autoscale.errors import InvalidGoal, InvalidInput, UnknownName, check_type, listing, nearest, one_of
 from autoscale.profiles import link_names
 from autoscale.profiles.device import SETTINGS
 from autoscale.profiles.folder import is_file, shipped_name
@@ -14,20 +15,22 @@ from autoscale.profiles.link_trace import End, LinkTrace
 from autoscale.profiles.networks import network_names
 from autoscale.profiles.remotes import USUAL_LINKS, USUAL_REMOTES, Profile, check_profile, parsed_name
 from autoscale.query.goal import OBJECTIVES
-from autoscale_envs.variance.scenarios import load_scenario
+from autoscale_envs.variance.hidden import LEVELS, USUAL_SHARES
+from autoscale_envs.variance.scenario_file import ScenarioLike, load_scenario
 
 
 class WorldKeywords(TypedDict, total=False):
     """``WorldOptions`` as keywords, for those who give a few."""
 
     device: Profile
-    scenario: str
+    scenario: ScenarioLike
     objective: str
     networks: tuple[str | Path, ...]
     links: Mapping[str, str]
     trace: LinkTrace | str | Path | None
     trace_end: End
     hidden_sigma: float
+    hidden_shares: Mapping[str, float]
     latency_s: float | None
     min_accuracy: float | None
     queries: int
@@ -42,7 +45,7 @@ class WorldOptions:
 
     Attributes:
         device: profile of the device that decides: its name, its file, or itself.
-        scenario: ``S1`` to ``S5``, ``D1`` to ``D4``.
+        scenario: what varies: a name of ``scenarios.py``, a ``.toml`` file, or a ``Scenario``.
         objective: ``energy`` (of the device), ``carbon`` (of all), ``latency``.
         networks: the networks that ask: names, files, or the ``model.toml`` of bundles; none means all that ship.
         links: place (``edge``, ``cloud``), or the link of one of the remotes, to link profile; one left out keeps its
@@ -51,6 +54,8 @@ class WorldOptions:
         trace_end: past the trace's end it starts again (``loop``), keeps its last sample (``hold``), or the cloud
             is out of reach (``stop``).
         hidden_sigma: how far the very device is from its profile: see ``hidden.py``.
+        hidden_shares: what of that (squared) is of the ``processor``, of ``network`` and processor, of network,
+            processor and ``precision``, of the ``clock`` step; fractions that sum to 1.
         latency_s: the latest a useful answer comes; None takes the paper's 50 ms, 100 ms for text.
         min_accuracy: the lowest acceptable accuracy, a fraction; None for no floor.
         queries: in an episode.
@@ -66,13 +71,14 @@ class WorldOptions:
     """
 
     device: Profile = "mi8pro"
-    scenario: str = "S1"
+    scenario: ScenarioLike = "S1"
     objective: str = "energy"
     networks: tuple[str | Path, ...] = ()
     links: Mapping[str, str] = field(default_factory=dict)
     trace: LinkTrace | str | Path | None = None
     trace_end: End = "loop"
     hidden_sigma: float = 0.15
+    hidden_shares: Mapping[str, float] = field(default_factory=lambda: dict(USUAL_SHARES))
     latency_s: float | None = None
     min_accuracy: float | None = None
     queries: int = 1000
@@ -86,15 +92,18 @@ class WorldOptions:
         one_of("objective", self.objective, OBJECTIVES)
         one_of("settings", self.settings, SETTINGS)
         one_of("end of a trace", self.trace_end, get_args(End))
-        if isinstance(self.networks, str):
-            raise InvalidInput(f"networks is '{self.networks}'; allowed: a sequence of names, as ('{self.networks}',)")
+        if isinstance(self.networks, str) or not isinstance(self.networks, Iterable):
+            raise InvalidInput(f"networks is {self.networks!r}; allowed: a sequence of names, as ('mobilenet-v1',)")
         for network in self.networks:
             check_type("a network", network, (str, Path), "its name, or a .toml file")
             if not is_file(network):
                 shipped_name("network", str(network), network_names())
         places = dict.fromkeys([*USUAL_LINKS, *self._check_remotes()])
+        allowed = "a mapping of places to links, as {'cloud': 'lte'}"
+        check_type("links", self.links, Mapping, allowed)
         for place, link in self.links.items():
             one_of("place of a link", place, places)
+            check_type(f"link of '{place}'", link, (str, Path), "its name, or a .toml file")
             if not is_file(link):
                 shipped_name("link", link, link_names())
         self._check_numbers()
@@ -114,8 +123,14 @@ class WorldOptions:
         return links
 
     def _check_numbers(self) -> None:
-        for name, kind in (("hidden_sigma", (int, float)), ("queries", int), ("gap_s", (int, float))):
-            check_type(name, getattr(self, name), kind, "a whole number" if kind is int else "a number")
+        _check_number("hidden_sigma", self.hidden_sigma, Real, "a number, 0 (the profile is true) to 2")
+        _check_number("queries", self.queries, Integral, "a whole number, 1 or more")
+        _check_number("gap_s", self.gap_s, Real, "seconds above 0, finite")
+        if self.latency_s is not None:
+            _check_number("latency_s", self.latency_s, Real, "seconds above 0, inf for no limit, or None", InvalidGoal)
+        if self.min_accuracy is not None:
+            _check_number("min_accuracy", self.min_accuracy, Real, "a fraction from 0 to 1, or None", InvalidGoal)
+        self._check_shares()
         if not 0.0 <= self.hidden_sigma <= 2.0:
             raise InvalidInput(f"hidden_sigma is {self.hidden_sigma}; allowed: 0 (the profile is true) to 2")
         if self.queries < 1:
@@ -123,14 +138,38 @@ class WorldOptions:
         if not (0.0 < self.gap_s < math.inf):
             raise InvalidInput(f"gap_s is {self.gap_s}; allowed: seconds above 0, finite")
 
+    def _check_shares(self) -> None:
+        check_type("hidden_shares", self.hidden_shares, Mapping, f"fractions of {listing(LEVELS)} that sum to 1")
+        for level, share in self.hidden_shares.items():
+            one_of("level of hidden_shares", level, LEVELS)
+            _check_number(f"hidden_shares of '{level}'", share, Real, "a fraction from 0 to 1")
+            if not 0.0 <= share <= 1.0:
+                raise InvalidInput(f"hidden_shares of '{level}' is {share}; allowed: a fraction from 0 to 1")
+        if not math.isclose(sum(self.hidden_shares.values()), 1.0, abs_tol=1e-6):
+            raise InvalidInput(f"hidden_shares sum to {sum(self.hidden_shares.values()):g}; allowed: 1")
+
+
+def _check_number(what: str, value: object, kind: type, allowed: str, error: type[InvalidInput] = InvalidInput) -> None:
+    """Numpy's numbers are numbers too; True is none."""
+    check_type(what, value, kind, allowed, error)
+    if isinstance(value, bool):
+        raise error(f"{what} is {value}; allowed: {allowed}")
+
+
+class UnexpectedKeyword(UnknownName, TypeError):
+    """An option that does not exist; libraries that try keywords expect Python's own error, in its words."""
+
 
 def options_from(settings: WorldKeywords) -> WorldOptions:
     """The options that some keywords stand for.
 
     Raises:
-        UnknownName: no such option; the message names the nearest.
+        UnexpectedKeyword: no such option; the message names the nearest.
         InvalidInput: as for ``WorldOptions``.
     """
+    known = WorldKeywords.__annotations__
     for name in settings:
-        one_of("option", name, WorldKeywords.__annotations__)
+        if name not in known:
+            told = f"{nearest(name, known)}; allowed: {listing(known)}"
+            raise UnexpectedKeyword(f"the environment got an unexpected keyword argument '{name}'{told}")
     return WorldOptions(**settings)

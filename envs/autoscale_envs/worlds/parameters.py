@@ -22,18 +22,23 @@ from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import PROCESSORS, Target
 from autoscale_envs.variance import battery, intensity, thermal
-from autoscale_envs.variance.hidden import Counts
+from autoscale_envs.variance.draws import UNIFORMS
+from autoscale_envs.variance.hidden import Counts, Hidden, Hierarchy, hierarchy, nominal
 from autoscale_envs.variance.interference import STRAY_MEMORY_S, full_load_w
 from autoscale_envs.variance.network import RATE_MEMORY_S, LinkPath, make_path
 from autoscale_envs.variance.processes import Flags, correlation
-from autoscale_envs.variance.scenarios import Scenario, load_scenario
+from autoscale_envs.variance.scenario_file import load_scenario
+from autoscale_envs.variance.scenarios import Scenario
 from autoscale_envs.variance.server import LOAD_MEMORY_S
+from autoscale_envs.variance.unrest import calm
 from autoscale_envs.worlds.coefficients import NominalCosts
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.rates import machine_g_per_s, network_rates
 
 TEXT_LATENCY_S: Final = 0.1
 VISION_LATENCY_S: Final = 0.05
+PATIENCE_S: Final = 1.0
+"""How long a device waits for a link that is down, where no answer is too late."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +73,35 @@ class WorldParameters:
     @cached_property
     def counts(self) -> Counts:
         """Of what this world has hidden factors and wandering processes."""
-        return Counts(len(self._processors), len(self.remotes), len(self.servers))
+        return Counts(self.hierarchy.factors, len(self.remotes), len(self.servers))
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """How hidden factors of computing are made up; its pairs are the columns of ``coefficients``."""
+        runs = [(self.targets[run.target], self.processors[run.target], run.frequency_hz) for run in self.runs]
+        pairs = [(network, *run) for network in range(len(self.networks)) for run in runs]
+        keys = {
+            "processor": [processor for _, _, processor, _ in pairs],
+            "network": [(network, processor) for network, _, processor, _ in pairs],
+            "precision": [(network, processor, target.precision) for network, target, processor, _ in pairs],
+            "clock": [(processor, clock_hz, target.threads) for _, target, processor, clock_hz in pairs],
+        }
+        return hierarchy(keys, self.options.hidden_shares)
+
+    @cached_property
+    def nominal_factors(self) -> Hidden:
+        """Those of an environment of which the profile is true."""
+        return self.nominal_of(1)
+
+    def nominal_of(self, n: int) -> Hidden:
+        """Those of ``n``, each with arrays of its own."""
+        changes = calm(n, self.processor_count if self.scenario.is_restless else 0)
+        return nominal(n, self.counts, self.hierarchy, changes)
+
+    @property
+    def uniforms(self) -> int:
+        """How many a query needs."""
+        return UNIFORMS + (self.scenario.outages is not None)
 
     @cached_property
     def servers(self) -> tuple[int, ...]:
@@ -139,9 +172,14 @@ class WorldParameters:
             (each.name, kind) for each in self.remotes for kind in PROCESSORS if kind in each.machine.processors
         ]
 
+    @property
+    def processor_count(self) -> int:
+        """How many processors there are, the remotes' too."""
+        return len(self._processors)
+
     @cached_property
     def processors(self) -> Indices:
-        """Which of all the processors each target is, shape (targets,): an index of the hidden factors."""
+        """Which of all the processors each target is, shape (targets,): an index of all."""
         return np.array([self._processors.index((each.link, each.processor)) for each in self.targets], dtype=np.intp)
 
     @cached_property
@@ -226,7 +264,7 @@ class WorldParameters:
     @property
     def may_lose_links(self) -> bool:
         """Whether there can be outages."""
-        return self.trace is not None
+        return self.trace is not None or self.scenario.outages is not None
 
     def admitted(self, links_up: Flags) -> Flags:
         """Which targets can be reached where links to the cloud are up, shape (n, targets); the edge always is."""
@@ -235,6 +273,17 @@ class WorldParameters:
     @cached_property
     def _is_near(self) -> Flags:
         return np.array([target.place != "cloud" for target in self.targets])
+
+    @cached_property
+    def patience_s(self) -> Floats:
+        """How long the device waits for a link that is down, shape (networks,)."""
+        return np.where(np.isfinite(self.limits_s), self.limits_s, PATIENCE_S)
+
+    @cached_property
+    def trying_w(self) -> Floats:
+        """What the radio draws meanwhile, shape (targets,); 0 for a local target."""
+        radios = {remote.name: radio.tail_w for remote, radio in zip(self.remotes, self.radios, strict=True)}
+        return np.array([radios.get(target.link, 0.0) for target in self.targets])
 
     @cached_property
     def limits_s(self) -> Floats:
@@ -263,6 +312,10 @@ def make_parameters(options: WorldOptions) -> WorldParameters:
         load_scenario(options.scenario),
         trace if trace is None or isinstance(trace, LinkTrace) else read_trace(trace),
     )
+
+
+make_tables = make_parameters
+"""Its name when it stood in ``autoscale_envs.tables``."""
 
 
 def _goal(options: WorldOptions, model: ModelProfile) -> Goal:

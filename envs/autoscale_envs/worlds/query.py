@@ -16,6 +16,7 @@ class SimulatedQuery(NamedTuple):
     Attributes:
         network: index of the network that asks.
         gap_s: until the next query.
+        elapsed_s: since the episode began.
         cpu_strain: how much longer its CPU-bound share takes, as a fraction.
         memory_strain: likewise its memory-bound share.
         latency_noise: factor around 1.
@@ -32,6 +33,7 @@ class SimulatedQuery(NamedTuple):
 
     network: Numbers
     gap_s: Numbers
+    elapsed_s: Numbers
     cpu_strain: Numbers
     memory_strain: Numbers
     latency_noise: Numbers

@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol
 
 from autoscale.agents.base import Choice
 from autoscale.arrays import Indices
+from autoscale.errors import TargetUnavailable
 from autoscale.loop import Performance
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
@@ -44,6 +45,12 @@ class Inside(Protocol):
 
     def run(self, target: int) -> Costs:
         """Run the query on a target, and go to the next."""
+
+    def check(self, target: int) -> None:
+        """Whether there is such a target."""
+
+    def is_refused(self, target: int) -> bool:
+        """Whether a target's link is down."""
 
     def truth(self) -> Forecast:
         """What the oracle expects of every target."""
@@ -105,13 +112,22 @@ class SimWorld:
     def perform(self, query: Any, context: Context, choice: Choice) -> Performance:
         """Run the query now asked on the chosen target; the next one is asked.
 
+        A target whose link is down does not answer: the reference target does, once the device has waited in vain.
+
         Raises:
-            InvalidTarget: no such target, or its link is down.
+            InvalidTarget: no such target.
         """
-        asked = self._view.query
+        self._view.check(choice.index)
+        parameters, asked, target = self.parameters, self._view.query, self.targets[choice.index]
+        is_refused = self._view.is_refused(choice.index)
         cost = self._view.run(choice.index)
-        outcome = _outcome(self.parameters, asked, cost)
-        return Performance(outcome, (Attempt(self.targets[choice.index], outcome.latency_s),))
+        outcome = _outcome(parameters, asked, cost)
+        if not is_refused:
+            return Performance(outcome, (Attempt(target, outcome.latency_s),))
+        lost_s = float(parameters.patience_s[asked.network])
+        failed = Attempt(target, lost_s, "its link is down", TargetUnavailable.__name__)
+        answered = Attempt(self.targets[parameters.reference_target], outcome.latency_s - lost_s)
+        return Performance(outcome, (failed, answered))
 
     def truth(self) -> Forecast:
         """What the oracle expects of every target for the query now asked."""

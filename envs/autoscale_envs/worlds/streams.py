@@ -8,7 +8,7 @@ import numpy as np
 from autoscale.agents.features import ABSENT, FEATURES, scaled
 from autoscale.arrays import Floats, Indices
 from autoscale_envs.variance.draws import AT_ONCE, QUERIES, Draws
-from autoscale_envs.variance.hidden import Hidden, nominal
+from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import ProcessState, QueryBlock, begin, next_block
 from autoscale_envs.worlds.kept import Kept
@@ -38,9 +38,9 @@ class Streams:
         self.parameters = parameters
         self.count = len(seeds)
         self._keeps_sensed = keeps_sensed
-        self.hidden = nominal(self.count, parameters.counts)
-        self._draws = Draws(seeds, parameters.counts.processes)
-        self._memory = ProcessState(*_blanks(self.count, (parameters.counts.processes,), int, int, (), (), (2,)))
+        self.hidden = parameters.nominal_of(self.count)
+        self._draws = Draws(seeds, parameters.counts.processes, parameters.uniforms)
+        self._memory = ProcessState(*_blanks(self.count, (parameters.counts.processes,), int, int, (), (), (2,), int))
         self._about = network_rows(parameters.networks, parameters.goals)
         self._networks = np.zeros((QUERIES, self.count), dtype=np.intp)
         links = len(parameters.remotes)

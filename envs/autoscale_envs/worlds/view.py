@@ -1,16 +1,14 @@
 """One environment of a world, in plain numbers: what the scalar Gymnasium environment and the agents' world share."""
 
-from functools import cached_property
-
 import numpy as np
 
 from autoscale.arrays import Indices
 from autoscale.errors import InvalidTarget
 from autoscale.query.forecast import Forecast
-from autoscale_envs.variance.hidden import Hidden, nominal
+from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.carbon import added_g
-from autoscale_envs.worlds.dynamics import Costs, costs, expected, sensed_query, transition
+from autoscale_envs.worlds.dynamics import Costs, attempted, costs, expected, sensed_query, transition
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
@@ -66,26 +64,37 @@ class View:
         """Run the query on a target, and go to the next.
 
         Raises:
-            InvalidTarget: no such target, or its link is down; nothing was changed.
+            InvalidTarget: no such target; nothing was changed.
         """
-        self.check(target)
-        cost = costs(self.parameters, self.world.hidden, self.number, self.query, self.state, target)
+        cost = self.cost_of(target)
         self.state = transition(self.parameters, self.query, self.state, cost)
         self.world.advance(self.number, self.state)
         self.query = self.world.streams.now_at(self.number)
         return cost
 
-    def check(self, target: int) -> None:
-        """Whether a target can be chosen now.
+    def cost_of(self, target: int) -> Costs:
+        """What the query will cost on a target; that of a failed attempt where its link is down.
 
         Raises:
-            InvalidTarget: it cannot.
+            InvalidTarget: no such target.
+        """
+        self.check(target)
+        at = self.parameters, self.world.hidden, self.number, self.query, self.state, target
+        return attempted(*at, int(self.is_refused(target))) if self.parameters.may_lose_links else costs(*at)
+
+    def check(self, target: int) -> None:
+        """Whether there is such a target.
+
+        Raises:
+            InvalidTarget: there is not.
         """
         targets = self.parameters.targets
         if not 0 <= target < len(targets):
             raise InvalidTarget(f"action {target} is out of range; allowed: 0 to {len(targets) - 1}")
-        if self.parameters.may_lose_links and not self.admitted()[target]:
-            raise InvalidTarget(f"action {target} ({targets[target]}) is masked now: its link is down")
+
+    def is_refused(self, target: int) -> bool:
+        """Whether its link is down."""
+        return self.parameters.may_lose_links and not self.admitted()[target]
 
     def costs_everywhere(self) -> Costs:
         """What the query would cost on every target, figures of shape (targets,)."""
@@ -98,7 +107,7 @@ class View:
     def forecast(self) -> Forecast:
         """What the profile says of every target, given what is sensed: hidden factors left out."""
         known_query = sensed_query(self.parameters, self.world.hidden, self.number, self.query)
-        return self._forecast(known_query, self._nominal, 0)
+        return self._forecast(known_query, self.parameters.nominal_factors, 0)
 
     def best(self) -> int:
         """The oracle's target."""
@@ -121,10 +130,6 @@ class View:
         row = self.world.streams.row_at(self.number)
         put_state(row, self.state, has_battery=self.parameters.device.battery_wh is not None)
         return row
-
-    @cached_property
-    def _nominal(self) -> Hidden:
-        return nominal(1, self.parameters.counts)
 
     def _forecast(self, query: SimulatedQuery, hidden: Hidden, environment: int) -> Forecast:
         figures = expected(self.parameters, hidden, environment, query, self.state, self._all)

@@ -7,10 +7,20 @@ import numpy as np
 from autoscale.arrays import Indices
 from autoscale.query.forecast import best_targets
 from autoscale_envs.variance.battery import start_charge
-from autoscale_envs.variance.hidden import Hidden, nominal
+from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.carbon import objective
-from autoscale_envs.worlds.dynamics import Costs, State, calm, costs, expected, initial, sensed_query, transition
+from autoscale_envs.worlds.dynamics import (
+    Costs,
+    State,
+    attempted,
+    calm,
+    costs,
+    expected,
+    initial,
+    sensed_query,
+    transition,
+)
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import SimulatedQuery
@@ -45,7 +55,7 @@ class BatchedWorld:
         self._noisy = noisy
         self._query: SimulatedQuery | None = None
         self._targets = np.arange(len(parameters.targets))
-        self._nominal = nominal(1, parameters.counts)
+        self._nominal = parameters.nominal_factors
         self.restart(self.everyone)
 
     @property
@@ -84,12 +94,17 @@ class BatchedWorld:
     def step(self, targets: Indices, where: Flags | bool = True) -> tuple[Costs, Score]:
         """Run each query on its target, and go to the next in the environments marked, shape (n,)."""
         parameters, query = self.parameters, self.query
-        cost = costs(parameters, self.hidden, self.everyone, query, self.state, targets)
+        cost = self._attempted(targets) if parameters.may_lose_links else self._costs(targets)
         worth = score(parameters, query, cost)
         self._state = transition(parameters, query, self.state, cost)
         self.streams.advance(where)
         self._query = None
         return cost, worth
+
+    def is_refused(self, targets: Indices) -> Flags:
+        """Whether each choice is, because its link is down; shape (n,)."""
+        refused: Flags = ~self.admitted()[self.everyone, targets]
+        return refused
 
     def costs_everywhere(self) -> Costs:
         """What each query would cost on every target, figures of shape (n, targets)."""
@@ -128,6 +143,13 @@ class BatchedWorld:
         rows = self.streams.rows()
         put_state(rows, self.state, has_battery=self.parameters.device.battery_wh is not None)
         return rows
+
+    def _costs(self, targets: Indices) -> Costs:
+        return costs(self.parameters, self.hidden, self.everyone, self.query, self.state, targets)
+
+    def _attempted(self, targets: Indices) -> Costs:
+        at = self.query, self.state, targets
+        return attempted(self.parameters, self.hidden, self.everyone, *at, self.is_refused(targets).astype(np.intp))
 
     def state_of(self, environment: int) -> State:
         """The state of one environment, as numbers."""

@@ -120,7 +120,10 @@ def test_totals_are_what_the_plan_expects(columns: dict[str, Any]) -> None:
     assert columns["predicted_latency_us"].mean() == pytest.approx(columns["latency_us"].mean(), rel=0.5)
     assert set(columns["app_version"]) == {"simulated"}
     assert not any("measured" in each for each in set(columns["methods"]))
-    assert np.array_equal(columns["is_late"], columns["latency_us"] > columns["goal_latency_us"])
+    # Lateness was judged before latencies were rounded to microseconds.
+    clear = columns["latency_us"] != columns["goal_latency_us"]
+    assert np.array_equal(columns["is_late"][clear], (columns["latency_us"] > columns["goal_latency_us"])[clear])
+    assert clear.mean() > 0.999
 
 
 def test_duckdb_sums_what_pyarrow_reads(ledger: Path, columns: dict[str, Any]) -> None:

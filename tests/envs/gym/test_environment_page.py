@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from autoscale.agents.features import FEATURES, LINEAR, LOGARITHMIC
+from autoscale_envs.variance.hidden import USUAL_SHARES
+from autoscale_envs.variance.scenario_file import load_scenario
 from autoscale_envs.variance.scenarios import SCENARIOS
 from autoscale_envs.worlds.options import WorldOptions
 
@@ -40,7 +42,10 @@ def test_every_entry_of_an_observation() -> None:
 
 
 def test_every_argument_with_its_default() -> None:
-    options = {name: each.default for name, each in signature(WorldOptions).parameters.items()} | {"links": {}}
+    options = {name: each.default for name, each in signature(WorldOptions).parameters.items()} | {
+        "links": {},
+        "hidden_shares": {**USUAL_SHARES},
+    }
     options |= {"oracle": False, "render_mode": None}
     shown = {row[0]: row[1].replace('"', "'") for row in table("| argument | default | meaning |")}
     assert shown == {name: repr(default) for name, default in options.items()}
@@ -51,6 +56,12 @@ def test_every_key_of_a_steps_information() -> None:
     env.reset(seed=0)
     info = env.step(0)[-1]
     assert {row[0] for row in table("| key | meaning | unit |")} == set(info)
+
+
+def test_the_scenario_of_ones_own_is_one(tmp_path: Path) -> None:
+    text = PAGE.split("```toml\n", 1)[1].split("```", 1)[0]
+    (tmp_path / "mine.toml").write_text(text)
+    assert load_scenario(tmp_path / "mine.toml").name == "X1"
 
 
 def test_every_scenario() -> None:

@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+from gymnasium.vector import SyncVectorEnv
 
 from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale_envs.gym.env import EdgeInferenceEnv
@@ -8,10 +9,10 @@ from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
 
-INFOS = ("energy_j", "latency_s", "carbon_g", "qos_violation", "accuracy_violation", "oracle_action")
+INFOS = ("energy_j", "latency_s", "carbon_g", "qos_violation", "accuracy_violation", "did_fallback", "oracle_action")
 
 
-@pytest.mark.parametrize("scenario", ["D3", "D4"])
+@pytest.mark.parametrize("scenario", ["D3", "D4", "D7", "D8", "S6"])
 def test_sub_environments_are_the_scalar_ones_to_the_last_bit(scenario: str) -> None:
     count, queries = 3, 70
     settings = {"device": "moto-x-force", "scenario": scenario, "queries": queries, "oracle": True, "min_accuracy": 0.7}
@@ -30,6 +31,7 @@ def test_sub_environments_are_the_scalar_ones_to_the_last_bit(scenario: str) -> 
             else:
                 expected, earned, _, over, info = env.step(actions[i])
                 assert [info[name] for name in INFOS] == [infos[name][i] for name in INFOS]
+                assert (info["action_mask"] == infos["action_mask"][i]).all()
             assert (observations[i] == expected).all()
             assert (rewards[i], truncated[i], terminated[i]) == (earned, over, False)
             is_over[i] = over
@@ -70,6 +72,29 @@ def test_bad_actions_are_refused(actions) -> None:
     env.reset(seed=0)
     with pytest.raises(InvalidTarget, match="allowed"):
         env.step(np.array(actions))
+
+
+@pytest.mark.parametrize("scenario", ["D4", "D5", "D8"])
+def test_it_is_gymnasiums_own_vector_environment_to_the_last_bit(scenario: str) -> None:
+    settings = {"scenario": scenario, "queries": 40, "device": "s10e"}
+    native = EdgeInferenceVectorEnv(3, **settings)
+    sync = SyncVectorEnv([lambda: EdgeInferenceEnv(**settings)] * 3)
+    rng = np.random.default_rng(1)
+    mine, theirs = native.reset(seed=5), sync.reset(seed=5)
+    for _ in range(100):
+        assert (mine[0] == theirs[0]).all()
+        for name in {*theirs[-1]} - {"target", "_target"}:
+            asked = mine[-1].get(f"_{name}", True)
+            assert (np.where(asked, mine[-1][name].T == theirs[-1][name].T, True)).all(), name
+        actions = rng.integers(0, len(native.targets), 3)
+        mine, theirs = native.step(actions), sync.step(actions)
+        assert all((one == other).all() for one, other in zip(mine[1:4], theirs[1:4], strict=True))
+
+
+@pytest.mark.parametrize("options", [{"mask": [True]}, {"reset_mask": [True]}])
+def test_reset_options_it_does_not_know_are_refused(options) -> None:
+    with pytest.raises(InvalidInput, match="allowed"):
+        EdgeInferenceVectorEnv(2).reset(options=options)
 
 
 def test_bad_sizes_are_refused() -> None:

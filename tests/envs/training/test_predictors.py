@@ -1,5 +1,6 @@
 """The paper's predictors: what numpy computes is what scikit-learn fitted, and it chooses well on contexts not seen."""
 
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -20,6 +21,8 @@ from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
 
 OPTIONS = WorldOptions(device="moto-x-force", scenario="D3", hidden_sigma=0.1)
+# The fits are on trial, not the world: its factors of a processor are the same for every network.
+EASY = replace(OPTIONS, hidden_shares={"processor": 1.0})
 NETWORKS = ("mobilenet-v2", "resnet-50", "inception-v1", "mobilebert")
 SAMPLES = 250
 """With 150, one wrong choice of one query decides over the sum of one support vector machine."""
@@ -27,7 +30,7 @@ SAMPLES = 250
 
 @pytest.fixture(scope="module")
 def parameters() -> WorldParameters:
-    return make_parameters(WorldOptions(device="moto-x-force", scenario="D3", hidden_sigma=0.1, networks=NETWORKS))
+    return make_parameters(replace(EASY, networks=NETWORKS))
 
 
 @pytest.fixture(scope="module")

@@ -1,5 +1,6 @@
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,14 +21,16 @@ from autoscale_envs.variance import (
     intensity,
     interference,
     network,
+    outages,
     processes,
     server,
     thermal,
+    unrest,
     workload,
 )
-from autoscale_envs.variance.scenarios import SCENARIOS, Signal
+from autoscale_envs.variance.scenarios import SCENARIOS, Outages, Scenario, Signal
 from autoscale_envs.worlds.options import WorldOptions
-from autoscale_envs.worlds.parameters import make_parameters
+from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.5, 0.99])
@@ -197,13 +200,70 @@ def test_a_battery_drains_by_what_is_drawn() -> None:
 
 
 def test_hidden_factors_have_the_spread_that_was_asked(rng: np.random.Generator) -> None:
-    counts = hidden.Counts(processors=5, links=3, servers=2)
-    drawn = hidden.hidden_factors(rng.standard_normal((20_000, counts.factors)), 0.15, counts)
-    assert [each.shape[1:] for each in drawn] == [(5,), (5,), (), (), (2,), (3,), (3,), (3,)]
-    for factor in drawn:
-        assert np.log(factor).std() == pytest.approx(0.15, abs=0.005)
-    exact = hidden.nominal(3, counts)
-    assert all((factor == 1.0).all() for factor in exact)
+    computing = parameters_of(networks=("mobilenet-v1", "resnet-50")).hierarchy
+    counts = hidden.Counts(computing.factors, links=3, servers=2)
+    drawn = hidden.hidden_factors(rng.standard_normal((4_000, counts.factors)), 0.15, counts, computing)
+    cells = (computing.cells,)
+    assert [each.shape[1:] for each in drawn[:8]] == [cells, cells, (), (), (2,), (3,), (3,), (3,)]
+    for factor in drawn[:8]:
+        assert np.log(factor).std(axis=0) == pytest.approx(0.15, abs=0.015)
+    exact = hidden.nominal(3, counts, computing)
+    assert all((factor == 1.0).all() for factor in exact[:8])
+
+
+def parameters_of(**settings: Any) -> WorldParameters:
+    return make_parameters(WorldOptions(**settings))
+
+
+def test_what_two_targets_share_of_their_factors_is_what_was_asked(rng: np.random.Generator) -> None:
+    """Correlations of the logarithms: a processor's share between networks, and so on down the levels."""
+    made = parameters_of(networks=("mobilenet-v1", "resnet-50"))
+    computing, runs = made.hierarchy, len(made.runs)
+    logs = computing.logs(rng.standard_normal((20_000, computing.factors)))
+    names = [str(target) for target in made.targets]
+    at = {
+        name: names.index(f"device:{name}")
+        for name in ("cpu/fp32@2649.6MHz", "cpu/int8@2649.6MHz", "cpu/fp32@825.6MHz")
+    }
+    gpu = next(number for number, name in enumerate(names) if name.startswith("device:gpu"))
+    base = logs[:, computing.cell[at["cpu/fp32@2649.6MHz"]]]
+    for column, shared in (
+        (at["cpu/fp32@2649.6MHz"], 1.0),
+        (at["cpu/fp32@825.6MHz"], 0.9),
+        (at["cpu/int8@2649.6MHz"], 0.8),
+        (runs + at["cpu/fp32@825.6MHz"], 0.4),
+        (runs + at["cpu/fp32@2649.6MHz"], 0.5),
+        (gpu, 0.0),
+    ):
+        other = logs[:, computing.cell[column]]
+        assert np.corrcoef(base, other)[0, 1] == pytest.approx(shared, abs=0.03), column
+
+
+def test_all_of_the_processor_is_one_factor_a_processor() -> None:
+    computing = parameters_of(hidden_shares={"processor": 1.0}).hierarchy
+    assert computing.cells == computing.factors == 8
+
+
+def test_a_change_comes_at_once_and_a_drift_goes_and_comes_back(rng: np.random.Generator) -> None:
+    worse = Scenario("X", "", change=3.0, change_queries=(100, 160))
+    drawn = unrest.unrest(worse, rng.random((2000, 7)), gap_s=0.5)
+    assert drawn.moment_s.min() >= 50.0 and drawn.moment_s.max() <= 80.0
+    before, after = (unrest.slowdown(drawn, np.arange(2000), 2 * np.arange(2000), t, 100.0) for t in (49.0, 81.0))
+    assert (before == 1.0).all()
+    assert after.min() >= 1.0 and after.max() <= 3.0
+    assert np.median(after) == pytest.approx(3.0**0.5, rel=0.1)
+    drifting = unrest.unrest(Scenario("X", "", drift=0.3), rng.random((2000, 7)), gap_s=0.5)
+    now, half, turn = (unrest.slowdown(drifting, np.arange(2000), 2 * np.arange(2000), t, 100.0) for t in (7, 57, 107))
+    np.testing.assert_allclose(np.log(now), -np.log(half), atol=1e-9)
+    np.testing.assert_allclose(now, turn)
+    assert np.log(now).std() == pytest.approx(0.3 * (2.0 / 3.0) ** 0.5, rel=0.1)
+
+
+def test_links_fail_as_often_and_as_long_as_was_asked(rng: np.random.Generator) -> None:
+    down = outages.failures(rng.random((20_000, 8)), np.zeros(8, np.intp), Outages(0.2, 10.0), gap_s=0.5)
+    assert down.mean() == pytest.approx(0.2, abs=0.02)
+    begins = (np.diff(down, axis=0) == 1).sum()
+    assert 0.5 * down.sum() / begins == pytest.approx(10.0, rel=0.1)
 
 
 def test_intensity_goes_by_the_hour() -> None:

@@ -7,7 +7,6 @@ from autoscale.physics.contention import cpu_strain, memory_strain
 from autoscale.prediction import Conditions, predictions
 from autoscale.profiles.link import USUAL_DBM
 from autoscale_envs.variance import network
-from autoscale_envs.variance.hidden import nominal
 from autoscale_envs.worlds.dynamics import Costs, expected, initial
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
@@ -25,9 +24,9 @@ def simulated(parameters: WorldParameters, cpu_load: float = 0.0, memory_load: f
     per_link.append([each.round_trip_s[0] for each in ways])
     per_link += [[parameters.usual_queue_s * each for each in parameters.in_cloud], [0.0 for _ in ways]]
     strains = float(cpu_strain(cpu_load)), float(memory_strain(memory_load))
-    query = SimulatedQuery(0, 0.5, *strains, 1.0, 1.0, 0.0, 1e-4, 1e-4, *per_link)
+    query = SimulatedQuery(0, 0.5, 0.0, *strains, 1.0, 1.0, 0.0, 1e-4, 1e-4, *per_link)
     state, targets = initial(parameters, np.ones(1)), np.arange(len(parameters.targets))
-    return expected(parameters, nominal(1, parameters.counts), 0, query, state, targets)
+    return expected(parameters, parameters.nominal_factors, 0, query, state, targets)
 
 
 @pytest.mark.parametrize(("cpu_load", "memory_load"), [(0.0, 0.0), (0.8, 0.3)])
