@@ -10,10 +10,14 @@ import typer
 from autoscale.errors import InvalidInput
 from autoscale.files import atomic_write
 from autoscale.fleet.export.as_json import as_json
+from autoscale.fleet.export.units import energy, mass
 from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
+from autoscale.fleet.report.boundary import left_out
 from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.life_cycle import LifeCycle, read_life_cycle
 from autoscale.fleet.report.notices import notices
+from autoscale.fleet.report.sums import NG_PER_G, NG_PER_KG, WholeInterval, sci_g_of
+from autoscale.interval import Interval
 
 _LEDGERS = typer.Argument(
     help="Folder of a ledger; of several, their sums as one.", show_default=False, metavar="LEDGER..."
@@ -112,40 +116,56 @@ def _show(report: Report) -> None:
 
     figures = as_json(report)
     console = Console(highlight=False)
-    low, mid, high = (figures["sci_g_per_inference"][end] * 1e3 for end in ("low", "mid", "high"))
     console.print(
         f"{figures['inferences']:,} inferences of {_number(figures['devices'], 'device')}, "
         f"{figures['span']['since'] or '...'} to {figures['span']['until'] or '...'}"
     )
-    console.print(f"{figures['carbon_kg']['total']:.6g} kg CO2e, {sum(figures['energy_kwh'].values()):.6g} kWh")
-    console.print(f"SCI {mid:.4g} mg CO2e an inference ({low:.4g} to {high:.4g})")
+    total, fleet = report.total, report.fleet
+    if fleet is not None:
+        console.print(f"Whole fleet: {_mass(fleet.total_ng)} CO2e; {_each(sci_g_of(fleet.total_ng, total.inferences))}")
+    drawn = energy(sum(total.energy_uj))
+    console.print(f"{'Queries alone: ' if fleet else ''}{_mass(total.total_ng)} CO2e, {drawn}; {_each(total.sci_g)}")
     console.print(_split(figures["carbon_kg"]), _scenarios(figures["counterfactuals"]), sep="\n")
-    if report.fleet is not None:
-        fleet = figures["fleet"]["carbon_kg"]
-        parts = ", ".join(f"{name.replace('_', ' ')} {ends['mid']:.4g}" for name, ends in fleet.items())
-        console.print(f"Fleet, kg CO2e: {parts}")
-        console.print(_silent(report.fleet.silent), markup=False)
+    if fleet is not None:
+        parts = {"queries": fleet.queries_ng, "idle": fleet.idle_ng, "unallocated making": fleet.unallocated_ng}
+        console.print(f"Fleet, CO2e: {', '.join(f'{name} {mass(ends.mid)}' for name, ends in parts.items())}")
+        console.print(_silent(fleet.silent), markup=False)
+    for each in figures["savings"]:
+        console.print(f"Would save {mass(each['carbon_ng'])}: {each['name']}", markup=False)
+    for phase in figures["life_cycle"]:
+        console.print(f"Life cycle, {phase['name']}: {mass(phase['carbon_kg'] * NG_PER_KG)} ({phase['share']:.1%})")
+    for sentence in left_out(report):
+        console.print(sentence, style="dim", markup=False)
     for notice in notices(report):
         console.print(notice, style="bold yellow", markup=False)
+
+
+def _mass(ends: WholeInterval) -> str:
+    return f"{mass(ends.mid)} ({mass(ends.low)} to {mass(ends.high)})"
+
+
+def _each(sci_g: Interval) -> str:
+    low, mid, high = (mass(end * NG_PER_G) for end in (sci_g.low, sci_g.mid, sci_g.high))
+    return f"SCI {mid} CO2e an inference ({low} to {high})"
 
 
 def _split(carbon_kg: Mapping[str, Any]) -> Any:
     from rich.table import Table
 
-    table = Table("kg CO2e", "device", "network", "remote")
+    table = Table("CO2e", "device", "network", "remote")
     for kind in ("operational", "embodied"):
-        table.add_row(kind, *(f"{value:.4g}" for value in carbon_kg[kind].values()))
+        table.add_row(kind, *(mass(value * NG_PER_KG) for value in carbon_kg[kind].values()))
     return table
 
 
 def _scenarios(counterfactuals: Iterable[Mapping[str, Any]]) -> Any:
     from rich.table import Table
 
-    table = Table("had it gone", "kg CO2e", "missed the goal", "queries it is estimated for")
+    table = Table("had it gone", "CO2e", "missed the goal", "queries it is estimated for")
     for scenario in counterfactuals:
         is_known = scenario["covered_fraction"] > 0
         figures = (
-            (f"{scenario['carbon_kg']:.4g}", f"{scenario['missed_fraction']:.1%}") if is_known else ("not known",) * 2
+            (mass(scenario["carbon_ng"]), f"{scenario['missed_fraction']:.1%}") if is_known else ("not known",) * 2
         )
         table.add_row(scenario["name"], *figures, f"{scenario['covered_fraction']:.1%}")
     return table

@@ -1,13 +1,17 @@
 """The report for machines. Rounded figures in kWh, kg and g, and beside them the whole numbers they come from."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any, Final
 
+from autoscale.fleet.export.declarations import declarations, sci_for_ai
 from autoscale.fleet.ledger.span import when_or_open
 from autoscale.fleet.report.account import Report
+from autoscale.fleet.report.boundary import included, left_out
 from autoscale.fleet.report.idle import Fleet
-from autoscale.fleet.report.life_cycle import projection
+from autoscale.fleet.report.life_cycle import Growth, Year, projection
 from autoscale.fleet.report.notices import notices
+from autoscale.fleet.report.scopes import by_scope
 from autoscale.fleet.report.sums import NG_PER_G, Parts, Sums, WholeInterval, kg, kwh, sci_g_of
 from autoscale.interval import Interval
 
@@ -21,7 +25,9 @@ def as_json(report: Report) -> dict[str, Any]:
     ``notices`` says what the figures rest on and leave out. ``inferences``, ``energy_kwh``, ``carbon_kg`` and
     ``sci_g_per_inference`` are of the queries alone; ``fleet`` adds what waits, where an inventory was given. ``rows``
     counts the whole ledger, whatever the span. ``exact`` holds the whole numbers that all is rounded from. ``hour`` is
-    of the day, UTC; a ``far_region`` of "" asked no remote machine. ``growth`` starts from the span, a day at least.
+    of the day, UTC; a ``far_region`` of "" asked no remote machine. ``growth`` starts from the span, a day at least,
+    and from the whole fleet where that is known. ``declarations`` says of each value its boundary, method, unit, nature
+    and completeness, and whose scope it stands in.
     """
     total = report.total
     return {
@@ -47,6 +53,13 @@ def as_json(report: Report) -> dict[str, Any]:
         ],
         "life_cycle": _life_cycle(report),
         "growth": _growth(report),
+        "included": included(report),
+        "not_included": left_out(report),
+        "declarations": [asdict(each) for each in declarations(report)],
+        "scopes_kg": {
+            view: {scope: kg(mass_ng) for scope, mass_ng in scopes.items()} for view, scopes in by_scope(report).items()
+        },
+        "sci_for_ai": dict(sci_for_ai(report)),
     }
 
 
@@ -120,6 +133,7 @@ def _exact(sums: Sums) -> dict[str, Any]:
         "total_ng": sums.total_ng._asdict(),
         "latency_us": sums.latency_us,
         "missed": sums.missed,
+        "building_uj": sums.building_uj,
     }
 
 
@@ -164,6 +178,10 @@ def _life_cycle(report: Report) -> list[dict[str, Any]]:
     return [{"name": name, "carbon_kg": g / 1e3, "share": g / whole} for name, g in grams.items()]
 
 
+def _projected(report: Report, growth: Growth) -> tuple[Year, ...]:
+    return projection(report.total, report.span.duration_us, growth, report.fleet, report.life_cycle.phases)
+
+
 def _growth(report: Report) -> list[dict[str, Any]]:
     return [
         {
@@ -180,8 +198,10 @@ def _growth(report: Report) -> list[dict[str, Any]]:
                     "inferences": year.inferences,
                     "operational_kg": year.operational_g / 1e3,
                     "embodied_kg": year.embodied_g / 1e3,
+                    "waiting_kg": year.waiting_g / 1e3,
+                    "phases_kg": year.phases_g / 1e3,
                 }
-                for year in projection(report.total, report.span.duration_us, each)
+                for year in _projected(report, each)
             ],
         }
         for each in report.life_cycle.growth

@@ -1,18 +1,21 @@
 """The account in the columns of CodeCarbon's ``emissions.csv``, for tools that read those.
 
 A row for each day, device model and pair of regions. ``emissions`` are operational, as CodeCarbon's are: of device,
-network and remote machine together; embodied carbon is left out. ``country`` is the device's, ``cloud_region`` the
-remote machine's. ``duration`` is that of the day, as far as it is in the span: queries of many devices run
-beside each other. What the ledger does not know stays empty. Columns as in mlco2/codecarbon,
+network and remote machine together; embodied carbon is left out. ``energy_consumed`` has the remote machines'
+buildings in it, and ``pue`` is the energy with them over that without. After the days comes a row for the waiting
+machines of each role of an inventory, and one for each other phase of the life cycle. ``country`` is the device's,
+``cloud_region`` the remote machine's. ``duration`` is that of the day, as far as it is in the span: queries of many
+devices run beside each other. What the ledger does not know stays empty. Columns as in mlco2/codecarbon,
 ``output_methods/emissions_data.py``.
 """
 
 import csv
 import io
+from collections.abc import Iterator
 from typing import Final
 
 from autoscale.carbon.intensity.places import Places
-from autoscale.fleet.ledger.span import Span, when
+from autoscale.fleet.ledger.span import Span, when, when_or_open
 from autoscale.fleet.report.account import DayRow, Report
 from autoscale.fleet.report.sums import kg, kwh
 from autoscale.units import MICRO_PER_UNIT
@@ -69,7 +72,33 @@ def as_codecarbon(report: Report) -> str:
     table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     table.writeheader()
     table.writerows(_row(each, report.span, countries[each.region]) for each in report.days)
+    table.writerows(_beside(report))
     return text.getvalue()
+
+
+def _beside(report: Report) -> Iterator[dict[str, object]]:
+    """What no query carries: the machines that wait, and the life cycle's other phases, each over the whole span."""
+    waiting = {} if report.fleet is None else report.fleet.by_role
+    for role, each in waiting.items():
+        if each.machines:
+            yield _whole(report.span, f"waiting {role}s", kg(each.idle_ng.mid), kwh(each.idle_energy_uj), "machine")
+    for phase in report.life_cycle.phases:
+        yield _whole(report.span, phase.name, phase.operational_g / 1e3, "", "phase")
+
+
+def _whole(span: Span, name: str, emissions_kg: float, energy_kwh: float | str, mode: str) -> dict[str, object]:
+    duration_s = span.duration_us / MICRO_PER_UNIT
+    return {
+        "timestamp": (when_or_open(span.since_us) or "").removesuffix("Z"),
+        "project_name": name,
+        "run_id": f"span/{name}",
+        "experiment_id": name,
+        "duration": duration_s,
+        "emissions": emissions_kg,
+        "emissions_rate": emissions_kg / duration_s if duration_s else "",
+        "energy_consumed": energy_kwh,
+        "tracking_mode": mode,
+    }
 
 
 def _row(row: DayRow, span: Span, country: tuple[str, str]) -> dict[str, object]:
@@ -85,7 +114,7 @@ def _row(row: DayRow, span: Span, country: tuple[str, str]) -> dict[str, object]
         "duration": duration_s,
         "emissions": emissions_kg,
         "emissions_rate": emissions_kg / duration_s,
-        "energy_consumed": kwh(sum(row.sums.energy_uj)),
+        "energy_consumed": kwh(sum(row.sums.energy_uj) + row.sums.building_uj),
         "country_name": country[0],
         "country_iso_code": country[1],
         "region": row.region,
@@ -93,7 +122,7 @@ def _row(row: DayRow, span: Span, country: tuple[str, str]) -> dict[str, object]
         "cloud_region": cloud_region,
         "tracking_mode": "process",
         "on_cloud": "Y" if row.far_region else "N",
-        "pue": 1.0,
+        "pue": 1.0 + row.sums.building_uj / (sum(row.sums.energy_uj) or 1),
     }
 
 

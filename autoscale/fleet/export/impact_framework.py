@@ -9,6 +9,7 @@ from typing import Final
 
 from autoscale.fleet.ledger.span import Span, when, when_or_open
 from autoscale.fleet.report.account import Report
+from autoscale.fleet.report.boundary import included, left_out
 from autoscale.fleet.report.notices import notices
 from autoscale.fleet.report.sums import NG_PER_G, Sums, kwh
 from autoscale.units import MICRO_PER_UNIT
@@ -85,12 +86,37 @@ def as_impact_manifest(report: Report) -> str:
 
 def _pieces(report: Report) -> Iterator[str]:
     spans = " to ".join(when_or_open(each) or "open" for each in (report.span.since_us, report.span.until_us))
-    described = " ".join((f"{report.total.inferences} inferences, {spans}.", *notices(report)))
+    counted = f"{report.total.inferences} inferences, {spans}. Included: {included(report)}."
+    described = " ".join((counted, *notices(report), *left_out(report)))
     yield _HEAD.format(unit=UNIT, description=json.dumps(described))
     for device_model, days in _by_model(report).items():
         yield _CHILD.format(name=json.dumps(device_model), unit=UNIT)
         for day, sums in days.items():
             yield _input(day, sums, report.span)
+    yield from _beside(report)
+
+
+def _beside(report: Report) -> Iterator[str]:
+    """What no query carries, with no queries; the tree's sum is the fleet's, and over its queries the fleet's SCI."""
+    waiting = {} if report.fleet is None else report.fleet.by_role
+    named = {
+        f"waiting {role}s": (kwh(each.idle_energy_uj), each.idle_ng.mid / NG_PER_G, each.unallocated_ng.mid / NG_PER_G)
+        for role, each in waiting.items()
+        if each.machines
+    }
+    named |= {each.name: (0.0, each.operational_g, each.embodied_g) for each in report.life_cycle.phases}
+    for name, (energy_kwh, operational_g, embodied_g) in named.items():
+        yield _CHILD.format(name=json.dumps(name), unit=UNIT)
+        yield _INPUT.format(
+            timestamp=when(report.span.since_us or 0).replace("Z", ".000Z"),
+            duration=max(1, round(report.span.duration_us / MICRO_PER_UNIT)),
+            energy=_plain(energy_kwh),
+            operational=_plain(operational_g),
+            embodied=_plain(embodied_g),
+            carbon=_plain(operational_g + embodied_g),
+            unit=UNIT,
+            inferences=0,
+        )
 
 
 def _by_model(report: Report) -> dict[str, dict[str, Sums]]:

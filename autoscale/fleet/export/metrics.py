@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import Any, Final
 
 from autoscale.errors import MissingExtra, TargetUnavailable
-from autoscale.fleet.report import Report
-from autoscale.fleet.report.sums import NG_PER_G
+from autoscale.fleet.report import Fleet, Report
+from autoscale.fleet.report.sums import NG_PER_G, sci_g_of
 from autoscale.units import MICRO_PER_UNIT
 
 SCOPE: Final = "autoscale.fleet"
@@ -23,7 +23,8 @@ def publish(report: Report, meter: Any) -> None:
     """Set the gauges of a report on an ``opentelemetry.metrics.Meter``.
 
     ``autoscale.fleet.inferences``; ``autoscale.fleet.energy`` (J, by part); ``autoscale.fleet.carbon`` (g CO2e, by part
-    and kind); ``autoscale.fleet.sci`` (g CO2e an inference, by end of its range); ``autoscale.fleet.missed_ratio``.
+    and kind); ``autoscale.fleet.sci`` (g CO2e an inference, by end of its range); ``autoscale.fleet.missed_ratio``;
+    with an inventory those of the whole fleet, ``autoscale.fleet.whole.*``.
     """
     total = report.total
     meter.create_gauge(f"{SCOPE}.inferences", "{inference}", "Queries of the report").set(total.inferences)
@@ -36,9 +37,35 @@ def publish(report: Report, meter: Any) -> None:
     for kind, parts in (("operational", total.operational_ng), ("embodied", total.embodied_ng)):
         for part, mass_ng in parts._asdict().items():
             carbon.set(mass_ng / NG_PER_G, {"part": part, "kind": kind})
+    if report.fleet is not None:
+        _publish_fleet(report.fleet, total.inferences, meter)
     sci = meter.create_gauge(f"{SCOPE}.sci", "g", "CO2e of an inference, (O + M) per R of ISO/IEC 21031:2024")
     for end in ("low", "mid", "high"):
         sci.set(getattr(total.sci_g, end), {"end": end})
+
+
+def _publish_fleet(fleet: Fleet, inferences: int, meter: Any) -> None:
+    """``autoscale.fleet.whole.carbon`` (g CO2e, by part and end), ``....idle_energy`` (J), ``....sci`` (g CO2e)."""
+    carbon = meter.create_gauge(
+        f"{SCOPE}.whole.carbon", "g", "CO2e of the whole fleet: queries, idle, unallocated making"
+    )
+    parts = {
+        "queries": fleet.queries_ng,
+        "idle": fleet.idle_ng,
+        "unallocated": fleet.unallocated_ng,
+        "total": fleet.total_ng,
+    }
+    for part, ends in parts.items():
+        for end, mass_ng in ends._asdict().items():
+            carbon.set(mass_ng / NG_PER_G, {"part": part, "end": end})
+    idle = meter.create_gauge(f"{SCOPE}.whole.idle_energy", "J", "Energy of machines that wait")
+    idle.set(fleet.idle_energy_uj / MICRO_PER_UNIT)
+    sci, whole = (
+        meter.create_gauge(f"{SCOPE}.whole.sci", "g", "CO2e of the whole fleet for each inference"),
+        sci_g_of(fleet.total_ng, inferences),
+    )
+    for end in ("low", "mid", "high"):
+        sci.set(getattr(whole, end), {"end": end})
 
 
 def push(report: Report, endpoint: str, timeout_s: float = TIMEOUT_S) -> None:

@@ -27,6 +27,25 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
+class Waiting:
+    """What the machines of one role cost beside the queries.
+
+    Attributes:
+        machines: how many there are.
+        idle_energy_uj: microjoules that they drew while they waited.
+        idle_ng: nanograms of CO2e of that.
+        unallocated_ng: embodied nanograms that no query carries.
+        year_longer_ng: embodied nanograms that a year more of their lives would take from the span.
+    """
+
+    machines: int
+    idle_energy_uj: int
+    idle_ng: WholeInterval
+    unallocated_ng: WholeInterval
+    year_longer_ng: int
+
+
+@dataclass(frozen=True, slots=True)
 class Fleet:
     """The whole fleet.
 
@@ -39,6 +58,7 @@ class Fleet:
         silent: machines with the role ``device`` that never reported in the span.
         unknown: devices that reported and are not in the inventory.
         overdrawn_ng: embodied nanograms that queries carry beyond what their machines' lives have for the span.
+        by_role: what waits of the devices that ask (``device``) and of those that answer (``remote``).
     """
 
     machines: int
@@ -49,6 +69,7 @@ class Fleet:
     silent: tuple[str, ...]
     unknown: int
     overdrawn_ng: int
+    by_role: Mapping[str, Waiting]
 
     @property
     def total_ng(self) -> WholeInterval:
@@ -62,6 +83,16 @@ class _Costs:
     idle_ng: WholeInterval = _NOTHING
     unallocated_ng: WholeInterval = _NOTHING
     overdrawn_ng: int = 0
+    year_longer_ng: int = 0
+    machines: int = 0
+
+    def add_machine(self, machine: InventoryMachine, lifetime_ng: WholeInterval) -> None:
+        """Count it, and what the same making over a year more would be less."""
+        self.machines += 1
+        self.year_longer_ng += round(lifetime_ng.mid / (machine.life_years + 1.0))
+
+    def waiting(self) -> Waiting:
+        return Waiting(self.machines, self.idle_energy_uj, self.idle_ng, self.unallocated_ng, self.year_longer_ng)
 
     def add_idle(self, machine: InventoryMachine, idle_us: int) -> None:
         idle_j = machine.idle_power_w * idle_us / MICRO_PER_UNIT
@@ -91,21 +122,22 @@ def whole_fleet(
     listed = sorted(machines, key=lambda machine: machine.device_id)
     held = {row["device_id"]: Held(int(row["latency_us"]), int(row["embodied_device_ng"])) for row in reported}
     asking = [each for each in listed if each.role == "device"]
-    costs = _Costs()
+    here, there = _Costs(), _Costs()
     for machine in asking:
-        _add_device(costs, machine, span, held.get(machine.device_id, Held(0, 0)))
-    _add_remote(costs, [each for each in listed if each.role == "remote"], span, remote)
+        _add_device(here, machine, span, held.get(machine.device_id, Held(0, 0)))
+    _add_remote(there, [each for each in listed if each.role == "remote"], span, remote)
     silent = tuple(each.device_id for each in asking if each.device_id not in held)
     unknown = len(held.keys() - {each.device_id for each in asking})
     return Fleet(
         len(listed),
-        costs.idle_energy_uj,
+        here.idle_energy_uj + there.idle_energy_uj,
         queries.total_ng,
-        costs.idle_ng,
-        costs.unallocated_ng,
+        here.idle_ng.plus(there.idle_ng),
+        here.unallocated_ng.plus(there.unallocated_ng),
         silent,
         unknown,
-        costs.overdrawn_ng,
+        here.overdrawn_ng + there.overdrawn_ng,
+        {"device": here.waiting(), "remote": there.waiting()},
     )
 
 
@@ -113,7 +145,9 @@ def _add_device(costs: _Costs, machine: InventoryMachine, span: Span, held: Held
     there_us = span.overlap_us(machine.there)
     busy_us = held.busy_us if machine.busy_fraction is None else round(machine.busy_fraction * there_us)
     costs.add_idle(machine, max(0, there_us - busy_us))
-    costs.add_embodied(_lifetime(machine, there_us), held.carried_ng)
+    lifetime_ng = _lifetime(machine, there_us)
+    costs.add_machine(machine, lifetime_ng)
+    costs.add_embodied(lifetime_ng, held.carried_ng)
 
 
 def _add_remote(costs: _Costs, machines: list[InventoryMachine], span: Span, held: Held) -> None:
@@ -125,7 +159,9 @@ def _add_remote(costs: _Costs, machines: list[InventoryMachine], span: Span, hel
         fraction = machine.busy_fraction
         busy_us = held.busy_us * own_us // pool_us if fraction is None else round(fraction * own_us)
         costs.add_idle(machine, max(0, own_us - busy_us))
-        lifetime_ng = lifetime_ng.plus(_lifetime(machine, own_us))
+        own_ng = _lifetime(machine, own_us)
+        costs.add_machine(machine, own_ng)
+        lifetime_ng = lifetime_ng.plus(own_ng)
     if machines:
         costs.add_embodied(lifetime_ng, held.carried_ng)
 

@@ -51,6 +51,7 @@ class InventoryMachine:
         busy_fraction: None: the queries tell.
         g_per_j: of its electricity, gCO2e/J.
         embodied_g_per_s: embodied gCO2e of its share for each second it is there.
+        life_years: how long it serves.
     """
 
     device_id: str
@@ -60,6 +61,7 @@ class InventoryMachine:
     busy_fraction: float | None
     g_per_j: Interval
     embodied_g_per_s: Interval
+    life_years: float = 1.0
 
 
 def read_inventory(path: Path) -> tuple[InventoryMachine, ...]:
@@ -134,7 +136,9 @@ def _machine(entry: Mapping[str, Any]) -> InventoryMachine:
     there = Span.parse(texts["since"], texts["until"])
     intensity = _g_per_j(texts["region"], numbers.get("intensity_g_per_kwh"))
     rate = embodied.g_per_s(share=share) if embodied else ZERO_INTERVAL
-    return InventoryMachine(texts["device_id"], role, there, power_w, numbers.get("busy_fraction"), intensity, rate)
+    life_years = embodied.life_s.mid / SECONDS_PER_YEAR if embodied else 1.0
+    busy = numbers.get("busy_fraction")
+    return InventoryMachine(texts["device_id"], role, there, power_w, busy, intensity, rate, life_years)
 
 
 def _number(name: str, value: Any) -> float:

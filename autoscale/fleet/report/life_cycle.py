@@ -21,6 +21,7 @@ A TOML file::
 Phases belong to the span of the report: what was spent in it, or its share of what serves longer.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from typing import Final
 
 from autoscale.carbon.intensity.places import WORLD, Places
 from autoscale.errors import InvalidInput, ProfileError
+from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.sums import NG_PER_G, Sums
 from autoscale.profiles.toml_table import TomlTable, read_toml
 from autoscale.units import MICRO_PER_UNIT, SECONDS_PER_YEAR, US_PER_DAY
@@ -42,11 +44,16 @@ _SOURCE: Final = "Wu et al., Sustainable AI, MLSys 2022, arXiv 2111.00364"
 
 @dataclass(frozen=True, slots=True)
 class LifeCyclePhase:
-    """A part of the life cycle beside inference; grams of CO2e, operational and embodied."""
+    """A part of the life cycle beside inference; grams of CO2e, operational and embodied.
+
+    Attributes:
+        stands_in: what stands in for a figure that was not given; empty where nothing does.
+    """
 
     name: str
     operational_g: float
     embodied_g: float
+    stands_in: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +102,23 @@ SCENARIOS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Year:
-    """One year of a projection: grams of CO2e, by year from now; 0 is the span of the report, made a year long."""
+    """One year of a projection: grams of CO2e, by year from now; 0 is the span of the report, made a year long.
+
+    Attributes:
+        year: from now.
+        inferences: queries.
+        operational_g: of the queries' electricity, and of what machines draw while they wait.
+        embodied_g: of the making that queries carry, and that none does.
+        waiting_g: what of the two is of waiting machines.
+        phases_g: beside them, of the life cycle's other phases.
+    """
 
     year: int
     inferences: float
     operational_g: float
     embodied_g: float
+    waiting_g: float = 0.0
+    phases_g: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,27 +141,45 @@ def read_life_cycle(path: Path) -> LifeCycle:
     return LifeCycle(phases, tuple(map(_growth, document.rows("growth"))) or SCENARIOS)
 
 
-def projection(queries: Sums, duration_us: int, growth: Growth) -> tuple[Year, ...]:
+def projection(
+    queries: Sums,
+    duration_us: int,
+    growth: Growth,
+    fleet: Fleet | None = None,
+    phases: Sequence[LifeCyclePhase] = (),
+) -> tuple[Year, ...]:
     """What a fleet would emit: demand times operational, falling with energy, and embodied carbon of a query.
+
+    Machines that wait are taken to grow with demand, each as many queries as today: what they draw does not fall with
+    the energy of a query, their making goes with its. Other phases of the life cycle stay as they are.
 
     Args:
         queries: of the report's span.
         duration_us: of that span; a shorter one than a year is stretched to a year as it is, but one that is shorter
             than a day is taken for the whole day: a second's queries do not go on day and night.
         growth: the factors.
+        fleet: what waits beside the queries; None where it is not known.
+        phases: of the life cycle beside inference.
     """
     per_year = SECONDS_PER_YEAR * MICRO_PER_UNIT / max(duration_us, US_PER_DAY)
-    operational_g = sum(queries.operational_ng) / NG_PER_G * per_year
-    embodied_g = sum(queries.embodied_ng) / NG_PER_G * per_year
-    return tuple(
-        Year(
-            year,
-            queries.inferences * per_year * growth.demand_per_year**year,
-            operational_g * (growth.demand_per_year * growth.energy_per_year) ** year,
-            embodied_g * (growth.demand_per_year * growth.embodied_per_year) ** year,
-        )
-        for year in range(growth.years + 1)
+    now = Year(
+        0,
+        queries.inferences * per_year,
+        sum(queries.operational_ng) / NG_PER_G * per_year,
+        sum(queries.embodied_ng) / NG_PER_G * per_year,
     )
+    idle_g = 0.0 if fleet is None else fleet.idle_ng.mid / NG_PER_G * per_year
+    unallocated_g = 0.0 if fleet is None else fleet.unallocated_ng.mid / NG_PER_G * per_year
+    phases_g = sum(each.operational_g + each.embodied_g for each in phases) * per_year
+    return tuple(_grown(now, year, growth, idle_g, unallocated_g, phases_g) for year in range(growth.years + 1))
+
+
+def _grown(now: Year, year: int, growth: Growth, idle_g: float, unallocated_g: float, phases_g: float) -> Year:
+    demand, making = growth.demand_per_year**year, (growth.demand_per_year * growth.embodied_per_year) ** year
+    idle_g, unallocated_g = idle_g * demand, unallocated_g * making
+    operational_g = now.operational_g * (growth.demand_per_year * growth.energy_per_year) ** year + idle_g
+    embodied_g = now.embodied_g * making + unallocated_g
+    return Year(year, now.inferences * demand, operational_g, embodied_g, idle_g + unallocated_g, phases_g)
 
 
 def _phase(phase: TomlTable) -> LifeCyclePhase:
@@ -157,7 +193,10 @@ def _phase(phase: TomlTable) -> LifeCyclePhase:
     if "carbon_kg" in phase:
         return LifeCyclePhase(name, phase.number("carbon_kg") * 1e3, embodied_g)
     pue = phase.number("pue", least=1.0) if "pue" in phase else 1.0
-    return LifeCyclePhase(name, phase.number("energy_kwh") * pue * _g_per_kwh(phase), embodied_g)
+    stands_in = (
+        "" if {"region", "intensity_g_per_kwh"} & set(phase.content) else f"{_yearly(WORLD):g} g/kWh, the world's"
+    )
+    return LifeCyclePhase(name, phase.number("energy_kwh") * pue * _g_per_kwh(phase), embodied_g, stands_in)
 
 
 def _g_per_kwh(phase: TomlTable) -> float:

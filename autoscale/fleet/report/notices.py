@@ -91,6 +91,9 @@ def _mixed(report: Report) -> Iterator[str]:
 
 
 def _outside(report: Report) -> Iterator[str]:
+    for phase in report.life_cycle.phases:
+        if phase.stands_in:
+            yield f"Phase '{phase.name}' names neither region nor intensity: {phase.stands_in} average, stands in."
     fleet = report.fleet
     if fleet is not None and fleet.unknown:
         yield f"{fleet.unknown:,} devices reported that the inventory does not have: what they idle is left out."

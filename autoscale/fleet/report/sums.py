@@ -22,6 +22,10 @@ FIGURES: Final = (
 )
 """What is summed: columns of the ledger, and ``missed``, the queries that came late or fell short of their accuracy."""
 
+SUMMED: Final = (*FIGURES, "building_uj")
+"""With what the remote machines' buildings took beside their joules, by their PUE."""
+
+_LAST: Final = ("latency_us", "missed", "building_uj")
 UJ_PER_KWH: Final = round(J_PER_KWH) * MICRO_PER_UNIT
 NG_PER_KG: Final = 10**12
 NG_PER_G: Final = 10**9
@@ -63,6 +67,7 @@ class Sums:
         total_ng: both, with the range of the rows' own figures.
         latency_us: from call to answer, one after the other.
         missed: answers that came late or fell short of the goal's accuracy.
+        building_uj: microjoules of the remote machines' buildings, by their PUE, where rows say it; not in energy_uj.
     """
 
     inferences: int
@@ -72,13 +77,14 @@ class Sums:
     total_ng: WholeInterval
     latency_us: int
     missed: int
+    building_uj: int = 0
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Sums":
-        """From a row with ``inferences`` and ``FIGURES``; decimals, as engines give them, are made whole numbers, and
+        """From a row with ``inferences`` and ``SUMMED``; decimals, as engines give them, are made whole numbers, and
         what stands for a sum of no rows is 0.
         """
-        whole = {name: int(row[name] or 0) for name in FIGURES}
+        whole = {name: int(row[name] or 0) for name in SUMMED}
         energy, operational, embodied = (
             Parts(*(whole[f"{kind}_{part}_{unit}"] for part in PARTS))
             for kind, unit in (("energy", "uj"), ("operational", "ng"), ("embodied", "ng"))
@@ -89,7 +95,7 @@ class Sums:
             whole["operational_high_ng"] + whole["embodied_high_ng"],
         )
         inferences = int(row["inferences"] or 0)
-        return cls(inferences, energy, operational, embodied, total, whole["latency_us"], whole["missed"])
+        return cls(inferences, energy, operational, embodied, total, *(whole[name] for name in _LAST))
 
     @property
     def missed_fraction(self) -> float:
@@ -106,6 +112,7 @@ class Sums:
             self.total_ng.plus(other.total_ng),
             self.latency_us + other.latency_us,
             self.missed + other.missed,
+            self.building_uj + other.building_uj,
         )
 
     @property

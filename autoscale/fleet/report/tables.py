@@ -12,7 +12,7 @@ from autoscale.fleet.ledger.manifest import LogKey
 from autoscale.fleet.ledger.schema import COLUMNS
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report.engine import package
-from autoscale.fleet.report.sums import FIGURES, PARTS
+from autoscale.fleet.report.sums import FIGURES, PARTS, SUMMED
 from autoscale.units import US_PER_DAY
 
 DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region", "hour")
@@ -28,6 +28,7 @@ JUDGED: Final = (*(name for name in FIGURES if name != "missed"), "time_us")
 _LOG: Final = ("device_id", "log_id")
 _OPTIONAL: Final = ("region", "far_region", "methods", *KINDS)
 
+_MILLION: Final = 1_000_000
 _HOUR_US: Final = 3_600_000_000
 _WIDE: Final = "decimal(38, 0)"
 
@@ -85,7 +86,16 @@ def accounted(ledger: Any, is_wide: bool) -> Any:
         hour=((time_us % US_PER_DAY - time_us % _HOUR_US) / _HOUR_US).cast("int64"),
         day=days.cast("int64"),
         missed=ibis.ifelse(ledger.is_late | is_short, 1, 0).cast(kind),
+        building_uj=_building_uj(ledger).cast(kind),
     )
+
+
+def _building_uj(ledger: Any) -> Any:
+    """A whole number, as all that is summed is, rounded down: 0 where a row does not say its PUE."""
+    beyond = ledger.energy_remote_uj * (
+        ledger.pue_remote_ppm.fill_null(0).clip(lower=_MILLION).cast("int64") - _MILLION
+    )
+    return ((beyond - beyond % _MILLION) / _MILLION).round().cast("int64")
 
 
 def cells(rows: Any) -> Any:
@@ -146,4 +156,4 @@ def _grouped(rows: Any, names: Sequence[str], **figures: Any) -> Any:
 
 
 def _sums(table: Any) -> dict[str, Any]:
-    return {name: table[name].sum() for name in FIGURES}
+    return {name: table[name].sum() for name in SUMMED}

@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from autoscale.fleet.export.html.charts import KINDS, Bar, bars, figure, legend, spoken
 from autoscale.fleet.export.html.tables import fleet_table, table
-from autoscale.fleet.export.html.units import count, energy, mass, percent
+from autoscale.fleet.export.units import count, energy, mass, percent
 from autoscale.fleet.report.account import Report
 from autoscale.units import US_PER_DAY
 
@@ -72,5 +72,6 @@ def growth(report: Report, figures: Figures) -> str:
         pieces.append(figure(scenario["name"].capitalize(), "CO₂e a year", chart, legend(KINDS), stated))
     days = report.span.duration_us / US_PER_DAY
     seen = f"{days:.1f} days are" if days >= 1.0 else "what is less than a day is taken for a day and"
-    stated = f"<p>Projections of the queries, not forecasts: {seen} stretched to a year, under stated factors.</p>"
+    what = "the queries" if report.fleet is None else "the whole fleet"
+    stated = f"<p>Projections of {what}, not forecasts: {seen} stretched to a year, under stated factors.</p>"
     return f"<h2>If it grows</h2>{stated}{''.join(pieces)}"

@@ -6,6 +6,7 @@ from importlib.resources import files
 from typing import Any, Final
 
 from autoscale.fleet.export.as_json import as_json, sums_by_day
+from autoscale.fleet.export.declarations import declarations
 from autoscale.fleet.export.html.charts import KINDS, Bar, bars, columns, figure, legend, spoken
 from autoscale.fleet.export.html.outlook import fleet_section, growth, life_cycle
 from autoscale.fleet.export.html.tables import (
@@ -15,11 +16,14 @@ from autoscale.fleet.export.html.tables import (
     split_table,
     table,
 )
-from autoscale.fleet.export.html.units import count, energy, joules, mass, percent
+from autoscale.fleet.export.units import count, energy, joules, mass, percent
 from autoscale.fleet.report.account import Report
+from autoscale.fleet.report.boundary import included, left_out
 from autoscale.fleet.report.counterfactual import Counterfactual
+from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.notices import notices
-from autoscale.fleet.report.sums import NG_PER_G, Sums
+from autoscale.fleet.report.scopes import by_scope
+from autoscale.fleet.report.sums import NG_PER_G, Sums, sci_g_of
 
 _PAGE: Final = """\
 <!DOCTYPE html>
@@ -49,6 +53,7 @@ def as_html(report: Report) -> str:
         life_cycle,
         growth,
         _tables,
+        _whose,
         _methods,
     )
     body = "\n".join(section(report, figures) for section in sections)
@@ -60,13 +65,19 @@ def _headline(report: Report, figures: Figures) -> str:
     total, span = report.total, figures["span"]
     low, mid, high = (figures["sci_g_per_inference"][end] * NG_PER_G for end in ("low", "mid", "high"))
     embodied = sum(total.embodied_ng) / (total.total_ng.mid or 1)
+    whole = () if report.fleet is None else _fleet_cards(report.fleet, total.inferences)
     cards = (
+        *whole,
         (
             "Carbon of all queries",
             mass(total.total_ng.mid),
             f"CO₂e; {mass(total.total_ng.low)} to {mass(total.total_ng.high)}",
         ),
-        ("For each inference (SCI)", mass(mid), f"CO₂e; {mass(low)} to {mass(high)}"),
+        (
+            "A query by itself (SCI)" if whole else "For each inference (SCI)",
+            mass(mid),
+            f"CO₂e; {mass(low)} to {mass(high)}",
+        ),
         (
             "Energy of all queries",
             energy(sum(total.energy_uj)),
@@ -88,8 +99,24 @@ def _headline(report: Report, figures: Figures) -> str:
         f'<header><h1>Carbon of a fleet’s inference</h1><p class="soft">{escape(report.ledger)} · {when}</p></header>'
         f"{_notices(report)}"
         f'<dl class="cards">{listed}</dl>'
-        f"<p>{percent(1.0 - embodied)} of it comes from electricity, {percent(embodied)} is embodied in hardware.</p>"
+        f"<p>{percent(1.0 - embodied)} of the queries’ carbon comes from electricity, {percent(embodied)} is "
+        f"embodied in hardware.</p>{_boundary(report)}"
     )
+
+
+def _fleet_cards(fleet: Fleet, inferences: int) -> tuple[tuple[str, str, str], ...]:
+    """What stands first where it is known: the queries are the smaller part."""
+    whole, sci = fleet.total_ng, sci_g_of(fleet.total_ng, inferences)
+    low, mid, high = (mass(end * NG_PER_G) for end in (sci.low, sci.mid, sci.high))
+    return (
+        ("Carbon of the whole fleet", mass(whole.mid), f"CO₂e; {mass(whole.low)} to {mass(whole.high)}"),
+        ("For each inference (SCI)", mid, f"CO₂e; {low} to {high}"),
+    )
+
+
+def _boundary(report: Report) -> str:
+    sentences = " ".join(escape(each) for each in left_out(report))
+    return f'<p class="note">In the figures: {escape(included(report))}. {sentences}</p>'
 
 
 def _notices(report: Report) -> str:
@@ -152,9 +179,15 @@ def _alternatives(report: Report, figures: Figures) -> str:
             figure("The same queries", "CO₂e", bars("Had it gone another way", spoken(rows), rows)),
             scenarios_table(figures["counterfactuals"]),
             f'<p class="note">{note}</p>',
-            f'<div class="words">{savings_table(figures["savings"], report.total.total_ng.mid)}</div>',
+            f'<div class="words">{_savings(report, figures)}</div>',
         )
     )
+
+
+def _savings(report: Report, figures: Figures) -> str:
+    if report.fleet is None:
+        return savings_table(figures["savings"], report.total.total_ng.mid, "of the queries' carbon")
+    return savings_table(figures["savings"], report.fleet.total_ng.mid, "of the fleet's carbon")
 
 
 def _tables(report: Report, _: Figures) -> str:
@@ -171,6 +204,28 @@ def _tables(report: Report, _: Figures) -> str:
             ),
             _folded("By hour of the day, UTC", dimension_table("By hour of the day, UTC", "hour", by["hour"], True)),
             _folded("By day, UTC", dimension_table("By day, UTC", "day", sums_by_day(report), True)),
+        )
+    )
+
+
+def _whose(report: Report, _: Figures) -> str:
+    views = {"operator": "who runs the service", "maker": "who makes the devices"}
+    rows = [
+        [scope, views[view], mass(mass_ng)]
+        for view, scopes in by_scope(report).items()
+        for scope, mass_ng in sorted(scopes.items())
+    ]
+    said = [
+        [each.name, f"{each.value:.4g} {each.unit}", each.boundary, each.method, each.nature, each.completeness]
+        for each in declarations(report)
+    ]
+    head = ("value", "figure", "boundary", "method", "nature", "completeness")
+    return "".join(
+        (
+            "<h2>Whose it is, and what each figure is</h2>",
+            table("By scope of the Greenhouse Gas Protocol", ("scope", "in the account of", "CO₂e"), rows),
+            '<p class="note">The two views are of the same kilograms, and must not be added to each other.</p>',
+            _folded("What each figure is", f'<div class="words">{table("What each figure is", head, said)}</div>'),
         )
     )
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from autoscale.fleet.export.html.units import count, energy, mass, percent
+from autoscale.fleet.export.units import count, energy, mass, percent
 from autoscale.fleet.report.sums import Sums
 
 LONGEST: Final = 25
@@ -60,13 +60,13 @@ def scenarios_table(scenarios: Sequence[Mapping[str, Any]]) -> str:
     return table("Had the same queries gone another way", head, rows)
 
 
-def savings_table(savings: Sequence[Mapping[str, Any]], whole_ng: int) -> str:
-    """What changes would save."""
+def savings_table(savings: Sequence[Mapping[str, Any]], whole_ng: int, of: str) -> str:
+    """What changes would save, of a whole and what that is."""
     rows = [
         [each["name"], mass(each["carbon_ng"]), percent(each["carbon_ng"] / (whole_ng or 1)), each["method"]]
         for each in savings
     ]
-    return table("What would save", ("change", "saves", "of the queries' carbon", "how this is known"), rows)
+    return table("What would save", ("change", "saves", of, "how this is known"), rows)
 
 
 def fleet_table(parts: Mapping[str, Mapping[str, int]]) -> str:

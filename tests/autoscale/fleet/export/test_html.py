@@ -9,7 +9,7 @@ import pytest
 
 from autoscale.fleet.export.html.charts import Bar, bars, columns
 from autoscale.fleet.export.html.page import as_html
-from autoscale.fleet.export.html.units import digits, energy, joules, mass, percent
+from autoscale.fleet.export.units import digits, energy, joules, mass, percent
 from autoscale.fleet.report import Question, account
 from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.life_cycle import LifeCycle, LifeCyclePhase
