@@ -21,13 +21,18 @@ from autoscale.carbon.embodied.bill_of_materials import (
 )
 from autoscale.carbon.embodied.facts import read_embodied_facts
 from autoscale.carbon.embodied.footprint import parts_of
-from autoscale.errors import InvalidInput
+from autoscale.carbon.embodied.instances import find_instance, instance_footprint, instance_names
+from autoscale.errors import InvalidInput, UnknownName, nearest
 from autoscale.profiles import DeviceProfile, device_names, load_device
 from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.units import SECONDS_PER_YEAR
 
 SECONDS_PER_HOUR: Final = 3600.0
-_THING = typer.Argument(help="A product, a device, a bill of materials; or a .toml file of one.", show_default=False)
+_THING = typer.Argument(
+    help="A product (h100, iphone-14-128gb), a cloud instance (aws:m5.large), a device, a bill of materials; or a "
+    ".toml file of one.",
+    show_default=False,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +116,24 @@ def _find(thing: str) -> Made:
     if is_file(thing):
         return _of_bill(load_bill(thing)) if is_bill(thing) else _of_device(load_device(thing))
     products, bills = list(read_embodied_facts("products").tables), bill_names()
-    known = shipped_name("product, device or bill of materials", thing, [*products, *device_names(), *bills])
+    instance = find_instance(thing)
+    if instance is not None and thing not in products:
+        return Made(instance.name, instance_footprint(thing))
+    known = _shipped(thing, [*products, *device_names(), *bills])
     if known in products:
         return Made(known, product_footprint(known))
     return _of_bill(load_bill(known)) if known in bills else _of_device(load_device(known))
+
+
+def _shipped(thing: str, names: list[str]) -> str:
+    try:
+        return shipped_name("thing", thing, names)
+    except UnknownName:
+        instances = instance_names()
+        hint = nearest(thing, [*names, *instances, *(each.partition(":")[2] for each in instances)])
+        kinds = "a product, a device or a bill of materials, as autoscale carbon footprint lists them"
+        text = f"unknown thing '{thing}'{hint}; allowed: {kinds}, or a cloud instance, as aws:m5.large"
+        raise UnknownName(text) from None
 
 
 def _of_device(profile: DeviceProfile) -> Made:

@@ -111,10 +111,16 @@ def product_footprint(name: str, facts: EmbodiedFacts | None = None) -> Footprin
         why = f"no report of its own: the middle of every {name}"
         return Footprint(embodied.range, life.range * SECONDS_PER_YEAR, "reported", embodied.source, why)
     of_kind, its_life = facts.sourced(kind, "making_kg").range, facts.sourced(kind, "life_years").range
-    kg, life_s = (_in_proportion(*each) for each in ((embodied.range.mid, of_kind), (life.range.mid, its_life)))
-    return Footprint(
-        kg, life_s * SECONDS_PER_YEAR, "reported", embodied.source, f"its maker's report, ranging as a {kind}"
+    has_range = embodied.range.low < embodied.range.high
+    kg = embodied.range if has_range else _in_proportion(embodied.range.mid, of_kind)
+    life_s = _in_proportion(life.range.mid, its_life) * SECONDS_PER_YEAR
+    why = (
+        "what is known of it, between what others make of it"
+        if has_range
+        else f"its maker's report, as a {kind} ranges"
     )
+    basis: Basis = "bottom-up" if facts.table(name).get("basis") == "bottom-up" else "reported"
+    return Footprint(kg, life_s, basis, embodied.source, why)
 
 
 def parts_of(profile: DeviceProfile) -> tuple[Part, ...]:
