@@ -31,4 +31,9 @@ def reward(outcome: Outcome, goal: Goal, reference: float = 1.0) -> float:
 
 def reward_of(objective: Numbers, reference: Numbers, is_late: Numbers, is_inaccurate: Numbers) -> Numbers:
     """The rule, on numbers or arrays of them; arguments as for ``reward``, with the objective's value."""
-    return -objective / reference - MISS_PENALTY * (is_late | is_inaccurate)
+    return expected_reward(objective, reference, is_late | is_inaccurate)
+
+
+def expected_reward(objective: Numbers, reference: Numbers, missed: Numbers) -> Numbers:
+    """The same where only the chance of missing the goal is known."""
+    return -objective / reference - MISS_PENALTY * missed

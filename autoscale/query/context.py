@@ -45,4 +45,5 @@ class Context:
         """What the world expects of every target, or None if it has no idea."""
         if self._forecast is None and self._make_forecast is not None:
             self._forecast = self._make_forecast()
+            self._make_forecast = None  # it may hold the query's inputs, which a record of this must not
         return self._forecast

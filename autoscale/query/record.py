@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from autoscale.query.considered import Considered
 from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
@@ -93,6 +94,7 @@ class Record:
         decision: what was decided and what came of it.
         regions: electricity region of ``device``, ``edge``, ``cloud`` and ``network``, as far as known.
         intensity_kinds: likewise whether the observation's intensity is ``average`` or ``marginal``.
+        considered: what stood to be chosen, so that other policies can be judged by this row; None: not kept.
     """
 
     time_s: float
@@ -103,3 +105,4 @@ class Record:
     decision: Decision
     regions: Mapping[str, str] = field(default_factory=dict)
     intensity_kinds: Mapping[str, str] = field(default_factory=dict)
+    considered: Considered | None = None

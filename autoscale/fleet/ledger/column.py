@@ -13,7 +13,7 @@ NOT_A_NUMBER: Final = -(2**63)
 """What stands for NaN and infinity in a column of whole numbers, so that the collector can count them."""
 
 LONGEST_TEXT: Final = 1024
-"""Characters of a text."""
+"""Characters of a text, where its column does not say otherwise."""
 
 MOST: Final = {"int64": 2**62, "int32": 2**31 - 1, "bool": 1}
 """The largest number of a kind of column."""
@@ -44,6 +44,7 @@ class Column:
         optional: whether it may be absent.
         most: the largest number that makes sense; 0 for the most its kind holds.
         words: the texts that make sense; empty for any.
+        longest: characters of a text.
         since: the first schema that has it.
         default: what rows of older schemas have in it, in its own unit; absent where it is optional and this is None.
 
@@ -59,6 +60,7 @@ class Column:
     optional: bool = False
     most: int = 0
     words: tuple[str, ...] = ()
+    longest: int = LONGEST_TEXT
     since: int = 1
     default: int | str | None = None
 

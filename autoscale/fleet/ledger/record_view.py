@@ -4,6 +4,7 @@ from functools import lru_cache
 from math import inf
 from typing import Final
 
+from autoscale.fleet.ledger.considered_text import considered_text
 from autoscale.query.outcome import Method
 from autoscale.query.record import Record
 from autoscale.query.target import Target
@@ -27,10 +28,23 @@ class RecordView:
             its own account rests on, where it says so.
         kind_device, ...: whether that is ``average`` or ``marginal``; empty where it was not sensed.
         methods: how figures are known, as text.
+        considered: what stood to be chosen, as text; empty where the record does not keep it.
     """
 
     __slots__ = (
-        *("attempts", "chosen", "decision", "ends", "goal", "is_late", "limit_s", "methods", "outcome", "record"),
+        *(
+            "attempts",
+            "chosen",
+            "considered",
+            "decision",
+            "ends",
+            "goal",
+            "is_late",
+            "limit_s",
+            "methods",
+            "outcome",
+            "record",
+        ),
         *("intensity_device", "intensity_network", "intensity_remote", "kind_device", "kind_network", "kind_remote"),
         *("region_device", "region_network", "region_remote", "selected", "target"),
     )
@@ -44,6 +58,7 @@ class RecordView:
         self.attempts, self.is_late = len(decision.attempts), outcome.latency_s > goal.latency_s
         self.limit_s = None if goal.latency_s == inf else goal.latency_s
         self.ends = outcome.known_ends()
+        self.considered = "" if record.considered is None else considered_text(record.considered)
         self.methods = _printed_methods(tuple(outcome.methods.items()))
         self._look_at_places(record, target.place if target.is_remote else chosen.place if chosen.is_remote else "")
 

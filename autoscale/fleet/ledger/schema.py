@@ -125,6 +125,16 @@ COLUMNS: Final = (
         most=round(MOST_PUE * 10**6),
         since=2,
     ),
+    Column(
+        "considered",
+        "text",
+        "",
+        "what stood to be chosen and what was seen, as JSON (considered_text.py)",
+        "considered",
+        optional=True,
+        longest=1 << 16,
+        since=2,
+    ),
 )
 
 BY_NAME: Final = {column.name: column for column in COLUMNS}

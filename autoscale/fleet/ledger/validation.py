@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.fleet.ledger.column import LONGEST_TEXT, NOT_A_NUMBER, Column
+from autoscale.fleet.ledger.column import NOT_A_NUMBER, Column
 from autoscale.fleet.ledger.consistency import inconsistent
 from autoscale.fleet.ledger.rows import Mask, Rows
 from autoscale.fleet.ledger.schema import BY_NAME, SCHEMA
@@ -105,4 +105,4 @@ def _check_of(column: Column, rules: Rules) -> tuple[str, Callable[[str], bool]]
 def _is_word_of(column: Column, word: str) -> bool:
     if not word:
         return column.optional
-    return len(word) <= LONGEST_TEXT and word.isprintable() and (not column.words or word in column.words)
+    return len(word) <= column.longest and word.isprintable() and (not column.words or word in column.words)

@@ -7,6 +7,7 @@ from typing import Final
 
 from autoscale.errors import InvalidGoal, check_type
 from autoscale.profiles import load_device
+from autoscale.query.considered import Considered
 from autoscale.query.context import Context
 from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.record import Decision, Record
@@ -41,6 +42,7 @@ class Device:
         hub: what it sees of the world.
         grid: the electricity of all that queries touch.
         meter: tells the device's energy, and why it is this one.
+        keeps_considered: whether records keep what stood to be chosen.
     """
 
     name: str
@@ -49,6 +51,7 @@ class Device:
     hub: SensorHub
     grid: GridWatch
     meter: MeterChoice
+    keeps_considered: bool = True
 
     def start(self) -> None:
         """Begin to sense and to keep the grids' intensities current."""
@@ -61,7 +64,9 @@ class Device:
     def record(self, time_s: float, context: Context, decision: Decision) -> Record:
         """One query, as the ledger keeps it."""
         grids, seen = self.world.moment_of(context).grids, context.observation
-        return Record(time_s, self.name, self.model, context.goal, seen, decision, grids.regions, grids.kinds)
+        considered = Considered(self.world.targets, context) if self.keeps_considered else None
+        known = (grids.regions, grids.kinds, considered)
+        return Record(time_s, self.name, self.model, context.goal, seen, decision, *known)
 
     def close(self) -> None:
         """Stop sensing and give the models and connections back; calling it twice is harmless."""
@@ -103,7 +108,7 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
 
     streams = Streams(bundle.state, [each.name for each in bundle.outputs], keeps_state)
     world = DeviceWorld(bundle.profile, routes, goal, look, options.timeout_s, options.hedge, streams)
-    return Device(table.profile.name, bundle.name, world, hub, grid, meter)
+    return Device(table.profile.name, bundle.name, world, hub, grid, meter, options.log_considered)
 
 
 def account_of(goal: Goal, options: SessionOptions) -> tuple[DeviceAccount, MeterChoice]:

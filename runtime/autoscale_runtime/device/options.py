@@ -39,6 +39,8 @@ class SessionOptions:
         consent: whether queries' data may leave this device where a query does not say so itself.
         backends: what stands in the place of those registered by these names: one of yours, or one set up otherwise.
         on_record: called with every query's record, from the querying thread.
+        log_considered: whether records keep what stood to be chosen and what was seen, by which other policies can be
+            judged on them; some hundred bytes a query.
 
     Raises:
         InvalidInput: a value of another type, a timeout that is not above 0, or a policy that is neither of the two.
@@ -58,6 +60,7 @@ class SessionOptions:
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     consent: bool = True
     backends: Mapping[str, Backend] = field(default_factory=dict)
+    log_considered: bool = True
 
     def __post_init__(self) -> None:
         check_type("target", self.target, (str, NoneType), "a target as in 'device:cpu/int8@2t', or None")
@@ -77,6 +80,7 @@ class SessionOptions:
         for name, backend in self.backends.items():
             one_of("backend", name, BACKENDS.names(), UnknownName)
             check_type(f"backend '{name}'", backend, Backend, "a Backend")
+        check_type("log_considered", self.log_considered, bool, "True or False")
         check_type("shapes", self.shapes, Mapping, "a mapping of input names to shapes")
         if not 0.0 < self.timeout_s < float("inf"):
             raise InvalidInput(f"timeout_s is {self.timeout_s}; allowed: seconds above 0")
