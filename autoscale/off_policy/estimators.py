@@ -15,8 +15,6 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
-import numpy as np
-
 from autoscale.arrays import Floats
 
 CONFIDENCE: Final = 0.95
@@ -24,11 +22,15 @@ CONFIDENCE: Final = 0.95
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A mean over queries, and the interval that holds the truth with 95 % confidence; in the unit of what was given."""
+    """A mean over queries and its 95 % confidence interval, in the unit of what was given."""
 
     mean: float
     low: float
     high: float
+
+    def within(self, least: float, most: float) -> "Estimate":
+        """The same, where what is estimated cannot lie outside of two values."""
+        return Estimate(*(min(max(each, least), most) for each in (self.mean, self.low, self.high)))
 
 
 def effective_queries(weights: Floats) -> float:

@@ -141,8 +141,9 @@ def _joined(parts: Sequence[_Evidence]) -> Judgement:
     if lacking or worth < LEAST_EFFECTIVE:
         return Judgement(weights.size, worth, uncovered=lacking)
     figures = {name: np.concatenate([each.figures[name] for each in parts], axis=1) for name in parts[0].figures}
-    estimates = {name: _estimates(weights, *rows) for name, rows in figures.items()}
-    return Judgement(weights.size, worth, **estimates)
+    found = {name: _estimates(weights, *rows) for name, rows in figures.items()}
+    missed = {name: each.within(0.0, 1.0) for name, each in found["missed"].items()}
+    return Judgement(weights.size, worth, found["objective"], missed, found["reward"])
 
 
 def _estimates(weights: Floats, values: Floats, expected: Floats, modelled: Floats) -> dict[str, Estimate]:

@@ -34,7 +34,9 @@ class LoggedQuery:
         if not 0.0 < self.probability <= 1.0:
             raise InvalidInput(f"probability is {self.probability}; allowed: above 0, up to 1")
         if self.chosen not in self.context.admitted:
-            raise InvalidInput(f"chosen is {self.chosen}; allowed: one of the admitted {self.context.admitted.tolist()}")
+            raise InvalidInput(
+                f"chosen is {self.chosen}; allowed: one of the admitted {self.context.admitted.tolist()}"
+            )
 
     @property
     def reward(self) -> float:

@@ -1,4 +1,4 @@
-"""What each target would have cost, by a model fitted to the log: the world's forecast, corrected by what came of it."""
+"""What each target would have cost, by a model fitted to the log: the forecast, corrected by what came of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

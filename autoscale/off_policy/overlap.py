@@ -1,4 +1,4 @@
-"""Whether a log says enough of what a policy would do: where it never tried a target, it cannot tell what that costs."""
+"""Whether a log says enough of what a policy would do: it cannot tell the cost of a target that it never tried."""
 
 from typing import Final
 

@@ -14,6 +14,7 @@ from autoscale.profiles.remotes import parse_remotes
 from autoscale.query.goal import Goal
 from autoscale_envs.evaluation.comparisons import Comparison, MeasuredComparison, SimulatedComparison
 from autoscale_envs.evaluation.contestants import USUAL
+from autoscale_envs.evaluation.judging import judge_records
 from autoscale_envs.evaluation.measured_plan import (
     FIRST_TEN,
     QUERIES,
@@ -26,6 +27,12 @@ from autoscale_envs.evaluation.running import Outputs, run
 from autoscale_envs.measured.csv_file import read_measured
 from autoscale_envs.variance.scenario_file import load_scenario
 from autoscale_envs.variance.scenarios import HARDER, PAPERS, SCENARIOS
+
+OF_RUNS: Final = (
+    *("address", "device", "scenario", "networks", "seeds", "queries", "warm_up", "latency_limit_s", "min_accuracy"),
+    *("hidden_sigma", "noise", "settings", "remotes", "measured", "profile", "csv_file", "plot", "jobs", "ray"),
+)
+"""Options that a log has no use for: nothing runs."""
 
 OF_THE_SIMULATOR: Final = ("scenario", "policy", "hidden_sigma", "settings", "remotes", "plot")
 """Options that a table of measurements has no use for."""
@@ -67,6 +74,10 @@ def evaluate(
         Path | None,
         typer.Option(help="Play in this table of measurements (CSV) instead of the simulator.", show_default=False),
     ] = None,
+    records: Annotated[
+        Path | None,
+        typer.Option(help="Judge by these records: a fleet's ledger, .parquet, .csv or .jsonl.", show_default=False),
+    ] = None,
     profile: Annotated[
         str | None,
         typer.Option(help="With --measured: tell agents this device's physics, not nothing.", show_default=False),
@@ -87,13 +98,23 @@ def evaluate(
     columns), whose networks are asked in turn; 'autoscale evaluate convert' makes one of MLPerf's logs. Agents there:
     fastest, npu-gpu-cpu, engine:NAME, opt, and those that learn. An agent of your own is module:Class.
 
+    With --records nothing runs: what each agent would have cost is estimated from what others decided and what came of
+    it, by inverse propensity, self-normalised and doubly robust, with 95 % intervals; it is refused where the log never
+    tried what the agent would do. Agents learn from the log as it goes; a --policy stays as it is.
+
     Example: autoscale evaluate --device mi8pro --scenario S1,D3 --agents q-learning,cost-model --json rows.json
     Example: autoscale evaluate --measured boards.csv --agents cost-model,fastest,my_module:MyAgent --json rows.json
+    Example: autoscale evaluate --records ledger --agents cloud,q-learning --policy new=policy.npz
     """
     sources = {name: context.get_parameter_source(name) for name in context.params}
     asked = {name for name, source in sources.items() if source is not None and source.name != "DEFAULT"}
     outputs = Outputs(json_file, csv_file, plot)
     comparison: Comparison
+    if records is not None:
+        _refuse(asked, OF_RUNS, "is of runs; --records judges by a log")
+        wanted = objective if "objective" in asked else None
+        judge_records(records, _listed(agents, ()), dict(map(_policy, policy or [])), wanted, seed, json_file)
+        return
     if measured is not None:
         _refuse(asked, OF_THE_SIMULATOR, "is of the simulator; --measured plays rows")
         limit_s = math.inf if latency_limit_s is None else latency_limit_s

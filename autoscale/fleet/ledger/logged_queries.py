@@ -1,0 +1,131 @@
+"""The queries of a ledger, or of a file with its columns, as other policies are judged by them. Needs ``fleet``."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from autoscale.errors import AutoScaleError, InvalidInput
+from autoscale.fleet.ledger.arrow import arrow
+from autoscale.fleet.ledger.considered_text import read_considered
+from autoscale.fleet.ledger.schema import BY_NAME
+from autoscale.fleet.ledger.view import read_ledger
+from autoscale.off_policy.logged import LoggedQuery
+from autoscale.query.goal import Goal
+from autoscale.query.outcome import Outcome, Split
+from autoscale.query.target import Target
+
+_PARTS: Final = Split.__slots__
+_SPLITS: Final = tuple(
+    name.format(part) for name in ("energy_{}_uj", "operational_{}_ng", "embodied_{}_ng") for part in _PARTS
+)
+_NEEDED: Final = ("model", "objective", "chosen", "probability_ppb", "latency_us", "considered")
+_OPTIONAL: Final = ("device_id", "log_id", "sequence", "goal_latency_us", "goal_accuracy_ppm", "accuracy_ppm", *_SPLITS)
+_ORDER: Final = ("device_id", "log_id", "sequence")
+_READERS: Final = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
+
+
+@dataclass(frozen=True, slots=True)
+class LoggedQueries:
+    """What a log holds for judging policies.
+
+    Attributes:
+        queries: in the order of their logs.
+        rows: of the log in all.
+        skipped: reason to rows that no policy can be judged by: ``considered`` was not kept, no ``probability``, or
+            what they say of one of the two cannot be read.
+    """
+
+    queries: tuple[LoggedQuery, ...]
+    rows: int
+    skipped: Mapping[str, int]
+
+
+def read_logged_queries(path: Path | str) -> LoggedQueries:
+    """Read a ledger's folder, or a file (``.parquet``, ``.csv``, ``.jsonl``) with columns of the ledger.
+
+    Raises:
+        InvalidInput: neither, or columns are missing.
+        MissingExtra: pyarrow is not installed.
+        OSError: it cannot be read.
+    """
+    path, queries, skipped, rows = Path(path), [], dict[str, int](), 0
+    for row in _rows(path):
+        rows += 1
+        try:
+            reason = _unusable(row)
+            if reason is None:
+                queries.append(_query(row))
+                continue
+        except AutoScaleError as error:
+            reason = str(error).partition(" is ")[0].strip("'")
+        skipped[reason] = skipped.get(reason, 0) + 1
+    return LoggedQueries(tuple(queries), rows, skipped)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if path.is_dir():
+        tables = [_table(each) for each in read_ledger(path).files]
+    elif path.is_file():
+        tables = [_table(path)]
+    else:
+        raise InvalidInput(f"no ledger and no file at '{path}'")
+    pa = arrow()
+    if not tables:
+        return iter(())
+    table = pa.concat_tables(tables, promote_options="default")
+    order = [(name, "ascending") for name in _ORDER if name in table.column_names]
+    rows: list[dict[str, Any]] = (table.sort_by(order) if order else table).to_pylist()
+    return iter(rows)
+
+
+def _table(path: Path) -> Any:
+    reader = _READERS.get(path.suffix.lower())
+    if reader is None:
+        raise InvalidInput(f"'{path}' is a '{path.suffix}' file; allowed: a ledger's folder, {', '.join(_READERS)}")
+    pa, module = arrow(), arrow(reader)
+    try:
+        table = getattr(module, f"read_{'table' if reader == 'parquet' else reader}")(path)
+    except pa.ArrowException as error:
+        raise InvalidInput(f"'{path}' cannot be read as {reader}: {error}") from error
+    missing = [name for name in _NEEDED if name not in table.column_names]
+    if missing == ["considered"] and path.suffix == ".parquet":  # of a schema before it was kept
+        table, missing = table.append_column("considered", pa.nulls(table.num_rows, pa.string())), []
+    if missing:
+        raise InvalidInput(f"'{path}' lacks the columns {missing}; a file of records has those of the ledger")
+    return table.select([name for name in (*_NEEDED, *_OPTIONAL) if name in table.column_names])
+
+
+def _unusable(row: Mapping[str, Any]) -> str | None:
+    if not row["considered"]:
+        return "considered"
+    return None if row["probability_ppb"] else "probability"
+
+
+def _query(row: Mapping[str, Any]) -> LoggedQuery:
+    limit_s, floor = _figure(row, "goal_latency_us"), _figure(row, "goal_accuracy_ppm")
+    goal = Goal(row["objective"], math.inf if limit_s is None else limit_s, floor)
+    considered = read_considered(row["considered"], row["model"], goal)
+    chosen = Target.parse(row["chosen"])
+    if chosen not in considered.targets:
+        raise InvalidInput(f"chosen is {chosen}; allowed: one of {[str(each) for each in considered.targets]}")
+    energy_j, operational_g, embodied_g = (
+        Split(*(_figure(row, name) or 0.0 for name in _SPLITS[first : first + len(_PARTS)]))
+        for first in range(0, len(_SPLITS), len(_PARTS))
+    )
+    outcome = Outcome(
+        row["latency_us"] / BY_NAME["latency_us"].per_unit,
+        energy_j,
+        operational_g,
+        embodied_g,
+        _figure(row, "accuracy_ppm"),
+    )
+    probability = row["probability_ppb"] / BY_NAME["probability_ppb"].per_unit
+    return LoggedQuery(considered.targets, considered.context, considered.targets.index(chosen), probability, outcome)
+
+
+def _figure(row: Mapping[str, Any], name: str) -> float | None:
+    """A figure in SI units; None where the row or the file does not have it."""
+    value = row.get(name)
+    return None if value is None or value < 0 else value / BY_NAME[name].per_unit
