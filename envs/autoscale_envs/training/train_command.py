@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Final
 
@@ -11,6 +12,7 @@ from autoscale.agents.policies import load_policy, save_policy
 from autoscale.errors import PolicyError
 from autoscale.profiles.remotes import parse_remotes
 from autoscale_envs.progress import INTERRUPTED, watching
+from autoscale_envs.training.guard import check_against, read_guard
 from autoscale_envs.training.predictors import FITS, SAMPLES
 from autoscale_envs.training.train import Training, train
 from autoscale_envs.worlds.options import WorldOptions
@@ -49,6 +51,10 @@ def train_command(
     start: Annotated[Path | None, typer.Option("--from", help="A policy to begin with, of any device.")] = None,
     resume: Annotated[Path | None, typer.Option(help="A checkpoint to go on from.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Queries between checkpoints.")] = None,
+    guard: Annotated[
+        Path | None,
+        typer.Option(help="A ledger or file of records: no policy is written that may be worse than what logged it."),
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Train an agent in the simulator and write its policy, which a session on a device loads.
@@ -57,6 +63,9 @@ def train_command(
     training ended; otherwise each of the session's targets starts from the one most like it.
 
     Ctrl-C writes a checkpoint; --resume goes on from it. --from begins with what was learned on another device.
+
+    --guard judges the policy, as it would start, on what a log of other decisions says (doubly robust, 95 %): it is not
+    written where it may be worse than the policy that made the log, or the log never tried what it would do.
 
     Example: autoscale train --device mi8pro --scenario D3 --agent q-learning --out policy.npz
     """
@@ -72,6 +81,7 @@ def train_command(
     )
     if not out.parent.is_dir():
         raise PolicyError(f"policy {out} cannot be written: the folder {out.parent} does not exist")
+    logged = None if guard is None else read_guard(guard, objective)
     training = Training(agent, options, seed)
     total = queries or USUAL_QUERIES.get(agent, ONLINE_QUERIES)
     checkpoint = out.with_suffix(".checkpoint.npz")
@@ -81,10 +91,16 @@ def train_command(
             training, total, start=begin, resume=resume, checkpoint=checkpoint, every=checkpoint_every, report=watch
         )
     reward = None if math.isnan(watch.reward) else watch.reward
-    figures = {"queries": watch.done, "queries_per_s": watch.rate(), "mean_reward": reward}
+    figures: dict[str, Any] = {"queries": watch.done, "queries_per_s": watch.rate(), "mean_reward": reward}
     if trained is None:
         _tell(as_json, training, {**figures, "policy": None, "checkpoint": str(checkpoint)})
         raise typer.Exit(INTERRUPTED)
+    if logged is not None:
+        verdict = check_against(logged, trained)
+        figures["guard"] = asdict(verdict)
+        if verdict.refusal is not None:
+            _tell(as_json, training, {**figures, "policy": None, "checkpoint": None})
+            raise PolicyError(f"policy {out} is not written: {verdict.refusal} (--guard {guard})")
     save_policy(trained, out)
     _tell(as_json, training, {**figures, "policy": str(out)})
 
@@ -94,6 +110,8 @@ def _tell(as_json: bool, training: Training, facts: dict[str, Any]) -> None:
         print(json.dumps({"training": training.configuration(), **facts}))
         return
     done = f"{facts['queries']} queries, {facts['queries_per_s']:,.0f} a second"
+    if facts["policy"] is None and facts["checkpoint"] is None:
+        return
     if facts["policy"] is None:
         typer.echo(f"stopped after {done}; go on with --resume {facts['checkpoint']}")
     else:
