@@ -122,7 +122,7 @@ def _members(of: object, names: Sequence[str]) -> list[str]:
 def _number(value: float) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
-    return f"{value:.7g}"
+    return f"{value + 0.0:.7g}"  # no -0
 
 
 def _observation(seen: Mapping[str, Any]) -> Observation:
