@@ -273,7 +273,9 @@ def _run(machine: DeviceProfile, cost: Compute, strain: tuple[float, float] = (0
     worked_j = Interval(cost.energy_low_j, cost.energy_j, cost.energy_high_j) * factor
     is_disturbed = longer > 1.0
     methods = [worst(each, Method.MODELLED) if is_disturbed else each for each in (cost.method, cost.energy_method)]
-    return _Run(latency_s, worked_j + _idle_j(machine, latency_s), *methods)
+    # A meter saw the idle power too: only its share of the time is left to tell.
+    idle_j = latency_s * machine.idle_w if cost.energy_method is Method.MEASURED else _idle_j(machine, latency_s)
+    return _Run(latency_s, worked_j + idle_j, *methods)
 
 
 def _idle_j(machine: DeviceProfile, held_s: Interval) -> Interval:

@@ -75,6 +75,7 @@ class DeviceProfile:
         measured: networks on targets, as somebody measured them here.
         networks: what is known of those that no other file describes, by name.
         fingerprint: of the machine that the rows were measured on; empty where nothing was measured on this one.
+        incomplete: what is missing of a calibration that was interrupted; empty where nothing is.
         derived: what was worked out from all this, kept with it; a copy with other fields begins anew.
     """
 
@@ -92,6 +93,7 @@ class DeviceProfile:
     measured: tuple[MeasuredRow, ...] = ()
     networks: Mapping[str, ModelProfile] = field(default_factory=dict)
     fingerprint: str = ""
+    incomplete: str = ""
     derived: dict[Any, Any] = field(init=False, default_factory=dict, repr=False, compare=False)
 
     def targets(self, settings: str = "dvfs") -> list[Target]:
@@ -168,6 +170,7 @@ def device_from(
         measured,
         networks or {},
         facts.texts.get("fingerprint", ""),
+        facts.texts.get("incomplete", ""),
     )
     for number, row in enumerate(measured, start=1):
         _check_row(device, row, f"{facts.path}: measured {number}.target")

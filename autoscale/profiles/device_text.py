@@ -26,7 +26,8 @@ def device_text(device: DeviceProfile) -> str:
     """
     keys = _source_keys(device)
     lines = [f"schema = {VERSION}", *_texts({"name": device.name, "title": device.title, "kind": device.kind})]
-    lines += _texts({"fingerprint": device.fingerprint}) if device.fingerprint else []
+    marks = {"fingerprint": device.fingerprint, "incomplete": device.incomplete}
+    lines += _texts({key: text for key, text in marks.items() if text})
     lines += ["", "[sources]", *(f"{key} = {toml_string(source)}" for source, key in keys.items())]
     for table in filter(None, DEVICE):
         lines += _table_lines(device, table, keys)

@@ -1,7 +1,9 @@
 """Where the device and link files are, and loading one by name or by path."""
 
+import logging
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from autoscale.errors import check_type, one_of
 from autoscale.profiles.device import DeviceProfile, device_from
@@ -12,6 +14,8 @@ from autoscale.profiles.model_profile_codec import NETWORKS, own_networks
 from autoscale.profiles.reader import facts_of, read_facts
 from autoscale.profiles.schema import DEVICE, LINK, VERSION
 from autoscale.profiles.toml_table import TomlTable, read_toml
+
+_LOG: Final = logging.getLogger("autoscale.profiles")
 
 
 def devices_folder() -> Path:
@@ -49,7 +53,10 @@ def read_device(document: TomlTable) -> DeviceProfile:
     """
     document.schema(VERSION)
     facts = facts_of(document, DEVICE, ignored=("schema", MEASURED, NETWORKS))
-    return device_from(facts, measured_rows(document, document.sources()), own_networks(document))
+    device = device_from(facts, measured_rows(document, document.sources()), own_networks(document))
+    if device.incomplete:
+        _LOG.warning("%s is an incomplete calibration: %s", document.path, device.incomplete)
+    return device
 
 
 def load_link(name_or_path: str | Path) -> LinkProfile:

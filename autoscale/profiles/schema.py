@@ -58,7 +58,7 @@ def _processor(name: str, table: AllowedTable, *speed: str) -> dict[str, Allowed
 
 
 DEVICE: Final[Schema] = {
-    "": AllowedTable(texts=("name", "title", "kind"), optional_texts=("fingerprint",)),
+    "": AllowedTable(texts=("name", "title", "kind"), optional_texts=("fingerprint", "incomplete")),
     "power": AllowedTable(needed=("idle_w",), optional=("battery_wh",), is_needed=True),
     **_processor(
         "cpu",

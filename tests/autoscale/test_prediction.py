@@ -1,14 +1,20 @@
 """What is predicted is ordered, told with its methods, and follows what a query meets."""
 
+from dataclasses import replace
+
 import pytest
 
 from autoscale import Electricity
 from autoscale.errors import InvalidInput, UnknownName
+from autoscale.interval import Interval
 from autoscale.prediction import Conditions, Prediction, predictions
 from autoscale.profiles import device_names, load_device
+from autoscale.profiles.measured import MeasuredRow
 from autoscale.profiles.networks import load_network, network_names
 from autoscale.profiles.remotes import make_remotes
 from autoscale.query.model_profile import ModelProfile
+from autoscale.query.outcome import Method
+from autoscale.query.target import Target
 
 EVERYWHERE = make_remotes({"cloud": "gpu-server", "edge:tablet": "tab-s6"}, {})
 
@@ -64,3 +70,21 @@ def test_settings_and_places_are_named() -> None:
         predictions(phone, model, settings="thread")
     with pytest.raises(UnknownName, match="Frnace"):
         predictions(phone, model, electricity=Electricity("Frnace"))
+
+
+def test_a_measured_row_is_the_forecast_and_names_its_target() -> None:
+    phone, model = load_device("mi8pro"), load_network("mobilenet-v1")
+    target = Target.parse("device:npu/int8#mine")
+    row = MeasuredRow(model.name, target, Interval(0.004, 0.005, 0.007), Interval(0.02, 0.03, 0.04), accuracy=0.5)
+    found = by_target(predictions(replace(phone, measured=(row,)), model))
+    assert found[str(target)].latency_s.mid == pytest.approx(0.005)
+    assert found[str(target)].latency_s.high == 0.007
+    assert found[str(target)].energy_j.mid == pytest.approx(0.03)
+    assert found[str(target)].methods["latency_s"] is Method.MEASURED
+    assert found[str(target)].accuracy == 0.5
+
+
+def test_of_a_network_that_is_known_by_its_rows_alone_those_are_told() -> None:
+    row = MeasuredRow("theirs", Target.parse("device:cpu/int8@4t"), Interval(0.004, 0.005, 0.007), source="their log")
+    found = predictions(replace(load_device("rpi5"), measured=(row,)), ModelProfile("theirs"), EVERYWHERE)
+    assert [str(each.target) for each in found] == ["device:cpu/int8@4t"]

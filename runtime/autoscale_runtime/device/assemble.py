@@ -21,6 +21,7 @@ from autoscale_runtime.device.streams import Streams
 from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.grid.charge import ChargeLog, charge_file
 from autoscale_runtime.grid.watch import GridWatch
+from autoscale_runtime.host.fingerprint import tell_if_foreign
 from autoscale_runtime.meters.choice import MeterChoice, best_meter
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.models.bundle import Bundle
@@ -118,7 +119,7 @@ def account_of(goal: Goal, options: SessionOptions) -> tuple[DeviceAccount, Mete
         InvalidGoal, InvalidInput, UnknownName: as ``Session`` says.
     """
     grid = _grid_watch(goal.mode, options)
-    table = ModelledMeter(load_device(options.power_table), options.radio)
+    table = ModelledMeter(tell_if_foreign(load_device(options.power_table)), options.radio)
     meter = best_meter(str(options.power_table), options.meters)
     return DeviceAccount(meter.meter, table, grid), meter
 

@@ -8,6 +8,7 @@ import typer
 from autoscale.carbon import Electricity
 from autoscale.carbon.intensity.places import WORLD
 from autoscale.profiles import load_device
+from autoscale_runtime.host.fingerprint import tell_if_foreign
 from autoscale_runtime.host.stop_signal import StopSignal
 from autoscale_runtime.meters import best_meter
 from autoscale_runtime.server.query_cost import ServerAccount
@@ -71,7 +72,7 @@ def serve(
     """
     keep_freed_memory()
     meter, _ = best_meter(power_table, ["rapl"])
-    account = ServerAccount(load_device(power_table), Electricity(region, intensity), pue, meter)
+    account = ServerAccount(tell_if_foreign(load_device(power_table)), Electricity(region, intensity), pue, meter)
     limits = Limits(threads_per_model, max_concurrency, max_queue)
     stop = StopSignal()
     with start(repository, host, port, limits, account) as server:

@@ -1,0 +1,186 @@
+"""How well a calibration foretells what it has not seen: ``python -m benchmarks.calibrate``.
+
+Every network of ``benchmarks/calibration/zoo.py`` and every probe is timed on every target of this machine. Then, again
+and again, some of the networks are taken for a user's models: the speeds are fitted to them and to the probes, and the
+others' latencies are foretold from the profile, as ``autoscale forecast --device FILE`` does. Beside a co-runner the
+runs are timed as they come, and foretold at the load that a session's sensor sees.
+
+On a machine that is not idle, the runs go by that waited for no core; their count is told.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Final
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from autoscale.arrays import Floats
+from autoscale.interval import Interval
+from autoscale.prediction import Conditions, predictions
+from autoscale.profiles.measured import MeasuredRow
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.target import Target
+from autoscale_runtime.profiling.host_profile import host_profile
+from autoscale_runtime.profiling.probes import PREFIX, write_probes
+from autoscale_runtime.profiling.runs import DISTURBED, Runs
+from autoscale_runtime.profiling.speeds import fitted
+from autoscale_runtime.profiling.subjects import Subject
+from autoscale_runtime.sensors.load import LoadSensor
+from benchmarks.calibration.zoo import write
+
+SPLITS: Final = 12
+SPIN: Final = "while True: pass"
+
+
+@dataclass(frozen=True, slots=True)
+class Timed:
+    """One setting: undisturbed as far as that is sure, or beside others at a load."""
+
+    network: str
+    target: Target
+    latency_s: Interval
+    is_sure: bool
+    load: float
+
+
+def timed(subjects: Sequence[Subject], seconds: float, beside: bool = False) -> Iterator[Timed]:
+    """Every setting of some models."""
+    for subject in subjects:
+        with subject.opened() as settings:
+            for setting in settings:
+                runs, sensor = Runs(setting.target.threads or 0), LoadSensor(window_s=60.0)
+                until_s = time.monotonic() + seconds
+                sensor.read()
+                while time.monotonic() < until_s and (beside or not runs.is_enough):
+                    runs.take(setting.run, 0.05)
+                load = sensor.read().cpu_load or 0.0
+                middle = float(np.median(runs.latency_s))
+                latency_s = Interval.exactly(middle) if beside else runs.interval()
+                is_sure = runs.how != DISTURBED
+                yield Timed(setting.network, setting.target, latency_s, is_sure or beside, load)
+
+
+def foretold(
+    known: Sequence[Timed], asked: Sequence[Timed], networks: Mapping[str, ModelProfile], fits: bool = True
+) -> list[Interval]:
+    """What a profile that was made of some settings says of others."""
+    rows = [
+        MeasuredRow(each.network, each.target, each.latency_s, source="here" if each.is_sure else DISTURBED)
+        for each in known
+    ]
+    device = host_profile("here", None, ())
+    device = fitted(device, rows, networks) if fits else device
+    device = replace(device, measured=tuple(rows), networks={row.network: networks[row.network] for row in rows})
+    found = []
+    for each in asked:
+        met = Conditions(cpu_load=each.load)
+        costs = predictions(device, networks[each.network], (), "threads", met)
+        found.append(next(cost.latency_s for cost in costs if cost.target == each.target))
+    return found
+
+
+def errors(told: Sequence[Interval], asked: Sequence[Timed]) -> Floats:
+    """Foretold over measured, less one."""
+    return np.array([one.mid / other.latency_s.mid - 1.0 for one, other in zip(told, asked, strict=True)])
+
+
+@contextmanager
+def co_runner(count: int) -> Iterator[None]:
+    """Programs beside that take a core each."""
+    beside = [subprocess.Popen([sys.executable, "-c", SPIN]) for _ in range(count)]
+    try:
+        time.sleep(1.0)
+        yield
+    finally:
+        for each in beside:
+            each.kill()
+            each.wait()
+
+
+def splits(names: Sequence[str], models: int, seed: int = 0) -> Iterator[list[str]]:
+    """Some of the names, again and again."""
+    rng = np.random.default_rng(seed)
+    for _ in range(SPLITS):
+        yield sorted(rng.choice(names, models, replace=False).tolist())
+
+
+def study(quiet: Sequence[Timed], asked: Sequence[Timed], networks: Mapping[str, ModelProfile], models: int) -> Floats:
+    """Errors on networks that were not among the calibration's, over many choices of those."""
+    probes = {each.network for each in quiet if each.network.startswith(PREFIX)}
+    names = sorted({each.network for each in quiet} - probes)
+    found, inside = [], []
+    for chosen in splits(names, models):
+        known = [each for each in quiet if each.network in chosen or each.network.startswith(PREFIX)]
+        left = [each for each in asked if each.is_sure and each.network not in [*chosen, *probes]]
+        told = foretold(known, left, networks)
+        found.append(errors(told, left))
+        inside += [one.low <= each.latency_s.mid <= one.high for one, each in zip(told, left, strict=True)]
+    print(f"inside low-high: {np.mean(inside):.0%}", file=sys.stderr)
+    return np.concatenate(found)
+
+
+def left_out_threads(quiet: Sequence[Timed], networks: Mapping[str, ModelProfile], threads: int) -> Floats:
+    """Errors on a thread count at which only the probes were timed."""
+    own = [each for each in quiet if not each.network.startswith(PREFIX)]
+    left = [each for each in own if each.target.threads == threads and each.is_sure]
+    known = [each for each in quiet if each not in left]
+    return errors(foretold(known, left, networks), left)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--models", type=int, default=4, help="how many of the zoo are a user's")
+    parser.add_argument("--seconds", type=float, default=1.0, help="for each setting")
+    parser.add_argument("--co-runners", type=int, default=1, help="programs beside, a core each")
+    parser.add_argument("--json", type=Path, help="also write what was timed")
+    options = parser.parse_args()
+    with TemporaryDirectory() as folder:
+        paths = [*write(Path(folder)), *write_probes(Path(folder), "fp32")]
+        subjects = [Subject(path, {}) for path in paths]
+        networks = {each.name: each.bundle.profile for each in subjects}
+        quiet = list(timed(subjects, options.seconds))
+        with co_runner(options.co_runners):
+            beside = list(timed(subjects[: -len(write_probes(Path(folder), "fp32"))], options.seconds, beside=True))
+    report(quiet, beside, networks, options.models)
+    if options.json:
+        lots = {"quiet": quiet, "beside": beside}
+        plain = {
+            name: [[each.network, str(each.target), each.latency_s.mid, each.is_sure, each.load] for each in lot]
+            for name, lot in lots.items()
+        }
+        options.json.write_text(json.dumps(plain))
+
+
+def report(quiet: list[Timed], beside: list[Timed], networks: Mapping[str, ModelProfile], models: int) -> None:
+    """The medians, and on what they rest."""
+    found = {
+        f"networks left out ({models} of a user's, and the probes)": study(quiet, quiet, networks, models),
+        **{
+            f"{threads} threads left out, of every network": left_out_threads(quiet, networks, threads)
+            for threads in sorted({each.target.threads or 0 for each in quiet})
+        },
+        "networks left out, beside a co-runner": study(quiet, beside, networks, models),
+    }
+    table = Table("what", "median error", "90th percentile", "settings", title="latency foretold over measured")
+    for what, off in found.items():
+        sizes = np.abs(off)
+        table.add_row(what, f"{np.median(sizes):.1%}", f"{np.quantile(sizes, 0.9):.1%}", str(off.size))
+    Console(width=130).print(table)
+    few = sum(not each.is_sure for each in quiet)
+    loads = np.median([each.load for each in quiet]), np.median([each.load for each in beside])
+    print(f"{few} of {len(quiet)} settings were disturbed all the while, and are not asked for")
+    print(f"others took {loads[0]:.0%} of the cores, beside the co-runner {loads[1]:.0%}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Measures this device and writes its profile: ``autoscale calibrate``."""

@@ -1,0 +1,104 @@
+"""Timed runs of one setting, and which of them nobody disturbed."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from autoscale.arrays import Floats
+from autoscale.interval import Interval
+from autoscale_runtime.profiling.core_waits import CoreWaits
+
+QUIET: Final = 0.03
+"""A run is undisturbed where its threads waited for a core for less than this share of it."""
+
+DISTURBED: Final = "beside other work, the fastest of the runs"
+"""How the latency of a setting is known whose threads never had their cores to themselves."""
+
+ENOUGH: Final = 9
+"""So many undisturbed runs tell a middle and where single runs lie."""
+
+FEWEST: Final = 3
+MOST: Final = 200
+ENDS: Final = (0.1, 0.5, 0.9)
+"""The quantiles of single runs that an interval holds."""
+
+FASTEST: Final = (0.0, 0.02, 0.5)
+
+TINY_S: Final = 1e-9
+
+
+@dataclass(slots=True)
+class Runs:
+    """What a setting's runs took so far.
+
+    Attributes:
+        threads: that work on a run; 0 where that is not the CPU's affair.
+        latency_s: of each run.
+        waiting_s: of each run, what its threads waited for a core; NaN where the system does not tell.
+    """
+
+    threads: int = 0
+    latency_s: list[float] = field(default_factory=list)
+    waiting_s: list[float] = field(default_factory=list)
+
+    def take(self, run: Callable[[], object], longest_s: float, clock: Callable[[], float] = time.perf_counter) -> None:
+        """Run it again and again, for so long; once at least, and no more often than tells anything new."""
+        until_s = clock() + longest_s
+        with CoreWaits(self.threads == 1) as waits:
+            for _ in range(MOST):
+                before, began_s = waits.now_s(), clock()
+                run()
+                took_s, after = clock() - began_s, waits.now_s()
+                self.latency_s.append(max(took_s, TINY_S))
+                self.waiting_s.append(np.nan if before is None or after is None else after - before)
+                if clock() >= until_s:
+                    return
+
+    @property
+    def quiet_s(self) -> Floats:
+        """The runs that waited for no core, by latency.
+
+        A thread that never got its core while the run lasted waits on into the next one: that one counts too. Where
+        nothing tells who waited, every run is taken.
+        """
+        latency_s, waiting_s = np.array(self.latency_s), np.nan_to_num(np.array(self.waiting_s))
+        waited = waiting_s >= QUIET * latency_s
+        return np.sort(latency_s[~(waited | np.append(waited[1:], False))])
+
+    @property
+    def is_enough(self) -> bool:
+        """Whether more of them would tell nothing new."""
+        return self.quiet_s.size >= ENOUGH or len(self.latency_s) >= 10 * MOST
+
+    @property
+    def is_quiet(self) -> bool:
+        """Whether there are undisturbed runs to go by."""
+        return self.quiet_s.size >= FEWEST
+
+    @property
+    def how(self) -> str:
+        """How the latency is known, in words."""
+        if self.is_quiet or np.isnan(self.waiting_s).all():
+            return "runs that waited for no core"
+        return "beside other work, what the runs waited for a core taken off" if self.threads == 1 else DISTURBED
+
+    def interval(self) -> Interval:
+        """The middle run and the ends of single runs.
+
+        Where others disturbed it all the while, and the system tells who waited: of one thread, what it waited is taken
+        off; of several, which then take each other's share of the work, the fastest run is the nearest to alone.
+        """
+        if self.is_quiet or np.isnan(self.waiting_s).all():
+            return _quantiles(self.quiet_s, ENDS)
+        if self.threads == 1:
+            alone_s = np.array(self.latency_s) - np.nan_to_num(np.array(self.waiting_s))
+            return _quantiles(np.maximum(alone_s, TINY_S), ENDS)
+        return _quantiles(np.array(self.latency_s), FASTEST)
+
+
+def _quantiles(latency_s: Floats, ends: Sequence[float]) -> Interval:
+    low, mid, high = (float(each) for each in np.quantile(latency_s, ends))
+    return Interval(low, mid, high)
