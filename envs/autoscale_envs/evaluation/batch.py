@@ -43,6 +43,7 @@ class Truth(NamedTuple):
 class BatchStep(NamedTuple):
     """What every world made of one query; arrays over worlds."""
 
+    network: Indices
     chosen: Indices
     truth: Truth
     device_j: Floats
@@ -79,9 +80,10 @@ class Batch:
     def step(self) -> BatchStep:
         """Take every world to its next query, once all have chosen."""
         chosen, truth = np.array([seat.chosen for seat in self.seats], dtype=np.intp), self.truth
+        network = self._world.query.network
         cost, score = self._world.step(chosen)
         self._look()
-        return BatchStep(chosen, truth, cost.device_j, score)
+        return BatchStep(network, chosen, truth, cost.device_j, score)
 
     def _look(self) -> None:
         self.costs = self._world.costs_everywhere()

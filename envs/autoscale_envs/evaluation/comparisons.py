@@ -69,7 +69,7 @@ class SimulatedComparison:
 
     def draw(self, results: Results, path: Path) -> None:
         """Who does how well, how often it was right, how soon a learner settles."""
-        draw(summary(results), results, self.plan.warm_up, path)
+        draw(summary(results), results, self.plan.run_warm_up, path)
 
     def tell(self, console: Console, results: Results, took_s: float) -> None:
         """The tables, beside the paper's figures."""
@@ -85,7 +85,8 @@ class SimulatedComparison:
         console.print(display.beside_paper(agents, headliners))
         console.print(display.LEGEND, highlight=False)
         console.print(
-            f"{plan.queries} queries a run, the last {plan.queries - plan.warm_up} judged; "
+            f"{plan.queries} queries {'of each network, all in turn' if plan.in_turn else 'a run'}, "
+            f"the last {plan.queries - plan.warm_up} judged; "
             f"hidden sigma {plan.hidden_sigma:g}, noise {'on' if plan.noisy else 'off'}; {took_s:.0f} s",
             highlight=False,
         )

@@ -149,7 +149,7 @@ def _maker(name: str, plan: Plan, cell: Cell, trained: Mapping[str, Agent]) -> M
     if name == ORACLE:
         return lambda world, seed: Opt(world)
     if name == GREEDY:
-        return lambda world, seed: GreedyQLearning(world.targets, plan.warm_up, seed)
+        return lambda world, seed: GreedyQLearning(world.targets, plan.run_warm_up, seed)
     if name in trained:
         return lambda world, seed: trained[name]
     if name in plan.policies:

@@ -30,11 +30,23 @@ from autoscale_envs.variance.scenarios import HARDER, PAPERS, SCENARIOS
 
 OF_RUNS: Final = (
     *("address", "device", "scenario", "networks", "seeds", "queries", "warm_up", "latency_limit_s", "min_accuracy"),
-    *("hidden_sigma", "noise", "settings", "remotes", "measured", "profile", "csv_file", "plot", "jobs", "ray"),
+    *(
+        "hidden_sigma",
+        "noise",
+        "settings",
+        "remotes",
+        "measured",
+        "profile",
+        "csv_file",
+        "plot",
+        "jobs",
+        "ray",
+        "in_turn",
+    ),
 )
 """Options that a log has no use for: nothing runs."""
 
-OF_THE_SIMULATOR: Final = ("scenario", "policy", "hidden_sigma", "settings", "remotes", "plot")
+OF_THE_SIMULATOR: Final = ("scenario", "policy", "hidden_sigma", "settings", "remotes", "plot", "in_turn")
 """Options that a table of measurements has no use for."""
 
 
@@ -54,6 +66,9 @@ def evaluate(
         list[str] | None,
         typer.Option(help="NAME=FILE: also a trained policy; {device} in FILE is the device's name. Repeatable."),
     ] = None,
+    in_turn: Annotated[
+        bool, typer.Option("--in-turn", help="All networks in one run, as phones ask; not one network a run.")
+    ] = False,
     seeds: Annotated[int, typer.Option(help="Runs of each agent on each network; each has a device of its own.")] = 10,
     queries: Annotated[int, typer.Option(help="Queries of a run; measured: of each network, 50 if not given.")] = 200,
     warm_up: Annotated[int | None, typer.Option(help="Of these, for learning; half if not given; measured: 9.")] = None,
@@ -146,6 +161,7 @@ def evaluate(
             latency_limit_s=latency_limit_s,
             hidden_sigma=hidden_sigma,
             noisy=noise,
+            in_turn=in_turn,
             seeds=seeds,
             queries=queries,
             warm_up=queries // 2 if warm_up is None else warm_up,

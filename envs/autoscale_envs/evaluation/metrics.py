@@ -29,6 +29,7 @@ class Trial(NamedTuple):
     """What became of some runs of one agent, query by query; arrays of shape (runs, queries).
 
     Attributes:
+        network: index of the network that asked.
         chosen: index of the target.
         energy_j: of the device.
         objective: the quantity the goal minimises.
@@ -40,6 +41,7 @@ class Trial(NamedTuple):
         excess: how far it was from the oracle's, see ``excess_of``.
     """
 
+    network: Indices
     chosen: Indices
     energy_j: Floats
     objective: Floats
@@ -63,7 +65,9 @@ class Scores(NamedTuple):
         ppw_vs_cloud: likewise, against the cloud.
         optimal_exact: share of choices that were the oracle's for that very state.
         optimal_within_1pct: share of choices as good as the oracle's, see ``as_good``.
-        gap_to_oracle: see ``gap``.
+        gap_to_oracle: see ``gap``, the mean over networks.
+        gap_to_oracle_first: the mean ``excess_of`` of the first query of each network.
+        gap_to_oracle_10: of its queries 2 to 10.
         late_fraction: share of answers that came after the limit.
         accuracy_miss_fraction: share of answers less accurate than asked.
         ppw_vs_cpu_fp32_with_learning: of all queries, the warm-up's included; so are the following.
@@ -77,6 +81,8 @@ class Scores(NamedTuple):
     optimal_exact: Floats
     optimal_within_1pct: Floats
     gap_to_oracle: Floats
+    gap_to_oracle_first: Floats
+    gap_to_oracle_10: Floats
     late_fraction: Floats
     accuracy_miss_fraction: Floats
     ppw_vs_cpu_fp32_with_learning: Floats
@@ -93,12 +99,13 @@ def scores_of(trial: Trial, oracle: Trial, reference: Trial, cloud: Trial, warm_
         performance_ratio(cloud.since(warm_up).energy_j, judged.energy_j),
         judged.exact.mean(axis=1),
         judged.near.mean(axis=1),
-        gap(judged.objective, oracle.since(warm_up).objective),
+        gap(judged.objective, oracle.since(warm_up).objective, judged.network),
+        *_early(trial),
         judged.late.mean(axis=1),
         judged.inaccurate.mean(axis=1),
         performance_ratio(reference.energy_j, trial.energy_j),
         performance_ratio(cloud.energy_j, trial.energy_j),
-        gap(trial.objective, oracle.objective),
+        gap(trial.objective, oracle.objective, trial.network),
         trial.late.mean(axis=1),
     )
 
@@ -116,13 +123,52 @@ def performance_ratio(baseline_j: Floats, agent_j: Floats) -> Floats:
     return np.asarray(baseline_j.mean(axis=1) / agent_j.mean(axis=1))
 
 
-def gap(objective: Floats, oracle: Floats) -> Floats:
+def gap(objective: Floats, oracle: Floats, network: Indices) -> Floats:
     """What the agent spent beyond the oracle, as a fraction of what that spent; one a run, shape (runs,).
 
-    Below zero where the agent saves by missing its goal, which the oracle never does while anything meets it: read it
-    beside the share of late answers.
+    Of several networks the mean of each one's: a large one would drown the others. Below zero where the agent saves by
+    missing its goal, which the oracle never does while anything meets it: read it beside the share of late answers.
     """
-    return np.asarray(objective.sum(axis=1) / oracle.sum(axis=1) - 1.0)
+    own = [network == each for each in np.unique(network)]
+    sums = [(objective.sum(axis=1, where=mine), oracle.sum(axis=1, where=mine)) for mine in own]
+    asked = np.stack([mine.any(axis=1) for mine in own])
+    ratios = np.stack([np.divide(mine, theirs, out=np.ones_like(mine), where=theirs > 0.0) for mine, theirs in sums])
+    return np.asarray(ratios.mean(axis=0, where=asked) - 1.0)
+
+
+def by_visit(excess: Floats, network: Indices) -> Floats:
+    """The same figures by how often a network has asked before, NaN where it does not come so far.
+
+    Args:
+        excess: of each query, shape (runs, queries).
+        network: which asked, likewise.
+
+    Returns:
+        Shape (runs, networks, visits).
+    """
+    networks = np.unique(network)
+    longest = max(int((network == each).sum(axis=1).max()) for each in networks)
+    found = np.full((len(network), len(networks), longest), np.nan)
+    for run, asked in enumerate(network):
+        for number, each in enumerate(networks):
+            own = excess[run, asked == each]
+            found[run, number, : len(own)] = own
+    return found
+
+
+def learning_curve(trial: Trial) -> Floats:
+    """The mean excess of the first query of a network, of its second, ..., as far as half of all networks' runs go."""
+    found = by_visit(trial.excess, trial.network)
+    known = ~np.isnan(found)
+    enough = known.mean(axis=(0, 1)) >= 0.5
+    return np.asarray(found[:, :, enough].mean(axis=(0, 1), where=known[:, :, enough]))
+
+
+def _early(trial: Trial) -> tuple[Floats, Floats]:
+    """The mean excess of first queries, and of queries 2 to 10, one a run."""
+    found = by_visit(trial.excess, trial.network)
+    first, further = (each.mean(axis=(1, 2), where=~np.isnan(each)) for each in (found[:, :, :1], found[:, :, 1:10]))
+    return first, further
 
 
 def as_good(objective: Floats, best: Floats, meets: Flags, best_meets: Flags) -> Flags:

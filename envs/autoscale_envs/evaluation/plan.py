@@ -14,6 +14,8 @@ from autoscale.profiles.remotes import USUAL_REMOTES, Profile, parsed_name
 from autoscale_envs.variance.scenarios import PAPERS
 from autoscale_envs.worlds.options import WorldOptions
 
+IN_TURN: Final = "in-turn"
+"""Stands for the network in a cell that is of all."""
 PHONES: Final = ("mi8pro", "s10e", "moto-x-force")
 
 
@@ -32,11 +34,13 @@ class Plan:
     Attributes:
         devices: device profiles.
         scenarios: ``S1`` to ``S5``, ``D1`` to ``D4``.
-        networks: each is asked by itself.
+        networks: each is asked by itself, or all in turn.
         agents: names of ``contestants``; the baselines that the figures need are added.
         policies: name to the file of a trained policy; ``{device}`` in it stands for the device's name.
         objective: ``energy``, ``carbon`` or ``latency``.
         min_accuracy: the lowest acceptable accuracy, a fraction; None for no floor.
+        in_turn: whether all networks are asked in one run, as a phone's applications do: one some ten times in a row,
+            then another. ``queries`` and ``warm_up`` are then those of each, on average.
         latency_limit_s: the latest a useful answer comes; None takes the paper's 50 ms, 100 ms for text.
         hidden_sigma: how far the very device is from its profile.
         noisy: whether single queries stray from what could be known of them.
@@ -67,6 +71,7 @@ class Plan:
     settings: str = "dvfs"
     remotes: Mapping[str, Profile] | None = None
     latency_limit_s: float | None = None
+    in_turn: bool = False
 
     def __post_init__(self) -> None:
         for name in ("devices", "scenarios", "networks"):
@@ -89,7 +94,18 @@ class Plan:
 
     def cells(self) -> list[Cell]:
         """The grid, network by network within scenario within device."""
-        return [Cell(*each) for each in product(self.devices, self.scenarios, self.networks)]
+        networks = (IN_TURN,) if self.in_turn else self.networks
+        return [Cell(*each) for each in product(self.devices, self.scenarios, networks)]
+
+    @property
+    def run_queries(self) -> int:
+        """Queries of a run."""
+        return self.queries * (len(self.networks) if self.in_turn else 1)
+
+    @property
+    def run_warm_up(self) -> int:
+        """How many of them are for learning."""
+        return self.warm_up * (len(self.networks) if self.in_turn else 1)
 
     def places(self) -> set[str]:
         """Where there are remotes."""
@@ -102,7 +118,7 @@ class Plan:
             device=cell.device,
             scenario=cell.scenario,
             objective=self.objective,
-            networks=(cell.network,),
+            networks=self.networks if self.in_turn else (cell.network,),
             hidden_sigma=self.hidden_sigma,
             min_accuracy=self.min_accuracy,
             latency_s=self.latency_limit_s,

@@ -83,6 +83,7 @@ def _row(plan: Plan, device: str, scenario: str, cells: Sequence[Mapping[str, Re
         "networks": list(plan.networks),
         "latency_limit_s": plan.latency_limit_s,
         "seeds": plan.seeds,
+        "in_turn": plan.in_turn,
         "queries": plan.queries,
         "warm_up": plan.warm_up,
         "hidden_sigma": plan.hidden_sigma,
@@ -115,7 +116,8 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
 def _settled(curves: Sequence[Floats | None]) -> float | None:
     """Of the mean of all runs; None where it never settles, or nothing is learned."""
     learned = [curve for curve in curves if curve is not None]
-    queries = settled(np.mean(learned, axis=0)) if learned else math.inf
+    shortest = min(map(len, learned), default=0)
+    queries = settled(np.mean([curve[:shortest] for curve in learned], axis=0)) if learned else math.inf
     return queries if math.isfinite(queries) else None
 
 

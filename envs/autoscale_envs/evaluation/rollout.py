@@ -18,7 +18,7 @@ from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale_envs.evaluation.batch import Batch, BatchStep
 from autoscale_envs.evaluation.contestants import CLOUD, ORACLE, REFERENCE, makers
-from autoscale_envs.evaluation.metrics import Scores, Trial, as_good, excess_of, scores_of
+from autoscale_envs.evaluation.metrics import Scores, Trial, as_good, excess_of, learning_curve, scores_of
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 
@@ -30,7 +30,7 @@ class Result:
     Attributes:
         scores: one value a run.
         excess: mean over its runs of the objective beyond the oracle's, in units of the CPU's in fp32, query by query.
-        learning: mean over its runs of ``metrics.excess_of``, query by query; None where it never learns.
+        learning: see ``metrics.learning_curve``; None where it never learns.
         places: ``place:processor`` to the share of judged queries sent there.
         select_ns: median time to choose.
         learn_ns: median time to learn; 0 where there is nothing to.
@@ -98,9 +98,9 @@ def _rollout(plan: Plan, cell: Cell) -> dict[str, Result]:
     batch = Batch(parameters, seeds * len(make), plan.noisy)
     one_each = [(maker, seed) for maker in make.values() for seed in seeds]
     agents = [Stopwatch(maker(world, seed)) for world, (maker, seed) in zip(batch.worlds, one_each, strict=True)]
-    trials = dict(zip(make, _split(_trial(batch, agents, plan.queries), len(seeds)), strict=True))
+    trials = dict(zip(make, _split(_trial(batch, agents, plan.run_queries), len(seeds)), strict=True))
     return {
-        name: _result(parameters, trials, name, agents[i * len(seeds) : (i + 1) * len(seeds)], plan.warm_up)
+        name: _result(parameters, trials, name, agents[i * len(seeds) : (i + 1) * len(seeds)], plan.run_warm_up)
         for i, name in enumerate(make)
     }
 
@@ -131,7 +131,8 @@ def _judged(step: BatchStep) -> Trial:
     (_, value, meets, best), every = step.truth, np.arange(len(step.chosen))
     pairs = value[every, step.chosen], value[every, best], meets[every, step.chosen], meets[every, best]
     exact, (reward, late, inaccurate, cost, _) = step.chosen == best, step.score
-    return Trial(step.chosen, step.device_j, cost, reward, late, inaccurate, exact, as_good(*pairs), excess_of(*pairs))
+    near, excess = as_good(*pairs), excess_of(*pairs)
+    return Trial(step.network, step.chosen, step.device_j, cost, reward, late, inaccurate, exact, near, excess)
 
 
 def _split(trial: Trial, runs: int) -> list[Trial]:
@@ -145,8 +146,8 @@ def _result(
     trial, oracle = trials[name], trials[ORACLE]
     return Result(
         scores_of(trial, oracle, trials[REFERENCE], trials[CLOUD], warm_up),
-        (trial.objective - oracle.objective).mean(axis=0) / float(parameters.references[0]),
-        trial.excess.mean(axis=0) if watches[0].learns else None,
+        ((trial.objective - oracle.objective) / parameters.references.take(trial.network)).mean(axis=0),
+        learning_curve(trial) if watches[0].learns else None,
         _places(parameters, trial.chosen[:, warm_up:]),
         _median(ns for watch in watches for ns in watch.select_ns),
         _median(ns for watch in watches for ns in watch.learn_ns or (0,)),

@@ -6,6 +6,7 @@ import pytest
 from autoscale_envs.evaluation.metrics import (
     Trial,
     as_good,
+    by_visit,
     excess_of,
     gap,
     performance_ratio,
@@ -21,7 +22,18 @@ def trial(energy_j: float, late: bool = False, reward: float = -1.0) -> Trial:
     """Two runs that do the same all the time."""
     shape = (2, QUERIES)
     same, flags = np.full(shape, energy_j), np.full(shape, late)
-    return Trial(np.zeros(shape, np.intp), same, same, np.full(shape, reward), flags, flags, ~flags, ~flags, same)
+    return Trial(
+        np.zeros(shape, np.intp),
+        np.zeros(shape, np.intp),
+        same,
+        same,
+        np.full(shape, reward),
+        flags,
+        flags,
+        ~flags,
+        ~flags,
+        same,
+    )
 
 
 def test_the_ratio_is_of_mean_energies_run_by_run() -> None:
@@ -30,8 +42,17 @@ def test_the_ratio_is_of_mean_energies_run_by_run() -> None:
 
 
 def test_the_gap_is_a_fraction_of_the_oracles_cost() -> None:
-    assert gap(np.array([[1.5, 1.5], [1.0, 1.0]]), np.array([[1.0, 2.0], [1.0, 1.0]])).tolist() == [0.0, 0.0]
-    assert gap(np.array([[1.1, 1.1]]), np.array([[1.0, 1.0]]))[0] == pytest.approx(0.1)
+    one, two = np.zeros((2, 2), np.intp), np.array([[0, 1]])
+    assert gap(np.array([[1.5, 1.5], [1.0, 1.0]]), np.array([[1.0, 2.0], [1.0, 1.0]]), one).tolist() == [0.0, 0.0]
+    assert gap(np.array([[1.1, 1.1]]), np.array([[1.0, 1.0]]), one[:1])[0] == pytest.approx(0.1)
+    assert gap(np.array([[1.2, 100.0]]), np.array([[1.0, 100.0]]), two)[0] == pytest.approx(0.1), "each counts alike"
+
+
+def test_queries_of_a_network_are_counted_for_itself() -> None:
+    network = np.array([[0, 1, 0, 0], [1, 1, 1, 0]])
+    found = by_visit(np.array([[1.0, 2.0, 3.0, 4.0], [5.0, 6.0, 7.0, 8.0]]), network)
+    nan = np.nan
+    np.testing.assert_array_equal(found, [[[1, 3, 4], [2, nan, nan]], [[8, nan, nan], [5, 6, 7]]])
 
 
 @pytest.mark.parametrize(
