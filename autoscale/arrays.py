@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 Indices: TypeAlias = NDArray[np.intp]
+Flags: TypeAlias = NDArray[np.bool_]
 Numbers: TypeAlias = Any
 """A number or an array of them: what serves one query and many has no narrower type that numpy's stubs know."""
 

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from autoscale.agents.base import Agent, Choice
 from autoscale.agents.reward import reward
+from autoscale.query.belief import Belief
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale.query.record import Attempt, Decision
@@ -69,23 +70,33 @@ def run_query(
     guard = guard or nullcontext()
     with guard:
         choice = agent.select(context)
-    forecast = context.forecast  # before the query teaches the world better
+        belief = agent.believe(context)
+    predicted_latency_s, predicted_energy_j = _predicted(context, belief, choice.index)  # before anything is learned
     performance = world.perform(query, context, choice)
     earned = reward(performance.outcome, context.goal, context.reference)
     with guard:
         agent.learn(context, choice.index, performance.outcome, earned)
         for index, outcome in performance.lessons:
             agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
+        belief_after = None if belief is None else agent.believe(context)
     decision = Decision(
         requested=requested,
         chosen=world.targets[choice.index],
         attempts=performance.attempts,
-        predicted_latency_s=None if forecast is None else float(forecast.latency_s[choice.index]),
-        predicted_energy_j=None if forecast is None else float(forecast.energy_j[choice.index]),
+        predicted_latency_s=predicted_latency_s,
+        predicted_energy_j=predicted_energy_j,
         outcome=performance.outcome,
         probability=choice.probability,
         reward=earned,
         left_out=performance.left_out,
         coverage=performance.coverage,
+        belief=belief,
+        belief_after=belief_after,
     )
     return performance.answer, context, decision
+
+
+def _predicted(context: Context, belief: Belief | None, index: int) -> tuple[float | None, float | None]:
+    """Latency and energy of a target as the agent believes; as the world forecasts, where that says nothing."""
+    known = context.forecast if belief is None else belief
+    return (None, None) if known is None else (float(known.latency_s[index]), float(known.energy_j[index]))

@@ -1,6 +1,7 @@
 """Names to classes: ``"module:Class"`` strings imported when asked for, and other packages' entry points."""
 
 import logging
+import warnings
 from collections.abc import Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -18,12 +19,16 @@ class Registry:
         what: what the names stand for, as a message says it (``"agent"``).
         builtin: name to ``"module:attribute"``.
         group: the entry-point group in which other packages register theirs.
+        renamed: names that are no longer, to those that took their place; they are still understood, with a warning.
     """
 
-    def __init__(self, what: str, builtin: Mapping[str, str], group: str) -> None:
+    def __init__(
+        self, what: str, builtin: Mapping[str, str], group: str, renamed: Mapping[str, str] | None = None
+    ) -> None:
         self.what = what
         self.group = group
         self._builtin = dict(builtin)
+        self._renamed = dict(renamed or {})
         self._shadowed: set[str] = set()
 
     @property
@@ -41,12 +46,21 @@ class Registry:
             self._shadowed.add(name)
         return sorted(plugged_in | self._builtin.keys())
 
+    def current(self, name: str, *, quiet: bool = False) -> str:
+        """The name that took another's place, with a warning unless it is ``quiet``; else the name itself."""
+        if name not in self._renamed:
+            return name
+        if not quiet:
+            warnings.warn(f"{self.what} '{name}' is now '{self._renamed[name]}'", DeprecationWarning, stacklevel=3)
+        return self._renamed[name]
+
     def get(self, name: str) -> Any:
         """What the name stands for.
 
         Raises:
             UnknownName: nothing is registered under it; the message names the nearest.
         """
+        name = self.current(name)
         if name in self._builtin:
             module, _, attribute = self._builtin[name].partition(":")
             return getattr(import_module(module), attribute)

@@ -30,7 +30,7 @@ TARGETS: Final = (
 QUERIES: Final = 64
 CALLS: Final = 2000
 REPEATS: Final = 9
-LIMITS_US: Final = {("q-learning", "select"): 5.0, ("q-learning", "learn"): 8.0, ("cost-model", "select"): 40.0}
+LIMITS_US: Final = {("q-learning", "select"): 5.0, ("q-learning", "learn"): 8.0, ("corrector", "select"): 40.0}
 PAPER_US: Final = {"select": 10.6, "learn": 25.4}
 """AutoScale, MICRO 2020: a decision without and with learning, on a phone."""
 
@@ -51,7 +51,7 @@ def p50_us(call: Callable[[int], object]) -> float:
 
 def run() -> list[Row]:
     """Time the learners and weigh the table."""
-    rows = [row for name in ("q-learning", "cost-model") for row in _timings(name)]
+    rows = [row for name in ("q-learning", "corrector") for row in _timings(name)]
     table = QLearning(TARGETS).table.nbytes / 2**20
     return [*rows, {"name": "q-learning table", "value": table, "unit": "MiB", "target": 0.4, "peer": "paper: 0.4 MB"}]
 

@@ -112,7 +112,7 @@ def test_the_simulator_needs_no_extra(base: Path) -> None:
 from autoscale import make_agent, run_query
 from autoscale_envs import SimWorld, WorldOptions
 world = SimWorld(WorldOptions(device="mi8pro", scenario="S1"), seed=0)
-_, _, decision = run_query(world, make_agent("cost-model", world.targets), None, "AUTO")
+_, _, decision = run_query(world, make_agent("corrector", world.targets), None, "AUTO")
 print(decision.outcome.energy_j.device > 0.0)
 """
     ran = ask(base, "-c", script)

@@ -84,7 +84,7 @@ def names(agent: Agent) -> tuple[str, ...]:
     return tuple(str(target) for target in agent.targets)
 
 
-@pytest.mark.parametrize("name", ["q-learning", "cost-model", "knn"])
+@pytest.mark.parametrize("name", ["q-learning", "corrector", "knn"])
 def test_with_the_same_targets_it_chooses_the_same(
     name: str, model: Path, server: Server, simulated: WorldOptions, tmp_path: Path
 ) -> None:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from autoscale.arrays import Floats
 from autoscale.errors import InvalidTarget, PolicyError
+from autoscale.query.belief import Belief
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
@@ -47,6 +48,8 @@ class Agent(ABC):
     name: ClassVar[str]
     per_target: ClassVar[tuple[str, ...]] = ()
     """Arrays of its state whose last axis is the targets; with them, what was learned can start other targets."""
+    derived: ClassVar[tuple[str, ...]] = ()
+    """Arrays of its state that follow from those; where other targets are started, they are left out."""
     is_fixed: ClassVar[bool] = False
     """Whether it always gives a network the same target while the same ones are admitted, and never learns."""
 
@@ -108,6 +111,13 @@ class Agent(ABC):
             next_context: the context that followed, where the caller knows it.
         """
 
+    def believe(self, context: Context) -> Belief | None:
+        """What it now believes of every target in a context, and with what chance it would choose each.
+
+        None from an agent that believes nothing it could say.
+        """
+        return None
+
     def options(self) -> Mapping[str, Any]:
         """What it was made with, in values JSON can hold."""
         return {}
@@ -132,7 +142,7 @@ AGENTS = Registry(
         "bo": "autoscale.agents.kernel:GaussianProcess",
         "cloud": "autoscale.agents.fixed:Cloud",
         "connected-edge": "autoscale.agents.fixed:ConnectedEdge",
-        "cost-model": "autoscale.agents.cost_model:CostModel",
+        "corrector": "autoscale.agents.corrector:Corrector",
         "device-best": "autoscale.agents.fixed:DeviceBest",
         "device-cpu-fp32": "autoscale.agents.fixed:DeviceCpuFp32",
         "frozen": "autoscale.agents.frozen:Frozen",
@@ -143,6 +153,7 @@ AGENTS = Registry(
         "svr": "autoscale.agents.kernel:SupportVectorRegression",
     },
     group="autoscale.agents",
+    renamed={"cost-model": "corrector"},
 )
 
 

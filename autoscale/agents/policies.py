@@ -81,7 +81,7 @@ def make(name: str, targets: Sequence[Target], options: dict[str, Any], seed: in
         UnknownName: no such agent.
         PolicyError: options that agent does not take.
     """
-    kind = AGENTS.get(name)
+    kind = AGENTS.get(AGENTS.current(name, quiet=True))
     try:
         agent: Agent = kind.from_options(targets, options, seed)
     except TypeError as error:

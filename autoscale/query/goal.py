@@ -48,15 +48,21 @@ class Goal:
             paper's non-streaming vision.
         min_accuracy: the lowest acceptable accuracy as a fraction, or None for no floor.
         mode: where the query may run.
+        on_time: the chance to be in time that a target must have to be chosen for what it costs, by what is believed
+            of it. The default, an even chance, is the paper's rule: what is expected in time will do. 0.99 keeps away
+            from the limit, and pays for that in energy where the cheapest targets are close to it. Agents that have no
+            idea how sure they are go by the default.
 
     Raises:
-        InvalidGoal: NaN or non-positive limit, accuracy outside [0, 1], unknown objective or mode.
+        InvalidGoal: NaN or non-positive limit, accuracy outside [0, 1], unknown objective or mode, a chance outside
+            [0.5, 1).
     """
 
     objective: str = "energy"
     latency_s: float = 0.05
     min_accuracy: float | None = None
     mode: InferenceMode = InferenceMode.AUTO
+    on_time: float = 0.5
 
     def __post_init__(self) -> None:
         one_of("objective", self.objective, OBJECTIVES, InvalidGoal)
@@ -64,6 +70,9 @@ class Goal:
         object.__setattr__(self, "mode", InferenceMode(self.mode))
         check_type("latency_s", self.latency_s, (int, float), "seconds above 0, or inf for no limit", InvalidGoal)
         check_type("min_accuracy", self.min_accuracy, (int, float, NoneType), "a fraction, or None", InvalidGoal)
+        check_type("on_time", self.on_time, (int, float), "a chance from 0.5 to below 1", InvalidGoal)
+        if not 0.5 <= self.on_time < 1.0:
+            raise InvalidGoal(f"on_time is {self.on_time}; allowed: a chance from 0.5 to below 1")
         if math.isnan(self.latency_s) or self.latency_s <= 0:
             raise InvalidGoal(f"latency_s is {self.latency_s}; allowed: seconds above 0, or inf for no limit")
         if self.min_accuracy is not None and not 0.0 <= self.min_accuracy <= 1.0:

@@ -1,9 +1,10 @@
 """What was decided for a query, what came of it, and the row that is kept of both."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
+from autoscale.query.belief import Belief, TargetBelief
 from autoscale.query.considered import Considered
 from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
@@ -40,7 +41,8 @@ class Decision:
         requested: the pinned target, or the inference mode.
         chosen: the agent's choice.
         attempts: all that were tried, in order; the last one answered.
-        predicted_latency_s: what the world expected of the choice, if it had an idea.
+        predicted_latency_s: what the agent believed of the choice, a median; where it believes nothing, what the world
+            expected, if it had an idea.
         predicted_energy_j: likewise, of the device.
         outcome: what it cost in all, failed attempts included.
         probability: with which the agent chose ``chosen``, so that another policy can be evaluated on this.
@@ -51,6 +53,8 @@ class Decision:
             target was chosen.
         coverage: share of the model's nodes that ran on the target's processor, as the runtime says; None where it
             says nothing.
+        belief: what the agent believed of every target when it chose; None where it believes nothing it could say.
+        belief_after: the same, once it had learned from this query.
     """
 
     requested: str
@@ -64,6 +68,29 @@ class Decision:
     left_out: Mapping[Target, str] = field(default_factory=dict)
     handed_through: str = ""
     coverage: float | None = None
+    belief: Belief | None = field(default=None, compare=False, repr=False)
+    belief_after: Belief | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def chance_late(self) -> float | None:
+        """How likely the choice was to be late, as the agent believed; None where it believes nothing."""
+        believed = self._believed()
+        return None if believed is None else believed.chance_late
+
+    @property
+    def latency_quantiles_s(self) -> tuple[float, float, float] | None:
+        """The latency of the choice that 5, 50 and 95 in 100 such queries do not exceed, as the agent believed."""
+        believed = self._believed()
+        return None if believed is None else _three(believed.latency_quantile_s)
+
+    @property
+    def energy_quantiles_j(self) -> tuple[float, float, float] | None:
+        """The same of the device's energy."""
+        believed = self._believed()
+        return None if believed is None else _three(believed.energy_quantile_j)
+
+    def _believed(self) -> TargetBelief | None:
+        return None if self.belief is None else self.belief.of(self.belief.targets.index(self.chosen))
 
     @property
     def selected(self) -> Target:
@@ -79,6 +106,10 @@ class Decision:
     def inference_source(self) -> str:
         """Where the answer came from: ``on_device``, ``peer`` or ``in_cloud``."""
         return SOURCES[self.selected.place]
+
+
+def _three(quantile: Callable[[float], float]) -> tuple[float, float, float]:
+    return quantile(0.05), quantile(0.5), quantile(0.95)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class Session(Closing):
         goal: Goal | None = None,
         *,
         remotes: Mapping[str, str | RemoteModel] | None = None,
-        agent: str | Path | Agent = "q-learning",
+        agent: str | Path | Agent = "corrector",
         mode: str | None = None,
         options: SessionOptions | None = None,
     ) -> None:

@@ -110,7 +110,7 @@ before = set(sys.modules)
 import autoscale
 assert "numpy" not in sys.modules, "import autoscale is not free"
 from autoscale import *
-import autoscale.agents.cost_model, autoscale.agents.q_learning, autoscale.agents.fixed
+import autoscale.agents.corrector, autoscale.agents.q_learning, autoscale.agents.fixed
 roots = {name.partition(".")[0] for name in set(sys.modules) - before}
 print(*sorted(roots - set(sys.stdlib_module_names) - {"autoscale", "numpy", "cython_runtime"}))
 """

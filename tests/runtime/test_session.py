@@ -160,7 +160,7 @@ def test_a_prediction_is_made_before_the_query(path: Path) -> None:
 @pytest.mark.parametrize("objective", ["energy", "carbon", "latency"])
 def test_every_objective_works(two: Bundle, objective: str) -> None:
     goal = Goal(objective, latency_s=1.0)
-    with Session(two, goal, agent="cost-model", options=QUIET) as session:
+    with Session(two, goal, agent="corrector", options=QUIET) as session:
         session.run(None, {"x": X})
         assert session.last is not None
         value = session.last.outcome.objective_value(goal)
@@ -276,7 +276,7 @@ def test_a_file_that_cannot_be_trusted_answers_nothing_even_where_nothing_else_i
         session.run(None, {"x": X})
 
 
-@pytest.mark.parametrize("agent", ["q-learning", "cost-model", "device-best"])
+@pytest.mark.parametrize("agent", ["q-learning", "corrector", "device-best"])
 def test_a_policy_goes_on_where_it_was_saved(two: Bundle, tmp_path: Path, agent: str) -> None:
     with Session(two, agent=agent, options=QUIET) as session:
         for _ in range(20):

@@ -41,7 +41,7 @@ def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.skipif(usable_cores() < 2, reason="one core leaves one thread count")
-@pytest.mark.parametrize("agent", ["q-learning", "cost-model"])
+@pytest.mark.parametrize("agent", ["q-learning", "corrector"])
 def test_a_large_model_is_held_once_however_many_thread_counts(tmp_path: Path, agent: str) -> None:
     layers, last = [], "x"
     for index in range(24):

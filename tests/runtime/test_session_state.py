@@ -44,7 +44,7 @@ def bundle(folder: Path) -> Bundle:
     return Bundle("net", bare.profile, bare.inputs, bare.outputs, variants, bare.state)
 
 
-@pytest.mark.parametrize("agent", ["q-learning", "cost-model"])
+@pytest.mark.parametrize("agent", ["q-learning", "corrector"])
 def test_a_stream_whose_state_is_fed_back_stays_where_it_began(tmp_path: Path, agent: str) -> None:
     draw = np.random.default_rng(2)
     with Session(bundle(tmp_path), Goal(), agent=agent, options=QUIET) as session:

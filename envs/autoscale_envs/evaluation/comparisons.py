@@ -19,7 +19,7 @@ from autoscale_envs.evaluation.report import Row, rows, summary
 from autoscale_envs.evaluation.rollout import rollout
 
 Results = Mapping[Any, Any]
-HEADLINERS: Final = ("opt", "q-learning", "q-learning-greedy", "cost-model")
+HEADLINERS: Final = ("opt", "q-learning", "q-learning-greedy", "corrector")
 
 
 class Comparison(Protocol):

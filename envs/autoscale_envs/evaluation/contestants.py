@@ -35,7 +35,7 @@ PREDICTORS: Final = ("lr", "svr", "svm", "knn", "bo")
 GREEDY: Final = "q-learning-greedy"
 USUAL: Final = (
     *(REFERENCE, "device-best", EDGE, CLOUD, *PREDICTORS),
-    *("q-learning", GREEDY, "cost-model", ORACLE),
+    *("q-learning", GREEDY, "corrector", ORACLE),
 )
 
 Make = Callable[[SimWorld, int], Agent]

@@ -117,8 +117,8 @@ def evaluate(
     it, by inverse propensity, self-normalised and doubly robust, with 95 % intervals; it is refused where the log never
     tried what the agent would do. Agents learn from the log as it goes; a --policy stays as it is.
 
-    Example: autoscale evaluate --device mi8pro --scenario S1,D3 --agents q-learning,cost-model --json rows.json
-    Example: autoscale evaluate --measured boards.csv --agents cost-model,fastest,my_module:MyAgent --json rows.json
+    Example: autoscale evaluate --device mi8pro --scenario S1,D3 --agents q-learning,corrector --json rows.json
+    Example: autoscale evaluate --measured boards.csv --agents corrector,fastest,my_module:MyAgent --json rows.json
     Example: autoscale evaluate --records ledger --agents cloud,q-learning --policy new=policy.npz
     """
     sources = {name: context.get_parameter_source(name) for name in context.params}

@@ -19,7 +19,7 @@ from autoscale_envs.measured.table import MeasuredTable
 FIRST_TEN: Final = 9
 """Queries of a network before the judged ones, if nothing else is asked for: what is judged begins with the tenth."""
 QUERIES: Final = 50
-LEARNERS: Final = ("q-learning", "cost-model")
+LEARNERS: Final = ("q-learning", "corrector")
 NEEDS_MORE: Final = ("bo", "cloud", "connected-edge", "frozen", "knn", "lr", "svm", "svr")
 """Agents that a table has nothing for: they are fitted to a simulator, or want remote targets."""
 

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from importlib import import_module
 from pathlib import Path
 
-from autoscale.agents.base import Agent, make_agent
+from autoscale.agents.base import AGENTS, Agent, make_agent
 from autoscale.errors import InvalidInput, check_type, one_of
 from autoscale.query.target import Target
 
@@ -20,7 +20,7 @@ def check_agent_name(name: str, known: Iterable[str]) -> None:
     if ":" in name:
         _own_class(name)
     else:
-        one_of("agent", name, known)
+        one_of("agent", AGENTS.current(name), known)
 
 
 def agent_of(name: str, targets: Sequence[Target], seed: int) -> Agent:

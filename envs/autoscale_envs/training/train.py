@@ -92,10 +92,10 @@ def make_learner(training: Training, start: Agent | None = None) -> Learner:
         InvalidInput: an agent to begin with, where that is impossible.
         MissingExtra: a package of the extra ``train`` is not installed.
     """
-    one_of("agent to train", training.agent, trainable())
+    one_of("agent to train", AGENTS.current(training.agent), trainable())
     if training.agent in _LEARNERS and start is not None:
-        raise InvalidInput(f"'{training.agent}' cannot begin with another policy; 'q-learning' and 'cost-model' can")
-    if start is not None and start.name != training.agent:
+        raise InvalidInput(f"'{training.agent}' cannot begin with another policy; 'corrector' and 'q-learning' can")
+    if start is not None and start.name != AGENTS.current(training.agent, quiet=True):
         raise InvalidInput(f"'{training.agent}' cannot begin with a policy of '{start.name}'")
     module, _, kind = _LEARNERS.get(training.agent, "autoscale_envs.training.online_learner:OnlineLearner").partition(
         ":"

@@ -26,8 +26,8 @@ def train_command(
     device: Annotated[str, typer.Option(help="Device that decides: a name of 'autoscale devices', or a .toml.")],
     scenario: Annotated[str, typer.Option(help="S1 to S5, D1 to D4: what varies.")] = "D4",
     agent: Annotated[
-        str, typer.Option(help="q-learning, cost-model; lr, svr, svm, knn, bo; dqn, ppo; or one plugged in.")
-    ] = "q-learning",
+        str, typer.Option(help="corrector, q-learning; lr, svr, svm, knn, bo; dqn, ppo; or one plugged in.")
+    ] = "corrector",
     queries: Annotated[int | None, typer.Option(min=1, help="How many in all; a usual number if left out.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Of the world and the agent.")] = 0,
     out: Annotated[Path, typer.Option(help="The policy file.")] = Path("policy.npz"),
@@ -67,7 +67,7 @@ def train_command(
     --guard judges the policy, as it would start, on what a log of other decisions says (doubly robust, 95 %): it is not
     written where it may be worse than the policy that made the log, or the log never tried what it would do.
 
-    Example: autoscale train --device mi8pro --scenario D3 --agent q-learning --out policy.npz
+    Example: autoscale train --device mi8pro --scenario D3 --agent corrector --out policy.npz
     """
     options = WorldOptions(
         device=device,

@@ -44,7 +44,7 @@ def demo(
     picture: Annotated[Path, typer.Option(help="Where to write the picture.")] = Path("autoscale-demo.png"),
     agent: Annotated[
         str, typer.Option(help="Who decides for the policy 'autoscale': an agent's name, or a file of autoscale train.")
-    ] = "cost-model",
+    ] = "corrector",
     power_table: Annotated[str, typer.Option(help="Device profile whose watts the modelled energy uses.")] = "mi8pro",
     queries: Annotated[int, typer.Option(min=6, help="How many queries each policy answers, in whole sixths.")] = 360,
     seed: Annotated[int, typer.Option(help="Of the day and of the agent.")] = 0,

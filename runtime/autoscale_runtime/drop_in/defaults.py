@@ -29,7 +29,7 @@ class Defaults:
 
     goal: Goal = field(default_factory=Goal)
     remotes: Mapping[str, str | RemoteModel] = field(default_factory=dict)
-    agent: str | Path | Agent = "cost-model"
+    agent: str | Path | Agent = "corrector"
     options: SessionOptions = field(default_factory=SessionOptions)
 
     def __post_init__(self) -> None:

@@ -224,7 +224,7 @@ def test_the_table_is_the_papers_0_4_mb() -> None:
     assert QLearning(MANY).table.nbytes == 3072 * 66 * 2
 
 
-@pytest.mark.parametrize(("name", "missing"), [("q-learning", "table"), ("cost-model", "beliefs")])
+@pytest.mark.parametrize(("name", "missing"), [("q-learning", "table"), ("corrector", "tree")])
 def test_restore_refuses_what_is_not_its_own(name: str, missing: str) -> None:
     agent = make_agent(name, FEW)
     with pytest.raises(PolicyError, match=missing):
@@ -286,10 +286,10 @@ def test_a_baseline_without_its_kind_of_target_says_so() -> None:
         make_agent("connected-edge", STEPS)
 
 
-def test_cost_model_survives_a_forecast_of_nothing() -> None:
+def test_corrector_survives_a_forecast_of_nothing() -> None:
     forecast = Forecast(np.full(5, 0.01), np.zeros(5), np.zeros(5), np.full(5, np.nan))
     context = Context(NETWORKS[0], Observation(), Goal("carbon"), np.arange(5), lambda: forecast)
-    agent = make_agent("cost-model", FEW)
+    agent = make_agent("corrector", FEW)
     for _ in range(20):
         agent.learn(context, agent.select(context).index, Outcome(0.01, Split(device=0.0)), 0.0)
     assert 0.0 < agent.select(context).probability <= 1.0

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from autoscale.agents.base import Choice
-from autoscale.agents.cost_model import CostModel
+from autoscale.agents.corrector import Corrector
 from autoscale.agents.q_learning import QLearning, QLearningOptions
-from autoscale.errors import InvalidInput
 from autoscale.query.context import Context
 from autoscale.query.target import Target
 from tests.autoscale.agents.toy_parts import FEW, MANY, NETWORKS, Run, ToyWorld
@@ -44,16 +43,16 @@ def test_q_learning_starts_well_from_a_good_forecast() -> None:
     assert Run(world, agent, 100).right.mean() > 0.75
 
 
-def test_cost_model_is_right_at_once_where_the_forecast_is() -> None:
+def test_corrector_is_right_at_once_where_the_forecast_is() -> None:
     """But for targets so close to the limit that it waits to see them in time."""
-    runs = [Run(ToyWorld(MANY, seed=seed), CostModel(MANY, seed), 100) for seed in SEEDS]
+    runs = [Run(ToyWorld(MANY, seed=seed), Corrector(MANY, seed), 100) for seed in SEEDS]
     assert np.mean([run.right for run in runs]) > 0.85
     assert np.mean([run.late for run in runs]) < 0.01
 
 
 @pytest.mark.parametrize("targets", [FEW, MANY])
-def test_cost_model_corrects_a_forecast_within_tens_of_queries(targets: tuple[Target, ...]) -> None:
-    runs = [Run(ToyWorld(targets, error=0.3, noise=0.05, seed=s), CostModel(targets, s), 500) for s in SEEDS]
+def test_corrector_corrects_a_forecast_within_tens_of_queries(targets: tuple[Target, ...]) -> None:
+    runs = [Run(ToyWorld(targets, error=0.3, noise=0.05, seed=s), Corrector(targets, s), 500) for s in SEEDS]
     settled = slice(50, None)
     cost = sum(run.cost_j[settled].sum() for run in runs) / sum(run.least[settled].sum() for run in runs)
     late = np.mean([run.late[settled].mean() for run in runs])
@@ -61,8 +60,8 @@ def test_cost_model_corrects_a_forecast_within_tens_of_queries(targets: tuple[Ta
     assert late < 0.02
 
 
-def test_cost_model_leaves_a_place_that_became_slow_and_returns_when_it_recovered() -> None:
-    world, agent = ToyWorld(FEW, error=0.1, noise=0.05), CostModel(FEW)
+def test_corrector_leaves_a_place_that_became_slow_and_returns_when_it_recovered() -> None:
+    world, agent = ToyWorld(FEW, error=0.1, noise=0.05), Corrector(FEW)
     edge = [target.place == "edge" for target in FEW]
     share = [np.isin(Run(world, agent, 600).picks[300:], np.flatnonzero(edge)).mean()]
     world.slowdown = np.where(edge, 5.0, 1.0)
@@ -86,7 +85,7 @@ def test_one_failure_does_not_exile_a_good_target(known: int) -> None:
 
 def _wait_after_failure(seed: int, known: int) -> int:
     """Queries until the best target is chosen again after it failed, ``known`` successes before."""
-    world, agent = ToyWorld(FEW, seed=seed), CostModel(FEW, seed)
+    world, agent = ToyWorld(FEW, seed=seed), Corrector(FEW, seed)
     context = world.observe(NETWORKS[0])
     best = world.best(context)
     for _ in range(known):
@@ -101,25 +100,25 @@ def _wait_after_failure(seed: int, known: int) -> int:
     return waited
 
 
-def _teach(world: ToyWorld, agent: CostModel, context: Context, index: int) -> None:
+def _teach(world: ToyWorld, agent: Corrector, context: Context, index: int) -> None:
     outcome = world.perform(context.model, context, Choice(index, 1.0)).outcome
     agent.learn(context, index, outcome, 0.0)
 
 
-def test_cost_model_explores_little() -> None:
+def test_corrector_explores_little() -> None:
     """Inverse-gap weighting spends a few percent of the best cost on looking around."""
-    cost_j = np.mean([Run(ToyWorld(MANY, seed=seed), CostModel(MANY, seed), 600).losses.mean() for seed in SEEDS])
+    cost_j = np.mean([Run(ToyWorld(MANY, seed=seed), Corrector(MANY, seed), 600).losses.mean() for seed in SEEDS])
     assert 0.0 < cost_j < 0.06
 
 
-def test_cost_model_lets_one_network_teach_another() -> None:
+def test_corrector_lets_one_network_teach_another() -> None:
     """A target that was eight times dearer than forecast for one network is chosen less often for the next."""
     world = ToyWorld(MANY)
     context = world.observe(NETWORKS[0])
     best, forecast = world.best(context), context.forecast
     assert forecast is not None
     other = Context(NETWORKS[1], context.observation, context.goal, context.admitted, lambda: forecast)
-    taught, fresh = CostModel(MANY), CostModel(MANY)
+    taught, fresh = Corrector(MANY), Corrector(MANY)
     world.slowdown[best] = 8.0
     for _ in range(10):
         _teach(world, taught, context, best)
@@ -127,17 +126,10 @@ def test_cost_model_lets_one_network_teach_another() -> None:
     assert taught.select(other).index != best
 
 
-def test_cost_model_needs_a_forecast_and_says_so() -> None:
-    context = ToyWorld(FEW).observe(NETWORKS[0])
-    blind = Context(context.model, context.observation, context.goal, context.admitted)
-    with pytest.raises(InvalidInput, match="use 'q-learning'"):
-        CostModel(FEW).select(blind)
-
-
 @pytest.mark.parametrize("seed", range(5))
-def test_cost_model_is_back_soon_after_the_forecast_is_good_again(seed: int) -> None:
+def test_corrector_is_back_soon_after_the_forecast_is_good_again(seed: int) -> None:
     """A link that became bad and recovered: both times the forecast follows after two late answers."""
-    world, agent = ToyWorld(FEW, seed=seed), CostModel(FEW, seed)
+    world, agent = ToyWorld(FEW, seed=seed), Corrector(FEW, seed)
     context = world.observe(NETWORKS[0])
     best, forecast = world.best(context), context.forecast
     assert forecast is not None

@@ -23,7 +23,7 @@ from tests.autoscale.agents.toy_parts import FEW, MANY, Run, ToyWorld
 
 @pytest.fixture
 def saved(tmp_path: Path) -> Path:
-    agent = make_agent("cost-model", FEW)
+    agent = make_agent("corrector", FEW)
     Run(ToyWorld(FEW, noise=0.1), agent, 20)
     save_policy(agent, tmp_path / "policy.npz")
     return tmp_path / "policy.npz"
@@ -66,7 +66,7 @@ def test_every_truncation_is_refused(saved: Path) -> None:
 @given(data=st.data())
 def test_a_flipped_bit_is_refused_or_harmless(data: st.DataObject, tmp_path: Path) -> None:
     path = tmp_path / "policy.npz"
-    agent = make_agent("cost-model", FEW)
+    agent = make_agent("corrector", FEW)
     save_policy(agent, path)
     damaged = bytearray(path.read_bytes())
     damaged[data.draw(st.integers(0, len(damaged) - 1))] ^= 1 << data.draw(st.integers(0, 7))

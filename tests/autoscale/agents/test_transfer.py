@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from autoscale.agents.base import Agent, Arrays, Choice, make_agent
-from autoscale.agents.cost_model import CostModel
+from autoscale.agents.corrector import Corrector
 from autoscale.agents.features import FEATURES
 from autoscale.agents.frozen import Frozen
 from autoscale.agents.policies import load_policy, save_policy
@@ -83,12 +83,13 @@ def test_a_table_moves_by_columns_and_leaves_the_new_alone() -> None:
 
 
 def test_beliefs_move_by_columns() -> None:
-    old, new = CostModel(FEW), (FEW[4], Target.parse("device:npu/int8"), FEW[0])
+    old, new = Corrector(FEW), (FEW[4], Target.parse("device:npu/int8"), FEW[0])
     Run(ToyWorld(FEW, error=0.3), old, 200)
-    beliefs, moved = old.state()["beliefs"], transfer(old, new).state()["beliefs"]
+    beliefs, moved = old.state()["tree"], transfer(old, new).state()["tree"]
     assert np.array_equal(moved[..., 0], beliefs[..., 4])
     assert np.array_equal(moved[..., 2], beliefs[..., 0])
-    assert not moved[..., 1].any()
+    assert (moved[:, 0, :, 1] == 1.0).all()
+    assert not moved[:, 1, :, 1].any()
 
 
 def test_a_policy_of_arrays_takes_the_closest_where_there_is_no_other() -> None:
@@ -170,7 +171,7 @@ def _fitted() -> Frozen:
     return agent
 
 
-@pytest.mark.parametrize("name", ["q-learning", "cost-model"])
+@pytest.mark.parametrize("name", ["q-learning", "corrector"])
 def test_a_device_that_starts_from_another_is_right_sooner(name: str) -> None:
     """Both devices' forecasts err alike for what they share; the paper's 21 % faster is the least to expect."""
     losses = []
@@ -193,7 +194,7 @@ def test_q_learning_gains_from_a_phone_with_other_steps() -> None:
     assert started.right.mean() > 0.6 > 0.3 > fresh.right.mean()
 
 
-@pytest.mark.parametrize("name", ["q-learning", "cost-model"])
+@pytest.mark.parametrize("name", ["q-learning", "corrector"])
 def test_a_policy_file_can_start_other_targets_when_asked_to(name: str, tmp_path: Path) -> None:
     agent = make_agent(name, MANY)
     Run(ToyWorld(MANY), agent, 100)

@@ -37,7 +37,7 @@ def _seen(world: SimWorld, agent: Agent) -> object:
 
 
 def test_each_is_the_world_with_its_seed(parameters: WorldParameters) -> None:
-    names = ("q-learning", "cost-model", "cloud")
+    names = ("q-learning", "corrector", "cloud")
     pairs = [(name, seed) for name in names for seed in SEEDS]
     batch = Batch(parameters, [seed for _, seed in pairs])
     agents = [make_agent(name, parameters.targets, seed) for name, seed in pairs]
@@ -63,7 +63,7 @@ def _in_batch(world: SimWorld, agent: Agent) -> tuple[object, ...]:
 
 def test_a_step_says_what_the_outcome_was(parameters: WorldParameters) -> None:
     batch = Batch(parameters, SEEDS)
-    agents = [make_agent("cost-model", parameters.targets, seed) for seed in SEEDS]
+    agents = [make_agent("corrector", parameters.targets, seed) for seed in SEEDS]
     for _ in range(5):
         taken = [run_query(world, agent, None, "AUTO")[2] for world, agent in zip(batch.worlds, agents, strict=True)]
         step = batch.step()
@@ -86,7 +86,7 @@ def test_those_of_one_seed_meet_the_same_queries_whatever_their_agents_do(parame
 
 def test_a_world_without_noise_does_what_the_oracle_expects(parameters: WorldParameters) -> None:
     batch = Batch(parameters, SEEDS, noisy=False)
-    agents = [make_agent("cost-model", parameters.targets, seed) for seed in SEEDS]
+    agents = [make_agent("corrector", parameters.targets, seed) for seed in SEEDS]
     for _ in range(10):
         for seat, world, agent in zip(batch.seats, batch.worlds, agents, strict=True):
             seat.choose(agent.select(world.observe()).index)

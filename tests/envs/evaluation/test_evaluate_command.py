@@ -30,7 +30,7 @@ from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 
 QUICK = ("--device", "s10e", "--networks", "mobilenet-v2", "--seeds", "2", "--queries", "10", "--jobs", "1")
-AGENTS = ("--agents", "cost-model")
+AGENTS = ("--agents", "corrector")
 
 
 def run(*arguments: str) -> Result:
@@ -42,7 +42,7 @@ def run(*arguments: str) -> Result:
 def test_it_prints_the_table_beside_the_papers_figures() -> None:
     result = run("--scenario", "s1,D3")
     assert result.exit_code == 0, result.output
-    for text in ("s10e, S1", "s10e, D3", "cost-model", "opt", "9.8x", "1.6x", "97.9 %", "40 to 50"):
+    for text in ("s10e, S1", "s10e, D3", "corrector", "opt", "9.8x", "1.6x", "97.9 %", "40 to 50"):
         assert text in result.output
 
 
@@ -53,7 +53,7 @@ def test_it_judges_agents_on_the_targets_of_a_session(tmp_path: Path) -> None:
     result = run("--scenario", "S1", *asked, "--json", "-")
     assert result.exit_code == 0, result.output
     (row,) = json.loads(result.stdout)
-    assert {*row["agents"]} == {"opt", "device-cpu-fp32", "cloud", "cost-model", "mine"}
+    assert {*row["agents"]} == {"opt", "device-cpu-fp32", "cloud", "corrector", "mine"}
     with pytest.raises(InvalidInput, match="no remote is in the cloud"):
         Plan(remotes={"edge": "tab-s6"})
     assert EDGE not in makers(replace(Plan(), remotes={"cloud": "gpu-server"}), Plan().cells()[0])
@@ -110,7 +110,7 @@ def test_spellings_of_one_name_are_one_cell() -> None:
     plain, spelled = (
         json.loads(run("--scenario", "S1", "--json", "-", "--device", device).stdout) for device in ("s10e", "S10E")
     )
-    assert plain[0]["agents"]["cost-model"]["gap_to_oracle"] == spelled[0]["agents"]["cost-model"]["gap_to_oracle"]
+    assert plain[0]["agents"]["corrector"]["gap_to_oracle"] == spelled[0]["agents"]["corrector"]["gap_to_oracle"]
 
 
 @pytest.mark.parametrize(
@@ -119,7 +119,7 @@ def test_spellings_of_one_name_are_one_cell() -> None:
         (("--device", "mi8por"), "did you mean 'mi8pro'"),
         (("--scenario", "S1,D9"), "unknown scenario 'D9'"),
         (("--networks", "mobilenet"), "unknown network 'mobilenet'"),
-        (("--agents", "cost-modl"), "did you mean 'cost-model'"),
+        (("--agents", "correctr"), "did you mean 'corrector'"),
         (("--seeds", "0"), "seeds is 0; allowed: 1 or more"),
         (("--jobs", "0"), "jobs is 0; allowed: 1 or more"),
         (("--policy", "dqn"), "allowed: NAME=FILE"),

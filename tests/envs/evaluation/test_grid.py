@@ -24,7 +24,7 @@ SMALL = Plan(
     devices=("s10e",),
     scenarios=("S1", "D3"),
     networks=("mobilenet-v2", "mobilebert"),
-    agents=("q-learning", "cost-model", "device-best", "connected-edge"),
+    agents=("q-learning", "corrector", "device-best", "connected-edge"),
     seeds=3,
     queries=40,
     warm_up=20,
@@ -64,8 +64,8 @@ def test_a_ray_cluster_gives_what_one_process_gives(results: dict[Cell, dict[str
 
 def test_a_cell_is_the_same_whatever_else_is_in_the_plan(results: dict[Cell, dict[str, Result]]) -> None:
     cell = Cell("s10e", "D3", "mobilebert")
-    alone = replace(SMALL, scenarios=("D3",), networks=("mobilebert",), agents=("cost-model",), seeds=2)
-    mine, theirs = rollout(alone, cell)["cost-model"].scores, results[cell]["cost-model"].scores
+    alone = replace(SMALL, scenarios=("D3",), networks=("mobilebert",), agents=("corrector",), seeds=2)
+    mine, theirs = rollout(alone, cell)["corrector"].scores, results[cell]["corrector"].scores
     assert mine.gap_to_oracle.tolist() == theirs.gap_to_oracle[:2].tolist()
 
 
@@ -121,8 +121,8 @@ def test_a_row_needs_all_its_networks(results: dict[Cell, dict[str, Result]]) ->
 
 
 def test_the_summary_is_the_mean_over_all_cells(results: dict[Cell, dict[str, Result]]) -> None:
-    ratios = [result["cost-model"].scores.ppw_vs_cpu_fp32 for result in results.values()]
-    figures = summary(results)["cost-model"]
+    ratios = [result["corrector"].scores.ppw_vs_cpu_fp32 for result in results.values()]
+    figures = summary(results)["corrector"]
     assert figures["ppw_vs_cpu_fp32"] == pytest.approx(float(np.mean(ratios)))
     assert figures["ppw_vs_cpu_fp32_geomean"] == pytest.approx(float(np.exp(np.mean(np.log(ratios)))))
     assert figures["ppw_vs_cpu_fp32_low"] <= figures["ppw_vs_cpu_fp32_iqm"] <= figures["ppw_vs_cpu_fp32_high"]
@@ -132,7 +132,7 @@ def test_a_learner_given_time_beats_every_fixed_choice_of_the_paper() -> None:
     """In a world it can know all of: no hidden factors, no noise."""
     plan = replace(SMALL, scenarios=("S1",), hidden_sigma=0.0, noisy=False, queries=150, warm_up=120)
     agents = summary(dict(pool.local(partial(rollout, plan), plan.cells(), jobs=1)))
-    assert agents["cost-model"]["gap_to_oracle"] < 0.02
+    assert agents["corrector"]["gap_to_oracle"] < 0.02
     for fixed in ("device-cpu-fp32", "cloud", "connected-edge"):
         assert agents["q-learning"]["ppw_vs_cpu_fp32"] > agents[fixed]["ppw_vs_cpu_fp32"]
 

@@ -45,9 +45,7 @@ def test_every_rule_costs_what_the_rows_say(table: Path) -> None:
     assert (board["device"], board["scenario"], len(board["networks"])) == ("board", "measured", 4)
     assert board["targets"] == ["device:gpu/fp16#armnn", "device:cpu/int8#armnn", "device:cpu/int8#tflite"]
     assert board["fastest_is_frugal_fraction"] == 0.25
-    assert [*agents] == [
-        *("opt", "fastest", "npu-gpu-cpu", "engine:armnn", "engine:tflite", "q-learning", "cost-model")
-    ]
+    assert [*agents] == [*("opt", "fastest", "npu-gpu-cpu", "engine:armnn", "engine:tflite", "q-learning", "corrector")]
     for key in ("gap_to_oracle", "gap_to_oracle_first", "gap_to_oracle_10"):
         assert agents["opt"][key] == 0.0
         assert agents["fastest"][key] == agents["npu-gpu-cpu"][key] == pytest.approx(0.15)
@@ -55,8 +53,8 @@ def test_every_rule_costs_what_the_rows_say(table: Path) -> None:
         assert agents["engine:tflite"][key] == pytest.approx(1.0)
     assert agents["fastest"]["optimal_within_1pct"] == 0.25
     assert agents["fastest"]["convergence_queries"] is None
-    assert agents["cost-model"]["gap_to_oracle"] < agents["cost-model"]["gap_to_oracle_first"]
-    assert other["agents"]["cost-model"]["gap_to_oracle"] == 0.0, "one target, one choice"
+    assert agents["corrector"]["gap_to_oracle"] < agents["corrector"]["gap_to_oracle_first"]
+    assert other["agents"]["corrector"]["gap_to_oracle"] == 0.0, "one target, one choice"
     assert "engine:armnn" not in other["agents"]
 
 

@@ -42,7 +42,7 @@ def same(one: Agent | None, other: Agent | None) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("name", "queries", "stop"), [("q-learning", 900, 400), ("cost-model", 900, 400), ("knn", 90, 50)]
+    ("name", "queries", "stop"), [("q-learning", 900, 400), ("corrector", 900, 400), ("knn", 90, 50)]
 )
 def test_what_stops_goes_on_as_if_it_never_had(name: str, queries: int, stop: int, tmp_path: Path) -> None:
     """At the end of an episode, the 400th query, that is exact; a predictor's samples are exact anywhere."""
@@ -82,7 +82,7 @@ def test_checkpoints_come_as_often_as_asked(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "what"),
     [
-        (Training("cost-model", OPTIONS), r"its agent is 'q-learning', now 'cost-model' was asked for"),
+        (Training("corrector", OPTIONS), r"its agent is 'q-learning', now 'corrector' was asked for"),
         (Training("q-learning", OPTIONS, seed=5), r"its seed is 0, now 5"),
         (
             Training("q-learning", WorldOptions(scenario="S1")),
@@ -158,7 +158,7 @@ def test_a_training_has_queries(queries: Any) -> None:
 
 
 def test_only_what_learns_can_be_trained() -> None:
-    assert {"q-learning", "cost-model", "dqn", "ppo", "lr", "svr", "svm", "knn", "bo"} <= {*trainable()}
+    assert {"q-learning", "corrector", "dqn", "ppo", "lr", "svr", "svm", "knn", "bo"} <= {*trainable()}
     with pytest.raises(UnknownName, match=r"unknown agent to train 'q-lerning' \(did you mean 'q-learning'\?\)"):
         train(Training("q-lerning", OPTIONS), 10)
     with pytest.raises(UnknownName, match="'cloud'"):
@@ -170,8 +170,8 @@ def test_who_begins_with_what() -> None:
     start = make_agent("q-learning", parameters.targets)
     with pytest.raises(InvalidInput, match="'knn' cannot begin with another policy"):
         train(Training("knn", OPTIONS), 10, start=start)
-    with pytest.raises(InvalidInput, match="'cost-model' cannot begin with a policy of 'q-learning'"):
-        train(Training("cost-model", OPTIONS), 10, start=start)
+    with pytest.raises(InvalidInput, match="'corrector' cannot begin with a policy of 'q-learning'"):
+        train(Training("corrector", OPTIONS), 10, start=start)
     with pytest.raises(InvalidInput, match="not both"):
         train(Training("q-learning", OPTIONS), 10, start=start, resume=Path("checkpoint.npz"))
 

@@ -87,7 +87,7 @@ def test_a_device_of_ones_own_is_a_profile_too() -> None:
 def test_every_one_is_a_world(settings: str, remotes: Mapping[str, Profile]) -> None:
     world = SimWorld(WorldOptions(scenario="D4", settings=settings, remotes=remotes, objective="carbon"), seed=0)
     check_world(world, range(len(world.targets)))
-    agent = make_agent("cost-model", world.targets)
+    agent = make_agent("corrector", world.targets)
     assert all(run_query(world, agent, None, "AUTO")[2].outcome.latency_s > 0.0 for _ in range(20))
 
 

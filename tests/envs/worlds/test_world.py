@@ -31,7 +31,7 @@ def test_every_device_makes_a_world(device: str) -> None:
     check_world(world, range(len(world.targets)))
 
 
-@pytest.mark.parametrize("name", ["q-learning", "cost-model", "device-best", "cloud", "connected-edge"])
+@pytest.mark.parametrize("name", ["q-learning", "corrector", "device-best", "cloud", "connected-edge"])
 def test_agents_live_in_it(name: str) -> None:
     world = SimWorld(parameters_of(scenario="D4"), seed=1)
     agent = make_agent(name, world.targets)

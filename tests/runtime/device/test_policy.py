@@ -122,7 +122,7 @@ def test_the_same_targets_in_another_order_are_no_others(path: Path, tmp_path: P
 
 
 def test_a_transferred_policy_is_saved_as_this_sessions_own(path: Path, tmp_path: Path) -> None:
-    with Session(path, agent=saved(learned("cost-model", PHONE), tmp_path), options=QUIET) as session:
+    with Session(path, agent=saved(learned("corrector", PHONE), tmp_path), options=QUIET) as session:
         session.run(None, X)
         session.save_policy(tmp_path / "own.npz")
         state = session.agent.state()

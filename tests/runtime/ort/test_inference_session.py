@@ -185,7 +185,7 @@ def test_files_that_are_no_models_get_onnx_runtimes_own_error(tmp_path: Path) ->
 def test_how_it_shall_decide_is_checked(path: Path) -> None:
     with pytest.raises(InvalidGoal, match="unknown inference mode 'ONLY_HERE'"):
         ort.InferenceSession(str(path), mode="ONLY_HERE")
-    with pytest.raises(UnknownName, match="cost-model"):
+    with pytest.raises(UnknownName, match="corrector"):
         ort.InferenceSession(str(path), agent="cost-modl")
     with pytest.raises(InvalidGoal, match="goal is 'energy', of type str"):
         ort.InferenceSession(str(path), goal="energy")  # type: ignore[arg-type]

@@ -1,0 +1,1 @@
+"""What the corrector believes: residuals of a forecast, shared where targets and networks have something in common."""

@@ -1,0 +1,46 @@
+"""What targets have in common: the processor they run on, its precision, and how far up its settings they stand."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from autoscale.arrays import Floats, Indices
+from autoscale.query.target import Target
+
+
+class Cells:
+    """Targets grouped twice, each group a cell: by processor, and within a processor by precision.
+
+    Args:
+        targets: at least one.
+
+    Attributes:
+        processors: cells of the first kind: place, host, processor and engine.
+        precisions: cells of the second kind: the same and the precision.
+        processor: each target's cell of the first kind, shape (targets,).
+        precision: each target's cell of the second kind, shape (targets,).
+        parent: of each precision its processor, shape (precisions,).
+        position: ln of each target's clock or threads, less its processor's mean, shape (targets,).
+        first: a target of each processor, shape (processors,).
+    """
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        processors = [(each.place, each.host, each.processor, each.engine) for each in targets]
+        precisions = [(*key, each.precision) for key, each in zip(processors, targets, strict=True)]
+        self.processors, self.precisions = tuple(dict.fromkeys(processors)), tuple(dict.fromkeys(precisions))
+        self.processor = _numbers(self.processors.index(key) for key in processors)
+        self.precision = _numbers(self.precisions.index(key) for key in precisions)
+        self.parent = _numbers(self.processors.index(key[:-1]) for key in self.precisions)
+        self.first = _numbers(processors.index(key) for key in self.processors)
+        self.position = _positions(targets, self.processor)
+
+
+def _positions(targets: Sequence[Target], processor: Indices) -> Floats:
+    heights = np.array([math.log(each.frequency_hz or each.threads or 1) for each in targets])
+    means = np.bincount(processor, heights) / np.bincount(processor)
+    return np.asarray(heights - means[processor], dtype=np.float64)
+
+
+def _numbers(values: Iterable[int]) -> Indices:
+    return np.fromiter(values, dtype=np.intp)

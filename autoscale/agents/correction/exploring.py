@@ -1,0 +1,132 @@
+"""Which target, and with what chance: the least expected cost that is in time, and what else is worth a look.
+
+A look at another target costs the gap between its expected cost and the best one's, once. It pays by how much that
+target can be expected to undercut the best (expected improvement, Mockus 1974; the knowledge gradient of Frazier,
+Powell and Dayanik, SIAM J. Control and Optimization 47:2410, 2008), in every query to come: as many as came so far.
+Where it pays, a share of queries goes there; everywhere else inverse-gap weighting (SquareCB, Foster and Rakhlin, ICML
+2020, arXiv 2002.04926) keeps a floor under every target that is in time, so that improvements nobody announces are
+found. All chances are closed forms.
+"""
+
+from statistics import NormalDist
+from typing import Final
+
+import numpy as np
+
+from autoscale.arrays import Flags, Floats
+
+LOOKING: Final = 0.25
+"""Share of a network's queries that goes to targets worth a look, in proportion to what that is worth."""
+WORTHWHILE: Final = 0.2
+"""Where all looks together are worth less than this many queries, the share is smaller in proportion."""
+LONGEST_HORIZON: Final = 100.0
+"""For how many queries at most a look is expected to pay."""
+GREED: Final = 400.0
+"""Inverse-gap weighting spends at most about 1 / GREED of the best cost."""
+LATE_LOOKS: Final = 0.005
+"""How many late answers a query may be expected to cost for a look at targets that are not believed to be in time."""
+MOST: Final = 0.9
+"""Of all chances, for others than the best."""
+WIDEST: Final = 1.0
+"""Variance of ln(cost) up to which doubt makes a target dearer than its middle, as an expectation does."""
+
+_LOGISTIC: Final = 1.702  # the logistic curve of this slope is the normal distribution within 0.01
+_STEEPEST: Final = 40.0
+_LARGEST_GAP: Final = 3.0
+_STANDARD: Final = NormalDist()
+
+
+def expected(middle: Floats, variance: Floats) -> Floats:
+    """Ln of the expectation of a lognormal cost, of doubt no wider than ``WIDEST``."""
+    return np.asarray(middle + 0.5 * np.minimum(variance, WIDEST))
+
+
+def chance_late(margin: Floats, spread: Floats) -> Floats:
+    """Chance that ln(latency) is above the limit's, by how far its middle is above it and its standard deviation."""
+    steep = np.minimum(np.maximum(margin * (-_LOGISTIC / spread), -_STEEPEST), _STEEPEST)
+    return np.asarray(1.0 / (1.0 + np.exp(steep)))
+
+
+def tolerated(on_time: float) -> float:
+    """How far above the limit, in standard deviations, ln(latency) may lie: not at all for an even chance."""
+    return -_STANDARD.inv_cdf(on_time)
+
+
+def best_of(cost: Floats, accurate: Flags | None, margin: Floats, spread: Floats, on_time: float) -> tuple[int, Flags]:
+    """The best target, and which are as good as in time.
+
+    Of those whose chance to be in time is ``on_time``, the least cost. Where there are none, the one most likely to be
+    in time, if that is likelier than not; else the least cost: late is late.
+
+    Args:
+        cost: ln of what to expect, shape (n,).
+        accurate: which are accurate enough, or None for all.
+        margin: ln(latency) less ln(limit), shape (n,).
+        spread: standard deviation of that.
+        on_time: what the goal asks.
+    """
+    in_time = margin <= tolerated(on_time) * spread
+    if accurate is not None:
+        in_time &= accurate
+    ranked = np.where(in_time, cost, np.inf)
+    best = int(ranked.argmin())
+    if in_time[best]:
+        return best, in_time
+    hopeful = margin if accurate is None else np.where(accurate, margin, np.inf)
+    best = int((hopeful / spread).argmin())
+    if hopeful[best] <= 0.0:
+        in_time[best] = True
+        return best, in_time
+    everything = np.ones_like(in_time) if accurate is None else accurate
+    return int(np.where(everything, cost, np.inf).argmin()), everything
+
+
+def chances(best: int, cost: Floats, deviation: Floats, in_time: Flags, late: Floats, queries: float) -> Floats:
+    """With what chance each target is chosen, shape (n,).
+
+    Args:
+        best: the target that is expected to be.
+        cost: ln of what to expect, shape (n,).
+        deviation: standard deviation of what is believed of that.
+        in_time: which are as good as in time.
+        late: the chance that each is not.
+        queries: how many there were of this network.
+    """
+    above = cost - cost[best]
+    gap = np.expm1(np.minimum(np.maximum(above, 0.0), _LARGEST_GAP))
+    chance = np.asarray(in_time / (cost.size * (1.0 + GREED * gap)))
+    looks = _looks(best, gap, above, deviation, in_time, late, min(queries, LONGEST_HORIZON))
+    if looks is not None:
+        chance = np.maximum(chance, looks)
+    chance[best] = 0.0
+    others = float(chance.sum())
+    if others > MOST:
+        chance *= MOST / others
+        others = MOST
+    chance[best] = 1.0 - others
+    return chance
+
+
+def _looks(
+    best: int, gap: Floats, above: Floats, deviation: Floats, in_time: Flags, late: Floats, horizon: float
+) -> Floats | None:
+    """Chances of the targets worth a look; None where there are none."""
+    width = np.sqrt(deviation * deviation + deviation[best] ** 2)
+    away = np.maximum(above, 0.0) / width
+    # The standard normal's expected excess over ``away`` within 2 %, without an error function.
+    undercut = width * np.exp(-0.919 - away * (1.16 + 0.4 * away))
+    worth = np.maximum(horizon * (undercut * (1.0 - late)) - gap, 0.0)
+    worth[best] = 0.0
+    total = float(worth.sum())
+    if total == 0.0:
+        return None
+    looks: Floats = worth * (LOOKING / max(total, WORTHWHILE))
+    expected_late = float((looks * late)[~in_time].sum())
+    if expected_late > LATE_LOOKS:
+        looks *= np.where(in_time, 1.0, LATE_LOOKS / expected_late)
+    return looks
+
+
+def draw(chance: Floats, uniform: float) -> int:
+    """The index that a uniform number stands for."""
+    return min(int(chance.cumsum().searchsorted(uniform, side="right")), chance.size - 1)

@@ -1,0 +1,101 @@
+"""What all networks share on a processor: an offset, linear effects of conditions, the noise, and sudden changes.
+
+The offset is the top of the tree (``hierarchy``), and above it one of the whole device. Effects are learned by a Kalman
+filter on what the tree does not explain; one of them, the shift, has no prior width and gets some when the processor
+has changed: a two-sided CUSUM of standardised surprises (Page, Biometrika 41:100, 1954) says so. Noise is learned by
+the expectation-maximisation step of the filter (Shumway and Stoffer, J. Time Series Analysis 3:253, 1982).
+"""
+
+from typing import Final
+
+import numpy as np
+
+from autoscale.agents.correction.conditions import EFFECTS, SHIFT, SPREAD
+from autoscale.agents.correction.hierarchy import QUANTITIES, UNINFORMED, Told
+from autoscale.arrays import Floats
+
+OFFSET: Final = 0.4**2
+"""Variance of a processor's offset, in ln(actual / forecast), before anything was seen."""
+COMMON: Final = 0.1**2
+"""Likewise of the device's; it alone knows the absolute size where there is no forecast."""
+UNINFORMED_COMMON: Final = 4.0**2
+
+NOISE: Final = 0.05**2
+"""Variance of one figure's ln around what could be known, at first."""
+FIRST_WEIGHT: Final = 4.0
+"""How many figures that counts for."""
+LONGEST: Final = 200.0
+"""How many figures the noise is learned from; older ones fade."""
+LEAST_NOISE: Final = 1e-6
+
+OUTLIER: Final = 3.0
+"""No surprise counts for more than this many standard deviations: one absurd figure must not drown the others."""
+SLACK: Final = 1.0
+ALARM: Final = 7.0
+"""The CUSUM adds what surprises exceed ``SLACK`` by, and calls it a change at ``ALARM``, both in standard deviations:
+two figures far off suffice, and where nothing changes it is wrong once in thousands."""
+LOUDEST: Final = 3.0
+JUMP: Final = 0.5**2
+"""Variance that the shift of a processor gets when it has changed."""
+RESTLESS: Final = 2e-4
+"""Variance a shift gains with every query, for each unit of its square: what changed once may change back."""
+DRIFT: Final = 1e-5
+"""And in any case."""
+STALE: Final = 0.3
+"""What is left, after a change, of the weight of what had been seen of the very target."""
+
+
+class Shared:
+    """Arrays over processors, each learned from all networks.
+
+    Args:
+        processors: how many.
+
+    Attributes:
+        sums: what networks say of the offsets: weight and weighted sum, shape (2, quantities, processors).
+        effects: means, shape (quantities, processors, EFFECTS).
+        spread: their covariances, shape (quantities, processors, EFFECTS, EFFECTS).
+        noise: variances of one figure, shape (quantities, processors).
+        figures: how many those were learned from, likewise.
+        alarms: the CUSUM of dearer and of cheaper than believed, shape (2, quantities, processors).
+        is_informed: whether the forecast tells targets apart.
+    """
+
+    def __init__(self, processors: int) -> None:
+        self.sums = np.zeros((2, QUANTITIES, processors))
+        self.effects = np.zeros((QUANTITIES, processors, EFFECTS))
+        self.spread = np.zeros((QUANTITIES, processors, EFFECTS, EFFECTS))
+        self.spread[..., range(EFFECTS), range(EFFECTS)] = np.square(SPREAD)
+        self.noise = np.full((QUANTITIES, processors), NOISE)
+        self.figures = np.full((QUANTITIES, processors), FIRST_WEIGHT)
+        self.alarms = np.zeros((2, QUANTITIES, processors))
+        self.is_informed = True
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Work out the offsets' means and variances from the sums."""
+        own, common = (OFFSET, COMMON) if self.is_informed else (OFFSET * UNINFORMED, UNINFORMED_COMMON)
+        weight, weighted = self.sums
+        left = 1.0 / (1.0 + own * weight)
+        top = 1.0 / (1.0 / common + (weight * left).sum(1, keepdims=True))
+        mean = top * (weighted * left).sum(1, keepdims=True)
+        self.mean = left * (own * weighted + mean)
+        self.variance = left * (own + left * top)
+
+    def conditional(self, features: Floats) -> tuple[Floats, Floats]:
+        """Mean and variance of what conditions do, both of shape (quantities, processors)."""
+        mean = np.einsum("qpe,pe->qp", self.effects, features)
+        pairs = features[:, :, None] * features[:, None, :]
+        return mean, np.einsum("qpef,pef->qp", self.spread, pairs)
+
+    def told(self, processor: int, told: Told) -> None:
+        """Take in what the tree of a network says of a processor's offset."""
+        self.sums[0, :, processor] += told.weight
+        self.sums[1, :, processor] += told.weighted
+        self.refresh()
+
+    def drift(self) -> None:
+        """Let shifts become less certain, as time goes by."""
+        shift = self.effects[..., SHIFT]
+        certain = self.spread[..., SHIFT, SHIFT]
+        np.minimum(certain + (RESTLESS * shift * shift + DRIFT), np.maximum(certain, JUMP), out=certain)

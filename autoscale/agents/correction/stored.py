@@ -1,0 +1,127 @@
+"""What a corrector has learned as plain arrays, each with the targets last, so that it can start other targets.
+
+``tree``, shape (networks + 1, 2, quantities, targets): each network's targets as ``Hierarchy`` has them, after one of
+which nothing is known; ``above`` the nodes above them, (networks + 1, 2, quantities, nodes), without which they are
+worked out; ``networks`` their names, ``queries`` and ``scales`` what ``Network`` says. ``sums`` (2, quantities,
+targets), ``effects`` (quantities, effects, targets), ``spread`` (quantities, effects, effects, targets), ``noise`` and
+``figures`` (quantities, targets), ``alarms`` (2, quantities, targets): of each target's processor; ``idle`` and
+``failures`` (targets,): of its precision.
+"""
+
+from collections.abc import Mapping
+from typing import Final
+
+import numpy as np
+
+from autoscale.agents.base import Arrays
+from autoscale.agents.correction.cells import Cells
+from autoscale.agents.correction.cost_model_file import is_cost_model, upgraded
+from autoscale.agents.correction.hierarchy import QUANTITIES, Hierarchy
+from autoscale.agents.correction.shared import Shared
+from autoscale.agents.correction.turns import Turns
+from autoscale.arrays import Floats
+from autoscale.errors import PolicyError
+
+_SHARED: Final = {"sums": 2, "effects": 1, "spread": 1, "noise": 1, "figures": 1, "alarms": 2}
+"""Arrays of ``Shared``, and which of their axes is the processors."""
+
+
+class Network:
+    """What is known of one network.
+
+    Attributes:
+        known: its tree, see ``Hierarchy``.
+        queries: how many were answered.
+        scale: of the tree's variances.
+    """
+
+    __slots__ = ("known", "queries", "scale")
+
+    def __init__(self, known: Floats, queries: float = 0.0, scale: float = 1.0) -> None:
+        self.known, self.queries, self.scale = known, queries, scale
+
+
+def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, networks: Mapping[str, Network]) -> Arrays:
+    """The arrays."""
+    targets = cells.processor.size
+    known = [tree.nothing(), *(each.known for each in networks.values())]
+    return {
+        "tree": np.stack([each[:, :, :targets] for each in known]),
+        "above": np.stack([each[:, :, targets:] for each in known]),
+        "networks": np.array([*networks], dtype=np.str_),
+        "queries": np.array([each.queries for each in networks.values()]),
+        "scales": np.array([each.scale for each in networks.values()]),
+        "is_informed": np.array([shared.is_informed]),
+        "idle": turns.idle[cells.precision],
+        "failures": turns.failures[cells.precision],
+        **{
+            name: np.moveaxis(getattr(shared, name).take(cells.processor, axis), axis, -1)
+            for name, axis in _SHARED.items()
+        },
+    }
+
+
+def from_state(state: Arrays, cells: Cells, tree: Hierarchy) -> tuple[Shared, Turns, dict[str, Network]]:
+    """What all networks share, and what is known of each.
+
+    Args:
+        state: the arrays, of this agent or of the ``cost-model`` that came before it.
+        cells: of the targets.
+        tree: likewise.
+
+    Raises:
+        PolicyError: arrays are missing, of another shape, or not of numbers that can be.
+    """
+    is_old = is_cost_model(state)
+    if is_old:
+        state = upgraded(state, cells.processor.size)
+    shared = Shared(len(cells.processors)) if is_old else _shared(state, cells)
+    turns = Turns(len(cells.precisions)) if is_old else _turns(state, cells)
+    _check(state, {"tree", "networks", "queries", "scales"})
+    names, targets = state["networks"].tolist(), cells.processor.size
+    _check_shape(state, "tree", (len(names) + 1, 2, QUANTITIES, targets))
+    if "above" in state:
+        _check_shape(state, "above", (len(names) + 1, 2, QUANTITIES, tree.nodes - targets))
+    networks: dict[str, Network] = {}
+    for name, leaves, queries, scale in zip(names, state["tree"][1:], state["queries"], state["scales"], strict=True):
+        known = tree.nothing()
+        known[:, :, :targets] = leaves
+        told = tree.rebuild(known, float(scale))
+        if "above" in state:
+            known[:, :, targets:] = state["above"][len(networks) + 1]
+        if is_old:
+            shared.sums += told
+        networks[name] = Network(known, float(queries), float(scale))
+    shared.refresh()
+    return shared, turns, networks
+
+
+def _shared(state: Arrays, cells: Cells) -> Shared:
+    shared = Shared(len(cells.processors))
+    _check(state, {*_SHARED, "is_informed"})
+    for name, axis in _SHARED.items():
+        own = getattr(shared, name)
+        _check_shape(state, name, (*np.delete(own.shape, axis).tolist(), cells.processor.size))
+        own[...] = np.moveaxis(state[name], -1, axis).take(cells.first, axis)
+    shared.is_informed = bool(state["is_informed"].all())
+    return shared
+
+
+def _turns(state: Arrays, cells: Cells) -> Turns:
+    turns = Turns(len(cells.precisions))
+    _check(state, {"idle", "failures"})
+    for name in ("idle", "failures"):
+        _check_shape(state, name, cells.precision.shape)
+        getattr(turns, name)[cells.precision] = state[name]
+    return turns
+
+
+def _check(state: Arrays, names: set[str]) -> None:
+    missing = names - state.keys()
+    if missing:
+        raise PolicyError(f"policy lacks the arrays {sorted(missing)} that 'corrector' needs")
+
+
+def _check_shape(state: Arrays, name: str, shape: tuple[int, ...]) -> None:
+    if state[name].shape != shape:
+        raise PolicyError(f"policy array '{name}' is {state[name].shape}; 'corrector' needs {shape}")

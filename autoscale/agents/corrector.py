@@ -1,0 +1,258 @@
+"""Starts from what the world forecasts, and corrects it: a Bayesian model of what the forecast misses.
+
+The residual ln(actual / forecast) of energy, latency and carbon is the sum of what the device, a processor, a network
+on the processor, a precision and a target have of their own (``correction.hierarchy``), of effects of load, memory,
+heat, signal and clock (``correction.shared``), and of noise, all learned. Among the targets whose chance to be in time
+is what the goal asks, the least expected objective is chosen; others as far as a look at them pays
+(``correction.exploring``). A world without a forecast is one whose forecast says the same of all targets.
+"""
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+
+from autoscale.agents.base import Agent, Arrays, Choice
+from autoscale.agents.correction.cells import Cells
+from autoscale.agents.correction.conditions import POSITION, Conditions
+from autoscale.agents.correction.exploring import best_of, chance_late, chances, draw, expected
+from autoscale.agents.correction.hierarchy import ENERGY, LATENCY, QUANTITIES, UNINFORMED, Hierarchy
+from autoscale.agents.correction.lesson import take_in
+from autoscale.agents.correction.shared import STALE, Shared
+from autoscale.agents.correction.stored import Network, from_state, to_state
+from autoscale.agents.correction.turns import EVERY, TURN, Turns
+from autoscale.arrays import Flags, Floats, Indices
+from autoscale.query.belief import Belief
+from autoscale.query.context import Context
+from autoscale.query.forecast import Forecast
+from autoscale.query.outcome import Outcome
+from autoscale.query.target import Target
+
+MEMORY: Final = 60.0
+"""How many observations of a target are remembered; older ones fade."""
+
+MOST_BYTES: Final = 5_000_000
+"""What is known of networks takes no more than this; beyond, the one not asked for the longest time is forgotten."""
+
+SAME: Final = 0.02
+"""A forecast whose ln(latency) varies by less over the targets tells nothing."""
+
+_TINY: Final = 1e-12
+_OBJECTIVE: Final = {"energy": 0, "latency": 1, "carbon": 2}
+
+
+class Corrector(Agent):
+    """A forecast, corrected; it says what it believes, and how sure it is."""
+
+    name = "corrector"
+    per_target = ("tree", "sums", "effects", "spread", "noise", "figures", "alarms", "idle", "failures")
+    derived = ("above",)
+
+    def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
+        super().__init__(targets, seed)
+        self._cells = Cells(self.targets)
+        self._tree, self._conditions = Hierarchy(self._cells), Conditions(self._cells.processors)
+        self._shared = Shared(len(self._cells.processors))
+        self._turns = Turns(len(self._cells.precisions))
+        self._networks: dict[str, Network] = {}
+        self._most_networks = max(MOST_BYTES // (16 * QUANTITIES * self._tree.nodes), 1)
+        self._view: _View | None = None
+
+    def select(self, context: Context) -> Choice:
+        """The target with the least expected cost in time, or one that is worth a look."""
+        view = self._look(context)
+        number = draw(view.chance, self.rng.random())
+        return Choice(int(context.admitted[number]), float(view.chance[number]))
+
+    def learn(
+        self,
+        context: Context,
+        index: int,
+        outcome: Outcome,
+        reward: float,
+        next_context: Context | None = None,
+    ) -> None:
+        """Correct what is believed of a target, and of all that has something in common with it."""
+        network, processor = self._network(context), int(self._cells.processor[index])
+        precision = int(self._cells.precision[index])
+        view, shared = self._view, self._shared
+        features = (
+            view.features if view is not None and view.context is context else self._conditions(context.observation)
+        )[processor].copy()
+        features[POSITION] = self._cells.position[index]
+        was_due = self._turns.is_due(precision)
+        offset, doubt = shared.mean[:, processor].tolist(), shared.variance[:, processor].tolist()
+        mean, variance = self._tree.predict_one(network.known, network.scale, index, offset, doubt)
+        residuals = _residuals(_forecast(context, self.targets), index, outcome)
+        lesson = take_in(shared, processor, features, residuals, mean, variance, was_due=was_due)
+        self._turns.tried(precision, was_due, lesson.is_better, outcome.is_late(context.goal))
+        most = [
+            MEMORY / noise * (STALE if changed else 1.0)
+            for noise, changed in zip(shared.noise[:, processor].tolist(), lesson.has_changed, strict=True)
+        ]
+        told = self._tree.learn(network.known, network.scale, index, lesson.residual, lesson.precision, most)
+        shared.told(processor, told)
+        shared.drift()
+        network.queries += 1.0
+        self._view = None
+
+    def believe(self, context: Context) -> Belief:
+        """What is believed of every target now, and with what chance each would be chosen."""
+        view = self._look(context)
+        forecast, mean = view.forecast, view.mean
+        deviation = np.sqrt(view.variance + self._shared.noise.take(self._cells.processor, 1))
+        late = chance_late(_margin(forecast, context, mean[LATENCY]), deviation[LATENCY])
+        chance, allowed = np.zeros(len(self.targets)), np.zeros(len(self.targets), dtype=np.bool_)
+        chance[context.admitted], allowed[context.admitted] = view.chance, view.in_time
+        return Belief(
+            self.targets,
+            forecast.latency_s * np.exp(mean[LATENCY]),
+            deviation[LATENCY],
+            forecast.energy_j * np.exp(mean[ENERGY]),
+            deviation[ENERGY],
+            late,
+            allowed,
+            chance,
+        )
+
+    def state(self) -> Arrays:
+        """What it has learned; see ``correction.stored``."""
+        return to_state(self._cells, self._tree, self._shared, self._turns, self._networks)
+
+    def restore(self, state: Arrays) -> None:
+        """Take back what was learned, by this agent or by the ``cost-model`` of earlier releases.
+
+        Raises:
+            PolicyError: arrays are missing or of another shape.
+        """
+        self._shared, self._turns, self._networks = from_state(state, self._cells, self._tree)
+        self._view = None
+
+    def _look(self, context: Context) -> "_View":
+        """What is believed of the targets of a context, worked out once until something is learned."""
+        if self._view is None or self._view.context is not context:
+            self._view = self._looked(context)
+        return self._view
+
+    def _looked(self, context: Context) -> "_View":
+        forecast, network, features = (
+            _forecast(context, self.targets),
+            self._network(context),
+            self._conditions(context.observation),
+        )
+        mean, variance = self._believed(network, features)
+        goal, admitted = context.goal, context.admitted
+        row = _OBJECTIVE[goal.objective]
+        middle = np.log(np.maximum(forecast.objective(goal), _TINY)) + mean[row]
+        margin = _margin(forecast, context, mean[LATENCY])
+        doubt, wide = variance[row], variance[LATENCY] + self._shared.noise[LATENCY].take(self._cells.processor)
+        accurate = None if goal.min_accuracy is None else _accurate(forecast.accuracy, goal.min_accuracy, admitted)
+        if admitted.size != middle.size:
+            middle, margin, doubt, wide = middle[admitted], margin[admitted], doubt[admitted], wide[admitted]
+        spread, cost = np.sqrt(wide), expected(middle, doubt)
+        best, in_time = best_of(cost, accurate, margin, spread, goal.on_time)
+        late = chance_late(margin, spread)
+        chance = chances(best, cost, np.sqrt(doubt), in_time, late, network.queries)
+        if network.queries % EVERY == EVERY - 1 and network.scale == 1.0:
+            self._give_turn(chance, context, forecast, float(cost[best]), accurate)
+        return _View(context, features, forecast, mean, variance, in_time, chance)
+
+    def _give_turn(
+        self, chance: Floats, context: Context, forecast: Forecast, cost: float, accurate: Flags | None
+    ) -> None:
+        """Share chances with the target that would be the best if the forecast were right, if its turn has come."""
+        goal, admitted = context.goal, context.admitted
+        promised = np.log(np.maximum(forecast.objective(goal)[admitted], _TINY))
+        hopeful = self._turns.due()[self._cells.precision[admitted]] & (promised < cost)
+        hopeful &= forecast.latency_s[admitted] <= goal.latency_s
+        if accurate is not None:
+            hopeful &= accurate
+        if hopeful.any():
+            chance *= 1.0 - TURN
+            chance[int(np.where(hopeful, promised, np.inf).argmin())] += TURN
+
+    def _believed(self, network: Network, features: Floats) -> tuple[Floats, Floats]:
+        """Mean and variance of every target's residual, of shape (quantities, targets)."""
+        shared, processor = self._shared, self._cells.processor
+        mean, variance = self._tree.predict(network.known, network.scale, shared.mean, shared.variance)
+        shift, doubt = shared.conditional(features)
+        mean += shift.take(processor, 1)
+        mean += shared.effects[:, :, POSITION].take(processor, 1) * self._cells.position
+        variance += doubt.take(processor, 1)
+        return mean, variance
+
+    def _network(self, context: Context) -> Network:
+        """What is known of the network that asks; of one not met, that it is like the others."""
+        network = self._networks.pop(context.model.name, None)
+        if network is None:
+            is_informed = _is_informed(_forecast(context, self.targets))
+            if is_informed != self._shared.is_informed:
+                self._shared.is_informed = is_informed
+                self._shared.refresh()
+            network = Network(self._tree.nothing(), scale=1.0 if is_informed else UNINFORMED)
+            if len(self._networks) >= self._most_networks:
+                del self._networks[next(iter(self._networks))]
+        self._networks[context.model.name] = network  # the one asked for last is the last
+        return network
+
+
+class _View:
+    """What was worked out for one context."""
+
+    __slots__ = ("chance", "context", "features", "forecast", "in_time", "mean", "variance")
+
+    def __init__(
+        self,
+        context: Context,
+        features: Floats,
+        forecast: Forecast,
+        mean: Floats,
+        variance: Floats,
+        in_time: Flags,
+        chance: Floats,
+    ) -> None:
+        self.context, self.features, self.forecast = context, features, forecast
+        self.mean, self.variance, self.in_time, self.chance = mean, variance, in_time, chance
+
+
+def _margin(forecast: Forecast, context: Context, residual: Floats) -> Floats:
+    """How far each target's latency is above the limit, in logarithms."""
+    return np.asarray(np.log(np.maximum(forecast.latency_s, _TINY)) + (residual - math.log(context.goal.latency_s)))
+
+
+def _accurate(accuracy: Floats, floor: float, admitted: Indices) -> Flags:
+    """Which of the admitted targets are accurate enough; where none is, the most accurate."""
+    accuracy = accuracy[admitted]
+    accurate = ~(accuracy < floor)
+    return accurate if accurate.any() else accuracy >= np.nanmax(accuracy)
+
+
+def _residuals(forecast: Forecast, index: int, outcome: Outcome) -> list[float]:
+    """ln(actual / forecast) of energy, latency and carbon; NaN where one of them is nothing."""
+    pairs = (
+        (outcome.energy_j.device, forecast.energy_j),
+        (outcome.latency_s, forecast.latency_s),
+        (outcome.decisive_carbon_g, forecast.carbon_g),
+    )
+    return [_log_ratio(actual, float(told[index])) for actual, told in pairs]
+
+
+def _log_ratio(actual: float, told: float) -> float:
+    return math.log(actual / told) if actual > _TINY < told else math.nan
+
+
+def _is_informed(forecast: Forecast) -> bool:
+    logs = np.log(np.maximum(forecast.latency_s, _TINY))
+    return logs.size == 1 or bool(logs.max() - logs.min() > SAME)
+
+
+def _forecast(context: Context, targets: Sequence[Target]) -> Forecast:
+    """The world's, or one that says the same of all targets."""
+    return context.forecast or _nothing_said(len(targets))
+
+
+@lru_cache(maxsize=16)
+def _nothing_said(targets: int) -> Forecast:
+    return Forecast(np.full(targets, 0.05), np.full(targets, 0.1), np.full(targets, 1e-5), np.full(targets, math.nan))
