@@ -23,7 +23,7 @@ from autoscale.agents.correction.lesson import take_in
 from autoscale.agents.correction.shared import STALE, Shared
 from autoscale.agents.correction.stored import Network, from_state, to_state
 from autoscale.agents.correction.turns import EVERY, TURN, Turns
-from autoscale.arrays import Flags, Floats, Indices
+from autoscale.arrays import Flags, Floats, Indices, Numbers
 from autoscale.query.belief import Belief
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
@@ -98,14 +98,16 @@ class Corrector(Agent):
         network.queries += 1.0
         self._view = None
 
+    def probabilities(self, context: Context) -> Floats:
+        """With what chance each target would be chosen now, shape (targets,)."""
+        return self._everywhere(context, self._look(context).chance)
+
     def believe(self, context: Context) -> Belief:
         """What is believed of every target now, and with what chance each would be chosen."""
         view = self._look(context)
         forecast, mean = view.forecast, view.mean
         deviation = np.sqrt(view.variance + self._shared.noise.take(self._cells.processor, 1))
         late = chance_late(_margin(forecast, context, mean[LATENCY]), deviation[LATENCY])
-        chance, allowed = np.zeros(len(self.targets)), np.zeros(len(self.targets), dtype=np.bool_)
-        chance[context.admitted], allowed[context.admitted] = view.chance, view.in_time
         return Belief(
             self.targets,
             forecast.latency_s * np.exp(mean[LATENCY]),
@@ -113,9 +115,15 @@ class Corrector(Agent):
             forecast.energy_j * np.exp(mean[ENERGY]),
             deviation[ENERGY],
             late,
-            allowed,
-            chance,
+            self._everywhere(context, view.in_time) > 0.0,
+            self._everywhere(context, view.chance),
         )
+
+    def _everywhere(self, context: Context, admitted: Numbers) -> Floats:
+        """Figures of the admitted targets as those of all targets, 0 elsewhere."""
+        figures = np.zeros(len(self.targets))
+        figures[context.admitted] = admitted
+        return figures
 
     def state(self) -> Arrays:
         """What it has learned; see ``correction.stored``."""
