@@ -9,7 +9,7 @@ TORCH  := $(shell grep '^torch==' constraints.txt)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-lowest test-newest check docs bench fit proto clean
+.PHONY: help apps demo test test-engines test-lowest test-newest check docs bench fit proto clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -38,6 +38,15 @@ check: $(DEV)  ## lint, format, types, import rule
 
 docs: $(DOCS)  ## the pages of docs/, into site/; a warning is an error
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --clean
+
+apps: $(DEV)  ## five applications of others, unchanged, on a session that decides (minutes; PyTorch's gigabytes)
+	$(BIN)/python -m benchmarks.apps
+
+test-engines: $(DEV)  ## the conformance suite over OpenVINO and Qualcomm's simulator, in an environment of its own
+	$(PYTHON) -m venv $(VENV)/$@
+	$(VENV)/$@/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
+		-e '.[ort,litert,openvino,prepare,qnn,serve]' hypothesis pytest pytest-randomly
+	$(VENV)/$@/bin/pytest tests/runtime/backends
 
 bench: $(DEV)  ## speed and size, each beside its peer and its target
 	$(BIN)/python -m benchmarks

@@ -380,9 +380,12 @@ def _learn(world: DeviceWorld, agent: Agent, guard: threading.Lock, query: Query
 
 
 def _close_behind(device: Device) -> None:
-    """Close in a thread of its own: the garbage collector runs wherever it likes, inside a lock of the device's too."""
+    """Close in a thread of its own: the garbage collector runs wherever it likes, inside a lock of the device's too.
+
+    The process waits for it: a thread that is inside an engine when the interpreter ends takes the process with it.
+    """
     with suppress(RuntimeError):  # the interpreter ends: no thread can be started, and none has to
-        threading.Thread(target=device.close, name="autoscale-close", daemon=True).start()
+        threading.Thread(target=device.close, name="autoscale-close", daemon=False).start()
 
 
 def _check_query(output_names: object, feeds: object) -> None:

@@ -3,6 +3,8 @@
 import asyncio
 import pickle
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -179,3 +181,17 @@ def test_each_thread_sees_its_own_last(path: Path) -> None:
 def test_it_says_why_it_cannot_be_pickled(path: Path) -> None:
     with Session(path, options=QUIET) as session, pytest.raises(TypeError, match="send the model's path"):
         pickle.dumps(session)
+
+
+@pytest.mark.parametrize("how", ["session.close()", "del session", "kept = session"])
+def test_a_process_ends_well_however_its_sessions_do(path: Path, how: str) -> None:
+    code = f"""
+import numpy as np
+from autoscale_runtime import Session
+for _ in range(3):
+    session = Session({str(path)!r})
+    session.run(None, {{"x": np.ones((2, 16), np.float32)}})
+    {how}
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr

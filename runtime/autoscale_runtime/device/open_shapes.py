@@ -64,7 +64,7 @@ class OpenShapes:
         is_bare = not self._bundle.variants[0].sha256
         is_assumed = is_bare and any(each != 1 for each in open_lengths)
         if open_lengths and (is_assumed or not has_layers) and self._thread is None:
-            self._thread = Thread(target=self._count, args=(shapes,), name="autoscale-inspection", daemon=True)
+            self._thread = Thread(target=self._count, args=(shapes,), name="autoscale-inspection", daemon=False)
             self._thread.start()
 
     def _count(self, shapes: dict[str, tuple[int, ...]]) -> None:

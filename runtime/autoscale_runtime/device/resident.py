@@ -51,7 +51,7 @@ class Resident:
         if best not in loaded and self._forgone > self._price(best, self._copies.opening_s):
             self._is_moving = True
             self._forgone = 0.0
-            Thread(target=self._move, args=(worst, best), name="autoscale-loading", daemon=True).start()
+            Thread(target=self._move, args=(worst, best), name="autoscale-loading", daemon=False).start()
 
     def _move(self, old: int, new: int) -> None:
         try:
