@@ -13,6 +13,9 @@ COMMANDS: Final = Registry(
     {
         "report": "autoscale.fleet.report_command:report_command",
         "verify": "autoscale.fleet.verify_command:verify_command",
+        "files": "autoscale.fleet.upkeep_command:files_command",
+        "retain": "autoscale.fleet.upkeep_command:retain_command",
+        "forget": "autoscale.fleet.upkeep_command:forget_command",
     },
     "autoscale.fleet_commands",
 )

@@ -120,6 +120,8 @@ def _rows(report: Report) -> dict[str, Any]:
         "damaged": {each.path: each.rows for each in view.damaged},
         "impossible": report.impossible,
         "repeated": report.repeated,
+        "aged": report.aged,
+        "forgotten": view.counts.get("forgotten", 0),
         "without_digest": view.undigested,
         "is_sealed": view.is_sealed,
     }

@@ -2,7 +2,7 @@
 
 A row for each day, device model and pair of regions. ``emissions`` are operational, as CodeCarbon's are: of device,
 network and remote machine together; embodied carbon is left out. ``energy_consumed`` has the remote machines'
-buildings in it, and ``pue`` is the energy with them over that without. After the days comes a row for the waiting
+buildings in it, and ``pue`` is theirs. After the days comes a row for the waiting
 machines of each role of an inventory, and one for each other phase of the life cycle. ``country`` is the device's,
 ``cloud_region`` the remote machine's. ``duration`` is that of the day, as far as it is in the span: queries of many
 devices run beside each other. What the ledger does not know stays empty. Columns as in mlco2/codecarbon,
@@ -122,7 +122,7 @@ def _row(row: DayRow, span: Span, country: tuple[str, str]) -> dict[str, object]
         "cloud_region": cloud_region,
         "tracking_mode": "process",
         "on_cloud": "Y" if row.far_region else "N",
-        "pue": 1.0 + row.sums.building_uj / (sum(row.sums.energy_uj) or 1),
+        "pue": round(1.0 + row.sums.building_uj / (row.sums.energy_uj.remote or 1), 4),
     }
 
 

@@ -25,10 +25,19 @@ def arrow(part: str = "") -> Any:
     Raises:
         MissingExtra: it is not installed.
     """
+    return optional_package(f"pyarrow.{part}" if part else "pyarrow")
+
+
+def optional_package(name: str) -> Any:
+    """A package of the extra, or a part of it.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
     try:
-        return import_module(f"pyarrow.{part}" if part else "pyarrow")
+        return import_module(name)
     except ImportError as error:
-        raise MissingExtra("pyarrow", "fleet", _EXTRA) from error
+        raise MissingExtra(name.partition(".")[0], "fleet", _EXTRA) from error
 
 
 def arrow_schema() -> Any:

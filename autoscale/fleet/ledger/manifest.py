@@ -59,9 +59,19 @@ class Entry:
     sha256: str = ""
 
     @property
+    def folder(self) -> str:
+        """``records``, ``sums``, ``devices`` or ``quarantine``: what it holds."""
+        return self.path.split("/")[-3 if self.day else -2]
+
+    @property
     def is_rows(self) -> bool:
         """Whether it has accepted rows; all else is in quarantine, or holds sums of them."""
-        return self.path.rpartition("records/")[2].startswith("day=")
+        return self.folder == "records"
+
+    def beside(self, folder: str) -> str:
+        """The path of what belongs to it in another folder, whether or not there is any."""
+        head, day, name = self.path.rsplit("/", 2)
+        return f"{head.removesuffix(self.folder)}{folder}/{day}/{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +84,7 @@ class Change:
         logs: what has arrived of logs.
         lost: what a log's device says it had to drop, cause to rows; it never falls, so the greatest reported counts.
         counts: what to add to the counts.
+        forgotten: a device of whose logs nothing is known any more; empty for none.
     """
 
     added: tuple[Entry, ...] = ()
@@ -81,6 +92,7 @@ class Change:
     logs: Mapping[LogKey, LogState] = field(default_factory=dict)
     lost: Mapping[LogKey, Mapping[str, int]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
+    forgotten: str = ""
 
 
 class LedgerManifest:
@@ -147,7 +159,7 @@ class LedgerManifest:
 
     def crowded_days(self, below_bytes: int, many: int) -> list[str]:
         """Days with that many files of about one size, below some size."""
-        small = "SELECT day, bytes FROM files WHERE retired_s IS NULL AND day != '' AND bytes < ?"
+        small = "SELECT day, bytes FROM files WHERE retired_s IS NULL AND path LIKE 'records/%' AND bytes < ?"
         like = Counter((day, tier(size)) for day, size in self._base.execute(small, (below_bytes,)))
         return sorted({day for (day, _), count in like.items() if count >= many})
 
@@ -228,6 +240,8 @@ class LedgerManifest:
         )
         lost = [(json.dumps(self._most_lost(key, causes)), *key) for key, causes in change.lost.items() if causes]
         run("UPDATE logs SET lost=? WHERE device_id=? AND log_id=?", lost)
+        if change.forgotten:
+            run("DELETE FROM logs WHERE device_id=?", [(change.forgotten,)])
         counts = list(change.counts.items())
         run("INSERT INTO counts VALUES(?, ?) ON CONFLICT DO UPDATE SET number=number+excluded.number", counts)
         self._seal({"counts": sealed(self._base.execute("SELECT name, number FROM counts"))})

@@ -4,6 +4,8 @@
 
     LEDGER/manifest.sqlite                          which files count; never glob
     LEDGER/records/day=2026-11-21/<name>.parquet    accepted rows by day (UTC) of time_us
+    LEDGER/sums/day=2026-11-21/<name>.parquet       hourly sums of the rows of that name, without devices
+    LEDGER/devices/day=2026-11-21/<name>.parquet    sums of the same rows by device
     LEDGER/quarantine/<name>.parquet                rejected rows with their reason
     LEDGER/quarantine/<sha256>.batch                what could not be read as rows, as it came
 
@@ -17,7 +19,7 @@ opening removes; the devices, which had no answer, send again.
 import time
 import uuid
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -32,6 +34,7 @@ from autoscale.files import atomic_write, sync
 from autoscale.fleet.ledger.arrow import arrow, merge_parquet, rejected_table_of, table_of, write_parquet
 from autoscale.fleet.ledger.lock import FolderLock
 from autoscale.fleet.ledger.manifest import FILE, Change, Entry, LedgerManifest, tier
+from autoscale.fleet.ledger.rollup import sums_of
 from autoscale.fleet.ledger.rows import Rows, Texts
 from autoscale.fleet.ledger.validation import REASONS, Reasons
 from autoscale.fleet.ledger.view import is_as_written
@@ -44,7 +47,10 @@ SMALL_BYTES: Final = 64 << 20
 MANY: Final = 16
 """So many files of one day, smaller than that and of about one size, are worth merging."""
 
-_FOLDERS: Final = ("records", "quarantine")
+ROLL_UP_ROWS: Final = 4096
+"""Of so many rows and more in one file the sums are written beside it; fewer are as quick to read themselves."""
+
+_FOLDERS: Final = ("records", "quarantine", "sums", "devices")
 _SUFFIXES: Final = (".parquet", ".batch", ".part")
 
 
@@ -98,7 +104,7 @@ class Ledger(Closing):
         Raises:
             OSError: the disk is full or fails.
         """
-        with self._written() as added:
+        with self.written() as added:
             if intake.reasons is None:
                 accepted = intake.rows
             else:
@@ -139,14 +145,15 @@ class Ledger(Closing):
         if len(small) < 2:
             self._unmergeable.add(day)
             return
-        with self._written() as added:
-            path = self._new(self._day_folder(day))
+        with self.written() as added:
+            path = self._new(self._day_folder("records", day))
             rows = sum(each.rows for each in small)
             sha256 = self._merge([self.folder / each.path for each in small], path, rows, day)
-            self._add(added, path, day, rows, sha256)
-            retired = tuple(each.path for each in small)
+            self.add(added, path, day, rows, sha256)
+            self.roll_up(path, day, rows, added)
+            retired = tuple(path for each in small for path in self.with_sums(each))
             self.manifest.commit(Change(added=tuple(added), retired=retired), time.time())
-        self._remove(self.manifest.retired(time.time() - GRACE_S))
+        self.remove(self.manifest.retired(time.time() - GRACE_S))
         if found := self._damaged - known:
             raise OSError(f"{', '.join(sorted(found))} is damaged, and stays as it is; the others are merged")
 
@@ -155,9 +162,39 @@ class Ledger(Closing):
         self.manifest.close()
         self._lock.close()
 
+    def roll_up(
+        self,
+        path: Path,
+        day: str,
+        rows: int,
+        added: list[Entry],
+        least: int | None = None,
+        kinds: Collection[str] = ("sums", "devices"),
+    ) -> None:
+        """Write the sums of a file of rows beside it, if it has that many (``ROLL_UP_ROWS`` where it is not said).
+
+        Raises:
+            OSError: the disk is full or fails, or the file cannot be summed.
+        """
+        if rows < (ROLL_UP_ROWS if least is None else least):
+            return
+        for kind, table in zip(("sums", "devices"), sums_of(path), strict=True):
+            if kind in kinds:
+                beside = self._day_folder(kind, day) / path.name
+                self.add(added, beside, day, rows, write_parquet(table, beside))
+
+    def new_beside(self, entry: Entry) -> Path:
+        """The path of a new file in the folder of another one."""
+        return self._new((self.folder / entry.path).parent)
+
+    def with_sums(self, entry: Entry) -> list[str]:
+        """The path of a file of rows, and those of its sums."""
+        beside = [path for kind in ("sums", "devices") if self.manifest.has(path := entry.beside(kind))]
+        return [entry.path, *beside]
+
     @contextmanager
-    def _written(self) -> Iterator[list[Entry]]:
-        """Collects files written for a commit, and removes them where it fails."""
+    def written(self) -> Iterator[list[Entry]]:
+        """Collects files that are written for a commit, and removes them where it fails."""
         added: list[Entry] = []
         try:
             yield added
@@ -173,9 +210,10 @@ class Ledger(Closing):
         for number in days.tolist():
             day = datetime.fromtimestamp(number * SECONDS_PER_DAY, UTC).date().isoformat()
             part = rows if len(days) == 1 else rows.take(numbers == number)
-            path = self._new(self._day_folder(day))
+            path = self._new(self._day_folder("records", day))
             sha256 = write_parquet(table_of(part), path)
-            self._add(added, path, day, len(part), sha256)
+            self.add(added, path, day, len(part), sha256)
+            self.roll_up(path, day, len(part), added)
 
     def _write_rejected(self, rows: Rows, reasons: Reasons, added: list[Entry]) -> None:
         is_rejected = reasons >= 0
@@ -183,17 +221,17 @@ class Ledger(Closing):
             texts = Texts(reasons[is_rejected].astype(np.int32), REASONS)
             path = self._new(self.folder / "quarantine")
             sha256 = write_parquet(rejected_table_of(rows.take(is_rejected), texts), path)
-            self._add(added, path, "", len(texts.codes), sha256)
+            self.add(added, path, "", len(texts.codes), sha256)
 
     def _write_unreadable(self, name: str, content: bytes, reported_rows: int, added: list[Entry]) -> None:
         path = self.folder / _unreadable_path(name)
         with atomic_write(path) as file:
             file.write(content)
-        self._add(added, path, "", reported_rows, name)
+        self.add(added, path, "", reported_rows, name)
 
     def _like(self, day: str) -> list[Entry]:
         """Files of a day to merge: the small ones up to the largest tier that is crowded, none that is damaged."""
-        small = [each for each in self.manifest.entries(day) if each.bytes < SMALL_BYTES]
+        small = [each for each in self.manifest.entries(day) if each.is_rows and each.bytes < SMALL_BYTES]
         small = [each for each in small if each.path not in self._damaged]
         self._damaged |= {each.path for each in small if not is_as_written(self.folder / each.path, each)}
         small = [each for each in small if each.path not in self._damaged]
@@ -208,8 +246,8 @@ class Ledger(Closing):
             self._unmergeable.add(day)
             raise
 
-    def _day_folder(self, day: str) -> Path:
-        folder = self.folder / "records" / f"day={day}"
+    def _day_folder(self, kind: str, day: str) -> Path:
+        folder = self.folder / kind / f"day={day}"
         if not folder.is_dir():
             folder.mkdir()
             sync(folder.parent)
@@ -218,7 +256,8 @@ class Ledger(Closing):
     def _new(self, folder: Path) -> Path:
         return folder / f"{time.time_ns():020d}-{uuid.uuid4().hex[:8]}.parquet"
 
-    def _add(self, added: list[Entry], path: Path, day: str, rows: int, sha256: str) -> None:
+    def add(self, added: list[Entry], path: Path, day: str, rows: int, sha256: str) -> None:
+        """Take note of a file that was written, durably."""
         added.append(Entry(path.relative_to(self.folder).as_posix(), day, rows, path.stat().st_size, sha256))
         sync(path.parent)
 
@@ -226,8 +265,8 @@ class Ledger(Closing):
         """Remove what a crash left over: files that no manifest names, whole or half-written."""
         known = self.manifest.known()
         here = [path.relative_to(self.folder).as_posix() for path in self._files()]
-        self._remove(each for each in here if each not in known)
-        self._remove(self.manifest.retired(time.time() - GRACE_S))
+        self.remove(each for each in here if each not in known)
+        self.remove(self.manifest.retired(time.time() - GRACE_S))
 
     def _files(self) -> list[Path]:
         """Whatever is of a kind that a ledger writes; all else is somebody's own."""
@@ -239,11 +278,12 @@ class Ledger(Closing):
         path = self.folder / FILE
         if not (path.is_file() and path.stat().st_size) and self._files():
             raise InvalidInput(
-                f"'{self.folder}' has files in {' or '.join(_FOLDERS)} but no {FILE}, which says what they are; "
+                f"'{self.folder}' has files in {' or '.join(_FOLDERS[:2])} but no {FILE}, which says what they are; "
                 "allowed: a ledger with its manifest (bring it back), or a new folder"
             )
 
-    def _remove(self, paths: Iterable[str]) -> None:
+    def remove(self, paths: Iterable[str]) -> None:
+        """Remove files that do not count any more, and what the manifest knew of them."""
         removed = list(paths)
         for each in removed:
             (self.folder / each).unlink(missing_ok=True)

@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.ledgers import read_ledgers
-from autoscale.fleet.ledger.span import Span, when
+from autoscale.fleet.ledger.rollup import DEVICES, SUMS
+from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.ledger.view import LedgerView, verified
 from autoscale.fleet.report import tables
 from autoscale.fleet.report.counterfactual import CELL, Counterfactual, counterfactuals
@@ -17,9 +18,10 @@ from autoscale.fleet.report.extent import DayRows, extent_of
 from autoscale.fleet.report.idle import Fleet, Held, whole_fleet
 from autoscale.fleet.report.inventory import InventoryMachine
 from autoscale.fleet.report.life_cycle import LifeCycle
+from autoscale.fleet.report.reading import Reading, reading
 from autoscale.fleet.report.savings import Saving, savings
 from autoscale.fleet.report.sums import PARTS, Sums
-from autoscale.fleet.report.survey import survey
+from autoscale.fleet.report.survey import needs_wide_sums, survey
 from autoscale.units import SECONDS_PER_DAY
 
 
@@ -32,12 +34,14 @@ class Question:
         inventory: the machines of the fleet; without them what idles is left out.
         life_cycle: what is given beside the ledger.
         is_strict: whether damage is an error, and not left out and counted.
+        from_sums: whether the hourly sums are read in place of the rows where there are both: the same figures, sooner.
     """
 
     span: Span = field(default_factory=Span)
     inventory: tuple[InventoryMachine, ...] = ()
     life_cycle: LifeCycle = field(default_factory=LifeCycle)
     is_strict: bool = False
+    from_sums: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,7 @@ class Report:
         strays: rows far from all others in time, by whose clocks the span does not go.
         impossible: rows of the span that an older collector took and that cannot be; in no sum.
         repeated: rows of the span that are in more than one ledger, and count once.
+        aged: rows of the days of the span of which the ledger has hourly sums alone, and names no device any more.
     """
 
     ledgers: tuple[str, ...]
@@ -90,6 +95,7 @@ class Report:
     strays: Sequence[DayRows] = ()
     impossible: int = 0
     repeated: int = 0
+    aged: int = 0
 
     @property
     def ledger(self) -> str:
@@ -109,11 +115,12 @@ def account(
     question, options = question or Question(), options or EngineOptions()
     ledgers = [ledger] if isinstance(ledger, Path | str) else list(ledger)
     view = read_ledgers(ledgers)
-    view = verified(view, _files_of(view, question.span))
+    view = verified(view, reading(view, question.span, question.from_sums).files)
+    read = reading(view, question.span, question.from_sums)
     if question.is_strict:
         _need_whole(view)
     with engine(options) as opened:
-        found = _found(opened, view, question.span)
+        found = _found(opened, view, read, question.span)
         by, days, scenarios = {name: found.by(name) for name in tables.DIMENSIONS}, found.days(), found.scenarios()
         extent = extent_of((DayRows(*(each[name] for name in _DAY_ROWS)) for each in days), question.span)
         fleet = found.fleet(question.inventory, extent.span, by["target"]) if question.inventory else None
@@ -133,6 +140,7 @@ def account(
             life_cycle=question.life_cycle,
             strays=extent.strays,
             impossible=found.impossible,
+            aged=read.aged_rows,
             repeated=view.copied_rows + found.repeated,
         )
 
@@ -148,12 +156,11 @@ def _need_whole(view: LedgerView) -> None:
         raise InvalidInput("the manifest is not what was last committed; allowed without --strict: it is reported")
 
 
-def _found(opened: ReportEngine, view: LedgerView, span: Span) -> "_Found":
-    """The rows of a span, each once, without those that cannot be."""
-    files = _files_of(view, span)
-    surveyed = survey(files)
-    once, repeated, impossible = opened.read(files, surveyed.is_mixed), 0, 0
-    once = tables.within(once, span)
+def _found(opened: ReportEngine, view: LedgerView, read: Reading, span: Span) -> "_Found":
+    """The rows of a span, each once, without those that cannot be; and the sums of others."""
+    surveyed = survey(read.rows)
+    is_wide = surveyed.needs_wide_sums or needs_wide_sums(read.sums)
+    once, repeated, impossible = tables.within(opened.read(read.rows, surveyed.is_mixed), span), 0, 0
     if view.shared:
         sent = opened.count(tables.repeated(once, view.shared))
         once = opened.keep("once", tables.counted_once(once, view.shared))
@@ -161,8 +168,15 @@ def _found(opened: ReportEngine, view: LedgerView, span: Span) -> "_Found":
     if not surveyed.is_plausible:
         plausible = tables.plausible(once)
         impossible, once = opened.count(once) - opened.count(plausible), plausible
-    rows = tables.accounted(once, surveyed.needs_wide_sums)
-    return _Found(opened, rows, opened.keep("cells", tables.cells(rows)), impossible, repeated)
+    rows = tables.accounted(once, is_wide)
+    parts, named = [rows] if read.rows or not read.sums else [], [rows]
+    if read.sums:
+        sums = opened.read_sums(read.sums, SUMS)
+        parts.append(tables.summed(tables.within_hours(sums, span), is_wide))
+    if read.devices:
+        named.append(opened.read_sums(read.devices, DEVICES))
+    whole = tables.together(parts)
+    return _Found(opened, whole, named, opened.keep("cells", tables.cells(whole)), impossible, repeated)
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +185,13 @@ class _Found:
 
     engine: ReportEngine
     rows: Any
+    named: Sequence[Any]
     cells: Any
     impossible: int
     repeated: int
 
     def devices(self) -> int:
-        return self.engine.count(tables.devices(self.rows))
+        return self.engine.count(tables.devices(self.named))
 
     def total(self) -> Sums:
         return Sums.of(self.engine.rows(tables.total(self.cells))[0])
@@ -200,7 +215,7 @@ class _Found:
         remotely = [sums for target, sums in targets.items() if not target.startswith("device:")]
         total = self.total()
         remote = Held(sum(sums.latency_us for sums in remotely), total.embodied_ng.remote)
-        return whole_fleet(inventory, self.engine.rows(tables.by_device(self.rows)), span, total, remote)
+        return whole_fleet(inventory, self.engine.rows(tables.by_device(self.named)), span, total, remote)
 
 
 def _day_rows(found: Iterable[Mapping[str, Any]]) -> list[DayRow]:
@@ -228,10 +243,3 @@ def _kinds(row: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Of every part that drew electricity; only a device always does, whether or not its kind is known."""
     device, *others = ((f"intensity of the {part}", row[name]) for part, name in zip(PARTS, tables.KINDS, strict=True))
     return [(device[0], device[1] or "not said"), *(each for each in others if each[1])]
-
-
-def _files_of(view: LedgerView, span: Span) -> list[Path]:
-    """Those whose day, which is in their folder's name, touches the span."""
-    since = "" if span.since_us is None else when(span.since_us)[:10]
-    until = "9999" if span.until_us is None else when(span.until_us)[:10]
-    return [each for each in view.files if since <= each.parent.name.removeprefix("day=") <= until]

@@ -7,7 +7,7 @@ import socket
 import tempfile
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -63,6 +63,15 @@ class ReportEngine(ABC):
         """
 
     @abstractmethod
+    def read_sums(self, files: Sequence[Path], columns: Mapping[str, str]) -> Any:
+        """An Ibis table of files that hold sums; one or more.
+
+        Args:
+            files: Parquet.
+            columns: name to kind.
+        """
+
+    @abstractmethod
     def keep(self, name: str, expression: Any) -> Any:
         """An Ibis table of what an expression comes to, computed once; of a name of its own."""
 
@@ -104,6 +113,11 @@ class DuckDb(ReportEngine):
             return self._connection.create_table("nothing", schema=empty, temp=True)
         paths = [str(each) for each in files]
         return _completed(self._connection.read_parquet(paths, hive_partitioning=False, union_by_name=is_mixed))
+
+    def read_sums(self, files: Sequence[Path], columns: Mapping[str, str]) -> Any:
+        """An Ibis table of files that hold sums."""
+        paths = [str(each) for each in files]
+        return self._connection.read_parquet(paths, hive_partitioning=False).select(*columns)
 
     def keep(self, name: str, expression: Any) -> Any:
         """A temporary table."""
@@ -148,6 +162,13 @@ class Spark(ReportEngine):
         frame = self._session.read.schema(names).parquet(*paths) if paths else self._session.createDataFrame([], names)
         frame.createOrReplaceTempView("ledger")
         return _completed(self._connection.table("ledger"))
+
+    def read_sums(self, files: Sequence[Path], columns: Mapping[str, str]) -> Any:
+        """An Ibis table of files that hold sums."""
+        names = ", ".join(f"{name} {_SPARK_TYPES[kind]}" for name, kind in columns.items())
+        name = f"sums_of_{next(iter(columns))}"
+        self._session.read.schema(names).parquet(*(str(each.resolve()) for each in files)).createOrReplaceTempView(name)
+        return self._connection.table(name)
 
     def keep(self, name: str, expression: Any) -> Any:
         """A cached view."""

@@ -123,8 +123,9 @@ def whole_fleet(
     held = {row["device_id"]: Held(int(row["latency_us"]), int(row["embodied_device_ng"])) for row in reported}
     asking = [each for each in listed if each.role == "device"]
     here, there = _Costs(), _Costs()
+    nameless = _nameless(queries, held.values(), span, asking)
     for machine in asking:
-        _add_device(here, machine, span, held.get(machine.device_id, Held(0, 0)))
+        _add_device(here, machine, span, held.get(machine.device_id, Held(0, 0)), nameless)
     _add_remote(there, [each for each in listed if each.role == "remote"], span, remote)
     silent = tuple(each.device_id for each in asking if each.device_id not in held)
     unknown = len(held.keys() - {each.device_id for each in asking})
@@ -141,8 +142,29 @@ def whole_fleet(
     )
 
 
-def _add_device(costs: _Costs, machine: InventoryMachine, span: Span, held: Held) -> None:
+@dataclass(frozen=True, slots=True)
+class _Nameless:
+    """What queries took of devices that rows do not name any more, spread over how long all of them were there."""
+
+    held: Held
+    pool_us: int
+
+    def of(self, there_us: int) -> Held:
+        return Held(*(each * there_us // self.pool_us for each in (self.held.busy_us, self.held.carried_ng)))
+
+
+def _nameless(queries: Sums, named: Iterable[Held], span: Span, asking: list[InventoryMachine]) -> _Nameless:
+    listed = list(named)
+    busy_us = queries.latency_us - sum(each.busy_us for each in listed)
+    carried_ng = queries.embodied_ng.device - sum(each.carried_ng for each in listed)
+    pool_us = sum(span.overlap_us(each.there) for each in asking)
+    return _Nameless(Held(max(0, busy_us), max(0, carried_ng)), max(1, pool_us))
+
+
+def _add_device(costs: _Costs, machine: InventoryMachine, span: Span, held: Held, nameless: _Nameless) -> None:
     there_us = span.overlap_us(machine.there)
+    beside = nameless.of(there_us)
+    held = Held(held.busy_us + beside.busy_us, held.carried_ng + beside.carried_ng)
     busy_us = held.busy_us if machine.busy_fraction is None else round(machine.busy_fraction * there_us)
     costs.add_idle(machine, max(0, there_us - busy_us))
     lifetime_ng = _lifetime(machine, there_us)

@@ -67,6 +67,8 @@ def _left_out(report: Report) -> Iterator[str]:
         yield f"{sum(rejected.values()):,} rows of the ledger were rejected and are left out: {reasons}."
     if report.impossible:
         yield f"{report.impossible:,} rows are left out: their figures are beyond what a query can take."
+    if report.aged:
+        yield f"{report.aged:,} rows were aged into hourly sums: they count, and their devices are not named any more."
     missing = view.counts.get("missing", 0)
     if missing:
         yield f"{missing:,} rows never arrived: devices dropped them, or have yet to send them."

@@ -4,26 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
+from autoscale.fleet.ledger.rollup import FIGURES as FIGURES  # what reports are made of, too
+from autoscale.fleet.ledger.rollup import SUMMED
 from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.units import J_PER_KWH, MICRO_PER_UNIT
 
 PARTS: Final = ("device", "network", "remote")
-
-FIGURES: Final = (
-    *(f"energy_{part}_uj" for part in PARTS),
-    *(f"operational_{part}_ng" for part in PARTS),
-    *(f"embodied_{part}_ng" for part in PARTS),
-    "operational_low_ng",
-    "operational_high_ng",
-    "embodied_low_ng",
-    "embodied_high_ng",
-    "latency_us",
-    "missed",
-)
-"""What is summed: columns of the ledger, and ``missed``, the queries that came late or fell short of their accuracy."""
-
-SUMMED: Final = (*FIGURES, "building_uj")
-"""With what the remote machines' buildings took beside their joules, by their PUE."""
 
 _LAST: Final = ("latency_us", "missed", "building_uj")
 UJ_PER_KWH: Final = round(J_PER_KWH) * MICRO_PER_UNIT

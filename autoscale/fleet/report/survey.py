@@ -47,6 +47,12 @@ def survey(files: Sequence[Path]) -> Survey:
     return Survey(reach * len(FIGURES) > _MOST, len(columns) > 1, is_plausible)
 
 
+def needs_wide_sums(files: Sequence[Path]) -> bool:
+    """Whether a sum over hourly sums may need more than 64 bits."""
+    groups = (metadata.row_group(i) for metadata in map(_metadata, files) for i in range(metadata.num_row_groups))
+    return sum(map(_reach, groups)) * len(FIGURES) > _MOST
+
+
 def _metadata(file: Path) -> Any:
     try:
         return arrow("parquet").read_metadata(file)

@@ -9,10 +9,11 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from autoscale.fleet.ledger.manifest import LogKey
+from autoscale.fleet.ledger.rollup import HOUR_US, SUMMED
 from autoscale.fleet.ledger.schema import COLUMNS
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report.engine import package
-from autoscale.fleet.report.sums import FIGURES, PARTS, SUMMED
+from autoscale.fleet.report.sums import FIGURES, PARTS
 from autoscale.units import US_PER_DAY
 
 DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region", "hour")
@@ -29,7 +30,6 @@ _LOG: Final = ("device_id", "log_id")
 _OPTIONAL: Final = ("region", "far_region", "methods", *KINDS)
 
 _MILLION: Final = 1_000_000
-_HOUR_US: Final = 3_600_000_000
 _WIDE: Final = "decimal(38, 0)"
 
 
@@ -60,6 +60,13 @@ def within(ledger: Any, span: Span) -> Any:
     return ledger if span.until_us is None else ledger.filter(ledger.time_us < span.until_us)
 
 
+def within_hours(sums: Any, span: Span) -> Any:
+    """The hourly sums of a span of whole hours."""
+    if span.since_us is not None:
+        sums = sums.filter(sums.hour_us >= span.since_us)
+    return sums if span.until_us is None else sums.filter(sums.hour_us < span.until_us)
+
+
 def accounted(ledger: Any, is_wide: bool) -> Any:
     """Rows with the columns that the report takes, and dimensions by their names here.
 
@@ -75,19 +82,48 @@ def accounted(ledger: Any, is_wide: bool) -> Any:
     return ledger.select(
         **{name: ledger[name].cast(kind) for name in FIGURES if name != "missed"},
         device_id=ledger.device_id,
+        inferences=ibis.literal(1, kind),
+        first_us=time_us,
+        last_us=time_us,
         device_model=ledger.device_model,
-        time_us=time_us,
         network=ledger.model,
         target=ledger.selected,
         region=ledger.region_device,
         far_region=ledger.region_remote,
         methods=ledger.methods,
         **{name: ledger[name] for name in KINDS},
-        hour=((time_us % US_PER_DAY - time_us % _HOUR_US) / _HOUR_US).cast("int64"),
+        hour=((time_us % US_PER_DAY - time_us % HOUR_US) / HOUR_US).cast("int64"),
         day=days.cast("int64"),
         missed=ibis.ifelse(ledger.is_late | is_short, 1, 0).cast(kind),
         building_uj=_building_uj(ledger).cast(kind),
     )
+
+
+def summed(sums: Any, is_wide: bool) -> Any:
+    """Hourly sums with the columns that the report takes, as :func:`accounted` has them."""
+    kind, hour_us = _WIDE if is_wide else "int64", sums.hour_us
+    days = (hour_us - hour_us % US_PER_DAY) / US_PER_DAY
+    return sums.select(
+        **{name: sums[name].cast(kind) for name in SUMMED},
+        inferences=sums.inferences.cast(kind),
+        first_us=sums.first_us,
+        last_us=sums.last_us,
+        device_model=sums.device_model,
+        network=sums.model,
+        target=sums.selected,
+        region=sums.region_device,
+        far_region=sums.region_remote,
+        methods=sums.methods,
+        **{name: sums[name] for name in KINDS},
+        hour=((hour_us % US_PER_DAY) / HOUR_US).cast("int64"),
+        day=days.cast("int64"),
+    )
+
+
+def together(parts: Sequence[Any]) -> Any:
+    """Rows and sums as one table, one of them at least."""
+    first, *others = (each.select(*sorted(set(each.columns) - {"device_id"})) for each in parts)
+    return first.union(*others) if others else parts[0]
 
 
 def _building_uj(ledger: Any) -> Any:
@@ -126,20 +162,27 @@ def by_day(rows: Any) -> Any:
     """Sums, first and last time for each day (whole days since 1970), device model and pair of regions: what time
     series are made of.
     """
-    ends = {"first_us": rows.time_us.min(), "last_us": rows.time_us.max()}
+    ends = {"first_us": rows.first_us.min(), "last_us": rows.last_us.max()}
     return _grouped(rows, ("day", "device_model", "region", "far_region"), **ends, **_sums(rows))
 
 
-def by_device(rows: Any) -> Any:
+def by_device(parts: Sequence[Any]) -> Any:
     """For each device that reported: its busy microseconds, and the embodied carbon that its queries carry."""
+    rows = _named(parts, "device_id", "latency_us", "embodied_device_ng")
     return rows.group_by("device_id").agg(
         latency_us=rows.latency_us.sum(), embodied_device_ng=rows.embodied_device_ng.sum()
     )
 
 
-def devices(rows: Any) -> Any:
+def devices(parts: Sequence[Any]) -> Any:
     """The devices that reported, each once; to count them so is faster on DuckDB than a distinct count."""
-    return rows.select("device_id").distinct()
+    return _named(parts, "device_id").distinct()
+
+
+def _named(parts: Sequence[Any], *columns: str) -> Any:
+    """Some columns of rows and of sums by device."""
+    first, *others = (each.select(*columns) for each in parts)
+    return first.union(*others) if others else first
 
 
 def by_method(rows: Any) -> Any:
@@ -151,7 +194,7 @@ def _grouped(rows: Any, names: Sequence[str], **figures: Any) -> Any:
     """Rows by some columns. Texts that are not known become empty in what comes out, not in every row: DuckDB groups
     by the files' dictionaries as they are, and any change to a text unpacks them.
     """
-    grouped = rows.group_by(*names).agg(inferences=rows.count(), **figures)
+    grouped = rows.group_by(*names).agg(inferences=rows.inferences.sum(), **figures)
     return grouped.fill_null({name: "" for name in names if name in _OPTIONAL})
 
 

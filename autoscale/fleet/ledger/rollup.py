@@ -1,0 +1,99 @@
+"""Hourly sums of rows, made when rows are written: what a report of a year reads, and what stays when rows are aged.
+
+A file of rows has two beside it, of the same name in other folders: ``sums/``, by hour, network, target, device model,
+regions and how figures are known, without any device's name; and ``devices/``, by device. Their sums are those of the
+rows, to the nanogram, since all of them are whole numbers.
+"""
+
+from pathlib import Path
+from typing import Any, Final
+
+from autoscale.fleet.ledger.arrow import arrow, optional_package
+
+FIGURES: Final = (
+    *(f"energy_{part}_uj" for part in ("device", "network", "remote")),
+    *(f"operational_{part}_ng" for part in ("device", "network", "remote")),
+    *(f"embodied_{part}_ng" for part in ("device", "network", "remote")),
+    "operational_low_ng",
+    "operational_high_ng",
+    "embodied_low_ng",
+    "embodied_high_ng",
+    "latency_us",
+    "missed",
+)
+"""What is summed: columns of the ledger, and ``missed``, the queries that came late or fell short of their accuracy."""
+
+SUMMED: Final = (*FIGURES, "building_uj")
+"""With what the remote machines' buildings took beside their joules, by their PUE."""
+
+ALIKE: Final = (
+    "model",
+    "selected",
+    "device_model",
+    "region_device",
+    "region_remote",
+    "methods",
+    *(f"intensity_{part}_kind" for part in ("device", "network", "remote")),
+)
+"""Columns of rows that are summed together, beside the hour."""
+
+HOUR_US: Final = 3_600_000_000
+SUMS: Final[dict[str, str]] = {
+    "hour_us": "int64",
+    **dict.fromkeys(ALIKE, "text"),
+    **dict.fromkeys(("inferences", "first_us", "last_us", *SUMMED), "int64"),
+}
+"""Columns of ``sums/`` to their kinds; ``hour_us`` is when the hour began."""
+
+DEVICES: Final[dict[str, str]] = {
+    "device_id": "text",
+    **dict.fromkeys(("inferences", "latency_us", "embodied_device_ng", "carbon_ng"), "int64"),
+}
+"""Columns of ``devices/`` to their kinds."""
+
+_MILLION: Final = 1_000_000
+_MADE: Final = {
+    "missed": "CASE WHEN is_late OR coalesce(accuracy_ppm < goal_accuracy_ppm, false) THEN 1 ELSE 0 END",
+    "building_uj": (
+        f"energy_remote_uj * (greatest(coalesce(pue_remote_ppm, 0), {_MILLION}) - {_MILLION}) // {_MILLION}"
+    ),
+}
+_CARBON: Final = " + ".join(
+    f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in ("device", "network", "remote")
+)
+
+
+def sums_of(path: Path) -> tuple[Any, Any]:
+    """The ``pyarrow.Table`` of a file's hourly sums, and that of its devices; the file is of today's schema.
+
+    Raises:
+        OSError: it cannot be read, or a sum needs more than 64 bits.
+        MissingExtra: duckdb is not installed.
+    """
+    duckdb = optional_package("duckdb")
+    figures = ", ".join(f"sum({_MADE.get(name, name)})::BIGINT AS {name}" for name in SUMMED)
+    keys = ", ".join(ALIKE)
+    hourly = (
+        f"SELECT time_us - time_us % {HOUR_US} AS hour_us, {keys}, count(*) AS inferences, min(time_us) AS first_us, "
+        f"max(time_us) AS last_us, {figures} FROM read_parquet(?) GROUP BY ALL ORDER BY ALL"
+    )
+    by_device = (
+        "SELECT device_id, count(*) AS inferences, sum(latency_us)::BIGINT AS latency_us, sum(embodied_device_ng)"
+        f"::BIGINT AS embodied_device_ng, sum({_CARBON})::BIGINT AS carbon_ng FROM read_parquet(?) "
+        "GROUP BY ALL ORDER BY ALL"
+    )
+    try:
+        with duckdb.connect(config={"threads": 1}) as base:
+            queries = (base.sql(each, params=[str(path)]) for each in (hourly, by_device))
+            first, second = (_plain(each.to_arrow_table()) for each in queries)
+            return first, second
+    except duckdb.Error as error:
+        raise OSError(f"'{path}' cannot be summed: {error}") from error
+
+
+def _plain(table: Any) -> Any:
+    """Texts as dictionaries, as the ledger writes them."""
+    pa = arrow()
+    is_text = pa.types.is_string
+    columns = [each.dictionary_encode() if is_text(each.type) else each for each in table.columns]
+    return pa.table(columns, names=table.column_names)

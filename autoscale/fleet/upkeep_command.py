@@ -1,0 +1,77 @@
+"""``autoscale fleet retain``, ``forget`` and ``files``: what is kept, what goes, and what there is for other tools."""
+
+from typing import Annotated
+
+import typer
+
+from autoscale.errors import InvalidInput
+from autoscale.fleet.ledger.erasure import Erasure, forget, retain
+from autoscale.fleet.ledger.ledgers import ledger_folder, read_ledgers
+from autoscale.fleet.ledger.manifest import FILE
+from autoscale.fleet.ledger.store import Ledger
+
+_LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
+
+
+def retain_command(
+    ledger: Annotated[str, _LEDGER],
+    days: Annotated[int, typer.Option(min=1, help="Days before today of which rows are kept.")],
+) -> None:
+    """Age what is older: of rows the hourly sums stay, and no device is named any more.
+
+    Reports of those days come to the same sums, by network, target, device
+    model, region and hour. Quarantine of that age goes. Stop the collector
+    meanwhile; run it daily, say.
+
+    Example: autoscale fleet retain ledger --days 90
+    """
+    with _opened(ledger) as opened:
+        _tell(retain(opened, days), "aged into hourly sums")
+
+
+def forget_command(
+    ledger: Annotated[str, _LEDGER],
+    device: Annotated[str, typer.Argument(help="device_id of an installation, as in its rows.", show_default=False)],
+) -> None:
+    """Take out every row of a device, in quarantine too, and all that is known of its logs.
+
+    The files that held them are written anew and removed. How many rows went is
+    counted, and no later report calls it damage. Stop the collector meanwhile;
+    copies of the ledger are not reached.
+
+    Example: autoscale fleet forget ledger 3f2a9c
+    """
+    with _opened(ledger) as opened:
+        _tell(forget(opened, device), "forgotten")
+
+
+def files_command(
+    ledgers: Annotated[list[str], typer.Argument(help="Folders of ledgers.", show_default=False, metavar="LEDGER...")],
+    kind: Annotated[str, typer.Option(help="records, sums (hourly, names no device) or devices.")] = "records",
+) -> None:
+    """List the files that count, a path a line, for any engine that reads Parquet.
+
+    Never glob a ledger: it has files that a crash or a compaction left over.
+    Rows of which the sums alone are left have no file among the records.
+
+    Example: duckdb -c "SELECT sum(energy_device_uj) FROM read_parquet([$(autoscale
+    fleet files ledger | sed "s/.*/'&'/" | paste -sd,)])"
+    """
+    if kind not in ("records", "sums", "devices"):
+        raise InvalidInput(f"kind is '{kind}'; allowed: records, sums, devices")
+    for path, entry in read_ledgers(ledgers).entries.items():
+        if entry.day and entry.folder == kind:
+            print(path)
+
+
+def _opened(ledger: str) -> Ledger:
+    folder = ledger_folder(ledger)
+    if not (folder / FILE).is_file():
+        raise InvalidInput(f"'{folder}' is no ledger: it has no {FILE}")
+    return Ledger(folder)
+
+
+def _tell(done: Erasure, how: str) -> None:
+    print(f"{done.rows:,} rows {how}, {done.quarantined:,} taken out of quarantine, {done.files:,} files removed")
+    for each in done.damaged:
+        print(f"damaged, and left as it is: {each}")

@@ -1,0 +1,164 @@
+"""Hourly sums equal the rows to the nanogram; retention leaves them, erasure takes a device out of all."""
+
+from datetime import UTC, datetime
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from autoscale.errors import InvalidInput
+from autoscale.fleet.export.as_json import as_json
+from autoscale.fleet.fleet_command import fleet
+from autoscale.fleet.ledger import store
+from autoscale.fleet.ledger.erasure import forget, retain
+from autoscale.fleet.ledger.log_state import LogState
+from autoscale.fleet.ledger.manifest import Change
+from autoscale.fleet.ledger.store import Intake, Ledger
+from autoscale.fleet.ledger.validation import Rules, validate
+from autoscale.fleet.ledger.verification import verify
+from autoscale.fleet.ledger.view import read_ledger
+from autoscale.fleet.report import EngineOptions, Question, Span, account
+from autoscale.fleet.report.inventory import read_inventory
+from tests.autoscale.fleet.ledger_parts import FIRST_US, random_rows, rows, written
+
+for needed in ("duckdb", "ibis", "pyarrow"):
+    pytest.importorskip(needed)
+
+SAME = ("exact", "by", "inferences", "devices", "counterfactuals", "methods", "span", "savings", "growth")
+NOON = "2026-11-02T12:00"
+
+
+@pytest.fixture
+def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Three days; of the larger commit there are sums, of the smaller there are none."""
+    monkeypatch.setattr(store, "ROLL_UP_ROWS", 500)
+    return written(tmp_path / "ledger", random_rows(3000, 1), random_rows(200, 2))
+
+
+def figures(ledger: Path, span: Span | None = None, sums: bool = False, **question: Any) -> dict[str, Any]:
+    asked = Question(span or Span(), from_sums=sums, **question)
+    return as_json(account(ledger, asked, EngineOptions(threads=2)))
+
+
+def folders(ledger: Path) -> dict[str, int]:
+    entries = read_ledger(ledger).entries.values()
+    return {name: sum(each.folder == name for each in entries) for name in ("records", "sums", "devices")}
+
+
+@pytest.mark.parametrize("until", ["", NOON, "2026-11-02T12:00:01"])
+def test_sums_tell_what_rows_do(ledger: Path, until: str) -> None:
+    assert folders(ledger) == {"records": 6, "sums": 3, "devices": 3}
+    span = Span.parse("2026-11-01T03:00", until)
+    rows_say, sums_say = figures(ledger, span), figures(ledger, span, sums=True)
+    for name in SAME:
+        assert sums_say[name] == rows_say[name]
+
+
+def test_sums_are_merged_with_their_rows(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = figures(ledger)
+    monkeypatch.setattr(store, "MANY", 1)
+    with Ledger(ledger) as opened:
+        for day in opened.crowded_days():
+            opened.compact(day)
+    assert folders(ledger) == {"records": 3, "sums": 3, "devices": 3}
+    for sums in (False, True):
+        assert figures(ledger, sums=sums)["exact"] == before["exact"]
+
+
+def test_aged_rows_leave_their_sums_and_no_device(ledger: Path) -> None:
+    before = figures(ledger)
+    with Ledger(ledger) as opened:
+        with pytest.raises(InvalidInput, match="days is 0"):
+            retain(opened, 0)
+        done = retain(opened, 1, datetime(2026, 11, 4, tzinfo=UTC))
+        assert retain(opened, 1, datetime(2026, 11, 4, tzinfo=UTC)).rows == 0
+    after = figures(ledger)
+    for name in ("exact", "by", "counterfactuals", "methods", "growth"):
+        assert after[name] == before[name]
+    assert after["rows"]["aged"] == done.rows > 1000
+    assert any("names" in each or "not named any more" in each for each in after["notices"])
+    assert folders(ledger) == {"records": 2, "sums": 5, "devices": 1}
+    assert verify(ledger).is_whole
+    early = [each for each in ledger.rglob("*.parquet") if "day=2026-11-01" in str(each)]
+    assert {each.parts[-3] for each in early} == {"sums"}
+
+
+def test_an_inventory_of_aged_rows_spreads_what_no_device_is_named_for(ledger: Path, tmp_path: Path) -> None:
+    lines = "".join(f"device-{n},1,5,3\n" for n in range(40))
+    (tmp_path / "fleet.csv").write_text("device_id,idle_power_w,making_kg,life_years\n" + lines)
+    machines = read_inventory(tmp_path / "fleet.csv")
+    before = account(ledger, Question(inventory=machines)).fleet
+    with Ledger(ledger) as opened:
+        retain(opened, 1, datetime(2026, 11, 9, tzinfo=UTC))
+    after = account(ledger, Question(inventory=machines)).fleet
+    assert before is not None
+    assert after is not None
+    assert after.idle_energy_uj == pytest.approx(before.idle_energy_uj, rel=1e-6)
+    assert after.unallocated_ng.mid == pytest.approx(before.unallocated_ng.mid, rel=1e-3)
+
+
+def test_a_device_is_forgotten_everywhere(ledger: Path) -> None:
+    junk = [b"..device-3..", b"..other.."]
+    bad = rows(2, device_id=["device-3", "other"], log_id=["l", "m"], probability_ppb=2**40)
+    change = Change(
+        logs={("device-3", "l"): LogState(5), ("other", "m"): LogState(5)},
+        counts={"rejected:out_of_range": 2, "rejected:truncated": 2},
+    )
+    unreadable = {sha256(each).hexdigest(): (each, 1) for each in junk}
+    with Ledger(ledger) as opened:
+        opened.commit(Intake(bad, validate(bad, Rules(), FIRST_US), unreadable, change))
+    before = figures(ledger)
+    ids = [each.texts["device_id"] for each in (random_rows(3000, 1), random_rows(200, 2))]
+    theirs = sum(np.array(each.words)[each.codes].tolist().count("device-3") for each in ids)
+    with Ledger(ledger) as opened:
+        done = forget(opened, "device-3")
+        assert opened.manifest.log(("device-3", "l")) is None
+        assert opened.manifest.log(("other", "m")) is not None
+        assert forget(opened, "device-3").rows == 0
+    assert (done.rows, done.quarantined) == (theirs, 2)
+    assert not (ledger / "quarantine" / f"{sha256(junk[0]).hexdigest()}.batch").exists()
+    for sums in (False, True):
+        after = figures(ledger, sums=sums)
+        assert (after["inferences"], after["devices"]) == (before["inferences"] - theirs, before["devices"] - 1)
+        assert after["rows"]["damaged"] == {}
+        assert after["rows"]["forgotten"] == theirs
+        assert after["rows"]["rejected"] == {"out_of_range": 1, "truncated": 1}
+    assert verify(ledger).is_whole
+
+
+def test_what_is_interrupted_has_not_happened(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = figures(ledger)
+    with Ledger(ledger) as opened:
+        monkeypatch.setattr(opened, "with_sums", lambda _: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            forget(opened, "device-3")
+    with Ledger(ledger):  # cleans up
+        pass
+    assert figures(ledger)["exact"] == before["exact"]
+    assert verify(ledger).is_whole
+
+
+def test_the_commands(ledger: Path) -> None:
+    run = CliRunner()
+    listed = run.invoke(fleet, ["files", str(ledger), "--kind", "sums"])
+    assert [Path(line).parts[-3] for line in listed.output.split()] == ["sums"] * 3
+    assert run.invoke(fleet, ["forget", str(ledger), "device-1"]).output.endswith("files removed\n")
+    assert "aged into hourly sums" in run.invoke(fleet, ["retain", str(ledger), "--days", "1"]).output
+    assert figures(ledger)["inferences"] > 0
+    assert isinstance(run.invoke(fleet, ["retain", "s3://b/l", "--days", "1"]).exception, InvalidInput)
+    assert isinstance(run.invoke(fleet, ["forget", str(ledger / "none"), "x"]).exception, InvalidInput)
+
+
+def test_rows_that_came_into_two_ledgers_count_once(tmp_path: Path) -> None:
+    """A device that was moved to another collector, and sent again what had no answer yet."""
+    whole = rows(10, time_us=FIRST_US + np.arange(10) * 1000, energy_device_uj=np.arange(10), sequence=np.arange(10))
+    for name, part, state in (("a", np.arange(6), LogState(5)), ("b", np.arange(4, 10), LogState(9, ((0, 3),)))):
+        with Ledger(tmp_path / name) as opened:
+            opened.commit(Intake(whole.take(part), change=Change(logs={("a", "log"): state})))
+    found = as_json(account([tmp_path / "a", tmp_path / "b"]))
+    assert (found["inferences"], found["exact"]["energy_uj"]["device"]) == (10, 45)
+    assert (found["rows"]["repeated"], found["rows"]["missing"]) == (2, 0)
+    assert any("in more than one of the ledgers" in each for each in found["notices"])
