@@ -8,9 +8,11 @@ from autoscale.fleet.export.declarations import declarations, sci_for_ai
 from autoscale.fleet.ledger.span import when_or_open
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.boundary import included, left_out
+from autoscale.fleet.report.growth import ASSUMPTIONS, Growth, Swing, Year, projection, tornado
 from autoscale.fleet.report.idle import Fleet
-from autoscale.fleet.report.life_cycle import Growth, Year, projection
 from autoscale.fleet.report.notices import notices
+from autoscale.fleet.report.parts import parts_of_life
+from autoscale.fleet.report.renewal import renewals
 from autoscale.fleet.report.scopes import by_scope
 from autoscale.fleet.report.sums import NG_PER_G, Parts, Sums, WholeInterval, kg, kwh, sci_g_of
 from autoscale.interval import Interval
@@ -52,6 +54,8 @@ def as_json(report: Report) -> dict[str, Any]:
             for each in report.savings
         ],
         "life_cycle": _life_cycle(report),
+        "life_parts": {name: kg(ng) for name, ng in parts_of_life(report).items()},
+        "refresh": _refresh(report),
         "growth": _growth(report),
         "included": included(report),
         "not_included": left_out(report),
@@ -173,15 +177,49 @@ def _life_cycle(report: Report) -> list[dict[str, Any]]:
     """Inference, with what idles where that is known, beside the phases that were given; nothing where none were."""
     if not report.life_cycle.phases:
         return []
-    inference_ng = report.total.total_ng if report.fleet is None else report.fleet.total_ng
-    grams = {each.name: each.operational_g + each.embodied_g for each in report.life_cycle.phases}
-    grams["inference"] = inference_ng.mid / NG_PER_G
-    whole = sum(grams.values())
-    return [{"name": name, "carbon_kg": g / 1e3, "share": g / whole} for name, g in grams.items()]
+    sums, fleet = report.total, report.fleet
+    operational_ng = sum(sums.operational_ng) + (fleet.idle_ng.mid if fleet else 0)
+    embodied_ng = sum(sums.embodied_ng) + (fleet.unallocated_ng.mid if fleet else 0)
+    grams = [(each, each.name, each.operational_g, each.embodied_g) for each in report.life_cycle.phases]
+    inference = (None, "inference", operational_ng / NG_PER_G, embodied_ng / NG_PER_G)
+    whole = sum(operational_g + embodied_g for _, _, operational_g, embodied_g in [*grams, inference])
+    return [
+        {
+            "name": name,
+            "stage": phase.stage if phase else name,
+            "carbon_kg": (operational_g + embodied_g) / 1e3,
+            "share": (operational_g + embodied_g) / whole if whole else 0.0,
+            "operational_kg": operational_g / 1e3,
+            "embodied_kg": embodied_g / 1e3,
+            "source": phase.source if phase else "the ledger",
+        }
+        for phase, name, operational_g, embodied_g in [*grams, inference]
+    ]
+
+
+def _refresh(report: Report) -> list[dict[str, Any]]:
+    """A year of the devices under each policy of how long they serve."""
+    return [
+        {
+            "name": each.refresh.name,
+            "life_years": each.refresh.life_years,
+            "second_life_years": each.refresh.second_life_years,
+            "reused_fraction": each.refresh.reused_fraction,
+            "energy_of_new_per_year": each.refresh.energy_of_new_per_year,
+            "making_kg": each.making_g / 1e3,
+            "reused_kg": each.reused_g / 1e3,
+            "use_kg": each.use_g / 1e3,
+        }
+        for each in renewals(report)
+    ]
 
 
 def _projected(report: Report, growth: Growth) -> tuple[Year, ...]:
     return projection(report.total, report.span.duration_us, growth, report.fleet, report.life_cycle.phases)
+
+
+def _swings(report: Report, growth: Growth) -> tuple[Swing, ...]:
+    return tornado(report.total, report.span.duration_us, growth, report.fleet, report.life_cycle.phases)
 
 
 def _growth(report: Report) -> list[dict[str, Any]]:
@@ -189,11 +227,21 @@ def _growth(report: Report) -> list[dict[str, Any]]:
         {
             "name": each.name,
             "assumptions": {
-                "demand_per_year": each.demand_per_year,
-                "energy_per_year": each.energy_per_year,
-                "embodied_per_year": each.embodied_per_year,
+                **{name: each.assumption(name).value for name in ASSUMPTIONS},
                 "why": each.why,
+                "varied": each.varied,
             },
+            "tornado": [
+                {
+                    "assumption": swing.name,
+                    "what": ASSUMPTIONS[swing.name],
+                    "low": swing.assumption.low,
+                    "high": swing.assumption.high,
+                    "kg_at_low": swing.low_g / 1e3,
+                    "kg_at_high": swing.high_g / 1e3,
+                }
+                for swing in _swings(report, each)
+            ],
             "years": [
                 {
                     "year": year.year,

@@ -41,5 +41,5 @@ def test_its_inventory_and_life_cycle_can_be_read(tmp_path: Path) -> None:
     phone, rack = read_inventory(tmp_path / "fleet.csv")
     assert (phone.role, rack.role) == ("device", "remote")
     life = read_life_cycle(tmp_path / "life.toml")
-    assert [each.name for each in life.phases] == ["training", "experimentation"]
+    assert [each.name for each in life.phases] == ["data", "experimentation", "training"]
     assert [each.name for each in life.growth] == ["as planned"]

@@ -37,6 +37,22 @@ class Bar:
         return sum(self.segments.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One row of a tornado.
+
+    Attributes:
+        label: its name.
+        low: the total with it at its low end; ``high`` at its high end.
+        text: the two as people read them.
+    """
+
+    label: str
+    low: float
+    high: float
+    text: str
+
+
 def bars(title: str, description: str, rows: Sequence[Bar]) -> str:
     """Horizontal bars on one scale, each with its name and its value above it."""
     most = max((row.length for row in rows), default=0.0) or 1.0
@@ -49,6 +65,22 @@ def bars(title: str, description: str, rows: Sequence[Bar]) -> str:
             width = 100.0 * length / most
             pieces.append(_rectangle(left, top + _TOP, width, _BAR, kind, f"{row.label}: {kind}"))
             left += width
+    return _svg(title, description, len(rows) * _ROW, pieces)
+
+
+def tornado(title: str, description: str, rows: Sequence[Span], mid: float) -> str:
+    """Spans about a middle on one scale, the widest above: what each alone does to a total."""
+    least = min((min(row.low, row.high) for row in rows), default=0.0)
+    most = max((max(row.low, row.high) for row in rows), default=1.0)
+    scale = 100.0 / ((most - least) or 1.0)
+    pieces = []
+    for number, row in enumerate(rows):
+        top = number * _ROW
+        pieces.append(_text(0.0, top + 15, row.label, "start"))
+        pieces.append(_text(100.0, top + 15, row.text, "end", "value"))
+        for end, kind in ((row.low, "operational"), (row.high, "embodied")):
+            left, width = scale * (min(end, mid) - least), scale * abs(end - mid)
+            pieces.append(_rectangle(left, top + _TOP, width, _BAR, kind, f"{row.label}: {row.text}"))
     return _svg(title, description, len(rows) * _ROW, pieces)
 
 
