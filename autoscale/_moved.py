@@ -49,6 +49,7 @@ MOVED: Final = {
     "autoscale_runtime.bundle": "autoscale_runtime.models.bundle",
     "autoscale_runtime.carbon_sources": "autoscale.carbon.intensity.live",
     "autoscale_runtime.inspection": "autoscale_runtime.models.inspection",
+    "autoscale_runtime.offload.account": "autoscale_runtime.server.query_cost",
     "autoscale_runtime.offload.client": "autoscale_runtime.wire.client",
     "autoscale_runtime.offload.link": "autoscale_runtime.link.shaped_link",
     "autoscale_runtime.offload.server": "autoscale_runtime.server.server",

@@ -105,7 +105,7 @@ def reported_by(parameters: WorldParameters, query: SimulatedQuery, target: Targ
     (remote,) = (each for each in parameters.remotes if each.name == target.link)
     account = server(remote.machine.name, target.place)
     served = placed(remote.machine, parameters.networks[query.network], replace(target, place="device", host=""))
-    served_cost = account.cost(account.begin(), float(cost.remote_s), served)
+    served_cost = account.alone(served, float(cost.remote_s))
     return cost_of(parameters_of(served_cost, 0, 0), moved.sent_bytes, moved.received_bytes)
 
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -11,11 +12,11 @@ import numpy as np
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Runner
 from autoscale_runtime.backends.tensors import Feeds, TensorSpec
-from autoscale_runtime.server.admission import Admission
-from autoscale_runtime.server.dataplane import DataPlane
+from autoscale_runtime.server.execution.served_model import LoadedModel, ServedModel
+from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.query_cost import ServerAccount
-from autoscale_runtime.server.repository import ServedModel
-from autoscale_runtime.server.server import Limits, Server
+from autoscale_runtime.server.repository.scan import scan
+from autoscale_runtime.server.server import Server
 from tests.waiting import LONGEST_WAIT_S
 
 _TARGET: Final = Target("device", "cpu", "fp32", threads=1)
@@ -46,24 +47,33 @@ class Gate(Echo):
         return super().run(output_names, feeds)
 
 
+def load_repository(root: Path, threads: int) -> dict[str, dict[int, LoadedModel]]:
+    """Every model that a server of the folder would load, loaded here; what it refuses is raised where that is all."""
+    found = scan(root, threads)
+    if not found.entries:
+        raise next(iter(found.refused.values()))
+    return {name: {each.version: each.load() for each in entry.sources} for name, entry in found.entries.items()}
+
+
 @dataclass(frozen=True)
 class Gated:
     """A server with the models ``gate`` and ``echo``, and what it does at the moment."""
 
     server: Server
     gate: Gate
-    admission: Admission
 
 
 @contextmanager
 def gated(account: ServerAccount, max_running: int, max_waiting: int) -> Iterator[Gated]:
-    """One that runs and holds so many queries; the gate opens at the end at the latest."""
-    gate, admission = Gate(), Admission(max_running, max_waiting)
-    runners = {"gate": gate, "echo": Echo()}
-    models = {name: {1: ServedModel(name, 1, runner, _TARGET, "test")} for name, runner in runners.items()}
-    limits = Limits(1, max_running, max_waiting)
-    with Server(DataPlane(models, admission, account), limits, "127.0.0.1", 0) as server:
+    """One that runs and holds so many queries of each; the gate opens at the end at the latest."""
+    gate = Gate()
+    loaded = {name: {1: _loaded(name, runner)} for name, runner in {"gate": gate, "echo": Echo()}.items()}
+    with Server(Limits(1, max_running, max_waiting), account, loaded=loaded) as server:
         try:
-            yield Gated(server, gate, admission)
+            yield Gated(server, gate)
         finally:
             gate.open.set()
+
+
+def _loaded(name: str, runner: Runner) -> LoadedModel:
+    return LoadedModel(ServedModel(name, 1, runner.inputs, runner.outputs, _TARGET, "test"), runner)

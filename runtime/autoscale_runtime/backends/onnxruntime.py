@@ -1,5 +1,6 @@
 """ONNX Runtime on the CPU: .onnx and .ort files of any precision, at the thread counts of this host."""
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from importlib import import_module
@@ -11,9 +12,11 @@ import numpy as np
 
 from autoscale.errors import (
     AutoScaleError,
+    DeadlineExceeded,
     FeedError,
     MissingExtra,
     ModelError,
+    Overloaded,
     TargetError,
     TargetUnavailable,
     UnsupportedModel,
@@ -67,6 +70,16 @@ _UNSUPPORTED: Final = (
     "opset",
     "Unsupported model IR version",
 )
+
+_TERMINATED: Final = "terminate flag"
+_NO_MEMORY: Final = ("Failed to allocate memory", "bad_alloc", "BFCArena")
+_CALLERS: Final = re.compile(
+    r"broadcast|dimension|shape|\brank\b|\baxis\b|indices|out of (data )?bounds|division by zero"
+)
+"""What a kernel says of feeds that fit one by one but not together, or not by their values."""
+
+_SOURCE: Final = re.compile(r"\S+\.(?:cc|cpp|cu|h|hpp):\d+ (?:[\w:&<>*, ]+\([^)]*\)(?: const)?(?: \[[^]]*\])? |\S+ )")
+"""Where in the runtime's own sources an error was raised: of no use to whoever asked."""
 
 
 class OnnxRuntime(Backend):
@@ -129,7 +142,10 @@ class OnnxRuntime(Backend):
 
 
 class OnnxRunner(Runner):
-    """One ONNX Runtime session. ``timeout_s`` is ignored: a started kernel is not interrupted."""
+    """One ONNX Runtime session. ``timeout_s`` is ignored: who waits for an answer may call it off.
+
+    A query ends between two of its nodes, or iterations of a loop: an operator that has begun is not ended.
+    """
 
     def __init__(self, session: Any, path: Path) -> None:
         self.inputs = tuple(_spec(each, path) for each in session.get_inputs())
@@ -169,6 +185,10 @@ class OnnxRunner(Runner):
         self._run = _closed
 
     def _run_error(self, output_names: Sequence[str] | None, feeds: Feeds, error: Exception) -> AutoScaleError:
+        if _TERMINATED in str(error):
+            return DeadlineExceeded("the query was ended while it ran")
+        if any(sign in str(error) for sign in _NO_MEMORY):
+            return Overloaded(f"ONNX Runtime: {_reason(error)}")
         try:
             check_feeds(self.inputs, feeds)
             for name in output_names or ():
@@ -176,8 +196,9 @@ class OnnxRunner(Runner):
         except FeedError as wrong:
             return wrong
         # The feeds fit one by one, but not together: two inputs that share an open dimension.
-        refused = type(error).__name__ == "InvalidArgument"
-        return (FeedError if refused else TargetError)(f"ONNX Runtime: {_reason(error)}")
+        reason = _reason(error)
+        refused = type(error).__name__ == "InvalidArgument" or _CALLERS.search(reason) is not None
+        return (FeedError if refused else TargetError)(f"ONNX Runtime: {reason}")
 
 
 def onnx_runtime() -> Any:
@@ -244,8 +265,8 @@ def load_error(path: Path, error: Exception) -> ModelError:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of ONNX Runtime's message without its ``[ONNXRuntimeError] : 7 : NAME :`` head."""
+    """The first line of ONNX Runtime's message without its ``[ONNXRuntimeError] : 7 : NAME :`` head and its sources."""
     text = str(error).strip()
     if text.startswith("[ONNXRuntimeError]"):
         text = text.split(" : ", 3)[-1]
-    return text.partition("\n")[0]
+    return _SOURCE.sub("", text.partition("\n")[0])

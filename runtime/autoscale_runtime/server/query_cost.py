@@ -1,25 +1,85 @@
-"""What a query costs the machine that serves it: joules, and grams of CO2e operational and embodied."""
+"""What a query costs the machine that serves it: joules, and grams of CO2e operational and embodied.
+
+It adds up. The power table says what the machine draws: its idle power all the time, what a processor draws while
+anybody uses it, and so much for each second that a core works. The first two are shared out by ``MachineTime``; the
+third is the CPU time that a query took, in its model and in the protocol. Whatever is no query's (idle time, refusals,
+queries that failed or whose callers left, the server's own work) is kept beside, so that what callers are told and this
+are, together, the machine's. Where a counter measures, it sets the scale of all of it (``AttributedMeter``).
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 from autoscale.carbon import CarbonAccount, Electricity, Machine, data_centre_pue, device_footprint
 from autoscale.errors import ProfileError
 from autoscale.physics.power import computing_j, held_share
 from autoscale.profiles import DeviceProfile
+from autoscale.profiles.default_processor import completed
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 from autoscale_runtime.grid.per_grids import PerGrids
 from autoscale_runtime.grid.watch import Grids, GridWatch
-from autoscale_runtime.meters import Mark, Meter, NullMeter
+from autoscale_runtime.host.cores import usable_cores
+from autoscale_runtime.meters import AttributedMeter, CounterMeter, Meter, ModelledMeter
+from autoscale_runtime.server.machine_time import Held, MachineTime
 from autoscale_runtime.wire.cost import ServerCost
+
+_CPU: Final = "cpu"
+
+
+class Share(NamedTuple):
+    """What the account keeps of a query that runs."""
+
+    target: Target
+    held: Held
+
+
+@dataclass(slots=True)
+class Totals:
+    """Joules, and grams likewise, since the account began.
+
+    Attributes:
+        told_j: to callers, in their answers.
+        failed_j: of queries that ran and had no answer.
+        idle_j: of time that no query held.
+        overhead_j: of CPU time that is no query's: refusals, probes, loading, housekeeping.
+        told_g: grams, operational and embodied, in answers.
+        counted_j: by the counter, where there is one: the whole machine's, other programs' with it.
+        other_g: of the joules, and of the machine's making, that no answer told.
+    """
+
+    told_j: float = 0.0
+    failed_j: float = 0.0
+    idle_j: float = 0.0
+    overhead_j: float = 0.0
+    counted_j: float = 0.0
+    told_g: float = 0.0
+    other_g: float = 0.0
+
+    @property
+    def others_j(self) -> float:
+        """Of what a counter counted, what this server did not cause: other programs' work."""
+        own_j = self.told_j + self.failed_j + self.idle_j + self.overhead_j
+        return max(self.counted_j - own_j, 0.0)
+
+    @property
+    def machine_j(self) -> float:
+        """All of it."""
+        return self.told_j + self.failed_j + self.idle_j + self.overhead_j + self.others_j
 
 
 class ServerAccount:
-    """Turns time on the server into a cost: ``begin`` before the query computes, ``cost`` after.
+    """Turns what queries hold and use into a cost. For one thread.
 
     Args:
-        machine: the profile of the server, for its embodied carbon and, where nothing is measured, its power.
+        machine: the profile of the server, for its embodied carbon and its power.
         electricity: where it is drawn, and who reports its carbon intensity.
         pue: power usage effectiveness of its building, 1 or more; None for a large data centre's.
-        meter: what it measures counts; what it only models is left to the machine's power table.
+        meter: a counter sets the scale of what the profile's table says; what only models is left to that table.
+        clock: seconds, monotonic.
+        cores: that queries can hold; None for those that this process may use.
 
     Raises:
         InvalidInput: a PUE below 1, a live source without its key.
@@ -33,37 +93,130 @@ class ServerAccount:
         electricity: Electricity | None = None,
         pue: float | None = None,
         meter: Meter | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        cores: int | None = None,
     ) -> None:
-        if "cpu" not in machine.processors:
+        if _CPU not in machine.processors:
             raise ProfileError(f"'{machine.name}' has no CPU; allowed: a machine that models can be served on")
         self.machine = machine
         self.pue = data_centre_pue() if pue is None else pue
         self.grid = GridWatch(electricity or Electricity())
+        self.totals = Totals()
         self._embodied = device_footprint(machine).g_per_s()
-        self._meter = meter or NullMeter()
+        self._meter = _attributed(meter, machine)
         self._carbon = PerGrids(self._carbon_of)
         self._carbon.at(self.grid.now)
+        self._clock = clock
+        whole = (cores or usable_cores()) / machine.processors[_CPU].cores
+        self._time = MachineTime(clock(), min(whole, 1.0))
+        self._idle_s = 0.0
+        self._by_target: dict[Target, tuple[float, float]] = {}
+        self._counted = None if self._meter is None else self._meter.counter.begin()
 
-    def begin(self) -> Mark:
-        """Open the meter's window."""
-        return self._meter.begin()
+    @property
+    def method(self) -> Method:
+        """How joules are known at present."""
+        return Method.MODELLED if self._meter is None or self._meter.calibration is None else Method.MEASURED
 
-    def cost(self, mark: Mark, compute_s: float, target: Target) -> ServerCost:
-        """The cost of ``compute_s`` seconds on a target of the server, which began at the mark and end now."""
-        reading = self._meter.end(mark, target)
-        if reading is not None and reading.method is Method.MEASURED:
-            return self._cost(reading.energy_j, Method.MEASURED, compute_s, target)
-        return self._cost(computing_j(self.machine, target, compute_s), Method.MODELLED, compute_s, target)
+    def begin(self, target: Target) -> Share:
+        """A query begins to run on a target."""
+        return Share(target, self._time.begin(held_share(self.machine, target), target.processor, self._clock()))
 
-    def _cost(self, energy_j: float, method: Method, compute_s: float, target: Target) -> ServerCost:
+    def end(self, share: Share, core_s: float, is_told: bool = True) -> ServerCost:
+        """What a query cost that ends now.
+
+        Args:
+            share: what ``begin`` gave.
+            core_s: core-seconds that it took, in its model and beside it.
+            is_told: whether its caller gets to know.
+        """
+        got = self._time.end(share.held, self._clock())
+        own_w, core_w = self._known_watts(share.target)
+        modelled_j = self.machine.idle_w * got.machine_s + own_w * got.shared_s + core_w * core_s
+        cost = self._cost(modelled_j * self._scale(), got.machine_s)
+        grams = cost.carbon_operational_g + cost.carbon_embodied_g
+        if is_told:
+            self.totals.told_j += cost.energy_j
+            self.totals.told_g += grams
+        else:
+            self.totals.failed_j += cost.energy_j
+            self.totals.other_g += grams
+        return cost
+
+    def alone(self, target: Target, compute_s: float) -> ServerCost:
+        """What a query costs that has its target to itself and keeps it busy; nothing is taken into account."""
+        energy_j = computing_j(self.machine, target, compute_s)
+        return self._cost(energy_j, compute_s * held_share(self.machine, target))
+
+    def overhead(self, core_s: float) -> None:
+        """Core-seconds that are no query's."""
+        core_w = self.machine.processors[_CPU].core_w
+        cost = self._cost(float(core_w[-1]) * core_s * self._scale(), 0.0)
+        self.totals.overhead_j += cost.energy_j
+        self.totals.other_g += cost.carbon_operational_g
+
+    def tick(self) -> Totals:
+        """Account for the idle time until now; the totals."""
+        self._time.advance(self._clock())
+        if self._meter is not None:
+            self._meter.end(self._meter.begin())  # a window that is over is taken in
+            self._count(self._meter)
+        idle_s, self._idle_s = self._time.idle_s - self._idle_s, self._time.idle_s
+        cost = self._cost(self.machine.idle_w * idle_s * self._scale(), idle_s)
+        self.totals.idle_j += cost.energy_j
+        self.totals.other_g += cost.carbon_operational_g + cost.carbon_embodied_g
+        return self.totals
+
+    def _count(self, meter: AttributedMeter) -> None:
+        assert self._counted is not None
+        counted = meter.counter.end(self._counted)
+        if counted is not None:
+            self._counted = meter.counter.begin()
+            self.totals.counted_j += counted.energy_j
+
+    def _scale(self) -> float:
+        return 1.0 if self._meter is None or self._meter.calibration is None else self._meter.calibration
+
+    def _known_watts(self, target: Target) -> tuple[float, float]:
+        known = self._by_target.get(target)
+        if known is None:
+            known = self._by_target[target] = self._watts(target)
+        return known
+
+    def _watts(self, target: Target) -> tuple[float, float]:
+        """What its processor draws for all who use it, and what a core draws."""
+        cpu = self.machine.processors[_CPU]
+        core_w = cpu.busy_w(2, target.frequency_hz) - cpu.busy_w(1, target.frequency_hz) if cpu.cores > 1 else 0.0
+        if target.processor == _CPU:
+            return cpu.busy_w(1, target.frequency_hz) - core_w, core_w
+        return completed(self.machine, target.processor).processors[target.processor].busy_w(), core_w
+
+    def _cost(self, energy_j: float, held_s: float) -> ServerCost:
         grids = self.grid.read()
         carbon = self._carbon.at(grids)
-        held_s = compute_s * held_share(self.machine, target)
         grams, ends = carbon.grams(energy_j, held_s), carbon.ends(energy_j, held_s)
         intensity, region = grids.intensities["device"], grids.regions.get("device", "")
         return ServerCost(
-            energy_j, grams.operational_g.device, grams.embodied_g.device, ends, method, intensity, region, self.pue
+            energy_j,
+            grams.operational_g.device,
+            grams.embodied_g.device,
+            ends,
+            self.method,
+            intensity,
+            region,
+            self.pue,
         )
 
     def _carbon_of(self, grids: Grids) -> CarbonAccount:
         return CarbonAccount(Machine(grids.intensities["device"], self._embodied, self.pue))
+
+
+def _attributed(meter: Meter | None, machine: DeviceProfile) -> AttributedMeter | None:
+    """A counter, with the machine's table to spread what it counts; None for what does not measure."""
+    if isinstance(meter, AttributedMeter):
+        return meter
+    return AttributedMeter(meter, ModelledMeter(machine)) if isinstance(meter, CounterMeter) else None
+
+
+Account: Final = ServerAccount
+"""Its name until 1.0."""

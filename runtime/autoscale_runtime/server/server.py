@@ -6,98 +6,131 @@
 127.0.0.1:43211
 """
 
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+import asyncio
+import contextlib
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Any, Final, Self
 
-import grpc
+import grpc.aio
 
-from autoscale.errors import InvalidInput
+from autoscale.errors import AutoScaleError, InvalidInput, RepositoryError
 from autoscale.profiles import load_device
-from autoscale_runtime._proto.open_inference_pb2_grpc import add_GRPCInferenceServiceServicer_to_server
-from autoscale_runtime.host.cores import usable_cores
-from autoscale_runtime.server.admission import Admission
-from autoscale_runtime.server.dataplane import DataPlane
-from autoscale_runtime.server.health import add_health_and_reflection
+from autoscale_runtime.server.event_loop import EventLoop
+from autoscale_runtime.server.execution.answering import Rules
+from autoscale_runtime.server.execution.here import ThreadHost
+from autoscale_runtime.server.execution.host import Host
+from autoscale_runtime.server.execution.served_model import LoadedModel, Models
+from autoscale_runtime.server.execution.threads import ThreadExecutor
+from autoscale_runtime.server.front import SERVICE, STREAMING, UNARY, Front
+from autoscale_runtime.server.health import Health
+from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.query_cost import ServerAccount
-from autoscale_runtime.server.repository import Models, load_repository
-from autoscale_runtime.server.servicer import InferenceServicer
+from autoscale_runtime.server.repository.scan import Found, scan
+from autoscale_runtime.server.serving import Serving
+from autoscale_runtime.server.transports.grpc_aio import AioTransport, options
+from autoscale_runtime.server.workers.isolated import IS_POSSIBLE, WorkerHost
 from autoscale_runtime.wire.listening import listen
 
 DEFAULT_MACHINE: Final = "xeon-p100"
 """The profile whose power and embodied carbon stand for a server that names no other."""
 
-DEFAULT_WAITING: Final = 64
+DRAIN_S: Final = 5.0
+"""How long queries under way have to end when the server stops."""
 
-_OPTIONS: Final = (
-    ("grpc.max_receive_message_length", -1),
-    ("grpc.max_send_message_length", -1),
-    ("grpc.so_reuseport", 0),  # else a second server on the same port takes half of the queries, silently
-    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
-)
-_SPARE_THREADS: Final = 8
-"""Beside the queries: health checks and metadata answer while every query waits."""
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """How much the server does at once.
-
-    Attributes:
-        threads: that each query computes on; 0 for one for each core, at most 4.
-        max_running: queries that run at the same time; 0 for as many as the cores have room for.
-        max_waiting: queries that may wait for their turn; one more is refused.
-
-    Raises:
-        InvalidInput: a number below 0.
-    """
-
-    threads: int = 0
-    max_running: int = 0
-    max_waiting: int = DEFAULT_WAITING
-
-    def __post_init__(self) -> None:
-        for name in ("threads", "max_running", "max_waiting"):
-            if getattr(self, name) < 0:
-                raise InvalidInput(f"{name} is {getattr(self, name)}; allowed: 0 or more")
-
-    def settled(self) -> "Limits":
-        """The same, with what was left to the server decided by the cores it may use."""
-        cores = usable_cores()
-        threads = self.threads or min(cores, 4)
-        return Limits(threads, self.max_running or max(1, cores // threads), self.max_waiting)
+_ENDED_S: Final = 2.0
+_TICK_S: Final = 1.0
 
 
 class Server:
     """A running server; use as a context manager, or call ``stop``.
 
+    Its event loop has a thread of its own. Models run in processes of their own where it is isolated, else on threads
+    of this one: then a model that crashes ends this process, and one that hangs holds its threads for ever.
+
     Attributes:
         address: ``host:port`` that clients connect to.
         port: the port alone, the one that was found if none was asked for.
-        models: name to version to model.
+
+    Args:
+        limits: how much it does at once.
+        account: what its queries cost.
+        host: the address to listen at.
+        port: 0 takes a free one.
+        repository: a folder of models.
+        model_name: the folder is that one model.
+        loaded: models instead of a folder, by name and version.
+        isolate: whether models run in processes of their own.
+        owns_process: whether all CPU time of this process is the server's.
     """
 
-    def __init__(self, plane: DataPlane, limits: Limits, host: str, port: int) -> None:
-        workers = ThreadPoolExecutor(limits.max_running + limits.max_waiting + _SPARE_THREADS, "offload")
-        self.models: Models = plane.models
-        self._server = grpc.server(workers, options=_OPTIONS)
-        add_GRPCInferenceServiceServicer_to_server(InferenceServicer(plane), self._server)
-        self._health = add_health_and_reflection(self._server)
-        self.address, self.port = listen(self._server, host, port)
-        self._grid = plane.account.grid
-        self._grid.start()
-        self._server.start()
+    address: str
+    port: int
 
-    def stop(self, grace_s: float = 5.0) -> None:
-        """Take no more queries, give those under way ``grace_s`` seconds, and let the models go."""
-        self._health.enter_graceful_shutdown()
-        self._grid.close()
-        self._server.stop(grace_s).wait()
-        for versions in self.models.values():
-            for model in versions.values():
-                model.runner.close()
+    def __init__(
+        self,
+        limits: Limits,
+        account: ServerAccount,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        repository: Path | None = None,
+        model_name: str = "",
+        loaded: Mapping[str, Mapping[int, LoadedModel]] | None = None,
+        isolate: bool = False,
+        owns_process: bool = False,
+    ) -> None:
+        if isolate and not IS_POSSIBLE:
+            raise InvalidInput("isolate is True; allowed on this system: False, models within the server's process")
+        self._limits, self._account = limits.settled(), account
+        self._repository, self._model_name = repository, model_name
+        self._loaded, self._isolate = loaded or {}, isolate
+        self._owns_process = owns_process
+        self._updates = asyncio.Lock()
+        self._is_stopped = False
+        self._loop = EventLoop()
+        try:
+            self._loop.run(self._start(host, port))
+        except BaseException:
+            self._loop.close()
+            raise
+
+    @property
+    def models(self) -> Models:
+        """What it serves now: name to version to model."""
+        return self._serving.versions()
+
+    @property
+    def waiting(self) -> int:
+        """Queries that wait for their turn."""
+        return sum(each.scheduler.waiting for each in self._serving.models.values())
+
+    @property
+    def running(self) -> int:
+        """Queries that run."""
+        return sum(each.scheduler.running for each in self._serving.models.values())
+
+    @property
+    def left_out(self) -> Mapping[str, str]:
+        """What of the repository is not served: path to reason."""
+        return self._serving.left_out
+
+    def reload(self) -> list[AutoScaleError]:
+        """Look at the repository again: serve what is new, let go what is gone, without losing a query.
+
+        Returns:
+            why something of it is not served.
+        """
+        return self._loop.run(self._reload())
+
+    def stop(self, grace_s: float = DRAIN_S) -> None:
+        """Take no more queries, give those under way ``grace_s`` seconds, end the rest, and let the models go."""
+        if not self._is_stopped:
+            self._is_stopped = True
+            self._loop.run(self._stop(grace_s))
+            self._account.grid.close()
+            self._loop.close()
 
     def __enter__(self) -> Self:
         return self
@@ -107,6 +140,97 @@ class Server:
     ) -> None:
         self.stop()
 
+    async def _start(self, host: str, port: int) -> None:
+        models = self._host()
+        self._serving = Serving(models, self._limits, self._begin, self._end, self._changed)
+        clock = time.process_time if self._owns_process else time.thread_time
+        reload = self._reload_one if self._repository is not None else None
+        self._front = Front(self._serving, self._account, reload, clock)
+        self._server = grpc.aio.server(options=options(self._limits))
+        self._health = Health(self._server, SERVICE)
+        try:
+            await self._load(models)
+            self._transport = AioTransport(SERVICE, UNARY, STREAMING, self._front, self._limits)
+            self._server.add_generic_rpc_handlers((self._transport,))
+            self.address, self.port = listen(self._server, host, port)
+        except BaseException:
+            await self._serving.close()
+            raise
+        self._account.grid.start()
+        await self._server.start()
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._transport.sweep()), loop.create_task(self._tick())]
+
+    def _host(self) -> Host:
+        if self._isolate:
+            return WorkerHost(self._limits.max_message_bytes, self._account.overhead)
+        return ThreadHost(self._limits.max_message_bytes)
+
+    async def _load(self, host: Host) -> None:
+        for name, versions in self._loaded.items():
+            executor = ThreadExecutor(versions, self._limits.max_running, Rules(1, self._limits.max_message_bytes))
+            self._serving.put(name, {version: each.served for version, each in versions.items()}, executor)
+        if self._repository is not None:
+            refused = await self._reload()
+            if not self._serving.models:
+                raise refused[0] if refused else RepositoryError(f"'{self._repository}' holds no models")
+
+    async def _reload(self) -> list[AutoScaleError]:
+        async with self._updates:
+            return await self._serving.update(await asyncio.to_thread(self._scan))
+
+    async def _reload_one(self, name: str) -> None:
+        """Look at one model's folder again, and load it though it was taken away."""
+        async with self._updates:
+            found = await asyncio.to_thread(self._scan)
+            if name in found.entries:
+                only = {**{key: each.entry for key, each in self._serving.models.items() if each.entry is not None}}
+                refused = await self._serving.update(Found({**only, name: found.entries[name]}, found.refused))
+                if name not in self._serving.models and refused:
+                    raise refused[0]
+            elif (wrong := next((e for path, e in found.refused.items() if Path(path).name == name), None)) is not None:
+                raise wrong
+
+    def _scan(self) -> Found:
+        assert self._repository is not None
+        return scan(self._repository, self._limits.threads, self._model_name)
+
+    async def _tick(self) -> None:
+        """For ever: what has run too long, and time that is nobody's."""
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self._serving.sweep()
+            self._front.idle()
+            self._account.tick()
+
+    async def _stop(self, grace_s: float) -> None:
+        self._front.is_draining = True
+        self._health.leave()
+        # The first takes no more; the second, once nobody is under way, ends what only watches.
+        ending = asyncio.get_running_loop().create_task(self._server.stop(grace_s + _ENDED_S))
+        ends_s = time.monotonic() + grace_s
+        while self._serving.under_way and time.monotonic() < ends_s:
+            await asyncio.sleep(0.01)
+        await self._serving.close()
+        ends_s = time.monotonic() + _ENDED_S / 2
+        while self.running and time.monotonic() < ends_s:
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0)  # answers just given are on their way
+        await self._server.stop(0.05)
+        for task in (*self._tasks, ending):
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    def _begin(self, job: Any) -> None:
+        self._front.on_begin(job)
+
+    def _end(self, job: Any, ran: Any) -> None:
+        self._front.on_end(job, ran)
+
+    def _changed(self, name: str, is_served: bool) -> None:
+        self._health.set(name, is_served)
+
 
 def serve(
     repository: Path | str,
@@ -114,6 +238,9 @@ def serve(
     port: int = 0,
     limits: Limits | None = None,
     account: ServerAccount | None = None,
+    *,
+    isolate: bool = False,
+    model_name: str = "",
 ) -> Server:
     """Load a repository and start to answer.
 
@@ -123,6 +250,9 @@ def serve(
         port: 0 takes a free one.
         limits: how much it does at once.
         account: what its queries cost; by default the power table ``DEFAULT_MACHINE``.
+        isolate: run models in processes of their own, so that one that crashes or hangs harms no other; it costs some
+            80 MiB a model and a tenth of a millisecond a query. Without it they run on threads of this process.
+        model_name: the folder is that one model, or holds its file alone, as KServe mounts it.
 
     Raises:
         RepositoryError: no models there.
@@ -131,8 +261,5 @@ def serve(
         PortInUse: the address cannot be bound.
         MissingExtra: the packages of the extra ``serve`` are not installed.
     """
-    limits = (limits or Limits()).settled()
     account = account or ServerAccount(load_device(DEFAULT_MACHINE))
-    models = load_repository(Path(repository), limits.threads)
-    plane = DataPlane(models, Admission(limits.max_running, limits.max_waiting), account)
-    return Server(plane, limits, host, port)
+    return Server(limits or Limits(), account, host, port, Path(repository), model_name=model_name, isolate=isolate)

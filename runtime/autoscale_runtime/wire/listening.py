@@ -3,13 +3,14 @@
 import socket
 
 import grpc
+import grpc.aio
 
 from autoscale.errors import InvalidInput, PortInUse
 
 _MOST = 2**16 - 1
 
 
-def listen(server: grpc.Server, host: str, port: int) -> tuple[str, int]:
+def listen(server: grpc.Server | grpc.aio.Server, host: str, port: int) -> tuple[str, int]:
     """Bind a server that has not started yet.
 
     Args:

@@ -57,6 +57,11 @@ def parameters_of(cost: ServerCost, queue_us: int, compute_us: int) -> dict[str,
     }
 
 
+def cost_bytes(cost: ServerCost, queue_us: int, compute_us: int) -> bytes:
+    """A cost as it is appended to a serialised answer: maps of a message may come in parts."""
+    return pb.ModelInferResponse(parameters=parameters_of(cost, queue_us, compute_us)).SerializeToString()
+
+
 def cost_of(parameters: Parameters, sent_bytes: int, received_bytes: int) -> RemoteCost:
     """What a server reports of a query; what it does not, or in a way that makes no sense, is None.
 

@@ -35,8 +35,8 @@ DATATYPES: Final[dict[str, tuple[np.dtype[Any], str | None]]] = {
 }
 _NAMES: Final = {dtype: name for name, (dtype, _) in DATATYPES.items()}
 _LENGTH: Final = struct.Struct("<I")
-_RAW_INPUT_TAG: Final = bytes([pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER << 3 | 2])
-"""How the wire announces the field: its number, and 2 for a length and so many bytes."""
+_LENGTH_DELIMITED: Final = 2
+"""How the wire announces a field that is a length and so many bytes."""
 
 
 Tensor = pb.ModelInferRequest.InferInputTensor | pb.ModelInferResponse.InferOutputTensor
@@ -79,11 +79,17 @@ def request_bytes(request: pb.ModelInferRequest, arrays: Iterable[Array]) -> byt
     The wire format lets fields follow each other in any order, so the arrays are appended to the message instead of
     passing through it: one copy of each in place of three.
     """
-    parts: list[bytes | memoryview] = [request.SerializeToString()]
+    return b"".join(with_raw(request.SerializeToString(), pb.ModelInferRequest.RAW_INPUT_CONTENTS_FIELD_NUMBER, arrays))
+
+
+def with_raw(message: bytes, number: int, arrays: Iterable[Array]) -> list[bytes | memoryview]:
+    """The parts of a serialised message with arrays as its raw contents: a field of that number for each."""
+    tag = bytes([number << 3 | _LENGTH_DELIMITED])
+    parts: list[bytes | memoryview] = [message]
     for array in arrays:
         buffer = _buffer(array)
-        parts += (_RAW_INPUT_TAG, _varint(len(buffer)), buffer)
-    return b"".join(parts)
+        parts += (tag, varint(len(buffer)), buffer)
+    return parts
 
 
 def _buffer(array: Array) -> bytes | memoryview:
@@ -94,7 +100,8 @@ def _buffer(array: Array) -> bytes | memoryview:
     return b"".join(part for each in encoded for part in (_LENGTH.pack(len(each)), each))
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
+    """A number as the wire has it: seven bits a byte, the lowest first."""
     octets = bytearray()
     while number > 0x7F:
         octets.append(number & 0x7F | 0x80)
@@ -102,7 +109,7 @@ def _varint(number: int) -> bytes:
     return bytes([*octets, number])
 
 
-def tensors_of(tensors: Sequence[Tensor], raw: Sequence[bytes]) -> dict[str, Array]:
+def tensors_of(tensors: Sequence[Tensor], raw: Sequence[bytes | memoryview]) -> dict[str, Array]:
     """Name to array, of the inputs of a request or the outputs of a response.
 
     An array made of raw contents is read-only: it is a view of the message.
@@ -121,7 +128,7 @@ def tensors_of(tensors: Sequence[Tensor], raw: Sequence[bytes]) -> dict[str, Arr
     return arrays
 
 
-def _array(tensor: Tensor, raw: bytes | None) -> Array:
+def _array(tensor: Tensor, raw: bytes | memoryview | None) -> Array:
     dtype = dtype_of(tensor.datatype)
     if any(each < 0 for each in tensor.shape):
         raise FeedError(f"tensor '{tensor.name}' has the shape {list(tensor.shape)}; allowed: 0 or more")
@@ -136,6 +143,8 @@ def _array(tensor: Tensor, raw: bytes | None) -> Array:
 
 def _typed(tensor: Tensor, dtype: np.dtype[Any]) -> Array:
     field = DATATYPES[tensor.datatype][1]
+    if field is None and math.prod(tensor.shape) == 0:
+        return np.empty(0, dtype)
     if field is None:
         raise FeedError(f"tensor '{tensor.name}' is {tensor.datatype} in typed contents; allowed: raw contents")
     others = [each.name for each, _ in tensor.contents.ListFields() if each.name != field]
@@ -150,23 +159,26 @@ def _typed(tensor: Tensor, dtype: np.dtype[Any]) -> Array:
         raise FeedError(f"tensor '{tensor.name}' has a value outside {tensor.datatype}: {error}") from error
 
 
-def _untyped(tensor: Tensor, dtype: np.dtype[Any], raw: bytes) -> Array:
+def _untyped(tensor: Tensor, dtype: np.dtype[Any], raw: bytes | memoryview) -> Array:
     if dtype.hasobject:
-        return _strings(tensor.name, list(_elements(tensor.name, raw)))
+        return _strings(tensor.name, list(_elements(tensor, raw)))
     if len(raw) % dtype.itemsize:
         raise FeedError(f"tensor '{tensor.name}' has {len(raw)} raw bytes; allowed: a multiple of {dtype.itemsize}")
     return np.frombuffer(raw, dtype)
 
 
-def _elements(name: str, raw: bytes) -> Iterator[bytes]:
-    at = 0
-    while at < len(raw):
+def _elements(tensor: Tensor, raw: bytes | memoryview) -> Iterator[bytes]:
+    """Each string; no more than the shape takes are looked at, and one more tells that there are too many."""
+    at, most = 0, math.prod(tensor.shape) + 1
+    while at < len(raw) and most > 0:
         start = at + _LENGTH.size
         end = start + _LENGTH.unpack_from(raw, at)[0] if start <= len(raw) else start
         if end > len(raw):
-            raise FeedError(f"tensor '{name}' has {len(raw)} raw bytes; its element at byte {at} ends after them")
-        yield raw[start:end]
-        at = end
+            raise FeedError(
+                f"tensor '{tensor.name}' has {len(raw)} raw bytes; its element at byte {at} ends after them"
+            )
+        yield bytes(raw[start:end])
+        at, most = end, most - 1
 
 
 def _strings(name: str, values: Sequence[bytes]) -> Array:

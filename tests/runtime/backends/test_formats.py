@@ -12,8 +12,8 @@ from autoscale_runtime.backends.engines import engines, suffixes
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.inspection import inspect
 from autoscale_runtime.models.variant import Variant
-from autoscale_runtime.server.repository import load_repository
 from tests.runtime.backends.plug_in_parts import plugged_in
+from tests.runtime.serving_parts import load_repository
 from tests.runtime.session_parts import QUIET, network, written
 
 TOY = '''
@@ -105,8 +105,8 @@ def test_a_server_serves_it(tmp_path: Path) -> None:
     toy(root / "quiet" / "7" / "model.mute", "5")
     models = load_repository(root, threads=1)
     net, quiet = models["net"][1], models["quiet"][7]
-    assert (net.platform, str(net.target)) == ("toy_text", "device:cpu/fp32@1t#toy")
-    assert (quiet.platform, quiet.version) == ("mute", 7)
+    assert (net.served.platform, str(net.served.target)) == ("toy_text", "device:cpu/fp32@1t#toy")
+    assert (quiet.served.platform, quiet.served.version) == ("mute", 7)
     np.testing.assert_array_equal(quiet.runner.run(None, X).outputs[0], 5 * X["x"])
 
 
@@ -115,7 +115,7 @@ def test_where_a_folder_has_several_formats_the_one_that_ships_is_served(tmp_pat
     toy(root / "net" / "1" / "model.toy")
     written(root / "net" / "1" / "model.onnx", network())
     [model] = load_repository(root, threads=1)["net"].values()
-    assert (model.platform, str(model.target)) == ("onnxruntime_onnx", "device:cpu/fp32@1t")
+    assert (model.served.platform, str(model.served.target)) == ("onnxruntime_onnx", "device:cpu/fp32@1t")
 
 
 def test_a_bundle_of_it_is_served(tmp_path: Path) -> None:
@@ -124,7 +124,7 @@ def test_a_bundle_of_it_is_served(tmp_path: Path) -> None:
     variants = (Variant("fp32", tmp_path / "net.toy"), Variant("fp16", half))
     Bundle("net", bare.profile, bare.inputs, bare.outputs, variants).write(tmp_path / "bundle")
     models = load_repository(tmp_path / "bundle", threads=1)
-    assert {name: [each.platform for each in versions.values()] for name, versions in models.items()} == {
+    assert {name: [each.served.platform for each in versions.values()] for name, versions in models.items()} == {
         "net": ["toy_text"],
         "net-fp16": ["toy_text"],
     }

@@ -17,8 +17,8 @@ from autoscale_runtime import Session
 from autoscale_runtime.backends.engines import data_files, format_of
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import Variant
-from autoscale_runtime.server.repository import load_repository
 from tests.runtime.backends.test_backends import as_ort
+from tests.runtime.serving_parts import load_repository
 from tests.runtime.session_parts import QUIET
 
 X = np.random.default_rng(5).normal(size=(2, 16)).astype(np.float32)

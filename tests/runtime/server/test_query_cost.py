@@ -1,6 +1,5 @@
 import math
-import sys
-import threading
+import random
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,69 +11,63 @@ from autoscale.profiles import load_device
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 from autoscale.units import J_PER_KWH
-from autoscale_runtime.grid.watch import GridWatch
-from autoscale_runtime.meters import ModelledMeter, ReplayMeter
-from autoscale_runtime.server.query_cost import ServerAccount
+from autoscale_runtime.meters import AttributedMeter, Meter, ModelledMeter, ReplayMeter
+from autoscale_runtime.server.query_cost import ServerAccount, Share
 from autoscale_runtime.wire.cost import ServerCost
 
 LAPTOP = load_device("laptop")
 CPU = LAPTOP.processors["cpu"]
 
 
-def cost_on(account: ServerAccount, compute_s: float, threads: int) -> ServerCost:
-    target = Target("device", "cpu", "fp32", threads=threads)
-    return account.cost(account.begin(), compute_s, target)
+class Clock:
+    def __init__(self) -> None:
+        self.now_s = 0.0
+
+    def __call__(self) -> float:
+        return self.now_s
 
 
-BARE = cost_on(ServerAccount(LAPTOP), 1.0, 1)
+def cost_on(
+    compute_s: float,
+    threads: int,
+    electricity: Electricity | None = None,
+    pue: float | None = None,
+    meter: Meter | None = None,
+) -> ServerCost:
+    """Of one query that keeps its cores busy, on a machine that has as many as the laptop."""
+    clock = Clock()
+    account = ServerAccount(LAPTOP, electricity, pue, meter, clock, cores=CPU.cores)
+    share = account.begin(Target("device", "cpu", "fp32", threads=threads))
+    clock.now_s = compute_s
+    return account.end(share, min(threads, CPU.cores) * compute_s)
+
+
+BARE = cost_on(1.0, 1)
 
 
 def test_energy_is_busy_power_and_a_share_of_idle_power() -> None:
-    cost = cost_on(ServerAccount(LAPTOP), compute_s=2.0, threads=4)
+    cost = cost_on(compute_s=2.0, threads=4)
     watts = CPU.busy_w(4) + LAPTOP.idle_w * 4 / CPU.cores
     assert cost.energy_j == pytest.approx(2.0 * watts)
     assert cost.method is Method.MODELLED
+    alone = ServerAccount(LAPTOP).alone(Target("device", "cpu", "fp32", threads=4), 2.0)
+    assert alone.energy_j == pytest.approx(cost.energy_j)
+    assert alone.carbon_embodied_g == pytest.approx(cost.carbon_embodied_g)
 
 
 def test_carbon_follows_the_grid_and_the_building() -> None:
-    cost = cost_on(ServerAccount(LAPTOP, Electricity(source=360.0), pue=1.25), 1.0, 1)
+    cost = cost_on(1.0, 1, Electricity(source=360.0), 1.25)
     assert cost.carbon_operational_g == pytest.approx(cost.energy_j / J_PER_KWH * 450.0)
 
 
 def test_the_ends_are_those_of_the_grid_and_of_the_making() -> None:
-    cost = cost_on(ServerAccount(LAPTOP, Electricity("FR")), 1.0, 1)
+    cost = cost_on(1.0, 1, Electricity("FR"))
     france, made = YearlyAverages().at("FR", 0.0), device_footprint(LAPTOP).g_per_s(share=1 / CPU.cores)
     assert (cost.region, cost.intensity) == ("FRA", replace(france, time_s=cost.intensity.time_s))
     assert cost.ends.operational_low_g / cost.carbon_operational_g == pytest.approx(
         france.low_g_per_kwh / france.g_per_kwh
     )
     assert (cost.ends.embodied_low_g, cost.ends.embodied_high_g) == pytest.approx((made.low, made.high))
-
-
-def test_a_bill_is_of_one_grid_however_often_that_changes_meanwhile() -> None:
-    account = ServerAccount(LAPTOP, Electricity(source=1.0))
-    grids = account.grid.now, GridWatch(Electricity(source=1000.0)).now
-    wrong: list[ServerCost] = []
-
-    def ask() -> None:
-        for number in range(3000):
-            account.grid.now = grids[number % 2]
-            cost = cost_on(account, 1.0, 1)
-            grams = cost.energy_j / J_PER_KWH * cost.intensity.g_per_kwh * account.pue
-            reported = cost.carbon_operational_g, cost.ends.operational_low_g, cost.ends.operational_high_g
-            wrong.extend([] if all(math.isclose(each, grams) for each in reported) else [cost])
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    usual_s = sys.getswitchinterval()
-    sys.setswitchinterval(1e-7)
-    try:
-        for each in threads:
-            each.start()
-        for each in threads:
-            each.join()
-    finally:
-        sys.setswitchinterval(usual_s)
-    assert wrong == []
 
 
 def test_a_place_that_does_not_exist_is_refused() -> None:
@@ -84,28 +77,80 @@ def test_a_place_that_does_not_exist_is_refused() -> None:
 
 def test_embodied_carbon_is_the_share_of_cores_for_the_time() -> None:
     made = LAPTOP.embodied
-    cost = cost_on(ServerAccount(LAPTOP), 3600.0, CPU.cores // 2)
+    cost = cost_on(3600.0, CPU.cores // 2)
     assert cost.carbon_embodied_g == pytest.approx(made.total_kg * 1000 * 3600 / made.lifetime_s / 2)
 
 
 def test_more_threads_than_cores_hold_the_whole_machine() -> None:
-    account = ServerAccount(LAPTOP)
-    assert cost_on(account, 1.0, 64) == cost_on(account, 1.0, CPU.cores)
+    more, all_of_them = cost_on(1.0, 64), cost_on(1.0, CPU.cores)
+    assert replace(more, intensity=all_of_them.intensity) == all_of_them
 
 
-def test_what_a_meter_measures_takes_the_place_of_the_table(tmp_path: Path) -> None:
-    (tmp_path / "rapl.csv").write_text("time_s,energy_j\n0,0\n10,70\n")
-    now_s = [0.0]
-    account = ServerAccount(LAPTOP, meter=ReplayMeter(tmp_path / "rapl.csv", lambda: now_s[0]))
-    mark = account.begin()
-    now_s[0] = 2.0
-    cost = account.cost(mark, 2.0, Target.parse("device:cpu/fp32@1t"))
-    assert (cost.energy_j, cost.method) == (14.0, Method.MEASURED)
-
-
-def test_what_a_meter_only_models_does_not() -> None:
-    metered = cost_on(ServerAccount(LAPTOP, meter=ModelledMeter(load_device("xeon-p100"))), 1.0, 1)
+def test_what_a_meter_only_models_does_not_count() -> None:
+    metered = cost_on(1.0, 1, meter=ModelledMeter(load_device("xeon-p100")))
     assert replace(metered, intensity=BARE.intensity) == BARE
+
+
+@pytest.mark.parametrize("threads", [1, 3, 8])
+@pytest.mark.parametrize("callers", [1, 2, 8, 64])
+def test_what_is_told_and_what_is_nobodys_are_the_machines(callers: int, threads: int) -> None:
+    """Whatever begins and ends when, fails or not: the sum is the table's, for the time and CPU time that passed."""
+    rng, clock = random.Random(callers * threads), Clock()
+    account = ServerAccount(LAPTOP, clock=clock, cores=CPU.cores)
+    target = Target("device", "cpu", "fp32", threads=threads)
+    running: list[Share] = []
+    told_j = core_s = used_s = 0.0
+    for _ in range(2000):
+        passed_s = rng.expovariate(100.0)
+        used_s += passed_s if running else 0.0
+        clock.now_s += passed_s
+        if len(running) < callers and rng.random() < 0.6:
+            running.append(account.begin(target))
+        elif running:
+            took_s, answered = rng.expovariate(50.0), rng.random() < 0.8
+            core_s += took_s
+            cost = account.end(running.pop(rng.randrange(len(running))), took_s, answered)
+            told_j += cost.energy_j if answered else 0.0
+        else:
+            account.overhead(0.001)
+            core_s += 0.001
+    for each in running:
+        account.end(each, 0.0, is_told=False)
+    totals = account.tick()
+    shared_w, core_w = 2 * CPU.busy_w(1) - CPU.busy_w(2), CPU.busy_w(2) - CPU.busy_w(1)
+    machine_j = LAPTOP.idle_w * clock.now_s + shared_w * used_s + core_w * core_s
+    assert totals.told_j == pytest.approx(told_j)
+    assert totals.machine_j == pytest.approx(machine_j, rel=1e-6)
+
+
+def test_callers_side_by_side_are_not_told_more_than_one_after_the_other() -> None:
+    """On two cores, eight at once take four times as long, and no more joules in all."""
+    clock = Clock()
+    account = ServerAccount(LAPTOP, clock=clock, cores=2)
+    shares = [account.begin(Target.parse("device:cpu/fp32@1t")) for _ in range(8)]
+    clock.now_s = 4.0
+    together_j = sum(account.end(each, 1.0).energy_j for each in shares)
+    assert together_j <= 8 * BARE.energy_j
+
+
+def test_a_counter_sets_the_scale(tmp_path: Path) -> None:
+    """A machine that draws 50 W: what is told of it in all is no more, and what is not told is kept beside."""
+    (tmp_path / "rapl.csv").write_text("time_s,energy_j\n0,0\n1000,50000\n")
+    clock = Clock()
+    counter = ReplayMeter(tmp_path / "rapl.csv", clock)
+    meter = AttributedMeter(counter, ModelledMeter(LAPTOP, wall_clock=clock), busy_s=lambda: 0.9 * clock.now_s)
+    account = ServerAccount(LAPTOP, meter=meter, clock=clock, cores=1)
+    told_j = 0.0
+    for number in range(400):
+        share = account.begin(Target.parse("device:cpu/fp32@1t"))
+        clock.now_s += 0.225
+        cost = account.end(share, 0.225)
+        told_j += cost.energy_j if number >= 200 else 0.0
+        clock.now_s += 0.025
+        account.tick()
+    assert cost.method is Method.MEASURED
+    assert told_j <= 1.03 * 50.0 * 50.0
+    assert account.totals.machine_j == pytest.approx(50.0 * 100.0, rel=0.03)
 
 
 @pytest.mark.parametrize("wrong", [-1.0, math.nan, math.inf])

@@ -7,9 +7,19 @@ import pytest
 from onnx import TensorProto, helper
 
 from autoscale.errors import InvalidTarget, ModelError, RepositoryError
+from autoscale.profiles import load_device
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import Variant
-from autoscale_runtime.server.repository import load_repository
+from autoscale_runtime.server.execution.served_model import Models
+from autoscale_runtime.server.limits import Limits
+from autoscale_runtime.server.query_cost import ServerAccount
+from autoscale_runtime.server.server import serve
+
+
+def load_repository(repository: Path, threads: int) -> Models:
+    """What a server of it serves."""
+    with serve(repository, limits=Limits(threads), account=ServerAccount(load_device("laptop"))) as server:
+        return server.models
 
 
 def test_every_version_of_every_model_is_loaded(repository: Path) -> None:
@@ -74,7 +84,7 @@ def test_what_cannot_be_served_does_not_hide_the_rest(
         "slow": [1],
         "two": [1],
     }
-    for left_out in ("broken", "empty", "sequence", "scale/11/model.onnx"):
+    for left_out in ("broken/1/model.onnx", "empty", "sequence/1/model.onnx", "scale/11/model.onnx"):
         assert f"{left_out}' is not served: " in caplog.text
 
 
@@ -109,8 +119,10 @@ def test_every_variant_of_a_bundle_is_loaded(bundle: Bundle) -> None:
         }
 
 
-def test_two_models_of_one_name_are_named(bundle: Bundle, repository: Path) -> None:
+def test_of_two_models_of_one_name_the_second_is_left_out(
+    bundle: Bundle, repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     folder = bundle.variants[0].path.parent.parent
     shutil.copytree(repository / "scale", folder / "net-int8")
-    with pytest.raises(RepositoryError, match="both hold a model 'net-int8'"):
-        load_repository(folder, 1)
+    assert [*load_repository(folder, 1)] == ["net", "net-int8"]
+    assert "both hold a model 'net-int8'" in caplog.text

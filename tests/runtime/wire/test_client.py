@@ -174,14 +174,14 @@ def test_a_slow_model_is_late_and_the_next_query_is_answered(account: ServerAcco
 
 def test_a_server_with_too_much_to_do_is_unavailable(account: ServerAccount) -> None:
     with gated(account, max_running=1, max_waiting=0) as held, ThreadPoolExecutor(1) as pool:
-        slow, fast = RemoteRunner(held.server.address, "gate"), RemoteRunner(held.server.address, "echo")
-        running = pool.submit(slow.run, None, {"x": ONES}, LONGEST_WAIT_S)
+        first, second = RemoteRunner(held.server.address, "gate"), RemoteRunner(held.server.address, "gate")
+        running = pool.submit(first.run, None, {"x": ONES}, LONGEST_WAIT_S)
         until(lambda: held.gate.entered == 1)
         with pytest.raises(TargetUnavailable, match="1 queries run and 0 wait"):
-            fast.run(None, {"x": ONES}, LONGEST_WAIT_S)
+            second.run(None, {"x": ONES}, LONGEST_WAIT_S)
         held.gate.open.set()
         assert running.result(LONGEST_WAIT_S).outputs[0].tolist() == ONES.tolist()
-        for runner in (slow, fast):
+        for runner in (first, second):
             runner.close()
 
 
@@ -226,7 +226,9 @@ def test_a_server_killed_mid_query_is_unavailable_and_found_again(repository: Pa
 
 
 def computed_s(process: "subprocess.Popen[str]") -> float:
-    return float(psutil.Process(process.pid).cpu_times().user)
+    """Of the server and the processes of its models."""
+    server = psutil.Process(process.pid)
+    return float(sum(each.cpu_times().user for each in (server, *server.children(recursive=True))))
 
 
 def test_a_probe_tells_whether_queries_would_be_answered(

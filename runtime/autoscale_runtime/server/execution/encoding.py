@@ -1,0 +1,62 @@
+"""Outputs to the bytes of an answer, less its cost, which is known when it is sent.
+
+Fields of a message may follow each other in any order, so the cost is appended then.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+
+from autoscale.errors import FeedError
+from autoscale_runtime._proto import open_inference_pb2 as pb
+from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.server.execution.decoding import Query
+from autoscale_runtime.server.execution.served_model import ServedModel
+from autoscale_runtime.wire.identity import MODEL_SHA256
+from autoscale_runtime.wire.tensors import datatype_of, with_raw
+
+_RAW_OUTPUT_CONTENTS: Final = pb.ModelInferResponse.RAW_OUTPUT_CONTENTS_FIELD_NUMBER
+
+
+def encoded(model: ServedModel, query: Query, outputs: Mapping[str, Array]) -> list[bytes | memoryview]:
+    """The parts of a ModelInferResponse.
+
+    Raises:
+        FeedError: the best elements are asked for of what has none.
+    """
+    shown = {name: _best(model, name, array, query.classes.get(name)) for name, array in outputs.items()}
+    tensor = pb.ModelInferResponse.InferOutputTensor
+    response = pb.ModelInferResponse(
+        model_name=model.name,
+        model_version=str(model.version),
+        id=query.id,
+        parameters={MODEL_SHA256: pb.InferParameter(string_param=model.sha256)},
+        outputs=[
+            tensor(name=name, datatype=datatype_of(array.dtype), shape=array.shape) for name, array in shown.items()
+        ],
+    )
+    return with_raw(response.SerializeToString(), _RAW_OUTPUT_CONTENTS, shown.values())
+
+
+def _best(model: ServedModel, name: str, array: Array, count: int | None) -> Array:
+    """The array; or where its best elements are asked for, those of each row as ``value:index[:label]``."""
+    if count is None:
+        return array
+    if array.ndim == 0 or array.dtype == object or count < 1:
+        raise FeedError(
+            f"the best {count} of output '{name}' are asked for; allowed: 1 or more, of a vector of numbers"
+        )
+    labels = model.labels.get(name, ())
+    rows = array.reshape(1, -1) if array.ndim == 1 else array.reshape(array.shape[0], -1)
+    count = min(count, rows.shape[1])
+    order = np.argsort(-rows.astype(np.float64), axis=1, kind="stable")[:, :count]
+    words = [[_word(row[at], int(at), labels) for at in best] for row, best in zip(rows, order, strict=True)]
+    shape = (count,) if array.ndim == 1 else (array.shape[0], count)
+    named = np.empty(len(words) * count, object)
+    named[:] = [word for row in words for word in row]
+    return named.reshape(shape)
+
+
+def _word(value: Any, at: int, labels: tuple[str, ...]) -> str:
+    return f"{float(value):f}:{at}" + (f":{labels[at]}" if at < len(labels) else "")

@@ -1,0 +1,229 @@
+"""One model's queries: admitted or refused at once, queued, batched, handed over, ended in time.
+
+A query is refused when it cannot be in time: when those before it, at the mean time that the model's last queries took,
+leave it none. Where nothing runs and nothing waits it is always taken, so that a mean that is wrong rights itself.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import grpc
+
+from autoscale_runtime.server.execution.executor import Executor
+from autoscale_runtime.server.execution.job import Job, Ran
+from autoscale_runtime.server.scheduling.queue import FairQueue
+from autoscale_runtime.server.scheduling.service_time import ServiceTime
+
+SAFETY: Final = 1.8
+"""How many times its expected wait a query must have left: times scatter, and with 1.2 answers just miss."""
+
+RETRY_AFTER: Final = "retry-after-ms"
+"""The trailer of a refusal: when the queue will have been worked off."""
+
+SHORT_S: Final = 1e-3
+"""Of quicker models one batch more is handed over, which hides the hand-over; slower ones keep their order."""
+
+OnEnd = Callable[[Job, Ran], None]
+OnBegin = Callable[[Job], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Batching:
+    """How queries of a model run together.
+
+    Attributes:
+        most: queries of a batch; 1 for none.
+        preferred: a batch of this size waits for no more.
+        delay_s: the longest that a query waits for others to join it.
+    """
+
+    most: int = 1
+    preferred: int = 1
+    delay_s: float = 0.0
+
+
+ALONE: Final = Batching()
+"""Each by itself."""
+
+
+class Scheduler:
+    """Between the calls of one model and what runs them. For the event loop alone.
+
+    Args:
+        name: of the model.
+        executor: what runs them; may be replaced with ``move_to``.
+        max_waiting: more are refused.
+        batching: whether, and how, they run together.
+        on_begin: told as a query is handed over.
+        on_end: told of each query that was handed over, with what came of it.
+        max_compute_s: a query that runs longer is ended; 0 for no limit.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        executor: Executor,
+        max_waiting: int,
+        batching: Batching,
+        on_begin: OnBegin,
+        on_end: OnEnd,
+        max_compute_s: float = 0.0,
+    ) -> None:
+        self.name, self.batching = name, batching
+        self._max_waiting, self._max_compute_s = max_waiting, max_compute_s
+        self._on_begin, self._on_end = on_begin, on_end
+        self._queue = FairQueue()
+        self._running: dict[Job, Executor] = {}
+        self._batches = 0
+        self._service = ServiceTime()
+        self._timer: asyncio.TimerHandle | None = None
+        self.move_to(executor)
+
+    @property
+    def waiting(self) -> int:
+        """Queries in the queue."""
+        return len(self._queue)
+
+    @property
+    def running(self) -> int:
+        """Queries that were handed over and have no answer."""
+        return len(self._running)
+
+    @property
+    def mean_s(self) -> float:
+        """Mean seconds that a query holds an instance."""
+        return self._service.mean_s
+
+    def move_to(self, executor: Executor) -> None:
+        """Hand over to this one from now on; what runs elsewhere ends there."""
+        self._executor = executor
+        self._batches = 0
+
+        def done(jobs: Sequence[Job], ran: Sequence[Ran]) -> None:
+            self._done(executor, jobs, ran)
+
+        executor.on_done = done
+
+    def runs_on(self, executor: Executor) -> bool:
+        """Whether that one has queries of this model."""
+        return executor in self._running.values()
+
+    def hands_to(self, executor: Executor) -> bool:
+        """Whether what waits will run there."""
+        return executor is self._executor
+
+    def submit(self, job: Job) -> None:
+        """Take a query, or refuse it at once."""
+        job.arrived_s = time.monotonic()
+        if (self._running or len(self._queue)) and not self._makes_room(job):
+            return
+        job.call.on_leaving = lambda: self.leave(job)
+        self._queue.push(job)
+        self._pump()
+
+    def leave(self, job: Job) -> None:
+        """Nobody waits for it any more: it does not begin, or ends."""
+        if job in self._running:
+            job.is_done = True
+            self._running[job].stop(job)
+        elif not job.is_done:
+            self._queue.leave(job)
+
+    def sweep(self) -> None:
+        """End what has run too long."""
+        begun_s = time.monotonic() - self._max_compute_s
+        for job in [*self._running] if self._max_compute_s else ():
+            if job.begun_s < begun_s and not job.is_done:
+                text = f"it ran for {self._max_compute_s} s, longer than this server allows"
+                job.call.refuse(grpc.StatusCode.DEADLINE_EXCEEDED, text)
+                self.leave(job)
+
+    def refuse_all(self, code: grpc.StatusCode, text: str) -> None:
+        """Send away all who wait, and end what runs."""
+        for job in self._queue.jobs():
+            self._queue.leave(job)
+            job.call.refuse(code, text)
+        for job in [*self._running]:
+            job.call.refuse(code, text)
+            self.leave(job)
+
+    def _makes_room(self, job: Job) -> bool:
+        if len(self._queue) >= self._max_waiting:
+            other = self._queue.last_of_the_greediest(job.call.client)
+            if other is None:
+                room = f"{len(self._running)} queries run and {len(self._queue)} wait"
+                self._refuse(job, f"{room}; allowed: {self._executor.instances} and {self._max_waiting}")
+                return False
+            self._queue.leave(other)
+            self._refuse(other, f"{len(self._queue) + 1} queries wait, most of them this client's")
+        wait_s = self._wait_s(self._queue.ahead(job.call.client))
+        if job.arrived_s + SAFETY * (wait_s + self._service.mean_s) > job.deadline_s:
+            left_s = job.deadline_s - job.arrived_s
+            self._refuse(job, f"it would wait some {1e3 * wait_s:.0f} ms of the {1e3 * left_s:.0f} ms it has left")
+            return False
+        return True
+
+    def _wait_s(self, ahead: int) -> float:
+        return (ahead + len(self._running)) / self._executor.instances * self._service.mean_s
+
+    def _refuse(self, job: Job, why: str) -> None:
+        job.is_done = True
+        after_ms = max(1, round(1e3 * self._wait_s(len(self._queue))))
+        text = f"'{self.name}' is busy: {why}"
+        job.call.refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, text, ((RETRY_AFTER, str(after_ms)),))
+
+    def _pump(self) -> None:
+        at_once = self._executor.instances + (0.0 < self._service.mean_s < SHORT_S)
+        while self._queue and self._batches < at_once and not self._waits_for_more():
+            batch = self._next_batch()
+            if batch:
+                self._hand_over(batch)
+
+    def _waits_for_more(self) -> bool:
+        """Whether a batch that could begin waits for others to join it."""
+        if self.batching.delay_s <= 0.0 or len(self._queue) >= self.batching.preferred:
+            return False
+        jobs, now_s = self._queue.jobs(), time.monotonic()
+        due_s = min(each.deadline_s for each in jobs) - SAFETY * self._service.mean_s
+        until_s = min(min(each.arrived_s for each in jobs) + self.batching.delay_s, due_s)
+        if until_s <= now_s:
+            return False
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(until_s - now_s, self._pump)
+        return True
+
+    def _next_batch(self) -> list[Job]:
+        batch: list[Job] = []
+        while len(batch) < self.batching.most and (job := self._queue.pop()) is not None:
+            if time.monotonic() + self._service.mean_s > job.deadline_s and self._service.mean_s and self._running:
+                self._refuse(job, "its time ran out in the queue")
+            elif batch and job.version != batch[0].version:
+                self._queue.push(job)
+                break
+            else:
+                batch.append(job)
+        return batch
+
+    def _hand_over(self, batch: list[Job]) -> None:
+        now_s = time.monotonic()
+        for job in batch:
+            job.begun_s = now_s
+            self._running[job] = self._executor
+            self._on_begin(job)
+        self._batches += 1
+        self._executor.run(batch)
+
+    def _done(self, executor: Executor, jobs: Sequence[Job], ran: Sequence[Ran]) -> None:
+        if executor is self._executor:
+            self._batches -= 1
+        for job, each in zip(jobs, ran, strict=True):
+            self._running.pop(job, None)
+            if each.code is grpc.StatusCode.OK or each.compute_s > 0.0:
+                self._service.add(each.held_s)
+            self._on_end(job, each)
+            job.is_done = True
+        self._pump()

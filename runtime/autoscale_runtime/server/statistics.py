@@ -1,0 +1,57 @@
+"""What became of a model's queries, in the figures that ModelStatistics and the metrics tell."""
+
+import time
+from dataclasses import dataclass, field
+
+from autoscale_runtime.server.execution.job import Job, Ran
+
+
+@dataclass(slots=True)
+class Duration:
+    """How many, and how long in all."""
+
+    count: int = 0
+    total_s: float = 0.0
+
+    def add(self, took_s: float) -> None:
+        """One more."""
+        self.count += 1
+        self.total_s += took_s
+
+
+@dataclass(slots=True)
+class Statistics:
+    """Since the model was first served.
+
+    Attributes:
+        success: queries that were answered, from admission to answer.
+        fail: those that were not.
+        queue: those that began, from admission to hand-over.
+        compute: of runs that gave answers, each once however many queries it had.
+        inferences: queries that those answered.
+        last_ms: when the last one came, in milliseconds since 1970.
+        refused: those that were never begun.
+        energy_j: told to callers.
+        batches: rows of a run to how many there were, and how long in all.
+        by_code: answers by status.
+    """
+
+    success: Duration = field(default_factory=Duration)
+    fail: Duration = field(default_factory=Duration)
+    queue: Duration = field(default_factory=Duration)
+    compute: Duration = field(default_factory=Duration)
+    inferences: int = 0
+    last_ms: int = 0
+    energy_j: float = 0.0
+    batches: dict[int, Duration] = field(default_factory=dict)
+    by_code: dict[str, int] = field(default_factory=dict)
+
+    def ended(self, job: Job, ran: Ran, is_answered: bool, now_s: float) -> None:
+        """A query that was handed over has ended."""
+        self.last_ms = int(time.time() * 1e3)
+        self.queue.add(job.begun_s - job.arrived_s)
+        (self.success if is_answered else self.fail).add(now_s - job.arrived_s)
+        if is_answered:
+            self.inferences += 1
+            self.compute.add(ran.compute_s / ran.rows)
+            self.batches.setdefault(ran.rows, Duration()).add(ran.compute_s / ran.rows)

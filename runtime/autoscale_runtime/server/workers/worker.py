@@ -1,0 +1,161 @@
+"""The process that runs models: ``python -m autoscale_runtime.server.workers.worker DESCRIPTOR``.
+
+It has a control socket, on which it is told what to load and which batches to end, and for each model a socket of
+batches, that as many threads read as the model has instances. When the server is gone, so is it.
+"""
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+import grpc
+
+from autoscale.errors import AutoScaleError
+from autoscale_runtime.backends.cancellation import CURRENT, Cancellation
+from autoscale_runtime.host.memory import give_back_freed_memory
+from autoscale_runtime.server.execution.answering import Answered, Rules, answered
+from autoscale_runtime.server.execution.served_model import LoadedModel
+from autoscale_runtime.server.execution.source import ModelSource
+from autoscale_runtime.server.workers.cpu_shares import CpuShares
+from autoscale_runtime.server.workers.packets import CODES, Message, Packet, receive, send
+from autoscale_runtime.server.workers.slots import KEPT_BYTES, ReadingSlots, WritingSlots
+
+
+class ModelThreads:
+    """A loaded model's instances.
+
+    Args:
+        versions: of the model.
+        rules: what answers are held to.
+        cpu: of the process.
+        batches: the socket they come on, and answers go.
+    """
+
+    def __init__(
+        self, versions: Mapping[int, LoadedModel], rules: Rules, cpu: CpuShares, batches: socket.socket
+    ) -> None:
+        self._versions, self._rules, self._cpu, self._batches = versions, rules, cpu, batches
+        self._under_way: dict[int, Cancellation] = {}
+        self._stopped: set[int] = set()
+        self._reading, self._writing = ReadingSlots(), WritingSlots()
+        self._receives, self._sends = threading.Lock(), threading.Lock()
+
+    def start(self, instances: int) -> None:
+        """One thread each."""
+        for number in range(instances):
+            threading.Thread(target=self._work, name=f"instance-{number}", daemon=True).start()
+
+    def stop(self, batch: int) -> None:
+        """End a batch that runs, or that begins only now."""
+        self._stopped.add(batch)
+        cancellation = self._under_way.get(batch)
+        if cancellation is not None:
+            cancellation.call_off()
+
+    def _work(self) -> None:
+        while True:
+            with self._receives:  # the packet that brings a slot's file is read before those that use it
+                packet = receive(self._batches, self._reading)
+            if packet is None:
+                return
+            with self._sends:
+                for slot in packet.read:
+                    self._writing.free(slot)
+            self._answer(packet)
+
+    def _answer(self, packet: Packet) -> None:
+        begun_s, cpu = time.perf_counter(), self._cpu.begin()
+        self._under_way[packet.batch] = cancellation = Cancellation()
+        CURRENT.set(cancellation)
+        answers = self._answers(packet)
+        del self._under_way[packet.batch]
+        self._stopped.discard(packet.batch)
+        count, size = len(answers), sum(len(part) for each in answers for part in each.parts)
+        held_s, core_s = (time.perf_counter() - begun_s) / count, self._cpu.end(cpu) / count
+        messages = [
+            (Message(b"", -1, CODES.index(each.code), each.compute_s, core_s, held_s, each.rows), each.parts)
+            for each in answers
+        ]
+        read = [each.slot for each in packet.messages if each.slot >= 0]
+        with self._sends, suppress(OSError):  # the server is gone, and so is this process soon
+            send(self._batches, packet.batch, read, messages, self._writing)
+        if size > KEPT_BYTES:
+            del messages, answers
+            give_back_freed_memory()
+
+    def _answers(self, packet: Packet) -> list[Answered]:
+        if packet.batch in self._stopped:
+            return [Answered(grpc.StatusCode.CANCELLED, [b"ended before it began"])] * len(packet.messages)
+        try:
+            model = self._versions[packet.messages[0].kind]
+            return answered(model, [each.body for each in packet.messages], self._rules)
+        except Exception as error:  # whatever it is, the others must be served
+            text = f"the server failed: {error!r}".encode()
+            return [Answered(grpc.StatusCode.INTERNAL, [text])] * len(packet.messages)
+
+
+class Worker:
+    """What the control socket says, done.
+
+    Args:
+        control: the socket.
+    """
+
+    def __init__(self, control: socket.socket) -> None:
+        self._control = control
+        self._lines = control.makefile("rb")
+        self._models: dict[str, ModelThreads] = {}
+
+    def run(self) -> None:
+        """Load what is asked for, then end what is to end, until the server is gone."""
+        asked = json.loads(self._lines.readline())["models"]
+        loaded = [self._load(each["sources"]) for each in asked]
+        core_s, cpu = time.process_time(), CpuShares()
+        for each, versions in zip(asked, loaded, strict=True):
+            batches = socket.socket(fileno=each["socket"])
+            threads = ModelThreads(versions, Rules(*each["rules"]), cpu, batches)
+            self._models[each["name"]] = threads
+            threads.start(each["instances"])
+        self._say({"ready": True, "core_s": core_s})
+        while line := self._lines.readline():
+            model, batch = json.loads(line)["stop"]
+            self._models[model].stop(batch)
+
+    def _load(self, sources: Sequence[Mapping[str, Any]]) -> dict[int, LoadedModel]:
+        versions = {}
+        for each in sources:
+            source = ModelSource.from_json(each)
+            self._say({"loading": [source.name, source.version]})
+            try:
+                loaded = source.load()
+            except AutoScaleError as error:
+                self._say({"refused": [source.name, source.version], "why": str(error)})
+            except Exception as error:  # an engine may raise anything
+                self._say({"refused": [source.name, source.version], "why": repr(error)})
+            else:
+                versions[source.version] = loaded
+                self._say({"loaded": loaded.served.as_json()})
+        return versions
+
+    def _say(self, what: Mapping[str, Any]) -> None:
+        self._control.sendall(json.dumps(what).encode() + b"\n")
+
+
+def main() -> None:
+    """Be a worker of the server that holds the other end of the socket, and end with it."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to hear, and to end this process after
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    with suppress(OSError):
+        Worker(socket.socket(fileno=int(sys.argv[1]))).run()
+    os._exit(0)  # what runs in a thread is nobody's any more
+
+
+if __name__ == "__main__":
+    main()

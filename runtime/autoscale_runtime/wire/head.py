@@ -1,0 +1,132 @@
+"""What a request says before anything of it is decoded: who is asked for, and where the raw contents lie.
+
+A message of the wire format is a row of fields, each with a number and a length, so both are found by stepping from
+field to field: a request of any size is looked at in microseconds, and its tensors are not touched.
+"""
+
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeAlias
+
+from autoscale.errors import FeedError
+
+Bytes: TypeAlias = bytes | memoryview
+
+MOST_FIELDS: Final = 4096
+"""Of a request: more than any model has inputs and outputs; stepping over millions of empty ones takes seconds."""
+
+MODEL_NAME, MODEL_VERSION, ID, PARAMETERS, RAW_INPUT_CONTENTS = 1, 2, 3, 4, 7
+"""Fields of ModelInferRequest."""
+
+_VARINT, _FIXED64, _LENGTH, _FIXED32 = 0, 1, 2, 5
+_MOST_SHIFT: Final = 63
+
+
+class InferHead(NamedTuple):
+    """Whom a request asks for.
+
+    Attributes:
+        model: name of the model.
+        version: as text; empty leaves it to the server.
+        parameters: the request's own, each an entry of the map as it travels.
+    """
+
+    model: str
+    version: str
+    parameters: tuple[bytes, ...]
+
+
+def infer_head(message: Bytes) -> InferHead:
+    """Read the head of a ModelInferRequest.
+
+    Raises:
+        FeedError: the bytes are no message, or its name or version no text.
+
+    >>> infer_head(bytes([10, 4]) + b"tiny")
+    InferHead(model='tiny', version='', parameters=())
+    """
+    model = version = b""
+    parameters: list[bytes] = []
+    for number, value in fields(message):
+        if number == MODEL_NAME:
+            model = bytes(value)
+        elif number == MODEL_VERSION:
+            version = bytes(value)
+        elif number == PARAMETERS:
+            parameters.append(bytes(value))
+    try:
+        return InferHead(model.decode(), version.decode(), tuple(parameters))
+    except UnicodeDecodeError as error:
+        raise FeedError(f"the model's name or version is not UTF-8: {error.reason}") from error
+
+
+def without_raw(message: Bytes, number: int = RAW_INPUT_CONTENTS) -> tuple[bytes, list[memoryview]]:
+    """A message without its raw contents, and these as views of it.
+
+    Raises:
+        FeedError: the bytes are no message.
+    """
+    view = memoryview(message)
+    rest: list[memoryview] = []
+    raw: list[memoryview] = []
+    for found, start, begin, end in _spans(view):
+        if found == number:
+            raw.append(view[begin:end])
+        else:
+            rest.append(view[start:end])
+    return b"".join(rest), raw
+
+
+def fields(message: Bytes) -> Iterator[tuple[int, memoryview]]:
+    """Number and content of each field.
+
+    Raises:
+        FeedError: the bytes are no message.
+    """
+    view = memoryview(message)
+    for number, _, begin, end in _spans(view):
+        yield number, view[begin:end]
+
+
+def _spans(view: memoryview) -> Iterator[tuple[int, int, int, int]]:
+    """Number, where its tag begins, where its content begins and ends."""
+    at, size, count = 0, len(view), 0
+    while at < size:
+        start = at
+        tag, at = _varint(view, at)
+        end = _end(view, at, tag & 7)
+        if tag & 7 == _LENGTH:
+            length, at = _varint(view, at)
+            end = at + length
+        count += 1
+        if end > size or tag < 8:
+            raise FeedError(f"the request is no message: its field at byte {start} ends after it")
+        if count > MOST_FIELDS:
+            raise FeedError(f"the request has more than {MOST_FIELDS} fields; allowed: as many tensors as a model has")
+        yield tag >> 3, start, at, end
+        at = end
+
+
+def _end(view: memoryview, at: int, kind: int) -> int:
+    if kind == _VARINT:
+        return _varint(view, at)[1]
+    if kind in (_FIXED64, _FIXED32):
+        return at + (8 if kind == _FIXED64 else 4)
+    if kind == _LENGTH:
+        return at
+    raise FeedError(f"the request is no message: it has a field of the kind {kind}")
+
+
+def _varint(view: memoryview, at: int) -> tuple[int, int]:
+    number = shift = 0
+    try:
+        while True:
+            octet = view[at]
+            number |= (octet & 0x7F) << shift
+            at += 1
+            if octet < 0x80:
+                return number, at
+            shift += 7
+            if shift > _MOST_SHIFT:
+                raise FeedError("the request is no message: it has a number of more than 64 bits")
+    except IndexError as error:
+        raise FeedError("the request is no message: it ends within a number") from error
