@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autoscale_runtime.backends.checks import check_backend
     from autoscale_runtime.backends.tensors import TensorSpec
     from autoscale_runtime.device.plan import RemoteModel
+    from autoscale_runtime.device.rules import Rules
     from autoscale_runtime.fleet.collector.service import collect
     from autoscale_runtime.fleet.device_log.uploader import Uploader
     from autoscale_runtime.fleet.device_log.writer import LedgerWriter
@@ -32,6 +33,7 @@ __all__ = [
     "CounterMeter",
     "LedgerWriter",
     "RemoteModel",
+    "Rules",
     "Runner",
     "Sensor",
     "Session",
@@ -54,6 +56,7 @@ __getattr__ = lazy_names(
         "autoscale_runtime.backends.checks": "check_backend",
         "autoscale_runtime.backends.tensors": "TensorSpec",
         "autoscale_runtime.device.plan": "RemoteModel",
+        "autoscale_runtime.device.rules": "Rules",
         "autoscale_runtime.fleet.collector.service": "collect",
         "autoscale_runtime.fleet.device_log.uploader": "Uploader",
         "autoscale_runtime.fleet.device_log.writer": "LedgerWriter",

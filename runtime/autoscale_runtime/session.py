@@ -46,6 +46,7 @@ from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.last import Last
 from autoscale_runtime.device.open_shapes import OpenShapes
+from autoscale_runtime.device.options import NO_RULES
 from autoscale_runtime.device.options import SessionOptions as SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.device.query import Binding, Query, awaited
@@ -145,7 +146,12 @@ class Session(Closing):
             except AutoScaleError:
                 self._settled = None  # the loop says what is wrong, or finds another target
         outputs, decision = self._decide(self._query(output_names, feeds))
-        if self.options.on_record is None and self.agent.is_fixed and not decision.did_fallback:
+        if (
+            self.options.on_record is None
+            and self.options.rules == NO_RULES
+            and self.agent.is_fixed
+            and not decision.did_fallback
+        ):
             # Nothing is left to decide, learn or record, so nothing more is done for it.
             self._settled = self._world.settled(decision.selected)
         return outputs
@@ -335,7 +341,7 @@ class Session(Closing):
     def _decide(self, query: Query) -> tuple[list[Array], Decision]:
         """Take a query through the loop."""
         self._check_process()
-        if not self._is_warm and (query.may_leave or not self._is_warm_here):
+        if not self._is_warm and not (self._is_warm_here and self._world.barred(query)):
             self._warm_up(query)
         time_s = time.time()
         outputs, context, decision = run_query(self._world, self.agent, query, self._requested(query), self._guard)
@@ -360,13 +366,13 @@ class Session(Closing):
         """Get to know the targets; an impatient query waits no longer for remote ones than its limit leaves."""
         began_s = time.perf_counter()
         with self._warming:
-            if not self._is_warm and (query.may_leave or not self._is_warm_here):
+            if not self._is_warm and not (self._is_warm_here and self._world.barred(query)):
                 learn = partial(_learn, self._world, self.agent, self._guard, query)
                 patience_s = partial(self._world.spare_s, query, began_s)
                 waits = {} if is_patient else {"patience_s": patience_s}
                 self._calibration = calibrate(self._world, query, self.options.timeout_s, learn, **waits)
                 self._is_warm_here = True
-                self._is_warm = query.may_leave or self._world.is_local
+                self._is_warm = not self._world.barred(query)
         if is_patient:
             self._calibration.wait()
         self._known.learn(query.feeds)

@@ -27,7 +27,7 @@ PUBLIC = {
         *("run_query", "save_policy"),
     ],
     "autoscale_runtime": [
-        *("Answer", "Backend", "CounterMeter", "LedgerWriter", "RemoteModel", "Runner", "Sensor", "Session"),
+        *("Answer", "Backend", "CounterMeter", "LedgerWriter", "RemoteModel", "Rules", "Runner", "Sensor", "Session"),
         *("SessionOptions", "TensorSpec", "Uploader", "check_backend", "check_meter", "check_sensor"),
         *("collect", "install", "serve", "uninstall"),
     ],

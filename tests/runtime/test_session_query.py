@@ -97,7 +97,7 @@ def test_a_query_without_consent_is_sent_nowhere(path: Path) -> None:
                 assert not decision.selected.is_remote
                 assert [str(target) for target in decision.left_out] == ["cloud:cpu/fp32"]
                 assert "no consent" in next(iter(decision.left_out.values()))
-            with pytest.raises(InvalidGoal, match="without consent"):
+            with pytest.raises(InvalidGoal, match="not cloud: no consent"):
                 session.query(X, goal=replace(PATIENT, mode=InferenceMode.ONLY_IN_CLOUD), consent=False)
             with pytest.raises(TimeoutError):
                 cloud.accept()
@@ -111,7 +111,7 @@ def test_the_remotes_are_met_with_the_first_query_that_may_leave(path: Path, tmp
             session.run(None, X)
             assert session.last is not None
             assert not session.last.selected.is_remote
-            until(lambda: _is_remote(session, True), "the cloud answers what may leave")
+            until(lambda: _is_remote(session, True))
             assert not _is_remote(session, None)
 
 

@@ -1,6 +1,6 @@
 """Which routes a goal allows, whatever is open just now."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -16,7 +16,7 @@ class Admission:
     Args:
         routes: of the session.
         goal: of the query.
-        may_leave: whether its data may leave this device.
+        barred: links over which it must not leave, each with the reason.
         distrusted: indices of routes whose answers fail verification.
 
     Attributes:
@@ -27,16 +27,18 @@ class Admission:
         InvalidGoal: none is left.
     """
 
-    def __init__(self, routes: Sequence[Route], goal: Goal, may_leave: bool, distrusted: frozenset[int]) -> None:
+    def __init__(
+        self, routes: Sequence[Route], goal: Goal, barred: Mapping[str, str], distrusted: frozenset[int]
+    ) -> None:
         floor = goal.min_accuracy
-        here = [i for i, route in enumerate(routes) if may_leave or not route.target.is_remote]
+        here = [i for i, route in enumerate(routes) if route.target.link not in barred]
         accurate = [i for i in here if floor is None or _is_accurate(routes, i, floor)]
         self.usable = [i for i in accurate if i not in distrusted]
         self.preferred = [i for i in self.usable if goal.mode.prefers(routes[i].target)]
         self._may_fall_back = goal.mode.may_fall_back
         self._admitted: dict[int, Indices] = {}
         if not self.candidates:
-            raise InvalidGoal(_nothing_left(routes, goal, may_leave))
+            raise InvalidGoal(_nothing_left(routes, goal, barred))
 
     @property
     def candidates(self) -> list[int]:
@@ -62,11 +64,11 @@ def _is_accurate(routes: Sequence[Route], index: int, floor: float) -> bool:
     return here == {routes[index].target.precision} and all(route.accuracy is None for route in routes)
 
 
-def _nothing_left(routes: Sequence[Route], goal: Goal, may_leave: bool) -> str:
+def _nothing_left(routes: Sequence[Route], goal: Goal, barred: Mapping[str, str]) -> str:
     known = ", ".join(
         f"{route.target} ({'unknown' if route.accuracy is None else f'{route.accuracy:.3f}'})" for route in routes
     )
     floor = goal.min_accuracy
     limits = f"mode {goal.mode}" + (f" and min_accuracy {floor}" if floor is not None else "")
-    consent = "" if may_leave else " without consent for the data to leave this device"
-    return f"no target meets {limits}{consent}; there are, with their accuracy: {known or 'none'}"
+    without = "".join(f"; not {link}: {reason}" for link, reason in barred.items())
+    return f"no target meets {limits}{without}; there are, with their accuracy: {known or 'none'}"

@@ -149,8 +149,9 @@ class _Acquaintance:
         ranked = sorted(range(len(world.targets)), key=lambda index: _rank(world, index), reverse=True)
         here = [i for i in ranked if not world.targets[i].is_remote and world.routes[i].is_open]
         # What the mode would rather keep on this device is not sent away just to know how long that takes.
-        may_leave, prefers = self._query.may_leave, world.goal.mode.prefers
-        away = [i for i in ranked if may_leave and world.targets[i].is_remote and prefers(world.targets[i])]
+        barred, prefers = world.barred(self._query), world.goal.mode.prefers
+        may = [i for i in ranked if world.targets[i].is_remote and world.targets[i].link not in barred]
+        away = [i for i in may if prefers(world.targets[i])]
         return here, away if here or away else ranked[:1]
 
     def _ask_all(self, indices: list[int]) -> dict[int, Answered | Failed]:

@@ -10,9 +10,11 @@ from autoscale.carbon import Electricity
 from autoscale.errors import InvalidInput, UnknownName, check_type, one_of
 from autoscale.query.record import Record
 from autoscale_runtime.backends.base import BACKENDS, Backend
+from autoscale_runtime.device.rules import Rules
 from autoscale_runtime.meters.choice import PREFERRED
 from autoscale_runtime.sensors.base import Sensor
 
+NO_RULES: Final = Rules()
 ANYWHERE: Final = Electricity()
 POLICIES: Final = ("transfer", "exact")
 """What to do with a policy file made for other targets."""
@@ -37,6 +39,7 @@ class SessionOptions:
         shapes: of a bare file, input name to shape, where its inputs have open dimensions: its layers are then counted
             before the first query, else by the first query's shapes.
         consent: whether queries' data may leave this device where a query does not say so itself.
+        rules: what it must not do, or must save, whatever the agent thinks.
         backends: what stands in the place of those registered by these names: one of yours, or one set up otherwise.
         on_record: called with every query's record, from the querying thread.
         log_considered: whether records keep what stood to be chosen and what was seen, by which other policies can be
@@ -59,6 +62,7 @@ class SessionOptions:
     policy: str = "transfer"
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     consent: bool = True
+    rules: Rules = NO_RULES
     backends: Mapping[str, Backend] = field(default_factory=dict)
     log_considered: bool = True
 
@@ -75,6 +79,7 @@ class SessionOptions:
             check_type("a sensor", sensor, Sensor, "a Sensor")
         if self.on_record is not None and not callable(self.on_record):
             check_type("on_record", self.on_record, NoneType, "a function of a record, or None")
+        check_type("rules", self.rules, Rules, "a Rules")
         check_type("consent", self.consent, bool, "True where data may leave this device, else False")
         check_type("backends", self.backends, Mapping, "a mapping of registered names to backends")
         for name, backend in self.backends.items():

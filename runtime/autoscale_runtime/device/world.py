@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Lock
+from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -32,6 +33,7 @@ from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.resident import Resident
 from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import LocalRoute
+from autoscale_runtime.device.rules import Ledger, Rules, Saving
 from autoscale_runtime.device.sized_mean import FIXED
 from autoscale_runtime.device.streams import Streams
 from autoscale_runtime.device.verification import Reference
@@ -42,7 +44,7 @@ _LOG: Final = logging.getLogger("autoscale.session")
 RESCUE_MARGIN: Final = 1.3
 """How much longer than expected the rescue of a query may take before the answer is late."""
 
-NO_CONSENT: Final = "no consent for the query's data to leave this device"
+NOTHING_BARRED: Final[Mapping[str, str]] = MappingProxyType({})
 
 MOST_GOALS: Final = 64
 """Of queries that bring their own; what they allow is worked out again beyond that."""
@@ -54,8 +56,10 @@ GIVING_UP_S: Final = 0.005
 class DeviceContext(Context):
     """A context that carries the moment in which the query is decided, for whoever runs it and accounts for it."""
 
-    __slots__ = ("moment",)
+    __slots__ = ("barred", "moment", "saving")
+    barred: Mapping[str, str]
     moment: Moment
+    saving: Saving | None
 
 
 class DeviceWorld:
@@ -69,6 +73,7 @@ class DeviceWorld:
         timeout_s: how long a remote target may take where no rescue in time is possible.
         hedge: give a remote target up early enough for the device to answer in time.
         streams: which queries carry a state on; None for a network without one.
+        rules: what must hold whatever is chosen; None for nothing.
 
     Raises:
         InvalidGoal: no route meets the goal's mode and accuracy floor.
@@ -83,6 +88,7 @@ class DeviceWorld:
         timeout_s: float = 2.0,
         hedge: bool = True,
         streams: Streams | None = None,
+        rules: Rules | None = None,
     ) -> None:
         self._streams = Streams({}, ()) if streams is None else streams
         self.targets = tuple(route.target for route in routes)
@@ -90,13 +96,17 @@ class DeviceWorld:
         self.goal = goal
         self.reference = 1.0
         self.look = look
+        self._ledger = Ledger(Rules() if rules is None else rules)
+        self._links = [target.link for target in self.targets if target.is_remote]
+        for route in routes:
+            route.tell_moved(self._ledger.moved)
         self._away = [route for route in routes if route.target.is_remote]
         self.is_local = not any(target.is_remote for target in self.targets)
         self.model = model
         self._timeout_s = timeout_s
         self._hedge = hedge
         self._accuracy = np.array([math.nan if r.accuracy is None else r.accuracy for r in routes])
-        self._admissions: dict[tuple[Goal, bool], Admission] = {}
+        self._admissions: dict[tuple[Goal, tuple[str, ...]], Admission] = {}
         self._distrusted: frozenset[int] = frozenset()
         self._held: frozenset[int] = frozenset()
         self._reference = 0
@@ -123,9 +133,13 @@ class DeviceWorld:
         goal = query.goal or self.goal
         is_usual = query.size == FIXED and goal.objective == self.goal.objective
         unit = self.reference if is_usual else self._objective(self._reference, query, moment, goal)
-        admitted = self._open_to(query, self._admission(goal, query.may_leave))
+        barred = self.barred(query)
+        admitted = self._open_to(query, self._admission(goal, barred))
         context = DeviceContext(self.model, moment.observation, goal, admitted, forecast, unit)
-        context.moment = moment
+        context.moment, context.barred, context.saving = moment, barred, self._ledger.saving(moment.observation)
+        if context.saving is not None and context.forecast is not None and len(admitted) > 1:
+            thrifty = replace(goal, objective=context.saving.objective)
+            context.admitted = np.array([context.forecast.best(thrifty, admitted)], dtype=np.intp)
         return context
 
     def perform(self, query: Query, context: Context, choice: Choice) -> Performance:
@@ -136,7 +150,7 @@ class DeviceWorld:
             TargetError: the choice failed, and every other allowed route too.
         """
         moment = self.moment_of(context)
-        left_out = self._left_out(query) if self._away else {}
+        left_out = self._left_out(query, context)
         attempts: list[Attempt] = []
         wasted: Outcome | None = None
         index = choice.index
@@ -159,6 +173,7 @@ class DeviceWorld:
                     resident.weigh(context.forecast, context.goal)
             lessons = () if wasted is None else ((index, outcome),)
             outcome = outcome if wasted is None else outcome.after(wasted)
+            self._ledger.spend(outcome)
             return Performance(outcome, tuple(attempts), answer, lessons, left_out, route.coverage)
 
     def can_do_without(self, routes: Sequence[int]) -> bool:
@@ -237,13 +252,28 @@ class DeviceWorld:
         for route in self.routes:
             route.close()
 
-    def _left_out(self, query: Query) -> Mapping[Target, str]:
-        """Remote targets that get no queries just now, each with the reason; what one of them may learn, it sees."""
-        if not query.may_leave:
-            return {route.target: NO_CONSENT for route in self._away}
+    def barred(self, query: Query) -> Mapping[str, str]:
+        """Links over which a query must not leave, each with the reason."""
+        return self._ledger.barred(self._links, query.may_leave) if self._links else {}
+
+    def _left_out(self, query: Query, context: Context) -> Mapping[Target, str]:
+        """Targets that get no queries just now, each with the reason; what a remote one of them may learn, it sees."""
+        saving = context.saving if isinstance(context, DeviceContext) else None
+        left_out: dict[Target, str] = {}
+        if saving is not None:
+            chosen = {self.targets[i] for i in context.admitted}
+            left_out = {target: saving.reason for target in self.targets if target not in chosen}
+        if not self._away:
+            return left_out
+        barred = _barred(context)
         for route in self._away:
+            if route.target.link in barred:
+                left_out[route.target] = barred[route.target.link]
+                continue
             route.meet(query)
-        return {route.target: route.closed_reason for route in self._away if route.closed_reason}
+            if route.closed_reason:
+                left_out[route.target] = route.closed_reason
+        return left_out
 
     def _answer(self, query: Query, moment: Moment, index: int, timeout_s: float) -> tuple[list[Array], Outcome]:
         """A route's answer; one with infinity or NaN is taken where the reference gives them too.
@@ -299,17 +329,17 @@ class DeviceWorld:
             _LOG.warning("target %s is left out: %s", self.targets[index], reason)
         return reason is None
 
-    def _admission(self, goal: Goal, may_leave: bool = True) -> Admission:
+    def _admission(self, goal: Goal, barred: Mapping[str, str] = NOTHING_BARRED) -> Admission:
         """Which routes may answer a query of that goal.
 
         Raises:
             InvalidGoal: none may.
         """
-        key = goal, may_leave
+        key = goal, tuple(barred)
         if key not in self._admissions:
             if len(self._admissions) >= MOST_GOALS:
                 self._admissions = {}
-            self._admissions[key] = Admission(self.routes, goal, may_leave, self._distrusted)
+            self._admissions[key] = Admission(self.routes, goal, barred, self._distrusted)
         return self._admissions[key]
 
     def _open_to(self, query: Query, admission: Admission) -> Indices:
@@ -335,7 +365,7 @@ class DeviceWorld:
 
     def _patience_s(self, query: Query, context: Context, index: int) -> float:
         limit_s, forecast = context.goal.latency_s, context.forecast
-        usable = self._admission(context.goal, query.may_leave).usable
+        usable = self._admission(context.goal, _barred(context)).usable
         rescuers = [i for i in usable if not self.targets[i].is_remote]
         may_rescue = self._hedge and context.goal.mode.may_fall_back and rescuers and math.isfinite(limit_s)
         if forecast is None or not may_rescue:
@@ -355,7 +385,7 @@ class DeviceWorld:
             TargetError: the error itself, where no other route may try.
         """
         tried, unknown = {attempt.target for attempt in attempts}, {self.targets[i] for i in self._unknown}
-        goal, usable = context.goal, self._admission(context.goal, query.may_leave).usable
+        goal, usable = context.goal, self._admission(context.goal, _barred(context)).usable
         left = [i for i in usable if self.targets[i] not in tried | unknown and self.routes[i].is_open]
         may_move = goal.mode.may_fall_back and not self._streams.is_bound and query.is_awaited
         if not left or not may_move or context.forecast is None:
@@ -364,6 +394,10 @@ class DeviceWorld:
         latency_s = context.forecast.latency_s
         in_time = [i for i in left if elapsed_s + latency_s[i] <= goal.latency_s]
         return context.forecast.best(goal, in_time) if in_time else min(left, key=lambda i: float(latency_s[i]))
+
+
+def _barred(context: Context) -> Mapping[str, str]:
+    return context.barred if isinstance(context, DeviceContext) else NOTHING_BARRED
 
 
 def _failed_attempt(target: Target, failure: Failed) -> Attempt:

@@ -1,6 +1,7 @@
 """A way to an answer: one target, loaded and ready, that says what it would cost and what it did cost."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 from autoscale.errors import TargetError
@@ -101,6 +102,9 @@ class Route(ABC):
 
     def hold_to(self, query: Query, right: Reference) -> None:
         """Take a query and its right answer, where it has to be verified."""
+
+    def tell_moved(self, moved: Callable[[str, int], None]) -> None:
+        """Be given whom to tell of a link and the bytes that crossed it."""
 
     def meet(self, query: Query) -> None:
         """See a query, whichever target answers it."""

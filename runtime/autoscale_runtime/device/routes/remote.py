@@ -6,6 +6,7 @@ again behind the queries, so that it is used once it is right.
 
 import logging
 import time
+from collections.abc import Callable
 from typing import Final
 
 from autoscale.errors import AutoScaleError, DeadlineExceeded, InvalidInput, TargetError, TargetUnavailable, WrongAnswer
@@ -72,6 +73,7 @@ class RemoteRoute(Route):
         self._hub = hub
         self._runner = runner
         self._link = target.link
+        self._moved: Callable[[str, int], None] = lambda link, moved_bytes: None
         self._account = account
         self._received_bytes = SizedMean(bundle.profile.output_bytes, 1.0)
         self._server_s = SizedMean(first_guess_s(bundle.profile.macs), WEIGHT)
@@ -87,6 +89,10 @@ class RemoteRoute(Route):
     def closed_reason(self) -> str:
         """Why no query is sent there; empty while queries pass."""
         return self._circuit.reason
+
+    def tell_moved(self, moved: Callable[[str, int], None]) -> None:
+        """Be given whom to tell of a link and the bytes that crossed it."""
+        self._moved = moved
 
     def hold_to(self, query: Query, right: Reference) -> None:
         """Take a query and its right answer, to verify by."""
@@ -225,6 +231,7 @@ class RemoteRoute(Route):
         if isinstance(error, TargetUnavailable | DeadlineExceeded):
             self._verification.interrupted()
         self._hub.failed(self._link, query.nbytes, elapsed_s)
+        self._moved(self._link, query.nbytes)
         transfer = self._transfer(query.nbytes, 0, moment)
         return self._account.end(mark, self.target, elapsed_s, None, transfer, grids=moment.grids)
 
@@ -235,6 +242,7 @@ class RemoteRoute(Route):
         if self._is_connected:  # the first transfer makes the connection, which none of the next has to
             self._hub.transferred(self._link, cost.sent_bytes, cost.received_bytes, latency_s, busy_s)
         self._is_connected = True
+        self._moved(self._link, cost.sent_bytes + cost.received_bytes)
         self._received_bytes.add(cost.received_bytes, size)
         self._server_s.add(busy_s, size)
         self._server_cost = cost

@@ -1,0 +1,117 @@
+"""What an application allows, whatever the agent thinks: each rule holds, and is told."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from autoscale.errors import InvalidInput
+from autoscale.query.goal import Goal
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Outcome, Split
+from autoscale.query.record import Decision, Record
+from autoscale_runtime import Rules, Sensor, Session
+from autoscale_runtime.device.rules import Ledger
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.server.server import serve
+from tests.runtime.session_parts import PATIENT, QUIET, bundle, network, repository, rows, written
+from tests.waiting import until
+
+X = {"x": rows(3)}
+
+
+class Gauge(Sensor):
+    """A battery that is nearly empty."""
+
+    name = "gauge"
+
+    def sense(self) -> Observation:
+        return Observation(battery=0.1, is_charging=False)
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return written(tmp_path_factory.mktemp("model") / "net.onnx", network())
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    return bundle(tmp_path_factory.mktemp("two"), accuracies=(0.9, 0.9))
+
+
+def asked(session: Session) -> Decision:
+    session.run(None, X)
+    assert session.last is not None
+    return session.last
+
+
+def test_a_metered_link_without_a_budget_is_not_used(path: Path) -> None:
+    options = replace(QUIET, rules=Rules(metered=["cloud"]))
+    remotes = {"cloud": "127.0.0.1:9"}
+    with Session(path, PATIENT, remotes=remotes, mode="PREFER_IN_CLOUD", options=options) as session:
+        for _ in range(3):
+            decision = asked(session)
+            assert not decision.selected.is_remote
+            assert not decision.did_fallback
+            assert list(decision.left_out.values()) == ["the link is metered, and it has no data budget"]
+
+
+def test_a_data_budget_is_used_up_and_no_more(path: Path, tmp_path: Path) -> None:
+    options = replace(QUIET, rules=Rules(metered=["cloud"], data_budget_bytes=8000))
+    with serve(repository(tmp_path)) as server:
+        remotes = {"cloud": server.address}
+        with Session(path, PATIENT, remotes=remotes, mode="PREFER_IN_CLOUD", options=options) as session:
+            until(lambda: asked(session).selected.is_remote)
+            until(lambda: not asked(session).selected.is_remote)
+            for _ in range(3):
+                decision = asked(session)
+                assert not decision.selected.is_remote
+                assert "its 8000 bytes of this period are used up" in next(iter(decision.left_out.values()))
+
+
+@pytest.mark.parametrize(
+    ("rules", "sensors", "reason"),
+    [
+        (Rules(battery_floor=0.2), (Gauge(),), "the battery is at 10%, below its floor of 20%"),
+        (Rules(energy_budget_j=0.0), (), "the 0 J of this period are used up"),
+        (Rules(carbon_budget_g=0.0), (), "the 0 gCO2e of this period are used up"),
+    ],
+)
+def test_what_has_to_be_saved_is(two: Bundle, rules: Rules, sensors: tuple[Sensor, ...], reason: str) -> None:
+    records: list[Record] = []
+    options = replace(QUIET, rules=rules, sensors=sensors, on_record=records.append)
+    with Session(two, Goal(objective="latency", latency_s=10.0), options=options, agent="q-learning") as session:
+        session.warm_up(X)
+        if sensors:
+            until(lambda: session.observe().battery is not None)
+        decisions = [asked(session) for _ in range(30)]
+    assert all(set(each.left_out.values()) == {reason} for each in decisions)
+    assert {len(each.left_out) for each in decisions} == {len(session.targets) - 1}
+    assert records[-1].decision.left_out == decisions[-1].left_out
+
+
+def test_uses_count_for_a_period() -> None:
+    now_s = [0.0]
+    ledger = Ledger(Rules(energy_budget_j=3.0, period_s=10.0), lambda: now_s[0])
+    for second in range(4):
+        now_s[0] = float(second)
+        ledger.spend(Outcome(0.1, Split(device=1.0)))
+    assert ledger.saving(Observation()) is not None
+    now_s[0] = 11.0
+    assert ledger.saving(Observation()) is None
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"metered": "cloud"}, "metered is 'cloud'"),
+        ({"battery_floor": 20}, "battery_floor is 20; allowed: a fraction"),
+        ({"energy_budget_j": -1.0}, "energy_budget_j is -1.0; allowed: 0 or more"),
+        ({"carbon_budget_g": float("nan")}, "carbon_budget_g is nan"),
+        ({"data_budget_bytes": 5}, "name them, as in"),
+        ({"period_s": 0}, "period_s is 0"),
+    ],
+)
+def test_wrong_rules_are_told(wrong: dict[str, object], message: str) -> None:
+    with pytest.raises(InvalidInput, match=message):
+        Rules(**wrong)  # type: ignore[arg-type]
