@@ -7,11 +7,12 @@
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from autoscale.carbon.intensity.base import INTENSITY_SOURCES, IntensitySource
+from autoscale.carbon.intensity.files.options import FileOptions
 from autoscale.carbon.intensity.given import GivenIntensity
 from autoscale.carbon.intensity.hourly import HourlyIntensity
 from autoscale.carbon.intensity.places import WORLD, Places
@@ -32,18 +33,30 @@ class Electricity:
             (also as text), or a source. A live one that several sessions share asks its server once for all of them.
         elsewhere: ``edge``, ``cloud`` or ``network`` to its place. What is not named counts as unknown, until a server
             tells of itself; the network's is this machine's.
+        reading: what a file does not tell itself: ``time_column``, ``figure_column``, ``unit``, ``timezone``, ``kind``
+            (average, marginal), ``emissions`` (life-cycle, direct), ``accounting`` (consumption, production).
 
     Raises:
         UnknownName: ``elsewhere`` of something else.
+        InvalidInput: ``reading`` of something else, or of no file.
     """
 
     place: str = WORLD
     source: str | float | Path | IntensitySource = "yearly"
     elsewhere: Mapping[str, str] = field(default_factory=dict)
+    reading: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        for option in self.reading:
+            one_of("way of reading a file", option, [each.name for each in fields(FileOptions)], InvalidInput)
+        if self.reading and not self._is_file:
+            raise InvalidInput(f"reading is given and the source is '{self.source}'; allowed: with a CSV or JSON file")
         for part in self.elsewhere:
             one_of("part with electricity of its own", part, PARTS)
+
+    @property
+    def _is_file(self) -> bool:
+        return str(self.source).endswith((f".{CSV}", ".json"))
 
     @property
     def places(self) -> dict[str, str]:
@@ -78,8 +91,9 @@ class Electricity:
             return GivenIntensity(figure)
         if str(source) == CSV:
             raise InvalidInput(f"the intensity source is '{CSV}'; allowed: the file itself, as in hours.csv")
-        if str(source).endswith((f".{CSV}", ".json")):
-            return HourlyIntensity(str(source), self.place)
+        if self._is_file:
+            told: dict[str, Any] = dict(self.reading)
+            return HourlyIntensity(str(source), self.place, options=FileOptions(**told))
         named: IntensitySource = INTENSITY_SOURCES.get(str(source))()
         return named
 

@@ -76,7 +76,8 @@ class ServerAccount:
     Args:
         machine: the profile of the server, for its embodied carbon and its power.
         electricity: where it is drawn, and who reports its carbon intensity.
-        pue: power usage effectiveness of its building, 1 or more; None for a large data centre's.
+        pue: power usage effectiveness of its building, 1 or more; None for what its cloud region publishes, else a
+            large data centre's.
         meter: a counter sets the scale of what the profile's table says; what only models is left to that table.
         clock: seconds, monotonic.
         cores: that queries can hold; None for those that this process may use.
@@ -99,8 +100,9 @@ class ServerAccount:
         if _CPU not in machine.processors:
             raise ProfileError(f"'{machine.name}' has no CPU; allowed: a machine that models can be served on")
         self.machine = machine
-        self.pue = data_centre_pue() if pue is None else pue
-        self.grid = GridWatch(electricity or Electricity())
+        electricity = electricity or Electricity()
+        self.pue = data_centre_pue(electricity.place) if pue is None else pue
+        self.grid = GridWatch(electricity)
         self.totals = Totals()
         self._embodied = device_footprint(machine).g_per_s()
         self._meter = _attributed(meter, machine)

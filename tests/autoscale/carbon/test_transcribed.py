@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,8 @@ import pytest
 from autoscale.carbon.embodied.facts import read_embodied_facts
 from autoscale.carbon.intensity.basis import Basis
 from autoscale.carbon.intensity.places import Places
+from autoscale.profiles.folder import devices_folder
+from benchmarks import grid_facts, grid_lists
 
 DATA = Path(__file__).parents[4] / "shared" / "data"
 TABLES = {
@@ -65,3 +68,17 @@ def test_acts_tables_are_acts(name: str) -> None:
     shipped = [value for key, value in read_embodied_facts("act").table(TABLES[name]).items() if key != "source"]
     assert len(recorded) >= 3
     assert str(recorded)[1:-1] in str([float(value) for value in shipped])
+
+
+def test_the_files_of_grids_are_what_their_command_makes() -> None:
+    folder = devices_folder() / "grids"
+    text = (folder / "countries.toml").read_text(encoding="utf-8")
+    old = tomllib.loads(text)["places"]
+    lists = grid_facts.Lists(DATA / "grid_carbon")
+    kept = {code: entry for code, entry in old.items() if code not in ("EUU", "XKX")}
+    assert grid_facts.as_toml(grid_facts.countries(lists, kept)) == text.partition("[places]\n")[2]
+
+
+def test_the_page_of_public_lists_is_what_its_command_makes() -> None:
+    page = grid_lists.PAGE.read_text(encoding="utf-8")
+    assert page.partition(grid_lists.MARK)[2].strip() == grid_lists.tables(DATA / "grid_carbon").strip()

@@ -309,3 +309,17 @@ def test_where_the_devices_own_place_fails_the_battery_is_left_for_the_next_roun
         watch.refresh(lambda: Observation(battery=0.5, is_charging=False))
     seen = {part: each.g_per_kwh for part, each in watch.now.intensities.items()}
     assert (seen["device"], seen["cloud"]) == (NIGHT, NOON)
+
+
+def test_electricity_says_what_its_file_does_not(tmp_path: Path) -> None:
+    (tmp_path / "mine.csv").write_text("when;grid\n1970-01-01 01:00;0,5\n1970-01-01 02:00;0,6\n")
+    told = {"time_column": "when", "figure_column": "grid", "unit": "kg/kWh", "timezone": "+01:00"}
+    plain = Electricity("DE", tmp_path / "mine.csv", reading=told).opened()
+    assert plain.at("DE", HOUR_S).g_per_kwh == 600.0
+    direct = Electricity("DE", tmp_path / "mine.csv", reading={**told, "emissions": "direct"}).opened().at("DE", 0.0)
+    assert direct.g_per_kwh == pytest.approx(1.08 * 500.0 + 38.0)
+    assert "taken as life cycle" in direct.source
+    with pytest.raises(InvalidInput, match="did you mean 'unit'"):
+        Electricity("DE", "mine.csv", reading={"unti": "kg/kWh"})
+    with pytest.raises(InvalidInput, match="with a CSV or JSON file"):
+        Electricity("DE", "typical", reading={"unit": "kg/kWh"})

@@ -90,7 +90,7 @@ def _tornado(scenario: Figures) -> str:
     mid_kg = last["operational_kg"] + last["embodied_kg"] + last["phases_kg"]
     rows = [
         Span(
-            f"{each['what'].partition(':')[0]}, {each['low']:.3g} to {each['high']:.3g}",
+            f"{each['assumption'].replace('_', ' ')}, {each['low']:.3g} to {each['high']:.3g}",
             each["kg_at_low"],
             each["kg_at_high"],
             f"{mass(each['kg_at_low'] * 1e12)} to {mass(each['kg_at_high'] * 1e12)}",
