@@ -9,7 +9,7 @@ TORCH  := $(shell grep '^torch==' constraints.txt)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help apps demo test test-engines test-lowest test-newest check docs bench fit proto clean
+.PHONY: help apps demo test test-engines test-lowest test-newest check docs bench fit evidence proto clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -53,6 +53,9 @@ bench: $(DEV)  ## speed and size, each beside its peer and its target
 
 fit: $(DEV)  ## the latency model against published measurements, one network left out at a time
 	$(BIN)/python -m benchmarks.fit
+
+evidence: $(DEV)  ## docs/evidence.md: predicted beside measured, for every source of the device files
+	$(BIN)/python -m benchmarks.evidence
 
 proto: $(DEV)  ## regenerate the wire code from proto/
 	$(BIN)/python -m benchmarks.proto

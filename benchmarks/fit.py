@@ -18,7 +18,7 @@ from rich.table import Table
 from autoscale.arrays import Floats
 from autoscale.physics.fitting import Problem, errors, fit, left_out_errors, speed_of
 from autoscale.profiles import Speed, load_device
-from benchmarks.calibration.samples import FOLDER, families, networks
+from benchmarks.calibration.samples import FOLDER, family, networks
 from benchmarks.calibration.speeds import speed_tables
 from benchmarks.calibration.studies import STUDIES, Study, like, usual
 
@@ -54,7 +54,7 @@ def run(studies: Sequence[Study] = STUDIES) -> list[Fitted]:
                 speed,
                 errors(problem, speed),
                 left_out_errors(problem),
-                left_out_errors(problem, families().__getitem__),
+                left_out_errors(problem, family),
                 errors(problem, speed if shipped is None else shipped),
             )
         )
@@ -84,15 +84,24 @@ def _percent(off: Floats) -> str:
     return f"{np.median(np.abs(off)):.1%}"
 
 
+def _studies_of(device: str) -> list[Study]:
+    """A device's studies after those that they lean on."""
+    wanted = {each.name for each in STUDIES if each.device == device}
+    for each in reversed(STUDIES):
+        wanted |= {each.near} if each.name in wanted else set()
+    return [each for each in STUDIES if each.name in wanted]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--toml", action="store_true", help="print the fitted speeds as the device files hold them")
+    parser.add_argument("--device", help="only this device's, and what they lean on")
     parser.add_argument("--samples", action="store_true", help="print every measured and predicted latency")
     options = parser.parse_args()
     if not FOLDER.is_dir():
         print(f"no measured latencies: {FOLDER} does not exist; nothing to fit", file=sys.stderr)
         sys.exit(2)
-    rows = run()
+    rows = run(_studies_of(options.device) if options.device else STUDIES)
     if options.toml:
         print(
             "\n\n".join(

@@ -6,7 +6,7 @@ best guess at a point is then a weighted sum of the known residuals, and what it
 that is (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, chapter 2).
 """
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Final, TypeAlias
 
@@ -20,6 +20,9 @@ Texts: TypeAlias = NDArray[np.str_]
 
 ALIKE: Final = 1.4
 """How far apart two networks may be, in ``features``, to have most of the trend in common."""
+
+USUAL_SIZE: Final = float(np.log(1e9))
+"""A network's work, in ``features``, from which a drift with it is reckoned."""
 
 SAME: Final = 0.03
 """Networks closer than this are one, under whatever names."""
@@ -39,6 +42,7 @@ class Spread:
         trend_precision: likewise, in one precision.
         trend_engine: likewise, of one engine.
         trend_pair: likewise, of one engine in one precision.
+        drift: times how many e-folds a network's work is above or below 1 G multiply-accumulates.
         network: of one network.
         network_precision: of one network in one precision.
         run: of the single measurement.
@@ -53,14 +57,10 @@ class Spread:
     trend_precision: float
     trend_engine: float
     trend_pair: float
+    drift: float
     network: float
     network_precision: float
     run: float
-
-    @property
-    def total(self) -> float:
-        """The standard deviation of a point of which nothing is known."""
-        return float(np.sqrt(sum(getattr(self, each.name) ** 2 for each in fields(self))))
 
 
 @dataclass(frozen=True)
@@ -91,18 +91,19 @@ class Kriging:
     def at(self, place: Points) -> tuple[float, float]:
         """The residual at one further point, and its standard deviation."""
         shared = covariance(self.spread, place, self.points)[0]
-        explained = shared @ np.linalg.solve(self._factor.T, np.linalg.solve(self._factor, shared))
-        return float(shared @ self._weights), float(np.sqrt(max(self.spread.total**2 - explained, 0.0)))
+        weights = shared @ self._inverse
+        unknown = covariance(self.spread, place, place)[0, 0] + self.spread.run**2 - weights @ shared
+        return float(weights @ self.residuals), float(np.sqrt(max(unknown, 0.0)))
 
     @cached_property
-    def _factor(self) -> Floats:
+    def networks(self) -> int:
+        """How many networks the points are of."""
+        return len(np.unique(self.points.networks, axis=0))
+
+    @cached_property
+    def _inverse(self) -> Floats:
         between = covariance(self.spread, self.points, self.points)
-        return np.asarray(np.linalg.cholesky(between + self.spread.run**2 * np.eye(len(between))), np.float64)
-
-    @cached_property
-    def _weights(self) -> Floats:
-        weights: Floats = np.linalg.solve(self._factor.T, np.linalg.solve(self._factor, self.residuals))
-        return weights
+        return np.asarray(np.linalg.inv(between + self.spread.run**2 * np.eye(len(between))), np.float64)
 
 
 def covariance(spread: Spread, one: Points, other: Points) -> Floats:
@@ -116,7 +117,8 @@ def covariance(spread: Spread, one: Points, other: Points) -> Floats:
     setting = spread.setting**2 * np.exp(-0.5 * _squares(one.settings, other.settings))
     trend = spread.trend**2 + spread.trend_precision**2 * precision + spread.trend_engine**2 * engine
     network = spread.network**2 + spread.network_precision**2 * precision
-    shared: Floats = common + setting + alike * (trend + spread.trend_pair**2 * pair) + same * network
+    drift = spread.drift**2 * np.outer(one.networks[:, 0] - USUAL_SIZE, other.networks[:, 0] - USUAL_SIZE)
+    shared: Floats = common + drift + setting + alike * (trend + spread.trend_pair**2 * pair) + same * network
     return shared
 
 
@@ -126,7 +128,7 @@ def features(model: ModelProfile) -> Floats:
     values = sum(model.values_by_kind.values()) or macs / 60.0
     shares = [model.macs_by_kind.get(kind, 0) / macs for kind in ("depthwise_conv", "fully_connected", "other")]
     logs = [np.log(each) for each in (macs, values, layers)]
-    return np.array([*logs, 5.0 * shares[0], 2.0 * shares[1], 2.0 * shares[2], 2.0 * model.spatial_macs / macs])
+    return np.array([*logs, *(5.0 * share for share in shares), 2.0 * model.spatial_macs / macs])
 
 
 def _squares(one: Floats, other: Floats) -> Floats:

@@ -6,8 +6,9 @@
 []
 """
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -23,14 +24,17 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Method, worst
 from autoscale.query.target import Target
 
-LATENCY: Final = Spread(0.3, 0.1, 0.15, 0.15, 0.1, 0.1, 0.2, 0.18, 0.1, 0.06, 0.06, 0.065)
-POWER: Final = Spread(0.3, 0.07, 0.4, 0.06, 0.1, 0.1, 0.08, 0.2, 0.07, 0.03, 0.04, 0.04)
+LATENCY: Final = Spread(0.3, 0.1, 0.15, 0.15, 0.1, 0.1, 0.2, 0.18, 0.1, 0.15, 0.06, 0.06, 0.065)
+POWER: Final = Spread(0.3, 0.07, 0.4, 0.06, 0.1, 0.1, 0.08, 0.2, 0.07, 0.05, 0.03, 0.04, 0.04)
 """Likeliest of the fit rows of three boards under two runtimes (docs/evidence.md says which those are), but for
 ``processor``, which is wider for files whose speeds were not fitted to their rows, and ``setting``, which they do not
 vary."""
 
 SURE: Final = 2.0
-"""Standard deviations from the middle to either end: 95 % of a normal spread."""
+"""Standard deviations from the middle to either end where many networks tell the spread: 95 % of a normal one."""
+
+FEW: Final = 3
+"""Networks from which on more tell more of the spread."""
 
 LEAST_SHARE: Final = 0.05
 """Of a row's watts, what is above idle at least, however the idle power was metered."""
@@ -82,14 +86,32 @@ def setting_of(processor: Processor, target: Target, frequency_hz: float | None 
 
 def exact_rows(device: DeviceProfile, run: Run) -> list[MeasuredRow]:
     """The rows of that network at that setting: of the target's engine, or of every engine where it names none."""
+    rows, distance = _nearest_rows(device, run)
+    return rows if distance == 0.0 else []
+
+
+def _nearest_rows(device: DeviceProfile, run: Run) -> tuple[list[MeasuredRow], float]:
+    """The rows of that network in that precision at the setting nearest to the run's, and how far that is."""
     target, name = run.target, run.model.name
-    rows = [row for row in device.measured if row.network == name and row.target.processor == target.processor]
+    rows = [row for row in device.measured if row.network == name and _is_alike(row.target, target)]
+    rows = [row for row in rows if row.target.engine == target.engine] or ([] if target.engine else rows)
     if not rows:
-        return []
+        return [], 0.0
     processor = device.processors[target.processor]
     wanted = setting_of(processor, target, run.frequency_hz)
-    rows = [row for row in rows if setting_of(processor, row.target) == wanted]
-    return [row for row in rows if row.target.engine == target.engine] or ([] if target.engine else rows)
+    apart = [_apart(setting_of(processor, row.target), wanted) for row in rows]
+    return [row for row, each in zip(rows, apart, strict=True) if each == min(apart)], min(apart)
+
+
+def _is_alike(one: Target, other: Target) -> bool:
+    return (one.processor, one.precision) == (other.processor, other.precision)
+
+
+def _apart(one: Setting, other: Setting) -> float:
+    """How far two settings are apart: in doublings of the threads and of the clock."""
+    return math.hypot(
+        math.log2(one.threads / other.threads), math.log2((one.frequency_hz or 1) / (other.frequency_hz or 1))
+    )
 
 
 def above_idle_w(device: DeviceProfile, row: MeasuredRow) -> float | None:
@@ -123,20 +145,49 @@ def _power_spread(row: MeasuredRow, watts_w: float) -> Interval:
 
 
 def correction(device: DeviceProfile, run: Run) -> Correction | None:
-    """What the rows of the target's processor say of the model's figures there; None where they say nothing."""
-    if not any(row.target.processor == run.target.processor for row in device.measured):
-        return None
-    latency, power = _residuals(device, run)
+    """What the rows of the target's processor say of the model's figures there; None where they say nothing.
+
+    Rows of the same network in the same precision are as much off at every setting; else what the rows of the other
+    networks, precisions and engines have in common with the run.
+    """
+    rows, distance = _nearest_rows(device, run)
+    if rows:
+        return _at_another_setting(device, run, rows, distance)
+    rows = [row for row in device.measured if row.target.processor == run.target.processor]
+    latency, power = _residuals(device, run) if rows else (None, None)
     if latency is None:
         return None
-    place = _points(device, [run])
-    return Correction(_factor(latency, place), None if power is None else _factor(power, place))
+    engines = {run.target.engine} if run.target.engine else {row.target.engine for row in rows}
+    places = [_points(device, [run._replace(target=replace(run.target, engine=each))]) for each in sorted(engines)]
+    late = spanning([_factor(latency, place) for place in places])
+    return Correction(late, None if power is None else spanning([_factor(power, place) for place in places]))
+
+
+def _at_another_setting(device: DeviceProfile, run: Run, rows: Sequence[MeasuredRow], distance: float) -> Correction:
+    there = [Run(run.model, row.target) for row in rows]
+    late = [
+        row.latency_s * (_lateness(device, row, each) / row.latency_s.mid)
+        for row, each in zip(rows, there, strict=True)
+    ]
+    power = rows_power(device, there[0], rows)
+    unsure = [math.hypot(each.run, each.setting * distance) for each in (LATENCY, POWER)]
+    return Correction(_wider(spanning(late), unsure[0]), None if power is None else _wider(power.factor, unsure[1]))
+
+
+def _wider(factor: Interval, spread: float) -> Interval:
+    return Interval(factor.low * math.exp(-SURE * spread), factor.mid, factor.high * math.exp(SURE * spread))
 
 
 def _factor(residuals: Kriging, place: Points) -> Interval:
     middle, spread = residuals.at(place)
-    low, mid, high = np.exp([middle - SURE * spread, middle, middle + SURE * spread]).tolist()
+    away = _sure(residuals.networks) * spread
+    low, mid, high = np.exp([middle - away, middle, middle + away]).tolist()
     return Interval(low, mid, high)
+
+
+def _sure(networks: int) -> float:
+    """``SURE`` where so many networks were measured: about as Student's t has it, since few do not tell a spread."""
+    return SURE * (1.0 + 1.6 / max(networks, FEW))
 
 
 def _residuals(device: DeviceProfile, asked: Run) -> tuple[Kriging | None, Kriging | None]:

@@ -11,7 +11,8 @@ draws its own for as long as the query lasts, since nobody sees when it waits.
 2.74
 """
 
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -21,6 +22,27 @@ from autoscale.interval import Interval
 from autoscale.profiles import DeviceProfile, Figure
 from autoscale.query.outcome import Method, worst
 from autoscale.query.target import Target
+
+ENDS: Final = ("low", "value", "high")
+USUAL_INIT_S: Final = MappingProxyType(
+    {"cpu": Interval(0.003, 0.011, 0.25), "gpu": Interval(0.25, 0.5, 2.3), "npu": Interval(0.1, 0.6, 5.0)}
+)
+"""Loading and compiling a model, where a device's file does not say: of CPUs and GPUs, what the phones of LiteRT's
+leaderboard took (devices/pixel9.toml, galaxy-s25.toml); of NPUs nobody published it."""
+
+
+class Init(NamedTuple):
+    """What it takes to get a model ready.
+
+    Attributes:
+        latency_s: to load and compile it.
+        energy_j: of the whole device meanwhile.
+        method: how the two are known.
+    """
+
+    latency_s: Interval
+    energy_j: Interval
+    method: Method
 
 
 class Watts(NamedTuple):
@@ -86,15 +108,32 @@ def power_range(machine: DeviceProfile, target: Target) -> tuple[Method, Interva
     figures = [(machine.figures[key], weight) for key, weight in weights.items() if key in machine.figures]
     if not figures:
         return Method.DEFAULT, Interval(0.5, 1.0, 2.0)
-    low_w, mid_w, high_w = (
-        sum(weight * _last(figure, end) for figure, weight in figures) for end in ("low", "value", "high")
-    )
+    low_w, mid_w, high_w = (sum(weight * _last(figure, end) for figure, weight in figures) for end in ENDS)
     return worst(*(figure.method for figure, _ in figures)), Interval(low_w / mid_w, 1.0, high_w / mid_w)
 
 
 def _last(figure: Figure, end: str) -> float:
     value = getattr(figure, end)
     return float(np.atleast_1d(figure.value if value is None else value)[-1])
+
+
+def initialising(machine: DeviceProfile, processor: str) -> Init:
+    """What loading and compiling a model for a processor takes, once, before the first inference.
+
+    One core of the CPU does it, whichever processor it is for: at the least it draws little above idle, at the most the
+    processor works, too.
+
+    Raises:
+        UnknownName: the machine has no such processor.
+    """
+    one_of(f"processor of {machine.name}", processor, machine.processors)
+    figure = machine.figures.get(f"{processor}.init_s")
+    method = Method.DEFAULT if figure is None else figure.method
+    latency_s = USUAL_INIT_S[processor] if figure is None else Interval(*(_last(figure, end) for end in ENDS))
+    core_w = machine.processors["cpu"].busy_w(1)
+    own_w = 0.0 if processor == "cpu" else machine.processors[processor].busy_w()
+    power_w = Interval(machine.idle_w, machine.idle_w + core_w, machine.idle_w + core_w + own_w)
+    return Init(latency_s, latency_s.times(power_w), worst(method, Method.MODELLED))
 
 
 def threads_of(machine: DeviceProfile, target: Target) -> int:

@@ -17,7 +17,7 @@ from autoscale.profiles.device import DeviceProfile
 from autoscale.profiles.processor import Processor
 from autoscale.query.target import PRECISIONS, PROCESSORS
 
-SHARE_OF_CPU: Final = MappingProxyType({"gpu": 0.55, "npu": 0.33})
+SHARE_OF_CPU: Final = MappingProxyType({"gpu": 0.585, "npu": 0.33})
 """What an accelerator draws while it works, as a share of the same machine's CPU on all cores: the median over the
 machines in ``devices/`` that have one."""
 

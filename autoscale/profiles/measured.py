@@ -62,9 +62,7 @@ class MeasuredRow:
     @property
     def mean_w(self) -> float | None:
         """Watts of the whole device while it lasted."""
-        if self.power_w is None and self.energy_j is not None:
-            return self.energy_j.mid / self.latency_s.mid
-        return self.power_w
+        return self.power_w if self.energy_j is None else self.energy_j.mid / self.latency_s.mid
 
 
 def measured_rows(document: TomlTable, sources: Mapping[str, str]) -> tuple[MeasuredRow, ...]:

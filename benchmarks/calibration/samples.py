@@ -1,11 +1,13 @@
 """Measured latencies, as the files of ``shared/data/inference_latency`` hold them, with the networks they are of."""
 
 import csv
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 from autoscale.physics.fitting import Sample
+from autoscale.profiles.networks import load_network, measured_networks, network_names
 from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
 from autoscale.query.target import Target
 from autoscale.units import s_from_ms
@@ -49,15 +51,17 @@ _TFLITE: Final = {
 
 
 def networks() -> dict[str, ModelProfile]:
-    """The networks that were measured, counted from their graphs as those of ``devices/networks``."""
+    """The networks that were measured: those counted from their graphs, and those that ship."""
     with _NETWORKS.open(encoding="utf-8", newline="") as file:
-        return {row["network"]: _network(row) for row in csv.DictReader(file)}
+        counted = {row["network"]: _network(row) for row in csv.DictReader(file)}
+    return {**measured_networks(), **{name: load_network(name) for name in network_names()}, **counted}
 
 
-def families() -> dict[str, str]:
-    """Network to its family: what it shares with its other widths, depths and input sizes."""
+def family(network: str) -> str:
+    """What a network shares with its other widths, depths and input sizes."""
     with _NETWORKS.open(encoding="utf-8", newline="") as file:
-        return {row["network"]: row["family"] for row in csv.DictReader(file)}
+        known = {row["network"]: row["family"] for row in csv.DictReader(file)}
+    return known.get(network) or re.sub(r"(-[0-9.]+)+$|[0-9]$", "", network)
 
 
 def tflite(device: str, column: str, target: Target) -> list[Sample]:

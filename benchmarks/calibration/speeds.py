@@ -50,7 +50,11 @@ def _constants(study: Study, speed: Speed) -> Iterator[tuple[str, float]]:
 
 def _known(study: Study, rates: Mapping[str, float]) -> list[tuple[str, float]]:
     """The kinds that the processor does; the delegates of these years left products of activations to the CPU."""
-    return [(kind, rate) for kind, rate in rates.items() if kind != "other" or study.processor == "cpu"]
+    return [
+        (kind, rate)
+        for kind, rate in rates.items()
+        if kind != "other" or study.processor == "cpu" or study.has_products
+    ]
 
 
 def _figure(name: str, value: float, source: str, method: str, low: float, high: float) -> str:

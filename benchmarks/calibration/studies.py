@@ -8,13 +8,17 @@ import numpy as np
 
 from autoscale.physics.fitting import Prior, Sample
 from autoscale.profiles import DeviceProfile
+from autoscale.profiles.networks import known_network
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import Target
 from benchmarks.calibration.samples import LITTLE, ncnn, slim, tflite
+from benchmarks.calibration.sources import is_fit, measured
 
 TFLITE: Final = """\
 TensorFlow lite/g3doc hosted_models.md (commit 0406598a) and benchmarks.md (00f0938a); MobileNet v3: tensorflow/models \
 research/slim/nets/mobilenet/README.md (0ba83cf0)"""
+LITERT: Final = "LiteRT leaderboard, google-ai-edge/litert-samples (commit 187fde03, 2026-09-18)"
+MLPERF: Final = "Fit rows derived from MLPerf Inference logs, mlcommons/inference_results_v1.0 to v3.0"
 NCNN: Final = "Tencent/ncnn benchmark/README.md (commit a4d2ea1d)"
 
 PIXEL3_HZ: Final = 2_500_000_000
@@ -47,6 +51,8 @@ class Study:
         is_same_chip: whether the device holds the chip that was measured; a figure from another one is a default.
         derived: precisions that were not measured.
         source: where the latencies were published.
+        label: the study's name, where it is not that of device and processor: a helper of another study.
+        has_products: whether the processor multiplies activations, too, where it is no CPU: attention, say.
     """
 
     device: str
@@ -57,11 +63,13 @@ class Study:
     is_same_chip: bool = True
     derived: tuple[Derived, ...] = ()
     source: str = TFLITE
+    label: str = ""
+    has_products: bool = False
 
     @property
     def name(self) -> str:
         """Device and processor, as in ``mi8pro cpu``."""
-        return f"{self.device} {self.processor}"
+        return self.label or f"{self.device} {self.processor}"
 
 
 _ADRENO_FP32: Final = Derived(
@@ -72,6 +80,7 @@ _ADRENO_FP32: Final = Derived(
     0.9,
     "Adreno 6xx computes fp16 at twice the rate of fp32, but what limits it is often loads",
 )
+_ARM_FP16: Final = Derived("fp16", "fp32", 1.8, 1.2, 2.2, "NEON computes fp16 at twice the rate of fp32")
 _ARM_FP32: Final = Derived("fp32", "fp16", 0.55, 0.45, 0.75, "NEON computes fp16 at twice the rate of fp32")
 
 
@@ -117,6 +126,25 @@ def _dimensity9300_cpu() -> list[Sample]:
         ]
     return found
 
+
+def rows(device: str, processor: str) -> list[Sample]:
+    """The fit rows of a device's own source whose networks are known."""
+    found = measured(device)
+    return [
+        Sample(row.network, row.target, row.latency_s.mid)
+        for row in found
+        if row.target.processor == processor and is_fit(found, row.network) and known_network(row.network, {})
+    ]
+
+
+def _rows_of(device: str, processor: str) -> Callable[[], list[Sample]]:
+    return lambda: rows(device, processor)
+
+
+_TENSOR_CORES: Final = (
+    Derived("fp16", "int8", 0.55, 0.4, 0.8, "tensor cores compute fp16 at half the rate of int8"),
+    Derived("fp32", "int8", 0.25, 0.12, 0.4, "TF32 at a quarter of it, or fp32 outside of the tensor cores"),
+)
 
 STUDIES: Final = (
     Study("mi8pro", "cpu", "Pixel 3 (SDM845), TensorFlow Lite, 4 threads and 1", _pixel3_cpu),
@@ -179,7 +207,74 @@ STUDIES: Final = (
         _dimensity9300_cpu,
         source=NCNN,
         is_same_chip=False,
-        derived=(_ARM_FP32,),
+        label="dimensity9300 cpu",
+    ),
+    Study(
+        "pixel9",
+        "cpu",
+        "Pixel 9 Pro, LiteRT, 1 thread",
+        lambda: rows("pixel9", "cpu"),
+        near="dimensity9300 cpu",
+        source=f"{LITERT}; {NCNN}",
+        derived=(_ARM_FP16,),
+    ),
+    Study(
+        "pixel9",
+        "gpu",
+        "Pixel 9 Pro, LiteRT's GPU delegate",
+        lambda: rows("pixel9", "gpu"),
+        source=LITERT,
+        derived=(Derived("fp32", "fp16", 0.6, 0.4, 1.0, "Mali computes fp16 at twice the rate of fp32"),),
+        has_products=True,
+    ),
+    Study(
+        "galaxy-s25",
+        "cpu",
+        "Galaxy S25 Ultra, LiteRT, 1 thread",
+        lambda: rows("galaxy-s25", "cpu"),
+        near="pixel9 cpu",
+        source=LITERT,
+        derived=(_ARM_FP16,),
+    ),
+    Study(
+        "galaxy-s25",
+        "gpu",
+        "Galaxy S25 Ultra, LiteRT's GPU delegate",
+        lambda: rows("galaxy-s25", "gpu"),
+        near="pixel9 gpu",
+        source=LITERT,
+        derived=(_ADRENO_FP32,),
+        has_products=True,
+    ),
+    *(
+        Study(board, processor, "the board itself, TFLite and ArmNN", _rows_of(board, processor), source=MLPERF)
+        for board, processor in (
+            ("rpi4", "cpu"),
+            ("odroid-n2plus", "cpu"),
+            ("odroid-n2plus", "gpu"),
+            ("rk3588s", "cpu"),
+            ("rk3588s", "gpu"),
+        )
+    ),
+    *(
+        Study(
+            machine,
+            "gpu",
+            "the machine itself, TensorRT",
+            _rows_of(machine, "gpu"),
+            near=near,
+            source=MLPERF,
+            derived=_TENSOR_CORES,
+            has_products=True,
+        )
+        for machine, near in (
+            ("jetson-xavier-nx", ""),
+            ("jetson-xavier", "jetson-xavier-nx gpu"),
+            ("a2-server", ""),
+            ("a30-server", "a2-server gpu"),
+            ("a100-server", "a30-server gpu"),
+            ("t4-server", "a2-server gpu"),
+        )
     ),
     Study(
         "laptop",

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from autoscale.errors import ProfileError
 from autoscale.interval import Interval
 from autoscale.physics import compute, cost_table
-from autoscale.physics.measured import LATENCY
 from autoscale.profiles import DeviceProfile, load_device
 from autoscale.profiles.measured import MeasuredRow
 from autoscale.profiles.networks import load_network, measured_networks
@@ -72,12 +71,17 @@ def test_an_engine_that_was_not_measured_is_near_only():
     assert cost.low_s < slow_s < cost.high_s
 
 
-@pytest.mark.parametrize("near", ["cpu/int8@1500MHz#tflite", "cpu/int8@2t#tflite", "cpu/fp32@4t#tflite"])
-def test_the_same_network_elsewhere_is_as_much_off(near):
+@pytest.mark.parametrize("near", ["cpu/int8@1500MHz#tflite", "cpu/int8@2t#tflite", "cpu/int8@1t"])
+def test_the_same_network_at_another_setting_is_as_much_off(near):
     bare, slow = at(board(), near), at(board(row(3.0 * at(board(), "cpu/int8").latency_s)), near)
-    assert 1.8 * bare.latency_s < slow.latency_s < 3.0 * bare.latency_s
+    assert slow.latency_s == pytest.approx(3.0 * bare.latency_s)
     assert slow.method is Method.MODELLED
-    assert slow.low_s < slow.latency_s < slow.high_s
+    assert slow.low_s < 0.85 * slow.latency_s < 1.2 * slow.latency_s < slow.high_s
+
+
+def test_the_same_network_in_another_precision_is_nearly_as_much_off():
+    bare, slow = at(board(), "cpu/fp32"), at(board(row(3.0 * at(board(), "cpu/int8").latency_s)), "cpu/fp32#tflite")
+    assert 1.8 * bare.latency_s < slow.latency_s < 3.0 * bare.latency_s
 
 
 def test_other_networks_correct_less_the_more_they_differ():
@@ -143,7 +147,6 @@ def test_many_rows_make_it_surer_than_one():
     few, many = at(board(*rows[:1]), "cpu/int8#tflite", OTHER), at(board(*rows), "cpu/int8#tflite", OTHER)
     assert many.latency_s == pytest.approx(1.5 * compute(BOARD, OTHER, INT8).latency_s, rel=0.05)
     assert np.log(many.high_s / many.low_s) < 0.6 * np.log(few.high_s / few.low_s)
-    assert np.log(few.high_s / few.low_s) < 4.0 * LATENCY.total
 
 
 def test_a_table_is_its_cells():

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from autoscale.errors import UnknownName
 from autoscale.physics.carbon import embodied_g_per_s, g_per_j
-from autoscale.physics.power import Watts, computing_j, energy_j, held_share, threads_of, watts_of
+from autoscale.physics.power import Watts, computing_j, energy_j, held_share, initialising, threads_of, watts_of
 from autoscale.profiles import device_names, load_device
+from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 from autoscale.units import J_PER_KWH, SECONDS_PER_YEAR
 
@@ -57,3 +58,18 @@ def test_the_sci_standards_example():
     assert J_PER_KWH * g_per_j(400.0, pue=1.1) == pytest.approx(440.0)
     shares = embodied_g_per_s(1000.0, SECONDS_PER_YEAR, np.array([0.25, 0.5, 1.0]))
     assert shares.tolist() == [embodied_g_per_s(1000.0, SECONDS_PER_YEAR, each) for each in (0.25, 0.5, 1.0)]
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_getting_a_model_ready_has_a_range_and_says_how_it_is_known(name):
+    machine = MACHINES[name]
+    for kind in machine.processors:
+        init = initialising(machine, kind)
+        assert 0.0 < init.latency_s.low <= init.latency_s.mid <= init.latency_s.high
+        assert init.energy_j.low >= 0.9 * machine.idle_w * init.latency_s.low
+        assert init.method is (Method.MODELLED if f"{kind}.init_s" in machine.figures else Method.DEFAULT)
+
+
+def test_a_gpu_that_has_to_compile_takes_longer_than_a_cpu():
+    phone = MACHINES["galaxy-s25"]
+    assert initialising(phone, "gpu").latency_s.mid > 10.0 * initialising(phone, "cpu").latency_s.mid

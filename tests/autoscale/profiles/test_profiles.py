@@ -29,7 +29,9 @@ POWER_PROFILES = Path(__file__).resolve().parents[4] / "shared" / "data" / "powe
 
 def test_ships_the_papers_devices_and_todays():
     assert {"mi8pro", "s10e", "moto-x-force", "tab-s6", "xeon-p100"} <= DEVICES.keys()
-    assert {"pixel9", "rpi5", "laptop", "gpu-server"} <= DEVICES.keys()
+    assert {"pixel9", "pixel10", "galaxy-s25", "laptop", "gpu-server"} <= DEVICES.keys()
+    assert {"rpi4", "rpi5", "rk3588s", "odroid-n2plus", "jetson-xavier", "jetson-xavier-nx"} <= DEVICES.keys()
+    assert {"t4-server", "a2-server", "a30-server", "a100-server"} <= DEVICES.keys()
     assert set(LINKS) == {"wifi", "wifi-direct", "lte", "5g-low", "5g-mmwave"}
 
 

@@ -6,13 +6,13 @@ from autoscale.agents.reward import MISS_PENALTY
 from autoscale.checks import check_world
 from autoscale.errors import InvalidTarget
 from autoscale.loop import run_query
-from autoscale.profiles import device_names
+from autoscale.profiles import device_names, load_device
 from autoscale_envs.variance.scenarios import SCENARIOS
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
 
-SERVERS = {"gpu-server", "xeon-p100"}
+SERVERS = {name for name in device_names() if load_device(name).kind == "server"}
 
 
 def parameters_of(**options) -> WorldParameters:

@@ -1,13 +1,15 @@
 """``autoscale devices``: the devices, servers and links that ship, and where their numbers come from."""
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.table import Table
 
+from autoscale.interval import Interval
+from autoscale.physics.compute import Compute, compute
 from autoscale.profiles import (
     DeviceProfile,
     Figure,
@@ -19,6 +21,8 @@ from autoscale.profiles import (
     load_link,
 )
 from autoscale.profiles.folder import is_file, shipped_name
+from autoscale.profiles.measured import MeasuredRow
+from autoscale.profiles.networks import known_network
 
 Profile = DeviceProfile | LinkProfile
 
@@ -30,6 +34,8 @@ def devices(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """List the devices, servers and links that ship, or show every figure of one: value, range, source.
+
+    Of a device with measured rows it shows each beside what the device's model would say without any of them.
 
     Example: autoscale devices mi8pro
     """
@@ -73,7 +79,41 @@ def _processor(processor: Processor) -> dict[str, Any]:
 def _details(profile: Profile) -> dict[str, Any]:
     targets = [str(target) for target in profile.targets()] if isinstance(profile, DeviceProfile) else []
     figures = [asdict(figure) for figure in profile.figures.values()]
-    return {**_summary(profile), "targets": targets, "figures": figures}
+    measured = [_measured(profile, row) for row in profile.measured] if isinstance(profile, DeviceProfile) else []
+    return {**_summary(profile), "targets": targets, "figures": figures, "measured": measured}
+
+
+def _measured(device: DeviceProfile, row: MeasuredRow) -> dict[str, Any]:
+    """A row, and the model alone beside it; joules are of the whole device."""
+    alone = _alone(device, row)
+    return {
+        "network": row.network,
+        "target": str(row.target),
+        "latency_s": _ends(row.latency_s),
+        "energy_j": None if row.joules is None else _ends(row.joules),
+        "power_w": row.mean_w,
+        "accuracy": row.accuracy,
+        "method": row.method,
+        "source": row.source,
+        "model_latency_s": None if alone is None else _ends(Interval(alone.low_s, alone.latency_s, alone.high_s)),
+        "model_energy_j": None if alone is None else _whole_j(device, alone),
+    }
+
+
+def _alone(device: DeviceProfile, row: MeasuredRow) -> Compute | None:
+    """What the device's model says without its rows; None of a network or a speed of which nothing is known."""
+    model, speed = known_network(row.network, device.networks), device.processors[row.target.processor].speed
+    if model is None or speed is None or row.target.precision not in speed.mac_per_s:
+        return None
+    return compute(replace(device, measured=()), model, row.target)
+
+
+def _whole_j(device: DeviceProfile, cost: Compute) -> float:
+    return cost.energy_j + device.idle_w * cost.latency_s
+
+
+def _ends(figure: Interval) -> dict[str, float]:
+    return {"low": figure.low, "mid": figure.mid, "high": figure.high}
 
 
 def _print_list(profiles: list[Profile]) -> None:
@@ -106,8 +146,23 @@ def _print_figures(profile: Profile) -> None:
         )
     console = Console()
     console.print(table)
+    if isinstance(profile, DeviceProfile) and profile.measured:
+        console.print(_rows(profile))
     for number, source in enumerate(sources, start=1):
         console.print(f"{number}. {source}", markup=False, highlight=False)
+
+
+def _rows(device: DeviceProfile) -> Table:
+    columns = ("network", "target", "ms", "ms by the model alone", "mJ", "mJ by the model alone", "accuracy")
+    table = Table(*columns, title="measured here")
+    for row in device.measured:
+        alone, joules = _alone(device, row), row.joules
+        cells = [f"{1e3 * row.latency_s.mid:.4g} ({1e3 * row.latency_s.low:.3g} to {1e3 * row.latency_s.high:.3g})"]
+        cells += ["" if alone is None else f"{1e3 * alone.latency_s:.3g}"]
+        cells += ["" if joules is None else f"{1e3 * joules.mid:.4g}"]
+        cells += ["" if alone is None else f"{1e3 * _whole_j(device, alone):.3g}"]
+        table.add_row(row.network, str(row.target), *cells, "" if row.accuracy is None else f"{row.accuracy:.3f}")
+    return table
 
 
 def _value(value: float | tuple[float, ...]) -> str:

@@ -7,8 +7,8 @@ import typer
 from typer.testing import CliRunner
 
 from autoscale.errors import UnknownName
+from autoscale.physics.devices_command import devices
 from autoscale.profiles import device_names, link_names
-from autoscale.profiles.devices_command import devices
 
 
 def call(*arguments: str) -> str:
@@ -47,3 +47,18 @@ def test_shows_a_link():
 def test_an_unknown_name_suggests_the_nearest():
     with pytest.raises(UnknownName, match=r"unknown device or link 'mi9pro'.*did you mean 'mi8pro'"):
         call("mi9pro")
+
+
+def test_shows_what_was_measured_beside_what_the_model_says():
+    rows = {(row["network"], row["target"]): row for row in json.loads(call("rk3588s", "--json"))["measured"]}
+    row = rows["mobilenet-v1", "device:gpu/int8#armnn"]
+    assert row["latency_s"]["low"] <= row["latency_s"]["mid"] <= row["latency_s"]["high"]
+    assert row["method"] == "measured" and "MLPerf" in row["source"]
+    assert 0.5 < row["model_latency_s"]["mid"] / row["latency_s"]["mid"] < 2.0
+    assert 0.5 < row["model_energy_j"] / row["energy_j"]["mid"] < 2.0
+    assert "mobilenet-v1" in call("rk3588s") and "ms by the model alone" in call("rk3588s")
+
+
+def test_a_network_of_which_nothing_is_known_has_no_model_beside_it():
+    (row,) = (each for each in json.loads(call("t4-server", "--json"))["measured"] if each["network"] == "rnnt")
+    assert row["model_latency_s"] is None and row["latency_s"]["mid"] > 0.0
