@@ -115,3 +115,11 @@ def test_uses_count_for_a_period() -> None:
 def test_wrong_rules_are_told(wrong: dict[str, object], message: str) -> None:
     with pytest.raises(InvalidInput, match=message):
         Rules(**wrong)  # type: ignore[arg-type]
+
+
+def test_a_kind_of_processor_is_preferred_where_it_is_here(two: Bundle) -> None:
+    for prefer in ("cpu", "npu"):
+        with Session(two, PATIENT, options=replace(QUIET, prefer=prefer)) as session:
+            assert asked(session).selected.processor == "cpu"
+    with pytest.raises(InvalidInput, match="unknown processor to prefer 'tpu'"):
+        replace(QUIET, prefer="tpu")

@@ -18,6 +18,7 @@ class Admission:
         goal: of the query.
         barred: links over which it must not leave, each with the reason.
         distrusted: indices of routes whose answers fail verification.
+        prefer: the kind of this device's processors to choose from, where one of it is left; None for any.
 
     Attributes:
         usable: indices of those that may answer at all, by falling back too.
@@ -28,13 +29,23 @@ class Admission:
     """
 
     def __init__(
-        self, routes: Sequence[Route], goal: Goal, barred: Mapping[str, str], distrusted: frozenset[int]
+        self,
+        routes: Sequence[Route],
+        goal: Goal,
+        barred: Mapping[str, str],
+        distrusted: frozenset[int],
+        prefer: str | None = None,
     ) -> None:
         floor = goal.min_accuracy
         here = [i for i, route in enumerate(routes) if route.target.link not in barred]
         accurate = [i for i in here if floor is None or _is_accurate(routes, i, floor)]
         self.usable = [i for i in accurate if i not in distrusted]
         self.preferred = [i for i in self.usable if goal.mode.prefers(routes[i].target)]
+        if prefer is not None:
+            kind = [
+                i for i in self.preferred if not routes[i].target.is_remote and routes[i].target.processor == prefer
+            ]
+            self.preferred = kind or self.preferred
         self._may_fall_back = goal.mode.may_fall_back
         self._admitted: dict[int, Indices] = {}
         if not self.candidates:

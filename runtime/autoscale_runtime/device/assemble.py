@@ -108,7 +108,9 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
         return Moment(seen, grids)
 
     streams = Streams(bundle.state, [each.name for each in bundle.outputs], keeps_state)
-    world = DeviceWorld(bundle.profile, routes, goal, look, options.timeout_s, options.hedge, streams, options.rules)
+    world = DeviceWorld(
+        bundle.profile, routes, goal, look, options.timeout_s, options.hedge, streams, options.rules, options.prefer
+    )
     return Device(table.profile.name, bundle.name, world, hub, grid, meter, options.log_considered)
 
 

@@ -9,6 +9,7 @@ from typing import Final
 from autoscale.carbon import Electricity
 from autoscale.errors import InvalidInput, UnknownName, check_type, one_of
 from autoscale.query.record import Record
+from autoscale.query.target import PROCESSORS
 from autoscale_runtime.backends.base import BACKENDS, Backend
 from autoscale_runtime.device.rules import Rules
 from autoscale_runtime.meters.choice import PREFERRED
@@ -38,6 +39,7 @@ class SessionOptions:
             none but an ``exact`` one.
         shapes: of a bare file, input name to shape, where its inputs have open dimensions: its layers are then counted
             before the first query, else by the first query's shapes.
+        prefer: the kind of this device's processors, ``cpu``, ``gpu`` or ``npu``, that queries stay on where it is here.
         consent: whether queries' data may leave this device where a query does not say so itself.
         rules: what it must not do, or must save, whatever the agent thinks.
         backends: what stands in the place of those registered by these names: one of yours, or one set up otherwise.
@@ -61,6 +63,7 @@ class SessionOptions:
     on_record: Callable[[Record], None] | None = None
     policy: str = "transfer"
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    prefer: str | None = None
     consent: bool = True
     rules: Rules = NO_RULES
     backends: Mapping[str, Backend] = field(default_factory=dict)
@@ -80,6 +83,8 @@ class SessionOptions:
         if self.on_record is not None and not callable(self.on_record):
             check_type("on_record", self.on_record, NoneType, "a function of a record, or None")
         check_type("rules", self.rules, Rules, "a Rules")
+        if self.prefer is not None:
+            one_of("processor to prefer", self.prefer, PROCESSORS, InvalidInput)
         check_type("consent", self.consent, bool, "True where data may leave this device, else False")
         check_type("backends", self.backends, Mapping, "a mapping of registered names to backends")
         for name, backend in self.backends.items():

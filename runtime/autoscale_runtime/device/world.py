@@ -74,6 +74,7 @@ class DeviceWorld:
         hedge: give a remote target up early enough for the device to answer in time.
         streams: which queries carry a state on; None for a network without one.
         rules: what must hold whatever is chosen; None for nothing.
+        prefer: the kind of this device's processors to choose from, where it is here; None for any.
 
     Raises:
         InvalidGoal: no route meets the goal's mode and accuracy floor.
@@ -89,6 +90,7 @@ class DeviceWorld:
         hedge: bool = True,
         streams: Streams | None = None,
         rules: Rules | None = None,
+        prefer: str | None = None,
     ) -> None:
         self._streams = Streams({}, ()) if streams is None else streams
         self.targets = tuple(route.target for route in routes)
@@ -97,6 +99,7 @@ class DeviceWorld:
         self.reference = 1.0
         self.look = look
         self._ledger = Ledger(Rules() if rules is None else rules)
+        self._prefer = prefer
         self._links = [target.link for target in self.targets if target.is_remote]
         for route in routes:
             route.tell_moved(self._ledger.moved)
@@ -339,7 +342,7 @@ class DeviceWorld:
         if key not in self._admissions:
             if len(self._admissions) >= MOST_GOALS:
                 self._admissions = {}
-            self._admissions[key] = Admission(self.routes, goal, barred, self._distrusted)
+            self._admissions[key] = Admission(self.routes, goal, barred, self._distrusted, self._prefer)
         return self._admissions[key]
 
     def _open_to(self, query: Query, admission: Admission) -> Indices:

@@ -9,13 +9,21 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+_OURS = {
+    "InferenceSession": "autoscale_runtime.ort.inference_session",
+    "goal_of": "autoscale_runtime.ort.policies",
+    "selection_delegate": "autoscale_runtime.ort.policies",
+}
+
 if TYPE_CHECKING:
     from autoscale_runtime.ort.inference_session import InferenceSession as InferenceSession
+    from autoscale_runtime.ort.policies import goal_of as goal_of
+    from autoscale_runtime.ort.policies import selection_delegate as selection_delegate
 
 
 def __getattr__(name: str) -> Any:
-    if name == "InferenceSession":
-        return import_module("autoscale_runtime.ort.inference_session").InferenceSession
+    if name in _OURS:
+        return getattr(import_module(_OURS[name]), name)
     from autoscale_runtime.backends.onnxruntime import onnx_runtime
 
     return getattr(onnx_runtime(), name)
@@ -24,4 +32,4 @@ def __getattr__(name: str) -> Any:
 def __dir__() -> list[str]:
     from autoscale_runtime.backends.onnxruntime import onnx_runtime
 
-    return sorted({*dir(onnx_runtime()), "InferenceSession"})
+    return sorted({*dir(onnx_runtime()), *_OURS})
