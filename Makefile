@@ -9,7 +9,7 @@ TORCH  := $(shell grep '^torch==' constraints.txt)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help apps demo test test-engines test-lowest test-newest check docs bench fit evidence proto clean
+.PHONY: help apps demo test test-engines test-gpu test-lowest test-newest check docs bench fit evidence proto clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -47,6 +47,14 @@ test-engines: $(DEV)  ## the conformance suite over OpenVINO and Qualcomm's simu
 	$(VENV)/$@/bin/pip install --quiet --disable-pip-version-check -c constraints.txt \
 		-e '.[ort,litert,openvino,prepare,qnn,serve]' hypothesis pytest pytest-randomly
 	$(VENV)/$@/bin/pytest tests/runtime/backends
+
+test-gpu: $(DEV)  ## LiteRT's GPU on a Vulkan in software, which Debian's chromium-common brings (nothing is installed)
+	mkdir -p $(VENV)/swiftshader
+	cd $(VENV)/swiftshader && { ls chromium-common_*.deb >/dev/null 2>&1 || apt-get download chromium-common; } \
+		&& dpkg -x chromium-common_*.deb .
+	LD_LIBRARY_PATH=$(abspath $(VENV))/swiftshader/usr/lib/chromium \
+		VK_ICD_FILENAMES=$(abspath $(VENV))/swiftshader/usr/lib/chromium/vk_swiftshader_icd.json \
+		$(BIN)/pytest -rs tests/runtime/backends/test_litert_compiled.py
 
 bench: $(DEV)  ## speed and size, each beside its peer and its target
 	$(BIN)/python -m benchmarks

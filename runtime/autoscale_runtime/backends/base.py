@@ -130,6 +130,7 @@ BACKENDS = Registry(
     {
         "onnxruntime": "autoscale_runtime.backends.onnxruntime:OnnxRuntime",
         "litert": "autoscale_runtime.backends.litert:LiteRT",
+        "litert-compiled": "autoscale_runtime.backends.litert_compiled:LiteRTCompiled",
         "openvino": "autoscale_runtime.backends.openvino:OpenVINO",
         "onnxruntime-cuda": "autoscale_runtime.backends.ort_providers:Cuda",
         "onnxruntime-tensorrt": "autoscale_runtime.backends.ort_providers:TensorRT",

@@ -39,7 +39,7 @@ class SessionOptions:
             none but an ``exact`` one.
         shapes: of a bare file, input name to shape, where its inputs have open dimensions: its layers are then counted
             before the first query, else by the first query's shapes.
-        prefer: the kind of this device's processors, ``cpu``, ``gpu`` or ``npu``, that queries stay on where it is here.
+        prefer: the kind of this device's processors, which queries stay on where it is here.
         consent: whether queries' data may leave this device where a query does not say so itself.
         rules: what it must not do, or must save, whatever the agent thinks.
         backends: what stands in the place of those registered by these names: one of yours, or one set up otherwise.
