@@ -16,9 +16,9 @@ SHIFT, POSITION, CONDITIONS = 0, 1, 2
 SPREAD: Final = (0.01, 0.1, 0.3, 0.2, 0.1)
 """Standard deviation of each effect before anything was seen, in ln(actual / forecast) for each unit of its feature."""
 
-_USUAL_RSSI_DBM: Final = -65.0
-_USUAL_ROUND_TRIP_S: Final = 0.02
-_USUAL_C: Final = 35.0
+USUAL_RSSI_DBM: Final = -65.0
+USUAL_ROUND_TRIP_S: Final = 0.02
+USUAL_C: Final = 35.0
 
 Key = tuple[str, str, str, str]
 
@@ -31,9 +31,7 @@ class Conditions:
     """
 
     def __init__(self, processors: Sequence[Key]) -> None:
-        self._links = [
-            None if place == "device" else f"{place}:{host}" if host else place for place, host, *_ in processors
-        ]
+        self._links = links_of(processors)
         self._remotes = sorted({link for link in self._links if link is not None})
 
     def __call__(self, seen: Observation) -> Floats:
@@ -44,14 +42,19 @@ class Conditions:
         return np.array([rows[link] for link in self._links])
 
 
+def links_of(processors: Sequence[Key]) -> list[str | None]:
+    """The link to each processor; None on the device."""
+    return [None if place == "device" else f"{place}:{host}" if host else place for place, host, *_ in processors]
+
+
 def _device(seen: Observation) -> tuple[float, float, float]:
-    heat = 0.0 if seen.temperature_c is None else min(max((seen.temperature_c - _USUAL_C) / 10.0, 0.0), 4.0)
+    heat = 0.0 if seen.temperature_c is None else min(max((seen.temperature_c - USUAL_C) / 10.0, 0.0), 4.0)
     return seen.cpu_load or 0.0, seen.memory_load or 0.0, heat
 
 
 def _remote(seen: Observation, link: str) -> tuple[float, float, float]:
     state = seen.links.get(link, UNKNOWN_LINK)
     rssi_dbm, trip_s = state.rssi_dbm, state.round_trip_s
-    weak = 0.0 if rssi_dbm is None else min(max((_USUAL_RSSI_DBM - rssi_dbm) / 20.0, -2.0), 2.0)
-    far = 0.0 if not trip_s else min(max(math.log10(trip_s / _USUAL_ROUND_TRIP_S), -2.0), 2.0)
+    weak = 0.0 if rssi_dbm is None else min(max((USUAL_RSSI_DBM - rssi_dbm) / 20.0, -2.0), 2.0)
+    far = 0.0 if not trip_s else min(max(math.log10(trip_s / USUAL_ROUND_TRIP_S), -2.0), 2.0)
     return weak, far, seen.cpu_load or 0.0

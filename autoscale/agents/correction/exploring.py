@@ -30,9 +30,9 @@ MOST: Final = 0.9
 WIDEST: Final = 1.0
 """Variance of ln(cost) up to which doubt makes a target dearer than its middle, as an expectation does."""
 
-_LOGISTIC: Final = 1.702  # the logistic curve of this slope is the normal distribution within 0.01
+LOGISTIC: Final = 1.702  # the logistic curve of this slope is the normal distribution within 0.01
 _STEEPEST: Final = 40.0
-_LARGEST_GAP: Final = 3.0
+LARGEST_GAP: Final = 3.0
 _STANDARD: Final = NormalDist()
 
 
@@ -43,7 +43,7 @@ def expected(middle: Floats, variance: Floats) -> Floats:
 
 def chance_late(margin: Floats, spread: Floats) -> Floats:
     """Chance that ln(latency) is above the limit's, by how far its middle is above it and its standard deviation."""
-    steep = np.minimum(np.maximum(margin * (-_LOGISTIC / spread), -_STEEPEST), _STEEPEST)
+    steep = np.minimum(np.maximum(margin * (-LOGISTIC / spread), -_STEEPEST), _STEEPEST)
     return np.asarray(1.0 / (1.0 + np.exp(steep)))
 
 
@@ -93,7 +93,7 @@ def chances(best: int, cost: Floats, deviation: Floats, in_time: Flags, late: Fl
         queries: how many there were of this network.
     """
     above = cost - cost[best]
-    gap = np.expm1(np.minimum(np.maximum(above, 0.0), _LARGEST_GAP))
+    gap = np.expm1(np.minimum(np.maximum(above, 0.0), LARGEST_GAP))
     chance = np.asarray(in_time / (cost.size * (1.0 + GREED * gap)))
     looks = _looks(best, gap, above, deviation, in_time, late, min(queries, LONGEST_HORIZON))
     if looks is not None:

@@ -1,0 +1,266 @@
+"""The corrector as an ONNX graph: what it has learned inside as constants, its rule of choice as nodes.
+
+The rule has its home in ``autoscale.agents.corrector`` and ``autoscale.agents.correction.exploring``; this says it in
+another language, step by step under the same names, and ``tests/runtime/policy_export`` holds the two together.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from autoscale.agents.correction import conditions, exploring
+from autoscale.agents.correction.cells import Cells
+from autoscale.agents.correction.conditions import EFFECTS, POSITION
+from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, UNINFORMED, Hierarchy
+from autoscale.agents.correction.shared import Shared
+from autoscale.agents.correction.stored import Network, from_state
+from autoscale.agents.correction.turns import EVERY, TURN
+from autoscale.agents.corrector import SAME, Corrector
+from autoscale.arrays import Floats
+from autoscale.query.goal import Goal
+from autoscale_runtime.policy_export.graph import Graph
+from autoscale_runtime.policy_export.interface import DEVICE, LINK, observed
+
+_TINY: Final = 1e-12
+_FIGURES: Final = {"energy": "energy_j", "latency": "latency_s", "carbon": "carbon_g"}
+_ROWS: Final = {"energy": 0, "latency": 1, "carbon": 2}
+
+
+def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...]]:
+    """The graph's file, and the networks in the order of their indices."""
+    known = _Known(agent)
+    count = known.cells.processor.size
+    graph = Graph()
+    network = graph.input("network", (), np.int64)
+    forecast = {name: graph.input(name, (count,)) for name in ("latency_s", "energy_j", "carbon_g", "accuracy")}
+    admitted = graph.input("admitted", (count,), np.bool_)
+    seen = graph.input("observation", (len(observed(agent.targets)),))
+    limit_s, floor = graph.input("latency_limit_s", ()), graph.input("min_accuracy", ())
+    uniform = graph.input("uniform", ())
+
+    logs = {name: graph("Log", graph("Max", forecast[name], _TINY)) for name in {*_FIGURES.values()}}
+    case = _case(graph, known, network, logs["latency_s"])
+    mean, variance = _believed(graph, known, case, seen, _ROWS[goal.objective])
+    middle = graph("Add", logs[_FIGURES[goal.objective]], mean[0])
+    margin = graph("Add", logs["latency_s"], graph("Sub", mean[1], graph("Log", limit_s)))
+    doubt, spread = variance[0], graph("Sqrt", graph("Add", variance[1], known.noise))
+    accurate = _accurate(graph, forecast["accuracy"], floor, admitted)
+    cost = graph("Add", middle, graph("Mul", graph("Min", doubt, exploring.WIDEST), 0.5))
+    best, in_time = _best_of(graph, cost, accurate, margin, spread, goal.on_time)
+    late = _chance_late(graph, margin, spread)
+    queries = graph("Gather", graph.constant(known.queries), case)
+    chance = _chances(graph, best, cost, graph("Sqrt", doubt), in_time, late, queries, admitted)
+    due = graph("And", graph("Gather", graph.constant(known.is_due), case), graph.constant(known.waits))
+    hopeful = graph("And", graph("And", due, accurate), graph("LessOrEqual", forecast["latency_s"], limit_s))
+    chance = _give_turn(graph, chance, logs[_FIGURES[goal.objective]], graph("Gather", cost, best), hopeful)
+    index = _draw(graph, chance, uniform, admitted)
+    graph.output(index, "target", (), np.int64)
+    graph.output(graph("Gather", chance, index), "probability", ())
+    return graph.model("corrector", "autoscale: chooses where an inference query runs"), tuple(known.names)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """What is believed of a network's targets under usual conditions, (quantities, targets)."""
+
+    mean: Floats
+    variance: Floats
+
+
+class _Known:
+    """What the agent has learned, by case: one a network, then of others where the forecast tells something, then where
+    it does not.
+    """
+
+    def __init__(self, agent: Corrector) -> None:
+        self.cells = Cells(agent.targets)
+        tree = Hierarchy(self.cells)
+        self.shared, turns, networks = from_state(agent.state(), self.cells, tree)
+        self.names = list(networks)
+        strangers = [Network(tree.nothing()), Network(tree.nothing(), scale=UNINFORMED)]
+        usual = self.shared.is_informed
+        everyone = [*((each, usual) for each in networks.values()), (strangers[0], True), (strangers[1], False)]
+        cases = [self._case(tree, network, is_informed) for network, is_informed in everyone]
+        self.mean, self.variance = (np.array([getattr(each, name) for each in cases]) for name in _Case.__slots__)
+        self.queries = np.array([network.queries for network, _ in everyone])
+        self.is_due = np.array([n.queries % EVERY == EVERY - 1 and n.scale == 1.0 for n, _ in everyone])
+        self.waits = turns.due()[self.cells.precision]
+        self.noise = self.shared.noise[LATENCY].take(self.cells.processor)
+
+    def _case(self, tree: Hierarchy, network: Network, is_informed: bool) -> _Case:
+        """A network's case; what all networks share depends on whether the forecast tells targets apart."""
+        shared = Shared(len(self.cells.processors))
+        shared.sums, shared.is_informed = self.shared.sums, is_informed
+        shared.refresh()
+        mean, variance = tree.predict(network.known, network.scale, shared.mean, shared.variance)
+        position = self.shared.effects[:, :, POSITION].take(self.cells.processor, 1) * self.cells.position
+        return _Case(mean + position, variance)
+
+
+def _case(graph: Graph, known: _Known, network: str, log_latency: str) -> str:
+    """The index of the case: the network's, or of the strangers' the one that fits the forecast."""
+    width = graph(
+        "Sub", graph("ReduceMax", log_latency, keepdims=0), graph("ReduceMin", log_latency, keepdims=0)
+    )
+    is_informed = graph("Greater", width, SAME) if known.cells.processor.size > 1 else graph.constant(np.array(True))
+    others = [graph.constant(np.array(len(known.names) + each, np.int64)) for each in range(2)]
+    return graph("Where", graph("Less", network, np.array(0, np.int64)), graph("Where", is_informed, *others), network)
+
+
+def _believed(graph: Graph, known: _Known, case: str, seen: str, row: int) -> tuple[list[str], list[str]]:
+    """Mean and variance of the objective's and the latency's residuals, each of shape (targets,)."""
+    features, shared = _conditions(graph, known.cells, seen), known.shared
+    shift = graph.sum(graph("Mul", graph.constant(shared.effects), features))
+    pairs = graph("Mul", graph("Unsqueeze", features, _AXIS[2]), graph("Unsqueeze", features, _AXIS[1]))
+    width = graph.sum(graph.sum(graph("Mul", graph.constant(shared.spread), pairs)))
+    found = []
+    for usual, bent in ((known.mean, shift), (known.variance, width)):
+        of_targets = graph("Gather", bent, graph.constant(known.cells.processor.astype(np.int64)), axis=1)
+        everything = graph("Add", graph("Gather", graph.constant(usual), case), of_targets)
+        found.append([graph("Gather", everything, np.array(each, np.int64)) for each in (row, LATENCY)])
+    return found[0], found[1]
+
+
+_AXIS: Final = {axis: np.array([axis], np.int64) for axis in range(QUANTITIES)}
+
+
+def _conditions(graph: Graph, cells: Cells, seen: str) -> str:
+    """Features of each processor, shape (processors, EFFECTS)."""
+    entries = {"one": graph.constant([1.0]), "none": graph.constant([0.0])}
+    load, memory, celsius = (_entry(graph, seen, index) for index in range(len(DEVICE)))
+    entries["load"], entries["memory"] = _or(graph, load, load, 0.0), _or(graph, memory, memory, 0.0)
+    heat = graph("Div", graph("Sub", celsius, conditions.USUAL_C), 10.0)
+    entries["heat"] = _or(graph, celsius, _within(graph, heat, 0.0, 4.0), 0.0)
+    links = list(dict.fromkeys(link for link in conditions.links_of(cells.processors) if link is not None))
+    for number, link in enumerate(links):
+        first = len(DEVICE) + len(LINK) * number
+        rssi_dbm, trip_s = _entry(graph, seen, first), _entry(graph, seen, first + 1)
+        weak = graph("Div", graph("Sub", conditions.USUAL_RSSI_DBM, rssi_dbm), 20.0)
+        entries[f"weak {link}"] = _or(graph, rssi_dbm, _within(graph, weak, -2.0, 2.0), 0.0)
+        far = graph("Div", graph("Log", graph("Div", trip_s, conditions.USUAL_ROUND_TRIP_S)), math.log(10.0))
+        is_told = graph("Where", graph("Greater", trip_s, 0.0), trip_s, math.nan)
+        entries[f"far {link}"] = _or(graph, is_told, _within(graph, far, -2.0, 2.0), 0.0)
+    order = list(entries)
+    rows = [
+        ("one", "none", *(("load", "memory", "heat") if link is None else (f"weak {link}", f"far {link}", "load")))
+        for link in conditions.links_of(cells.processors)
+    ]
+    places = np.array([[order.index(name) for name in row] for row in rows], np.int64)
+    assert places.shape[1] == EFFECTS
+    return graph("Gather", graph("Concat", *entries.values(), axis=0), places)
+
+
+def _entry(graph: Graph, seen: str, index: int) -> str:
+    return graph("Gather", seen, np.array([index], np.int64))
+
+
+def _or(graph: Graph, told: str, value: str, otherwise: float) -> str:
+    """A value where it was told, else another."""
+    return graph("Where", graph("IsNaN", told), otherwise, value)
+
+
+def _within(graph: Graph, value: str, least: float, most: float) -> str:
+    return graph("Min", graph("Max", value, least), most)
+
+
+def _accurate(graph: Graph, accuracy: str, floor: str, admitted: str) -> str:
+    """Which of the admitted targets are accurate enough; where none is, the most accurate; without a floor all."""
+    enough = graph("And", admitted, graph("Not", graph("Less", accuracy, floor)))
+    is_known = graph("And", admitted, graph("Not", graph("IsNaN", accuracy)))
+    most = graph("ReduceMax", graph("Where", is_known, accuracy, -math.inf), keepdims=1)
+    truest = graph("And", is_known, graph("GreaterOrEqual", accuracy, most))
+    return graph.either(graph("IsNaN", floor), admitted, graph.either(graph.any(enough), enough, truest))
+
+
+def _best_of(graph: Graph, cost: str, accurate: str, margin: str, spread: str, on_time: float) -> tuple[str, str]:
+    """The best target, of shape (1,), and which are as good as in time."""
+    limit = graph("Mul", spread, exploring.tolerated(on_time))
+    in_time = graph("And", graph("LessOrEqual", margin, limit), accurate)
+    cheapest = graph.least_at(graph("Where", in_time, cost, math.inf))
+    hopeful = graph("Where", accurate, margin, math.inf)
+    likeliest = graph.least_at(graph("Div", hopeful, spread))
+    is_likely = graph("LessOrEqual", graph("Gather", hopeful, likeliest), 0.0)
+    late = graph.least_at(graph("Where", accurate, cost, math.inf))
+    best = graph("Where", graph.any(in_time), cheapest, graph("Where", is_likely, likeliest, late))
+    alone = graph("Equal", _numbered(graph, cost), likeliest)
+    otherwise = graph.either(is_likely, alone, accurate)
+    return best, graph.either(graph.any(in_time), in_time, otherwise)
+
+
+def _numbered(graph: Graph, like: str) -> str:
+    """0, 1, 2 ... along the targets."""
+    size = graph("Squeeze", graph("Shape", like))
+    return graph("Range", np.array(0, np.int64), size, np.array(1, np.int64))
+
+
+def _chance_late(graph: Graph, margin: str, spread: str) -> str:
+    steep = _within(graph, graph("Mul", margin, graph("Div", -exploring.LOGISTIC, spread)), -40.0, 40.0)
+    return graph("Div", 1.0, graph("Add", graph("Exp", steep), 1.0))
+
+
+def _chances(
+    graph: Graph, best: str, cost: str, deviation: str, in_time: str, late: str, queries: str, admitted: str
+) -> str:
+    """With what chance each target is chosen; 0 for those not admitted."""
+    above = graph("Sub", cost, graph("Gather", cost, best))
+    gap = graph("Sub", graph("Exp", _within(graph, above, 0.0, exploring.LARGEST_GAP)), 1.0)
+    size = graph.sum(graph.number(admitted), keep=True)
+    greed = graph("Add", graph("Mul", gap, exploring.GREED), 1.0)
+    chance = graph("Div", graph.number(in_time), graph("Mul", size, greed))
+    chance = graph("Max", chance, _looks(graph, best, gap, above, deviation, in_time, late, queries, admitted))
+    is_best = graph("Equal", _numbered(graph, cost), best)
+    chance = graph("Where", is_best, 0.0, chance)
+    others = graph.sum(chance, keep=True)
+    is_much = graph("Greater", others, exploring.MOST)
+    chance = graph("Where", is_much, graph("Mul", chance, graph("Div", exploring.MOST, others)), chance)
+    rest = graph("Sub", 1.0, graph("Where", is_much, exploring.MOST, others))
+    return graph("Where", is_best, rest, chance)
+
+
+def _looks(
+    graph: Graph,
+    best: str,
+    gap: str,
+    above: str,
+    deviation: str,
+    in_time: str,
+    late: str,
+    queries: str,
+    admitted: str,
+) -> str:
+    """Chances of the targets worth a look."""
+    squares = graph("Mul", deviation, deviation)
+    width = graph("Sqrt", graph("Add", squares, graph("Gather", squares, best)))
+    away = graph("Div", graph("Max", above, 0.0), width)
+    fall = graph("Mul", away, graph("Add", graph("Mul", away, 0.4), 1.16))
+    undercut = graph("Mul", width, graph("Exp", graph("Sub", -0.919, fall)))
+    horizon = graph("Min", queries, exploring.LONGEST_HORIZON)
+    gain = graph("Mul", horizon, graph("Mul", undercut, graph("Sub", 1.0, late)))
+    worth = graph("Max", graph("Sub", gain, gap), 0.0)
+    may = graph("And", admitted, graph("Not", graph("Equal", _numbered(graph, gap), best)))
+    worth = graph("Where", may, worth, 0.0)
+    total = graph("Max", graph.sum(worth, keep=True), exploring.WORTHWHILE)
+    looks = graph("Mul", worth, graph("Div", exploring.LOOKING, total))
+    out = graph("Where", in_time, 0.0, graph("Mul", looks, late))
+    expected_late = graph.sum(out, keep=True)
+    fewer = graph("Mul", looks, graph("Div", exploring.LATE_LOOKS, graph("Max", expected_late, _TINY)))
+    cut = graph("Where", in_time, looks, fewer)
+    return graph("Where", graph("Greater", expected_late, exploring.LATE_LOOKS), cut, looks)
+
+
+def _give_turn(graph: Graph, chance: str, promised: str, cost: str, hopeful: str) -> str:
+    """Share chances with the target that would be the best if the forecast were right, if its turn has come."""
+    hopeful = graph("And", hopeful, graph("Less", promised, cost))
+    is_its = graph("Equal", _numbered(graph, chance), graph.least_at(graph("Where", hopeful, promised, math.inf)))
+    shared = graph("Add", graph("Mul", chance, 1.0 - TURN), graph("Where", is_its, TURN, 0.0))
+    return graph("Where", graph.any(hopeful), shared, chance)
+
+
+def _draw(graph: Graph, chance: str, uniform: str, admitted: str) -> str:
+    """The index that a uniform number stands for."""
+    reached = graph("CumSum", chance, np.array(0, np.int64))
+    passed = graph.sum(graph("Cast", graph("LessOrEqual", reached, uniform), to=7))
+    last = graph("ReduceMax", graph("Where", admitted, _numbered(graph, chance), np.array(-1, np.int64)), keepdims=0)
+    return graph("Min", passed, last)

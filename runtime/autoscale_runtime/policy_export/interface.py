@@ -1,0 +1,71 @@
+"""What goes into an exported policy and what comes out: names, units, and the order of what is observed."""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from autoscale.query.goal import Goal
+from autoscale.query.target import Target
+
+FORMAT: Final = "autoscale-policy-graph"
+VERSION: Final = 1
+
+DEVICE: Final = (
+    ("cpu_load", "CPU time of other processes, as a fraction of all cores"),
+    ("memory_load", "memory held by other processes, as a fraction of all"),
+    ("temperature_c", "of the processor package, degrees Celsius"),
+)
+LINK: Final = (
+    ("rssi_dbm", "received signal strength of the link, dBm"),
+    ("round_trip_s", "round-trip time of an empty message over the link, s"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One number of the observation; NaN where it is not sensed."""
+
+    name: str
+    meaning: str
+
+
+def observed(targets: Sequence[Target]) -> tuple[Entry, ...]:
+    """The observation's entries: the device's, then those of each link in the order of the targets."""
+    links = dict.fromkeys(each.link for each in targets if each.is_remote)
+    ends = [Entry(f"{link}.{name}", meaning) for link in links for name, meaning in LINK]
+    return (*(Entry(name, meaning) for name, meaning in DEVICE), *ends)
+
+
+def description(agent: str, targets: Sequence[Target], networks: Sequence[str], goal: Goal) -> dict[str, Any]:
+    """The JSON beside the graph, by which an app knows how to ask it."""
+    count = [len(targets)]
+    one: list[int] = []
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "agent": agent,
+        "goal": {"objective": goal.objective, "on_time": goal.on_time},
+        "targets": [str(each) for each in targets],
+        "networks": list(networks),
+        "observation": [asdict(each) for each in observed(targets)],
+        "inputs": {
+            "network": {"type": "int64", "shape": one, "meaning": "index into networks; -1: any other"},
+            "latency_s": {"type": "float64", "shape": count, "unit": "s", "meaning": "forecast of each target"},
+            "energy_j": {"type": "float64", "shape": count, "unit": "J", "meaning": "likewise, of the device"},
+            "carbon_g": {"type": "float64", "shape": count, "unit": "gCO2e", "meaning": "likewise, of every machine"},
+            "accuracy": {"type": "float64", "shape": count, "unit": "fraction", "meaning": "likewise; NaN: unknown"},
+            "admitted": {"type": "bool", "shape": count, "meaning": "which targets may be chosen; at least one"},
+            "observation": {
+                "type": "float64",
+                "shape": [len(observed(targets))],
+                "meaning": "as listed; NaN: not sensed",
+            },
+            "latency_limit_s": {"type": "float64", "shape": one, "unit": "s", "meaning": "the goal's; Infinity: none"},
+            "min_accuracy": {"type": "float64", "shape": one, "unit": "fraction", "meaning": "the goal's; NaN: none"},
+            "uniform": {"type": "float64", "shape": one, "meaning": "a random number from 0 to below 1"},
+        },
+        "outputs": {
+            "target": {"type": "int64", "shape": one, "meaning": "index into targets"},
+            "probability": {"type": "float64", "shape": one, "meaning": "with which it was chosen"},
+        },
+    }
