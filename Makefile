@@ -9,7 +9,7 @@ TORCH  := $(shell grep '^torch==' constraints.txt)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help apps demo test test-engines test-gpu test-lowest test-newest check docs bench fit evidence proto clean
+.PHONY: help apps export-check demo test test-engines test-gpu test-lowest test-newest check docs bench fit evidence proto clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -55,6 +55,9 @@ test-gpu: $(DEV)  ## LiteRT's GPU on a Vulkan in software, which Debian's chromi
 	LD_LIBRARY_PATH=$(abspath $(VENV))/swiftshader/usr/lib/chromium \
 		VK_ICD_FILENAMES=$(abspath $(VENV))/swiftshader/usr/lib/chromium/vk_swiftshader_icd.json \
 		$(BIN)/pytest -rs tests/runtime/backends/test_litert_compiled.py
+
+export-check: $(DEV)  ## an exported policy in Node: 10 000 choices as the Python agent's (skipped where no Node is)
+	$(BIN)/python -m benchmarks.export_check $(VENV)/export-check
 
 bench: $(DEV)  ## speed and size, each beside its peer and its target
 	$(BIN)/python -m benchmarks

@@ -21,7 +21,7 @@ from autoscale.agents.corrector import SAME, Corrector
 from autoscale.arrays import Floats
 from autoscale.query.goal import Goal
 from autoscale_runtime.policy_export.graph import Graph
-from autoscale_runtime.policy_export.interface import DEVICE, LINK, observed
+from autoscale_runtime.policy_export.interface import DEVICE, FIGURES, LINK, observed
 
 _TINY: Final = 1e-12
 _FIGURES: Final = {"energy": "energy_j", "latency": "latency_s", "carbon": "carbon_g"}
@@ -34,7 +34,7 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     count = known.cells.processor.size
     graph = Graph()
     network = graph.input("network", (), np.int64)
-    forecast = {name: graph.input(name, (count,)) for name in ("latency_s", "energy_j", "carbon_g", "accuracy")}
+    forecast = {name: graph.input(name, (count,)) for name in FIGURES}
     admitted = graph.input("admitted", (count,), np.bool_)
     seen = graph.input("observation", (len(observed(agent.targets)),))
     limit_s, floor = graph.input("latency_limit_s", ()), graph.input("min_accuracy", ())
@@ -101,9 +101,7 @@ class _Known:
 
 def _case(graph: Graph, known: _Known, network: str, log_latency: str) -> str:
     """The index of the case: the network's, or of the strangers' the one that fits the forecast."""
-    width = graph(
-        "Sub", graph("ReduceMax", log_latency, keepdims=0), graph("ReduceMin", log_latency, keepdims=0)
-    )
+    width = graph("Sub", graph("ReduceMax", log_latency, keepdims=0), graph("ReduceMin", log_latency, keepdims=0))
     is_informed = graph("Greater", width, SAME) if known.cells.processor.size > 1 else graph.constant(np.array(True))
     others = [graph.constant(np.array(len(known.names) + each, np.int64)) for each in range(2)]
     return graph("Where", graph("Less", network, np.array(0, np.int64)), graph("Where", is_informed, *others), network)

@@ -1,14 +1,22 @@
 """What goes into an exported policy and what comes out: names, units, and the order of what is observed."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import numpy as np
+
+from autoscale.errors import InvalidInput
+from autoscale.query.context import Context
 from autoscale.query.goal import Goal
 from autoscale.query.target import Target
 
 FORMAT: Final = "autoscale-policy-graph"
 VERSION: Final = 1
+
+FIGURES: Final = ("latency_s", "energy_j", "carbon_g", "accuracy")
+"""Of the forecast."""
 
 DEVICE: Final = (
     ("cpu_load", "CPU time of other processes, as a fraction of all cores"),
@@ -68,4 +76,30 @@ def description(agent: str, targets: Sequence[Target], networks: Sequence[str], 
             "target": {"type": "int64", "shape": one, "meaning": "index into targets"},
             "probability": {"type": "float64", "shape": one, "meaning": "with which it was chosen"},
         },
+    }
+
+
+def feeds_of(context: Context, targets: Sequence[Target], networks: Sequence[str], uniform: float) -> dict[str, Any]:
+    """The inputs of a graph for a query, as arrays.
+
+    Raises:
+        InvalidInput: the world has no forecast, which the graph needs.
+    """
+    forecast, seen = context.forecast, context.observation
+    if forecast is None:
+        raise InvalidInput("the context has no forecast; allowed: one with the same figure for all targets")
+    links = dict.fromkeys(each.link for each in targets if each.is_remote)
+    told = [getattr(seen, name) for name, _ in DEVICE]
+    told += [getattr(seen.link(link), name) for link in links for name, _ in LINK]
+    admitted = np.zeros(len(targets), np.bool_)
+    admitted[context.admitted] = True
+    name, floor = context.model.name, context.goal.min_accuracy
+    return {
+        "network": np.array(networks.index(name) if name in networks else -1, np.int64),
+        **{figure: getattr(forecast, figure).astype(np.float64) for figure in FIGURES},
+        "admitted": admitted,
+        "observation": np.array([math.nan if each is None else each for each in told]),
+        "latency_limit_s": np.array(context.goal.latency_s),
+        "min_accuracy": np.array(math.nan if floor is None else floor),
+        "uniform": np.array(uniform),
     }
