@@ -142,7 +142,11 @@ def _joined(parts: Sequence[_Evidence]) -> Judgement:
         return Judgement(weights.size, worth, uncovered=lacking)
     figures = {name: np.concatenate([each.figures[name] for each in parts], axis=1) for name in parts[0].figures}
     found = {name: _estimates(weights, *rows) for name, rows in figures.items()}
-    missed = {name: each.within(0.0, 1.0) for name, each in found["missed"].items()}
+    unseen = float(weights.max()) / weights.size  # what one more miss adds, of the rarest kind: the log may show none
+    missed = {
+        name: Estimate(each.mean, each.low, each.high + unseen).within(0.0, 1.0)
+        for name, each in found["missed"].items()
+    }
     return Judgement(weights.size, worth, found["objective"], missed, found["reward"])
 
 
