@@ -6,7 +6,7 @@ call of a generator for many numbers.
 """
 
 from collections.abc import Sequence
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,15 @@ from autoscale.arrays import Floats, Indices
 
 QUERIES: Final = 64
 """Queries in a block."""
+BLOCKS: Final = 8
+"""Blocks whose numbers are drawn together: for 64 queries the call of a generator takes as long as its numbers."""
 AT_ONCE: Final = 256
 """Environments whose blocks are made together, at most: so many fit a core's cache."""
 UNIFORMS: Final = 7
 """Uniforms a query needs where no link fails."""
+
+Drawn = npt.NDArray[Any]
+"""In single precision, which is enough for what varies, and half of the work."""
 
 
 class Draws:
@@ -32,34 +37,55 @@ class Draws:
 
     def __init__(self, seeds: Sequence[int | None], normals: int, uniforms: int = UNIFORMS) -> None:
         self._generators = [_generator(seed) for seed in seeds]
-        most = min(len(seeds), AT_ONCE)
-        self._normals = np.empty((most, normals, QUERIES))
-        self._uniforms = np.empty((most, uniforms, QUERIES), dtype=np.float32)
+        # Apart, so that what an episode is like does not depend on how many blocks were drawn before.
+        self._episodes = [_generator(seed, 1) for seed in seeds]
+        self._normals = np.empty((len(seeds), normals, BLOCKS * QUERIES), dtype=np.float32)
+        self._uniforms = np.empty((len(seeds), uniforms, BLOCKS * QUERIES), dtype=np.float32)
+        self._used = np.full(len(seeds), BLOCKS, dtype=np.intp)
 
     def reseed(self, environment: int, seed: int | None) -> None:
         """Begin an environment's numbers anew."""
         self._generators[environment] = _generator(seed)
+        self._episodes[environment] = _generator(seed, 1)
+        self._used[environment] = BLOCKS
 
     def episode(self, environments: Indices, normals: int, uniforms: int) -> tuple[Floats, Floats]:
         """What is drawn once an episode: shapes (n, normals) and (n, uniforms)."""
-        own = [self._generators[i] for i in environments]
+        own = [self._episodes[i] for i in environments]
         return (
             np.array([each.standard_normal(normals) for each in own]),
             np.array([each.random(uniforms) for each in own]),
         )
 
-    def block(self, environments: Indices) -> tuple[Floats, Floats]:
+    def block(self, environments: Indices) -> tuple[Drawn, Drawn]:
         """What the next block of queries needs: shapes (queries, normals, n) and (queries, uniforms, n)."""
-        for row, environment in enumerate(environments):
+        for environment in environments[self._used.take(environments) == BLOCKS].tolist():
             generator = self._generators[environment]
-            generator.standard_normal(out=self._normals[row])
-            generator.random(out=self._uniforms[row], dtype=np.float32)
-        return _queries_first(self._normals[: len(environments)]), _queries_first(self._uniforms[: len(environments)])
+            generator.standard_normal(out=self._normals[environment], dtype=np.float32)
+            generator.random(out=self._uniforms[environment], dtype=np.float32)
+            self._used[environment] = 0
+        first = self._used.take(environments)
+        self._used[environments] += 1
+        return self._at(self._normals, environments, first), self._at(self._uniforms, environments, first)
+
+    def take_back(self) -> None:
+        """Have the last block of all drawn once more, as if it had not been."""
+        self._used -= 1
+
+    def _at(self, drawn: Drawn, environments: Indices, first: Indices) -> Drawn:
+        if (first == first[0]).all():  # in step, they need no gathering
+            start = QUERIES * int(first[0])
+            rows = drawn[:, :, start : start + QUERIES]
+            if environments[-1] - environments[0] == len(environments) - 1:
+                mine = rows[environments[0] : environments[-1] + 1]
+            else:
+                mine = rows[environments]
+        else:
+            by_block = drawn.reshape(*drawn.shape[:2], BLOCKS, QUERIES)
+            mine = by_block[environments, :, first]
+        return np.ascontiguousarray(mine.transpose(2, 1, 0))
 
 
-def _queries_first(drawn: npt.NDArray[np.floating]) -> Floats:
-    return np.array(drawn.transpose(2, 1, 0), dtype=np.float64, order="C")
-
-
-def _generator(seed: int | None) -> np.random.Generator:
-    return np.random.Generator(np.random.SFC64(seed))
+def _generator(seed: int | None, number: int = 0) -> np.random.Generator:
+    """The first, second ... of a seed; of the system's entropy where there is none."""
+    return np.random.Generator(np.random.SFC64(seed if seed is None or not number else [seed, number]))

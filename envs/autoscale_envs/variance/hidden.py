@@ -111,8 +111,8 @@ class Hidden(NamedTuple):
     """Factors of ``n`` environments.
 
     Attributes:
-        latency: of each cell's computing, shape (n, cells).
-        power: of its energy at the same latency, shape (n, cells).
+        computing: of each cell's latency, and of its energy at the same latency, side by side, so that memory gives
+            both at once; shape (n, cells, 2).
         cpu_strain: of what a CPU-heavy co-runner does to a query, shape (n,).
         memory_strain: of what a memory-heavy one does, shape (n,).
         server_load: of the odds that each server is busy, shape (n, servers).
@@ -125,8 +125,7 @@ class Hidden(NamedTuple):
         phase: likewise.
     """
 
-    latency: Floats
-    power: Floats
+    computing: Floats
     cpu_strain: Floats
     memory_strain: Floats
     server_load: Floats
@@ -160,10 +159,10 @@ def hidden_factors(
     many, links = counts.computing, counts.links
     widths = [many, many, 1, 1, counts.servers, links, links]
     latency, power, *others = np.split(normals, np.cumsum(widths), axis=1)
-    of_cells = [np.exp(sigma * computing.logs(each)) for each in (latency, power)]
+    of_cells = np.stack([np.exp(sigma * computing.logs(each)) for each in (latency, power)], axis=-1)
     # Each on its own: of a view that skips what lies between, ``take`` makes a copy first.
     cpu, memory, *rest = (np.ascontiguousarray(np.exp(sigma * part)) for part in others)
-    return Hidden._make([*of_cells, cpu[:, 0], memory[:, 0], *rest, *changes])
+    return Hidden._make([of_cells, cpu[:, 0], memory[:, 0], *rest, *changes])
 
 
 def nominal(n: int, counts: Counts, computing: Hierarchy, changes: Unrest | None = None) -> Hidden:

@@ -29,7 +29,7 @@ def co_runners(uniforms: Floats, scenario: Scenario) -> Indices:
 
 def loads(means: Sequence[float], regime: Indices, straying: Floats) -> Floats:
     """A load, 0 to 1, shape (queries, n), around its regime's mean."""
-    mean = np.array(means)[regime]
+    mean = np.array(means, dtype=straying.dtype).take(regime)
     return np.minimum(np.maximum(mean + STRAY * mean * straying, 0.0), 1.0)
 
 

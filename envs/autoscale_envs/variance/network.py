@@ -5,6 +5,7 @@ slow lognormal process of the profile's spread. What of that a device can sense 
 (each query's jitter of the round trip) is not. A trace replaces the rates, round trips and signals it knows.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -105,7 +106,7 @@ def signal_dbm(link: LinkProfile, signal: Signal, straying: Floats) -> Floats:
 
 def rate_factor(link: LinkProfile, straying: Floats) -> Floats:
     """The rate as a factor of the middle one: lognormal with median 1 and the profile's spread."""
-    return np.asarray(np.exp(np.sqrt(np.log1p(link.spread**2)) * straying))
+    return np.asarray(np.exp(math.sqrt(math.log1p(link.spread**2)) * straying))
 
 
 def lateness(uniforms: Floats) -> Floats:
@@ -144,16 +145,17 @@ def passage(
         round_trip_s = _known(trace.round_trip_s[at], round_trip_s)
     level = path.level_of(rssi_dbm)
     # Row by row: arrays above 128 KiB would be fresh pages of the system's each time.
-    up_bps, down_bps, tx_w, rx_w = (row.take(level, mode="clip") for row in path.levels)
+    kind = conditions.rate_factor.dtype
+    up_bps, down_bps, tx_w, rx_w = (row.take(level, mode="clip") for row in path.levels.astype(kind, copy=False))
     up_bps, down_bps = up_bps * conditions.rate_factor, down_bps * conditions.rate_factor
     if trace is not None and at is not None:
-        rate_bps = np.where(at < 0, 0.0, trace.rate_bps[at])
+        rate_bps = np.where(at < 0, 0.0, trace.rate_bps[at]).astype(kind)
         is_up = rate_bps > SLOWEST_BPS
         up_bps = down_bps = np.maximum(rate_bps, SLOWEST_BPS)
     if up is not None:
         is_up = is_up & up
         up_bps, down_bps = np.where(up, up_bps, SLOWEST_BPS), np.where(up, down_bps, SLOWEST_BPS)
-    sent_bytes, received_bytes, bits_j = (row.take(network) for row in path.loads)
+    sent_bytes, received_bytes, bits_j = (row.take(network) for row in path.loads.astype(kind, copy=False))
     send_s, receive_s = airtime_s(sent_bytes, up_bps), airtime_s(received_bytes, down_bps)
     move_j = moving_j(tx_w, send_s, rx_w, receive_s, bits_j) * conditions.radio_factor
     return Passage(send_s + receive_s, move_j, round_trip_s, np.rint(rssi_dbm), up_bps, down_bps, is_up)

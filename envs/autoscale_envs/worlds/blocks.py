@@ -5,7 +5,7 @@ None of it depends on what the agent does, so it is computed for a block of quer
 """
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
@@ -87,11 +87,14 @@ def next_block(
         normals: shape (queries, processes, n).
         uniforms: shape (queries, ``parameters.uniforms``, n).
     """
+    hidden = _as_exact_as(normals, hidden)
     by_chance = uniforms.transpose(1, 0, 2)
     gap_s = workload.gaps(by_chance[1], parameters.options.gap_s)
-    ends_s = np.cumsum(gap_s, axis=0)
+    ends_s = np.cumsum(gap_s, axis=0, dtype=np.float64)  # a day in single precision is only known to milliseconds
     starts_s = ends_s - gap_s
-    paths = gauss_markov(normals, memory.wandering.T, parameters.correlations)
+    paths = gauss_markov(
+        normals, memory.wandering.T.astype(normals.dtype), parameters.correlations.astype(normals.dtype)
+    )
     wandering = paths.transpose(1, 0, 2)
     asks = workload.next_networks(by_chance[0], memory.network, len(parameters.networks))
     regime = interference.co_runner_regimes(by_chance[2], memory.regime, parameters.scenario, parameters.options.gap_s)
@@ -103,7 +106,7 @@ def next_block(
         is_up = None
     passages = _passages(parameters, hidden, wandering, asks, elapsed_s, is_up)
     loads = _loads(parameters, regime, wandering[-1])
-    grid = _grid(parameters, memory, starts_s)
+    grid = _grid(parameters, memory, starts_s, normals.dtype)
     busy = wandering[2 * len(passages) : -1]
     block = QueryBlock(
         _query(parameters, hidden, asks, gap_s, elapsed_s, passages, loads, grid, busy, by_chance[3:]),
@@ -114,6 +117,12 @@ def next_block(
     return block, ProcessState(
         paths[-1].T, regime[-1], asks[-1], memory.time_s + last_s, memory.elapsed_s + last_s, memory.day, outage
     )
+
+
+def _as_exact_as(drawn: Floats, hidden: Hidden) -> Hidden:
+    """The factors of what is not computing, as exact as the numbers drawn: one double makes a whole block double."""
+    names = ("cpu_strain", "memory_strain", "server_load", "rate", "round_trip", "radio")
+    return hidden._replace(**{name: getattr(hidden, name).astype(drawn.dtype, copy=False) for name in names})
 
 
 def _passages(
@@ -146,10 +155,13 @@ def _loads(parameters: WorldParameters, regime: Indices, straying: Floats) -> tu
     return cpu, interference.loads([each.memory_load for each in co_runners], regime, straying)
 
 
-def _grid(parameters: WorldParameters, memory: ProcessState, since_s: Floats) -> tuple[Floats, Floats]:
+def _grid(
+    parameters: WorldParameters, memory: ProcessState, since_s: Floats, kind: np.dtype[Any]
+) -> tuple[Floats, Floats]:
     hour = intensity.hour_of_day(memory.time_s + since_s)
     device, cloud = (
-        curve.g_per_kwh.take(hour) * factor for curve, factor in zip(parameters.curves, memory.day.T, strict=True)
+        curve.g_per_kwh.astype(kind).take(hour) * factor
+        for curve, factor in zip(parameters.curves, memory.day.T.astype(kind), strict=True)
     )
     return device, cloud
 

@@ -102,15 +102,14 @@ def costs(
         state: what earlier choices left behind.
         target: where it runs; integers that broadcast with the rest.
     """
-    cap = parameters.cap_temperatures_c.searchsorted(state.temperature_c, side="right")
-    capped = parameters.capped.take(cap * len(parameters.targets) + target)
-    column = query.network * len(parameters.runs) + capped
+    column = query.network * len(parameters.runs) + _run(parameters, state.temperature_c, target)
     rows = parameters.coefficients.take(column, axis=1)
     # Python's own arithmetic takes a third of the time that of numpy's scalars does, with the same result.
     is_one = rows.ndim == 1
     pair = CostCoefficients.of(rows.tolist() if is_one else rows)
     which = environment * parameters.hierarchy.cells + parameters.hierarchy.cell.take(column)
-    slower, hungrier = hidden.latency.take(which), hidden.power.take(which)
+    factors = hidden.computing.reshape(-1, 2).take(which, axis=0)
+    slower, hungrier = factors[..., 0], factors[..., 1]
     if parameters.scenario.is_restless:
         processor = environment * parameters.processor_count + parameters.processors.take(target)
         period_s = parameters.scenario.drift_period_s
@@ -137,6 +136,15 @@ def costs(
     device_j = own_j * query.energy_noise + parameters.device.idle_w * latency_s
     remote_j = away_j + pair.remote_idle_w * remote_s
     return Costs(latency_s, core_s, device_j, remote_j, remote_s, pair)
+
+
+def _run(parameters: WorldParameters, temperature_c: Numbers, target: Numbers) -> Numbers:
+    """What a target becomes under the governor's cap; itself where nothing is hot."""
+    hottest_c = temperature_c if isinstance(temperature_c, float) else temperature_c.max()
+    if hottest_c < parameters.cap_temperatures_c[0]:
+        return target
+    cap = parameters.cap_temperatures_c.searchsorted(temperature_c, side="right")
+    return parameters.capped.take(cap * len(parameters.targets) + target)
 
 
 def attempted(

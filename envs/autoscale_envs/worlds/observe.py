@@ -17,8 +17,6 @@ Rows = npt.NDArray[np.float32]
 
 TEMPERATURE: Final = FEATURES.index("temperature_c")
 BATTERY: Final = FEATURES.index("battery")
-SENSED: Final = slice(FEATURES.index("cpu_load"), FEATURES.index("cloud_intensity_g_per_kwh") + 1)
-"""Where in a row the features of what is sensed stand."""
 LINK_FIGURES: Final = ("rssi_dbm", "round_trip_s", "uplink_bps", "downlink_bps")
 
 
@@ -41,11 +39,6 @@ def network_rows(networks: tuple[ModelProfile, ...], goals: tuple[Goal, ...]) ->
     floors = [np.nan if goal.min_accuracy is None else goal.min_accuracy for goal in goals]
     columns |= {"latency_limit_s": np.array([goal.latency_s for goal in goals]), "min_accuracy": np.array(floors)}
     return encode(columns)
-
-
-def put_sensed(rows: Rows, features: Rows) -> None:
-    """Write the features of what is sensed, shape (12, ...), into rows of shape (..., 24)."""
-    rows[..., SENSED] = features.T
 
 
 def put_state(rows: Rows, state: State, has_battery: bool) -> None:

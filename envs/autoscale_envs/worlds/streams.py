@@ -1,20 +1,26 @@
-"""The queries of some environments, one after the other: blocks are made when the last one is used up."""
+"""The queries of some environments, one after the other: blocks are made when the last one is used up.
+
+What queries meet does not depend on what is chosen, so of many environments in step the next block is made on another
+core while this one is used (``ahead``). It changes nothing of what they meet: numbers that were drawn for a block that
+is not used after all, because an episode ended, are those of the block that is.
+"""
 
 from collections.abc import Sequence
+from concurrent.futures import Future
 from typing import Any, Final
 
 import numpy as np
 
-from autoscale.agents.features import ABSENT, FEATURES, scaled
 from autoscale.arrays import Floats, Indices
 from autoscale_envs.variance.draws import AT_ONCE, QUERIES, Draws
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.processes import Flags
-from autoscale_envs.worlds.blocks import ProcessState, QueryBlock, begin, next_block
-from autoscale_envs.worlds.kept import Kept
-from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, put_sensed, sensed_features
+from autoscale_envs.worlds import ahead
+from autoscale_envs.worlds.blocks import ProcessState, begin, next_block
+from autoscale_envs.worlds.observe import Rows
 from autoscale_envs.worlds.parameters import WorldParameters
-from autoscale_envs.worlds.query import ALONE, PER_LINK, Sensed, SimulatedQuery
+from autoscale_envs.worlds.query import Sensed, SimulatedQuery
+from autoscale_envs.worlds.shelf import Shelf
 
 LARGEST_BYTES: Final = 2**24
 
@@ -37,26 +43,27 @@ class Streams:
         np.empty(LARGEST_BYTES, dtype=np.uint8)
         self.parameters = parameters
         self.count = len(seeds)
-        self._keeps_sensed = keeps_sensed
         self.hidden = parameters.nominal_of(self.count)
         self._draws = Draws(seeds, parameters.counts.processes, parameters.uniforms)
         self._memory = ProcessState(*_blanks(self.count, (parameters.counts.processes,), int, int, (), (), (2,), int))
-        self._about = network_rows(parameters.networks, parameters.goals)
-        self._networks = np.zeros((QUERIES, self.count), dtype=np.intp)
-        links = len(parameters.remotes)
-        self._asked = Kept(ALONE, PER_LINK, links, QUERIES, self.count)
-        self._sensed = Kept(4, 4, links, QUERIES, self.count if keeps_sensed else 0)
-        self._features = np.full((len(FEATURES[SENSED]), QUERIES, self.count), ABSENT, dtype=np.float32)
-        self._is_up = np.ones((QUERIES, self.count), dtype=np.bool_)
+        shelves = 2 if ahead.is_worth_it(self.count) else 1
+        self._shelf, *self._spare = (Shelf(parameters, self.count, keeps_sensed=keeps_sensed) for _ in range(shelves))
+        self._ahead: Future[ProcessState] | None = None
         self._position = np.zeros(self.count, dtype=np.intp)
         self._everyone = np.arange(self.count)
 
+    def __getstate__(self) -> dict[str, Any]:
+        self._settle()
+        return self.__dict__
+
     def reseed(self, environment: int, seed: int | None) -> None:
         """Begin an environment's random numbers anew; its next episode is drawn from them."""
+        self._settle()
         self._draws.reseed(environment, seed)
 
     def restart(self, environments: Indices) -> Floats:
         """Begin episodes; uniforms for what else they draw, shape (n,)."""
+        self._settle()
         hidden, memory, uniforms = begin(self.parameters, self._draws, environments)
         _put(self.hidden, environments, hidden)
         _put(self._memory, environments, memory)
@@ -77,40 +84,31 @@ class Streams:
 
     def now(self) -> SimulatedQuery:
         """The query every environment meets, arrays of shape (n,)."""
-        at = self._at()
-        return SimulatedQuery(self._networks[at], *self._asked.of_all(*at))
+        return self._shelf.queries(self._at())
 
     def rows(self) -> Rows:
         """These as rows of features, shape (n, 24)."""
-        at = self._at()
-        rows = self._about.take(self._networks[at], axis=0)
-        put_sensed(rows, self._features[:, *at])
-        return rows
-
-    def now_at(self, environment: int) -> SimulatedQuery:
-        """The query that one environment meets, as numbers."""
-        at = self._position[environment], environment
-        return SimulatedQuery(int(self._networks[at]), *self._asked.of_one(*at))
-
-    def row_at(self, environment: int) -> Rows:
-        """Its row of features, shape (24,)."""
-        at = self._position[environment], environment
-        row: Rows = self._about[self._networks[at]].copy()
-        put_sensed(row, self._features[:, *at])
-        return row
-
-    def sensed_at(self, environment: int) -> Sensed:
-        """What one environment can sense of it."""
-        return Sensed(*self._sensed.of_one(self._position[environment], environment))
+        return self._shelf.rows(self._at())
 
     def links_up(self) -> Flags:
         """Whether the links to the cloud are up, shape (n,)."""
-        up: Flags = self._is_up[self._at()]
-        return up
+        return self._shelf.are_up(self._at())
+
+    def now_at(self, environment: int) -> SimulatedQuery:
+        """The query that one environment meets, as numbers."""
+        return self._shelf.query(self._position[environment], environment)
+
+    def row_at(self, environment: int) -> Rows:
+        """Its row of features, shape (24,)."""
+        return self._shelf.row(self._position[environment], environment)
+
+    def sensed_at(self, environment: int) -> Sensed:
+        """What one environment can sense of it."""
+        return self._shelf.sensed(self._position[environment], environment)
 
     def is_up_at(self, environment: int) -> bool:
         """Whether the links to the cloud are up in one."""
-        return bool(self._is_up[self._position[environment], environment])
+        return self._shelf.is_up(self._position[environment], environment)
 
     def _at(self) -> tuple[Indices, Indices] | tuple[int, slice]:
         """Where the present queries are; in step with each other, they need no gathering."""
@@ -119,25 +117,35 @@ class Streams:
 
     def _fill(self, environments: Indices) -> None:
         self._position[environments] = 0
+        if self._ahead is not None and len(environments) == self.count:
+            self._memory, self._ahead = self._ahead.result(), None
+            self._shelf, self._spare = self._spare[0], [self._shelf]
+        else:
+            self._settle()
+            self._make(environments, self._memory, self._shelf)
+        if self._spare and not self._position.any():
+            memory = ProcessState._make([each.copy() for each in self._memory])
+            self._ahead = ahead.submit(self._make, self._everyone, memory, self._spare[0])
+
+    def _settle(self) -> None:
+        """Give up the block that was made ahead; its random numbers are used for the next one that is made."""
+        if self._ahead is not None:
+            self._ahead.result()
+            self._ahead = None
+            self._draws.take_back()
+
+    def _make(self, environments: Indices, memory: ProcessState, shelf: Shelf) -> ProcessState:
+        """Make the next block of some environments, and move on the memory of all, which is given back."""
         for start in range(0, len(environments), AT_ONCE):
-            self._fill_some(environments[start : start + AT_ONCE])
-
-    def _fill_some(self, some: Indices) -> None:
-        hidden, memory = Hidden(*_of(self.hidden, some)), ProcessState(*_of(self._memory, some))
-        block, memory = next_block(self.parameters, hidden, memory, *self._draws.block(some))
-        _put(self._memory, some, memory)
-        self._store(some, block)
-
-    def _store(self, some: Indices, block: QueryBlock) -> None:
-        # A slice is written in place, many times faster than an array of indices.
-        where = slice(some[0], some[-1] + 1) if some[-1] - some[0] == len(some) - 1 else some
-        self._networks[:, where] = block.query.network
-        self._asked.put(where, block.query[1:])
-        for name, values in sensed_features(self.parameters, block.sensed).items():
-            self._features[FEATURES.index(name) - SENSED.start, :, where] = scaled(name, values)
-        if self._keeps_sensed:
-            self._sensed.put(where, block.sensed)
-        self._is_up[:, where] = block.is_up
+            some = environments[start : start + AT_ONCE]
+            # Computing strays in steps alone, and its factors are many.
+            hidden = Hidden(self.hidden.computing[:0], *_of(self.hidden[1:], some))
+            block, moved = next_block(
+                self.parameters, hidden, ProcessState(*_of(memory, some)), *self._draws.block(some)
+            )
+            _put(memory, some, moved)
+            shelf.put(some, block)
+        return memory
 
 
 def _blanks(count: int, *kinds: tuple[int, ...] | type[int]) -> list[Any]:
@@ -150,5 +158,5 @@ def _put(into: Hidden | ProcessState, environments: Indices, values: Hidden | Pr
         mine[environments] = value
 
 
-def _of(arrays: Hidden | ProcessState, environments: Indices) -> list[Any]:
+def _of(arrays: Sequence[Any], environments: Indices) -> list[Any]:
     return [each[environments] for each in arrays]

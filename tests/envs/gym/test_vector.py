@@ -1,3 +1,7 @@
+import copy
+import os
+import pickle
+
 import numpy as np
 import pytest
 from gymnasium.vector import SyncVectorEnv
@@ -5,6 +9,7 @@ from gymnasium.vector import SyncVectorEnv
 from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale_envs.gym.env import EdgeInferenceEnv
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
+from autoscale_envs.worlds import ahead
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
@@ -89,6 +94,43 @@ def test_it_is_gymnasiums_own_vector_environment_to_the_last_bit(scenario: str) 
         actions = rng.integers(0, len(native.targets), 3)
         mine, theirs = native.step(actions), sync.step(actions)
         assert all((one == other).all() for one, other in zip(mine[1:4], theirs[1:4], strict=True))
+
+
+def test_blocks_made_ahead_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Episodes end within blocks, some environments are begun anew alone, and it is copied in the midst of all."""
+    monkeypatch.setattr(ahead, "FEWEST", 4)
+    monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    settings = {"scenario": "D8", "queries": 150}
+    threaded = EdgeInferenceVectorEnv(6, **settings)
+    monkeypatch.setattr(ahead, "FEWEST", 10**9)
+    alone = EdgeInferenceVectorEnv(6, **settings)
+    rng = np.random.default_rng(0)
+    assert (threaded.reset(seed=3)[0] == alone.reset(seed=3)[0]).all()
+    for step in range(700):
+        if step in (200, 333):
+            threaded = [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))][step == 333](threaded)
+        if step in (400, 464):
+            again = {"seed": [None, 9, None, None, None, None], "options": {"reset_mask": np.arange(6) == 1}}
+            assert (threaded.reset(**again)[0] == alone.reset(**again)[0]).all()
+        actions = rng.integers(0, 66, 6)
+        one, other = threaded.step(actions), alone.step(actions)
+        assert all((mine == theirs).all() for mine, theirs in zip(one[:4], other[:4], strict=True))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_process_goes_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "FEWEST", 4)
+    monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    env = EdgeInferenceVectorEnv(4, scenario="D4")
+    env.reset(seed=0)
+    child = os.fork()
+    if child == 0:
+        for _ in range(200):
+            env.step(np.full(4, 60))
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    env.step(np.full(4, 60))
 
 
 @pytest.mark.parametrize("options", [{"mask": [True]}, {"reset_mask": [True]}])

@@ -1,0 +1,78 @@
+"""The next block of queries of all environments, as a step reads it: one row of each array is one query of each."""
+
+import numpy as np
+
+from autoscale.agents.features import ABSENT, FEATURES, scaled
+from autoscale.arrays import Indices
+from autoscale_envs.variance.draws import QUERIES
+from autoscale_envs.variance.processes import Flags
+from autoscale_envs.worlds.blocks import QueryBlock
+from autoscale_envs.worlds.kept import Kept
+from autoscale_envs.worlds.observe import Rows, network_rows, sensed_features
+from autoscale_envs.worlds.parameters import WorldParameters
+from autoscale_envs.worlds.query import ALONE, PER_LINK, Sensed, SimulatedQuery
+
+
+class Shelf:
+    """Room for a block of every environment.
+
+    Args:
+        parameters: of the world.
+        count: how many environments.
+        keeps_sensed: whether ``sensed_at`` will be asked.
+    """
+
+    def __init__(self, parameters: WorldParameters, count: int, *, keeps_sensed: bool) -> None:
+        self.parameters = parameters
+        self._keeps_sensed = keeps_sensed
+        self._about = network_rows(parameters.networks, parameters.goals)
+        self._networks = np.zeros((QUERIES, count), dtype=np.intp)
+        links = len(parameters.remotes)
+        self._asked = Kept(ALONE, PER_LINK, links, QUERIES, count)
+        self._sensed = Kept(4, 4, links, QUERIES, count if keeps_sensed else 0)
+        self._rows = np.full((QUERIES, count, len(FEATURES)), ABSENT, dtype=np.float32)
+        self._is_up = np.ones((QUERIES, count), dtype=np.bool_)
+
+    def put(self, some: Indices, block: QueryBlock) -> None:
+        """Keep the block of some environments."""
+        # A slice is written in place, many times faster than an array of indices.
+        where = slice(some[0], some[-1] + 1) if some[-1] - some[0] == len(some) - 1 else some
+        self._networks[:, where] = block.query.network
+        self._asked.put(where, block.query[1:])
+        self._rows[:, where] = self._about.take(block.query.network, axis=0)
+        for name, values in sensed_features(self.parameters, block.sensed).items():
+            self._rows[:, where, FEATURES.index(name)] = scaled(name, values)
+        if self._keeps_sensed:
+            self._sensed.put(where, block.sensed)
+        self._is_up[:, where] = block.is_up
+
+    def queries(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> SimulatedQuery:
+        """Of several environments, arrays of shape (n,)."""
+        return SimulatedQuery(self._networks[at], *self._asked.of_all(*at))
+
+    def rows(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> Rows:
+        """These as rows of features, shape (n, 24)."""
+        rows: Rows = self._rows[at].copy()
+        return rows
+
+    def are_up(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> Flags:
+        """Whether the links to the cloud are, shape (n,)."""
+        up: Flags = self._is_up[at]
+        return up
+
+    def query(self, position: int, environment: int) -> SimulatedQuery:
+        """Of one, as numbers."""
+        return SimulatedQuery(int(self._networks[position, environment]), *self._asked.of_one(position, environment))
+
+    def row(self, position: int, environment: int) -> Rows:
+        """Of one, shape (24,)."""
+        row: Rows = self._rows[position, environment].copy()
+        return row
+
+    def sensed(self, position: int, environment: int) -> Sensed:
+        """Of one."""
+        return Sensed(*self._sensed.of_one(position, environment))
+
+    def is_up(self, position: int, environment: int) -> bool:
+        """Of one."""
+        return bool(self._is_up[position, environment])
