@@ -2,6 +2,8 @@
 
 import ctypes
 
+import psutil
+
 
 def give_back_freed_memory() -> bool:
     """Tell glibc to give freed pages back to the kernel; False where the C library is another.
@@ -13,3 +15,8 @@ def give_back_freed_memory() -> bool:
     except (OSError, TypeError):  # Windows has no library of that kind
         return False
     return trim is not None and trim(0) >= 0
+
+
+def resident_bytes() -> int:
+    """What this process holds of the machine's memory."""
+    return int(psutil.Process().memory_info().rss)

@@ -70,6 +70,7 @@ class Front:
         account: what queries cost.
         reload: for RepositoryModelLoad; None where the models did not come from a folder.
         cpu_clock: core-seconds that the protocol has taken so far.
+        log: told of each query, by name of the fact.
     """
 
     def __init__(
@@ -78,9 +79,11 @@ class Front:
         account: ServerAccount,
         reload: Reload | None = None,
         cpu_clock: Callable[[], float] = time.process_time,
+        log: Callable[..., None] = lambda **facts: None,
     ) -> None:
         self.is_draining = False
         self._serving, self._account, self._reload = serving, account, reload
+        self._log = log
         self._cpu_clock, self._told_core_s = cpu_clock, cpu_clock()
         self._known: dict[str, Callable[[bytes], Message]] = {
             "ServerLive": lambda message: pb.ServerLiveResponse(live=True),
@@ -131,6 +134,17 @@ class Front:
         if served is not None:
             served.statistics.ended(job, ran, is_answered, now_s)
             served.statistics.energy_j += cost.energy_j if is_answered else 0.0
+        self._log(
+            model=job.model,
+            version=job.version,
+            client=job.call.client,
+            code=("CANCELLED" if job.is_done else ran.code.name),
+            queue_s=round(job.begun_s - job.arrived_s, 6),
+            compute_s=round(ran.compute_s, 6),
+            batch=ran.rows,
+            energy_j=cost.energy_j,
+            bytes=len(job.call.message),
+        )
         if is_answered:
             queue_us, compute_us = us_from_s(job.begun_s - job.arrived_s), us_from_s(ran.compute_s)
             job.call.reply(ran.body + cost_bytes(cost, queue_us, compute_us))
@@ -158,7 +172,9 @@ class Front:
             _obey(job, head.parameters)
         served.scheduler.submit(job)
         if job.is_done:
-            served.statistics.fail.add(0.0)
+            served.statistics.refused("RESOURCE_EXHAUSTED")
+            self._account.overhead(self._protocol_s())
+            self._log(model=job.model, client=call.client, code="RESOURCE_EXHAUSTED", bytes=len(call.message))
 
     def _load(self, call: Call) -> None:
         asked = pb.RepositoryModelLoadRequest.FromString(call.message)

@@ -5,25 +5,39 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, TextIO
 
 import typer
 
 from autoscale.carbon import Electricity
 from autoscale.carbon.intensity.places import WORLD
+from autoscale.errors import InvalidInput
 from autoscale.profiles import load_device
 from autoscale_runtime.host.fingerprint import tell_if_foreign
 from autoscale_runtime.host.stop_signal import StopSignal
 from autoscale_runtime.meters import best_meter
+from autoscale_runtime.server.configuration import Configuration, read_configuration
 from autoscale_runtime.server.limits import DEFAULT_WAITING, Limits
+from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import DEFAULT_MACHINE, DRAIN_S, Server
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE
+from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.malloc import keep_freed_memory
+from autoscale_runtime.wire.tokens import TokenFile
 
 _MIB = 1 << 20
 _LAST_S = 10.0
 """After its drain a server that has not ended yet is ended, whatever it does."""
+
+
+def _configured(context: typer.Context, path: Path | None) -> Path | None:
+    """The file's [server] stands in for options that are not given."""
+    if path is not None:
+        options = {each.name for each in context.command.params if each.name not in (None, "repository", "config")}
+        said = read_configuration(path, sorted(str(each) for each in options)).server
+        context.default_map = {**(context.default_map or {}), **{key: str(value) for key, value in said.items()}}
+    return path
 
 
 def serve(
@@ -68,6 +82,35 @@ def serve(
     drain_s: Annotated[
         float, typer.Option(min=0.0, help="Seconds that queries under way have to end after SIGTERM.")
     ] = DRAIN_S,
+    tls_cert: Annotated[
+        Path | None, typer.Option(help="Certificate in PEM: the server speaks TLS.", show_default=False)
+    ] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.", show_default=False)] = None,
+    client_ca: Annotated[
+        Path | None,
+        typer.Option(help="Roots in PEM of the certificates that clients must show (mutual TLS).", show_default=False),
+    ] = None,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(help="TOML file of bearer tokens, as digests, with quotas: [clients.NAME].", show_default=False),
+    ] = None,
+    metrics_port: Annotated[
+        int | None,
+        typer.Option(min=0, max=65535, help="Prometheus's page, at http://HOST:PORT/metrics.", show_default=False),
+    ] = None,
+    access_log: Annotated[
+        Path | None,
+        typer.Option(help="File to which a line of JSON is added for each query.", show_default=False),
+    ] = None,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            help="TOML file: these options in [server], how a model is served in [models.NAME].",
+            show_default=False,
+            is_eager=True,
+            callback=_configured,
+        ),
+    ] = None,
     power_table: Annotated[
         str,
         typer.Option(
@@ -106,7 +149,7 @@ def serve(
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
     keep_freed_memory()
-    meter, why = best_meter(power_table, ["rapl"])
+    meter, why = best_meter(power_table, ["rapl", "modelled"])
     account = ServerAccount(tell_if_foreign(load_device(power_table)), Electricity(region, intensity), pue, meter)
     limits = Limits(
         threads_per_model,
@@ -118,11 +161,30 @@ def serve(
         max_compute_s=max_compute_s,
     )
     stop = StopSignal()
-    with Server(limits, account, host, port, repository, model_name, isolate=isolate, owns_process=isolate) as server:
+    operation = Operation(
+        _certificates(tls_cert, tls_key, client_ca),
+        None if tokens is None else TokenFile(tokens),
+        metrics_port,
+        Configuration() if config is None else read_configuration(config),
+        None if access_log is None else _opened(access_log),
+    )
+    with Server(
+        limits,
+        account,
+        host,
+        port,
+        repository,
+        model_name,
+        isolate=isolate,
+        owns_process=isolate,
+        operation=operation,
+    ) as server:
         log = logging.getLogger("autoscale.server")
         log.info("%s; power table '%s', electricity of '%s'", why, power_table, region)
         if host not in ("127.0.0.1", "::1", "localhost"):
-            log.warning("listening at %s without encryption: whoever reaches it is answered, and may read along", host)
+            _warn(log, host, operation)
+        if server.metrics_port is not None:
+            log.info("metrics at http://%s:%d/metrics", host, server.metrics_port)
         signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=server.reload, name="reload").start())
         print(_greeting(server), flush=True)
         stop.wait()
@@ -130,6 +192,29 @@ def serve(
         end.daemon = True
         end.start()
         server.stop(drain_s)
+
+
+def _certificates(cert: Path | None, key: Path | None, client_ca: Path | None) -> Certificates | None:
+    if cert is None and key is None and client_ca is None:
+        return None
+    if cert is None or key is None:
+        raise InvalidInput("TLS needs both --tls-cert and --tls-key; --client-ca makes it mutual")
+    return Certificates(cert, key, client_ca)
+
+
+def _opened(path: Path) -> TextIO:
+    try:
+        return path.open("a", encoding="utf-8")
+    except OSError as error:
+        raise InvalidInput(f"the access log '{path}' cannot be written: {error.strerror}") from error
+
+
+def _warn(log: logging.Logger, host: str, operation: Operation) -> None:
+    """Of what is open to whoever reaches this address."""
+    if operation.certificates is None:
+        log.warning("LISTENING AT %s WITHOUT ENCRYPTION: whoever is on the way reads along; see --tls-cert", host)
+    if operation.tokens is None and (operation.certificates is None or operation.certificates.client_ca is None):
+        log.warning("EVERYBODY WHO REACHES %s IS ANSWERED; see --tokens and --client-ca", host)
 
 
 def _greeting(server: Server) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 import grpc.aio
 
-from autoscale.errors import AutoScaleError, InvalidInput, RepositoryError
+from autoscale.errors import AutoScaleError, InvalidInput, PortInUse, RepositoryError
 from autoscale.profiles import load_device
 from autoscale_runtime.server.event_loop import EventLoop
 from autoscale_runtime.server.execution.answering import Rules
@@ -27,6 +27,8 @@ from autoscale_runtime.server.execution.threads import ThreadExecutor
 from autoscale_runtime.server.front import SERVICE, STREAMING, UNARY, Front
 from autoscale_runtime.server.health import Health
 from autoscale_runtime.server.limits import Limits
+from autoscale_runtime.server.metrics import MetricsPage
+from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.repository.scan import Found, scan
 from autoscale_runtime.server.serving import Serving
@@ -53,6 +55,7 @@ class Server:
     Attributes:
         address: ``host:port`` that clients connect to.
         port: the port alone, the one that was found if none was asked for.
+        metrics_port: where Prometheus finds its page; None for nowhere.
 
     Args:
         limits: how much it does at once.
@@ -64,10 +67,12 @@ class Server:
         loaded: models instead of a folder, by name and version.
         isolate: whether models run in processes of their own.
         owns_process: whether all CPU time of this process is the server's.
+        operation: who may call, what is encrypted, what it tells of itself.
     """
 
     address: str
     port: int
+    metrics_port: int | None
 
     def __init__(
         self,
@@ -80,6 +85,7 @@ class Server:
         loaded: Mapping[str, Mapping[int, LoadedModel]] | None = None,
         isolate: bool = False,
         owns_process: bool = False,
+        operation: Operation | None = None,
     ) -> None:
         if isolate and not IS_POSSIBLE:
             raise InvalidInput("isolate is True; allowed on this system: False, models within the server's process")
@@ -87,6 +93,7 @@ class Server:
         self._repository, self._model_name = repository, model_name
         self._loaded, self._isolate = loaded or {}, isolate
         self._owns_process = owns_process
+        self._operation = operation or Operation()
         self._updates = asyncio.Lock()
         self._is_stopped = False
         self._loop = EventLoop()
@@ -145,14 +152,17 @@ class Server:
         self._serving = Serving(models, self._limits, self._begin, self._end, self._changed)
         clock = time.process_time if self._owns_process else time.thread_time
         reload = self._reload_one if self._repository is not None else None
-        self._front = Front(self._serving, self._account, reload, clock)
+        self._front = Front(self._serving, self._account, reload, clock, self._operation.log)
         self._server = grpc.aio.server(options=options(self._limits))
         self._health = Health(self._server, SERVICE)
         try:
             await self._load(models)
-            self._transport = AioTransport(SERVICE, UNARY, STREAMING, self._front, self._limits)
+            self._transport = AioTransport(SERVICE, UNARY, STREAMING, self._front, self._limits, self._operation.tokens)
             self._server.add_generic_rpc_handlers((self._transport,))
-            self.address, self.port = listen(self._server, host, port)
+            certificates = self._operation.certificates
+            credentials = None if certificates is None else certificates.credentials()
+            self.address, self.port = listen(self._server, host, port, credentials)
+            await self._tell_metrics(host)
         except BaseException:
             await self._serving.close()
             raise
@@ -160,6 +170,17 @@ class Server:
         await self._server.start()
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._transport.sweep()), loop.create_task(self._tick())]
+
+    async def _tell_metrics(self, host: str) -> None:
+        self._metrics, self.metrics_port = MetricsPage(self._serving, self._account), None
+        port = self._operation.metrics_port
+        if port is not None:
+            try:
+                self.metrics_port = await self._metrics.listen(host, port)
+            except OSError as error:
+                raise PortInUse(
+                    f"cannot tell metrics at {host}:{port}: {error.strerror}; allowed: a free port"
+                ) from error
 
     def _host(self) -> Host:
         if self._isolate:
@@ -193,7 +214,8 @@ class Server:
 
     def _scan(self) -> Found:
         assert self._repository is not None
-        return scan(self._repository, self._limits.threads, self._model_name)
+        found = scan(self._repository, self._limits.threads, self._model_name)
+        return self._operation.configuration.applied(found)
 
     async def _tick(self) -> None:
         """For ever: what has run too long, and time that is nobody's."""
@@ -205,6 +227,7 @@ class Server:
 
     async def _stop(self, grace_s: float) -> None:
         self._front.is_draining = True
+        self._metrics.close()
         self._health.leave()
         # The first takes no more; the second, once nobody is under way, ends what only watches.
         ending = asyncio.get_running_loop().create_task(self._server.stop(grace_s + _ENDED_S))

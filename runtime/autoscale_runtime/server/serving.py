@@ -148,6 +148,7 @@ class Serving:
             if entry is not None:
                 before.scheduler.batching = entry.config.batching
             self.models[name] = Served(entry, versions, executor, before.scheduler, before.statistics)
+        executor.on_bloated = lambda: self._renew(executor)
         self._on_change(name, True)
 
     def unload(self, name: str) -> None:
@@ -239,6 +240,18 @@ class Serving:
     def _asked(self, entry: Entry) -> Asked:
         instances = entry.config.instances or self._limits.max_running
         return Asked(entry.name, entry.sources, instances, max(entry.config.batching.most, 1), entry.config.group)
+
+    def _renew(self, executor: Executor) -> None:
+        """Load anew what runs there, in a fresh process, and move over."""
+        served = [each for each in self.models.values() if each.executor.owner is executor.owner]
+        entries = [each.entry for each in served if each.entry is not None]
+        _LOG.warning("the process of %s has grown; a new one takes its place", listing(each.name for each in entries))
+        task = asyncio.get_running_loop().create_task(self._renewed(entries))
+        self._leaving.add(task)
+        task.add_done_callback(self._leaving.discard)
+
+    async def _renewed(self, entries: Sequence[Entry]) -> None:
+        await self._load(entries)
 
     def _let_go(self, scheduler: Scheduler, executor: Executor) -> None:
         task = asyncio.get_running_loop().create_task(self._close_idle(scheduler, executor))

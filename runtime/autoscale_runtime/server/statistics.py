@@ -30,7 +30,6 @@ class Statistics:
         compute: of runs that gave answers, each once however many queries it had.
         inferences: queries that those answered.
         last_ms: when the last one came, in milliseconds since 1970.
-        refused: those that were never begun.
         energy_j: told to callers.
         batches: rows of a run to how many there were, and how long in all.
         by_code: answers by status.
@@ -46,9 +45,16 @@ class Statistics:
     batches: dict[int, Duration] = field(default_factory=dict)
     by_code: dict[str, int] = field(default_factory=dict)
 
+    def refused(self, code: str) -> None:
+        """A query was not begun."""
+        self.fail.add(0.0)
+        self.by_code[code] = self.by_code.get(code, 0) + 1
+
     def ended(self, job: Job, ran: Ran, is_answered: bool, now_s: float) -> None:
         """A query that was handed over has ended."""
         self.last_ms = int(time.time() * 1e3)
+        code = "CANCELLED" if job.is_done else ran.code.name
+        self.by_code[code] = self.by_code.get(code, 0) + 1
         self.queue.add(job.begun_s - job.arrived_s)
         (self.success if is_answered else self.fail).add(now_s - job.arrived_s)
         if is_answered:

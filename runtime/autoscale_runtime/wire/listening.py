@@ -10,13 +10,16 @@ from autoscale.errors import InvalidInput, PortInUse
 _MOST = 2**16 - 1
 
 
-def listen(server: grpc.Server | grpc.aio.Server, host: str, port: int) -> tuple[str, int]:
+def listen(
+    server: grpc.Server | grpc.aio.Server, host: str, port: int, credentials: grpc.ServerCredentials | None = None
+) -> tuple[str, int]:
     """Bind a server that has not started yet.
 
     Args:
         server: gRPC's.
         host: a name or address of this machine; ``0.0.0.0`` for all of them.
         port: 0 takes a free one.
+        credentials: for TLS; None listens without encryption.
 
     Returns:
         ``host:port`` that clients connect to, and the port alone.
@@ -31,7 +34,8 @@ def listen(server: grpc.Server | grpc.aio.Server, host: str, port: int) -> tuple
         # Tried first with a plain socket, which tells the cause: gRPC has one word for all of them.
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             pass
-        found = server.add_insecure_port(_named(host, port))
+        name = _named(host, port)
+        found = server.add_insecure_port(name) if credentials is None else server.add_secure_port(name, credentials)
     except (OSError, RuntimeError) as error:
         cause = str(getattr(error, "strerror", None) or error).partition(" (")[0]
         raise PortInUse(

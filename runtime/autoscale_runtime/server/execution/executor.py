@@ -14,10 +14,14 @@ class Executor(ABC):
     Attributes:
         instances: batches that it runs at the same time.
         on_done: told of each batch once, whatever happened to it.
+        on_bloated: told when what runs them holds on to much memory that it does not need.
+        owner: the process; executors of one owner end together.
     """
 
     instances: int
     on_done: OnDone
+    on_bloated: Callable[[], None] = staticmethod(lambda: None)
+    owner: object = None
 
     @abstractmethod
     def run(self, jobs: Sequence[Job]) -> None:

@@ -3,21 +3,29 @@
 import asyncio
 import math
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import grpc
 import grpc.aio
 
+from autoscale.errors import Overloaded
 from autoscale.units import SECONDS_PER_YEAR
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.transports.base import Call, Handler, Trailers, shortened
+from autoscale_runtime.wire.tokens import TokenFile
 
 _Method: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
 _SWEPT_S: Final = 1.0
 _KEEPALIVE_MS: Final = 60_000
 _IDLE_MS: Final = 3_600_000
+
+OPEN: Final = frozenset({"ServerLive", "ServerReady"})
+"""What probes ask without a token."""
+
+ADMIN: Final = frozenset({"RepositoryModelLoad", "RepositoryModelUnload"})
+COUNTED: Final = frozenset({"ModelInfer", "ModelStreamInfer"})
 
 
 class Refusal(NamedTuple):
@@ -57,7 +65,7 @@ class AioTransport(grpc.GenericRpcHandler):
         streaming: those of many, each answered by itself and in order.
         handler: who answers.
         limits: of unfinished requests.
-        client_of: tells who calls, from the call's context; may raise a Refusal's arguments as ``PermissionError``.
+        tokens: who may call; None lets everybody.
     """
 
     def __init__(
@@ -67,10 +75,10 @@ class AioTransport(grpc.GenericRpcHandler):
         streaming: frozenset[str],
         handler: Handler,
         limits: Limits,
-        client_of: Callable[[Any], str] | None = None,
+        tokens: TokenFile | None = None,
     ) -> None:
         self._handler, self._limits = handler, limits
-        self._client_of = client_of or _peer
+        self._tokens = tokens
         self._unfinished: dict[asyncio.Task[Any], float] = {}
         self._late: set[asyncio.Task[Any]] = set()
         self._methods = {f"/{service}/{name}": self._unary_handler(f"{service}/{name}") for name in unary}
@@ -97,7 +105,7 @@ class AioTransport(grpc.GenericRpcHandler):
     def _unary_handler(self, method: str) -> _Method:
         # As a stream of requests, of which the first counts: so the head is seen before the body is there.
         async def answer(_requests: AsyncIterator[bytes], context: Any) -> bytes:
-            client = await self._admitted(context)
+            client = await self._admitted(method, context)
             message = await self._whole(context)
             call = AioCall(method, message, client, _deadline(context))
             return await self._answered(call, context)
@@ -106,22 +114,35 @@ class AioTransport(grpc.GenericRpcHandler):
 
     def _stream_handler(self, method: str) -> _Method:
         async def answer(requests: AsyncIterator[bytes], context: Any) -> None:
-            client = await self._admitted(context)
+            client = await self._admitted(method, context)
             async for message in requests:
                 call = AioCall(method, message, client, _deadline(context))
                 await context.write(await self._answered(call, context))
 
         return grpc.stream_stream_rpc_method_handler(answer)
 
-    async def _admitted(self, context: Any) -> str:
+    async def _admitted(self, method: str, context: Any) -> str:
+        """Who calls, where it may."""
         if len(self._unfinished) >= self._limits.max_unfinished:
             text = f"{len(self._unfinished)} requests are on their way; allowed: {self._limits.max_unfinished}"
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+        name = method.rpartition("/")[2]
+        if self._tokens is None or name in OPEN:
+            return _peer(context)
         try:
-            return self._client_of(context)
+            client = self._tokens.client(context.invocation_metadata() or ())
+            if name in ADMIN and not client.is_admin:
+                text = f"client '{client.name}' may not change what is served; allowed: one with admin = true"
+                await context.abort(grpc.StatusCode.PERMISSION_DENIED, text)
+            if name in COUNTED:
+                client.take(time.monotonic())
         except PermissionError as error:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
             raise
+        except Overloaded as error:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+            raise
+        return client.name
 
     async def _whole(self, context: Any) -> bytes:
         task = asyncio.current_task()

@@ -11,21 +11,24 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from typing import Any
+from typing import Any, Final
 
 import grpc
 
 from autoscale.errors import AutoScaleError
 from autoscale_runtime.backends.cancellation import CURRENT, Cancellation
-from autoscale_runtime.host.memory import give_back_freed_memory
+from autoscale_runtime.host.memory import give_back_freed_memory, resident_bytes
 from autoscale_runtime.server.execution.answering import Answered, Rules, answered
 from autoscale_runtime.server.execution.served_model import LoadedModel
 from autoscale_runtime.server.execution.source import ModelSource
 from autoscale_runtime.server.workers.cpu_shares import CpuShares
 from autoscale_runtime.server.workers.packets import CODES, Message, Packet, receive, send
 from autoscale_runtime.server.workers.slots import KEPT_BYTES, ReadingSlots, WritingSlots
+
+_BLOATED_BYTES: Final = 128 << 20
+"""A runtime's arena keeps what it once had; a process that has so much more than it began with is replaced."""
 
 
 class ModelThreads:
@@ -36,11 +39,18 @@ class ModelThreads:
         rules: what answers are held to.
         cpu: of the process.
         batches: the socket they come on, and answers go.
+        on_bloated: told when the process holds on to what a giant answer took.
     """
 
     def __init__(
-        self, versions: Mapping[int, LoadedModel], rules: Rules, cpu: CpuShares, batches: socket.socket
+        self,
+        versions: Mapping[int, LoadedModel],
+        rules: Rules,
+        cpu: CpuShares,
+        batches: socket.socket,
+        on_bloated: Callable[[], None],
     ) -> None:
+        self._usual_bytes, self._on_bloated = resident_bytes(), on_bloated
         self._versions, self._rules, self._cpu, self._batches = versions, rules, cpu, batches
         self._under_way: dict[int, Cancellation] = {}
         self._stopped: set[int] = set()
@@ -86,9 +96,11 @@ class ModelThreads:
         read = [each.slot for each in packet.messages if each.slot >= 0]
         with self._sends, suppress(OSError):  # the server is gone, and so is this process soon
             send(self._batches, packet.batch, read, messages, self._writing)
-        if size > KEPT_BYTES:
+        if size > KEPT_BYTES or any(each.code is grpc.StatusCode.RESOURCE_EXHAUSTED for each in answers):
             del messages, answers
             give_back_freed_memory()
+            if resident_bytes() > self._usual_bytes + _BLOATED_BYTES:
+                self._on_bloated()
 
     def _answers(self, packet: Packet) -> list[Answered]:
         if packet.batch in self._stopped:
@@ -112,6 +124,7 @@ class Worker:
         self._control = control
         self._lines = control.makefile("rb")
         self._models: dict[str, ModelThreads] = {}
+        self._is_bloated = False
 
     def run(self) -> None:
         """Load what is asked for, then end what is to end, until the server is gone."""
@@ -120,13 +133,18 @@ class Worker:
         core_s, cpu = time.process_time(), CpuShares()
         for each, versions in zip(asked, loaded, strict=True):
             batches = socket.socket(fileno=each["socket"])
-            threads = ModelThreads(versions, Rules(*each["rules"]), cpu, batches)
+            threads = ModelThreads(versions, Rules(*each["rules"]), cpu, batches, self._bloated)
             self._models[each["name"]] = threads
             threads.start(each["instances"])
         self._say({"ready": True, "core_s": core_s})
         while line := self._lines.readline():
             model, batch = json.loads(line)["stop"]
             self._models[model].stop(batch)
+
+    def _bloated(self) -> None:
+        if not self._is_bloated:
+            self._is_bloated = True
+            self._say({"bloated": True})
 
     def _load(self, sources: Sequence[Mapping[str, Any]]) -> dict[int, LoadedModel]:
         versions = {}

@@ -144,9 +144,10 @@ class WorkerProcess:
             self._executors[name].connect(each)
 
     def _executor(self, name: str) -> ProcessExecutor:
-        return ProcessExecutor(
-            self._models[name].instances, lambda batch: self._stop(name, batch), lambda: self._close(name)
-        )
+        instances = self._models[name].instances
+        executor = ProcessExecutor(instances, lambda batch: self._stop(name, batch), lambda: self._close(name))
+        executor.owner = self
+        return executor
 
     def _stop(self, name: str, batch: int) -> None:
         if self._control is not None:
@@ -185,8 +186,9 @@ class WorkerProcess:
         wait_s = _FIRST_AGAIN_S
         while True:
             began_s = time.monotonic()
-            while await self._reader.read(1 << 16):
-                pass
+            while line := await self._reader.readline():
+                if b"bloated" in line:
+                    next(iter(self._executors.values())).on_bloated()
             why = await self._ended()
             self._fail(why)
             if self._is_closed:

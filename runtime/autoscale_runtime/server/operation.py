@@ -1,0 +1,34 @@
+"""How a server is operated, beside how much it does: who may call, what is encrypted, what it tells of itself."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from typing import TextIO
+
+from autoscale_runtime.server.configuration import Configuration
+from autoscale_runtime.wire.certificates import Certificates
+from autoscale_runtime.wire.tokens import TokenFile
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """Of a server within a program nothing of it is on.
+
+    Attributes:
+        certificates: for TLS; None listens without encryption.
+        tokens: who may call; None lets everybody.
+        metrics_port: of Prometheus's page, on the server's host, 0 for a free one; None for no page.
+        configuration: how each model is served.
+        access_log: a line of JSON for each query is written there; None writes none.
+    """
+
+    certificates: Certificates | None = None
+    tokens: TokenFile | None = None
+    metrics_port: int | None = None
+    configuration: Configuration = field(default_factory=Configuration)
+    access_log: TextIO | None = None
+
+    def log(self, **facts: object) -> None:
+        """Write a line of the access log."""
+        if self.access_log is not None:
+            print(json.dumps({"time_s": round(time.time(), 6), **facts}), file=self.access_log, flush=True)
