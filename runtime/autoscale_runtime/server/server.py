@@ -34,7 +34,7 @@ from autoscale_runtime.server.repository.scan import Found, scan
 from autoscale_runtime.server.serving import Serving
 from autoscale_runtime.server.transports.grpc_aio import AioTransport, options
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE, WorkerHost
-from autoscale_runtime.wire.listening import listen
+from autoscale_runtime.wire.listening import check_can_listen, listen
 
 DEFAULT_MACHINE: Final = "xeon-p100"
 """The profile whose power and embodied carbon stand for a server that names no other."""
@@ -148,6 +148,7 @@ class Server:
         self.stop()
 
     async def _start(self, host: str, port: int) -> None:
+        check_can_listen(host, port)  # before models are loaded, which may take minutes
         models = self._host()
         self._serving = Serving(models, self._limits, self._begin, self._end, self._changed)
         clock = time.process_time if self._owns_process else time.thread_time

@@ -28,6 +28,7 @@ _AT_ONCE: Final = max(2, usable_cores())
 """Groups that are loaded side by side."""
 
 _EMPTIED_S: Final = 0.02
+_LEFT_S: Final = 5.0
 
 LONGEST_NAME: Final = 200
 """As much of a name that nothing has is told back."""
@@ -176,7 +177,9 @@ class Serving:
         """End what runs and let all models go."""
         for each in self.models.values():
             each.scheduler.refuse_all(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
-            await each.executor.close()
+        await asyncio.gather(*(each.executor.close() for each in self.models.values()))
+        if self._leaving:
+            await asyncio.wait(self._leaving, timeout=_LEFT_S)
         for task in [*self._leaving]:
             task.cancel()
 

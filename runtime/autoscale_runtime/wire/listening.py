@@ -28,21 +28,37 @@ def listen(
         InvalidInput: a port that is none.
         PortInUse: the address cannot be bound; the message says why.
     """
+    check_can_listen(host, port)
+    name = _named(host, port)
+    try:
+        found = server.add_insecure_port(name) if credentials is None else server.add_secure_port(name, credentials)
+    except (OSError, RuntimeError) as error:
+        raise _in_use(host, port, error) from error
+    return _named(host, found), found
+
+
+def check_can_listen(host: str, port: int) -> None:
+    """Raise unless an address can be bound now: with a plain socket, which tells the cause as gRPC does not.
+
+    Raises:
+        InvalidInput: a port that is none.
+        PortInUse: the address cannot be bound; the message says why.
+    """
     if type(port) is not int or not 0 <= port <= _MOST:  # gRPC takes it modulo 65536
         raise InvalidInput(f"port is {port!r}; allowed: 0 (takes a free one) to {_MOST}")
     try:
-        # Tried first with a plain socket, which tells the cause: gRPC has one word for all of them.
         with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
             pass
-        name = _named(host, port)
-        found = server.add_insecure_port(name) if credentials is None else server.add_secure_port(name, credentials)
-    except (OSError, RuntimeError) as error:
-        cause = str(getattr(error, "strerror", None) or error).partition(" (")[0]
-        raise PortInUse(
-            f"cannot listen at {_named(host, port)}: {cause}; allowed: an address of this machine "
-            "(0.0.0.0 for all of them), and a free port; 0 takes any"
-        ) from error
-    return _named(host, found), found
+    except OSError as error:
+        raise _in_use(host, port, error) from error
+
+
+def _in_use(host: str, port: int, error: Exception) -> PortInUse:
+    cause = str(getattr(error, "strerror", None) or error).partition(" (")[0]
+    return PortInUse(
+        f"cannot listen at {_named(host, port)}: {cause}; allowed: an address of this machine "
+        "(0.0.0.0 for all of them), and a free port; 0 takes any"
+    )
 
 
 def _named(host: str, port: int) -> str:

@@ -48,8 +48,8 @@ class FairQueue:
         line.waiting += 1
         self._waiting += 1
 
-    def pop(self) -> Job | None:
-        """Take the next one; None where none waits."""
+    def pop(self, version: int | None = None) -> Job | None:
+        """Take the next one; None where none waits, or where it is of another version than the one asked for."""
         best: _Line | None = None
         best_key: tuple[float, ...] = ()
         for client in [*self._lines]:
@@ -62,7 +62,7 @@ class FairQueue:
             key = (priority, line.tag, deadline_s, number)
             if best is None or key < best_key:
                 best, best_key = line, key
-        if best is None:
+        if best is None or version not in (None, best.entries[0][-1].version):
             return None
         job = heapq.heappop(best.entries)[-1]
         self._served = max(self._served, best.tag)

@@ -198,12 +198,12 @@ class Scheduler:
 
     def _next_batch(self) -> list[Job]:
         batch: list[Job] = []
-        while len(batch) < self.batching.most and (job := self._queue.pop()) is not None:
+        while len(batch) < self.batching.most:
+            job = self._queue.pop(batch[0].version if batch else None)
+            if job is None:
+                break
             if time.monotonic() + self._service.mean_s > job.deadline_s and self._service.mean_s and self._running:
                 self._refuse(job, "its time ran out in the queue")
-            elif batch and job.version != batch[0].version:
-                self._queue.push(job)
-                break
             else:
                 batch.append(job)
         return batch

@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final
 
 import grpc
@@ -28,7 +28,7 @@ class ProcessExecutor(Executor):
         on_close: lets the worker go.
     """
 
-    def __init__(self, instances: int, on_stop: Callable[[int], None], on_close: Callable[[], None]) -> None:
+    def __init__(self, instances: int, on_stop: Callable[[int], None], on_close: Callable[[], Awaitable[None]]) -> None:
         self.instances = instances
         self._on_stop, self._on_close = on_stop, on_close
         self._numbers = itertools.count(1)
@@ -103,7 +103,7 @@ class ProcessExecutor(Executor):
 
     async def close(self) -> None:
         """Let the worker go."""
-        self._on_close()
+        await self._on_close()
 
     def _receive(self) -> None:
         while self._socket is not None:

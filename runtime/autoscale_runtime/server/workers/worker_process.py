@@ -29,6 +29,7 @@ KILLED_AFTER_S: Final = 0.25
 
 _FIRST_AGAIN_S, _LAST_AGAIN_S = 0.05, 30.0
 _PATIENCE: Final = 400
+_ENDS_S: Final = 2.0
 _WELL_S: Final = 5.0
 """A worker that lived so long is started again at once."""
 
@@ -57,7 +58,11 @@ class WorkerProcess:
 
     async def load(self) -> dict[str, Loaded]:
         """Start it; what each model's versions came to. A version that its process died of is left out, and told."""
-        loaded, refused = await self._start()
+        try:
+            loaded, refused = await self._start()
+        except BaseException:  # whoever waited for it was called off
+            await self._end()
+            raise
         result = {}
         for name in self._models:
             versions = loaded.get(name, {})
@@ -66,7 +71,7 @@ class WorkerProcess:
         if any(loaded.values()):
             self._watch = asyncio.get_running_loop().create_task(self._supervise())
         else:
-            self._end()
+            await self._end()
         return result
 
     async def _start(self) -> tuple[dict[str, dict[int, ServedModel]], dict[str, dict[int, AutoScaleError]]]:
@@ -160,16 +165,22 @@ class WorkerProcess:
             self._why_killed = "was ended, since a query that nobody waited for did not end by itself"
             self._kill()
 
-    def _close(self, name: str) -> None:
+    async def _close(self, name: str) -> None:
+        """A model is let go; with the last one the process ends."""
         self._open.discard(name)
         if not self._open:
-            self._end()
+            await self._end()
 
-    def _end(self) -> None:
+    async def _end(self) -> None:
         self._is_closed = True
         self._kill()
-        if self._watch is None and self._process is not None:
-            self._watch = asyncio.get_running_loop().create_task(self._gone())
+        if self._watch is not None:
+            await asyncio.wait([self._watch], timeout=_ENDS_S)
+            self._watch.cancel()
+        if self._process is not None and self._process.returncode is None:
+            await self._ended()
+        for executor in self._executors.values():
+            executor.disconnect()
 
     def _told(self) -> float:
         return self._told_s + sum(each.told_s for each in self._executors.values())
@@ -178,9 +189,6 @@ class WorkerProcess:
         if self._process is not None and self._process.returncode is None:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._process.pid, signal.SIGKILL)
-
-    async def _gone(self) -> None:
-        await self._ended()
 
     async def _supervise(self) -> None:
         wait_s = _FIRST_AGAIN_S
@@ -235,6 +243,8 @@ class WorkerProcess:
         assert process is not None
         if self._control is not None:
             self._control.close()
+            with contextlib.suppress(OSError):
+                await self._control.wait_closed()
             self._control = None
         for each in range(_PATIENCE):
             before_s = _children_s()

@@ -1,0 +1,37 @@
+"""A request is looked at without being decoded: whatever the bytes, an answer or a FeedError, and soon."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from autoscale.errors import FeedError
+from autoscale_runtime._proto import open_inference_pb2 as pb
+from autoscale_runtime.wire.head import MOST_FIELDS, infer_head, without_raw
+
+
+@given(st.text(), st.text(), st.lists(st.binary(max_size=300), max_size=5), st.integers(0, 3))
+def test_it_sees_what_protobuf_sees(model: str, version: str, raw: list[bytes], parameters: int) -> None:
+    request = pb.ModelInferRequest(model_name=model, model_version=version, id="7", raw_input_contents=raw)
+    for number in range(parameters):
+        request.parameters[str(number)].int64_param = number
+    message = request.SerializeToString()
+    head = infer_head(message)
+    assert (head.model, head.version, len(head.parameters)) == (model, version, parameters)
+    rest, found = without_raw(message)
+    assert [bytes(each) for each in found] == raw
+    request.ClearField("raw_input_contents")
+    assert pb.ModelInferRequest.FromString(rest) == request
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_read_or_refused(message: bytes) -> None:
+    for read in (infer_head, without_raw):
+        try:
+            read(message)
+        except FeedError as error:
+            assert len(str(error)) < 300
+
+
+def test_millions_of_empty_fields_are_refused_early() -> None:
+    with pytest.raises(FeedError, match=f"more than {MOST_FIELDS} fields"):
+        infer_head(b"\x3a\x00" * 10_000_000)
