@@ -84,6 +84,7 @@ def _applied(entry: Entry, said: Mapping[str, Any]) -> Entry:
         batching = Batching(most, most, delay_s)
     changed = replace(
         config,
+        max_batch_size=most,
         threads=said.get("threads", config.threads),
         instances=said.get("instances", config.instances),
         max_waiting=said.get("max_queue", config.max_waiting),

@@ -28,8 +28,8 @@ class Certificates:
         Raises:
             InvalidInput: a file cannot be read.
         """
-        known = [self._stamps()]
         first = self._configuration()
+        known = [self._stamps()]
 
         def newer() -> grpc.ServerCertificateConfiguration | None:
             try:

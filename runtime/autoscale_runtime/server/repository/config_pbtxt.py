@@ -103,6 +103,10 @@ class ModelConfig:
 
     def check(self, model: ServedModel) -> None:
         """Raise RepositoryError where a loaded model has not what is declared."""
+        for spec in (*model.inputs, *model.outputs) if self.max_batch_size else ():
+            if not spec.shape or spec.shape[0] is not None:
+                batch = f"'{model.name}' is to be served in batches of {self.max_batch_size}"
+                raise RepositoryError(f"{batch}; allowed: of a model whose first dimensions are open, not {spec}")
         for way, tensors in self.tensors:
             have = {spec.name: spec for spec in (model.inputs if way == "input" else model.outputs)}
             for each in tensors:
