@@ -16,7 +16,7 @@ most watts, at the grid's highest intensity.
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -27,6 +27,7 @@ from autoscale.errors import InvalidInput
 from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.physics import Compute, compute
 from autoscale.physics.contention import SPINNING, cpu_strain, exposed, memory_strain, share_of_cores
+from autoscale.physics.measured import accuracy
 from autoscale.physics.power import busy_j
 from autoscale.physics.queueing import USUAL_LOAD, mean_wait_s, wait_s
 from autoscale.physics.radio import airtime_s, query_j, wake_s
@@ -172,13 +173,6 @@ def is_counted(model: ModelProfile) -> bool:
     return model.macs > 0 or any(getattr(model, kind) for kind in LAYER_KINDS)
 
 
-def _accuracy(machine: DeviceProfile, model: ModelProfile, target: Target) -> float | None:
-    """As measured on the machine, else as the network's own file has it; None where nobody measured it."""
-    own = replace(target, place="device", host="")
-    rows = (row.accuracy for row in machine.measured if (row.network, row.target) == (model.name, own))
-    return next(rows, None) or model.accuracy(target.precision)
-
-
 def _has_speed(device: DeviceProfile, target: Target) -> bool:
     """Whether a latency can be predicted there; a processor may be known to compute in a precision, not how fast."""
     speed = device.processors[target.processor].speed
@@ -189,7 +183,7 @@ def _local(
     device: DeviceProfile, model: ModelProfile, target: Target, met: Conditions, account: CarbonAccount
 ) -> Prediction:
     run = _run(device, compute(device, model, target), _strain(device, target, met))
-    return _prediction(model, target, run, run.latency_s, ZERO_INTERVAL, account, _accuracy(device, model, target))
+    return _prediction(model, target, run, run.latency_s, ZERO_INTERVAL, account, accuracy(device, model, target))
 
 
 def _remote(
@@ -212,8 +206,8 @@ def _remote(
     held_s = Interval(*latency_s)
     device_j = _idle_j(device, held_s) + Interval(*radio_j)
     run = _Run(held_s, device_j, worst(there.latency, Method.MODELLED), worst(there.energy, Method.MODELLED))
-    accuracy = _accuracy(remote.machine, model, target)
-    return _prediction(model, target, run, there.latency_s, there.energy_j, account, accuracy)
+    judged = accuracy(remote.machine, model, target)
+    return _prediction(model, target, run, there.latency_s, there.energy_j, account, judged)
 
 
 def _radio_of(device: DeviceProfile, link: LinkProfile) -> tuple[str, Mapping[str, Figure]]:

@@ -19,6 +19,9 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Method, worst
 from autoscale.query.target import Target
 
+LEAST_FACTOR: Final = 1e-3
+"""Of a figure whose low end is 0, what its logarithm is taken of."""
+
 UNKNOWN_PARTS: Final = Seconds(arithmetic_s=0.5, memory_s=0.4, overhead_s=0.1)
 """What holds a processor up of whose speed its file says nothing: about what networks of convolutions come to."""
 
@@ -160,11 +163,11 @@ def _computed(device: DeviceProfile, run: Run, parts: Seconds, latency: Known, p
 
 def _energy_ends(latency: Interval, power: Interval) -> tuple[float, float]:
     """Factors on the energy: latency and watts are known apart, so that their errors add up as squares do."""
-    ends = []
-    for end in ("low", "high"):
-        logs = [math.log(getattr(each, end) / each.mid) for each in (latency, power)]
-        ends.append(math.exp(math.copysign(math.hypot(*logs), logs[0] + logs[1])))
-    return ends[0], ends[1]
+    if not latency.mid or not power.mid:
+        return 1.0, 1.0
+    ends = [[getattr(each, end) / each.mid for each in (latency, power)] for end in ("low", "high")]
+    less, more = ([math.log(max(factor, LEAST_FACTOR)) for factor in each] for each in ends)
+    return math.exp(-math.hypot(*less)), math.exp(math.hypot(*more))
 
 
 def cost_table(

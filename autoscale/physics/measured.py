@@ -15,7 +15,7 @@ import numpy as np
 
 from autoscale.interval import Interval
 from autoscale.physics.kriging import Kriging, Points, Spread, features
-from autoscale.physics.power import working_w
+from autoscale.physics.power import Watts, watts_of, working_w
 from autoscale.physics.roofline import pace_of, seconds
 from autoscale.profiles import DeviceProfile, Processor
 from autoscale.profiles.measured import RUN_TO_RUN, MeasuredRow
@@ -35,6 +35,9 @@ SURE: Final = 2.0
 
 FEW: Final = 3
 """Networks from which on more tell more of the spread."""
+
+MOST: Final = 400
+"""Rows of a processor that correct it; of more, every second or third is enough, and takes no cube of their number."""
 
 LEAST_SHARE: Final = 0.05
 """Of a row's watts, what is above idle at least, however the idle power was metered."""
@@ -92,19 +95,24 @@ def exact_rows(device: DeviceProfile, run: Run) -> list[MeasuredRow]:
 
 def _nearest_rows(device: DeviceProfile, run: Run) -> tuple[list[MeasuredRow], float]:
     """The rows of that network in that precision at the setting nearest to the run's, and how far that is."""
-    target, name = run.target, run.model.name
-    rows = [row for row in device.measured if row.network == name and _is_alike(row.target, target)]
-    rows = [row for row in rows if row.target.engine == target.engine] or ([] if target.engine else rows)
+    rows = _alike(device, run.model.name, run.target)
     if not rows:
         return [], 0.0
-    processor = device.processors[target.processor]
-    wanted = setting_of(processor, target, run.frequency_hz)
+    processor = device.processors[run.target.processor]
+    wanted = setting_of(processor, run.target, run.frequency_hz)
     apart = [_apart(setting_of(processor, row.target), wanted) for row in rows]
     return [row for row, each in zip(rows, apart, strict=True) if each == min(apart)], min(apart)
 
 
-def _is_alike(one: Target, other: Target) -> bool:
-    return (one.processor, one.precision) == (other.processor, other.precision)
+def _alike(device: DeviceProfile, network: str, target: Target) -> list[MeasuredRow]:
+    """The rows of a network on that processor in that precision: of the target's engine, of all where it names none."""
+    if _alike not in device.derived:
+        found: dict[tuple[str, str, str], list[MeasuredRow]] = {}
+        for row in device.measured:
+            found.setdefault((row.network, row.target.processor, row.target.precision), []).append(row)
+        device.derived[_alike] = found
+    rows: list[MeasuredRow] = device.derived[_alike].get((network, target.processor, target.precision), [])
+    return [row for row in rows if row.target.engine == target.engine] or ([] if target.engine else rows)
 
 
 def _apart(one: Setting, other: Setting) -> float:
@@ -114,10 +122,34 @@ def _apart(one: Setting, other: Setting) -> float:
     )
 
 
+def accuracy(device: DeviceProfile, model: ModelProfile, target: Target) -> float | None:
+    """As judged on the device, else as the network's own file has it; None where nobody judged it."""
+    judged = (row.accuracy for row in _alike(device, model.name, target) if row.accuracy is not None)
+    return next(judged, None) or model.accuracy(target.precision)
+
+
 def above_idle_w(device: DeviceProfile, row: MeasuredRow) -> float | None:
     """A row's watts beyond those of the idle machine; None where it has none."""
     mean_w = row.mean_w
     return None if mean_w is None else max(mean_w - device.idle_w, LEAST_SHARE * mean_w)
+
+
+def metered_watts(device: DeviceProfile, target: Target, network: str = "") -> tuple[Watts, bool]:
+    """What a device draws for a query on one of its processors, and whether rows of its file have a say in it.
+
+    ``watts_of``, times how far that is off at the metered rows of the processor: those of the network, of the precision
+    and of the engine, as far as there are any.
+    """
+    watts = watts_of(device, target)
+    rows = [row for row in device.measured if row.target.processor == target.processor and row.mean_w is not None]
+    rows = [row for row in rows if row.network == network] or rows
+    rows = [row for row in rows if row.target.precision == target.precision] or rows
+    rows = [row for row in rows if row.target.engine == target.engine] or rows
+    if not rows:
+        return watts, False
+    factor = float(np.exp(np.mean(np.log([_hunger(device, row) for row in rows]))))
+    on_cpu = target.processor == "cpu"
+    return watts._replace(busy_w=factor * watts.busy_w, core_w=watts.core_w * (factor if on_cpu else 1.0)), True
 
 
 def rows_power(device: DeviceProfile, run: Run, rows: Sequence[MeasuredRow]) -> "Known | None":
@@ -153,11 +185,10 @@ def correction(device: DeviceProfile, run: Run) -> Correction | None:
     rows, distance = _nearest_rows(device, run)
     if rows:
         return _at_another_setting(device, run, rows, distance)
-    rows = [row for row in device.measured if row.target.processor == run.target.processor]
-    latency, power = _residuals(device, run) if rows else (None, None)
+    latency, power = _residuals(device, run)
     if latency is None:
         return None
-    engines = {run.target.engine} if run.target.engine else {row.target.engine for row in rows}
+    engines = {run.target.engine} if run.target.engine else set(latency.points.engines.tolist())
     places = [_points(device, [run._replace(target=replace(run.target, engine=each))]) for each in sorted(engines)]
     late = spanning([_factor(latency, place) for place in places])
     return Correction(late, None if power is None else spanning([_factor(power, place) for place in places]))
@@ -193,8 +224,7 @@ def _sure(networks: int) -> float:
 def _residuals(device: DeviceProfile, asked: Run) -> tuple[Kriging | None, Kriging | None]:
     """Of latency and of watts, at the rows of the processor whose networks are known; a device keeps them."""
     processor, name = asked.target.processor, asked.model.name
-    is_news = known_network(name, device.networks) is None and any(row.network == name for row in device.measured)
-    if is_news:
+    if known_network(name, device.networks) is None and any(row.network == name for row in device.measured):
         return _krigings(device, processor, asked.model)
     if (_residuals, processor) not in device.derived:
         device.derived[_residuals, processor] = _krigings(device, processor, None)
@@ -209,6 +239,7 @@ def _krigings(
     speed = device.processors[processor].speed
     rates = speed.mac_per_s if speed is not None else {}
     rows = [each for each in device.measured if each.target.processor == processor and each.target.precision in rates]
+    rows = rows[:: max(1, -(-len(rows) // MOST))]
     late = [(row, Run(model, row.target)) for row in rows if (model := known_network(row.network, own)) is not None]
     hungry = [(row, run) for row, run in late if row.mean_w is not None]
     return _kriging(LATENCY, device, late, _lateness), _kriging(POWER, device, hungry, _hunger)
@@ -231,11 +262,11 @@ def _lateness(device: DeviceProfile, row: MeasuredRow, run: Run) -> float:
     speed = processor.speed
     assert speed is not None, "a processor without a speed has no residuals"
     modelled = seconds(speed, run.target.precision, run.model, pace_of(processor, speed, run.target))
-    return row.latency_s.mid / modelled.total_s
+    return row.latency_s.mid / (modelled.total_s or row.latency_s.mid)
 
 
-def _hunger(device: DeviceProfile, row: MeasuredRow, run: Run) -> float:
-    return (above_idle_w(device, row) or 0.0) / working_w(device, run.target)
+def _hunger(device: DeviceProfile, row: MeasuredRow, _: Run | None = None) -> float:
+    return (above_idle_w(device, row) or 0.0) / working_w(device, row.target)
 
 
 def _points(device: DeviceProfile, runs: Sequence[Run]) -> Points:

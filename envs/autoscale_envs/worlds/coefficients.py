@@ -10,6 +10,7 @@ import numpy as np
 from autoscale.arrays import Floats
 from autoscale.physics import CostTable, cost_table
 from autoscale.physics.contention import exposed, share_of_cores
+from autoscale.physics.measured import accuracy
 from autoscale.profiles import DeviceProfile, Radio
 from autoscale.profiles.remotes import Remote
 from autoscale.query.model_profile import ModelProfile
@@ -121,7 +122,9 @@ class NominalCosts(NamedTuple):
 
     def _accuracy(self) -> Floats:
         """Of each network's variant, a fraction; NaN where nobody measured it. Shape (networks, targets)."""
-        measured = [[model.accuracy(target.precision) for target in self.targets] for model in self.networks]
+        machines = {"": self.device, **{each.name: each.machine for each in self.remotes}}
+        runs = [(machines[target.link], target) for target in self.targets]
+        measured = [[accuracy(machine, model, target) for machine, target in runs] for model in self.networks]
         return np.array([[np.nan if each is None else each for each in row] for row in measured])
 
     def _moved_bytes(self) -> Floats:

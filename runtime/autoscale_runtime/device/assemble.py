@@ -87,7 +87,7 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
         check_type("a remote's name", link, str, "'cloud', 'edge', or 'edge:' and a name")
         check_type(f"remote '{link}'", each, (str, RemoteModel), "'host:port', or a RemoteModel")
     known = _remote_models(remotes, goal.mode)
-    account, meter = account_of(goal, options)
+    account, meter = account_of(goal, options, bundle.name)
     table, grid = account.table, account.grid
     sensors = host_sensors(tuple(known)) if options.sensors is None else options.sensors
     hub = SensorHub([*sensors, GridSensor(grid)], tuple(known))
@@ -114,16 +114,16 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
     return Device(table.profile.name, bundle.name, world, hub, grid, meter, options.log_considered)
 
 
-def account_of(goal: Goal, options: SessionOptions) -> tuple[DeviceAccount, MeterChoice]:
-    """What queries cost this device, and by which meter that is told.
+def account_of(goal: Goal, options: SessionOptions, network: str = "") -> tuple[DeviceAccount, MeterChoice]:
+    """What queries of a network cost this device, and by which meter that is told.
 
     Raises:
         InvalidGoal, InvalidInput, UnknownName: as ``Session`` says.
     """
     grid = _grid_watch(goal.mode, options)
-    table = ModelledMeter(tell_if_foreign(load_device(options.power_table)), options.radio)
+    table = ModelledMeter(tell_if_foreign(load_device(options.power_table)), options.radio, network=network)
     meter = best_meter(str(options.power_table), options.meters)
-    return DeviceAccount(meter.meter, table, grid), meter
+    return DeviceAccount(table if isinstance(meter.meter, ModelledMeter) else meter.meter, table, grid), meter
 
 
 def _remote_models(remotes: Mapping[str, str | RemoteModel], mode: InferenceMode) -> dict[str, RemoteModel]:

@@ -6,6 +6,7 @@ from time import perf_counter, process_time
 from typing import ClassVar, NamedTuple, Self
 
 from autoscale.errors import InvalidInput, one_of
+from autoscale.physics.measured import metered_watts
 from autoscale.physics.power import Watts, energy_j, watts_of
 from autoscale.physics.radio import query_j
 from autoscale.profiles import DeviceProfile, device_names, load_device
@@ -40,6 +41,7 @@ class ModelledMeter(Meter):
             wire, whose energy is within ``idle_w``.
         wall_clock: seconds.
         cpu_clock: seconds of CPU time of all threads.
+        network: which the queries are of, where the table's measured rows tell networks apart.
 
     Raises:
         UnknownName: the device has no such radio.
@@ -53,10 +55,11 @@ class ModelledMeter(Meter):
         radio: str | None = None,
         wall_clock: Callable[[], float] = perf_counter,
         cpu_clock: Callable[[], float] = process_time,
+        network: str = "",
     ) -> None:
         if radio is not None:
             one_of(f"radio of {profile.name}", radio, profile.radios)
-        self.profile = profile
+        self.profile, self._network = profile, network
         self.source = f"power table '{profile.name}'"
         self.radio = radio or "wifi"
         self._radio = profile.radios.get(self.radio)
@@ -114,9 +117,9 @@ class ModelledMeter(Meter):
     def _draws(self, target: Target | None) -> Drawn:
         if target is None or target.is_remote:
             return Drawn(watts_of(self.profile, None), Method.MODELLED, self.source)
-        watts = watts_of(completed(self.profile, target.processor), target)
+        watts, is_metered = metered_watts(completed(self.profile, target.processor), target, self._network)
         if target.processor in self.profile.processors:
-            return Drawn(watts, Method.MODELLED, self.source)
+            return Drawn(watts, Method.MODELLED, f"{self.source}, its measured rows" if is_metered else self.source)
         return Drawn(watts, Method.DEFAULT, f"{self.source}, default watts of a {target.processor}")
 
     def radio_j(

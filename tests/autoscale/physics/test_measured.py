@@ -1,5 +1,6 @@
 """Measured rows in the physics: a row is the answer, near it the model is corrected, far from it nothing changes."""
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import strategies as st
 from autoscale.errors import ProfileError
 from autoscale.interval import Interval
 from autoscale.physics import compute, cost_table
+from autoscale.physics.measured import accuracy
 from autoscale.profiles import DeviceProfile, load_device
 from autoscale.profiles.measured import MeasuredRow
 from autoscale.profiles.networks import load_network, measured_networks
@@ -154,3 +156,26 @@ def test_a_table_is_its_cells():
     costs = cost_table(device, [MODEL, OTHER], device.targets())
     cell = compute(device, OTHER, device.targets()[3])
     assert (costs.latency_s[1, 3], costs.energy_high_j[1, 3]) == (cell.latency_s, cell.energy_high_j)
+
+
+def test_what_was_judged_on_the_device_comes_before_the_networks_own_accuracy():
+    judged = replace(row(0.1), accuracy=0.6)
+    assert accuracy(board(judged), MODEL, Target.parse("device:cpu/int8@1t")) == 0.6
+    assert accuracy(board(judged), MODEL, Target.parse("device:cpu/fp32")) == MODEL.accuracy("fp32")
+    assert accuracy(board(row(0.1)), MODEL, INT8) == MODEL.accuracy("int8")
+
+
+def test_ten_thousand_rows_are_no_burden():
+    rows = [replace(row(0.001 * n), network=f"n{n}") for n in range(1, 5000)]
+    known = {each.network: replace(MODEL, name=each.network, macs=10**6 * n) for n, each in enumerate(rows, start=1)}
+    many = replace(board(*rows), networks=known)
+    begun_s = time.process_time()
+    cost_table(many, [OTHER], many.targets())
+    assert time.process_time() - begun_s < 20.0
+
+
+def test_a_figure_that_may_be_nothing_has_a_low_end():
+    figures = {**BOARD.figures, "cpu.core_w": replace(BOARD.figures["cpu.core_w"], low=tuple([0.0] * 10))}
+    figures["cpu.shared_w"] = replace(BOARD.figures["cpu.shared_w"], low=tuple([0.0] * 10))
+    cost = at(replace(BOARD, figures=figures), "cpu/int8")
+    assert 0.0 < cost.energy_low_j < 0.01 * cost.energy_j

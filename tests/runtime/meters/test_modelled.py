@@ -2,6 +2,7 @@
 
 import math
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -146,3 +147,16 @@ def test_rates_must_be_known_to_charge_the_radio():
 def test_an_unknown_radio_is_refused():
     with pytest.raises(UnknownName, match="radio of mi8pro"):
         ModelledMeter(PHONE, radio="wfii")
+
+
+def test_what_was_metered_on_the_device_comes_before_the_table():
+    board, target = load_device("rk3588s"), Target.parse("device:gpu/int8#armnn")
+    row = next(each for each in board.measured if each.target == target)
+    spent = {
+        network: ModelledMeter(board, network=network).reading(1.0, 0.0, target)
+        for network in (row.network, "never measured")
+    }
+    assert spent[row.network].energy_j == pytest.approx(row.mean_w, rel=1e-6)
+    assert spent["never measured"].energy_j == pytest.approx(row.mean_w, rel=0.3)
+    assert "its measured rows" in spent[row.network].source
+    assert "measured rows" not in ModelledMeter(replace(board, measured=())).reading(1.0, 0.0, target).source
