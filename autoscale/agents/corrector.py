@@ -17,11 +17,21 @@ import numpy as np
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.conditions import POSITION, Conditions
-from autoscale.agents.correction.exploring import best_of, chance_late, chances, draw, expected
-from autoscale.agents.correction.hierarchy import ENERGY, LATENCY, QUANTITIES, UNINFORMED, Hierarchy
+from autoscale.agents.correction.exploring import (
+    LOOKS_EVERY,
+    best_of,
+    chance_late,
+    completed,
+    draw,
+    expected,
+    floor,
+    looks,
+)
+from autoscale.agents.correction.hierarchy import ENERGY, LATENCY, QUANTITIES, Hierarchy, Triple
 from autoscale.agents.correction.lesson import take_in
-from autoscale.agents.correction.shared import STALE, Shared
-from autoscale.agents.correction.stored import Network, from_state, to_state
+from autoscale.agents.correction.network import LEVEL, SETTLED, Level, Network, Scale
+from autoscale.agents.correction.shared import DRIFT_EVERY, STALE, Shared
+from autoscale.agents.correction.stored import from_state, to_state
 from autoscale.agents.correction.turns import EVERY, TURN, Turns
 from autoscale.arrays import Flags, Floats, Indices, Numbers
 from autoscale.query.belief import Belief
@@ -56,6 +66,7 @@ class Corrector(Agent):
         self._tree, self._conditions = Hierarchy(self._cells), Conditions(self._cells.processors)
         self._shared = Shared(len(self._cells.processors))
         self._turns = Turns(len(self._cells.precisions))
+        self._scale = Scale()
         self._networks: dict[str, Network] = {}
         self._most_networks = max(MOST_BYTES // (16 * QUANTITIES * self._tree.nodes), 1)
         self._view: _View | None = None
@@ -63,7 +74,7 @@ class Corrector(Agent):
     def select(self, context: Context) -> Choice:
         """The target with the least expected cost in time, or one that is worth a look."""
         view = self._look(context)
-        number = draw(view.chance, self.rng.random())
+        number = draw(view.best, view.chance, self.rng.random())
         return Choice(int(context.admitted[number]), float(view.chance[number]))
 
     def learn(
@@ -86,7 +97,9 @@ class Corrector(Agent):
         offset, doubt = shared.mean[:, processor].tolist(), shared.variance[:, processor].tolist()
         mean, variance = self._tree.predict_one(network.known, network.scale, index, offset, doubt)
         residuals = _residuals(_forecast(context, self.targets), index, outcome)
-        lesson = take_in(shared, processor, features, residuals, mean, variance, was_due=was_due)
+        if not shared.is_informed:
+            self._compare(network, index, residuals, mean, doubt)
+        lesson = take_in(shared, processor, features, residuals, mean, variance, network, was_due=was_due)
         self._turns.tried(precision, was_due, lesson.is_better, outcome.is_late(context.goal))
         most = [
             MEMORY / noise * (STALE if changed else 1.0)
@@ -94,9 +107,17 @@ class Corrector(Agent):
         ]
         told = self._tree.learn(network.known, network.scale, index, lesson.residual, lesson.precision, most)
         shared.told(processor, told)
-        shared.drift()
         network.queries += 1.0
+        if network.queries % DRIFT_EVERY == 0.0:
+            shared.drift()
         self._view = None
+
+    def _compare(self, network: Network, index: int, seen: Triple, mean: Triple, offset: Triple) -> None:
+        """Learn how far targets lie apart, from one whose network's level is known and that was not tried before."""
+        for q in (ENERGY, LATENCY):
+            if network.level.variance[q] < SETTLED and network.known[0, q, index] == 1.0 and seen[q] == seen[q]:
+                explained = offset[q] + network.level.variance[q]
+                self._scale.take_in(seen[q] - mean[q] - network.level.mean[q], explained)
 
     def probabilities(self, context: Context) -> Floats:
         """With what chance each target would be chosen now, shape (targets,)."""
@@ -106,7 +127,10 @@ class Corrector(Agent):
         """What is believed of every target now, and with what chance each would be chosen."""
         view = self._look(context)
         forecast, mean = view.forecast, view.mean
-        deviation = np.sqrt(view.variance + self._shared.noise.take(self._cells.processor, 1))
+        network = self._network(context)
+        noise = self._shared.noise * np.array(network.restless)[:, None]
+        level = np.array(network.level.variance)[:, None]
+        deviation = np.sqrt(view.variance + level + noise.take(self._cells.processor, 1))
         late = chance_late(_margin(forecast, context, mean[LATENCY]), deviation[LATENCY])
         return Belief(
             self.targets,
@@ -127,7 +151,7 @@ class Corrector(Agent):
 
     def state(self) -> Arrays:
         """What it has learned; see ``correction.stored``."""
-        return to_state(self._cells, self._tree, self._shared, self._turns, self._networks)
+        return to_state(self._cells, self._tree, self._shared, self._turns, self._scale, self._networks)
 
     def restore(self, state: Arrays) -> None:
         """Take back what was learned, by this agent or by the ``cost-model`` of earlier releases.
@@ -135,7 +159,7 @@ class Corrector(Agent):
         Raises:
             PolicyError: arrays are missing or of another shape.
         """
-        self._shared, self._turns, self._networks = from_state(state, self._cells, self._tree)
+        self._shared, self._turns, self._scale, self._networks = from_state(state, self._cells, self._tree)
         self._view = None
 
     def _look(self, context: Context) -> "_View":
@@ -155,17 +179,21 @@ class Corrector(Agent):
         row = _OBJECTIVE[goal.objective]
         middle = np.log(np.maximum(forecast.objective(goal), _TINY)) + mean[row]
         margin = _margin(forecast, context, mean[LATENCY])
-        doubt, wide = variance[row], variance[LATENCY] + self._shared.noise[LATENCY].take(self._cells.processor)
+        noise = self._shared.noise[LATENCY] * network.restless[LATENCY]
+        doubt, wide = variance[row], variance[LATENCY] + noise.take(self._cells.processor)
         accurate = None if goal.min_accuracy is None else _accurate(forecast.accuracy, goal.min_accuracy, admitted)
         if admitted.size != middle.size:
             middle, margin, doubt, wide = middle[admitted], margin[admitted], doubt[admitted], wide[admitted]
-        spread, cost = np.sqrt(wide), expected(middle, doubt)
-        best, in_time = best_of(cost, accurate, margin, spread, goal.on_time)
-        late = chance_late(margin, spread)
-        chance = chances(best, cost, np.sqrt(doubt), in_time, late, network.queries)
-        if network.queries % EVERY == EVERY - 1 and network.scale == 1.0:
+        cost = expected(middle, doubt)
+        best, in_time = best_of(cost, accurate, margin, wide, goal.on_time)
+        chance = floor(best, cost, in_time)
+        if network.queries % LOOKS_EVERY == 1:
+            worth = looks(best, cost, doubt, in_time, chance_late(margin, np.sqrt(wide)), network.queries)
+            chance = chance if worth is None else np.maximum(chance, worth)
+        chance = completed(best, chance)
+        if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:
             self._give_turn(chance, context, forecast, float(cost[best]), accurate)
-        return _View(context, features, forecast, mean, variance, in_time, chance)
+        return _View(context, features, forecast, mean, variance, in_time, best, chance)
 
     def _give_turn(
         self, chance: Floats, context: Context, forecast: Forecast, cost: float, accurate: Flags | None
@@ -184,11 +212,12 @@ class Corrector(Agent):
     def _believed(self, network: Network, features: Floats) -> tuple[Floats, Floats]:
         """Mean and variance of every target's residual, of shape (quantities, targets)."""
         shared, processor = self._shared, self._cells.processor
-        mean, variance = self._tree.predict(network.known, network.scale, shared.mean, shared.variance)
-        shift, doubt = shared.conditional(features)
-        mean += shift.take(processor, 1)
+        moments = self._tree.predict(network.known, network.scale, shared.mean, shared.variance)
+        moments += shared.conditional(features).take(processor, 2)
+        mean, variance = moments
+        if not shared.is_informed:
+            mean += np.array(network.level.mean)[:, None]
         mean += shared.effects[:, :, POSITION].take(processor, 1) * self._cells.position
-        variance += doubt.take(processor, 1)
         return mean, variance
 
     def _network(self, context: Context) -> Network:
@@ -199,7 +228,9 @@ class Corrector(Agent):
             if is_informed != self._shared.is_informed:
                 self._shared.is_informed = is_informed
                 self._shared.refresh()
-            network = Network(self._tree.nothing(), scale=1.0 if is_informed else UNINFORMED)
+            network = Network(self._tree.nothing())
+            if not is_informed:
+                network.scale, network.level = self._scale.value, Level(LEVEL)
             if len(self._networks) >= self._most_networks:
                 del self._networks[next(iter(self._networks))]
         self._networks[context.model.name] = network  # the one asked for last is the last
@@ -209,7 +240,7 @@ class Corrector(Agent):
 class _View:
     """What was worked out for one context."""
 
-    __slots__ = ("chance", "context", "features", "forecast", "in_time", "mean", "variance")
+    __slots__ = ("best", "chance", "context", "features", "forecast", "in_time", "mean", "variance")
 
     def __init__(
         self,
@@ -219,10 +250,12 @@ class _View:
         mean: Floats,
         variance: Floats,
         in_time: Flags,
+        best: int,
         chance: Floats,
     ) -> None:
         self.context, self.features, self.forecast = context, features, forecast
-        self.mean, self.variance, self.in_time, self.chance = mean, variance, in_time, chance
+        self.mean, self.variance = mean, variance
+        self.in_time, self.best, self.chance = in_time, best, chance
 
 
 def _margin(forecast: Forecast, context: Context, residual: Floats) -> Floats:

@@ -15,10 +15,12 @@ import numpy as np
 
 from autoscale.arrays import Flags, Floats
 
-LOOKING: Final = 0.25
-"""Share of a network's queries that goes to targets worth a look, in proportion to what that is worth."""
+LOOKING: Final = 0.6
+"""Chance of a look at the targets worth one, together, in one of ``LOOKS_EVERY`` queries of a network."""
+LOOKS_EVERY: Final = 3
 WORTHWHILE: Final = 0.2
 """Where all looks together are worth less than this many queries, the share is smaller in proportion."""
+EVEN: Final = 0.5
 LONGEST_HORIZON: Final = 100.0
 """For how many queries at most a look is expected to pay."""
 GREED: Final = 400.0
@@ -52,7 +54,9 @@ def tolerated(on_time: float) -> float:
     return -_STANDARD.inv_cdf(on_time)
 
 
-def best_of(cost: Floats, accurate: Flags | None, margin: Floats, spread: Floats, on_time: float) -> tuple[int, Flags]:
+def best_of(
+    cost: Floats, accurate: Flags | None, margin: Floats, variance: Floats, on_time: float
+) -> tuple[int, Flags]:
     """The best target, and which are as good as in time.
 
     Of those whose chance to be in time is ``on_time``, the least cost. Where there are none, the one most likely to be
@@ -62,18 +66,17 @@ def best_of(cost: Floats, accurate: Flags | None, margin: Floats, spread: Floats
         cost: ln of what to expect, shape (n,).
         accurate: which are accurate enough, or None for all.
         margin: ln(latency) less ln(limit), shape (n,).
-        spread: standard deviation of that.
+        variance: of that.
         on_time: what the goal asks.
     """
-    in_time = margin <= tolerated(on_time) * spread
+    in_time = margin <= (0.0 if on_time == EVEN else tolerated(on_time) * np.sqrt(variance))
     if accurate is not None:
         in_time &= accurate
-    ranked = np.where(in_time, cost, np.inf)
-    best = int(ranked.argmin())
+    best = int(np.where(in_time, cost, np.inf).argmin())
     if in_time[best]:
         return best, in_time
     hopeful = margin if accurate is None else np.where(accurate, margin, np.inf)
-    best = int((hopeful / spread).argmin())
+    best = int((hopeful / np.sqrt(variance)).argmin())
     if hopeful[best] <= 0.0:
         in_time[best] = True
         return best, in_time
@@ -81,24 +84,53 @@ def best_of(cost: Floats, accurate: Flags | None, margin: Floats, spread: Floats
     return int(np.where(everything, cost, np.inf).argmin()), everything
 
 
-def chances(best: int, cost: Floats, deviation: Floats, in_time: Flags, late: Floats, queries: float) -> Floats:
-    """With what chance each target is chosen, shape (n,).
+def floor(best: int, cost: Floats, in_time: Flags) -> Floats:
+    """Inverse-gap weighting: the chance of each target, but for the best one's, shape (n,).
 
     Args:
         best: the target that is expected to be.
         cost: ln of what to expect, shape (n,).
-        deviation: standard deviation of what is believed of that.
+        in_time: which are as good as in time.
+    """
+    ratio = np.exp(cost - cost[best])
+    ratio *= GREED * cost.size
+    ratio += (1.0 - GREED) * cost.size
+    chance: Floats = in_time / ratio
+    chance[best] = 0.0
+    return chance
+
+
+def looks(best: int, cost: Floats, doubt: Floats, in_time: Flags, late: Floats, queries: float) -> Floats | None:
+    """Chances of the targets worth a look, shape (n,); None where there are none.
+
+    Args:
+        best: the target that is expected to be.
+        cost: ln of what to expect, shape (n,).
+        doubt: variance of what is believed of that.
         in_time: which are as good as in time.
         late: the chance that each is not.
         queries: how many there were of this network.
     """
-    above = cost - cost[best]
-    gap = np.expm1(np.minimum(np.maximum(above, 0.0), LARGEST_GAP))
-    chance = np.asarray(in_time / (cost.size * (1.0 + GREED * gap)))
-    looks = _looks(best, gap, above, deviation, in_time, late, min(queries, LONGEST_HORIZON))
-    if looks is not None:
-        chance = np.maximum(chance, looks)
-    chance[best] = 0.0
+    above = np.maximum(cost - cost[best], 0.0)
+    width = np.sqrt(doubt + doubt[best])
+    away = above / width
+    # The standard normal's expected excess over ``away`` within 2 %, without an error function.
+    undercut = width * np.exp(-0.919 - away * (1.16 + 0.4 * away))
+    gap = np.expm1(np.minimum(above, LARGEST_GAP))
+    worth = np.maximum(min(queries, LONGEST_HORIZON) * (undercut * (1.0 - late)) - gap, 0.0)
+    worth[best] = 0.0
+    total = float(worth.sum())
+    if total == 0.0:
+        return None
+    chance: Floats = worth * (LOOKING / max(total, WORTHWHILE))
+    expected_late = float((chance * late)[~in_time].sum())
+    if expected_late > LATE_LOOKS:
+        chance *= np.where(in_time, 1.0, LATE_LOOKS / expected_late)
+    return chance
+
+
+def completed(best: int, chance: Floats) -> Floats:
+    """The same with the rest given to the best target, at least ``1 - MOST``."""
     others = float(chance.sum())
     if others > MOST:
         chance *= MOST / others
@@ -107,26 +139,12 @@ def chances(best: int, cost: Floats, deviation: Floats, in_time: Flags, late: Fl
     return chance
 
 
-def _looks(
-    best: int, gap: Floats, above: Floats, deviation: Floats, in_time: Flags, late: Floats, horizon: float
-) -> Floats | None:
-    """Chances of the targets worth a look; None where there are none."""
-    width = np.sqrt(deviation * deviation + deviation[best] ** 2)
-    away = np.maximum(above, 0.0) / width
-    # The standard normal's expected excess over ``away`` within 2 %, without an error function.
-    undercut = width * np.exp(-0.919 - away * (1.16 + 0.4 * away))
-    worth = np.maximum(horizon * (undercut * (1.0 - late)) - gap, 0.0)
-    worth[best] = 0.0
-    total = float(worth.sum())
-    if total == 0.0:
-        return None
-    looks: Floats = worth * (LOOKING / max(total, WORTHWHILE))
-    expected_late = float((looks * late)[~in_time].sum())
-    if expected_late > LATE_LOOKS:
-        looks *= np.where(in_time, 1.0, LATE_LOOKS / expected_late)
-    return looks
-
-
-def draw(chance: Floats, uniform: float) -> int:
-    """The index that a uniform number stands for."""
-    return min(int(chance.cumsum().searchsorted(uniform, side="right")), chance.size - 1)
+def draw(best: int, chance: Floats, uniform: float) -> int:
+    """The index that a uniform number stands for: the best target comes first."""
+    first = float(chance[best])
+    if uniform < first:
+        return best
+    others = chance.cumsum()
+    others[best:] -= first
+    drawn = int(others.searchsorted(uniform - first, side="right"))
+    return drawn if drawn < chance.size else best

@@ -51,6 +51,7 @@ class Hierarchy:
         self._precisions = slice(targets, targets + precisions)
         self._processors = slice(targets + precisions, self.nodes)
         self._targets = slice(0, targets)
+        self._own = np.repeat(OWN, (targets, precisions, processors))
         self._paths = [
             (target, targets + precision, targets + precisions + processor)
             for target, (precision, processor) in enumerate(zip(cells.precision, cells.processor, strict=True))
@@ -62,8 +63,8 @@ class Hierarchy:
         known[0] = 1.0
         return known
 
-    def predict(self, known: Floats, scale: float, mean: Floats, variance: Floats) -> tuple[Floats, Floats]:
-        """Mean and variance of every target's residual, both of shape (quantities, targets).
+    def predict(self, known: Floats, scale: float, mean: Floats, variance: Floats) -> Floats:
+        """Mean and variance of every target's residual, shape (2, quantities, targets).
 
         Args:
             known: of the network.
@@ -71,16 +72,15 @@ class Hierarchy:
             mean: of what networks share, shape (quantities, processors).
             variance: of that, likewise.
         """
-        target, precision, processor = (each * scale for each in OWN)
-        left, pull = known
-        here = left[:, self._processors]
-        mean, variance = pull[:, self._processors] + here * mean, here * (processor + here * variance)
-        here, above = left[:, self._precisions], self._cells.parent
-        mean = pull[:, self._precisions] + here * mean.take(above, 1)
-        variance = here * (precision + here * variance.take(above, 1))
-        here, above = left[:, self._targets], self._cells.precision
-        mean = pull[:, self._targets] + here * mean.take(above, 1)
-        return mean, here * (target + here * variance.take(above, 1))
+        left, own = known[0], self._own * scale
+        factor, addend = np.stack([left, left * left]), np.stack([known[1], left * own])
+        moments = np.stack([mean, variance])
+        moments = factor[:, :, self._processors] * moments + addend[:, :, self._processors]
+        moments = factor[:, :, self._precisions] * moments.take(self._cells.parent, 2) + addend[:, :, self._precisions]
+        below: Floats = (
+            factor[:, :, self._targets] * moments.take(self._cells.precision, 2) + addend[:, :, self._targets]
+        )
+        return below
 
     def predict_one(
         self, known: Floats, scale: float, index: int, mean: Triple, variance: Triple

@@ -7,13 +7,16 @@ import numpy as np
 
 from autoscale.agents.correction.conditions import SHIFT
 from autoscale.agents.correction.hierarchy import QUANTITIES, Triple
+from autoscale.agents.correction.network import Network
 from autoscale.agents.correction.shared import (
     ALARM,
+    FAMILIAR,
     JUMP,
     LEAST_NOISE,
     LONGEST,
     LOUDEST,
     OUTLIER,
+    RESTLESS_PRIOR,
     SLACK,
     Shared,
 )
@@ -36,6 +39,7 @@ def take_in(
     seen: Triple,
     mean: Triple,
     variance: Triple,
+    network: Network,
     *,
     was_due: bool,
 ) -> Lesson:
@@ -48,20 +52,24 @@ def take_in(
         seen: ln(actual / forecast) of each quantity; NaN where nothing was observed.
         mean: of the target's residual as its network's tree has it.
         variance: likewise.
+        network: whose level and restlessness are changed in place.
         was_due: whether it had not been tried for long; that it is far better than believed is a change, then.
     """
+    level = network.level
     effects, spread = shared.effects[:, processor], shared.spread[:, processor]
     reach = spread @ features
     explained, doubt = (effects @ features).tolist(), (reach @ features).tolist()
-    noise, gains, widths = shared.noise[:, processor].tolist(), [0.0] * QUANTITIES, [1.0] * QUANTITIES
+    usual = shared.noise[:, processor].tolist()
+    noise = [each * times for each, times in zip(usual, network.restless, strict=True)]
+    gains, widths = [0.0] * QUANTITIES, [1.0] * QUANTITIES
     precision, changed = [0.0] * QUANTITIES, [False] * QUANTITIES
     jumps, is_better = [0.0] * QUANTITIES, False
     for q in range(QUANTITIES):
-        surprise = seen[q] - mean[q] - explained[q]
+        surprise = seen[q] - mean[q] - explained[q] - level.mean[q]
         if surprise != surprise:  # NaN: not observed
             widths[q] = math.inf
             continue
-        total = variance[q] + doubt[q] + noise[q]
+        total = variance[q] + doubt[q] + noise[q] + level.variance[q]
         if was_due and surprise < -OUTLIER * math.sqrt(total):
             is_better = changed[q] = True
             jump = surprise * surprise  # wide enough to believe it at once
@@ -69,18 +77,25 @@ def take_in(
             reach[q, SHIFT] += jump
             doubt[q] += jump
             total += jump
-        elif _is_change(shared.alarms[:, q, processor], surprise / math.sqrt(total)):
-            changed[q] = True
-            jumps[q] = JUMP
+        elif variance[q] <= FAMILIAR * noise[q]:
+            changed[q] = _is_change(shared.alarms[:, q, processor], surprise / math.sqrt(total))
+            jumps[q] = JUMP * changed[q]
         width = max(total, (surprise / OUTLIER) ** 2)
         gains[q], widths[q] = surprise / width, width
-        _learn_noise(shared, q, processor, min(surprise * surprise, width) / total, noise[q], total)
-        precision[q] = 1.0 / (noise[q] + doubt[q] + width - total)
+        rest = noise[q] + doubt[q] + width - total
+        if level.variance[q]:
+            level.take_in(q, surprise, width)
+            rest += level.variance[q]
+        squared = _expected_square(min(surprise * surprise / total, OUTLIER**2), noise[q] / total) * noise[q]
+        weight = min(network.queries + RESTLESS_PRIOR, LONGEST)
+        network.restless[q] += (squared / usual[q] - network.restless[q]) / weight
+        _learn_noise(shared, q, processor, usual[q], squared)
+        precision[q] = 1.0 / rest
     effects += reach * np.array(gains)[:, None]
     spread -= reach[:, :, None] * (reach / np.array(widths)[:, None])[:, None, :]
     spread[:, SHIFT, SHIFT] += jumps
     after = (effects @ features).tolist()
-    return Lesson([seen[q] - after[q] for q in range(QUANTITIES)], precision, changed, is_better)
+    return Lesson([seen[q] - after[q] - level.mean[q] for q in range(QUANTITIES)], precision, changed, is_better)
 
 
 def _is_change(alarms: Floats, surprise: float) -> bool:
@@ -93,10 +108,17 @@ def _is_change(alarms: Floats, surprise: float) -> bool:
     return is_change
 
 
-def _learn_noise(shared: Shared, quantity: int, processor: int, ratio: float, noise: float, total: float) -> None:
-    """One step of expectation-maximisation: the noise's expected square, given a surprise of this squared ratio."""
-    share = noise / total
-    expected = noise * (share * ratio + 1.0 - share)
+def _expected_square(ratio: float, share: float) -> float:
+    """One step of expectation-maximisation: what the noise's square is to be expected, in units of its variance.
+
+    Args:
+        ratio: the surprise's square over its variance.
+        share: the noise's share of that variance.
+    """
+    return share * ratio + 1.0 - share
+
+
+def _learn_noise(shared: Shared, quantity: int, processor: int, usual: float, squared: float) -> None:
     figures = min(float(shared.figures[quantity, processor]) + 1.0, LONGEST)
     shared.figures[quantity, processor] = figures
-    shared.noise[quantity, processor] = max(noise + (expected - noise) / figures, LEAST_NOISE)
+    shared.noise[quantity, processor] = max(usual + (squared - usual) / figures, LEAST_NOISE)

@@ -1,6 +1,6 @@
 """What all networks share on a processor: an offset, linear effects of conditions, the noise, and sudden changes.
 
-The offset is the top of the tree (``hierarchy``), and above it one of the whole device. Effects are learned by a Kalman
+The offset is the top of the tree (``hierarchy``). Effects are learned by a Kalman
 filter on what the tree does not explain; one of them, the shift, has no prior width and gets some when the processor
 has changed: a two-sided CUSUM of standardised surprises (Page, Biometrika 41:100, 1954) says so. Noise is learned by
 the expectation-maximisation step of the filter (Shumway and Stoffer, J. Time Series Analysis 3:253, 1982).
@@ -16,9 +16,8 @@ from autoscale.arrays import Floats
 
 OFFSET: Final = 0.4**2
 """Variance of a processor's offset, in ln(actual / forecast), before anything was seen."""
-COMMON: Final = 0.1**2
-"""Likewise of the device's; it alone knows the absolute size where there is no forecast."""
-UNINFORMED_COMMON: Final = 4.0**2
+COMMON: Final = 4.0**2
+"""Likewise of all processors', where there is no forecast that would tell the size of anything."""
 
 NOISE: Final = 0.05**2
 """Variance of one figure's ln around what could be known, at first."""
@@ -26,6 +25,8 @@ FIRST_WEIGHT: Final = 4.0
 """How many figures that counts for."""
 LONGEST: Final = 200.0
 """How many figures the noise is learned from; older ones fade."""
+RESTLESS_PRIOR: Final = 10.0
+"""How many figures of a network it counts for that it is as noisy as others."""
 LEAST_NOISE: Final = 1e-6
 
 OUTLIER: Final = 3.0
@@ -34,6 +35,8 @@ SLACK: Final = 1.0
 ALARM: Final = 7.0
 """The CUSUM adds what surprises exceed ``SLACK`` by, and calls it a change at ``ALARM``, both in standard deviations:
 two figures far off suffice, and where nothing changes it is wrong once in thousands."""
+FAMILIAR: Final = 2.0
+"""Only of targets of which so much is known is anything a change: their variance is at most so many times the noise."""
 LOUDEST: Final = 3.0
 JUMP: Final = 0.5**2
 """Variance that the shift of a processor gets when it has changed."""
@@ -41,6 +44,8 @@ RESTLESS: Final = 2e-4
 """Variance a shift gains with every query, for each unit of its square: what changed once may change back."""
 DRIFT: Final = 1e-5
 """And in any case."""
+DRIFT_EVERY: Final = 8
+"""Of how many queries both are added at once."""
 STALE: Final = 0.3
 """What is left, after a change, of the weight of what had been seen of the very target."""
 
@@ -74,28 +79,39 @@ class Shared:
 
     def refresh(self) -> None:
         """Work out the offsets' means and variances from the sums."""
-        own, common = (OFFSET, COMMON) if self.is_informed else (OFFSET * UNINFORMED, UNINFORMED_COMMON)
         weight, weighted = self.sums
+        if self.is_informed:
+            self.variance = 1.0 / (1.0 / OFFSET + weight)
+            self.mean = self.variance * weighted
+            return
+        own = OFFSET * UNINFORMED
         left = 1.0 / (1.0 + own * weight)
-        top = 1.0 / (1.0 / common + (weight * left).sum(1, keepdims=True))
+        top = 1.0 / (1.0 / COMMON + (weight * left).sum(1, keepdims=True))
         mean = top * (weighted * left).sum(1, keepdims=True)
         self.mean = left * (own * weighted + mean)
         self.variance = left * (own + left * top)
 
-    def conditional(self, features: Floats) -> tuple[Floats, Floats]:
-        """Mean and variance of what conditions do, both of shape (quantities, processors)."""
-        mean = np.einsum("qpe,pe->qp", self.effects, features)
-        pairs = features[:, :, None] * features[:, None, :]
-        return mean, np.einsum("qpef,pef->qp", self.spread, pairs)
+    def conditional(self, features: Floats) -> Floats:
+        """What conditions do: mean and variance, of which the shift's alone counts, (2, quantities, processors)."""
+        moments = np.empty((2, *self.noise.shape))
+        np.einsum("qpe,pe->qp", self.effects, features, out=moments[0])
+        moments[1] = self.spread[..., SHIFT, SHIFT]
+        return moments
 
     def told(self, processor: int, told: Told) -> None:
         """Take in what the tree of a network says of a processor's offset."""
         self.sums[0, :, processor] += told.weight
         self.sums[1, :, processor] += told.weighted
-        self.refresh()
+        if not self.is_informed:
+            self.refresh()
+            return
+        weight, weighted = self.sums[:, :, processor].tolist()
+        variance = [1.0 / (1.0 / OFFSET + each) for each in weight]
+        self.variance[:, processor] = variance
+        self.mean[:, processor] = [each * own for each, own in zip(weighted, variance, strict=True)]
 
     def drift(self) -> None:
         """Let shifts become less certain, as time goes by."""
         shift = self.effects[..., SHIFT]
         certain = self.spread[..., SHIFT, SHIFT]
-        np.minimum(certain + (RESTLESS * shift * shift + DRIFT), np.maximum(certain, JUMP), out=certain)
+        np.minimum(certain + DRIFT_EVERY * (RESTLESS * shift * shift + DRIFT), np.maximum(certain, JUMP), out=certain)

@@ -2,13 +2,13 @@
 
 ``tree``, shape (networks + 1, 2, quantities, targets): each network's targets as ``Hierarchy`` has them, after one of
 which nothing is known; ``above`` the nodes above them, (networks + 1, 2, quantities, nodes), without which they are
-worked out; ``networks`` their names, ``queries`` and ``scales`` what ``Network`` says. ``sums`` (2, quantities,
+worked out; ``networks`` their names, ``queries``, ``scales`` and ``restless`` (networks, quantities) what ``Network``
+says; ``levels`` (networks, 2, quantities) and ``apart`` (2,) are of ``Level`` and ``Scale``. ``sums`` (2, quantities,
 targets), ``effects`` (quantities, effects, targets), ``spread`` (quantities, effects, effects, targets), ``noise`` and
 ``figures`` (quantities, targets), ``alarms`` (2, quantities, targets): of each target's processor; ``idle`` and
 ``failures`` (targets,): of its precision.
 """
 
-from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
@@ -17,31 +17,20 @@ from autoscale.agents.base import Arrays
 from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.cost_model_file import is_cost_model, upgraded
 from autoscale.agents.correction.hierarchy import QUANTITIES, Hierarchy
+from autoscale.agents.correction.network import Level, Network, Scale
 from autoscale.agents.correction.shared import Shared
 from autoscale.agents.correction.turns import Turns
-from autoscale.arrays import Floats
 from autoscale.errors import PolicyError
 
 _SHARED: Final = {"sums": 2, "effects": 1, "spread": 1, "noise": 1, "figures": 1, "alarms": 2}
 """Arrays of ``Shared``, and which of their axes is the processors."""
 
 
-class Network:
-    """What is known of one network.
-
-    Attributes:
-        known: its tree, see ``Hierarchy``.
-        queries: how many were answered.
-        scale: of the tree's variances.
-    """
-
-    __slots__ = ("known", "queries", "scale")
-
-    def __init__(self, known: Floats, queries: float = 0.0, scale: float = 1.0) -> None:
-        self.known, self.queries, self.scale = known, queries, scale
+Networks = dict[str, Network]
+"""By their names."""
 
 
-def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, networks: Mapping[str, Network]) -> Arrays:
+def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale: Scale, networks: Networks) -> Arrays:
     """The arrays."""
     targets = cells.processor.size
     known = [tree.nothing(), *(each.known for each in networks.values())]
@@ -51,6 +40,11 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, networ
         "networks": np.array([*networks], dtype=np.str_),
         "queries": np.array([each.queries for each in networks.values()]),
         "scales": np.array([each.scale for each in networks.values()]),
+        "restless": np.array([each.restless for each in networks.values()]).reshape(-1, QUANTITIES),
+        "levels": np.array([(each.level.mean, each.level.variance) for each in networks.values()]).reshape(
+            -1, 2, QUANTITIES
+        ),
+        "apart": np.array([scale.total, scale.weight]),
         "is_informed": np.array([shared.is_informed]),
         "idle": turns.idle[cells.precision],
         "failures": turns.failures[cells.precision],
@@ -61,7 +55,7 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, networ
     }
 
 
-def from_state(state: Arrays, cells: Cells, tree: Hierarchy) -> tuple[Shared, Turns, dict[str, Network]]:
+def from_state(state: Arrays, cells: Cells, tree: Hierarchy) -> tuple[Shared, Turns, Scale, Networks]:
     """What all networks share, and what is known of each.
 
     Args:
@@ -80,20 +74,25 @@ def from_state(state: Arrays, cells: Cells, tree: Hierarchy) -> tuple[Shared, Tu
     _check(state, {"tree", "networks", "queries", "scales"})
     names, targets = state["networks"].tolist(), cells.processor.size
     _check_shape(state, "tree", (len(names) + 1, 2, QUANTITIES, targets))
+    scale = Scale()
+    if "apart" in state:
+        _check_shape(state, "apart", (2,))
+        scale.total, scale.weight = state["apart"].tolist()
     if "above" in state:
         _check_shape(state, "above", (len(names) + 1, 2, QUANTITIES, tree.nodes - targets))
-    networks: dict[str, Network] = {}
-    for name, leaves, queries, scale in zip(names, state["tree"][1:], state["queries"], state["scales"], strict=True):
+    networks: Networks = {}
+    for name, leaves, queries, own in zip(names, state["tree"][1:], state["queries"], state["scales"], strict=True):
         known = tree.nothing()
         known[:, :, :targets] = leaves
-        told = tree.rebuild(known, float(scale))
+        told = tree.rebuild(known, float(own))
         if "above" in state:
             known[:, :, targets:] = state["above"][len(networks) + 1]
         if is_old:
             shared.sums += told
-        networks[name] = Network(known, float(queries), float(scale))
+        networks[name] = Network(known, float(queries), float(own), _level(state, len(networks)))
+        networks[name].restless = _restless(state, len(networks) - 1)
     shared.refresh()
-    return shared, turns, networks
+    return shared, turns, scale, networks
 
 
 def _shared(state: Arrays, cells: Cells) -> Shared:
@@ -114,6 +113,18 @@ def _turns(state: Arrays, cells: Cells) -> Turns:
         _check_shape(state, name, cells.precision.shape)
         getattr(turns, name)[cells.precision] = state[name]
     return turns
+
+
+def _level(state: Arrays, number: int) -> Level:
+    level = Level()
+    if "levels" in state:
+        level.mean, level.variance = state["levels"][number].tolist()
+    return level
+
+
+def _restless(state: Arrays, number: int) -> list[float]:
+    restless: list[float] = state["restless"][number].tolist() if "restless" in state else [1.0] * QUANTITIES
+    return restless
 
 
 def _check(state: Arrays, names: set[str]) -> None:

@@ -13,7 +13,7 @@ from autoscale.arrays import Flags
 
 PATIENCE: Final = 20.0
 """For how many queries, of any network, a precision waits at first."""
-LONGEST_PATIENCE: Final = 640.0
+LONGEST_PATIENCE: Final = 5120.0
 EVERY: Final = 8
 """In one of so many queries of a network a turn can come."""
 TURN: Final = 0.5

@@ -22,7 +22,7 @@ from autoscale_envs.evaluation.running import STANDARD_OUTPUT
 LOGGED: Final = "logged"
 """The policy that made the log: what its queries cost is known."""
 
-USUAL: Final = ("device-cpu-fp32", "device-best", "connected-edge", "cloud", "q-learning", "cost-model")
+USUAL: Final = ("device-cpu-fp32", "device-best", "connected-edge", "cloud", "q-learning", "corrector")
 
 UNITS: Final = {"energy": "J", "carbon": "g", "latency": "s"}
 _SHOWN: Final = "doubly_robust"

@@ -12,10 +12,11 @@ import numpy as np
 
 from autoscale.agents.correction import conditions, exploring
 from autoscale.agents.correction.cells import Cells
-from autoscale.agents.correction.conditions import EFFECTS, POSITION
-from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, UNINFORMED, Hierarchy
+from autoscale.agents.correction.conditions import EFFECTS, POSITION, SHIFT
+from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, Hierarchy
+from autoscale.agents.correction.network import LEVEL, Level, Network
 from autoscale.agents.correction.shared import Shared
-from autoscale.agents.correction.stored import Network, from_state
+from autoscale.agents.correction.stored import from_state
 from autoscale.agents.correction.turns import EVERY, TURN
 from autoscale.agents.corrector import SAME, Corrector
 from autoscale.arrays import Floats
@@ -45,17 +46,20 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     mean, variance = _believed(graph, known, case, seen, _ROWS[goal.objective])
     middle = graph("Add", logs[_FIGURES[goal.objective]], mean[0])
     margin = graph("Add", logs["latency_s"], graph("Sub", mean[1], graph("Log", limit_s)))
-    doubt, spread = variance[0], graph("Sqrt", graph("Add", variance[1], known.noise))
+    noise = graph("Gather", graph.constant(known.noise), case)
+    doubt, spread = variance[0], graph("Sqrt", graph("Add", variance[1], noise))
     accurate = _accurate(graph, forecast["accuracy"], floor, admitted)
     cost = graph("Add", middle, graph("Mul", graph("Min", doubt, exploring.WIDEST), 0.5))
     best, in_time = _best_of(graph, cost, accurate, margin, spread, goal.on_time)
     late = _chance_late(graph, margin, spread)
     queries = graph("Gather", graph.constant(known.queries), case)
-    chance = _chances(graph, best, cost, graph("Sqrt", doubt), in_time, late, queries, admitted)
+    looks = _looks(graph, best, cost, doubt, in_time, late, queries, admitted)
+    looks = graph("Where", graph("Gather", graph.constant(known.looks), case), looks, 0.0)
+    chance = _chances(graph, best, cost, in_time, looks, admitted)
     due = graph("And", graph("Gather", graph.constant(known.is_due), case), graph.constant(known.waits))
     hopeful = graph("And", graph("And", due, accurate), graph("LessOrEqual", forecast["latency_s"], limit_s))
     chance = _give_turn(graph, chance, logs[_FIGURES[goal.objective]], graph("Gather", cost, best), hopeful)
-    index = _draw(graph, chance, uniform, admitted)
+    index = _draw(graph, best, chance, uniform)
     graph.output(index, "target", (), np.int64)
     graph.output(graph("Gather", chance, index), "probability", ())
     return graph.model("corrector", "autoscale: chooses where an inference query runs"), tuple(known.names)
@@ -77,17 +81,19 @@ class _Known:
     def __init__(self, agent: Corrector) -> None:
         self.cells = Cells(agent.targets)
         tree = Hierarchy(self.cells)
-        self.shared, turns, networks = from_state(agent.state(), self.cells, tree)
+        self.shared, turns, scale, networks = from_state(agent.state(), self.cells, tree)
         self.names = list(networks)
-        strangers = [Network(tree.nothing()), Network(tree.nothing(), scale=UNINFORMED)]
+        strangers = [Network(tree.nothing()), Network(tree.nothing(), scale=scale.value, level=Level(LEVEL))]
         usual = self.shared.is_informed
         everyone = [*((each, usual) for each in networks.values()), (strangers[0], True), (strangers[1], False)]
         cases = [self._case(tree, network, is_informed) for network, is_informed in everyone]
         self.mean, self.variance = (np.array([getattr(each, name) for each in cases]) for name in _Case.__slots__)
         self.queries = np.array([network.queries for network, _ in everyone])
-        self.is_due = np.array([n.queries % EVERY == EVERY - 1 and n.scale == 1.0 for n, _ in everyone])
+        self.is_due = np.array([n.queries % EVERY == EVERY - 1 and is_informed for n, is_informed in everyone])
+        self.looks = np.array([n.queries % exploring.LOOKS_EVERY == 1 for n, _ in everyone])
         self.waits = turns.due()[self.cells.precision]
-        self.noise = self.shared.noise[LATENCY].take(self.cells.processor)
+        restless = np.array([[network.restless[LATENCY]] for network, _ in everyone])
+        self.noise = self.shared.noise[LATENCY].take(self.cells.processor) * restless
 
     def _case(self, tree: Hierarchy, network: Network, is_informed: bool) -> _Case:
         """A network's case; what all networks share depends on whether the forecast tells targets apart."""
@@ -96,7 +102,8 @@ class _Known:
         shared.refresh()
         mean, variance = tree.predict(network.known, network.scale, shared.mean, shared.variance)
         position = self.shared.effects[:, :, POSITION].take(self.cells.processor, 1) * self.cells.position
-        return _Case(mean + position, variance)
+        level = 0.0 if is_informed else np.array(network.level.mean)[:, None]
+        return _Case(mean + position + level, variance)
 
 
 def _case(graph: Graph, known: _Known, network: str, log_latency: str) -> str:
@@ -111,17 +118,13 @@ def _believed(graph: Graph, known: _Known, case: str, seen: str, row: int) -> tu
     """Mean and variance of the objective's and the latency's residuals, each of shape (targets,)."""
     features, shared = _conditions(graph, known.cells, seen), known.shared
     shift = graph.sum(graph("Mul", graph.constant(shared.effects), features))
-    pairs = graph("Mul", graph("Unsqueeze", features, _AXIS[2]), graph("Unsqueeze", features, _AXIS[1]))
-    width = graph.sum(graph.sum(graph("Mul", graph.constant(shared.spread), pairs)))
+    width = graph.constant(shared.spread[..., SHIFT, SHIFT])
     found = []
     for usual, bent in ((known.mean, shift), (known.variance, width)):
         of_targets = graph("Gather", bent, graph.constant(known.cells.processor.astype(np.int64)), axis=1)
         everything = graph("Add", graph("Gather", graph.constant(usual), case), of_targets)
         found.append([graph("Gather", everything, np.array(each, np.int64)) for each in (row, LATENCY)])
     return found[0], found[1]
-
-
-_AXIS: Final = {axis: np.array([axis], np.int64) for axis in range(QUANTITIES)}
 
 
 def _conditions(graph: Graph, cells: Cells, seen: str) -> str:
@@ -198,18 +201,14 @@ def _chance_late(graph: Graph, margin: str, spread: str) -> str:
     return graph("Div", 1.0, graph("Add", graph("Exp", steep), 1.0))
 
 
-def _chances(
-    graph: Graph, best: str, cost: str, deviation: str, in_time: str, late: str, queries: str, admitted: str
-) -> str:
+def _chances(graph: Graph, best: str, cost: str, in_time: str, looks: str, admitted: str) -> str:
     """With what chance each target is chosen; 0 for those not admitted."""
-    above = graph("Sub", cost, graph("Gather", cost, best))
-    gap = graph("Sub", graph("Exp", _within(graph, above, 0.0, exploring.LARGEST_GAP)), 1.0)
+    ratio = graph("Exp", graph("Sub", cost, graph("Gather", cost, best)))
     size = graph.sum(graph.number(admitted), keep=True)
-    greed = graph("Add", graph("Mul", gap, exploring.GREED), 1.0)
-    chance = graph("Div", graph.number(in_time), graph("Mul", size, greed))
-    chance = graph("Max", chance, _looks(graph, best, gap, above, deviation, in_time, late, queries, admitted))
+    greed = graph("Add", graph("Mul", ratio, exploring.GREED), 1.0 - exploring.GREED)
+    chance = graph("Where", in_time, graph("Div", 1.0, graph("Mul", size, greed)), 0.0)
     is_best = graph("Equal", _numbered(graph, cost), best)
-    chance = graph("Where", is_best, 0.0, chance)
+    chance = graph("Where", is_best, 0.0, graph("Max", chance, looks))
     others = graph.sum(chance, keep=True)
     is_much = graph("Greater", others, exploring.MOST)
     chance = graph("Where", is_much, graph("Mul", chance, graph("Div", exploring.MOST, others)), chance)
@@ -218,20 +217,13 @@ def _chances(
 
 
 def _looks(
-    graph: Graph,
-    best: str,
-    gap: str,
-    above: str,
-    deviation: str,
-    in_time: str,
-    late: str,
-    queries: str,
-    admitted: str,
+    graph: Graph, best: str, cost: str, doubt: str, in_time: str, late: str, queries: str, admitted: str
 ) -> str:
     """Chances of the targets worth a look."""
-    squares = graph("Mul", deviation, deviation)
-    width = graph("Sqrt", graph("Add", squares, graph("Gather", squares, best)))
-    away = graph("Div", graph("Max", above, 0.0), width)
+    above = graph("Max", graph("Sub", cost, graph("Gather", cost, best)), 0.0)
+    gap = graph("Sub", graph("Exp", graph("Min", above, exploring.LARGEST_GAP)), 1.0)
+    width = graph("Sqrt", graph("Add", doubt, graph("Gather", doubt, best)))
+    away = graph("Div", above, width)
     fall = graph("Mul", away, graph("Add", graph("Mul", away, 0.4), 1.16))
     undercut = graph("Mul", width, graph("Exp", graph("Sub", -0.919, fall)))
     horizon = graph("Min", queries, exploring.LONGEST_HORIZON)
@@ -256,9 +248,13 @@ def _give_turn(graph: Graph, chance: str, promised: str, cost: str, hopeful: str
     return graph("Where", graph.any(hopeful), shared, chance)
 
 
-def _draw(graph: Graph, chance: str, uniform: str, admitted: str) -> str:
-    """The index that a uniform number stands for."""
-    reached = graph("CumSum", chance, np.array(0, np.int64))
-    passed = graph.sum(graph("Cast", graph("LessOrEqual", reached, uniform), to=7))
-    last = graph("ReduceMax", graph("Where", admitted, _numbered(graph, chance), np.array(-1, np.int64)), keepdims=0)
-    return graph("Min", passed, last)
+def _draw(graph: Graph, best: str, chance: str, uniform: str) -> str:
+    """The index that a uniform number stands for: the best target comes first."""
+    first = graph("Gather", chance, best)
+    is_best = graph("Equal", _numbered(graph, chance), best)
+    reached = graph("CumSum", graph("Where", is_best, 0.0, chance), np.array(0, np.int64))
+    left = graph("Sub", uniform, first)
+    passed = graph.sum(graph("Cast", graph("LessOrEqual", reached, left), to=7))
+    only = graph("Squeeze", best)
+    drawn = graph("Where", graph("Less", passed, graph("Squeeze", graph("Shape", chance))), passed, only)
+    return graph("Squeeze", graph("Where", graph("Less", uniform, first), only, drawn))

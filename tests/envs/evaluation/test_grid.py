@@ -102,12 +102,12 @@ def test_baselines_are_what_they_stand_for(results: dict[Cell, dict[str, Result]
 
 
 def test_networks_can_be_asked_in_turn() -> None:
-    plan = replace(SMALL, scenarios=("S1",), agents=("cost-model",), in_turn=True, seeds=2, queries=20, warm_up=10)
+    plan = replace(SMALL, scenarios=("S1",), agents=("corrector",), in_turn=True, seeds=2, queries=20, warm_up=10)
     (cell,) = plan.cells()
     result = rollout(plan, cell)
-    assert len(result["cost-model"].excess) == 40
+    assert len(result["corrector"].excess) == 40
     (row,) = rows(plan, {cell: result})
-    figures = row["agents"]["cost-model"]
+    figures = row["agents"]["corrector"]
     assert row["in_turn"] and row["networks"] == ["mobilenet-v2", "mobilebert"]
     assert figures["gap_to_oracle_first"] > figures["gap_to_oracle"] >= 0.0
     assert row["agents"]["opt"]["gap_to_oracle_10"] == 0.0

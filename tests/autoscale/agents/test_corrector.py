@@ -1,0 +1,156 @@
+"""What the corrector believes is right: in worlds whose answers are known, and as far as it says it is sure."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from autoscale.agents.base import make_agent
+from autoscale.agents.correction.cost_model_file import upgraded
+from autoscale.agents.corrector import MOST_BYTES, Corrector
+from autoscale.errors import InvalidGoal, PolicyError
+from autoscale.loop import run_query
+from autoscale.query.context import Context
+from autoscale.query.forecast import Forecast
+from autoscale.query.goal import Goal
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Outcome, Split
+from tests.autoscale.agents.toy_parts import FEW, GOAL, MANY, NETWORKS, Run, ToyWorld
+
+
+def test_what_it_believes_is_told_before_and_after() -> None:
+    world, agent = ToyWorld(FEW, error=0.3, noise=0.05), Corrector(FEW)
+    _, context, decision = run_query(world, agent, NETWORKS[0], "AUTO")
+    before, after = decision.belief, decision.belief_after
+    assert before is not None and after is not None
+    index = FEW.index(decision.chosen)
+    actual = math.log(decision.outcome.latency_s)
+    assert abs(math.log(after.latency_s[index]) - actual) < abs(math.log(before.latency_s[index]) - actual)
+    assert after.latency_spread[index] < before.latency_spread[index]
+    assert decision.predicted_latency_s == before.latency_s[index]
+    assert decision.probability == before.chance[index]
+    assert before.chance.sum() == pytest.approx(1.0)
+    low, middle, high = decision.latency_quantiles_s or (0.0, 0.0, 0.0)
+    assert low < middle < high
+    assert middle == pytest.approx(before.latency_s[index])
+    assert decision.chance_late == before.chance_late[index]
+    assert ((before.chance_late < 0.5) == (before.latency_s < context.goal.latency_s)).all()
+
+
+@pytest.mark.parametrize("quantity", ["latency", "energy"])
+def test_its_intervals_hold_as_often_as_they_say(quantity: str) -> None:
+    inside = {0.8: [], 0.95: []}  # type: dict[float, list[bool]]
+    for seed in range(4):
+        world, agent = ToyWorld(MANY, error=0.15, noise=0.06, seed=seed), Corrector(MANY, seed)
+        for number in range(400):
+            _, _, decision = run_query(world, agent, NETWORKS[number % 2], "AUTO")
+            assert decision.belief is not None
+            believed = decision.belief.of(MANY.index(decision.chosen))
+            for share, hits in inside.items():
+                low, high = 0.5 - share / 2.0, 0.5 + share / 2.0
+                if quantity == "latency":
+                    ends, actual = [believed.latency_quantile_s(q) for q in (low, high)], decision.outcome.latency_s
+                else:
+                    ends = [believed.energy_quantile_j(q) for q in (low, high)]
+                    actual = decision.outcome.energy_j.device
+                hits.append(ends[0] <= actual <= ends[1])
+    assert 0.74 < np.mean(inside[0.8]) < 0.88
+    assert 0.91 < np.mean(inside[0.95]) < 0.985
+
+
+def test_one_network_teaches_the_next_what_its_processor_is_like() -> None:
+    """The CPU takes twice what is forecast, for every network; of the second it is known before it is asked."""
+    world, agent = ToyWorld(MANY, noise=0.02), Corrector(MANY)
+    world.slowdown = np.where([target.processor == "cpu" for target in MANY], 2.0, 1.0)
+    light, heavy = (world.observe(network) for network in NETWORKS)
+    for index in (0, 10, 22, 30, 45):
+        truth = world.truth(light)
+        agent.learn(light, index, Outcome(float(truth[0, index]), Split(device=float(truth[1, index]))), 0.0)
+    believed, forecast = agent.believe(heavy), heavy.forecast
+    assert forecast is not None
+    ratio = np.log(believed.latency_s / forecast.latency_s)
+    cpu = np.array([(target.place, target.processor) == ("device", "cpu") for target in MANY])
+    assert 0.25 < ratio[cpu].mean() < 0.75
+    assert np.abs(ratio[~cpu]).max() < 0.1
+
+
+def test_a_stricter_goal_keeps_away_from_the_limit() -> None:
+    runs = {}
+    for on_time in (0.5, 0.99):
+        world = Strict(replace(GOAL, on_time=on_time))
+        runs[on_time] = [Run(world, Corrector(MANY, seed), 300).late[50:].mean() for seed in range(2)]
+    assert np.mean(runs[0.99]) < 0.02
+    assert np.mean(runs[0.99]) <= np.mean(runs[0.5])
+
+
+class Strict(ToyWorld):
+    """A world that asks for a certain chance to be in time."""
+
+    def __init__(self, goal: Goal) -> None:
+        super().__init__(MANY, error=0.3, noise=0.1)
+        self.goal = goal
+
+    def observe(self, query: ModelProfile) -> Context:
+        context = super().observe(query)
+        context.goal = self.goal
+        return context
+
+
+@pytest.mark.parametrize("on_time", [0.49, 1.0, math.nan])
+def test_a_goal_refuses_a_chance_that_cannot_be(on_time: float) -> None:
+    with pytest.raises(InvalidGoal, match="on_time"):
+        Goal(on_time=on_time)
+
+
+def test_it_works_without_any_forecast() -> None:
+    blind = Blind(FEW, noise=0.05)
+    ours, theirs = (Run(blind, make_agent(name, FEW), 300).losses[40:].mean() for name in ("corrector", "q-learning"))
+    assert ours < 0.5 * theirs
+
+
+class Blind(ToyWorld):
+    """A world without a forecast."""
+
+    def observe(self, query: ModelProfile) -> Context:
+        seen = super().observe(query)
+        return Context(seen.model, seen.observation, seen.goal, seen.admitted, reference=seen.reference)
+
+
+def test_what_it_keeps_is_bounded_whatever_deadlines_and_networks_come() -> None:
+    agent, rng = Corrector(MANY), np.random.default_rng(0)
+    figures = rng.uniform(0.01, 0.1, (3, len(MANY)))
+    forecast = Forecast(*figures, np.full(len(MANY), np.nan))
+    for number in range(1300):
+        goal = Goal(latency_s=0.05 * (1.0 + 0.01 * rng.uniform()))
+        model = ModelProfile(f"network {number}")
+        context = Context(model, Observation(), goal, np.arange(len(MANY)), lambda: forecast)
+        agent.learn(context, agent.select(context).index, Outcome(0.02, Split(device=0.02)), 0.0)
+    state = agent.state()
+    assert sum(array.nbytes for name, array in state.items() if name != "networks") < 1.1 * MOST_BYTES
+    assert 1000 <= len(state["networks"]) < 1300
+    assert state["networks"][-1] == "network 1299"
+
+
+def test_a_cost_model_is_upgraded_network_by_network() -> None:
+    beliefs = np.zeros((3, 4, 16, len(FEW)))
+    beliefs[1, 0, 2, 1], beliefs[1, 1, 2, 1], beliefs[1, 2, 2, 1] = 10.0, 0.5, 0.3
+    beliefs[2, 0, 0, 1], beliefs[2, 2, 0, 1] = 5.0, 0.3
+    keys = np.array(["light|energy|0.05", "light|energy|0.1"])
+    agent = Corrector(FEW)
+    agent.restore({"beliefs": beliefs, "networks": keys})
+    world = ToyWorld(FEW)
+    context = world.observe(NETWORKS[0])
+    forecast = context.forecast
+    assert forecast is not None
+    ratio = np.log(agent.believe(context).latency_s / forecast.latency_s)
+    assert ratio[1] == pytest.approx(0.3, abs=0.05)
+    assert ratio[0] > 0.05  # of the same processor
+    with pytest.raises(PolicyError, match="'beliefs'"):
+        upgraded({"beliefs": beliefs, "networks": keys[:1]}, len(FEW))
+
+
+def test_the_old_name_is_understood_with_a_warning() -> None:
+    with pytest.warns(DeprecationWarning, match="agent 'cost-model' is now 'corrector'"):
+        assert isinstance(make_agent("cost-model", FEW), Corrector)
