@@ -74,7 +74,7 @@ class Corrector(Agent):
     def select(self, context: Context) -> Choice:
         """The target with the least expected cost in time, or one that is worth a look."""
         view = self._look(context)
-        number = draw(view.best, view.chance, self.rng.random())
+        number = draw(view.chance, self.rng.random())
         return Choice(int(context.admitted[number]), float(view.chance[number]))
 
     def learn(
@@ -193,7 +193,7 @@ class Corrector(Agent):
         chance = completed(best, chance)
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:
             self._give_turn(chance, context, forecast, float(cost[best]), accurate)
-        return _View(context, features, forecast, mean, variance, in_time, best, chance)
+        return _View(context, features, forecast, mean, variance, in_time, chance)
 
     def _give_turn(
         self, chance: Floats, context: Context, forecast: Forecast, cost: float, accurate: Flags | None
@@ -240,7 +240,7 @@ class Corrector(Agent):
 class _View:
     """What was worked out for one context."""
 
-    __slots__ = ("best", "chance", "context", "features", "forecast", "in_time", "mean", "variance")
+    __slots__ = ("chance", "context", "features", "forecast", "in_time", "mean", "variance")
 
     def __init__(
         self,
@@ -250,12 +250,11 @@ class _View:
         mean: Floats,
         variance: Floats,
         in_time: Flags,
-        best: int,
         chance: Floats,
     ) -> None:
         self.context, self.features, self.forecast = context, features, forecast
         self.mean, self.variance = mean, variance
-        self.in_time, self.best, self.chance = in_time, best, chance
+        self.in_time, self.chance = in_time, chance
 
 
 def _margin(forecast: Forecast, context: Context, residual: Floats) -> Floats:

@@ -139,12 +139,6 @@ def completed(best: int, chance: Floats) -> Floats:
     return chance
 
 
-def draw(best: int, chance: Floats, uniform: float) -> int:
-    """The index that a uniform number stands for: the best target comes first."""
-    first = float(chance[best])
-    if uniform < first:
-        return best
-    others = chance.cumsum()
-    others[best:] -= first
-    drawn = int(others.searchsorted(uniform - first, side="right"))
-    return drawn if drawn < chance.size else best
+def draw(chance: Floats, uniform: float) -> int:
+    """The index that a uniform number stands for."""
+    return min(int(chance.cumsum().searchsorted(uniform, side="right")), chance.size - 1)

@@ -13,7 +13,7 @@ import numpy as np
 from autoscale.agents.correction import conditions, exploring
 from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.conditions import EFFECTS, POSITION, SHIFT
-from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, Hierarchy
+from autoscale.agents.correction.hierarchy import LATENCY, Hierarchy
 from autoscale.agents.correction.network import LEVEL, Level, Network
 from autoscale.agents.correction.shared import Shared
 from autoscale.agents.correction.stored import from_state
@@ -59,7 +59,7 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     due = graph("And", graph("Gather", graph.constant(known.is_due), case), graph.constant(known.waits))
     hopeful = graph("And", graph("And", due, accurate), graph("LessOrEqual", forecast["latency_s"], limit_s))
     chance = _give_turn(graph, chance, logs[_FIGURES[goal.objective]], graph("Gather", cost, best), hopeful)
-    index = _draw(graph, best, chance, uniform)
+    index = _draw(graph, chance, uniform, admitted)
     graph.output(index, "target", (), np.int64)
     graph.output(graph("Gather", chance, index), "probability", ())
     return graph.model("corrector", "autoscale: chooses where an inference query runs"), tuple(known.names)
@@ -216,9 +216,7 @@ def _chances(graph: Graph, best: str, cost: str, in_time: str, looks: str, admit
     return graph("Where", is_best, rest, chance)
 
 
-def _looks(
-    graph: Graph, best: str, cost: str, doubt: str, in_time: str, late: str, queries: str, admitted: str
-) -> str:
+def _looks(graph: Graph, best: str, cost: str, doubt: str, in_time: str, late: str, queries: str, admitted: str) -> str:
     """Chances of the targets worth a look."""
     above = graph("Max", graph("Sub", cost, graph("Gather", cost, best)), 0.0)
     gap = graph("Sub", graph("Exp", graph("Min", above, exploring.LARGEST_GAP)), 1.0)
@@ -248,13 +246,9 @@ def _give_turn(graph: Graph, chance: str, promised: str, cost: str, hopeful: str
     return graph("Where", graph.any(hopeful), shared, chance)
 
 
-def _draw(graph: Graph, best: str, chance: str, uniform: str) -> str:
-    """The index that a uniform number stands for: the best target comes first."""
-    first = graph("Gather", chance, best)
-    is_best = graph("Equal", _numbered(graph, chance), best)
-    reached = graph("CumSum", graph("Where", is_best, 0.0, chance), np.array(0, np.int64))
-    left = graph("Sub", uniform, first)
-    passed = graph.sum(graph("Cast", graph("LessOrEqual", reached, left), to=7))
-    only = graph("Squeeze", best)
-    drawn = graph("Where", graph("Less", passed, graph("Squeeze", graph("Shape", chance))), passed, only)
-    return graph("Squeeze", graph("Where", graph("Less", uniform, first), only, drawn))
+def _draw(graph: Graph, chance: str, uniform: str, admitted: str) -> str:
+    """The index that a uniform number stands for."""
+    reached = graph("CumSum", chance, np.array(0, np.int64))
+    passed = graph.sum(graph("Cast", graph("LessOrEqual", reached, uniform), to=7))
+    last = graph("ReduceMax", graph("Where", admitted, _numbered(graph, chance), np.array(-1, np.int64)), keepdims=0)
+    return graph("Min", passed, last)
