@@ -4,6 +4,8 @@ For every query it senses, chooses a target, runs, measures, learns and records.
 """
 
 import asyncio
+import logging
+import os
 import threading
 import time
 import weakref
@@ -13,7 +15,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import NoneType
-from typing import NoReturn
+from typing import Any, Final, NoReturn
 
 import numpy as np
 
@@ -27,7 +29,6 @@ from autoscale.errors import (
     InvalidGoal,
     InvalidInput,
     ModelError,
-    TargetUnavailable,
     check_type,
     one_of,
 )
@@ -55,6 +56,15 @@ from autoscale_runtime.device.stream import Stream
 from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.host.process import generation
 from autoscale_runtime.models.bundle import Bundle
+
+_LOG: Final = logging.getLogger("autoscale.session")
+
+_FORKED: Final = threading.Lock()
+_PARENTS: Final[list[Device]] = []
+"""What a forked process has of its parent's: to let it go would wait for threads that are not there."""
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_FORKED.acquire, after_in_parent=_FORKED.release, after_in_child=_FORKED.release)
 
 
 class Session(Closing):
@@ -112,24 +122,14 @@ class Session(Closing):
             one_of("inference mode", mode, list(InferenceMode), InvalidGoal)
             self.goal = replace(self.goal, mode=InferenceMode(mode))
         bundle = model if isinstance(model, Bundle) else Bundle.read(Path(model), self.options.shapes)
-        self._device = assemble(bundle, self.goal, {} if remotes is None else remotes, self.options)
-        self._world = self._device.world
         self._inputs, self._outputs = bundle.inputs, bundle.outputs
         self._sizes = Sizes(bundle.inputs)
-        self._known = OpenShapes(bundle, self._world.know, self.options.shapes or ())
-        self.meter = self._device.meter
-        self._calibration = Calibration()
-        self.agent, self.policy_transfer = agent_for(agent, self.targets, self.options)
+        self._remotes = {} if remotes is None else remotes
         self._last = Last()
-        self._generation = generation()
-        self._streaming = threading.Lock()
         self._settled: FastPath | None = None
-        self._guard = threading.Lock()
-        self._warming = threading.Lock()
-        self._is_warm = self._is_warm_here = False
-        self._device.start()
-        self._end = weakref.finalize(self, _close_behind, self._device)
-        self._end.atexit = False
+        self._open(bundle)
+        self.agent, self.policy_transfer = agent_for(agent, self.targets, self.options)
+        self._begin()
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
         """Answer one query, as ``InferenceSession.run`` does; ``last`` then tells what was decided and what it cost.
@@ -140,6 +140,7 @@ class Session(Closing):
         """
         if type(feeds) is not dict or output_names is not None:
             _check_query(output_names, feeds)
+        feeds = _arrays(self._inputs, feeds)
         if self._settled is not None and self._generation == generation():
             try:
                 return self._settled.run(output_names, feeds)
@@ -306,6 +307,33 @@ class Session(Closing):
         self._known.wait()
         self._device.close()
 
+    def _open(self, bundle: Bundle) -> None:
+        """Make everything that belongs to one process."""
+        self._generation = generation()
+        self._device = assemble(bundle, self.goal, self._remotes, self.options)
+        self._world = self._device.world
+        self._known = OpenShapes(bundle, self._world.know, self.options.shapes or ())
+        self.meter = self._device.meter
+        self._calibration = Calibration()
+        self._settled = None
+        self._streaming, self._guard, self._warming = threading.Lock(), threading.Lock(), threading.Lock()
+        self._is_warm = self._is_warm_here = False
+
+    def _begin(self) -> None:
+        self._device.start()
+        self._end = weakref.finalize(self, _close_behind, self._device)
+        self._end.atexit = False
+
+    def _open_again(self) -> None:
+        """In a forked process: its parent's threads and connections are not here. What was learned is."""
+        with _FORKED:
+            if self._generation != generation():
+                _LOG.info("this process was forked: the model is opened again for it")
+                self._end.detach()
+                _PARENTS.append(self._device)
+                self._open(self._known.bundle)
+                self._begin()
+
     def __reduce__(self) -> NoReturn:
         raise TypeError(
             "a Session cannot be pickled: its models and connections are this process's; "
@@ -340,7 +368,8 @@ class Session(Closing):
 
     def _decide(self, query: Query) -> tuple[list[Array], Decision]:
         """Take a query through the loop."""
-        self._check_process()
+        if self._generation != generation():
+            self._open_again()
         if not self._is_warm and not (self._is_warm_here and self._world.barred(query)):
             self._warm_up(query)
         time_s = time.time()
@@ -354,13 +383,6 @@ class Session(Closing):
         if self.options.target is not None:
             return str(self.targets[0])
         return str((query.goal or self.goal).mode)
-
-    def _check_process(self) -> None:
-        if self._generation != generation():
-            raise TargetUnavailable(
-                "this Session was opened before the process forked, and its threads and connections are the "
-                "parent's; open one in each process"
-            )
 
     def _warm_up(self, query: Query, is_patient: bool = False) -> None:
         """Get to know the targets; an impatient query waits no longer for remote ones than its limit leaves."""
@@ -402,14 +424,25 @@ def _check_query(output_names: object, feeds: object) -> None:
 
 
 def _arrays(specs: Sequence[TensorSpec], feeds: Feeds) -> Feeds:
-    """The feeds with lists made arrays: ONNX Runtime takes lists, the wire does not."""
-    if all(isinstance(each, np.ndarray) for each in feeds.values()):
+    """The feeds with lists made arrays, and values in this machine's order of bytes: engines look at neither."""
+    for each in feeds.values():
+        if not isinstance(each, np.ndarray) or not each.dtype.isnative:
+            break
+    else:
         return feeds
     dtypes = {spec.name: spec.dtype for spec in specs}
     try:
-        return {
-            name: each if isinstance(each, np.ndarray) else np.array(each, dtypes.get(name))
-            for name, each in feeds.items()
-        }
-    except (ValueError, TypeError) as error:
+        return {name: _array(each, dtypes.get(name)) for name, each in feeds.items()}
+    except (ValueError, TypeError, OverflowError) as error:
         raise FeedError(f"an input is no tensor: {error}") from error
+
+
+def _array(given: object, dtype: np.dtype[Any] | None) -> Array:
+    if isinstance(given, np.ndarray):
+        return given if given.dtype.isnative else given.astype(given.dtype.newbyteorder("="))
+    array = np.array(given)
+    if dtype is None or dtype == array.dtype:
+        return array
+    if array.dtype.kind in "OSU" and dtype.kind != "O":
+        raise ValueError(f"{type(given).__name__} of {array.dtype.type.__name__}; allowed: {dtype}")
+    return array.astype(dtype)

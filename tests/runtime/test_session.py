@@ -84,6 +84,21 @@ def test_it_takes_the_lists_that_onnx_runtime_takes(session: Session, reference:
         session.run(None, {"x": [[1.0], [2.0, 3.0]]})  # type: ignore[dict-item]  # a wrong value on purpose
 
 
+@pytest.mark.parametrize("agent", ["corrector", "device-cpu-fp32"])
+def test_values_are_taken_in_any_order_of_their_bytes(path: Path, reference: ort.InferenceSession, agent: str) -> None:
+    with Session(path, agent=agent, options=QUIET) as session:
+        for _ in range(3):
+            same(session.run(None, {"x": X.astype(">f4")}), reference.run(None, {"x": X}))
+
+
+@pytest.mark.parametrize("wrong", [[[None] * 16], [["1.0"] * 16], [[10**400] * 16], {"a": 1}, {1, 2}])
+def test_what_is_no_tensor_is_told(session: Session, wrong: object) -> None:
+    with pytest.raises(FeedError, match=r"no tensor|allowed"):
+        session.run(None, {"x": wrong})  # type: ignore[dict-item]  # a wrong value on purpose
+    with pytest.raises(FeedError, match="no input is named '3'"):
+        session.run(None, {3: X})  # type: ignore[dict-item]  # a wrong name on purpose
+
+
 def test_it_describes_the_model_as_onnx_runtime_does(session: Session, reference: ort.InferenceSession) -> None:
     assert [each.name for each in session.get_inputs()] == [each.name for each in reference.get_inputs()]
     assert [each.name for each in session.get_outputs()] == [each.name for each in reference.get_outputs()]

@@ -1,6 +1,7 @@
 """What a query may say for itself: its goal, its consent, how long it is waited for, and the stream it belongs to."""
 
 import asyncio
+import os
 import pickle
 import socket
 import subprocess
@@ -195,3 +196,32 @@ for _ in range(3):
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
+
+
+FORKED = """
+import os, warnings
+import numpy as np
+warnings.simplefilter("ignore")
+from autoscale_runtime import Session
+x = {{"x": np.ones((2, 16), np.float32)}}
+session = Session({path!r})
+want = [session.run(None, x) for _ in range(3)][-1]
+children = []
+for _ in range(2):
+    child = os.fork()
+    if not child:
+        same = all(np.allclose(session.run(None, x)[0], want[0]) for _ in range(5))
+        session.close()
+        os._exit(0 if same else 1)
+    children.append(child)
+codes = [os.waitpid(child, 0)[1] for child in children]
+print(codes, np.allclose(session.run(None, x)[0], want[0]))
+session.close()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_opens_its_own(path: Path) -> None:
+    code = FORKED.format(path=str(path))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False)
+    assert done.stdout.strip() == "[0, 0] True", done.stderr

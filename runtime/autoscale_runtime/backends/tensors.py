@@ -57,7 +57,7 @@ def check_feeds(specs: Sequence[TensorSpec], feeds: Feeds) -> None:
     names = [spec.name for spec in specs]
     for name in feeds:
         if name not in names:
-            raise FeedError(f"no input is named '{name}'{nearest(name, names)}; inputs: {listing(names)}")
+            raise FeedError(f"no input is named '{name}'{nearest(str(name), names)}; inputs: {listing(names)}")
     for spec in specs:
         if spec.name not in feeds:
             raise FeedError(f"input {spec} is missing; given: {listing(feeds) or 'nothing'}")

@@ -5,10 +5,13 @@ import shutil
 import weakref
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Final
 
 from autoscale_runtime.device.right_answers import reference_of
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.manifest import MANIFEST
+
+MOST_BYTES: Final = (1 << 31) - 1
 
 
 class ModelFile:
@@ -52,6 +55,19 @@ class ModelFile:
         path = Path(folder, f"model{self._suffix}")
         path.write_bytes(content)
         return path
+
+
+def check_fits(source: object) -> None:
+    """Raise unless bytes are few enough to be a model.
+
+    Raises:
+        RuntimeError: as ONNX Runtime does, with the reason.
+    """
+    if isinstance(source, bytes) and len(source) > MOST_BYTES:
+        raise RuntimeError(
+            f"a model of {len(source)} bytes in memory; allowed: {MOST_BYTES}, which is all that protobuf holds: "
+            "give the path of a file whose weights lie outside it"
+        )
 
 
 def model_file(given: object) -> ModelFile:

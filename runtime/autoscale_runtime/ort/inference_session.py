@@ -18,8 +18,9 @@ from autoscale_runtime.backends.onnxruntime import inference_session_class, onnx
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.drop_in.defaults import current
-from autoscale_runtime.drop_in.model_file import model_file
+from autoscale_runtime.drop_in.model_file import check_fits, model_file
 from autoscale_runtime.drop_in.told import Told
+from autoscale_runtime.host.process import generation
 from autoscale_runtime.ort.as_asked import AsAsked, quiet
 from autoscale_runtime.ort.beside import beside
 from autoscale_runtime.session import Session
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     Bare = Any
 else:
     Bare = inference_session_class()
+
+_PARENTS: list[Any] = []
+"""What a forked process has of its parent's: to let it go would wait for threads that are not there."""
 
 
 class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
@@ -75,19 +79,23 @@ class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
         self._autoscale_keywords = keywords
         asked = onnx_runtime().SessionOptions() if sess_options is None else sess_options
         self._autoscale_options = asked
+        check_fits(self._autoscale_file.source)
         with quiet(asked):
             super().__init__(self._autoscale_file.source, asked, providers, provider_options, **keywords)
         self._autoscale = self._autoscale_beside()
+        self._autoscale_generation = generation()
 
     def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: Any = None) -> Any:
         """As ONNX Runtime's; ``last`` then tells what was decided and what it cost."""
+        if self._autoscale_generation != generation():
+            self._autoscale_open_again()
         deciding = self._autoscale.deciding
         if deciding is None:
             reason = self._autoscale.undecided
         elif run_options is not None:
             reason = "run options are given"
         elif not _are_arrays(input_feed):
-            reason = "a feed is no numpy array"
+            reason = "a feed is neither an array nor a list"
         else:
             try:
                 outputs = deciding.run(output_names, input_feed)
@@ -153,11 +161,27 @@ class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
             "send the model's path and open one there"
         )
 
+    def _autoscale_open_again(self) -> None:
+        """In a forked process: the parent's threads are not here, and ONNX Runtime would wait for them."""
+        _PARENTS.append((self._sess, self._autoscale))
+        with quiet(self._autoscale_options):
+            super().set_providers(*_providers(self))
+        self._autoscale = self._autoscale_beside()
+        self._autoscale_generation = generation()
+
     def _autoscale_beside(self) -> Told:
         file = self._autoscale_file
         asked = AsAsked(self, file, self._autoscale_options, self._autoscale_keywords)
         return beside(asked, file, self._autoscale_defaults)
 
 
+_KINDS = (np.ndarray, list)
+
+
+def _providers(session: Any) -> tuple[list[str], list[dict[str, str]]]:
+    options = session.get_provider_options()
+    return list(options), list(options.values())
+
+
 def _are_arrays(feeds: object) -> bool:
-    return isinstance(feeds, dict) and all(type(each) is np.ndarray for each in feeds.values())
+    return isinstance(feeds, dict) and all(type(each) in _KINDS for each in feeds.values())
