@@ -80,7 +80,8 @@ def foretold(
     ]
     device = host_profile("here", None, ())
     device = fitted(device, rows, networks) if fits else device
-    device = replace(device, measured=tuple(rows), networks={row.network: networks[row.network] for row in rows})
+    own = [row for row in rows if not row.network.startswith(PREFIX)]
+    device = replace(device, measured=tuple(own), networks={row.network: networks[row.network] for row in own})
     found = []
     for each in asked:
         met = Conditions(cpu_load=each.load)

@@ -24,6 +24,10 @@ ALIKE: Final = 1.4
 USUAL_SIZE: Final = float(np.log(1e9))
 """A network's work, in ``features``, from which a drift with it is reckoned."""
 
+SHARED: Final = 0.7
+"""How far apart two thread counts may be, in octaves, to have most of a network's trend in common: how an engine shares
+a layer among threads differs from layer to layer."""
+
 SAME: Final = 0.03
 """Networks closer than this are one, under whatever names."""
 
@@ -115,6 +119,7 @@ def covariance(spread: Spread, one: Points, other: Points) -> Floats:
     pair = precision & engine
     common = spread.processor**2 + spread.precision**2 * precision + spread.engine**2 * engine + spread.pair**2 * pair
     setting = spread.setting**2 * np.exp(-0.5 * _squares(one.settings, other.settings))
+    alike = alike * np.exp(-0.5 * _squares(one.settings[:, :1], other.settings[:, :1]) / SHARED**2)
     trend = spread.trend**2 + spread.trend_precision**2 * precision + spread.trend_engine**2 * engine
     network = spread.network**2 + spread.network_precision**2 * precision
     drift = spread.drift**2 * np.outer(one.networks[:, 0] - USUAL_SIZE, other.networks[:, 0] - USUAL_SIZE)

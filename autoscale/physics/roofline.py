@@ -5,7 +5,7 @@ the roofline (Williams et al., CACM 2009) with its corner rounded, because a kin
 lie left of the ridge and some right.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -34,11 +34,15 @@ _LIKE: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How a setting compares with one thread at the highest frequency: factors on the times."""
+    """How a setting compares with one thread at the highest frequency: factors on the times.
+
+    ``wake`` is that on what waking the other threads takes, 0 where there are none.
+    """
 
     arithmetic: float = 1.0
     traffic: float = 1.0
     overhead: float = 1.0
+    wake: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ def seconds(speed: Speed, precision: str, model: ModelProfile, pace: Pace) -> Se
         corner(macs.get(kind, 0) / rate_of(rates, kind) * pace.arithmetic, values.get(kind, 0) * value_s)
         for kind in LAYER_KINDS
     ]
-    return sum(parts, Seconds(overhead_s=(speed.launch_s + layers * speed.layer_s) * pace.overhead))
+    alone_s = (speed.launch_s + layers * speed.layer_s) * pace.overhead
+    return sum(parts, Seconds(overhead_s=alone_s + waking_s(parts, layers, speed.wake_s * pace.wake)))
 
 
 def pace_of(processor: Processor, speed: Speed, target: Target, frequency_hz: float | None = None) -> Pace:
@@ -90,7 +95,17 @@ def pace_of(processor: Processor, speed: Speed, target: Target, frequency_hz: fl
         share = frequency_hz / processor.frequencies_hz[-1]
     amdahl = 1.0 - speed.parallel_fraction * (1.0 - 1.0 / threads)
     slower = share ** -TRAFFIC_EXPONENT[processor.kind]
-    return Pace(amdahl / share, slower, 1.0 / share if processor.kind == "cpu" else 1.0)
+    shared = 1.0 - speed.traffic_parallel_fraction * (1.0 - 1.0 / threads)
+    slow = 1.0 / share if processor.kind == "cpu" else 1.0
+    return Pace(amdahl / share, slower * shared, slow, slow if threads > 1 else 0.0)
+
+
+def waking_s(parts: Sequence[Seconds], layers: int, wake_s: float) -> float:
+    """What it takes to wake the threads for each layer; a layer that is over sooner is not shared."""
+    if not (layers and wake_s):
+        return 0.0
+    layer_s = sum(part.total_s for part in parts) / layers
+    return layers * wake_s * layer_s / (layer_s + wake_s)
 
 
 def corner(arithmetic_s: float, traffic_s: float) -> Seconds:

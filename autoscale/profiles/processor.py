@@ -25,6 +25,8 @@ class Speed:
         spatial_ratio: MAC/s of convolutions larger than 1 x 1, as a factor of ``conv``: above 1 where the framework
             saves multiplications (Winograd's method), below where it has to gather the windows first.
         mac_per_s: precision to layer kind to effective multiply-accumulates a second.
+        wake_s: what a layer costs more where several threads share it: they have to be woken, and waited for.
+        traffic_parallel_fraction: share of the memory traffic that more threads speed up; 0 where one fills the memory.
     """
 
     launch_s: float
@@ -33,6 +35,8 @@ class Speed:
     parallel_fraction: float
     spatial_ratio: float
     mac_per_s: Mapping[str, Mapping[str, float]]
+    wake_s: float = 0.0
+    traffic_parallel_fraction: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +132,12 @@ def _speed(facts: Facts, kind: str) -> Speed:
         facts.number(f"{at}.layer_s"),
         facts.number(f"{at}.bandwidth_gb_per_s") * 1e9,
         facts.number(f"{at}.parallel_fraction") if kind == "cpu" else 0.0,
-        facts.number(f"{at}.spatial_ratio") if f"{at}.spatial_ratio" in facts.figures else 1.0,
+        _optional(facts, f"{at}.spatial_ratio", 1.0),
         {precision: kinds for precision, kinds in rates.items() if kinds},
+        _optional(facts, f"{at}.wake_s"),
+        _optional(facts, f"{at}.traffic_parallel_fraction"),
     )
+
+
+def _optional(facts: Facts, key: str, absent: float = 0.0) -> float:
+    return facts.number(key) if key in facts.figures else absent

@@ -54,7 +54,8 @@ _RADIO: Final = AllowedTable(
 
 def _processor(name: str, table: AllowedTable, *speed: str) -> dict[str, AllowedTable]:
     rates = {f"{name}.speed.{precision}": _RATES for precision in PRECISIONS}
-    return {name: table, f"{name}.speed": AllowedTable(needed=(*_SPEED, *speed), optional=("spatial_ratio",)), **rates}
+    optional = ("spatial_ratio", "wake_s", "traffic_parallel_fraction") if speed else ("spatial_ratio",)
+    return {name: table, f"{name}.speed": AllowedTable(needed=(*_SPEED, *speed), optional=optional), **rates}
 
 
 DEVICE: Final[Schema] = {

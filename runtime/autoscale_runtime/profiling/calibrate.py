@@ -191,28 +191,34 @@ class Calibration:
     def _finished(self, count: int) -> Found:
         """The last profile, with the speeds that explain its rows."""
         found = self._found
-        if not any(not network.startswith(PREFIX) for network, _ in self._rows):
+        if not self._own_rows():
             if found.stopped:
                 return found
             what, why = next(iter(found.left_out.items()), ("nothing", "no engine reads it"))
             raise ModelError(f"no model can be measured here; {what}: {why}")
-        rows, networks = [*self._rows.values()], self._known()
         found.disturbed = [
             f"{network} {target}" for (network, target), runs in self._runs.items() if runs.how == DISTURBED
         ]
-        device = fitted(self._device, rows, networks)
-        found.device = write(self._plan.out, device, rows, networks, self._missing(count) if found.stopped else "")
+        device = fitted(self._device, [*self._rows.values()], self._networks)
+        missing = self._missing(count) if found.stopped else ""
+        found.device = write(self._plan.out, device, self._own_rows(), self._known(), missing)
         return found
 
     def _write(self, count: int) -> None:
         """What there is so far, marked."""
-        write(self._plan.out, self._device, [*self._rows.values()], self._known(), self._missing(count))
+        if not self._own_rows():
+            return
+        write(self._plan.out, self._device, self._own_rows(), self._known(), self._missing(count))
 
     def _missing(self, count: int) -> str:
         reason = f"; {self._found.stopped}" if self._found.stopped else ""
         return f"{len(self._done)} of {count} models measured{reason}; 'autoscale calibrate --resume' goes on"
 
+    def _own_rows(self) -> list[MeasuredRow]:
+        """Those of the user's models; the probes are in the speeds."""
+        return [row for row in self._rows.values() if not row.network.startswith(PREFIX)]
+
     def _known(self) -> dict[str, ModelProfile]:
         """The networks of rows, as far as their layers are counted."""
-        names = {network for network, _ in self._rows}
+        names = {row.network for row in self._own_rows()}
         return {name: each for name, each in self._networks.items() if name in names and is_counted(each)}

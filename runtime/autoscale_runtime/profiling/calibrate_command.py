@@ -23,7 +23,6 @@ from autoscale_runtime.profiling.calibrate import Calibration, Found, Plan, Tell
 from autoscale_runtime.profiling.guard import Guard, Limits
 from autoscale_runtime.profiling.host_profile import host_profile
 from autoscale_runtime.profiling.joules import Joules, counter_here
-from autoscale_runtime.profiling.probes import PREFIX
 from autoscale_runtime.profiling.profile_file import check_place
 from autoscale_runtime.profiling.subjects import parse_models
 
@@ -188,8 +187,6 @@ def _table(found: Found) -> Table:
     )
     disturbed = set(found.disturbed)
     for row in () if found.device is None else found.device.measured:
-        if row.network.startswith(PREFIX):
-            continue
         latency = readable_range(row.latency_s.low, row.latency_s.mid, row.latency_s.high, "s")
         joules = row.energy_j
         energy = "" if joules is None else readable_range(joules.low, joules.mid, joules.high, "J")

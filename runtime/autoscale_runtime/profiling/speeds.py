@@ -22,6 +22,12 @@ FEWEST: Final = 3
 SPREAD: Final = (0.1, 0.9)
 """Of networks left out of the fit, eight in ten lie between these quantiles."""
 
+THREADS: Final = ("serial", "serial_traffic", "wake_s")
+"""What says how threads share a network."""
+
+HELD: Final = 0.03
+"""How far, as a logarithm, what one thread told may be moved by the rest."""
+
 UNKNOWN: Final = (0.6, 1.6)
 """How far a rate may be off where too few networks tell."""
 
@@ -59,7 +65,7 @@ def _with_speed(
 ) -> DeviceProfile:
     processor = device.processors[kind]
     precisions = [each for each in PRECISIONS if any(sample.target.precision == each for sample in samples)]
-    problem = Problem(processor, samples, networks, precisions, _prior(device, processor, samples, networks))
+    problem = _problem(Problem(processor, samples, networks, precisions, _prior(device, processor, samples, networks)))
     off, speed = left_out_errors(problem), speed_of(fit(problem), precisions)
     figures = {each.key: each for each in _figures(kind, speed, samples, off)}
     kept = {} if processor.speed is None else _scaled(device, kind, speed, precisions[0])
@@ -70,6 +76,20 @@ def _with_speed(
         processors={**device.processors, kind: replace(processor, speed=replace(speed, mac_per_s=rates))},
         figures={**known, **kept, **figures},
     )
+
+
+def _problem(problem: Problem) -> Problem:
+    """First what one thread does, held then; what more threads gain and cost is told by the rest.
+
+    How an engine shares a layer among threads differs more from layer to layer than what the layer takes: together, the
+    errors of the one would bend the other.
+    """
+    single = [each for each in problem.samples if each.target.threads == 1]
+    if len({each.network for each in single}) < FEWEST or len(single) == len(problem.samples):
+        return problem
+    alone = fit(replace(problem, samples=single))
+    held = {name: (value, HELD) for name, value in alone.items() if name not in THREADS}
+    return replace(problem, prior={**problem.prior, **held})
 
 
 def _prior(
@@ -91,7 +111,7 @@ def _prior(
         "other": (0.3, 1.0),
     }
     if is_cpu and processor.cores > 1:
-        prior["serial"] = (0.1, 0.8)
+        prior |= {"serial": (0.1, 0.8), "serial_traffic": (0.5, 0.8), "wake_s": (1e-5, 1.5)}
     for precision in precisions[1:]:
         prior |= {precision: (1.5, 0.7), f"{precision}.depthwise_conv": (1.0, 0.5)}
     return prior
@@ -110,7 +130,12 @@ def _figures(kind: str, speed: Speed, samples: Sequence[Sample], off: Floats) ->
         (f"{at}.bandwidth_gb_per_s", speed.bandwidth_bytes_per_s / 1e9, "GB/s"),
         (f"{at}.spatial_ratio", speed.spatial_ratio, "ratio"),
     ]
-    constants += [(f"{at}.parallel_fraction", speed.parallel_fraction, "fraction")] if kind == "cpu" else []
+    if kind == "cpu":
+        constants += [
+            (f"{at}.parallel_fraction", speed.parallel_fraction, "fraction"),
+            (f"{at}.wake_s", speed.wake_s, "s"),
+            (f"{at}.traffic_parallel_fraction", speed.traffic_parallel_fraction, "fraction"),
+        ]
     rates = [
         (f"{at}.{precision}.{layers}_mac_per_s", rate, "MAC/s")
         for precision, kinds in speed.mac_per_s.items()
