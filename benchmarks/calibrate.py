@@ -50,6 +50,7 @@ class Timed:
     target: Target
     latency_s: Interval
     is_sure: bool
+    is_beside: bool
     load: float
 
 
@@ -67,7 +68,7 @@ def timed(subjects: Sequence[Subject], seconds: float, beside: bool = False) -> 
                 middle = float(np.median(runs.latency_s))
                 latency_s = Interval.exactly(middle) if beside else runs.interval()
                 is_sure = runs.how != DISTURBED
-                yield Timed(setting.network, setting.target, latency_s, is_sure or beside, load)
+                yield Timed(setting.network, setting.target, latency_s, is_sure or beside, beside, load)
 
 
 def foretold(
@@ -84,7 +85,7 @@ def foretold(
     device = replace(device, measured=tuple(own), networks={row.network: networks[row.network] for row in own})
     found = []
     for each in asked:
-        met = Conditions(cpu_load=each.load)
+        met = Conditions(cpu_load=each.load if each.is_beside else 0.0)
         costs = predictions(device, networks[each.network], (), "threads", met)
         found.append(next(cost.latency_s for cost in costs if cost.target == each.target))
     return found
