@@ -50,7 +50,7 @@ def asked_network(
     path, own = Path(text), {} if device is None else _measured_on(device)
     if text in own:
         return AskedNetwork(own[text])
-    if path.is_dir():
+    if text and path.is_dir():
         return AskedNetwork(load_network(path / MANIFEST))
     if is_file(text):
         return AskedNetwork(load_network(path))

@@ -77,6 +77,7 @@ def test_people_are_shown_the_most_frugal_setting_of_each_kind(monkeypatch: pyte
     ("arguments", "error", "message"),
     [
         (["mobilenet-1", "--device", "rpi5"], UnknownName, "did you mean 'mobilenet-v1'"),
+        (["", "--device", "rpi5"], UnknownName, "unknown network ''"),
         (["mobilenet-v1", "--device", "pixel"], UnknownName, "did you mean 'pixel9'"),
         (["mobilenet-v1", "--device", "absent.toml"], ProfileError, "absent.toml cannot be read"),
         (["absent.onnx", "--device", "rpi5"], ModelError, "'absent.onnx' is missing"),
