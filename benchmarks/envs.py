@@ -4,7 +4,7 @@ Run from the root: ``python -m benchmarks.envs``.
 """
 
 from collections.abc import Callable
-from time import process_time
+from time import perf_counter, process_time
 from typing import Any, Final
 
 import numpy as np
@@ -27,23 +27,25 @@ SCENARIO: Final = "D4"
 REPEATS: Final = 4
 
 
-def best_rate(step: Callable[[int], object], steps: int, warm_up: int) -> float:
+def best_rate(
+    step: Callable[[int], object], steps: int, warm_up: int, clock: Callable[[], float] = process_time
+) -> float:
     """Steps a second of processor time, the best of several runs: other work on the machine can only take from it."""
     for number in range(warm_up):
         step(number)
-    return max(_rate(step, steps) for _ in range(REPEATS))
+    return max(_rate(step, steps, clock) for _ in range(REPEATS))
 
 
 def run() -> list[Row]:
-    """Time the environments, one core, all in this process."""
+    """Time the environments, all in this process; the native one by the wall clock, since it uses two cores."""
     native = EdgeInferenceVectorEnv(ENVIRONMENTS, scenario=SCENARIO)
     native_rate = ENVIRONMENTS * _vector_rate(native, steps=256, warm_up=64)
     peer = SyncVectorEnv([lambda: EdgeInferenceEnv(scenario=SCENARIO)] * PEERS)
     peer_rate = PEERS * _vector_rate(peer, steps=32, warm_up=1)
     return [
-        _row(f"vector env, {ENVIRONMENTS}", native_rate, "queries/s", 2e6, f"SyncVectorEnv, {PEERS}: {peer_rate:.0f}"),
+        _row(f"vector env, {ENVIRONMENTS}", native_rate, "queries/s", 5e6, f"SyncVectorEnv, {PEERS}: {peer_rate:.0f}"),
         _row("vector env / SyncVectorEnv", native_rate / peer_rate, "x", 50.0),
-        _row("scalar env", _scalar_rate(), "steps/s", 1e4),
+        _row("scalar env", _scalar_rate(), "steps/s", 2e4),
         _row("SimWorld, observe and perform", _world_rate(), "steps/s", 1e6 / 60.0),
     ]
 
@@ -54,17 +56,17 @@ def main() -> None:
         print(f"{row['name']:30} {row['value']:12.0f} {row['unit']:10} >= {row['target']:<9.0f} {row['peer']}")
 
 
-def _rate(step: Callable[[int], object], steps: int) -> float:
-    start = process_time()
+def _rate(step: Callable[[int], object], steps: int, clock: Callable[[], float]) -> float:
+    start = clock()
     for number in range(steps):
         step(number)
-    return steps / (process_time() - start)
+    return steps / (clock() - start)
 
 
 def _vector_rate(env: EdgeInferenceVectorEnv | SyncVectorEnv[Any, Any], steps: int, warm_up: int) -> float:
     actions = np.random.default_rng(0).integers(0, 66, (16, env.num_envs))
     env.reset(seed=0)
-    return best_rate(lambda number: env.step(actions[number % 16]), steps, warm_up)
+    return best_rate(lambda number: env.step(actions[number % 16]), steps, warm_up, perf_counter)
 
 
 def _scalar_rate() -> float:

@@ -25,6 +25,7 @@ from autoscale_envs.evaluation.measured_plan import (
 from autoscale_envs.evaluation.plan import PHONES, Plan
 from autoscale_envs.evaluation.running import Outputs, run
 from autoscale_envs.measured.csv_file import read_measured
+from autoscale_envs.variance.hidden import USUAL_SHARES
 from autoscale_envs.variance.scenario_file import load_scenario
 from autoscale_envs.variance.scenarios import HARDER, PAPERS, SCENARIOS
 
@@ -32,6 +33,7 @@ OF_RUNS: Final = (
     *("address", "device", "scenario", "networks", "seeds", "queries", "warm_up", "latency_limit_s", "min_accuracy"),
     *(
         "hidden_sigma",
+        "hidden_shares",
         "noise",
         "settings",
         "remotes",
@@ -46,7 +48,17 @@ OF_RUNS: Final = (
 )
 """Options that a log has no use for: nothing runs."""
 
-OF_THE_SIMULATOR: Final = ("scenario", "policy", "hidden_sigma", "settings", "remotes", "plot", "in_turn")
+SHARES: Final = ",".join(f"{level}={share:g}" for level, share in USUAL_SHARES.items())
+OF_THE_SIMULATOR: Final = (
+    "scenario",
+    "policy",
+    "hidden_sigma",
+    "hidden_shares",
+    "settings",
+    "remotes",
+    "plot",
+    "in_turn",
+)
 """Options that a table of measurements has no use for."""
 
 
@@ -79,6 +91,9 @@ def evaluate(
     ] = None,
     min_accuracy: Annotated[float | None, typer.Option(help="Lowest acceptable accuracy, a fraction.")] = None,
     hidden_sigma: Annotated[float, typer.Option(help="How far a device is from its profile.")] = 0.15,
+    hidden_shares: Annotated[
+        str, typer.Option(help="Whose that is, as fractions; processor=1: the same for every network.")
+    ] = SHARES,
     noise: Annotated[bool, typer.Option(help="Whether queries stray from what could be known of them.")] = True,
     seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
     settings: Annotated[str, typer.Option(help="What a device's own targets set: dvfs, or threads.")] = "dvfs",
@@ -160,6 +175,7 @@ def evaluate(
             min_accuracy=min_accuracy,
             latency_limit_s=latency_limit_s,
             hidden_sigma=hidden_sigma,
+            hidden_shares=_shares(hidden_shares),
             noisy=noise,
             in_turn=in_turn,
             seeds=seeds,
@@ -189,6 +205,13 @@ def _devices(text: str) -> tuple[str, ...]:
     return tuple(
         each if is_file(each) else shipped_name("device", each, device_names()) for each in _listed(text, PHONES)
     )
+
+
+def _shares(text: str) -> dict[str, float]:
+    try:
+        return {level.strip(): float(share) for level, _, share in (each.partition("=") for each in text.split(","))}
+    except ValueError:
+        raise InvalidInput(f"hidden_shares is '{text}'; allowed: as in processor=0.6,network=0.4") from None
 
 
 def _scenarios(text: str) -> tuple[str, ...]:

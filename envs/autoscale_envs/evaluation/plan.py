@@ -11,6 +11,7 @@ import numpy as np
 from autoscale.errors import InvalidInput
 from autoscale.profiles.networks import network_names
 from autoscale.profiles.remotes import USUAL_REMOTES, Profile, parsed_name
+from autoscale_envs.variance.hidden import USUAL_SHARES
 from autoscale_envs.variance.scenarios import PAPERS
 from autoscale_envs.worlds.options import WorldOptions
 
@@ -43,6 +44,7 @@ class Plan:
             then another. ``queries`` and ``warm_up`` are then those of each, on average.
         latency_limit_s: the latest a useful answer comes; None takes the paper's 50 ms, 100 ms for text.
         hidden_sigma: how far the very device is from its profile.
+        hidden_shares: whose that is: see ``WorldOptions``.
         noisy: whether single queries stray from what could be known of them.
         seeds: runs of each agent in each cell.
         queries: of a run.
@@ -63,6 +65,7 @@ class Plan:
     objective: str = "energy"
     min_accuracy: float | None = None
     hidden_sigma: float = 0.15
+    hidden_shares: Mapping[str, float] = field(default_factory=lambda: dict(USUAL_SHARES))
     noisy: bool = True
     seeds: int = 10
     queries: int = 200
@@ -120,6 +123,7 @@ class Plan:
             objective=self.objective,
             networks=self.networks if self.in_turn else (cell.network,),
             hidden_sigma=self.hidden_sigma,
+            hidden_shares=self.hidden_shares,
             min_accuracy=self.min_accuracy,
             latency_s=self.latency_limit_s,
             settings=self.settings,

@@ -87,6 +87,7 @@ def _row(plan: Plan, device: str, scenario: str, cells: Sequence[Mapping[str, Re
         "queries": plan.queries,
         "warm_up": plan.warm_up,
         "hidden_sigma": plan.hidden_sigma,
+        "hidden_shares": dict(plan.hidden_shares),
         "noisy": plan.noisy,
     }
 

@@ -75,6 +75,8 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         self._history = History(self.parameters)
         self._names = [str(target) for target in self.parameters.targets]
         self._done = 0
+        self._all = np.ones(len(self._names), dtype=np.int8)
+        self._all.flags.writeable = False
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -129,7 +131,7 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         return self._view.admitted()
 
     def _mask(self) -> npt.NDArray[np.int8]:
-        return self._view.admitted().astype(np.int8)
+        return self._view.admitted().astype(np.int8) if self.parameters.may_lose_links else self._all
 
     def oracle_action(self) -> int:
         """The best action for the query now asked."""

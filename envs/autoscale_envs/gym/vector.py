@@ -49,6 +49,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         if num_envs < 1:
             raise InvalidInput(f"num_envs is {num_envs}; allowed: 1 or more")
         self.num_envs = num_envs
+        self.autoreset_mode = AutoresetMode.NEXT_STEP
         self.render_mode = render_mode
         self.parameters = make_parameters(options_from(settings))
         self.single_observation_space = observation_space()

@@ -4,8 +4,8 @@ import numpy as np
 
 from autoscale.errors import AutoScaleError
 from autoscale.physics import compute
+from autoscale.prediction import is_counted
 from autoscale.profiles import DeviceProfile
-from autoscale.profiles.networks import network_names
 from autoscale.query.forecast import Forecast
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import Target
@@ -14,10 +14,10 @@ from autoscale_envs.measured.world import Forecasts, flat, model_of
 
 
 def profile_forecasts(profile: DeviceProfile, table: MeasuredTable) -> Forecasts:
-    """Latency and energy of every target that the profile's device has, undisturbed.
+    """Latency and energy of every target that the profile's device has, undisturbed; its measured rows come first.
 
-    A network that does not ship has no layers to compute, and gets the flat forecast; a target that the device lacks
-    gets the mean of those it has.
+    A network that does not ship has no layers to compute, and gets the flat forecast unless the profile holds rows of
+    it; a target of which nothing is known gets the mean of the others.
     """
     every = [_forecast(profile, table, network) for network in range(len(table.networks))]
     return every.__getitem__
@@ -25,12 +25,12 @@ def profile_forecasts(profile: DeviceProfile, table: MeasuredTable) -> Forecasts
 
 def known_fraction(profile: DeviceProfile, table: MeasuredTable) -> float:
     """Share of the networks that the profile's physics say anything of."""
-    return sum(name in network_names() for name in table.networks) / len(table.networks)
+    return sum(_is_known(profile, model_of(name)) for name in table.networks) / len(table.networks)
 
 
 def _forecast(profile: DeviceProfile, table: MeasuredTable, network: int) -> Forecast:
     model = model_of(table.networks[network])
-    if not model.macs:
+    if not _is_known(profile, model):
         return flat(table, network)
     figures = np.array([_figures(profile, model, target) for target in table.targets])
     if np.isnan(figures).all():
@@ -39,7 +39,15 @@ def _forecast(profile: DeviceProfile, table: MeasuredTable, network: int) -> For
     return Forecast(latency_s, energy_j, energy_j, table.accuracy[network])
 
 
+def _is_known(profile: DeviceProfile, model: ModelProfile) -> bool:
+    return is_counted(model) or any(row.network == model.name for row in profile.measured)
+
+
 def _figures(profile: DeviceProfile, model: ModelProfile, target: Target) -> tuple[float, float]:
+    if not is_counted(model) and not any(
+        row.network == model.name and row.target == target for row in profile.measured
+    ):
+        return np.nan, np.nan
     try:
         cost = compute(profile, model, target)
     except AutoScaleError:

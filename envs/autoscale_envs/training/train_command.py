@@ -24,7 +24,7 @@ ONLINE_QUERIES: Final = 5000
 
 def train_command(
     device: Annotated[str, typer.Option(help="Device that decides: a name of 'autoscale devices', or a .toml.")],
-    scenario: Annotated[str, typer.Option(help="S1 to S5, D1 to D4: what varies.")] = "D4",
+    scenario: Annotated[str, typer.Option(help="What varies: S1 to S6, D1 to D8, or a .toml file.")] = "D4",
     agent: Annotated[
         str, typer.Option(help="corrector, q-learning; lr, svr, svm, knn, bo; dqn, ppo; or one plugged in.")
     ] = "corrector",

@@ -1,6 +1,7 @@
 """A measured world: what it asks, what it shows, and that its figures are the rows'."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,8 +9,10 @@ import pytest
 from autoscale.agents.base import Choice, make_agent
 from autoscale.checks import check_world
 from autoscale.errors import InvalidTarget, UnknownName
+from autoscale.interval import Interval
 from autoscale.loop import run_query
 from autoscale.profiles import load_device
+from autoscale.profiles.measured import MeasuredRow
 from autoscale.query.goal import Goal
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
@@ -94,6 +97,14 @@ def test_the_profile_tells_what_it_knows_of() -> None:
     own, unknown = forecasts(TABLE.networks.index("mobilenet-v1")), forecasts(0)
     assert own.latency_s[1] < own.latency_s[0], "the phone's GPU is faster than its CPU in fp32"
     assert np.ptp(unknown.latency_s) == 0.0
+
+
+def test_a_profiles_own_rows_tell_of_networks_that_do_not_ship() -> None:
+    row = MeasuredRow("small", CPU, Interval.exactly(0.02), Interval.exactly(0.4))
+    forecast = profile_forecasts(replace(load_device("mi8pro"), measured=(row,)), TABLE)(0)
+    assert TABLE.networks[0] == "small"
+    assert (forecast.latency_s[0], forecast.energy_j[0]) == (pytest.approx(0.02), pytest.approx(0.4))
+    assert np.isfinite(forecast.energy_j).all()
 
 
 def test_outcomes_say_that_they_were_measured() -> None:
