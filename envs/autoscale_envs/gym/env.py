@@ -76,7 +76,6 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         self._names = [str(target) for target in self.parameters.targets]
         self._done = 0
         self._all = np.ones(len(self._names), dtype=np.int8)
-        self._all.flags.writeable = False
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -131,7 +130,8 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         return self._view.admitted()
 
     def _mask(self) -> npt.NDArray[np.int8]:
-        return self._view.admitted().astype(np.int8) if self.parameters.may_lose_links else self._all
+        """New each time: people keep infos."""
+        return self._view.admitted().astype(np.int8) if self.parameters.may_lose_links else self._all.copy()
 
     def oracle_action(self) -> int:
         """The best action for the query now asked."""

@@ -62,6 +62,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         self._is_over = np.zeros(num_envs, dtype=np.bool_)
         self._never = np.zeros(num_envs, dtype=np.bool_)
         self._all_masks = np.ones((num_envs, len(self.parameters.targets)), dtype=np.int8)
+        self._all_masks.flags.writeable = False  # every info holds this very one
 
     @property
     def targets(self) -> tuple[Target, ...]:
