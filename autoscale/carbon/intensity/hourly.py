@@ -57,6 +57,9 @@ class HourlyIntensity(IntensitySource):
         self.spans_s = {name: each.span_s for name, each in series.items()}
         zones = {_zone(name): each for name, each in series.items()}
         self._series: Mapping[str, Series] = zones | {name.casefold(): each for name, each in series.items()}
+        if place is not None and len(series) == 1 and Places.shipped().get(next(iter(series))) is None:
+            # A name that only its maker knows, as WattTime's regions: whoever names the file says whose it is.
+            self._series = {**self._series, _zone(place): next(iter(series.values()))}
         self._longest_gap_s = longest_gap_s
         self._fallback = fallback or YearlyAverages()
 

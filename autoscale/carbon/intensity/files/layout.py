@@ -6,6 +6,7 @@
 - UK NESO: ``Actual Carbon Intensity``, ``intensity.actual``, the forecast where that is empty: direct, of consumption;
 - WattTime: ``MOER``, ``co2_moer``, or ``value`` beside ``point_time``, in lb/MWh: marginal, direct;
 - Energy-Charts: ``co2eq`` beside ``unix_seconds``, ``co2eq_forecast`` where that is empty;
+- Carbon Aware SDK: ``rating``;
 - CodeCarbon's emissions.csv: ``emissions`` over ``energy_consumed``, from the beginning of a run to its end;
 - ENTSO-E-derived and other downloads: any column with CO2 or carbon and a unit in its name.
 """
@@ -32,6 +33,10 @@ TIMES: Final = (
     "from",
     "mtu",
     "datum von",
+    "datum",
+    "start",
+    "start time",
+    "starttime",
     "date",
 )
 ENDS: Final = ("to", "end", "datum bis")
@@ -101,6 +106,7 @@ _KNOWN: Final[tuple[tuple[str, str | None, Kind | None, Basis, bool], ...]] = (
     ("carbon intensity", None, None, UNKNOWN_BASIS, False),
     ("carbon_intensity", None, None, UNKNOWN_BASIS, False),
     ("intensity", None, None, UNKNOWN_BASIS, False),
+    ("rating", "g/kwh", None, UNKNOWN_BASIS, False),
 )
 # Which plant answers to one watt more is a model's guess for ever: no marginal hour of WattTime's is settled.
 _CARBON: Final = re.compile(r"co2|carbon|emission")
@@ -158,13 +164,18 @@ def _figures(names: list[str], about: Mapping[str, str]) -> tuple[Figure, ...]:
     """The settled column first, its forecast next; none where no column is known."""
     known = [Figure(names.index(name), *rest) for name, *rest in _KNOWN if name in names]  # type: ignore[arg-type]
     if not known and "value" in names and "point_time" in names:
-        known = [
-            Figure(names.index("value"), about.get("meta.units", "lb/mwh").replace("_co2_per_", "/"), None, STACK, True)
-        ]
+        known = [_watttime(names, about)]
     known = known or [_told(at, name) for at, name in enumerate(names) if _CARBON.search(name) and unit_in(name)]
     settled = [each for each in known if not each.is_forecast][:1]
     forecast = [each for each in known if each.is_forecast and (not settled or each.kind == settled[0].kind)][:1]
     return (*settled, *forecast)
+
+
+def _watttime(names: list[str], about: Mapping[str, str]) -> Figure:
+    """Marginal, unless the answer or a column says which signal it is."""
+    is_told = "meta.signal_type" in about or any(each in names for each in KINDS)
+    unit = about.get("meta.units", "lb/mwh").replace("_co2_per_", "/")
+    return Figure(names.index("value"), unit, None if is_told else "marginal", STACK, is_forecast=True)
 
 
 def _chosen(names: list[str], name: str) -> tuple[Figure, ...]:

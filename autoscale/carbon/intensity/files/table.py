@@ -55,6 +55,9 @@ def read_table(path: Path, is_header: Callable[[Sequence[str]], bool]) -> Table:
         text = _text(path.read_bytes())
     except (OSError, UnicodeDecodeError) as error:
         raise TraceError(f"{path}: not a readable CSV or JSON file: {error}") from error
+    if "\0" in text or not text.strip():
+        what = "it holds zero bytes, as binary files do" if text.strip() else "it is empty"
+        raise TraceError(f"{path}: not a readable CSV or JSON file: {what}")
     if text.lstrip()[:1] in ("{", "["):
         return _of_json(path, text)
     try:
@@ -113,17 +116,25 @@ def _of_json(path: Path, text: str) -> Table:
 def _entries(document: Any) -> list[Mapping[str, Any]]:
     """The objects of an answer: its list, the first list in it, or lists side by side taken apart."""
     if isinstance(document, list):
-        return [each for each in document if isinstance(each, dict)]
+        entries: list[Mapping[str, Any]] = [each for each in document if isinstance(each, dict)]
+        # One region of several, its half-hours inside it, as NESO answers.
+        return _entries(entries[0]) if len(entries) == 1 and _holds_entries(entries[0]) else entries
     if not isinstance(document, dict):
         return []
     for value in document.values():
-        inner = value if isinstance(value, list) else _entries(value) if isinstance(value, dict) else []
-        if inner and all(isinstance(each, dict) for each in inner):
+        inner = _entries(value) if isinstance(value, list | dict) else []
+        if inner:
             return inner
+    if not any(isinstance(value, list | dict) for value in document.values()):
+        return [document] if document else []
     columns = {key: value for key, value in document.items() if isinstance(value, list)}
     longest = max(map(len, columns.values()), default=0)
     alike = {key: value for key, value in columns.items() if len(value) == longest}
     return [dict(zip(alike, values, strict=True)) for values in zip(*alike.values(), strict=True)]
+
+
+def _holds_entries(entry: Mapping[str, Any]) -> bool:
+    return any(isinstance(value, list) and value and isinstance(value[0], dict) for value in entry.values())
 
 
 def _flat(entry: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

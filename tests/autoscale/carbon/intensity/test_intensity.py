@@ -269,7 +269,7 @@ def test_a_row_holds_until_the_next_unless_rows_are_missing(distances: list[floa
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"", "line 1: the columns"),
+        (b"", "not a readable CSV or JSON file: it is empty"),
         (b"when,much\n1,2\n", "line 1: the columns are 'when', 'much'"),
         (b"time,g_per_kwh\n2022-01-01,5\n", "no column 'zone'"),
         (b"time,g_per_kwh,zone\n", "no carbon intensity"),

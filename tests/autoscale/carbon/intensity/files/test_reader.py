@@ -76,6 +76,21 @@ def test_watttimes_pounds_are_marginal_grams(tmp_path: Path) -> None:
     assert figure(third, START)[0] == pytest.approx(437.263, abs=1e-3)
 
 
+def test_a_region_that_only_its_maker_knows_is_whose_the_caller_says(tmp_path: Path) -> None:
+    rows = "".join(f"{each.isoformat()},{900 + at},CAISO_NORTH\n" for at, each in enumerate(hours(9)))
+    (tmp_path / "a.csv").write_text("point_time,value,region\n" + rows)
+    answer = HourlyIntensity(tmp_path / "a.csv", "US-CAL-CISO").at("US-CAL-CISO", (START + 5 * HOUR).timestamp())
+    assert (answer.g_per_kwh, answer.kind) == (pytest.approx(905 * 0.45359237), "marginal")
+
+
+def test_answers_with_rows_within_rows_or_one_alone_are_read(tmp_path: Path) -> None:
+    inner = [{"from": f"{each:%Y-%m-%dT%H:%MZ}", "intensity": {"forecast": 100}} for each in hours(3)]
+    for document in ({"data": [{"regionid": 3, "data": inner}]}, {"data": {"regionid": 3, "data": inner}}):
+        assert figure(read(tmp_path, json.dumps(document), name="a.json"), START) == (100.0, Method.MODELLED)
+    latest = {"zone": "DE", "carbonIntensity": 302, "datetime": "2024-03-30T00:00:00.000Z", "isEstimated": True}
+    assert figure(read(tmp_path, json.dumps(latest), name="a.json"), START) == (302.0, Method.MODELLED)
+
+
 def test_energy_charts_lists_side_by_side_are_read(tmp_path: Path) -> None:
     seconds = [int(each.timestamp()) for each in hours(4, HOUR / 4)]
     answer = {"unix_seconds": seconds, "co2eq": [300, 310.5, None, None], "co2eq_forecast": [1, 2, 320, 330]}
@@ -215,6 +230,8 @@ def test_a_time_that_no_clock_showed_costs_its_row(tmp_path: Path, caplog: pytes
         ("time (local),g_per_kwh\n2024-01-01,5\n", {}, "is of local times; allowed: --timezone"),
         ("time,g_per_kwh\n03/04/2024 05:00,5\n", {}, "may be in two months; allowed: ISO 8601"),
         ('{"data": [', {}, "not readable JSON"),
+        ("", {}, "it is empty"),
+        ("time\0,g_per_kwh", {}, "it holds zero bytes"),
         ("{}", {}, "the columns are"),
     ],
 )
