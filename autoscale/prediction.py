@@ -160,12 +160,13 @@ def predictions(
 
 
 def own_targets(device: DeviceProfile, model: ModelProfile, settings: str) -> list[Target]:
-    """Where the device itself can run a network: as its settings have it, and where it was measured."""
+    """Where the device itself can run a network: as its settings have it, and where this or another was measured."""
     measured = [row.target for row in device.measured if row.network == model.name]
     if measured and not is_counted(model):
         return measured
     known = [each for each in device.targets(settings) if _has_speed(device, each)]
-    return list(dict.fromkeys([*known, *measured]))
+    engines = [row.target for row in device.measured if _has_speed(device, row.target)]
+    return list(dict.fromkeys([*known, *measured, *engines]))
 
 
 def is_counted(model: ModelProfile) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 from autoscale.errors import UnknownName, listing
 from autoscale.profiles import DeviceProfile
 from autoscale.profiles.folder import is_file, shipped_name
-from autoscale.profiles.networks import load_network, network_names
+from autoscale.profiles.networks import known_network, load_network, measured_networks, network_names
 from autoscale.query.model_profile import ModelProfile
 from autoscale_runtime.backends.engines import suffixes
 from autoscale_runtime.models.inspection import inspect
@@ -58,12 +58,14 @@ def asked_network(
         report = inspect(path, shapes, ask)
         return AskedNetwork(report.profile(path.stem), report.notes, report.uncounted)
     try:
-        return AskedNetwork(load_network(shipped_name("network", text, [*own, *network_names()])))
+        return AskedNetwork(load_network(shipped_name("network", text, [*own, *network_names(), *measured_networks()])))
     except UnknownName as error:
         raise UnknownName(f"{error}; or a .toml, a bundle's folder, or a model file ({listing(suffixes())})") from error
 
 
 def _measured_on(device: DeviceProfile) -> dict[str, ModelProfile]:
     """Networks that a device's file knows by name; of some it has rows alone."""
-    names = dict.fromkeys(row.network for row in device.measured if row.network not in network_names())
-    return {**{name: ModelProfile(name) for name in names}, **device.networks}
+    rows = {
+        row.network: known_network(row.network, device.networks) or ModelProfile(row.network) for row in device.measured
+    }
+    return {**rows, **device.networks}

@@ -110,3 +110,12 @@ def test_what_is_no_model_and_what_is_open_is_told(tmp_path: Path) -> None:
     found = asked(tmp_path / "open.onnx", "--device", "rpi5").exception
     assert isinstance(found, FeedError)
     assert "--shape x=" in str(found)
+
+
+def test_a_network_that_was_measured_elsewhere_is_predicted_under_every_engine_of_the_device() -> None:
+    found = targets("efficientnet-lite0", "--device", "rpi4")
+    assert {"device:cpu/int8@1800MHz", "device:cpu/int8#tflite", "device:cpu/int8#armnn"} <= found.keys()
+    assert found["device:cpu/int8#tflite"]["methods"]["latency_s"] == "modelled"
+    own = targets("mobilenet-v2-0.5-160", "--device", "rpi4")
+    assert own["device:cpu/int8#tflite"]["methods"]["latency_s"] == "measured"
+    assert "device:cpu/int8@600MHz" in own
