@@ -147,6 +147,8 @@ AGENTS = Registry(
         "device-cpu-fp32": "autoscale.agents.fixed:DeviceCpuFp32",
         "frozen": "autoscale.agents.frozen:Frozen",
         "knn": "autoscale.agents.nearest:NearestNeighbours",
+        "lin-ts": "autoscale.agents.linear:LinTs",
+        "lin-ucb": "autoscale.agents.linear:LinUcb",
         "lr": "autoscale.agents.frozen:LinearRegression",
         "q-learning": "autoscale.agents.q_learning:QLearning",
         "svm": "autoscale.agents.kernel:SupportVectorMachine",

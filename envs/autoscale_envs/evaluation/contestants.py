@@ -14,6 +14,7 @@ from autoscale.agents.q_learning import QLearning
 from autoscale.errors import InvalidInput, MissingExtra
 from autoscale.profiles.networks import network_names
 from autoscale.query.context import Context
+from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_envs.evaluation.own_agent import agent_of, check_agent_name
 from autoscale_envs.evaluation.plan import Cell, Plan
@@ -33,9 +34,14 @@ PREDICTORS: Final = ("lr", "svr", "svm", "knn", "bo")
 """The paper's, fitted to the networks they will not be asked for; they are named by what fits them."""
 
 GREEDY: Final = "q-learning-greedy"
+PAPER: Final = "q-learning-paper"
 USUAL: Final = (
     *(REFERENCE, "device-best", EDGE, CLOUD, *PREDICTORS),
     *("q-learning", GREEDY, "corrector", ORACLE),
+)
+RIVALS: Final = (
+    *(REFERENCE, "device-best", EDGE, CLOUD, "q-learning", PAPER),
+    *("lin-ucb", "lin-ts", "corrector", ORACLE),
 )
 
 Make = Callable[[SimWorld, int], Agent]
@@ -58,6 +64,28 @@ class Opt(Agent):
     def select(self, context: Context) -> Choice:
         """The best target."""
         return Choice(self._world.oracle(), 1.0)
+
+
+class PaperQLearning(QLearning):
+    """Q-learning by the paper's own reward (AutoScale, MICRO 2020, equation 5), which hardly minds a late answer.
+
+    Of millijoules, milliseconds and percent: ``-energy + 0.1 * accuracy``, and ``0.1 * latency`` more where that is in
+    time; an answer that is not accurate enough is worth its accuracy less 100.
+    """
+
+    name = PAPER
+
+    def learn(
+        self, context: Context, index: int, outcome: Outcome, reward: float, next_context: Context | None = None
+    ) -> None:
+        """One step of the update rule, by the paper's reward."""
+        accuracy = 100.0 * (outcome.accuracy or 0.0)
+        earned = -1e3 * outcome.energy_j.device + 0.1 * accuracy
+        if outcome.misses_accuracy(context.goal):
+            earned = accuracy - 100.0
+        elif not outcome.is_late(context.goal):
+            earned += 0.1 * 1e3 * outcome.latency_s
+        super().learn(context, index, outcome, earned, next_context)
 
 
 class GreedyQLearning(QLearning):
@@ -85,7 +113,7 @@ class GreedyQLearning(QLearning):
 
 def contestant_names() -> list[str]:
     """Every name that may take part without a file, sorted."""
-    return sorted({ORACLE, GREEDY, *AGENTS.names()} - {"frozen"})
+    return sorted({ORACLE, GREEDY, PAPER, *AGENTS.names()} - {"frozen"})
 
 
 def lineup(agents: Sequence[str], policies: Mapping[str, str]) -> tuple[str, ...]:
@@ -150,6 +178,8 @@ def _maker(name: str, plan: Plan, cell: Cell, trained: Mapping[str, Agent]) -> M
         return lambda world, seed: Opt(world)
     if name == GREEDY:
         return lambda world, seed: GreedyQLearning(world.targets, plan.run_warm_up, seed)
+    if name == PAPER:
+        return lambda world, seed: PaperQLearning(world.targets, seed=seed)
     if name in trained:
         return lambda world, seed: trained[name]
     if name in plan.policies:

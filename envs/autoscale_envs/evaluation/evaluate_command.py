@@ -13,7 +13,7 @@ from autoscale.profiles.networks import network_names
 from autoscale.profiles.remotes import parse_remotes
 from autoscale.query.goal import Goal
 from autoscale_envs.evaluation.comparisons import Comparison, MeasuredComparison, SimulatedComparison
-from autoscale_envs.evaluation.contestants import USUAL
+from autoscale_envs.evaluation.contestants import RIVALS, USUAL
 from autoscale_envs.evaluation.judging import judge_records
 from autoscale_envs.evaluation.measured_plan import (
     FIRST_TEN,
@@ -73,7 +73,9 @@ def evaluate(
         typer.Option(help="Scenarios or .toml files, by commas, as S1,D3; 'paper' (nine), 'harder' (five), 'all'."),
     ] = "paper",
     networks: Annotated[str, typer.Option(help="Networks, by commas; or 'all'.")] = "all",
-    agents: Annotated[str, typer.Option(help=f"Agents, by commas; 'all' are {', '.join(USUAL)}.")] = "all",
+    agents: Annotated[
+        str, typer.Option(help=f"Agents, by commas; 'all' are {', '.join(USUAL)}; 'rivals' {', '.join(RIVALS)}.")
+    ] = "all",
     policy: Annotated[
         list[str] | None,
         typer.Option(help="NAME=FILE: also a trained policy; {device} in FILE is the device's name. Repeatable."),
@@ -169,7 +171,7 @@ def evaluate(
             devices=_devices(device),
             scenarios=_scenarios(scenario),
             networks=tuple(_network(each) for each in _listed(networks, tuple(network_names()))),
-            agents=_listed(agents, ()),
+            agents=RIVALS if agents.strip() == "rivals" else _listed(agents, ()),
             policies=dict(_policy(each) for each in policy or []),
             objective=objective,
             min_accuracy=min_accuracy,
