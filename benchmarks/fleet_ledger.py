@@ -24,6 +24,7 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Method, Outcome, Split
 from autoscale.query.record import Attempt, Decision, Record
 from autoscale.query.target import Target
+from autoscale.units import J_PER_KWH
 from autoscale_runtime.fleet.batches import batch_of
 from autoscale_runtime.fleet.device_log.segment import read_segment
 from autoscale_runtime.fleet.device_log.writer import LedgerWriter
@@ -45,7 +46,13 @@ def record(number: int) -> Record:
     energy_j = 0.01 + 1e-5 * (number % 997)
     methods = {"latency_s": Method.MEASURED, "energy_j.device": Method.MODELLED, "accuracy": Method.MEASURED}
     outcome = Outcome(
-        0.02 + 1e-6 * (number % 9973), Split(energy_j, 0.002, 0.1), Split(3e-6, 1e-7, 1e-5), Split(2e-6), 0.71, methods
+        0.02 + 1e-6 * (number % 9973),
+        Split(energy_j, 0.002, 0.1),
+        Split(energy_j * 381.0 / J_PER_KWH, 1e-7, 0.1 * 56.0 * 1.1 / J_PER_KWH),
+        Split(2e-6),
+        0.71,
+        methods,
+        pue_remote=1.1,
     )
     decision = Decision("AUTO", target, (Attempt(target, 0.02),), 0.019, 0.011, outcome, 0.93, -1.0)
     seen = Observation(0.1, 0.5, intensity_g_per_kwh={"device": 381.0, "cloud": 56.0})

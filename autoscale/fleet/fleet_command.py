@@ -12,6 +12,7 @@ COMMANDS: Final = Registry(
     "fleet command",
     {
         "report": "autoscale.fleet.report_command:report_command",
+        "serve": "autoscale.fleet.serve_command:serve_command",
         "verify": "autoscale.fleet.verify_command:verify_command",
         "files": "autoscale.fleet.upkeep_command:files_command",
         "retain": "autoscale.fleet.upkeep_command:retain_command",

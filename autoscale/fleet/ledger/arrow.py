@@ -84,7 +84,7 @@ def write_parquet(table: Any, path: Path) -> str:
     with atomic_write(path) as file:
         digesting = DigestingFile(file)
         digesting.write(memoryview(content.getvalue()))
-    return digesting.sha256
+        return digesting.finish()
 
 
 def merge_parquet(sources: Sequence[Path], path: Path, rows: int) -> str:
@@ -102,7 +102,7 @@ def merge_parquet(sources: Sequence[Path], path: Path, rows: int) -> str:
             merged = _merge(sources, digesting)
             if merged != rows:
                 raise OSError(f"{len(sources)} files beside '{path}' have {merged} rows; {rows} were written")
-            return digesting.sha256
+            return digesting.finish()
     except arrow().ArrowException as error:  # some of them are OSErrors, and some are not
         raise OSError(f"a file beside '{path}' is damaged: {error}") from error
 

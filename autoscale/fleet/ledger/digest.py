@@ -14,7 +14,7 @@ _MODULUS: Final = 1 << 256
 
 
 class DigestingFile:
-    """A binary file that is written once from its beginning, and digests what goes by.
+    """A binary file that is written once from its beginning, in large pieces, and digests what goes by.
 
     Attributes:
         closed: False; whoever opened the file closes it.
@@ -24,12 +24,15 @@ class DigestingFile:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file, self._sha256, self._size = file, hashlib.sha256(), 0
+        self._waiting = bytearray()
 
     def write(self, content: Any) -> int:
         """Write bytes, as a buffer of any kind."""
-        self._sha256.update(content)
-        written = self._file.write(content)
+        written = memoryview(content).nbytes
         self._size += written
+        self._waiting += content
+        if len(self._waiting) >= _BLOCK:
+            self._pass_on()
         return written
 
     def tell(self) -> int:
@@ -37,16 +40,20 @@ class DigestingFile:
         return self._size
 
     def flush(self) -> None:
-        """Hand all on to the system."""
-        self._file.flush()
+        """Nothing: the end is what matters."""
 
     def close(self) -> None:
         """Nothing: whoever opened the file closes it."""
 
-    @property
-    def sha256(self) -> str:
-        """Of all that was written so far, hexadecimal."""
+    def finish(self) -> str:
+        """Hand on what waits; the sha256 of all that was written, hexadecimal."""
+        self._pass_on()
         return self._sha256.hexdigest()
+
+    def _pass_on(self) -> None:
+        self._sha256.update(self._waiting)
+        self._file.write(self._waiting)
+        self._waiting = bytearray()
 
 
 def sha256_of(path: Path) -> str:

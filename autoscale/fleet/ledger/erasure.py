@@ -7,7 +7,7 @@ system or a copy keeps beyond that is not in the ledger's hands.
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.arrow import arrow, write_parquet
 from autoscale.fleet.ledger.manifest import Change, Entry
-from autoscale.fleet.ledger.store import Ledger
+from autoscale.fleet.ledger.store import Ledger, with_sums
 from autoscale.fleet.ledger.view import is_as_written
 
 
@@ -23,7 +23,8 @@ from autoscale.fleet.ledger.view import is_as_written
 class _Plan:
     """What one transaction will do."""
 
-    added: list[Entry] = field(default_factory=list)
+    added: list[Entry]
+    known: Container[str]
     retired: list[str] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     damaged: list[str] = field(default_factory=list)
@@ -58,7 +59,7 @@ def forget(ledger: Ledger, device_id: str) -> Erasure:
     if not device_id:
         raise InvalidInput("device_id is ''; allowed: the name of one, as in the rows")
     with ledger.written() as added:
-        plan = _Plan(added)
+        plan = _Plan(added, ledger.manifest.known())
         for entry in ledger.manifest.entries():
             if entry.folder in ("records", "quarantine"):
                 _without(ledger, entry, device_id, plan)
@@ -83,12 +84,11 @@ def retain(ledger: Ledger, days: int, today: datetime | None = None) -> Erasure:
         raise InvalidInput(f"days is {days}; allowed: 1 or more")
     before = ((today or datetime.now(UTC)) - timedelta(days=days)).date().isoformat()
     with ledger.written() as added:
-        plan = _Plan(added)
         entries = ledger.manifest.entries()
-        known = {each.path for each in entries}
+        plan = _Plan(added, {each.path for each in entries})
         for entry in entries:
             if entry.is_rows and entry.day < before:
-                _age(ledger, entry, known, plan)
+                _age(ledger, entry, plan)
             elif entry.folder == "quarantine" and _written_on(ledger, entry) < before:
                 plan.retired.append(entry.path)
                 plan.counts["quarantine_aged"] += entry.rows
@@ -97,14 +97,14 @@ def retain(ledger: Ledger, days: int, today: datetime | None = None) -> Erasure:
     return _told(plan)
 
 
-def _age(ledger: Ledger, entry: Entry, known: Iterable[str], plan: _Plan) -> None:
+def _age(ledger: Ledger, entry: Entry, plan: _Plan) -> None:
     path = ledger.folder / entry.path
     if not is_as_written(path, entry):
         plan.damaged.append(entry.path)
         return
-    if entry.beside("sums") not in known:
+    if entry.beside("sums") not in plan.known:
         ledger.roll_up(path, entry.day, entry.rows, plan.added, least=1, kinds=("sums",))
-    plan.retired += [entry.path, *({entry.beside("devices")} & set(known))]
+    plan.retired += [each for each in with_sums(entry, plan.known) if each != entry.beside("sums")]
     plan.counts["aged"] += entry.rows
 
 
@@ -135,7 +135,7 @@ def _rewrite(ledger: Ledger, entry: Entry, device_id: str, gone: int, plan: _Pla
         ledger.add(plan.added, path, entry.day, kept.num_rows, write_parquet(kept, path))
         if entry.is_rows:
             ledger.roll_up(path, entry.day, kept.num_rows, plan.added)
-    plan.retired += ledger.with_sums(entry) if entry.is_rows else [entry.path]
+    plan.retired += with_sums(entry, plan.known)
     if entry.is_rows:
         plan.counts["forgotten"] += gone
     else:

@@ -248,8 +248,8 @@ class LedgerManifest:
 
     def _write_files(self, change: Change, now_s: float) -> None:
         run = self._base.executemany
-        live = f"SELECT {_ENTRY} FROM files WHERE path=? AND retired_s IS NULL"
-        gone = [found for each in change.retired if (found := self._base.execute(live, (each,)).fetchone())]
+        live = f"SELECT {_ENTRY} FROM files WHERE path IN (SELECT value FROM json_each(?)) AND retired_s IS NULL"
+        gone = self._base.execute(live, (json.dumps(change.retired),)).fetchall()
         run("UPDATE files SET retired_s=? WHERE path=?", [(now_s, each) for each in change.retired])
         added = [astuple(each) for each in change.added]
         run(f"INSERT INTO files({_ENTRY}) VALUES(?, ?, ?, ?, ?)", added)

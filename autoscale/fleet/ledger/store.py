@@ -19,7 +19,7 @@ opening removes; the devices, which had no answer, send again.
 import time
 import uuid
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Container, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -63,12 +63,14 @@ class Intake:
         reasons: why each is rejected, as ``validate`` says; None for all accepted.
         unreadable: sha256 to what could not be read as rows, and as how many it is counted.
         change: what else becomes true with them.
+        is_summed: whether the sums of large files are written, too; a collector leaves them to its merges.
     """
 
     rows: Rows
     reasons: Reasons | None = None
     unreadable: Mapping[str, tuple[bytes, int]] = field(default_factory=dict)
     change: Change = field(default_factory=Change)
+    is_summed: bool = False
 
 
 class Ledger(Closing):
@@ -110,7 +112,7 @@ class Ledger(Closing):
             else:
                 accepted = intake.rows.take(intake.reasons < 0) if bool(np.any(intake.reasons >= 0)) else intake.rows
                 self._write_rejected(intake.rows, intake.reasons, added)
-            self._write_days(accepted, added)
+            self._write_days(accepted, added, intake.is_summed)
             for name, (content, reported_rows) in intake.unreadable.items():
                 self._write_unreadable(name, content, reported_rows, added)
             counts = {**intake.change.counts, "accepted": len(accepted)}
@@ -122,7 +124,7 @@ class Ledger(Closing):
         Raises:
             OSError: the disk is full or fails.
         """
-        self.commit(Intake(rows))
+        self.commit(Intake(rows, is_summed=True))
 
     def has_unreadable(self, name: str) -> bool:
         """Whether something of this sha256 is in quarantine already."""
@@ -151,7 +153,8 @@ class Ledger(Closing):
             sha256 = self._merge([self.folder / each.path for each in small], path, rows, day)
             self.add(added, path, day, rows, sha256)
             self.roll_up(path, day, rows, added)
-            retired = tuple(path for each in small for path in self.with_sums(each))
+            here = self.manifest.known()
+            retired = tuple(path for each in small for path in with_sums(each, here))
             self.manifest.commit(Change(added=tuple(added), retired=retired), time.time())
         self.remove(self.manifest.retired(time.time() - GRACE_S))
         if found := self._damaged - known:
@@ -187,11 +190,6 @@ class Ledger(Closing):
         """The path of a new file in the folder of another one."""
         return self._new((self.folder / entry.path).parent)
 
-    def with_sums(self, entry: Entry) -> list[str]:
-        """The path of a file of rows, and those of its sums."""
-        beside = [path for kind in ("sums", "devices") if self.manifest.has(path := entry.beside(kind))]
-        return [entry.path, *beside]
-
     @contextmanager
     def written(self) -> Iterator[list[Entry]]:
         """Collects files that are written for a commit, and removes them where it fails."""
@@ -204,7 +202,7 @@ class Ledger(Closing):
                     (self.folder / each.path).unlink()
             raise
 
-    def _write_days(self, rows: Rows, added: list[Entry]) -> None:
+    def _write_days(self, rows: Rows, added: list[Entry], is_summed: bool) -> None:
         numbers = rows.numbers["time_us"] // US_PER_DAY
         days = np.unique(numbers)
         for number in days.tolist():
@@ -213,7 +211,8 @@ class Ledger(Closing):
             path = self._new(self._day_folder("records", day))
             sha256 = write_parquet(table_of(part), path)
             self.add(added, path, day, len(part), sha256)
-            self.roll_up(path, day, len(part), added)
+            if is_summed:
+                self.roll_up(path, day, len(part), added)
 
     def _write_rejected(self, rows: Rows, reasons: Reasons, added: list[Entry]) -> None:
         is_rejected = reasons >= 0
@@ -288,6 +287,13 @@ class Ledger(Closing):
         for each in removed:
             (self.folder / each).unlink(missing_ok=True)
         self.manifest.forget(removed)
+
+
+def with_sums(entry: Entry, known: Container[str]) -> list[str]:
+    """The path of a file, and if it is of rows those of its sums, of all that a ledger has."""
+    if not entry.is_rows:
+        return [entry.path]
+    return [entry.path, *(path for kind in ("sums", "devices") if (path := entry.beside(kind)) in known)]
 
 
 def _unreadable_path(name: str) -> str:

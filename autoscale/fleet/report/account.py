@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from autoscale.errors import InvalidInput
+from autoscale.errors import InvalidInput, one_of
 from autoscale.fleet.ledger.ledgers import read_ledgers
 from autoscale.fleet.ledger.rollup import DEVICES, SUMS
 from autoscale.fleet.ledger.span import Span
@@ -34,6 +34,7 @@ class Question:
         inventory: the machines of the fleet; without them what idles is left out.
         life_cycle: what is given beside the ledger.
         is_strict: whether damage is an error, and not left out and counted.
+        only: dimensions and the value that is left of each; devices and the fleet stay those of all queries.
         from_sums: whether the hourly sums are read in place of the rows where there are both: the same figures, sooner.
     """
 
@@ -42,6 +43,7 @@ class Question:
     life_cycle: LifeCycle = field(default_factory=LifeCycle)
     is_strict: bool = False
     from_sums: bool = False
+    only: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +122,7 @@ def account(
     if question.is_strict:
         _need_whole(view)
     with engine(options) as opened:
-        found = _found(opened, view, read, question.span)
+        found = _found(opened, view, read, question)
         by, days, scenarios = {name: found.by(name) for name in tables.DIMENSIONS}, found.days(), found.scenarios()
         extent = extent_of((DayRows(*(each[name] for name in _DAY_ROWS)) for each in days), question.span)
         fleet = found.fleet(question.inventory, extent.span, by["target"]) if question.inventory else None
@@ -156,9 +158,9 @@ def _need_whole(view: LedgerView) -> None:
         raise InvalidInput("the manifest is not what was last committed; allowed without --strict: it is reported")
 
 
-def _found(opened: ReportEngine, view: LedgerView, read: Reading, span: Span) -> "_Found":
+def _found(opened: ReportEngine, view: LedgerView, read: Reading, question: Question) -> "_Found":
     """The rows of a span, each once, without those that cannot be; and the sums of others."""
-    surveyed = survey(read.rows)
+    surveyed, span = survey(read.rows), question.span
     is_wide = surveyed.needs_wide_sums or needs_wide_sums(read.sums)
     once, repeated, impossible = tables.within(opened.read(read.rows, surveyed.is_mixed), span), 0, 0
     if view.shared:
@@ -176,6 +178,9 @@ def _found(opened: ReportEngine, view: LedgerView, read: Reading, span: Span) ->
     if read.devices:
         named.append(opened.read_sums(read.devices, DEVICES))
     whole = tables.together(parts)
+    for dimension, value in question.only:
+        one_of("dimension", dimension, tables.DIMENSIONS)
+        whole = whole.filter(whole[dimension] == value)
     return _Found(opened, whole, named, opened.keep("cells", tables.cells(whole)), impossible, repeated)
 
 

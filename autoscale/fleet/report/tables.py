@@ -20,6 +20,15 @@ DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region"
 """``region`` is where the query was asked, ``far_region`` where the remote machine stands (empty: none was asked);
 ``hour`` is that of the day, UTC."""
 
+COLUMN_OF: Final = {
+    "network": "model",
+    "target": "selected",
+    "device_model": "device_model",
+    "region": "region_device",
+    "far_region": "region_remote",
+}
+"""Dimensions that a row has a column for."""
+
 KINDS: Final = tuple(f"intensity_{part}_kind" for part in PARTS)
 """Whether the carbon intensity of each part is ``average`` or ``marginal``; empty where not known, or not asked."""
 
@@ -151,11 +160,15 @@ def by(cells: Any, *dimensions: str) -> Any:
 
 def by_scenario(cells: Any, *dimensions: str) -> Any:
     """Queries, their carbon together and how many missed the goal, for each value of some of ``DIMENSIONS``."""
-    parts = [f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in PARTS]
-    carbon_ng = sum((cells[name] for name in parts[1:]), cells[parts[0]])
     return cells.group_by(*dimensions).agg(
-        inferences=cells.inferences.sum(), carbon_ng=carbon_ng.sum(), missed=cells.missed.sum()
+        inferences=cells.inferences.sum(), carbon_ng=carbon_ng(cells).sum(), missed=cells.missed.sum()
     )
+
+
+def carbon_ng(table: Any) -> Any:
+    """All carbon of a row, operational and embodied, everywhere."""
+    first, *others = (table[f"{kind}_{part}_ng"] for kind in ("operational", "embodied") for part in PARTS)
+    return sum(others, first)
 
 
 def by_day(rows: Any) -> Any:

@@ -1,6 +1,7 @@
 """Rows as messages and back: columns as plain bytes, each number in as few of them as its column needs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -8,7 +9,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from autoscale.errors import InvalidInput
-from autoscale.fleet.ledger.rows import Rows, Texts, with_all_columns
+from autoscale.fleet.ledger.rows import Codes, Ints, Rows, Texts, with_all_columns
 from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, SCHEMA, columns_of
 from autoscale_runtime._proto import fleet_pb2 as pb
 
@@ -83,17 +84,16 @@ def rows_of(batch: pb.Batch) -> Rows:
         InvalidInput: a column of its schema is missing, one is unknown there, comes twice or is not as long as the
             batch says; a sequence number is none of the log's.
     """
-    columns = [each for each in columns_of(batch.schema) if each.name not in BATCH_COLUMNS]
-    _check_names(batch, "numbers", [each.name for each in columns if not each.is_text], batch.numbers)
-    _check_names(batch, "texts", [each.name for each in columns if each.is_text], batch.texts)
-    numbers = {each.name: _ints(each.name, each.values, each.width, batch.rows) for each in batch.numbers}
+    _check_names(batch.schema, "numbers", tuple([each.name for each in batch.numbers]))
+    _check_names(batch.schema, "texts", tuple([each.name for each in batch.texts]))
+    numbers = _all_numbers(batch)
     numbers["schema"] = np.full(batch.rows, batch.schema, np.int64)
     least, most = int(numbers["sequence"].min()), int(numbers["sequence"].max())
     if least < batch.begins or most > MOST_SEQUENCE:
         given = f"sequence is {least} to {most} in a batch of '{batch.device_id}'"
         raise InvalidInput(f"{given}; allowed: {batch.begins} to {MOST_SEQUENCE}")
     texts = {each.name: _words(each, batch.rows) for each in batch.texts}
-    texts |= {name: Texts.same(getattr(batch, name), batch.rows) for name in ("device_id", "log_id")}
+    texts |= {name: Texts(_zeros(batch.rows), (getattr(batch, name),)) for name in ("device_id", "log_id")}
     return with_all_columns(Rows(numbers, texts))
 
 
@@ -112,36 +112,62 @@ def _fits(values: NDArray[Any], width: int) -> bool:
     return bool(values.min() >= info.min and values.max() <= info.max)
 
 
+def _all_numbers(batch: pb.Batch) -> dict[str, Ints]:
+    """The columns of numbers, those of one width in one piece: a small batch is many columns of few values."""
+    alike: dict[int, list[pb.Numbers]] = {}
+    for each in batch.numbers:
+        _check_length(each.name, each.values, each.width, batch.rows)
+        alike.setdefault(each.width, []).append(each)
+    numbers: dict[str, Ints] = {}
+    for width, columns in alike.items():
+        values = _ints(b"".join([each.values for each in columns]), width).reshape(len(columns), batch.rows)
+        numbers.update(zip([each.name for each in columns], values, strict=True))
+    return numbers
+
+
 def _words(column: pb.Texts, rows: int) -> Texts:
-    if len(set(column.words)) < len(column.words):
+    words, codes = tuple(column.words), column.codes
+    _check_length(column.name, codes, column.width, rows)
+    if len(words) == 1 and codes.count(0) == len(codes):
+        return Texts(_zeros(rows), words)
+    if len(set(words)) < len(words):
         raise InvalidInput(f"'{column.name}' has a word twice; allowed: each once")
-    codes = _ints(column.name, column.codes, column.width, rows)
-    if len(column.words) == 1 and not any(column.codes):
-        return Texts.same(column.words[0], rows)
-    if codes.min() < 0 or codes.max() >= len(column.words):
-        raise InvalidInput(f"'{column.name}' has {len(column.words)} words, and codes to {codes.max()}; allowed: below")
-    return Texts(codes.astype(np.int32), tuple(column.words))
+    numbers = _ints(codes, column.width)
+    if numbers.min() < 0 or numbers.max() >= len(words):
+        raise InvalidInput(f"'{column.name}' has {len(words)} words, and codes to {numbers.max()}; allowed: below")
+    return Texts(numbers.astype(np.int32), words)
 
 
-def _ints(name: str, content: bytes, width: int, rows: int) -> NDArray[np.int64]:
+@lru_cache(maxsize=256)
+def _zeros(rows: int) -> Codes:
+    zeros = np.zeros(rows, np.int32)
+    zeros.flags.writeable = False
+    return zeros
+
+
+def _check_length(name: str, content: bytes, width: int, rows: int) -> None:
     if width not in _DTYPES or len(content) != width * rows:
         raise InvalidInput(
             f"'{name}' has {len(content)} bytes of width {width}; allowed: {rows} values of 1, 2, 4 or 8"
         )
+
+
+def _ints(content: bytes, width: int) -> Ints:
     return np.frombuffer(content, _DTYPES[width]).astype(np.int64)
 
 
-def _check_names(
-    batch: pb.Batch, kind: str, allowed: Sequence[str], columns: Sequence[pb.Numbers] | Sequence[pb.Texts]
-) -> None:
-    names = [each.name for each in columns]
+@lru_cache(maxsize=64)
+def _check_names(schema: int, kind: str, names: tuple[str, ...]) -> None:
+    """Of a batch's columns; those that were right once are not looked at again."""
+    columns = [each for each in columns_of(schema) if each.name not in BATCH_COLUMNS]
+    allowed = [each.name for each in columns if each.is_text == (kind == "texts")]
     missing, strange = set(allowed).difference(names), set(names).difference(allowed)
     if missing:
-        of = f"the columns {sorted(missing)} of schema {batch.schema}"
+        of = f"the columns {sorted(missing)} of schema {schema}"
         raise InvalidInput(f"a batch lacks {of}; allowed: all but {list(BATCH_COLUMNS)}")
     if strange or len(names) > len(allowed):
         what = f"the unknown {kind} {sorted(strange)[:8]}" if strange else f"{kind} twice"
-        raise InvalidInput(f"a batch has {what}; allowed: the {len(allowed)} of schema {batch.schema}, each once")
+        raise InvalidInput(f"a batch has {what}; allowed: the {len(allowed)} of schema {schema}, each once")
 
 
 def _is_loss(loss: tuple[str, int]) -> bool:

@@ -41,8 +41,8 @@ _MOST_BARS: Final = 8
 Figures = dict[str, Any]
 
 
-def as_html(report: Report) -> str:
-    """The text of the page."""
+def as_html(report: Report, controls: str = "") -> str:
+    """The text of the page; where it is served, with the HTML of what it is filtered by."""
     figures = as_json(report)
     sections: tuple[Callable[[Report, Figures], str], ...] = (
         _headline,
@@ -56,7 +56,13 @@ def as_html(report: Report) -> str:
         _whose,
         _methods,
     )
-    body = "\n".join(section(report, figures) for section in sections)
+    headline, *others = (section(report, figures) for section in sections)
+    header, _, rest = headline.partition("</header>")
+    return framed("\n".join((f"{header}</header>{controls}{rest}", *others)))
+
+
+def framed(body: str) -> str:
+    """A whole page of a body."""
     style = (files("autoscale.fleet.export.html") / "style.css").read_text(encoding="utf-8")
     return _PAGE.format(title="Carbon of a fleet's inference", style=style, body=body)
 

@@ -7,6 +7,9 @@ from typing import Any, Final
 from autoscale.fleet.export.units import count, energy, mass, percent
 from autoscale.fleet.report.sums import Sums
 
+_MANY: Final = 4
+"""A table of more columns is wider than a phone: it scrolls there, and says so."""
+
 LONGEST: Final = 25
 """Rows of a table that are shown; the JSON has them all."""
 
@@ -16,8 +19,9 @@ def table(caption: str, head: Sequence[str], rows: Iterable[Sequence[str]], note
     heads = "".join(f'<th scope="col">{escape(each)}</th>' for each in head)
     body = "".join(_row(row) for row in rows)
     foot = f'<p class="note">{escape(note)}</p>' if note else ""
+    kind = "table wide" if len(head) > _MANY else "table"
     return (
-        f'<div class="table"><table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>'
+        f'<div class="{kind}" tabindex="0"><table><caption>{escape(caption)}</caption><thead><tr>{heads}</tr></thead>'
         f"<tbody>{body}</tbody></table></div>{foot}"
     )
 

@@ -3,15 +3,17 @@
 So a lone batch waits for nothing, and under load a commit grows until its fixed cost no longer counts.
 """
 
+import asyncio
 import hashlib
 import queue
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -67,7 +69,7 @@ class Delivery:
     begins: int = 0
     unreadable: bytes | None = None
     reported_rows: int = 0
-    receipt: "Future[Receipt]" = field(default_factory=Future)
+    receipt: "Future[Receipt] | asyncio.Future[Receipt]" = field(default_factory=Future)
 
 
 class Committer:
@@ -76,10 +78,13 @@ class Committer:
     Args:
         ledger: where to; closed with the committer.
         rules: which rows it takes.
+        settle: has a function called where receipts may be given out; at once, in this thread, where it is not said.
     """
 
-    def __init__(self, ledger: Ledger, rules: Rules) -> None:
-        self._ledger, self._rules = ledger, rules
+    def __init__(
+        self, ledger: Ledger, rules: Rules, settle: Callable[[Callable[[], None]], None] = lambda give: give()
+    ) -> None:
+        self._ledger, self._rules, self._settle = ledger, rules, settle
         self._waiting: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._arrived: dict[LogKey, LogState] = {}
         self._since_merged = 0
@@ -88,16 +93,24 @@ class Committer:
         self._thread = threading.Thread(target=self._run, name="fleet-commit")
         self._thread.start()
 
+    def submit(self, delivery: Delivery) -> None:
+        """Have a batch committed; its receipt says when it is on disk, or raises ``Overloaded`` where it is not.
+
+        Raises:
+            Overloaded: the collector stops; the batch should come again.
+        """
+        with self._guard:
+            if self._is_closed:
+                raise Overloaded("the collector is stopping; send the batch again later")
+            self._waiting.put(delivery)
+
     def deliver(self, delivery: Delivery) -> Receipt:
         """Wait until a batch is on disk.
 
         Raises:
             Overloaded: the disk is full or fails, or the collector stops; the batch should come again.
         """
-        with self._guard:
-            if self._is_closed:
-                raise Overloaded("the collector is stopping; send the batch again later")
-            self._waiting.put(delivery)
+        self.submit(delivery)
         return delivery.receipt.result()
 
     def close(self) -> None:
@@ -138,14 +151,12 @@ class Committer:
         return group, False
 
     def _commit(self, group: Sequence[Delivery]) -> None:
+        receipts: Sequence[Receipt | Overloaded]
         try:
             receipts = self._write(group)
         except Exception as error:  # whatever it is, it must reach those who wait, and the thread must go on
-            for each in group:
-                each.receipt.set_exception(Overloaded(f"the ledger cannot be written: {error}; send it again later"))
-            return
-        for each, receipt in zip(group, receipts, strict=True):
-            each.receipt.set_result(receipt)
+            receipts = [Overloaded(f"the ledger cannot be written: {error}; send it again later")] * len(group)
+        self._settle(partial(_give_out, group, receipts))
 
     def _write(self, group: Sequence[Delivery]) -> list[Receipt]:
         states: dict[LogKey, LogState] = {}
@@ -155,9 +166,12 @@ class Committer:
         rows = joined(parts)
         reasons = validate(rows, self._rules, us_from_s(time.time()))
         validated = np.split(reasons, np.cumsum([len(each) for each in parts])[:-1])  # views into the reasons
+        is_plain = _are_plain(rows, reasons, [len(each) for each in parts])
         set_back = 0
-        for delivery, (high_water, _), part, each in zip(group, admitted, parts, validated, strict=True):
-            set_back += _look_at_clock(delivery.key, high_water, part, each, states)
+        for delivery, (high_water, _), part, each, plain in zip(
+            group, admitted, parts, validated, is_plain, strict=True
+        ):
+            set_back += _look_at_clock(delivery.key, high_water, part, each, states, plain)
         unreadable, truncated = self._unreadable(group)
         counts = {f"rejected:{name}": int(np.count_nonzero(reasons == i)) for i, name in enumerate(REASONS)}
         counts["rejected:truncated"] += truncated
@@ -215,6 +229,16 @@ def unreadable(content: bytes, reported_rows: int) -> Delivery:
     return Delivery(("", ""), none(), unreadable=content, reported_rows=reported_rows)
 
 
+def _give_out(group: Sequence[Delivery], receipts: Sequence[Receipt | Overloaded]) -> None:
+    for each, receipt in zip(group, receipts, strict=True):
+        if each.receipt.done():  # whoever sent it is gone
+            continue
+        if isinstance(receipt, Overloaded):
+            each.receipt.set_exception(receipt)
+        else:
+            each.receipt.set_result(receipt)
+
+
 def _lost(group: Sequence[Delivery]) -> dict[LogKey, Counter[str]]:
     """The most that each log was reported to have lost, whatever order its batches came in."""
     lost: dict[LogKey, Counter[str]] = {}
@@ -224,7 +248,23 @@ def _lost(group: Sequence[Delivery]) -> dict[LogKey, Counter[str]]:
     return lost
 
 
-def _look_at_clock(key: LogKey, high_water: int, part: Rows, reasons: Reasons, states: dict[LogKey, LogState]) -> int:
+def _are_plain(rows: Rows, reasons: Reasons, lengths: Sequence[int]) -> list[bool]:
+    """Of batches one after the other whether all rows are accepted and rise in number and time: most are."""
+    sequence, time_us = (rows.numbers[name] for name in ("sequence", "time_us"))
+    is_odd = reasons >= 0
+    is_odd[1:] |= (np.diff(sequence) <= 0) | (np.diff(time_us) < 0)
+    firsts = np.cumsum([0, *lengths])[:-1]
+    filled = np.flatnonzero(lengths)
+    is_odd[firsts[filled]] = reasons[firsts[filled]] >= 0
+    is_plain = np.zeros(len(lengths), np.bool_)
+    if len(filled):
+        is_plain[filled] = ~np.logical_or.reduceat(is_odd, firsts[filled])
+    return [bool(each) for each in is_plain]
+
+
+def _look_at_clock(
+    key: LogKey, high_water: int, part: Rows, reasons: Reasons, states: dict[LogKey, LogState], is_plain: bool
+) -> int:
     """Reject rows of a clock that was lost, note when the log's rows are, and tell how often it was set back by less.
 
     Args:
@@ -234,7 +274,14 @@ def _look_at_clock(key: LogKey, high_water: int, part: Rows, reasons: Reasons, s
         part: the fresh rows of a batch.
         reasons: why each is rejected already; written to.
         states: of logs, with these rows; written to.
+        is_plain: whether all of its rows are accepted and rise in number and time.
     """
+    if is_plain:
+        times, state = part.numbers["time_us"], states[key]
+        first_us, last_us = int(times[0]), int(times[-1])
+        if first_us >= (state.last_us if part.numbers["sequence"][0] > high_water else state.first_us):
+            states[key] = state.lasting(first_us, last_us)
+            return 0
     is_good = reasons < 0
     sequence, time_us = (part.numbers[name][is_good] for name in ("sequence", "time_us"))
     if not len(time_us):

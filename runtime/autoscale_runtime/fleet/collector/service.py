@@ -5,25 +5,31 @@
 127.0.0.1:43211
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import asyncio
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 import grpc
+import grpc.aio
 
 from autoscale.errors import AutoScaleError, InvalidInput
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet.batches import MOST_BYTES, LaterSchema, read_batch, reported_rows, rows_of
+from autoscale_runtime.fleet.collector import event_loop
 from autoscale_runtime.fleet.collector.committer import Committer, Delivery, Receipt, unreadable
 from autoscale_runtime.wire.listening import listen
 from autoscale_runtime.wire.status import code_of
 
 SERVICE: Final = "autoscale.fleet.FleetCollector"
-_WAITING: Final = 64
-"""Batches that may wait for the same commit; as many more wait for them, and any further one is refused."""
+_WAITING: Final = 1024
+"""Batches that may wait for a commit: one holds what came during the last, so that all of them share its fixed cost."""
+
+_WAITING_BYTES: Final = 256 << 20
+"""Of all that wait together; any further one is refused, which bounds a collector's memory."""
 
 _OPTIONS: Final = (("grpc.max_receive_message_length", MOST_BYTES), ("grpc.so_reuseport", 0))
 
@@ -37,21 +43,23 @@ class Collector:
     """
 
     def __init__(self, ledger: Ledger, rules: Rules, host: str, port: int) -> None:
-        workers = ThreadPoolExecutor(_WAITING, "fleet")
-        self._server = grpc.server(workers, options=_OPTIONS, maximum_concurrent_rpcs=2 * _WAITING)
+        self._waiting_bytes = 0
+        self.address, self.port = event_loop.run(self._listen(host, port))
+        self._committer = Committer(ledger, rules, event_loop.soon)
+        event_loop.run(self._server.start())
+
+    async def _listen(self, host: str, port: int) -> tuple[str, int]:
         # Bytes in: what cannot be read is kept as it came.
         handler: grpc.RpcMethodHandler[bytes, pb.Receipt] = grpc.unary_unary_rpc_method_handler(
             self._upload, response_serializer=pb.Receipt.SerializeToString
         )
+        self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_WAITING)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Upload": handler}),))
-        self.address, self.port = listen(self._server, host, port)
-        self._committer = Committer(ledger, rules)
-        self._server.start()
+        return listen(self._server, host, port)
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Take no more batches, commit and answer those that came, and let the ledger go."""
-        stopped = self._server.stop(grace_s)
-        stopped.wait()
+        event_loop.run(self._server.stop(grace_s))
         self._committer.close()
 
     def __enter__(self) -> Self:
@@ -62,26 +70,35 @@ class Collector:
     ) -> None:
         self.stop()
 
-    def _upload(self, content: bytes, context: grpc.ServicerContext) -> pb.Receipt:
+    async def _upload(self, content: bytes, context: "grpc.aio.ServicerContext[bytes, pb.Receipt]") -> pb.Receipt:
+        if self._waiting_bytes + len(content) > _WAITING_BYTES:
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many batches wait; send it again later")
+        self._waiting_bytes += len(content)
         try:
-            receipt = self._take(content)
+            receipt = await self._take(content)
         except LaterSchema as error:
-            context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
+            await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except AutoScaleError as error:
-            context.abort(code_of(error), str(error))
+            await context.abort(code_of(error), str(error))
+        finally:
+            self._waiting_bytes -= len(content)
         return pb.Receipt(accepted=receipt.accepted, duplicate=receipt.duplicate, rejected=receipt.rejected)
 
-    def _take(self, content: bytes) -> Receipt:
+    async def _take(self, content: bytes) -> Receipt:
+        receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         try:
             batch = read_batch(content)
-            key = batch.device_id, batch.log_id
-            delivery = Delivery(key, rows_of(batch), dict(batch.lost), batch.begins)
+            delivery = Delivery(
+                (batch.device_id, batch.log_id), rows_of(batch), dict(batch.lost), batch.begins, receipt=receipt
+            )
         except LaterSchema:
             raise
         except InvalidInput:
-            self._committer.deliver(unreadable(content, reported_rows(content)))
+            self._committer.submit(replace(unreadable(content, reported_rows(content)), receipt=receipt))
+            await receipt
             raise
-        return self._committer.deliver(delivery)
+        self._committer.submit(delivery)
+        return await receipt
 
 
 def collect(ledger: Path | str, rules: Rules | None = None, host: str = "127.0.0.1", port: int = 0) -> Collector:

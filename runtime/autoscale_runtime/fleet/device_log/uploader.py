@@ -3,6 +3,7 @@
 import logging
 import random
 import threading
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from autoscale_runtime._proto.fleet_pb2_grpc import FleetCollectorStub
 from autoscale_runtime.fleet.batches import MOST_BYTES, MOST_ROWS, LaterSchema, batch_of
 from autoscale_runtime.fleet.device_log.log_folder import LogFolder, SegmentFile
 from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
+from autoscale_runtime.fleet.shards import shard_of
 from autoscale_runtime.wire.client import checked_address
 from autoscale_runtime.wire.status import error_of
 
@@ -92,7 +94,7 @@ class Uploader(Closing):
 
     Args:
         folder: a ``LedgerWriter``'s.
-        address: the collector's ``host:port``.
+        address: the collector's ``host:port``; those of several, of which the device's name picks one.
         options: the rest.
 
     Attributes:
@@ -103,13 +105,14 @@ class Uploader(Closing):
         InvalidInput: another uploader has the folder, or the address is none.
     """
 
-    def __init__(self, folder: Path | str, address: str, options: UploadOptions | None = None) -> None:
-        self._address = checked_address(address)
+    def __init__(self, folder: Path | str, address: str | Sequence[str], options: UploadOptions | None = None) -> None:
+        addresses = [checked_address(each) for each in ([address] if isinstance(address, str) else address)]
         self._folder = LogFolder(folder)
+        self._address = addresses[0] if len(addresses) == 1 else _collector_of(self._folder, addresses)
         self._options = options or UploadOptions()
         (self._folder.path / "upload").mkdir(exist_ok=True)
         self._lock = FolderLock(self._folder.path / "upload", "log", "uploader")
-        self._channel = grpc.insecure_channel(address, options=_OPTIONS, compression=grpc.Compression.Gzip)
+        self._channel = grpc.insecure_channel(self._address, options=_OPTIONS, compression=grpc.Compression.Gzip)
         self._send = FleetCollectorStub(self._channel).Upload
         self._refusals = 0
         self._stopped = threading.Event()
@@ -203,6 +206,11 @@ class Uploader(Closing):
             raise TargetError(f"{self._address}: {error}") from error
         self._refusals = 0
         return Uploaded(receipt.accepted, receipt.duplicate, receipt.rejected)
+
+
+def _collector_of(folder: LogFolder, addresses: Sequence[str]) -> str:
+    segments = folder.segments()
+    return shard_of(folder.device_id(_read(segments[-1]) if segments else None), addresses)
 
 
 def _batch(segment: Segment, which: Ints) -> pb.Batch:

@@ -31,7 +31,7 @@ SWITCHES = (
     "--hide-scrollbars",
 )
 HOSTILE = "<script>alert('x')</script>&\"net"
-VOID = {"meta", "br"}
+VOID = {"meta", "br", "input"}
 
 
 class Outline(HTMLParser):

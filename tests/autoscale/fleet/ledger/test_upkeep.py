@@ -132,7 +132,7 @@ def test_a_device_is_forgotten_everywhere(ledger: Path) -> None:
 def test_what_is_interrupted_has_not_happened(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = figures(ledger)
     with Ledger(ledger) as opened:
-        monkeypatch.setattr(opened, "with_sums", lambda _: 1 / 0)
+        monkeypatch.setattr(opened, "roll_up", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             forget(opened, "device-3")
     with Ledger(ledger):  # cleans up

@@ -1,0 +1,52 @@
+"""Single decisions of a ledger: the rows behind a sum, those of most carbon first."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final
+
+from autoscale.fleet.ledger.ledgers import read_ledgers
+from autoscale.fleet.ledger.view import verified
+from autoscale.fleet.report import tables
+from autoscale.fleet.report.account import Question
+from autoscale.fleet.report.engine import EngineOptions, engine
+from autoscale.fleet.report.reading import reading
+from autoscale.fleet.report.survey import survey
+
+MOST: Final = 100
+
+COLUMNS: Final = (
+    "time_us",
+    "device_model",
+    "model",
+    "requested",
+    "chosen",
+    "selected",
+    "probability_ppb",
+    "latency_us",
+    "goal_latency_us",
+    "is_late",
+    "energy_device_uj",
+    "energy_remote_uj",
+    "region_device",
+    "region_remote",
+)
+
+
+def decisions(ledgers: Sequence[Path | str], question: Question, most: int = MOST) -> list[dict[str, Any]]:
+    """The decisions of a span and of some values of its dimensions with the most carbon, as ``COLUMNS`` and
+    ``carbon_ng``; no device is named. Rows that were aged are none any more.
+
+    Raises:
+        InvalidInput: no ledger.
+        MissingExtra: an engine's package is not installed.
+    """
+    view = read_ledgers(ledgers)
+    view = verified(view, reading(view, question.span, from_sums=False).rows)
+    files = reading(view, question.span, from_sums=False).rows
+    with engine(EngineOptions()) as opened:
+        rows = tables.within(opened.read(files, survey(files).is_mixed), question.span)
+        for name, value in question.only:
+            rows = rows.filter(rows[tables.COLUMN_OF[name]] == value)
+        rows = rows.mutate(carbon_ng=tables.carbon_ng(rows))
+        ordered = rows.order_by([rows.carbon_ng.desc(), rows.time_us]).limit(most)
+        return opened.rows(ordered.select(*COLUMNS, "carbon_ng"))
