@@ -79,7 +79,7 @@ class Front:
         account: ServerAccount,
         reload: Reload | None = None,
         cpu_clock: Callable[[], float] = time.process_time,
-        log: Callable[..., None] = lambda **facts: None,
+        log: Callable[..., None] | None = None,
     ) -> None:
         self.is_draining = False
         self._serving, self._account, self._reload = serving, account, reload
@@ -134,17 +134,8 @@ class Front:
         if served is not None:
             served.statistics.ended(job, ran, is_answered, now_s)
             served.statistics.energy_j += cost.energy_j if is_answered else 0.0
-        self._log(
-            model=job.model,
-            version=job.version,
-            client=job.call.client,
-            code=("CANCELLED" if job.is_done else ran.code.name),
-            queue_s=round(job.begun_s - job.arrived_s, 6),
-            compute_s=round(ran.compute_s, 6),
-            batch=ran.rows,
-            energy_j=cost.energy_j,
-            bytes=len(job.call.message),
-        )
+        if self._log is not None:
+            self._log_end(job, ran, cost.energy_j)
         if is_answered:
             queue_us, compute_us = us_from_s(job.begun_s - job.arrived_s), us_from_s(ran.compute_s)
             job.call.reply(ran.body + cost_bytes(cost, queue_us, compute_us))
@@ -153,6 +144,20 @@ class Front:
             if ran.code in (grpc.StatusCode.INTERNAL, grpc.StatusCode.UNAVAILABLE):
                 _LOG.error("a query of '%s' failed: %s", job.model, text)
             job.call.refuse(ran.code, text)
+
+    def _log_end(self, job: Job, ran: Ran, energy_j: float) -> None:
+        assert self._log is not None
+        self._log(
+            model=job.model,
+            version=job.version,
+            client=job.call.client,
+            code=("CANCELLED" if job.is_done else ran.code.name),
+            queue_s=round(job.begun_s - job.arrived_s, 6),
+            compute_s=round(ran.compute_s, 6),
+            batch=ran.rows,
+            energy_j=energy_j,
+            bytes=len(job.call.message),
+        )
 
     def idle(self) -> None:
         """Now and then: what the server did beside queries is nobody's."""
@@ -174,7 +179,8 @@ class Front:
         if job.is_done:
             served.statistics.refused("RESOURCE_EXHAUSTED")
             self._account.overhead(self._protocol_s())
-            self._log(model=job.model, client=call.client, code="RESOURCE_EXHAUSTED", bytes=len(call.message))
+            if self._log is not None:
+                self._log(model=job.model, client=call.client, code="RESOURCE_EXHAUSTED", bytes=len(call.message))
 
     def _load(self, call: Call) -> None:
         asked = pb.RepositoryModelLoadRequest.FromString(call.message)

@@ -111,7 +111,7 @@ class ServerAccount:
         self._clock = clock
         whole = (cores or usable_cores()) / machine.processors[_CPU].cores
         self._time = MachineTime(clock(), min(whole, 1.0))
-        self._idle_s = 0.0
+        self._idle_s = self._overhead_s = 0.0
         self._by_target: dict[Target, tuple[float, float]] = {}
         self._counted = None if self._meter is None else self._meter.counter.begin()
 
@@ -151,21 +151,22 @@ class ServerAccount:
         return self._cost(energy_j, compute_s * held_share(self.machine, target))
 
     def overhead(self, core_s: float) -> None:
-        """Core-seconds that are no query's."""
-        core_w = self.machine.processors[_CPU].core_w
-        cost = self._cost(float(core_w[-1]) * core_s * self._scale(), 0.0)
-        self.totals.overhead_j += cost.energy_j
-        self.totals.other_g += cost.carbon_operational_g
+        """Core-seconds that are no query's; they are accounted for with the next ``tick``."""
+        self._overhead_s += core_s
 
     def tick(self) -> Totals:
-        """Account for the idle time until now; the totals."""
+        """Account for idle time and overhead until now; the totals."""
         self._time.advance(self._clock())
         if self._meter is not None:
             self._meter.end(self._meter.begin())  # a window that is over is taken in
             self._count(self._meter)
         idle_s, self._idle_s = self._time.idle_s - self._idle_s, self._time.idle_s
-        cost = self._cost(self.machine.idle_w * idle_s * self._scale(), idle_s)
-        self.totals.idle_j += cost.energy_j
+        core_s, self._overhead_s = self._overhead_s, 0.0
+        core_w = self._known_watts(Target("device", _CPU, "fp32", threads=1))[1]
+        idle_j, overhead_j = self.machine.idle_w * idle_s * self._scale(), core_w * core_s * self._scale()
+        cost = self._cost(idle_j + overhead_j, idle_s)
+        self.totals.idle_j += idle_j
+        self.totals.overhead_j += overhead_j
         self.totals.other_g += cost.carbon_operational_g + cost.carbon_embodied_g
         return self.totals
 

@@ -153,7 +153,8 @@ class Server:
         self._serving = Serving(models, self._limits, self._begin, self._end, self._changed)
         clock = time.process_time if self._owns_process else time.thread_time
         reload = self._reload_one if self._repository is not None else None
-        self._front = Front(self._serving, self._account, reload, clock, self._operation.log)
+        log = self._operation.log if self._operation.access_log is not None else None
+        self._front = Front(self._serving, self._account, reload, clock, log)
         self._server = grpc.aio.server(options=options(self._limits))
         self._health = Health(self._server, SERVICE)
         try:

@@ -92,6 +92,14 @@ def _spans(view: memoryview) -> Iterator[tuple[int, int, int, int]]:
     at, size, count = 0, len(view), 0
     while at < size:
         start = at
+        tag = view[at]
+        if tag < 0x80 and tag & 7 == _LENGTH and at + 1 < size and view[at + 1] < 0x80:  # as short as most are
+            end = at + 2 + view[at + 1]
+            if tag >= 8 and end <= size and count < MOST_FIELDS:
+                count += 1
+                yield tag >> 3, start, at + 2, end
+                at = end
+                continue
         tag, at = _varint(view, at)
         end = _end(view, at, tag & 7)
         if tag & 7 == _LENGTH:

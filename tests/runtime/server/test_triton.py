@@ -112,6 +112,7 @@ def test_it_reads_the_cost(reported: dict[str, Any]) -> None:
         "carbon_intensity_kind": "string_param",
         "carbon_intensity_method": "string_param",
         "carbon_region": "string_param",
+        "carbon_pue": "double_param",
         "model_sha256": "string_param",
     }
     assert reported["parameters"]["energy_joules"][1] > 0.0
