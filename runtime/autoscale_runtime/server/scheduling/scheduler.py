@@ -26,6 +26,9 @@ RETRY_AFTER: Final = "retry-after-ms"
 SHORT_S: Final = 1e-3
 """Of quicker models one batch more is handed over, which hides the hand-over; slower ones keep their order."""
 
+MOST_TOGETHER: Final = 64
+"""Queries handed over as one: a packet brings no more files along."""
+
 OnEnd = Callable[[Job, Ran], None]
 OnBegin = Callable[[Job], None]
 
@@ -198,7 +201,7 @@ class Scheduler:
 
     def _next_batch(self) -> list[Job]:
         batch: list[Job] = []
-        while len(batch) < self.batching.most:
+        while len(batch) < min(self.batching.most, MOST_TOGETHER):
             job = self._queue.pop(batch[0].version if batch else None)
             if job is None:
                 break

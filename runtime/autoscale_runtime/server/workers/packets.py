@@ -4,6 +4,7 @@ A packet has the number of a batch, the slots that its sender has read by now, a
 its own, and its bytes either in the packet or in a slot.
 """
 
+import array
 import os
 import socket
 import struct
@@ -19,7 +20,10 @@ INLINE_BYTES: Final = 32 << 10
 """Of all messages of a packet; longer ones go through a slot."""
 
 PACKET_BYTES: Final = 128 << 10
-MOST_MESSAGES: Final = 256
+MOST_FILES: Final = 256
+"""Of a packet, hence the most slots that one brings along."""
+
+_FILE: Final = array.array("i")
 
 CODES: Final = tuple(grpc.StatusCode)
 """A status travels as its place in here."""
@@ -104,18 +108,37 @@ def send(
     return used
 
 
-def receive(source: socket.socket, slots: ReadingSlots) -> Packet | None:
-    """The next packet; None once the other side is gone.
+class Inbox:
+    """Reads packets of a socket into memory that is used again: a fresh block for each costs more than all else.
 
-    Raises:
-        BlockingIOError: none is there, of a socket that does not wait.
+    For one thread at a time.
     """
-    try:
-        data, files, _, _ = socket.recv_fds(source, PACKET_BYTES, MOST_MESSAGES)
-    except ConnectionResetError:
-        return None
-    if not data:
-        return None
+
+    def __init__(self) -> None:
+        self._memory = bytearray(PACKET_BYTES)
+        self._room = socket.CMSG_SPACE(MOST_FILES * _FILE.itemsize)
+
+    def receive(self, source: socket.socket, slots: ReadingSlots) -> Packet | None:
+        """The next packet; None once the other side is gone.
+
+        Raises:
+            BlockingIOError: none is there, of a socket that does not wait.
+        """
+        try:
+            length, ancillary, _, _ = source.recvmsg_into([self._memory], self._room)
+        except ConnectionResetError:
+            return None
+        if not length:
+            return None
+        files = [number for _, _, data in ancillary for number in _numbers(data)]
+        return _packet(bytes(memoryview(self._memory)[:length]), files, slots)
+
+
+def _numbers(data: bytes) -> list[int]:
+    return [*array.array("i", data[: len(data) - len(data) % _FILE.itemsize])]
+
+
+def _packet(data: bytes, files: list[int], slots: ReadingSlots) -> Packet:
     batch, reads, count = _HEAD.unpack_from(data)
     at = _HEAD.size
     read = [_SLOT.unpack_from(data, at + _SLOT.size * each)[0] for each in range(reads)]

@@ -10,7 +10,7 @@ import grpc
 
 from autoscale_runtime.server.execution.executor import Executor
 from autoscale_runtime.server.execution.job import Job, Ran
-from autoscale_runtime.server.workers.packets import CODES, Message, receive, send
+from autoscale_runtime.server.workers.packets import CODES, Inbox, Message, send
 from autoscale_runtime.server.workers.slots import ReadingSlots, WritingSlots
 
 _LEFT: Final = Ran(grpc.StatusCode.CANCELLED, b"its caller left")
@@ -36,6 +36,7 @@ class ProcessExecutor(Executor):
         self._kept: list[Sequence[Job]] = []
         self._slots: dict[int, list[int]] = {}
         self._socket: socket.socket | None = None
+        self._inbox = Inbox()
         self.told_s = 0.0
         self._loop = asyncio.get_running_loop()
 
@@ -108,7 +109,7 @@ class ProcessExecutor(Executor):
     def _receive(self) -> None:
         while self._socket is not None:
             try:
-                packet = receive(self._socket, self._reading)
+                packet = self._inbox.receive(self._socket, self._reading)
             except (BlockingIOError, InterruptedError):
                 return
             if packet is None:  # whoever watches the process acts

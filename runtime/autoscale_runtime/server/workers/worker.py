@@ -24,7 +24,7 @@ from autoscale_runtime.server.execution.answering import Answered, Rules, answer
 from autoscale_runtime.server.execution.served_model import LoadedModel
 from autoscale_runtime.server.execution.source import ModelSource
 from autoscale_runtime.server.workers.cpu_shares import CpuShares
-from autoscale_runtime.server.workers.packets import CODES, Message, Packet, receive, send
+from autoscale_runtime.server.workers.packets import CODES, Inbox, Message, Packet, send
 from autoscale_runtime.server.workers.slots import KEPT_BYTES, ReadingSlots, WritingSlots
 
 _BLOATED_BYTES: Final = 128 << 20
@@ -54,7 +54,7 @@ class ModelThreads:
         self._versions, self._rules, self._cpu, self._batches = versions, rules, cpu, batches
         self._under_way: dict[int, Cancellation] = {}
         self._stopped: set[int] = set()
-        self._reading, self._writing = ReadingSlots(), WritingSlots()
+        self._reading, self._writing, self._inbox = ReadingSlots(), WritingSlots(), Inbox()
         self._receives, self._sends = threading.Lock(), threading.Lock()
 
     def start(self, instances: int) -> None:
@@ -72,7 +72,7 @@ class ModelThreads:
     def _work(self) -> None:
         while True:
             with self._receives:  # the packet that brings a slot's file is read before those that use it
-                packet = receive(self._batches, self._reading)
+                packet = self._inbox.receive(self._batches, self._reading)
             if packet is None:
                 return
             with self._sends:
