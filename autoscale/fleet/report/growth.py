@@ -9,6 +9,7 @@ Factors(demand=2.25, operational=1.4400000000000004, embodied=2.25)
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import log10
 from typing import Final, Protocol
 
 from autoscale.errors import InvalidInput
@@ -19,6 +20,7 @@ from autoscale.units import MICRO_PER_UNIT, SECONDS_PER_YEAR, US_PER_DAY
 _SOURCE: Final = "Wu et al., Sustainable AI, MLSys 2022, arXiv 2111.00364"
 LARGEST_FACTOR: Final = 1000.0
 LONGEST_YEARS: Final = 30
+MOST_DIGITS: Final = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,15 @@ class Growth:
             object.__setattr__(self, name, _assumption(name, getattr(self, name)))
         if isinstance(self.years, bool) or not isinstance(self.years, int) or not 1 <= self.years <= LONGEST_YEARS:
             raise InvalidInput(f"years is {self.years!r}; allowed: whole years, 1 to 30")
+        if self._most_digits > MOST_DIGITS:
+            raise InvalidInput(f"'{self.name}' grows by {self._most_digits:.0f} digits; allowed: up to {MOST_DIGITS}")
+
+    @property
+    def _most_digits(self) -> float:
+        """How many digits the last year has over today, every assumption at the end that gives the most."""
+        demand, faster, energy, rebound, making, grid = (self.assumption(name) for name in ASSUMPTIONS)
+        asked = demand.high, *(max(1.0, each.high) for each in (energy, making, grid)), energy.low**-rebound.high
+        return self.years * sum(map(log10, asked)) + self.years * (self.years - 1) / 2 * log10(faster.high)
 
     def assumption(self, name: str) -> Assumption:
         """One of ``ASSUMPTIONS``."""

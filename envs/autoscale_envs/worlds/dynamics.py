@@ -140,7 +140,7 @@ def costs(
 
 def _run(parameters: WorldParameters, temperature_c: Numbers, target: Numbers) -> Numbers:
     """What a target becomes under the governor's cap; itself where nothing is hot."""
-    hottest_c = temperature_c if isinstance(temperature_c, float) else temperature_c.max()
+    hottest_c = temperature_c if isinstance(temperature_c, float) else temperature_c.max(initial=0.0)
     if hottest_c < parameters.cap_temperatures_c[0]:
         return target
     cap = parameters.cap_temperatures_c.searchsorted(temperature_c, side="right")

@@ -111,3 +111,8 @@ def test_a_full_disk_is_one_line_and_leaves_what_was_written(tmp_path: Path) -> 
     assert len(done.stderr.splitlines()) == 1
     assert read_ledger(out).files == ()
     assert not list(out.rglob("*.parquet"))
+
+
+def test_a_fleet_too_small_for_every_cohort_has_its_ledger_all_the_same(tmp_path: Path) -> None:
+    done = run("--devices", "5", "--days", "1", "--out", str(tmp_path / "ledger"))
+    assert (done.returncode, rows(tmp_path / "ledger") > 0) == (0, True)

@@ -87,6 +87,11 @@ def test_an_mlperf_log_has_its_time_and_the_watts_given(tmp_path: Path) -> None:
             "rising",
         ),
         ("carbon_kg = 1\n[[growth]]\nname = 'x'\ndemand_per_year = 0\nenergy_per_year = 1", "allowed: above 0"),
+        (
+            "carbon_kg = 1\n[[growth]]\nname = 'x'\ndemand_per_year = 1000\nenergy_per_year = 1\nyears = 30\n"
+            "demand_acceleration = 1000",
+            "grows by 1395 digits; allowed: up to 100",
+        ),
         ("carbon_kg = 1\n[[refresh]]\nname = 'x'\nlife_years = 0", "life_years is 0; allowed"),
         ("carbon_kg = 1\n[[refresh]]\nname = 'x'\nlife_years = 3\nreused_fraction = 2", "reused_fraction is 2"),
     ],
