@@ -17,6 +17,7 @@ from autoscale.units import SECONDS_PER_DAY
 from autoscale_runtime.fleet.collector.service import collect
 from autoscale_runtime.host.stop_signal import StopSignal
 from autoscale_runtime.wire.malloc import keep_freed_memory
+from autoscale_runtime.wire.tokens import TokenFile
 
 Inventory = Annotated[
     Path | None,
@@ -48,6 +49,10 @@ def collect_command(
     behind_days: Annotated[
         float, typer.Option(min=0.0, help="How old a row may be when it arrives; older ones go to quarantine.")
     ] = 1096.0,
+    tokens: Annotated[
+        Path | None,
+        typer.Option(help="TOML of device tokens; a device then sends its own rows alone.", show_default=False),
+    ] = None,
 ) -> None:
     """Collect what the queries of a fleet cost into a ledger: Parquet by day.
 
@@ -62,12 +67,15 @@ def collect_command(
     profiles (--profiles) or electricity regions; "autoscale fleet readmit" lets
     them in once they are known.
 
+    With --tokens (see "autoscale fleet enrol") a device must bring its token,
+    and writes only its own rows.
+
     Example: autoscale fleet collect ledger --port 9001 --inventory devices.csv
     """
     keep_freed_memory()
     rules = replace(rules_of(inventory, profiles), ahead_s=ahead_s, behind_s=behind_days * SECONDS_PER_DAY)
     stop = StopSignal()
-    with collect(ledger, rules, host, port) as collector:
+    with collect(ledger, rules, host, port, None if tokens is None else TokenFile(tokens)) as collector:
         print(f"collecting into {ledger} on {collector.address}", flush=True)
         stop.wait()
     counts = read_ledger(ledger).counts

@@ -23,6 +23,7 @@ from autoscale_runtime.fleet.collector import event_loop
 from autoscale_runtime.fleet.collector.committer import Committer, Delivery, Receipt, unreadable
 from autoscale_runtime.wire.listening import listen
 from autoscale_runtime.wire.status import code_of
+from autoscale_runtime.wire.tokens import Client, TokenFile
 
 SERVICE: Final = "autoscale.fleet.FleetCollector"
 _WAITING: Final = 1024
@@ -34,6 +35,10 @@ _WAITING_BYTES: Final = 256 << 20
 _OPTIONS: Final = (("grpc.max_receive_message_length", MOST_BYTES), ("grpc.so_reuseport", 0))
 
 
+class NotItsOwn(InvalidInput):
+    """Rows of another device than the one whose token came with them."""
+
+
 class Collector:
     """A running collector; use as a context manager, or call ``stop``.
 
@@ -42,8 +47,8 @@ class Collector:
         port: the port alone, the one that was found if none was asked for.
     """
 
-    def __init__(self, ledger: Ledger, rules: Rules, host: str, port: int) -> None:
-        self._waiting_bytes = 0
+    def __init__(self, ledger: Ledger, rules: Rules, host: str, port: int, tokens: TokenFile | None = None) -> None:
+        self._waiting_bytes, self._tokens = 0, tokens
         self.address, self.port = event_loop.run(self._listen(host, port))
         self._committer = Committer(ledger, rules, event_loop.soon)
         event_loop.run(self._server.start())
@@ -75,7 +80,11 @@ class Collector:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many batches wait; send it again later")
         self._waiting_bytes += len(content)
         try:
-            receipt = await self._take(content)
+            receipt = await self._take(content, self._client(context))
+        except PermissionError as error:
+            await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
+        except NotItsOwn as error:
+            await context.abort(grpc.StatusCode.PERMISSION_DENIED, str(error))
         except LaterSchema as error:
             await context.abort(grpc.StatusCode.FAILED_PRECONDITION, str(error))
         except AutoScaleError as error:
@@ -84,14 +93,20 @@ class Collector:
             self._waiting_bytes -= len(content)
         return pb.Receipt(accepted=receipt.accepted, duplicate=receipt.duplicate, rejected=receipt.rejected)
 
-    async def _take(self, content: bytes) -> Receipt:
+    def _client(self, context: "grpc.aio.ServicerContext[bytes, pb.Receipt]") -> Client | None:
+        """Who sends; None where anybody may."""
+        return None if self._tokens is None else self._tokens.client(context.invocation_metadata() or ())
+
+    async def _take(self, content: bytes, client: Client | None) -> Receipt:
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
         try:
             batch = read_batch(content)
+            if client is not None and not client.is_admin and client.name != batch.device_id:
+                raise NotItsOwn(f"'{client.name}' sends rows of another device; allowed: its own")
             delivery = Delivery(
                 (batch.device_id, batch.log_id), rows_of(batch), dict(batch.lost), batch.begins, receipt=receipt
             )
-        except LaterSchema:
+        except (LaterSchema, NotItsOwn):
             raise
         except InvalidInput:
             self._committer.submit(replace(unreadable(content, reported_rows(content)), receipt=receipt))
@@ -101,7 +116,13 @@ class Collector:
         return await receipt
 
 
-def collect(ledger: Path | str, rules: Rules | None = None, host: str = "127.0.0.1", port: int = 0) -> Collector:
+def collect(
+    ledger: Path | str,
+    rules: Rules | None = None,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tokens: TokenFile | None = None,
+) -> Collector:
     """Open a ledger and start to collect into it.
 
     Args:
@@ -109,6 +130,7 @@ def collect(ledger: Path | str, rules: Rules | None = None, host: str = "127.0.0
         rules: what is known of the fleet.
         host: the address to listen at; the default is reached from this machine alone.
         port: 0 takes a free one.
+        tokens: who may send, each the rows of the device of its name (an admin's those of any); None lets everybody.
 
     Raises:
         InvalidInput: another collector has the ledger, or it is of a later version; a port that is none.
@@ -117,7 +139,7 @@ def collect(ledger: Path | str, rules: Rules | None = None, host: str = "127.0.0
     """
     opened = Ledger(ledger)
     try:
-        return Collector(opened, rules or Rules(), host, port)
+        return Collector(opened, rules or Rules(), host, port, tokens)
     except BaseException:
         opened.close()
         raise

@@ -96,6 +96,7 @@ class Uploader(Closing):
         folder: a ``LedgerWriter``'s.
         address: the collector's ``host:port``; those of several, of which the device's name picks one.
         options: the rest.
+        token: of this device, where the collector wants one; it goes unencrypted, so over a network you trust.
 
     Attributes:
         total: what all rounds brought so far.
@@ -105,7 +106,13 @@ class Uploader(Closing):
         InvalidInput: another uploader has the folder, or the address is none.
     """
 
-    def __init__(self, folder: Path | str, address: str | Sequence[str], options: UploadOptions | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path | str,
+        address: str | Sequence[str],
+        options: UploadOptions | None = None,
+        token: str = "",
+    ) -> None:
         addresses = [checked_address(each) for each in ([address] if isinstance(address, str) else address)]
         self._folder = LogFolder(folder)
         self._address = addresses[0] if len(addresses) == 1 else _collector_of(self._folder, addresses)
@@ -114,6 +121,7 @@ class Uploader(Closing):
         self._lock = FolderLock(self._folder.path / "upload", "log", "uploader")
         self._channel = grpc.insecure_channel(self._address, options=_OPTIONS, compression=grpc.Compression.Gzip)
         self._send = FleetCollectorStub(self._channel).Upload
+        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._refusals = 0
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -192,7 +200,7 @@ class Uploader(Closing):
 
     def _hand_over(self, batch: pb.Batch) -> Uploaded:
         try:
-            receipt = self._send(batch, timeout=self._options.timeout_s)
+            receipt = self._send(batch, timeout=self._options.timeout_s, metadata=self._metadata)
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
                 raise LaterSchema(f"{self._address}: {error.details()}; the rows wait here until then") from error
