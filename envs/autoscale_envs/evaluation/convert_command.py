@@ -31,8 +31,8 @@ def convert_command(
     """Make a measured table of MLPerf Inference's power runs, for 'autoscale evaluate --measured'.
 
     Takes the scenario singlestream. Of a board, runtime and network the newest round counts; latency_spread and
-    energy_spread say how far its rounds lie apart (standard deviation of logarithms), runs how many there are. What
-    comes of it is derived from MLPerf Inference logs, and no official result.
+    energy_spread say how far its rounds lie apart (standard deviation of logarithms), runs how many there are; no query
+    meets that spread. What comes of it is derived from MLPerf Inference logs, and no official result.
 
     Example: autoscale evaluate convert runs.csv boards.csv --board rpi4coral-fan.on=rpi4
     """

@@ -30,8 +30,8 @@ class MeasuredRun:
         energy_j: of a query, whatever the meter saw.
         latency_p90_s: 90th percentile of the run's queries; None where it was not told.
         accuracy: of this variant, a fraction; None where nobody measured it.
-        latency_spread: standard deviation of the logarithm of ``latency_s`` from run to run, where the row stands for
-            several; 0 where it does not.
+        latency_spread: standard deviation of the logarithm of ``latency_s`` over rounds of other releases and years,
+            where the row is the newest of several; no query of one device meets it.
         energy_spread: likewise of ``energy_j``.
         runs: how many it stands for.
     """
@@ -63,15 +63,13 @@ class Sample(NamedTuple):
     Attributes:
         latency_s: of each run.
         energy_j: of each run.
-        latency_spread: of the logarithm of a query's latency around its run's.
-        energy_spread: likewise of its energy.
+        query_spread: of the logarithm of a query's latency around its run's.
         runs: how many each target has, shape (targets,).
     """
 
     latency_s: Floats
     energy_j: Floats
-    latency_spread: Floats
-    energy_spread: Floats
+    query_spread: Floats
     runs: Floats
 
 
@@ -153,8 +151,7 @@ class MeasuredTable:
         return Sample(
             np.array([[row.latency_s for row in run] for run in full]),
             np.array([[row.energy_j for row in run] for run in full]),
-            np.array([[math.hypot(row.query_spread, row.latency_spread) for row in run] for run in full]),
-            np.array([[row.energy_spread for row in run] for run in full]),
+            np.array([[row.query_spread for row in run] for run in full]),
             np.array([max(len(cell), 1) for cell in cells], dtype=np.float64),
         )
 

@@ -123,10 +123,9 @@ class MeasuredWorld:
             return self.table.latency_s[network], self.table.energy_j[network]
         sample, every = self.table.samples[network], np.arange(len(self.targets))
         run = (self._rng.random(len(every)) * sample.runs).astype(np.intp)
-        luck = self._rng.standard_normal((2, len(every)))
-        slower, hungrier = sample.latency_spread[run, every], sample.energy_spread[run, every]
-        latency_s = sample.latency_s[run, every] * np.exp(slower * (luck[0] - slower / 2.0))
-        return latency_s, sample.energy_j[run, every] * np.exp(hungrier * (luck[1] - hungrier / 2.0))
+        luck, spread = self._rng.standard_normal(len(every)), sample.query_spread[run, every]
+        latency_s = sample.latency_s[run, every] * np.exp(spread * (luck - spread / 2.0))
+        return latency_s, sample.energy_j[run, every]
 
 
 def model_of(network: str) -> ModelProfile:
