@@ -103,11 +103,11 @@ class Front:
     def request(self, call: Call) -> None:
         """Answer a call, or queue its query."""
         method = call.method.rpartition("/")[2]
+        if method in STREAMING:
+            call = StreamedCall(call)
         try:
-            if method == "ModelInfer":
+            if method in ("ModelInfer", *STREAMING):
                 self._infer(call)
-            elif method == "ModelStreamInfer":
-                self._infer(StreamedCall(call))
             elif method == "RepositoryModelLoad":
                 self._load(call)
             else:
@@ -122,8 +122,7 @@ class Front:
 
     def on_begin(self, job: Job) -> None:
         """A query is handed over."""
-        _, model = self._serving.find(job.model, str(job.version))
-        job.share = self._account.begin(model.target)
+        job.share = self._account.begin(job.target)
 
     def on_end(self, job: Job, ran: Ran) -> None:
         """A query that was handed over has ended: account for it, and answer."""
@@ -172,7 +171,7 @@ class Front:
             return
         head = infer_head(call.message)
         served, model = self._serving.find(head.model, head.version)
-        job = Job(call, model.name, model.version, call.deadline_s)
+        job = Job(call, model.name, model.version, model.target, bool(head.version), call.deadline_s)
         if head.parameters:
             _obey(job, head.parameters)
         served.scheduler.submit(job)

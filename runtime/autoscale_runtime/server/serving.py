@@ -144,7 +144,7 @@ class Serving:
             )
             self.models[name] = Served(entry, versions, executor, scheduler)
         else:
-            before.scheduler.move_to(executor)
+            before.scheduler.move_to(executor, versions)
             self._let_go(before.scheduler, before.executor)
             if entry is not None:
                 before.scheduler.batching = entry.config.batching

@@ -166,6 +166,17 @@ def test_a_process_that_is_killed_is_there_again(server: Server, stub: GRPCInfer
         assert code_of(stub.ModelInfer, request) == ("OK", "")
 
 
+def test_a_process_that_stands_still_is_replaced(server: Server, stub: GRPCInferenceServiceStub) -> None:
+    """It neither answers nor reads that it is to end: it is killed with that unread."""
+    for each in psutil.Process().children():
+        if "workers.worker" in " ".join(each.cmdline()):
+            each.suspend()
+    assert code_of(stub.ModelInfer, loop(10), 0.3)[0] == "DEADLINE_EXCEEDED"
+    assert code_of(stub.ModelInfer, loop(10)) == ("OK", "")
+    for each in psutil.Process().children():
+        each.resume()
+
+
 def test_an_answer_beyond_the_limit_is_refused(tmp_path: Path) -> None:
     info = helper.make_tensor_value_info
     node = helper.make_node("ConstantOfShape", ["s"], ["y"])
@@ -215,7 +226,9 @@ def test_a_reload_loses_no_query_and_a_bad_version_replaces_no_good_one(tmp_path
         done.set()
         asking.join()
         assert {*codes} == {"OK"}
+        waiting = [stub.ModelInfer.future(ones()) for _ in range(20)]
         stub.RepositoryModelUnload(pb.RepositoryModelUnloadRequest(model_name="scale"))
+        assert {each.code().name for each in waiting} <= {"OK", "NOT_FOUND"}
         assert code_of(stub.ModelInfer, ones())[0] == "NOT_FOUND"
         stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="scale"))
         assert first_number(stub.ModelInfer(ones())) == 5.0

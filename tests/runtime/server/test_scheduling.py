@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine, Sequence
 
 import grpc
 
+from autoscale.query.target import Target
 from autoscale_runtime.server.execution.executor import Executor
 from autoscale_runtime.server.execution.job import Job, Ran
 from autoscale_runtime.server.scheduling.queue import FairQueue
@@ -15,6 +16,7 @@ from autoscale_runtime.server.scheduling.scheduler import RETRY_AFTER, Batching,
 from autoscale_runtime.server.transports.base import Call, Trailers
 
 OK = grpc.StatusCode.OK
+TARGET = Target.parse("device:cpu/fp32@1t")
 
 
 class Asked(Call):
@@ -57,7 +59,7 @@ class Held(Executor):
 
 
 def job(client: str = "a", deadline_s: float = math.inf, priority: int = 0, version: int = 1) -> Job:
-    return Job(Asked(client, deadline_s), "m", version, deadline_s, priority)
+    return Job(Asked(client, deadline_s), "m", version, TARGET, False, deadline_s, priority)
 
 
 def answers(of: Job) -> list[object]:
@@ -196,6 +198,22 @@ def test_queries_of_one_version_run_together_and_wait_for_each_other_no_longer_t
             scheduler.submit(job(version=version))
         assert [each.version for each in executor.finish()] == [1, 1]
         assert [each.version for each in executor.finish()] == [2]
+
+    in_loop(act)
+
+
+def test_a_version_that_goes_away_leaves_nobody_waiting() -> None:
+    async def act() -> None:
+        old, new = Held(), Held()
+        scheduler = made(old)
+        first, pinned, free = job(), job(), job()
+        pinned.is_pinned = True
+        for each in (first, pinned, free):
+            scheduler.submit(each)
+        scheduler.move_to(new, [2, 3])
+        old.finish()
+        assert free.version == 3
+        assert [each[0] for each in answers(pinned)] == [grpc.StatusCode.NOT_FOUND]  # type: ignore[index]
 
     in_loop(act)
 

@@ -228,6 +228,40 @@ def _answered_after(held: Gated, stub: GRPCInferenceServiceStub, first: grpc.Fut
     assert held.gate.entered == 2
 
 
+def test_a_stream_goes_on_after_an_error(stub: GRPCInferenceServiceStub) -> None:
+    wrong, unknown = scale(model_version="2"), scale(model_name="none")
+    answers = [*stub.ModelStreamInfer(iter([scale(rows=2, id="1"), wrong, unknown, scale(id="4")]))]
+    assert [each.infer_response.id for each in answers] == ["1", "", "", "4"]
+    assert [each.error_message[:11] for each in answers] == ["", "[NOT_FOUND]", "[NOT_FOUND]", ""]
+    assert numbers(answers[0].infer_response) == [10.0] * 8
+
+
+def test_the_best_elements_come_as_value_and_index(stub: GRPCInferenceServiceStub) -> None:
+    request = scale()
+    request.raw_input_contents[0] = np.array([1, 4, 2, 3], np.float32).tobytes()
+    request.outputs.add(name="y").parameters["classification"].int64_param = 2
+    [output], [raw] = (answer := stub.ModelInfer(request)).outputs, answer.raw_output_contents
+    assert (output.datatype, list(output.shape)) == ("BYTES", [1, 2])
+    assert raw[4:15] == b"40.000000:1"
+
+
+@pytest.mark.parametrize("name", ["shared_memory_region", "sequence_id"])
+def test_what_it_does_not_do_is_refused(stub: GRPCInferenceServiceStub, name: str) -> None:
+    request = scale()
+    parameters = request.parameters if name == "sequence_id" else request.inputs[0].parameters
+    parameters[name].string_param = "7"
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ModelInfer(request)
+    assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+
+
+def test_a_long_error_is_told_shortly(stub: GRPCInferenceServiceStub) -> None:
+    with pytest.raises(grpc.RpcError) as caught:
+        stub.ModelInfer(scale(model_name="n" * 20_000))
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+    assert len(caught.value.details() or "") < 2000
+
+
 def test_health_speaks_for_the_server_and_the_service(channel: grpc.Channel) -> None:
     health = health_pb2_grpc.HealthStub(channel)
     for service in ("", "inference.GRPCInferenceService"):

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import grpc
 
+from autoscale.query.target import Target
 from autoscale_runtime.server.transports.base import Call
 
 
@@ -37,6 +38,8 @@ class Job:
         call: who asks.
         model: whose it is.
         version: of the model.
+        target: what the model runs on.
+        is_pinned: its caller asked for that version.
         deadline_s: on ``time.monotonic``'s clock; infinite for none.
         priority: the least goes first.
         arrived_s: when it was admitted.
@@ -48,6 +51,8 @@ class Job:
     call: Call
     model: str
     version: int
+    target: Target
+    is_pinned: bool = False
     deadline_s: float = math.inf
     priority: int = 0
     arrived_s: float = 0.0

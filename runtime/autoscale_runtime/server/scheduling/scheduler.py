@@ -6,7 +6,7 @@ leave it none. Where nothing runs and nothing waits it is always taken, so that 
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -100,8 +100,21 @@ class Scheduler:
         """Mean seconds that a query holds an instance."""
         return self._service.mean_s
 
-    def move_to(self, executor: Executor) -> None:
-        """Hand over to this one from now on; what runs elsewhere ends there."""
+    def move_to(self, executor: Executor, versions: Collection[int] = ()) -> None:
+        """Hand over to this one from now on; what runs elsewhere ends there.
+
+        Args:
+            executor: what runs the model now.
+            versions: that it has: who waits for none of them by its number gets the highest.
+        """
+        for job in self._queue.jobs() if versions else ():
+            if job.version in versions:
+                continue
+            if job.is_pinned:
+                self._queue.leave(job)
+                job.call.refuse(grpc.StatusCode.NOT_FOUND, f"version {job.version} of '{self.name}' was taken away")
+            else:
+                job.version = max(versions)
         self._executor = executor
         self._batches = 0
 

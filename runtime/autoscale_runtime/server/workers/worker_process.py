@@ -82,7 +82,7 @@ class WorkerProcess:
                 refused[name][version] = error
             reader, sockets = await self._spawn()
             blamed: tuple[str, int] | None = None
-            while line := await reader.readline():
+            while line := await _line(reader):
                 told = json.loads(line)
                 if "loading" in told:
                     blamed = told["loading"][0], told["loading"][1]
@@ -194,7 +194,7 @@ class WorkerProcess:
         wait_s = _FIRST_AGAIN_S
         while True:
             began_s = time.monotonic()
-            while line := await self._reader.readline():
+            while line := await _line(self._reader):
                 if b"bloated" in line:
                     next(iter(self._executors.values())).on_bloated()
             why = await self._ended()
@@ -255,6 +255,14 @@ class WorkerProcess:
                 self._kill()
             await asyncio.sleep(0.005)
         return self._why_killed or _how(process.returncode)
+
+
+async def _line(reader: asyncio.StreamReader) -> bytes:
+    """What the worker says next; empty once it is gone. One that dies with something unread resets the connection."""
+    try:
+        return await reader.readline()
+    except OSError:
+        return b""
 
 
 def _children_s() -> float:
