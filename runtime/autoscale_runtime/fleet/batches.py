@@ -84,17 +84,35 @@ def rows_of(batch: pb.Batch) -> Rows:
         InvalidInput: a column of its schema is missing, one is unknown there, comes twice or is not as long as the
             batch says; a sequence number is none of the log's.
     """
-    _check_names(batch.schema, "numbers", tuple([each.name for each in batch.numbers]))
-    _check_names(batch.schema, "texts", tuple([each.name for each in batch.texts]))
+    absent = _absent_texts(batch)
+    _check_names(batch.schema, "numbers", tuple([each.name for each in batch.numbers if each.name not in absent]))
+    _check_names(batch.schema, "texts", (*[each.name for each in batch.texts], *absent))
     numbers = _all_numbers(batch)
+    for name in absent:
+        del numbers[name]
     numbers["schema"] = np.full(batch.rows, batch.schema, np.int64)
     least, most = int(numbers["sequence"].min()), int(numbers["sequence"].max())
     if least < batch.begins or most > MOST_SEQUENCE:
         given = f"sequence is {least} to {most} in a batch of '{batch.device_id}'"
         raise InvalidInput(f"{given}; allowed: {batch.begins} to {MOST_SEQUENCE}")
     texts = {each.name: _words(each, batch.rows) for each in batch.texts}
+    texts |= {name: Texts(_zeros(batch.rows), ("",)) for name in absent}
     texts |= {name: Texts(_zeros(batch.rows), (getattr(batch, name),)) for name in ("device_id", "log_id")}
     return with_all_columns(Rows(numbers, texts))
+
+
+def _absent_texts(batch: pb.Batch) -> tuple[str, ...]:
+    """Columns of text that come as numbers, absent (-1) throughout: who has no text there does not know its kind."""
+    named = _texts_among(batch.schema, tuple([each.name for each in batch.numbers]))
+    if not named:
+        return ()
+    return tuple(each.name for each in batch.numbers if each.name in named and not each.values.strip(b"\xff"))
+
+
+@lru_cache(maxsize=64)
+def _texts_among(schema: int, names: tuple[str, ...]) -> frozenset[str]:
+    texts = {each.name for each in columns_of(schema) if each.is_text and each.name not in BATCH_COLUMNS}
+    return frozenset(texts.intersection(names))
 
 
 def _numbers(name: str, values: NDArray[np.int64]) -> pb.Numbers:

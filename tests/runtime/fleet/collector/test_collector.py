@@ -97,6 +97,20 @@ def test_rows_survive_the_wire(rows: Rows) -> None:
     assert set(got.texts["device_id"].words) == {"device"}
 
 
+def test_a_text_that_is_absent_throughout_may_come_as_numbers(rows: Rows) -> None:
+    """Who writes the columns of rows, and has no text in one, does not know which kind it is."""
+    sent = batch_of(rows, "device", "log", {})
+    (considered,) = [each for each in sent.texts if each.name == "considered"]
+    sent.texts.remove(considered)
+    values = sent.numbers.add(name="considered", width=8, values=np.full(len(rows), -1, "<i8").tobytes())
+    got = rows_of(read_batch(sent.SerializeToString()))
+    assert "considered" not in got.numbers
+    assert [got.texts["considered"].words[i] for i in got.texts["considered"].codes] == [""] * len(rows)
+    values.values = np.full(len(rows), 7, "<i8").tobytes()
+    with pytest.raises(InvalidInput, match="considered"):
+        rows_of(sent)
+
+
 def test_a_full_disk_at_the_collector_loses_nothing(tmp_path: Path, ledger: Path, collector: Collector) -> None:
     logged(tmp_path / "a", 200)
     with Uploader(tmp_path / "a", collector.address) as uploader:
