@@ -7,7 +7,7 @@ digest, and rows of a log that both know by their numbers.
 import sqlite3
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import closing
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
@@ -63,7 +63,7 @@ def _joined(folders: Sequence[Path], views: Sequence[LedgerView]) -> LedgerView:
         damaged += [_named(folder, each) for each in view.damaged]
     kept, copied = _unlike(files)
     shared = shared_logs(folders)
-    counts["missing"] += sum(_missing_together(folders, key) for key in shared)
+    counts["missing"] += _missing_together(folders, shared)
     return LedgerView(
         files=tuple(path for path, each in kept.items() if each.is_rows),
         damaged=tuple(damaged),
@@ -101,13 +101,15 @@ def shared_logs(folders: Iterable[Path]) -> list[LogKey]:
         return list(base.execute("SELECT * FROM shared ORDER BY device_id, log_id"))
 
 
-def _missing_together(folders: Sequence[Path], key: LogKey) -> int:
-    """What to add to the sum of a log's missing rows, so that only those count which no ledger has."""
-    states = []
-    for folder in folders:
-        with closing(LedgerManifest(folder, writes=False)) as manifest:
-            states.append(manifest.log(key))
-    known = [each for each in states if each is not None]
+def _missing_together(folders: Sequence[Path], shared: Iterable[LogKey]) -> int:
+    """What to add to the sum of the logs' missing rows, so that only those count which no ledger has."""
+    with ExitStack() as stack:
+        manifests = [stack.enter_context(closing(LedgerManifest(each, writes=False))) for each in folders]
+        found = ([each.log(key) for each in manifests] for key in shared)
+        return sum(_missing_of([state for state in states if state is not None]) for states in found)
+
+
+def _missing_of(known: Sequence[LogState]) -> int:
     last = max(each.high_water for each in known)
     absent = reduce(_both, ([*each.gaps, (each.high_water + 1, last)] for each in known))
     return LogState(last, tuple(absent)).missing - sum(each.missing for each in known)

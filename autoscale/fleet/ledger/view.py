@@ -42,6 +42,13 @@ class LedgerView:
     copied_rows: int = 0
     given_again: tuple[str, ...] = ()
 
+    def has_rows_of(self, damaged: Entry) -> bool:
+        """Whether a damaged file holds sums of rows that are there."""
+        if damaged.folder not in ("sums", "devices"):
+            return False
+        records = damaged.beside("records")
+        return any(each.path == records for each in self.entries.values())
+
     @property
     def undigested(self) -> int:
         """Files that were written before digests were kept."""

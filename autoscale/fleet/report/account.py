@@ -10,7 +10,7 @@ from autoscale.errors import InvalidInput, one_of
 from autoscale.fleet.ledger.ledgers import read_ledgers
 from autoscale.fleet.ledger.rollup import DEVICES, SUMS
 from autoscale.fleet.ledger.span import Span
-from autoscale.fleet.ledger.view import LedgerView, verified
+from autoscale.fleet.ledger.view import LedgerView
 from autoscale.fleet.report import tables
 from autoscale.fleet.report.counterfactual import CELL, Counterfactual, counterfactuals
 from autoscale.fleet.report.engine import EngineOptions, ReportEngine, engine
@@ -18,7 +18,7 @@ from autoscale.fleet.report.extent import DayRows, extent_of
 from autoscale.fleet.report.idle import Fleet, Held, whole_fleet
 from autoscale.fleet.report.inventory import InventoryMachine
 from autoscale.fleet.report.life_cycle import LifeCycle
-from autoscale.fleet.report.reading import Reading, reading
+from autoscale.fleet.report.reading import Reading, verified_reading
 from autoscale.fleet.report.savings import Saving, savings
 from autoscale.fleet.report.sums import PARTS, Sums
 from autoscale.fleet.report.survey import needs_wide_sums, survey
@@ -117,8 +117,7 @@ def account(
     question, options = question or Question(), options or EngineOptions()
     ledgers = [ledger] if isinstance(ledger, Path | str) else list(ledger)
     view = read_ledgers(ledgers)
-    view = verified(view, reading(view, question.span, question.from_sums).files)
-    read = reading(view, question.span, question.from_sums)
+    view, read = verified_reading(view, question.span, question.from_sums)
     if question.is_strict:
         _need_whole(view)
     with engine(options) as opened:

@@ -5,11 +5,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.fleet.ledger.ledgers import read_ledgers
-from autoscale.fleet.ledger.view import verified
 from autoscale.fleet.report import tables
 from autoscale.fleet.report.account import Question
 from autoscale.fleet.report.engine import EngineOptions, engine
-from autoscale.fleet.report.reading import reading
+from autoscale.fleet.report.reading import verified_reading
 from autoscale.fleet.report.survey import survey
 
 MOST: Final = 100
@@ -40,9 +39,7 @@ def decisions(ledgers: Sequence[Path | str], question: Question, most: int = MOS
         InvalidInput: no ledger.
         MissingExtra: an engine's package is not installed.
     """
-    view = read_ledgers(ledgers)
-    view = verified(view, reading(view, question.span, from_sums=False).rows)
-    files = reading(view, question.span, from_sums=False).rows
+    files = verified_reading(read_ledgers(ledgers), question.span, from_sums=False)[1].rows
     with engine(EngineOptions()) as opened:
         rows = tables.within(opened.read(files, survey(files).is_mixed), question.span)
         for name, value in question.only:

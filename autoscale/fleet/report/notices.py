@@ -58,9 +58,11 @@ def _left_out(report: Report) -> Iterator[str]:
     view = report.ledger_view
     if not report.total.inferences:
         yield "No query in this span: every sum is 0."
-    if view.damaged:
-        rows = sum(each.rows for each in view.damaged)
-        yield f"{rows:,} rows are left out: their files (in all {len(view.damaged)}) are damaged or gone."
+    if gone := [each for each in view.damaged if not view.has_rows_of(each)]:
+        rows = sum(each.rows for each in gone)
+        yield f"{rows:,} rows are left out: their files (in all {len(gone)}) are damaged or gone."
+    if len(gone) < len(view.damaged):
+        yield f"{len(view.damaged) - len(gone)} files of sums are damaged: the rows are read in their place."
     rejected = {name.removeprefix(_REJECTED): count for name, count in view.counts.items() if _REJECTED in name}
     if rejected:
         reasons = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(rejected.items()))

@@ -7,7 +7,7 @@ from pathlib import Path
 from autoscale.fleet.ledger.manifest import Entry
 from autoscale.fleet.ledger.rollup import HOUR_US
 from autoscale.fleet.ledger.span import Span, microseconds, when
-from autoscale.fleet.ledger.view import LedgerView
+from autoscale.fleet.ledger.view import LedgerView, verified
 from autoscale.units import US_PER_DAY
 
 
@@ -31,6 +31,17 @@ class Reading:
     def files(self) -> tuple[Path, ...]:
         """All of them."""
         return (*self.rows, *self.sums, *self.devices)
+
+
+def verified_reading(view: LedgerView, span: Span, from_sums: bool) -> tuple[LedgerView, Reading]:
+    """What to read, each file of it compared with its digest, and the view without those that are damaged.
+
+    Where sums are damaged their rows are read in their place, and compared in turn.
+    """
+    looked_at: set[Path] = set()
+    while new := set((read := reading(view, span, from_sums)).files) - looked_at:
+        view, looked_at = verified(view, sorted(new)), looked_at | new
+    return view, read
 
 
 def reading(view: LedgerView, span: Span, from_sums: bool) -> Reading:

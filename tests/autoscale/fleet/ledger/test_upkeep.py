@@ -57,6 +57,16 @@ def test_sums_tell_what_rows_do(ledger: Path, until: str) -> None:
         assert sums_say[name] == rows_say[name]
 
 
+def test_where_sums_are_damaged_their_rows_are_read(ledger: Path) -> None:
+    before = figures(ledger)
+    for path in [*(ledger / "sums").rglob("*.parquet"), *(ledger / "devices").rglob("*.parquet")][1:]:
+        path.write_bytes(b"x" * path.stat().st_size)
+    after = figures(ledger, sums=True)
+    assert (after["exact"], after["devices"]) == (before["exact"], before["devices"])
+    assert len(after["rows"]["damaged"]) == 5
+    assert "5 files of sums are damaged: the rows are read in their place." in after["notices"]
+
+
 def test_sums_are_merged_with_their_rows(ledger: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = figures(ledger)
     monkeypatch.setattr(store, "MANY", 1)
