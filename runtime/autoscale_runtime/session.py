@@ -3,7 +3,6 @@
 For every query it senses, chooses a target, runs, measures, learns and records.
 """
 
-import asyncio
 import logging
 import os
 import threading
@@ -203,6 +202,8 @@ class Session(Closing):
         Raises:
             AutoScaleError: as :meth:`query` does.
         """
+        import asyncio  # here: it takes a fifth of a session's import, and few sessions want it
+
         query = self._asked(feeds, output_names, goal, consent, Cancellation())
         assert query.cancellation is not None
         try:

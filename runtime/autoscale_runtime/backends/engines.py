@@ -17,7 +17,6 @@ from autoscale.query.target import Target
 from autoscale_runtime.backends.base import BACKENDS, Backend, Runner
 from autoscale_runtime.backends.guarded import GuardedRunner
 from autoscale_runtime.backends.tensors import TensorSpec
-from autoscale_runtime.backends.trial import check_survives
 
 Specs = tuple[tuple[TensorSpec, ...], tuple[TensorSpec, ...]]
 """A model's inputs and outputs."""
@@ -97,6 +96,8 @@ class Engine:
             MissingExtra: its package is not installed.
         """
         if self.backend.may_kill and target.processor != "cpu" and path.is_file():
+            from autoscale_runtime.backends.trial import check_survives  # here: few hosts have what needs it
+
             check_survives(self.backend, path, target)
         if self.is_shipped:
             return self._load(path, target, specs)
