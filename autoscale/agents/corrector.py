@@ -280,12 +280,13 @@ def _residuals(forecast: Forecast, index: int, outcome: Outcome) -> list[float]:
 
 
 def _log_ratio(actual: float, told: float) -> float:
-    return math.log(actual / told) if actual > _TINY < told else math.nan
+    return math.log(actual / told) if actual > _TINY < told < math.inf else math.nan
 
 
 def _is_informed(forecast: Forecast) -> bool:
     logs = np.log(np.maximum(forecast.latency_s, _TINY))
-    return logs.size == 1 or bool(logs.max() - logs.min() > SAME)
+    logs = logs[np.isfinite(logs)]
+    return logs.size <= 1 or bool(logs.max() - logs.min() > SAME)
 
 
 def _forecast(context: Context, targets: Sequence[Target]) -> Forecast:

@@ -73,8 +73,12 @@ def best_of(
     if accurate is not None:
         in_time &= accurate
     best = int(np.where(in_time, cost, np.inf).argmin())
-    if in_time[best]:
+    if in_time[best] and cost[best] == cost[best]:
         return best, in_time
+    is_known = (cost == cost) & (margin == margin)  # NaN, of a forecast that has none, is no cost
+    if not is_known.all() and is_known.any():
+        known = is_known if accurate is None or not (accurate & is_known).any() else accurate & is_known
+        return best_of(np.where(known, cost, np.inf), known, np.where(known, margin, np.inf), variance, on_time)
     hopeful = margin if accurate is None else np.where(accurate, margin, np.inf)
     best = int((hopeful / np.sqrt(variance)).argmin())
     if hopeful[best] <= 0.0:
@@ -132,6 +136,9 @@ def looks(best: int, cost: Floats, doubt: Floats, in_time: Flags, late: Floats, 
 def completed(best: int, chance: Floats) -> Floats:
     """The same with the rest given to the best target, at least ``1 - MOST``."""
     others = float(chance.sum())
+    if others != others:
+        chance = np.nan_to_num(chance)
+        others = float(chance.sum())
     if others > MOST:
         chance *= MOST / others
         others = MOST

@@ -157,3 +157,19 @@ def test_a_cost_model_is_upgraded_network_by_network() -> None:
 def test_the_old_name_is_understood_with_a_warning() -> None:
     with pytest.warns(DeprecationWarning, match="agent 'cost-model' is now 'corrector'"):
         assert isinstance(make_agent("cost-model", FEW), Corrector)
+
+
+@pytest.mark.parametrize("odd", [math.nan, math.inf, 0.0])
+@pytest.mark.parametrize("where", [[1], [0, 2, 4], range(5)])
+def test_a_forecast_with_holes_spoils_nothing(odd: float, where: list[int]) -> None:
+    world, agent = ToyWorld(FEW, noise=0.05), Corrector(FEW)
+    for number in range(60):
+        context = world.observe(NETWORKS[number % 2])
+        forecast = context.forecast
+        assert forecast is not None
+        forecast.latency_s[[*where]] = odd
+        forecast.energy_j[[*where][:1]] = odd
+        choice = agent.select(context)
+        assert 0.0 < choice.probability <= 1.0
+        agent.learn(context, choice.index, world.perform(context.model, context, choice).outcome, 0.0)
+    assert all(np.isfinite(array).all() for name, array in agent.state().items() if name != "networks")
