@@ -81,7 +81,8 @@ class Scheduler:
         self._queue = FairQueue()
         self._running: dict[Job, Executor] = {}
         self._batches = 0
-        self._service = ServiceTime()
+        self._service, self._held = ServiceTime(), ServiceTime()
+        self._last_done_s = 0.0
         self._timer: asyncio.TimerHandle | None = None
         self.move_to(executor)
 
@@ -192,7 +193,7 @@ class Scheduler:
         job.call.refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, text, ((RETRY_AFTER, str(after_ms)),))
 
     def _pump(self) -> None:
-        at_once = self._executor.instances + (0.0 < self._service.mean_s < SHORT_S)
+        at_once = self._executor.instances + (0.0 < self._held.mean_s < SHORT_S)
         while self._queue and self._batches < at_once and not self._waits_for_more():
             batch = self._next_batch()
             if batch:
@@ -234,12 +235,19 @@ class Scheduler:
         self._executor.run(batch)
 
     def _done(self, executor: Executor, jobs: Sequence[Job], ran: Sequence[Ran]) -> None:
+        now_s = time.monotonic()
+        # What an instance is busy with a batch for, as seen from here: the way there and back counts, waking up too.
+        turn_s = (now_s - max(jobs[0].begun_s, self._last_done_s)) / len(jobs)
+        if executor.instances > 1:
+            turn_s = (now_s - jobs[0].begun_s) / len(jobs)
+        self._last_done_s = now_s
         if executor is self._executor:
             self._batches -= 1
         for job, each in zip(jobs, ran, strict=True):
             self._running.pop(job, None)
             if each.code is grpc.StatusCode.OK or each.compute_s > 0.0:
-                self._service.add(each.held_s)
+                self._service.add(max(each.held_s, turn_s))
+                self._held.add(each.held_s)
             self._on_end(job, each)
             job.is_done = True
         self._pump()
