@@ -1,0 +1,136 @@
+"""What the devices of one model learned, made one: where a new device starts, with a floor on privacy.
+
+A device states, of each network and target that it tried, the mean of ln(actual / forecast). What it is asked and what
+it answers never leaves it. Statements come when they come: a device's latest one counts, once, so a slow or a stale
+device delays nobody (as in Papaya, Huba et al., MLSys 2022, whose rounds do not wait either), and because statements
+are sums and no gradients, their order does not matter.
+
+A release adds Gaussian noise to counts and sums of clipped statements, by which one device's presence is hidden up to
+(epsilon, delta) (Dwork and Roth, The Algorithmic Foundations of Differential Privacy, 2014, theorem A.1), and leaves
+out what fewer than ``least_devices`` tried. Each release spends its epsilon anew.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from autoscale.agents.correction.hierarchy import QUANTITIES
+from autoscale.arrays import Floats
+from autoscale.errors import InvalidInput
+from autoscale.query.target import Target
+
+CELLS: Final = 64
+"""Pairs of network and target that one device states at most, those that it tried most: so its weight is bounded."""
+
+CLIP: Final = 0.7
+"""No statement is further from the forecast than a factor of 2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """What a release may tell of one device.
+
+    Attributes:
+        epsilon: of differential privacy; infinite for no noise.
+        delta: likewise.
+        least_devices: of what fewer than so many tried, nothing is told.
+
+    Raises:
+        InvalidInput: one of them is not above 0.
+    """
+
+    epsilon: float = 1.0
+    delta: float = 1e-6
+    least_devices: int = 20
+
+    def __post_init__(self) -> None:
+        if not self.epsilon > 0.0:
+            raise InvalidInput(f"epsilon is {self.epsilon}; allowed: above 0, or inf for no noise")
+        if not 0.0 < self.delta < 1.0:
+            raise InvalidInput(f"delta is {self.delta}; allowed: above 0, below 1")
+        if self.least_devices < 1:
+            raise InvalidInput(f"least_devices is {self.least_devices}; allowed: 1 or more")
+
+    def noise(self, sensitivity: float) -> float:
+        """Standard deviation that hides what moves a vector by ``sensitivity`` (Euclidean)."""
+        if math.isinf(self.epsilon):
+            return 0.0
+        return sensitivity * math.sqrt(2.0 * math.log(1.25 / self.delta)) / self.epsilon
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one device says: of each network the mean of ln(actual / forecast), shape (quantities, targets), NaN where
+    it tried nothing; and how much of each target it saw, shape (targets,).
+    """
+
+    residual: dict[str, Floats]
+    seen: dict[str, Floats]
+
+    def bounded(self) -> "Statement":
+        """The same, clipped, of no more than ``CELLS`` pairs of network and target."""
+        weights = np.concatenate([*self.seen.values(), np.zeros(1)])
+        least = np.sort(weights)[::-1][min(CELLS, weights.size - 1)]
+        kept = {name: (seen > max(least, 0.0)) for name, seen in self.seen.items()}
+        residual = {
+            name: np.where(kept[name], np.clip(each, -CLIP, CLIP), math.nan) for name, each in self.residual.items()
+        }
+        return Statement(residual, {name: np.where(kept[name], each, 0.0) for name, each in self.seen.items()})
+
+
+class Pool:
+    """The latest statement of every device of one model.
+
+    Args:
+        targets: of all of them.
+    """
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self.targets = tuple(targets)
+        self._statements: dict[str, Statement] = {}
+
+    def __len__(self) -> int:
+        return len(self._statements)
+
+    def add(self, device_id: str, statement: Statement) -> None:
+        """Take a device's statement; an earlier one of it no longer counts.
+
+        Raises:
+            InvalidInput: it is of other targets.
+        """
+        for name, each in statement.residual.items():
+            if each.shape != (QUANTITIES, len(self.targets)):
+                raise InvalidInput(f"statement of '{name}' is {each.shape}; allowed: {(QUANTITIES, len(self.targets))}")
+        self._statements[device_id] = statement.bounded()
+
+    def release(self, privacy: Privacy, rng: np.random.Generator) -> dict[str, Floats]:
+        """Of each network what devices of this model add to the forecast: ln, shape (quantities, targets); 0 where
+        nothing may be told.
+
+        Args:
+            privacy: what it may tell of one device.
+            rng: of the noise; one that nobody can foresee, where privacy is meant.
+        """
+        networks = sorted({name for each in self._statements.values() for name in each.residual})
+        # Half of the budget for the counts, half for the sums: each of both has (epsilon / 2, delta / 2).
+        half = Privacy(privacy.epsilon / 2.0, privacy.delta / 2.0, privacy.least_devices)
+        count_noise = half.noise(math.sqrt(CELLS))
+        sum_noise = half.noise(CLIP * math.sqrt(QUANTITIES * CELLS))
+        return {name: self._mean(name, privacy.least_devices, count_noise, sum_noise, rng) for name in networks}
+
+    def _mean(self, network: str, least: int, count_noise: float, sum_noise: float, rng: np.random.Generator) -> Floats:
+        shape = (QUANTITIES, len(self.targets))
+        counts, sums = np.zeros(shape[1]), np.zeros(shape)
+        for each in self._statements.values():
+            if network in each.residual:
+                told = each.residual[network]
+                counts += each.seen[network] > 0.0
+                sums += np.nan_to_num(told)
+        counts += rng.normal(0.0, count_noise, shape[1]) if count_noise else 0.0
+        sums += rng.normal(0.0, sum_noise, shape) if sum_noise else 0.0
+        enough = counts >= max(least, 3.0 * count_noise)
+        means: Floats = np.where(enough, np.clip(sums / np.maximum(counts, 1.0), -CLIP, CLIP), 0.0)
+        return means
