@@ -8,7 +8,7 @@ is what the goal asks, the least expected objective is chosen; others as far as 
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final
 
@@ -27,9 +27,18 @@ from autoscale.agents.correction.exploring import (
     floor,
     looks,
 )
+from autoscale.agents.correction.fleet import (
+    FLEET,
+    checked_release,
+    corrected,
+    fleet_from_state,
+    fleet_to_state,
+    statement_of,
+)
 from autoscale.agents.correction.hierarchy import ENERGY, LATENCY, QUANTITIES, Hierarchy, Triple
 from autoscale.agents.correction.lesson import take_in
 from autoscale.agents.correction.network import LEVEL, SETTLED, Level, Network, Scale
+from autoscale.agents.correction.pooling import Statement
 from autoscale.agents.correction.shared import DRIFT_EVERY, STALE, Shared
 from autoscale.agents.correction.stored import from_state, to_state
 from autoscale.agents.correction.turns import EVERY, TURN, Turns
@@ -57,7 +66,7 @@ class Corrector(Agent):
     """A forecast, corrected; it says what it believes, and how sure it is."""
 
     name = "corrector"
-    per_target = ("tree", "sums", "effects", "spread", "noise", "figures", "alarms", "idle", "failures")
+    per_target = ("tree", "sums", "effects", "spread", "noise", "figures", "alarms", "idle", "failures", FLEET)
     derived = ("above",)
 
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
@@ -68,6 +77,7 @@ class Corrector(Agent):
         self._turns = Turns(len(self._cells.precisions))
         self._scale = Scale()
         self._networks: dict[str, Network] = {}
+        self._fleet: dict[str, Floats] = {}
         self._most_networks = max(MOST_BYTES // (16 * QUANTITIES * self._tree.nodes), 1)
         self._view: _View | None = None
 
@@ -96,7 +106,7 @@ class Corrector(Agent):
         was_due = self._turns.is_due(precision)
         offset, doubt = shared.mean[:, processor].tolist(), shared.variance[:, processor].tolist()
         mean, variance = self._tree.predict_one(network.known, network.scale, index, offset, doubt)
-        residuals = _residuals(_forecast(context, self.targets), index, outcome)
+        residuals = _residuals(self._told(context), index, outcome)
         if not shared.is_informed:
             self._compare(network, index, residuals, mean, doubt)
         lesson = take_in(shared, processor, features, residuals, mean, variance, network, was_due=was_due)
@@ -149,9 +159,23 @@ class Corrector(Agent):
         figures[context.admitted] = admitted
         return figures
 
+    def statement(self) -> Statement:
+        """What it would tell a fleet of devices of this model (``correction.pooling``): means, no query of it."""
+        return statement_of(self._networks, self._fleet, len(self.targets))
+
+    def start_from(self, released: Mapping[str, Floats]) -> None:
+        """Take what a fleet released (``Pool.release``) as part of the forecast; what is learned goes on top of it.
+
+        Raises:
+            PolicyError: it is of other targets.
+        """
+        self._fleet = checked_release(released, len(self.targets))
+        self._view = None
+
     def state(self) -> Arrays:
         """What it has learned; see ``correction.stored``."""
-        return to_state(self._cells, self._tree, self._shared, self._turns, self._scale, self._networks)
+        own = to_state(self._cells, self._tree, self._shared, self._turns, self._scale, self._networks)
+        return own | fleet_to_state(self._fleet)
 
     def restore(self, state: Arrays) -> None:
         """Take back what was learned, by this agent or by the ``cost-model`` of earlier releases.
@@ -160,7 +184,7 @@ class Corrector(Agent):
             PolicyError: arrays are missing or of another shape.
         """
         self._shared, self._turns, self._scale, self._networks = from_state(state, self._cells, self._tree)
-        self._view = None
+        self.start_from(fleet_from_state(state))
 
     def _look(self, context: Context) -> "_View":
         """What is believed of the targets of a context, worked out once until something is learned."""
@@ -170,7 +194,7 @@ class Corrector(Agent):
 
     def _looked(self, context: Context) -> "_View":
         forecast, network, features = (
-            _forecast(context, self.targets),
+            self._told(context),
             self._network(context),
             self._conditions(context.observation),
         )
@@ -208,6 +232,12 @@ class Corrector(Agent):
         if hopeful.any():
             chance *= 1.0 - TURN
             chance[int(np.where(hopeful, promised, np.inf).argmin())] += TURN
+
+    def _told(self, context: Context) -> Forecast:
+        """The forecast, with what the fleet found of it."""
+        forecast = _forecast(context, self.targets)
+        found = self._fleet.get(context.model.name) if self._fleet else None
+        return forecast if found is None else corrected(forecast, found)
 
     def _believed(self, network: Network, features: Floats) -> tuple[Floats, Floats]:
         """Mean and variance of every target's residual, of shape (quantities, targets)."""

@@ -14,6 +14,7 @@ COMMANDS: Final = Registry(
         "report": "autoscale.fleet.report_command:report_command",
         "serve": "autoscale.fleet.serve_command:serve_command",
         "verify": "autoscale.fleet.verify_command:verify_command",
+        "pool": "autoscale.fleet.pool_command:pool_command",
         "files": "autoscale.fleet.upkeep_command:files_command",
         "retain": "autoscale.fleet.upkeep_command:retain_command",
         "forget": "autoscale.fleet.upkeep_command:forget_command",

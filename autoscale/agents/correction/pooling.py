@@ -5,14 +5,15 @@ it answers never leaves it. Statements come when they come: a device's latest on
 device delays nobody (as in Papaya, Huba et al., MLSys 2022, whose rounds do not wait either), and because statements
 are sums and no gradients, their order does not matter.
 
-A release adds Gaussian noise to counts and sums of clipped statements, by which one device's presence is hidden up to
-(epsilon, delta) (Dwork and Roth, The Algorithmic Foundations of Differential Privacy, 2014, theorem A.1), and leaves
-out what fewer than ``least_devices`` tried. Each release spends its epsilon anew.
+A release adds Gaussian noise to counts and sums of bounded statements, by which one device's presence is hidden up to
+(epsilon, delta) (the analysis of Balle and Wang, ICML 2018, which holds for every epsilon), and leaves out what fewer
+than ``least_devices`` tried, or so few that noise would drown them. Each release spends its epsilon anew.
 """
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 from typing import Final
 
 import numpy as np
@@ -22,11 +23,22 @@ from autoscale.arrays import Floats
 from autoscale.errors import InvalidInput
 from autoscale.query.target import Target
 
-CELLS: Final = 64
+CELLS: Final = 16
 """Pairs of network and target that one device states at most, those that it tried most: so its weight is bounded."""
 
 CLIP: Final = 0.7
-"""No statement is further from the forecast than a factor of 2."""
+"""No single figure is further from the forecast than a factor of 2."""
+
+REACH: Final = 2.0
+"""Nor are all figures of a device together (Euclidean); those that are further are scaled down."""
+
+COUNTED: Final = 0.5
+"""What one in a count weighs beside one in ln: the noise of both is of one size."""
+
+DROWNED: Final = 2.0
+"""Counts below so many standard deviations of their noise tell nothing."""
+
+_STANDARD: Final = NormalDist()
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +68,7 @@ class Privacy:
 
     def noise(self, sensitivity: float) -> float:
         """Standard deviation that hides what moves a vector by ``sensitivity`` (Euclidean)."""
-        if math.isinf(self.epsilon):
-            return 0.0
-        return sensitivity * math.sqrt(2.0 * math.log(1.25 / self.delta)) / self.epsilon
+        return 0.0 if math.isinf(self.epsilon) else sensitivity * _gaussian(self.epsilon, self.delta)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +88,12 @@ class Statement:
         residual = {
             name: np.where(kept[name], np.clip(each, -CLIP, CLIP), math.nan) for name, each in self.residual.items()
         }
-        return Statement(residual, {name: np.where(kept[name], each, 0.0) for name, each in self.seen.items()})
+        reach = math.sqrt(sum(float(np.nansum(each * each)) for each in residual.values()))
+        scale = min(1.0, REACH / reach) if reach else 1.0
+        return Statement(
+            {name: each * scale for name, each in residual.items()},
+            {name: np.where(kept[name], each, 0.0) for name, each in self.seen.items()},
+        )
 
 
 class Pool:
@@ -115,13 +130,10 @@ class Pool:
             rng: of the noise; one that nobody can foresee, where privacy is meant.
         """
         networks = sorted({name for each in self._statements.values() for name in each.residual})
-        # Half of the budget for the counts, half for the sums: each of both has (epsilon / 2, delta / 2).
-        half = Privacy(privacy.epsilon / 2.0, privacy.delta / 2.0, privacy.least_devices)
-        count_noise = half.noise(math.sqrt(CELLS))
-        sum_noise = half.noise(CLIP * math.sqrt(QUANTITIES * CELLS))
-        return {name: self._mean(name, privacy.least_devices, count_noise, sum_noise, rng) for name in networks}
+        noise = privacy.noise(math.hypot(REACH, COUNTED * math.sqrt(CELLS)))
+        return {name: self._mean(name, privacy.least_devices, noise, rng) for name in networks}
 
-    def _mean(self, network: str, least: int, count_noise: float, sum_noise: float, rng: np.random.Generator) -> Floats:
+    def _mean(self, network: str, least: int, noise: float, rng: np.random.Generator) -> Floats:
         shape = (QUANTITIES, len(self.targets))
         counts, sums = np.zeros(shape[1]), np.zeros(shape)
         for each in self._statements.values():
@@ -129,8 +141,23 @@ class Pool:
                 told = each.residual[network]
                 counts += each.seen[network] > 0.0
                 sums += np.nan_to_num(told)
-        counts += rng.normal(0.0, count_noise, shape[1]) if count_noise else 0.0
-        sums += rng.normal(0.0, sum_noise, shape) if sum_noise else 0.0
-        enough = counts >= max(least, 3.0 * count_noise)
+        counts += rng.normal(0.0, noise / COUNTED, shape[1])
+        sums += rng.normal(0.0, noise, shape)
+        enough = counts >= max(least, DROWNED * noise / COUNTED)
         means: Floats = np.where(enough, np.clip(sums / np.maximum(counts, 1.0), -CLIP, CLIP), 0.0)
         return means
+
+
+def _gaussian(epsilon: float, delta: float) -> float:
+    """The least standard deviation that hides what moves a vector by 1: Balle and Wang, theorem 8, by bisection."""
+
+    def spent(deviation: float) -> float:
+        """The delta that is needed."""
+        half, shift = 0.5 / deviation, epsilon * deviation
+        return _STANDARD.cdf(half - shift) - math.exp(epsilon) * _STANDARD.cdf(-half - shift)
+
+    low, high = 1e-3, 1e7
+    for _ in range(200):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if spent(middle) > delta else (low, middle)
+    return high

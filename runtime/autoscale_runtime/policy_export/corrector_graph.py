@@ -13,7 +13,8 @@ import numpy as np
 from autoscale.agents.correction import conditions, exploring
 from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.conditions import EFFECTS, POSITION, SHIFT
-from autoscale.agents.correction.hierarchy import LATENCY, Hierarchy
+from autoscale.agents.correction.fleet import fleet_from_state
+from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, Hierarchy
 from autoscale.agents.correction.network import LEVEL, Level, Network
 from autoscale.agents.correction.shared import Shared
 from autoscale.agents.correction.stored import from_state
@@ -41,8 +42,9 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     limit_s, floor = graph.input("latency_limit_s", ()), graph.input("min_accuracy", ())
     uniform = graph.input("uniform", ())
 
-    logs = {name: graph("Log", graph("Max", forecast[name], _TINY)) for name in {*_FIGURES.values()}}
-    case = _case(graph, known, network, logs["latency_s"])
+    case = _case(graph, known, network, _log(graph, forecast["latency_s"]))
+    forecast |= _from_fleet(graph, known, case, forecast)
+    logs = {name: _log(graph, forecast[name]) for name in _FIGURES.values()}
     mean, variance = _believed(graph, known, case, seen, _ROWS[goal.objective])
     middle = graph("Add", logs[_FIGURES[goal.objective]], mean[0])
     margin = graph("Add", logs["latency_s"], graph("Sub", mean[1], graph("Log", limit_s)))
@@ -82,7 +84,12 @@ class _Known:
         self.cells = Cells(agent.targets)
         tree = Hierarchy(self.cells)
         self.shared, turns, scale, networks = from_state(agent.state(), self.cells, tree)
+        fleet = fleet_from_state(agent.state())
+        networks |= {name: Network(tree.nothing()) for name in fleet if name not in networks}
         self.names = list(networks)
+        nothing = np.zeros((QUANTITIES, self.cells.processor.size))
+        factors = np.exp([*(fleet.get(name, nothing) for name in self.names), nothing, nothing])
+        self.fleet: Floats | None = factors if fleet else None
         strangers = [Network(tree.nothing()), Network(tree.nothing(), scale=scale.value, level=Level(LEVEL))]
         usual = self.shared.is_informed
         everyone = [*((each, usual) for each in networks.values()), (strangers[0], True), (strangers[1], False)]
@@ -104,6 +111,21 @@ class _Known:
         position = self.shared.effects[:, :, POSITION].take(self.cells.processor, 1) * self.cells.position
         level = 0.0 if is_informed else np.array(network.level.mean)[:, None]
         return _Case(mean + position + level, variance)
+
+
+def _log(graph: Graph, figures: str) -> str:
+    return graph("Log", graph("Max", figures, _TINY))
+
+
+def _from_fleet(graph: Graph, known: _Known, case: str, forecast: dict[str, str]) -> dict[str, str]:
+    """The forecast's figures with what the fleet found of them."""
+    if known.fleet is None:
+        return {}
+    factors = graph("Gather", graph.constant(known.fleet), case)
+    return {
+        name: graph("Mul", forecast[name], graph("Gather", factors, np.array(_ROWS[objective], np.int64)))
+        for objective, name in _FIGURES.items()
+    }
 
 
 def _case(graph: Graph, known: _Known, network: str, log_latency: str) -> str:
