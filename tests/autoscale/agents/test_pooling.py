@@ -92,7 +92,7 @@ def test_other_targets_are_refused() -> None:
 def taught(seed: int) -> Corrector:
     """A corrector of a device on which the NPU takes twice what the profile says."""
     agent, noise = Corrector(TARGETS, seed), np.random.default_rng(seed)
-    told = Forecast(*(np.array(each) for each in ([0.02] * 3, [0.05, 0.04, 0.06], [1e-6] * 3, [0.7] * 3)))
+    told = Forecast(*(np.array(each) for each in ([0.02, 0.03, 0.04], [0.05, 0.04, 0.06], [1e-6] * 3, [0.7] * 3)))
     for _ in range(40):
         context = Context(ModelProfile("net"), Observation(), Goal(), np.arange(3), lambda: told)
         index = agent.select(context).index
@@ -118,7 +118,7 @@ def test_a_new_device_starts_from_what_the_fleet_found(tmp_path: Path) -> None:
     assert facts["devices"] == 30
     assert list(facts["skipped"]) == odd
     start = load_policy(tmp_path / "start.npz")
-    told = Forecast(*(np.array(each) for each in ([0.02] * 3, [0.05, 0.04, 0.06], [1e-6] * 3, [0.7] * 3)))
+    told = Forecast(*(np.array(each) for each in ([0.02, 0.03, 0.04], [0.05, 0.04, 0.06], [1e-6] * 3, [0.7] * 3)))
     context = Context(ModelProfile("net"), Observation(), Goal(), np.arange(3), lambda: told)
     assert int(start.probabilities(context).argmax()) == 0
     assert int(Corrector(TARGETS).probabilities(context).argmax()) == 1
