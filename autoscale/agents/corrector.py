@@ -254,7 +254,7 @@ class Corrector(Agent):
         """What is known of the network that asks; of one not met, that it is like the others."""
         network = self._networks.pop(context.model.name, None)
         if network is None:
-            is_informed = _is_informed(_forecast(context, self.targets))
+            is_informed = _is_informed(self._told(context))
             if is_informed != self._shared.is_informed:
                 self._shared.is_informed = is_informed
                 self._shared.refresh()
