@@ -71,7 +71,8 @@ class Entry:
     def beside(self, folder: str) -> str:
         """The path of what belongs to it in another folder, whether or not there is any."""
         head, day, name = self.path.rsplit("/", 2)
-        return f"{head.removesuffix(self.folder)}{folder}/{day}/{name}"
+        suffix = "parquet" if folder == "records" else folder
+        return f"{head.removesuffix(self.folder)}{folder}/{day}/{name.rpartition('.')[0]}.{suffix}"
 
 
 @dataclass(frozen=True, slots=True)

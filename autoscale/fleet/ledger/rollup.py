@@ -1,6 +1,7 @@
 """Hourly sums of rows, made when rows are written: what a report of a year reads, and what stays when rows are aged.
 
-A file of rows has two beside it, of the same name in other folders: ``sums/``, by hour, network, target, device model,
+A file of rows has two beside it, of the same name in other folders, Parquet too (their suffixes are others, so that who
+globs for rows finds rows): ``sums/``, by hour, network, target, device model,
 regions and how figures are known, without any device's name; and ``devices/``, by device. Their sums are those of the
 rows, to the nanogram, since all of them are whole numbers.
 """

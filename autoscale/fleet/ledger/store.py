@@ -4,8 +4,8 @@
 
     LEDGER/manifest.sqlite                          which files count; never glob
     LEDGER/records/day=2026-11-21/<name>.parquet    accepted rows by day (UTC) of time_us
-    LEDGER/sums/day=2026-11-21/<name>.parquet       hourly sums of the rows of that name, without devices
-    LEDGER/devices/day=2026-11-21/<name>.parquet    sums of the same rows by device
+    LEDGER/sums/day=2026-11-21/<name>.sums          hourly sums of the rows of that name, without devices; Parquet
+    LEDGER/devices/day=2026-11-21/<name>.devices    sums of the same rows by device; Parquet
     LEDGER/quarantine/<name>.parquet                rejected rows with their reason
     LEDGER/quarantine/<sha256>.batch                what could not be read as rows, as it came
 
@@ -51,7 +51,7 @@ ROLL_UP_ROWS: Final = 4096
 """Of so many rows and more in one file the sums are written beside it; fewer are as quick to read themselves."""
 
 _FOLDERS: Final = ("records", "quarantine", "sums", "devices")
-_SUFFIXES: Final = (".parquet", ".batch", ".part")
+_SUFFIXES: Final = (".parquet", ".batch", ".part", ".sums", ".devices")
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +183,7 @@ class Ledger(Closing):
             return
         for kind, table in zip(("sums", "devices"), sums_of(path), strict=True):
             if kind in kinds:
-                beside = self._day_folder(kind, day) / path.name
+                beside = self._day_folder(kind, day) / f"{path.stem}.{kind}"
                 self.add(added, beside, day, rows, write_parquet(table, beside))
 
     def new_beside(self, entry: Entry) -> Path:
