@@ -40,10 +40,12 @@ class Linear(Agent):
         InvalidInput: from ``select``, in a world that has no forecast.
     """
 
+    per_target = ("counts", "sums")
+
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
         super().__init__(targets, seed)
         self._features = _features(Cells(self.targets))
-        self._networks: dict[str, tuple[Floats, Floats]] = {}
+        self._networks: dict[str, Floats] = {}
 
     @abstractmethod
     def select(self, context: Context) -> Choice:
@@ -52,25 +54,22 @@ class Linear(Agent):
     def learn(
         self, context: Context, index: int, outcome: Outcome, reward: float, next_context: Context | None = None
     ) -> None:
-        """One step of recursive least squares."""
-        spread, mean = self._network(context)
-        forecast, features = _forecast(context, self.name), self._features[index]
+        """Count what the target did; what is believed follows from that."""
+        forecast = _forecast(context, self.name)
         told = (forecast.latency_s[index], forecast.objective(context.goal)[index])
         actual = (outcome.latency_s, outcome.objective_value(context.goal))
         seen = np.log(np.maximum(actual, _TINY)) - np.log(np.maximum(told, _TINY))
-        reach = spread @ features
-        gain = reach / (features @ reach + NOISE**2)
-        mean += np.outer(gain, seen - features @ mean)
-        spread -= np.outer(gain, reach)
+        self._network(context)[:, index] += (1.0, *seen)
 
     def state(self) -> Arrays:
-        """Names of the networks, their covariances and coefficients."""
-        size = self._features.shape[1]
-        kept = list(self._networks.values())
+        """Of each network, after one of which nothing is known, how often each target was tried, and the sums of what
+        came of it: ``counts`` (networks + 1, targets), ``sums`` (networks + 1, 2, targets).
+        """
+        kept = np.stack([np.zeros((3, len(self.targets))), *self._networks.values()])
         return {
             "networks": np.array([*self._networks], dtype=np.str_),
-            "covariances": np.array([spread for spread, _ in kept]).reshape(-1, size, size),
-            "coefficients": np.array([mean for _, mean in kept]).reshape(-1, size, 2),
+            "counts": kept[:, 0],
+            "sums": kept[:, 1:],
         }
 
     def restore(self, state: Arrays) -> None:
@@ -79,26 +78,30 @@ class Linear(Agent):
         Raises:
             PolicyError: arrays are missing or of another shape.
         """
-        size = self._features.shape[1]
-        shapes = {"covariances": (size, size), "coefficients": (size, 2)}
-        if {*shapes, "networks"} - state.keys():
-            raise PolicyError(f"policy lacks arrays of '{self.name}'; needed: networks, {', '.join(shapes)}")
-        for name, shape in shapes.items():
-            if state[name].shape != (len(state["networks"]), *shape):
-                raise PolicyError(
-                    f"policy array '{name}' is {state[name].shape}; '{self.name}' needs (networks, {shape})"
-                )
-        pairs = zip(np.array(state["covariances"]), np.array(state["coefficients"]), strict=True)
-        self._networks = dict(zip(state["networks"].tolist(), pairs, strict=True))
+        if {"counts", "sums", "networks"} - state.keys():
+            raise PolicyError(f"policy lacks arrays of '{self.name}'; needed: networks, counts, sums")
+        size, count = len(state["networks"]) + 1, len(self.targets)
+        for name, shape in (("counts", (size, count)), ("sums", (size, 2, count))):
+            if state[name].shape != shape:
+                raise PolicyError(f"policy array '{name}' is {state[name].shape}; '{self.name}' needs {shape}")
+        kept = np.concatenate([state["counts"][:, None], state["sums"]], axis=1)[1:].astype(np.float64)
+        self._networks = dict(zip(state["networks"].tolist(), kept, strict=True))
 
-    def _network(self, context: Context) -> tuple[Floats, Floats]:
+    def _network(self, context: Context) -> Floats:
+        """Counts and sums of a network, shape (3, targets)."""
         name = context.model.name
         if name not in self._networks:
             if len(self._networks) >= MOST_NETWORKS:
                 del self._networks[next(iter(self._networks))]
-            size = self._features.shape[1]
-            self._networks[name] = np.eye(size) * PRIOR**2, np.zeros((size, 2))
+            self._networks[name] = np.zeros((3, len(self.targets)))
         return self._networks[name]
+
+    def _believed(self, context: Context) -> tuple[Floats, Floats]:
+        """Covariance of the coefficients, (n, n), and their means, (n, 2): ridge regression on what was counted."""
+        counts, *sums = self._network(context)
+        weighted = self._features.T / NOISE**2
+        spread = np.linalg.inv((weighted * counts) @ self._features + np.eye(len(weighted)) / PRIOR**2)
+        return spread, spread @ (weighted @ np.stack(sums, axis=1))
 
     def _best(self, context: Context, residuals: Floats) -> Indices:
         """The best admitted target of each row of residuals, of shape (..., 2, targets)."""
@@ -120,7 +123,7 @@ class LinUcb(Linear):
 
     def select(self, context: Context) -> Choice:
         """The target that may be the cheapest, with certainty."""
-        spread, mean = self._network(context)
+        spread, mean = self._believed(context)
         residuals = (self._features @ mean).T
         width = np.sqrt(np.maximum(np.einsum("tf,fg,tg->t", self._features, spread, self._features), 0.0))
         residuals[1] -= OPTIMISM * width
@@ -137,7 +140,7 @@ class LinTs(Linear):
 
     def select(self, context: Context) -> Choice:
         """The best target of one draw from what is believed."""
-        spread, mean = self._network(context)
+        spread, mean = self._believed(context)
         values, vectors = np.linalg.eigh(spread)
         root = vectors * np.sqrt(np.maximum(values, 0.0))
         normals = self.rng.standard_normal((DRAWS, 2, len(values)))

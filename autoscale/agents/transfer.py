@@ -50,7 +50,8 @@ def transferred(agent: Agent, targets: Sequence[Target], seed: int = 0) -> tuple
         )
     source, is_same_kind = counterparts(agent.targets, targets)
     fresh = heir.state()
-    own = {name: array for name, array in learned.items() if name not in agent.derived}
+    is_same = {*agent.targets} == {*targets}
+    own = {name: array for name, array in learned.items() if is_same or name not in agent.derived}
     heir.restore(own | _columns(agent, learned, fresh, source, is_same_kind))
     has_start = any(name in fresh for name in agent.per_target)
     started = [

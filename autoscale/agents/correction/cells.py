@@ -12,6 +12,8 @@ from autoscale.query.target import Target
 class Cells:
     """Targets grouped twice, each group a cell: by processor, and within a processor by precision.
 
+    Cells are sorted, so that the same targets in another order have the same ones.
+
     Args:
         targets: at least one.
 
@@ -28,7 +30,7 @@ class Cells:
     def __init__(self, targets: Sequence[Target]) -> None:
         processors = [(each.place, each.host, each.processor, each.engine) for each in targets]
         precisions = [(*key, each.precision) for key, each in zip(processors, targets, strict=True)]
-        self.processors, self.precisions = tuple(dict.fromkeys(processors)), tuple(dict.fromkeys(precisions))
+        self.processors, self.precisions = tuple(sorted({*processors})), tuple(sorted({*precisions}))
         self.processor = _numbers(self.processors.index(key) for key in processors)
         self.precision = _numbers(self.precisions.index(key) for key in precisions)
         self.parent = _numbers(self.processors.index(key[:-1]) for key in self.precisions)

@@ -82,6 +82,7 @@ class _Known:
 
     def __init__(self, agent: Corrector) -> None:
         self.cells = Cells(agent.targets)
+        self.links = list(dict.fromkeys(each.link for each in agent.targets if each.is_remote))
         tree = Hierarchy(self.cells)
         self.shared, turns, scale, networks = from_state(agent.state(), self.cells, tree)
         fleet = fleet_from_state(agent.state())
@@ -138,7 +139,7 @@ def _case(graph: Graph, known: _Known, network: str, log_latency: str) -> str:
 
 def _believed(graph: Graph, known: _Known, case: str, seen: str, row: int) -> tuple[list[str], list[str]]:
     """Mean and variance of the objective's and the latency's residuals, each of shape (targets,)."""
-    features, shared = _conditions(graph, known.cells, seen), known.shared
+    features, shared = _conditions(graph, known.cells, known.links, seen), known.shared
     shift = graph.sum(graph("Mul", graph.constant(shared.effects), features))
     width = graph.constant(shared.spread[..., SHIFT, SHIFT])
     found = []
@@ -149,14 +150,13 @@ def _believed(graph: Graph, known: _Known, case: str, seen: str, row: int) -> tu
     return found[0], found[1]
 
 
-def _conditions(graph: Graph, cells: Cells, seen: str) -> str:
+def _conditions(graph: Graph, cells: Cells, links: list[str], seen: str) -> str:
     """Features of each processor, shape (processors, EFFECTS)."""
     entries = {"one": graph.constant([1.0]), "none": graph.constant([0.0])}
     load, memory, celsius = (_entry(graph, seen, index) for index in range(len(DEVICE)))
     entries["load"], entries["memory"] = _or(graph, load, load, 0.0), _or(graph, memory, memory, 0.0)
     heat = graph("Div", graph("Sub", celsius, conditions.USUAL_C), 10.0)
     entries["heat"] = _or(graph, celsius, _within(graph, heat, 0.0, 4.0), 0.0)
-    links = list(dict.fromkeys(link for link in conditions.links_of(cells.processors) if link is not None))
     for number, link in enumerate(links):
         first = len(DEVICE) + len(LINK) * number
         rssi_dbm, trip_s = _entry(graph, seen, first), _entry(graph, seen, first + 1)
