@@ -17,9 +17,10 @@ from autoscale.interval import Interval
 from autoscale.physics.kriging import Kriging, Points, Spread, features
 from autoscale.physics.power import Watts, watts_of, working_w
 from autoscale.physics.roofline import pace_of, seconds
-from autoscale.profiles import DeviceProfile, Processor
+from autoscale.profiles import DeviceProfile
 from autoscale.profiles.measured import RUN_TO_RUN, MeasuredRow
 from autoscale.profiles.networks import known_network
+from autoscale.profiles.processor import Setting, setting_of
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Method, worst
 from autoscale.query.target import Target
@@ -41,14 +42,6 @@ MOST: Final = 400
 
 LEAST_SHARE: Final = 0.05
 """Of a row's watts, what is above idle at least, however the idle power was metered."""
-
-
-class Setting(NamedTuple):
-    """A processor's setting, whichever way a target says it."""
-
-    precision: str
-    threads: int
-    frequency_hz: int
 
 
 class Run(NamedTuple):
@@ -77,14 +70,6 @@ class Correction:
 
     latency: Interval
     power: Interval | None
-
-
-def setting_of(processor: Processor, target: Target, frequency_hz: float | None = None) -> Setting:
-    """A target's setting: all cores and the highest clock, unless it (or ``frequency_hz``) says otherwise."""
-    clock_hz = target.frequency_hz if frequency_hz is None else frequency_hz
-    highest_hz = processor.frequencies_hz[-1] if processor.frequencies_hz else 0
-    threads = min(target.threads or processor.cores, processor.cores)
-    return Setting(target.precision, threads, round(clock_hz or highest_hz) if highest_hz else 0)
 
 
 def exact_rows(device: DeviceProfile, run: Run) -> list[MeasuredRow]:

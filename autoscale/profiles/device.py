@@ -7,7 +7,7 @@ from typing import Any, Final
 from autoscale.errors import InvalidTarget, ProfileError, listing, one_of
 from autoscale.profiles.figure import Figure
 from autoscale.profiles.measured import MeasuredRow
-from autoscale.profiles.processor import Processor, processor_from
+from autoscale.profiles.processor import Processor, processor_from, setting_of
 from autoscale.profiles.radio import Radio, radio_from
 from autoscale.profiles.reader import Facts
 from autoscale.profiles.schema import KINDS, RADIOS
@@ -150,8 +150,8 @@ def device_from(
     """The device that a file describes.
 
     Raises:
-        ProfileError: a kind that does not exist, a name that is not the file's, or a row measured on a processor,
-            precision, thread count or clock that the device does not have.
+        ProfileError: a kind that does not exist, a name that is not the file's, a row measured on a processor,
+            precision, thread count or clock that the device does not have, or two rows for one setting of a network.
     """
     check_name(facts)
     one_of(f"kind in {facts.path}:", str(facts.texts["kind"]), KINDS, ProfileError)
@@ -174,6 +174,7 @@ def device_from(
     )
     for number, row in enumerate(measured, start=1):
         _check_row(device, row, f"{facts.path}: measured {number}.target")
+    _check_once(device, f"{facts.path}: ")
     return device
 
 
@@ -190,6 +191,22 @@ def _check_row(device: DeviceProfile, row: MeasuredRow, at: str) -> None:
     if target.frequency_hz and not (steps and steps[0] <= target.frequency_hz <= steps[-1]):
         clocks = f"{mhz_from_hz(steps[0]):g} to {mhz_from_hz(steps[-1]):g} MHz" if steps else "no clock"
         raise ProfileError(f"{at} is '{target}'; allowed: {clocks}, as {target.processor}.frequencies_mhz has it")
+
+
+def _check_once(device: DeviceProfile, at: str) -> None:
+    """One setting has one row, whichever way a target says it: no thread count is all cores, no clock the highest."""
+    first: dict[tuple[Any, ...], int] = {}
+    for number, row in enumerate(device.measured, start=1):
+        target = row.target
+        setting = setting_of(device.processors[target.processor], target)
+        before = first.setdefault((row.network, target.processor, target.engine, setting), number)
+        if before != number:
+            other = device.measured[before - 1].target
+            same = "as is" if other == target else f"which is the setting of '{other}',"
+            raise ProfileError(
+                f"{at}measured {number} is '{row.network}' on '{target}', {same} measured {before}; "
+                "allowed: one row for each setting of a network"
+            )
 
 
 def check_name(facts: Facts) -> None:

@@ -70,18 +70,9 @@ def measured_rows(document: TomlTable, sources: Mapping[str, str]) -> tuple[Meas
 
     Raises:
         ProfileError: a key that is missing or unknown, a figure that is not above 0, a target that is none or not on
-            the device, an unknown source, or two rows for one target of one network.
+            the device, or an unknown source.
     """
-    rows = [_row(table, sources) for table in document.rows(TABLE)]
-    first: dict[tuple[str, Target], int] = {}
-    for number, row in enumerate(rows, start=1):
-        before = first.setdefault((row.network, row.target), number)
-        if before != number:
-            raise ProfileError(
-                f"{document.path}: {TABLE} {number} is '{row.network}' on '{row.target}', as is {TABLE} {before}; "
-                "allowed: one row for each target of a network"
-            )
-    return tuple(rows)
+    return tuple(_row(table, sources) for table in document.rows(TABLE))
 
 
 def measured_lines(rows: Sequence[MeasuredRow], keys: Mapping[str, str]) -> list[str]:

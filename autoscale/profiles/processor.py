@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -9,7 +10,7 @@ from autoscale.arrays import Floats
 from autoscale.errors import ProfileError, one_of
 from autoscale.profiles.reader import Facts
 from autoscale.query.model_profile import LAYER_KINDS
-from autoscale.query.target import PRECISIONS
+from autoscale.query.target import PRECISIONS, Target
 from autoscale.units import hz_from_mhz
 
 
@@ -82,6 +83,22 @@ class Processor:
         if frequency_hz is None or not self.frequencies_hz:
             return float(power_w[-1])
         return float(np.interp(frequency_hz, self.frequencies_hz, power_w))
+
+
+class Setting(NamedTuple):
+    """A processor's setting, whichever way a target says it."""
+
+    precision: str
+    threads: int
+    frequency_hz: int
+
+
+def setting_of(processor: Processor, target: Target, frequency_hz: float | None = None) -> Setting:
+    """A target's setting: all cores and the highest clock, unless it (or ``frequency_hz``) says otherwise."""
+    clock_hz = target.frequency_hz if frequency_hz is None else frequency_hz
+    highest_hz = processor.frequencies_hz[-1] if processor.frequencies_hz else 0
+    threads = min(target.threads or processor.cores, processor.cores)
+    return Setting(target.precision, threads, round(clock_hz or highest_hz) if highest_hz else 0)
 
 
 def processor_from(facts: Facts, kind: str) -> Processor:

@@ -13,6 +13,7 @@ from autoscale_runtime.backends.base import Backend
 from autoscale_runtime.backends.engines import engines, format_of
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.copies import Copies, LazyRunner
+from autoscale_runtime.device.first_guess import measured_s
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.right_answers import RightAnswers, reference_of
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
@@ -194,7 +195,8 @@ def _local(bundle: Bundle, account: DeviceAccount, backends: Mapping[str, Backen
                 _LOG.warning("engine '%s' is left out: no target can carry its name: %s", engine.name, error)
                 break
             accuracy, macs = bundle.profile.accuracy(target.precision), bundle.profile.macs
-            model = LocalModel(target, runner, accuracy, macs, account, engine.is_shipped)
+            known_s = measured_s(account.table.profile, bundle.profile, target, engine.name)
+            model = LocalModel(target, runner, accuracy, macs, account, engine.is_shipped, known_s)
             yield Offer(target, partial(_route, model, shared, alike), variant.path, engine.name)
 
 

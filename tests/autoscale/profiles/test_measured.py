@@ -64,6 +64,17 @@ WRONG = {
     "missing": ('source = "spec"\n', "", "'measured 1.source' is missing"),
     "method": ('source = "spec"', 'source = "spec"\nmethod = "guessed"', "'measured', 'modelled', 'default'"),
     "twice": ("[[measured]]", ROW + "[[measured]]", r"measured 2 is 'resnet-50' on 'device:cpu/int8@4t#tflite', as is"),
+    "two names": (
+        "[[measured]]",
+        ROW.replace("@4t", "") + "[[measured]]",
+        r"measured 2 is 'resnet-50' on 'device:cpu/int8@4t#tflite', which is the setting of 'device:cpu/int8#tflite', "
+        "measured 1; allowed: one row for each setting",
+    ),
+    "a clock": (
+        "[[measured]]",
+        ROW.replace("@4t", "@2400MHz") + "[[measured]]",
+        r"which is the setting of 'device:cpu/int8@2400MHz#tflite', measured 1",
+    ),
     "a table": ("[[measured]]", "[measured]", r"tables \[\[measured\]\]"),
 }
 

@@ -12,11 +12,12 @@ from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Runner
 from autoscale_runtime.backends.tensors import Feeds, TensorSpec
 from autoscale_runtime.device.contention import Contention
+from autoscale_runtime.device.first_guess import DEFAULT_MACS_PER_S
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
 from autoscale_runtime.device.routes.base import Moment, Query
 from autoscale_runtime.device.routes.cpu import CpuRoute
-from autoscale_runtime.device.routes.local import DEFAULT_MACS_PER_S, LocalModel
+from autoscale_runtime.device.routes.local import LocalModel
 from autoscale_runtime.device.running_mean import RunningMean
 from autoscale_runtime.device.sized_mean import Sizes
 from autoscale_runtime.grid.watch import GridWatch
@@ -41,9 +42,9 @@ def account() -> DeviceAccount:
     return DeviceAccount(table, table, GridWatch(Electricity()))
 
 
-def cpu(account: DeviceAccount, contention: Contention, threads: int = 1) -> CpuRoute:
-    model = LocalModel(Target("device", "cpu", "fp32", threads=threads), Echo(), None, MACS, account)
-    return CpuRoute(model, contention)
+def cpu(account: DeviceAccount, contention: Contention, threads: int = 1, measured_s: float | None = None) -> CpuRoute:
+    target = Target("device", "cpu", "fp32", threads=threads)
+    return CpuRoute(LocalModel(target, Echo(), None, MACS, account, measured_s=measured_s), contention)
 
 
 def gpu(account: DeviceAccount) -> AcceleratorRoute:
@@ -53,6 +54,13 @@ def gpu(account: DeviceAccount) -> AcceleratorRoute:
 def test_before_the_first_query_the_networks_size_tells(account: DeviceAccount) -> None:
     for route in (cpu(account, Contention()), gpu(account)):
         assert route.expected_times_s(None)[0] == pytest.approx(MACS / DEFAULT_MACS_PER_S)
+
+
+def test_what_was_measured_is_believed_until_the_first_query(account: DeviceAccount) -> None:
+    route = cpu(account, Contention(), threads=4, measured_s=0.03)
+    assert route.expected_times_s(None) == pytest.approx((0.03, 0.12))
+    route.learn(0.010, 0.040, None)
+    assert route.expected_times_s(None) == pytest.approx((0.010, 0.040))
 
 
 def test_a_cpu_route_expects_its_cpu_time_over_the_threads(account: DeviceAccount) -> None:

@@ -19,7 +19,11 @@ from autoscale.errors import FeedError, InvalidInput, ModelError, ProfileError, 
 from autoscale.profiles.folder import devices_folder
 from autoscale.query.outcome import Method
 from autoscale_runtime import Session, SessionOptions
+from autoscale_runtime.device.assemble import assemble
+from autoscale_runtime.device.routes.local import LocalRoute
+from autoscale_runtime.host.cores import usable_cores
 from autoscale_runtime.host.fingerprint import fingerprint
+from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.forecast_command import forecast
 from autoscale_runtime.profiling.calibrate_command import STOPPED, calibrate
 from tests.runtime.session_parts import bundle, network, written
@@ -82,6 +86,29 @@ def test_sessions_forecasts_and_the_simulator_take_it(
         session.run(None, {"x": np.ones((1, 16), np.float32)})
         assert session.last.outcome.methods["energy_j.device"] is Method.MODELLED
     assert not caplog.records
+
+
+def expected_s(model: Path, profile: Path) -> dict[str, float]:
+    """How long a session would say that each of its targets takes, before anything has run."""
+    device = assemble(Bundle.read(model), Goal(), {}, SessionOptions(power_table=profile, sensors=()))
+    try:
+        routes = [each for each in device.world.routes if isinstance(each, LocalRoute)]
+        return {str(each.target): each.expected_times_s(None)[0] for each in routes}
+    finally:
+        device.close()
+
+
+def test_a_sessions_first_guesses_are_the_rows_of_this_machine(model: Path, profile: Path) -> None:
+    rows = {str(row.target): row.latency_s.mid for row in load_device(profile).measured}
+    assert expected_s(model, profile) == pytest.approx(rows)
+    text = profile.read_text()
+    profile.write_text(text.replace(fingerprint(), "Their Processor, riscv64, 64 cores, 512 GiB"))
+    unmeasured = expected_s(model, profile)
+    assert unmeasured != pytest.approx(rows)
+    profile.write_text(text.replace('network = "net"', 'network = "other"'))
+    assert expected_s(model, profile) == pytest.approx(unmeasured)
+    profile.write_text(text.replace(f'@{usable_cores()}t"', '#onnxruntime"'))
+    assert expected_s(model, profile) == pytest.approx(rows)
 
 
 def test_train_takes_it(profile: Path) -> None:

@@ -3,7 +3,7 @@
 from bisect import bisect_right
 
 from autoscale.agents.paper_state import LOAD_EDGES
-from autoscale_runtime.device.routes.local import WEIGHT, LocalModel, LocalRoute, first_guess_s
+from autoscale_runtime.device.routes.local import WEIGHT, LocalModel, LocalRoute
 from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
 
 
@@ -15,7 +15,7 @@ class AcceleratorRoute(LocalRoute):
 
     def __init__(self, model: LocalModel) -> None:
         super().__init__(model)
-        self._wall_s = [SizedMean(first_guess_s(model.macs), WEIGHT) for _ in range(len(LOAD_EDGES) + 1)]
+        self._wall_s = [SizedMean(model.first_guess_s, WEIGHT) for _ in range(len(LOAD_EDGES) + 1)]
 
     def expected_times_s(self, cpu_load: float | None, size: Size = FIXED) -> tuple[float, float]:
         """The means of the last queries of that size, of the first those at that load."""

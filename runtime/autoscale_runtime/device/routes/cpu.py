@@ -21,7 +21,8 @@ class CpuRoute(LocalRoute):
     Args:
         model: for some threads of the CPU.
         contention: shared by the engine's routes over the CPU.
-        alike: the CPU times of queries by the routes of one model; one that ran none takes those of one that did.
+        alike: the CPU times of queries by the routes of one model; one that ran none takes those of one that did,
+            unless it was measured before.
     """
 
     def __init__(self, model: LocalModel, contention: Contention, alike: list[SizedMean] | None = None) -> None:
@@ -30,14 +31,20 @@ class CpuRoute(LocalRoute):
         self._alike = [] if alike is None else alike
         self._alike.append(self._cpu_s)
         self._threads = model.target.threads or 1
+        self._is_measured = model.measured_s is not None
         self._stretch = SizedMean(1.0, WEIGHT, grows=False)
         if self._threads == 1:  # a pool's threads do not show in the calling thread's clock
             self._cpu_clock = time.thread_time
 
+    def _first_cpu_s(self, model: LocalModel) -> float:
+        """Of a measured time every thread's."""
+        return model.first_guess_s * (1 if model.measured_s is None else model.target.threads or 1)
+
     def expected_times_s(self, cpu_load: float | None, size: Size = FIXED) -> tuple[float, float]:
         """From the CPU time of the last queries of that size, its own once it ran one, and the load's contention."""
         own = self._cpu_s
-        cpu_s = (own if own.is_known else next((each for each in self._alike if each.is_known), own)).at(size)
+        is_own = own.is_known or self._is_measured
+        cpu_s = (own if is_own else next((each for each in self._alike if each.is_known), own)).at(size)
         alone_s = max(cpu_s, _TINY_S) / self._threads * self._stretch.at(size)
         return alone_s * self._contention.ratio(cpu_load), cpu_s
 

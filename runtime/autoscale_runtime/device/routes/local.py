@@ -12,20 +12,13 @@ from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.copies import LazyRunner
 from autoscale_runtime.device.fast_path import FastPath
+from autoscale_runtime.device.first_guess import first_guess_s
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
 from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
 
 WEIGHT: Final = 0.1
 """Share of a new observation in the running means of a route: the last ten or so count."""
-
-DEFAULT_MACS_PER_S: Final = 5e9
-"""Speed assumed until the first query has run: what one laptop core does in fp32, to the order of magnitude."""
-
-
-def first_guess_s(macs: int) -> float:
-    """How long a network takes somewhere, before anything is known of it there."""
-    return max(macs, 1) / DEFAULT_MACS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +32,7 @@ class LocalModel:
         macs: of the network, for a first guess at its time.
         account: what its work costs.
         is_shipped: whether the engine that ships for the format runs it.
+        measured_s: how long it took here, as the power table's rows have it; None where they do not.
     """
 
     target: Target
@@ -47,6 +41,12 @@ class LocalModel:
     macs: int
     account: DeviceAccount
     is_shipped: bool = True
+    measured_s: float | None = None
+
+    @property
+    def first_guess_s(self) -> float:
+        """How long a query takes, until the first has run."""
+        return first_guess_s(self.macs) if self.measured_s is None else self.measured_s
 
 
 class LocalRoute(Route):
@@ -60,7 +60,11 @@ class LocalRoute(Route):
         self._account = model.account
         self._drawn = model.account.table.drawn(model.target)
         self._cpu_clock = time.process_time
-        self._cpu_s = SizedMean(first_guess_s(model.macs), WEIGHT)
+        self._cpu_s = SizedMean(self._first_cpu_s(model), WEIGHT)
+
+    def _first_cpu_s(self, model: LocalModel) -> float:
+        """How long this process's cores work on a query, until the first has run."""
+        return min(model.first_guess_s, first_guess_s(model.macs))
 
     @property
     def runner(self) -> Runner:
