@@ -25,9 +25,9 @@ def device_text(device: DeviceProfile) -> str:
     ``dataclasses.replace(device, name=..., measured=..., networks=..., fingerprint=...)`` says what else it shall hold.
     """
     keys = _source_keys(device)
-    lines = [f"schema = {VERSION}", *_texts({"name": device.name, "title": device.title, "kind": device.kind})]
+    lines = [f"schema = {VERSION}", *text_lines({"name": device.name, "title": device.title, "kind": device.kind})]
     marks = {"fingerprint": device.fingerprint, "incomplete": device.incomplete}
-    lines += _texts({key: text for key, text in marks.items() if text})
+    lines += text_lines({key: text for key, text in marks.items() if text})
     lines += ["", "[sources]", *(f"{key} = {toml_string(source)}" for source, key in keys.items())]
     for table in filter(None, DEVICE):
         lines += _table_lines(device, table, keys)
@@ -40,6 +40,11 @@ def _source_keys(device: DeviceProfile) -> dict[str, str]:
     cited = [each.source for table in DEVICE for each in _figures(device, table)]
     cited += [row.source for row in device.measured]
     cited += [COUNTED] if device.networks else []
+    return source_keys(cited)
+
+
+def source_keys(cited: Iterable[str]) -> dict[str, str]:
+    """Citations, once each, to the keys that a file has for them."""
     return {source: f"s{number}" for number, source in enumerate(dict.fromkeys(cited), start=1)}
 
 
@@ -49,7 +54,7 @@ def _table_lines(device: DeviceProfile, table: str, keys: Mapping[str, str]) -> 
         return []
     processor = device.processors.get(table)
     texts = {"name": processor.name, "precisions": list(processor.precisions)} if processor else {}
-    return ["", f"[{table}]", *_texts(texts), *(_figure(each, keys) for each in figures)]
+    return ["", f"[{table}]", *text_lines(texts), *(figure_line(each, keys) for each in figures)]
 
 
 def _figures(device: DeviceProfile, table: str) -> list[Figure]:
@@ -57,12 +62,14 @@ def _figures(device: DeviceProfile, table: str) -> list[Figure]:
     return [device.figures[key] for key in keys if key in device.figures]
 
 
-def _texts(texts: Mapping[str, str | Sequence[str]]) -> Iterator[str]:
+def text_lines(texts: Mapping[str, str | Sequence[str]]) -> Iterator[str]:
+    """Texts, and lists of them, as lines of TOML."""
     for key, value in texts.items():
         yield f"{key} = {toml_string(value) if isinstance(value, str) else _array(map(toml_string, value))}"
 
 
-def _figure(figure: Figure, keys: Mapping[str, str]) -> str:
+def figure_line(figure: Figure, keys: Mapping[str, str]) -> str:
+    """A figure as a line of TOML, under the last part of its key."""
     fields: dict[str, Any] = {"value": _number(figure.value), "source": f'"{keys[figure.source]}"'}
     if figure.method is not Method.MEASURED:
         fields["method"] = f'"{figure.method}"'

@@ -4,7 +4,7 @@
 ['cloud:gpu/fp32']
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -102,17 +102,37 @@ def parse_remotes(text: str) -> dict[str, Profile] | None:
     """
     if not text.strip():
         return None
-    remotes: dict[str, Profile] = {}
-    for part in text.split(",") if text.strip() != "none" else ():
+    example = "'none', or as in cloud=gpu-server,edge:tablet=tab-s6"
+    return {} if text.strip() == "none" else {**_pairs("remote", text, example)}
+
+
+def parse_links(text: str, remotes: Sequence[Remote]) -> dict[str, str]:
+    """Link profiles as people write them: of a place (``edge``, ``cloud``) or of one remote's link.
+
+    Raises:
+        InvalidInput: a part without a profile, a name twice, or one that leads to none of the remotes.
+
+    >>> parse_links("cloud=lte", make_remotes({"cloud": "gpu-server"}, {}))
+    {'cloud': 'lte'}
+    """
+    links = _pairs("link", text, "as in cloud=lte,edge:tablet=mine-edge-tablet.toml") if text.strip() else {}
+    known = [*dict.fromkeys([each.name for each in remotes] + [each.place for each in remotes])]
+    for name in links:
+        one_of("link", name, known, InvalidInput)
+    return links
+
+
+def _pairs(what: str, text: str, example: str) -> dict[str, str]:
+    """What people write as ``name=profile,name=profile``."""
+    pairs: dict[str, str] = {}
+    for part in text.split(","):
         name, _, profile = (each.strip() for each in part.partition("="))
         if not (name and profile):
-            raise InvalidInput(
-                f"'{part.strip()}' is no remote; allowed: 'none', or as in cloud=gpu-server,edge:tablet=tab-s6"
-            )
-        if name in remotes:
-            raise InvalidInput(f"remote '{name}' is given twice; allowed: each once")
-        remotes[name] = profile
-    return remotes
+            raise InvalidInput(f"'{part.strip()}' is no {what}; allowed: {example}")
+        if name in pairs:
+            raise InvalidInput(f"{what} '{name}' is given twice; allowed: each once")
+        pairs[name] = profile
+    return pairs
 
 
 def check_profile(profile: Profile) -> None:

@@ -19,6 +19,7 @@ from autoscale_runtime.profiling.example_feeds import check_shapes
 from autoscale_runtime.profiling.guard import Guard
 from autoscale_runtime.profiling.host_profile import host_profile
 from autoscale_runtime.profiling.joules import Joules, Spent
+from autoscale_runtime.profiling.link_files import MeasuredLink, measure_links
 from autoscale_runtime.profiling.probes import PREFIX, write_probes
 from autoscale_runtime.profiling.profile_file import is_row_of, row_of, rows_of, write
 from autoscale_runtime.profiling.runs import DISTURBED, Runs
@@ -49,6 +50,7 @@ class Plan:
         like: the device whose watts and making stand in for what is not measured; None for a usual one's, as defaults.
         has_probes: whether small networks of its own are measured too.
         resumes: whether rows of an earlier run are kept where their file and target are the same.
+        remotes: link to ``host:port`` of the server that it leads to.
     """
 
     models: Sequence[Path]
@@ -58,6 +60,7 @@ class Plan:
     like: str | None = None
     has_probes: bool = True
     resumes: bool = False
+    remotes: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -72,6 +75,7 @@ class Found:
         kept: how many rows are of an earlier run.
         waited_s: how long it gave way to others.
         notes: what else is to be told.
+        links: those that were measured.
     """
 
     device: DeviceProfile | None = None
@@ -81,6 +85,7 @@ class Found:
     kept: int = 0
     waited_s: float = 0.0
     notes: list[str] = field(default_factory=list)
+    links: dict[str, MeasuredLink] = field(default_factory=dict)
 
 
 class Calibration:
@@ -119,6 +124,7 @@ class Calibration:
         with TemporaryDirectory(prefix="autoscale-") as folder:
             subjects += self._probes(Path(folder), subjects)
             self._measure_all(subjects)
+            self._measure_links(subjects)
         return self._finished(len(subjects))
 
     def _probes(self, folder: Path, subjects: Sequence[Subject]) -> list[Subject]:
@@ -141,6 +147,18 @@ class Calibration:
             pending = [each for each in pending if not self._measure(each, share_s, len(subjects))]
             if time.monotonic() >= until_s:
                 break
+
+    def _measure_links(self, subjects: Sequence[Subject]) -> None:
+        """The links, once the models are done."""
+        found = self._found
+        found.stopped = found.stopped or (self._guard.why_stop() if self._plan.remotes else "")
+        if found.stopped:
+            found.left_out |= {f"link {name}": found.stopped for name in self._plan.remotes}
+            return
+        own = [each for each in subjects if not each.name.startswith(PREFIX)]
+        queries = {name: each.feeds for each in own for name in each.served_names}
+        found.links, left_out = measure_links(self._plan.out, self._plan.remotes, queries)
+        found.left_out |= left_out
 
     def _measure(self, subject: Subject, share_s: float, count: int) -> bool:
         """A burst of each of its settings; whether more would tell nothing new."""

@@ -16,13 +16,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from autoscale.errors import InvalidInput
+from autoscale.interval import Interval
 from autoscale.profiles.measured import MeasuredRow
+from autoscale.query.outcome import Method
 from autoscale.units import readable_range
 from autoscale_runtime.models.inspection.inputs import parse_shapes
 from autoscale_runtime.profiling.calibrate import Calibration, Found, Plan, Tell
 from autoscale_runtime.profiling.guard import Guard, Limits
 from autoscale_runtime.profiling.host_profile import host_profile
 from autoscale_runtime.profiling.joules import Joules, counter_here
+from autoscale_runtime.profiling.link_files import MeasuredLink, check_links, parse_addresses
+from autoscale_runtime.profiling.link_times import LinkTimes
 from autoscale_runtime.profiling.profile_file import check_place
 from autoscale_runtime.profiling.subjects import parse_models
 
@@ -61,6 +65,14 @@ def calibrate(
     probes: Annotated[
         bool, typer.Option(help="Also time small networks of its own, to foretell what was never run here.")
     ] = True,
+    remotes: Annotated[
+        str,
+        typer.Option(
+            help="Also measure the links to these servers: cloud=host:port,edge:tablet=host:port. Each takes seconds "
+            "and up to 36 MB; its file is written beside --out, as NAME-cloud.toml.",
+            show_default=False,
+        ),
+    ] = "",
     max_temperature_c: Annotated[float, typer.Option(help="Stop at this temperature of the processor.")] = 80.0,
     min_battery: Annotated[float, typer.Option(help="Stop below this charge, a fraction, on battery.")] = 0.2,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
@@ -76,12 +88,16 @@ def calibrate(
 
     Example: autoscale calibrate detector.onnx classifier/ --out laptop7.toml
 
+    Example: autoscale calibrate detector.onnx --remotes cloud=192.168.0.7:8001
+
     Example: autoscale calibrate bert.onnx --shape ids=1x128 --shape mask=1x128 --resume
     """
     check_place(out, resume, replace)
+    links = parse_addresses(remotes)
+    check_links(out, links, resume, replace)
     if not seconds >= SHORTEST_S or seconds == float("inf"):
         raise InvalidInput(f"--seconds is {seconds}; allowed: {SHORTEST_S:g} or more")
-    plan = Plan(parse_models(models), out, parse_shapes(shape or []), seconds, like, probes, resume)
+    plan = Plan(parse_models(models), out, parse_shapes(shape or []), seconds, like, probes, resume, links)
     counter, why = counter_here()
     joules = None if counter is None else Joules(counter, host_profile(out.stem, like, ()).idle_w)
     with _ended() as ended, _progress(as_json) as tell, _standing_back():
@@ -157,6 +173,7 @@ def _plain(plan: Plan, found: Found, why: str) -> dict[str, Any]:
         "waited_s": found.waited_s,
         "meter": why,
         "rows": [] if device is None else [_row(each) for each in device.measured],
+        "links": {name: _link(each) for name, each in found.links.items()},
         "disturbed": found.disturbed,
         "left_out": found.left_out,
         "notes": found.notes,
@@ -164,12 +181,17 @@ def _plain(plan: Plan, found: Found, why: str) -> dict[str, Any]:
 
 
 def _row(row: MeasuredRow) -> dict[str, Any]:
-    figures = {"latency_s": row.latency_s, "energy_j": row.energy_j}
-    plain = {
-        name: None if each is None else {"low": each.low, "mid": each.mid, "high": each.high}
-        for name, each in figures.items()
-    }
+    plain = {"latency_s": _ends(row.latency_s), "energy_j": _ends(row.energy_j)}
     return {"network": row.network, "target": str(row.target), **plain, "method": str(row.method), "source": row.source}
+
+
+def _link(link: MeasuredLink) -> dict[str, Any]:
+    figures = {name: _ends(getattr(link.times, name)) for name in ("round_trip_s", "uplink_bps", "downlink_bps")}
+    return {"profile": str(link.path), **figures, "method": str(Method.MEASURED)}
+
+
+def _ends(figure: Interval | None) -> dict[str, float] | None:
+    return None if figure is None else {"low": figure.low, "mid": figure.mid, "high": figure.high}
 
 
 def _show(plan: Plan, found: Found, why: str) -> None:
@@ -209,6 +231,15 @@ def _notes(plan: Plan, found: Found, why: str) -> Iterator[str]:
         yield f"gave way to others for {found.waited_s:.0f} s"
     if found.device is not None and all(row.energy_j is None for row in found.device.measured):
         yield f"no joules were measured: {why or 'the meter told too little'}"
+    for name, link in found.links.items():
+        yield f"link {name}: {_link_text(link.times)}: {link.path}"
     for what, reason in found.left_out.items():
         yield f"left out: {what}: {reason}"
     yield from found.notes
+
+
+def _link_text(times: LinkTimes) -> str:
+    """A link's round trip and rates, for people."""
+    known = {"round trip": (times.round_trip_s, "s"), "up": (times.uplink_bps, "bit/s")}
+    known |= {} if times.downlink_bps is None else {"down": (times.downlink_bps, "bit/s")}
+    return ", ".join(f"{what} {readable_range(e.low, e.mid, e.high, unit)}" for what, (e, unit) in known.items())

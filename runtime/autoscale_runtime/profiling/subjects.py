@@ -10,6 +10,7 @@ from typing import Final
 from autoscale.errors import InvalidInput, ModelError
 from autoscale.query.goal import Goal
 from autoscale.query.target import Target
+from autoscale_runtime.backends.tensors import Feeds
 from autoscale_runtime.device.assemble import Device, assemble
 from autoscale_runtime.device.calibration import calibrate
 from autoscale_runtime.device.options import SessionOptions
@@ -17,6 +18,7 @@ from autoscale_runtime.device.routes.base import Query
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.inspection.inputs import Shape
+from autoscale_runtime.models.variant import served_name
 from autoscale_runtime.profiling.example_feeds import example_feeds
 
 ALONE: Final = SessionOptions(sensors=(), meters=("none",))
@@ -72,6 +74,16 @@ class Subject:
     def name(self) -> str:
         """As a session calls it."""
         return self.bundle.name
+
+    @property
+    def feeds(self) -> Feeds:
+        """Of the query that it is timed with."""
+        return self._query.feeds
+
+    @property
+    def served_names(self) -> list[str]:
+        """What a server calls its variants."""
+        return [served_name(self.name, each.precision) for each in self.bundle.variants]
 
     @contextmanager
     def opened(self) -> Iterator[list[Setting]]:

@@ -9,7 +9,15 @@ from typing import Final, TypeAlias
 import grpc
 from google.protobuf.message import DecodeError
 
-from autoscale.errors import FeedError, InvalidInput, TargetUnavailable, WrongAnswer
+from autoscale.errors import (
+    AutoScaleError,
+    DeadlineExceeded,
+    FeedError,
+    InvalidInput,
+    Overloaded,
+    TargetUnavailable,
+    WrongAnswer,
+)
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
 from autoscale_runtime.wire.cost import RemoteCost
@@ -19,6 +27,8 @@ from autoscale_runtime.wire.status import error_of
 from autoscale_runtime.wire.tensors import datatype_of, request_bytes, spec_of, tensors_of
 
 _ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):(\d{1,5})")
+NOBODYS: Final = "autoscale-measures-the-link"
+"""The name of no model."""
 _SERVICE: Final = "/inference.GRPCInferenceService/"
 _OPTIONS: Final = (
     ("grpc.max_receive_message_length", -1),
@@ -99,6 +109,22 @@ class OffloadClient:
         """Ask for a model's description and tell how many bytes went there and back."""
         sent = pb.ModelMetadataRequest(name=model, version=version).SerializeToString()
         return len(sent), len(self._call("ModelMetadata", sent, timeout_s))
+
+    def ask_live(self, timeout_s: float | None = None) -> None:
+        """Ask whether the server lives: the least that can be asked."""
+        self._call("ServerLive", b"", timeout_s)
+
+    def send_unanswered(self, payload: bytes, timeout_s: float | None = None) -> None:
+        """Send a query that is read whole and refused, since no server has a model of that name."""
+        request = pb.ModelInferRequest(model_name=NOBODYS, raw_input_contents=[payload])
+        try:
+            self._call("ModelInfer", request.SerializeToString(), timeout_s)
+        except (DeadlineExceeded, Overloaded):
+            raise
+        except TargetUnavailable:  # a refusal in some servers' words, unless nobody answers any more
+            self.ask_live(timeout_s)
+        except AutoScaleError:
+            return
 
     def infer(
         self,
