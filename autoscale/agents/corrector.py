@@ -18,6 +18,8 @@ from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.conditions import POSITION, Conditions
 from autoscale.agents.correction.exploring import (
+    BLIND_LOOKS,
+    LATE_LOOKS,
     LOOKS_EVERY,
     best_of,
     chance_late,
@@ -55,6 +57,9 @@ MEMORY: Final = 60.0
 MOST_BYTES: Final = 5_000_000
 """What is known of networks takes no more than this; beyond, the one not asked for the longest time is forgotten."""
 
+BYTES_BESIDE: Final = 800
+"""What a network takes beside its arrays' figures: its objects, its name."""
+
 SAME: Final = 0.02
 """A forecast whose ln(latency) varies by less over the targets tells nothing."""
 
@@ -78,7 +83,7 @@ class Corrector(Agent):
         self._scale = Scale()
         self._networks: dict[str, Network] = {}
         self._fleet: dict[str, Floats] = {}
-        self._most_networks = max(MOST_BYTES // (16 * QUANTITIES * self._tree.nodes), 1)
+        self._most_networks = max(MOST_BYTES // (16 * QUANTITIES * self._tree.nodes + BYTES_BESIDE), 1)
         self._view: _View | None = None
 
     def select(self, context: Context) -> Choice:
@@ -184,6 +189,8 @@ class Corrector(Agent):
             PolicyError: arrays are missing or of another shape.
         """
         self._shared, self._turns, self._scale, self._networks = from_state(state, self._cells, self._tree)
+        for name in list(self._networks)[: -self._most_networks]:  # of a policy with fewer targets, more have room
+            del self._networks[name]
         self.start_from(fleet_from_state(state))
 
     def _look(self, context: Context) -> "_View":
@@ -212,7 +219,9 @@ class Corrector(Agent):
         best, in_time = best_of(cost, accurate, margin, wide, goal.on_time)
         chance = floor(best, cost, in_time)
         if network.queries % LOOKS_EVERY == 1:
-            worth = looks(best, cost, doubt, in_time, chance_late(margin, np.sqrt(wide)), network.queries)
+            late = chance_late(margin, np.sqrt(wide))
+            most_late = LATE_LOOKS if self._shared.is_informed else BLIND_LOOKS
+            worth = looks(best, cost, doubt, in_time, late, network.queries, most_late)
             chance = chance if worth is None else np.maximum(chance, worth)
         chance = completed(best, chance)
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:
@@ -310,7 +319,7 @@ def _residuals(forecast: Forecast, index: int, outcome: Outcome) -> list[float]:
 
 
 def _log_ratio(actual: float, told: float) -> float:
-    return math.log(actual / told) if actual > _TINY < told < math.inf else math.nan
+    return math.log(actual) - math.log(told) if actual > _TINY < told < math.inf else math.nan
 
 
 def _is_informed(forecast: Forecast) -> bool:

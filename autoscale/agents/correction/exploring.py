@@ -27,6 +27,8 @@ GREED: Final = 400.0
 """Inverse-gap weighting spends at most about 1 / GREED of the best cost."""
 LATE_LOOKS: Final = 0.005
 """How many late answers a query may be expected to cost for a look at targets that are not believed to be in time."""
+BLIND_LOOKS: Final = 0.2
+"""Likewise where no forecast tells targets apart: nothing else can show which of them are in time."""
 MOST: Final = 0.9
 """Of all chances, for others than the best."""
 WIDEST: Final = 1.0
@@ -104,7 +106,9 @@ def floor(best: int, cost: Floats, in_time: Flags) -> Floats:
     return chance
 
 
-def looks(best: int, cost: Floats, doubt: Floats, in_time: Flags, late: Floats, queries: float) -> Floats | None:
+def looks(
+    best: int, cost: Floats, doubt: Floats, in_time: Flags, late: Floats, queries: float, most_late: float = LATE_LOOKS
+) -> Floats | None:
     """Chances of the targets worth a look, shape (n,); None where there are none.
 
     Args:
@@ -114,6 +118,7 @@ def looks(best: int, cost: Floats, doubt: Floats, in_time: Flags, late: Floats, 
         in_time: which are as good as in time.
         late: the chance that each is not.
         queries: how many there were of this network.
+        most_late: how many late answers a query all looks may be expected to cost.
     """
     above = np.maximum(cost - cost[best], 0.0)
     width = np.sqrt(doubt + doubt[best])
@@ -128,8 +133,8 @@ def looks(best: int, cost: Floats, doubt: Floats, in_time: Flags, late: Floats, 
         return None
     chance: Floats = worth * (LOOKING / max(total, WORTHWHILE))
     expected_late = float((chance * late)[~in_time].sum())
-    if expected_late > LATE_LOOKS:
-        chance *= np.where(in_time, 1.0, LATE_LOOKS / expected_late)
+    if expected_late > most_late:
+        chance *= np.where(in_time, 1.0, most_late / expected_late)
     return chance
 
 

@@ -55,7 +55,8 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     best, in_time = _best_of(graph, cost, accurate, margin, spread, goal.on_time)
     late = _chance_late(graph, margin, spread)
     queries = graph("Gather", graph.constant(known.queries), case)
-    looks = _looks(graph, best, cost, doubt, in_time, late, queries, admitted)
+    most_late = graph("Gather", graph.constant(known.most_late), case)
+    looks = _looks(graph, best, cost, doubt, in_time, late, queries, most_late, admitted)
     looks = graph("Where", graph("Gather", graph.constant(known.looks), case), looks, 0.0)
     chance = _chances(graph, best, cost, in_time, looks, admitted)
     due = graph("And", graph("Gather", graph.constant(known.is_due), case), graph.constant(known.waits))
@@ -99,6 +100,7 @@ class _Known:
         self.queries = np.array([network.queries for network, _ in everyone])
         self.is_due = np.array([n.queries % EVERY == EVERY - 1 and is_informed for n, is_informed in everyone])
         self.looks = np.array([n.queries % exploring.LOOKS_EVERY == 1 for n, _ in everyone])
+        self.most_late = np.where([told for _, told in everyone], exploring.LATE_LOOKS, exploring.BLIND_LOOKS)
         self.waits = turns.due()[self.cells.precision]
         restless = np.array([[network.restless[LATENCY]] for network, _ in everyone])
         self.noise = self.shared.noise[LATENCY].take(self.cells.processor) * restless
@@ -238,7 +240,17 @@ def _chances(graph: Graph, best: str, cost: str, in_time: str, looks: str, admit
     return graph("Where", is_best, rest, chance)
 
 
-def _looks(graph: Graph, best: str, cost: str, doubt: str, in_time: str, late: str, queries: str, admitted: str) -> str:
+def _looks(
+    graph: Graph,
+    best: str,
+    cost: str,
+    doubt: str,
+    in_time: str,
+    late: str,
+    queries: str,
+    most_late: str,
+    admitted: str,
+) -> str:
     """Chances of the targets worth a look."""
     above = graph("Max", graph("Sub", cost, graph("Gather", cost, best)), 0.0)
     gap = graph("Sub", graph("Exp", graph("Min", above, exploring.LARGEST_GAP)), 1.0)
@@ -255,9 +267,9 @@ def _looks(graph: Graph, best: str, cost: str, doubt: str, in_time: str, late: s
     looks = graph("Mul", worth, graph("Div", exploring.LOOKING, total))
     out = graph("Where", in_time, 0.0, graph("Mul", looks, late))
     expected_late = graph.sum(out, keep=True)
-    fewer = graph("Mul", looks, graph("Div", exploring.LATE_LOOKS, graph("Max", expected_late, _TINY)))
+    fewer = graph("Mul", looks, graph("Div", most_late, graph("Max", expected_late, _TINY)))
     cut = graph("Where", in_time, looks, fewer)
-    return graph("Where", graph("Greater", expected_late, exploring.LATE_LOOKS), cut, looks)
+    return graph("Where", graph("Greater", expected_late, most_late), cut, looks)
 
 
 def _give_turn(graph: Graph, chance: str, promised: str, cost: str, hopeful: str) -> str:
