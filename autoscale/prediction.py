@@ -16,7 +16,7 @@ most watts, at the grid's highest intensity.
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -28,7 +28,7 @@ from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.physics import Compute, compute
 from autoscale.physics.contention import SPINNING, cpu_strain, exposed, memory_strain, share_of_cores
 from autoscale.physics.measured import accuracy
-from autoscale.physics.power import busy_j
+from autoscale.physics.power import Init, busy_j, initialising
 from autoscale.physics.queueing import USUAL_LOAD, mean_wait_s, wait_s
 from autoscale.physics.radio import airtime_s, query_j, wake_s
 from autoscale.profiles import DeviceProfile, LinkProfile, Radio
@@ -53,6 +53,7 @@ class Conditions:
         cpu_load: what others load the device's cores with, 0 to 1.
         memory_load: what others take of its memory's bandwidth, 0 to 1.
         rssi_dbm: the signal of every link; None for a regular one.
+        is_cold: whether the model has to be loaded first, where the device itself runs it.
 
     Raises:
         InvalidInput: a load out of its range, or a signal that is no number.
@@ -61,6 +62,7 @@ class Conditions:
     cpu_load: float = 0.0
     memory_load: float = 0.0
     rssi_dbm: float | None = None
+    is_cold: bool = False
 
     def __post_init__(self) -> None:
         for name in ("cpu_load", "memory_load"):
@@ -83,6 +85,8 @@ class Prediction:
         carbon_g: gCO2e of all machines, operational and embodied, as an account attributes it.
         accuracy: a fraction; None where nobody measured it.
         methods: ``latency_s``, ``energy_j`` and ``carbon_g`` to how each is known.
+        opening: what loading and compiling the model for that processor takes, once, before the first query; None on
+            another machine, whose server has loaded it. A cold query's figures hold it.
     """
 
     target: Target
@@ -93,6 +97,7 @@ class Prediction:
     carbon_g: Interval
     accuracy: float | None
     methods: Mapping[str, Method]
+    opening: Init | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +189,12 @@ def _local(
     device: DeviceProfile, model: ModelProfile, target: Target, met: Conditions, account: CarbonAccount
 ) -> Prediction:
     run = _run(device, compute(device, model, target), _strain(device, target, met))
-    return _prediction(model, target, run, run.latency_s, ZERO_INTERVAL, account, accuracy(device, model, target))
+    opening = initialising(device, target.processor)
+    if met.is_cold:
+        methods = worst(run.latency, opening.method), worst(run.energy, opening.method)
+        run = _Run(run.latency_s + opening.latency_s, run.energy_j + opening.energy_j, *methods)
+    judged = accuracy(device, model, target)
+    return replace(_prediction(model, target, run, run.latency_s, ZERO_INTERVAL, account, judged), opening=opening)
 
 
 def _remote(

@@ -78,6 +78,9 @@ def forecast(
     ] = None,
     cpu_load: Annotated[float, typer.Option(help="What others load the cores with, 0 to 1.")] = 0.0,
     memory_load: Annotated[float, typer.Option(help="What others take of the memory's bandwidth, 0 to 1.")] = 0.0,
+    cold: Annotated[
+        bool, typer.Option("--cold", help="The first query: the device has yet to load and compile the model.")
+    ] = False,
     every: Annotated[
         bool,
         typer.Option("--all", help="Show every setting, not the most frugal of each kind alone."),
@@ -97,7 +100,7 @@ def forecast(
     profile = load_device(device)
     wanted_remotes = parse_remotes(remotes)
     reach = make_remotes(wanted_remotes, parse_links(links, make_remotes(wanted_remotes, {})))
-    conditions = Conditions(cpu_load, memory_load, rssi_dbm)
+    conditions = Conditions(cpu_load, memory_load, rssi_dbm, cold)
     electricity = Electricity(place, intensity)
     ask = ask_for_shape if sys.stdin.isatty() else None
     asked = asked_network(network, parse_shapes(shape or []), ask, profile)
@@ -129,9 +132,17 @@ def _plain(device: DeviceProfile, asked: AskedNetwork, found: Sequence[Predictio
 def _target(each: Prediction) -> dict[str, Any]:
     return {
         **{name: _ends(getattr(each, name)) for name in (*FIGURES, "network_j", "remote_j")},
+        **_opening(each),
         "accuracy": each.accuracy,
         "methods": {name: str(method) for name, method in each.methods.items()},
     }
+
+
+def _opening(each: Prediction) -> dict[str, Any]:
+    if each.opening is None:
+        return {"open_s": None, "open_j": None}
+    figures = {"open_s": each.opening.latency_s, "open_j": each.opening.energy_j}
+    return {name: {**_ends(figure), "method": str(each.opening.method)} for name, figure in figures.items()}
 
 
 def _ends(figure: Interval) -> Mapping[str, float]:

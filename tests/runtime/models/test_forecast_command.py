@@ -12,6 +12,7 @@ from autoscale.profiles.folder import devices_folder
 from autoscale_runtime.models.forecast_command import forecast
 from tests.runtime.session_parts import bundle, network, written
 
+KINDS = "gpu", "cpu"
 FIGURES = ("latency_s", "energy_j", "carbon_g")
 
 
@@ -46,6 +47,23 @@ def test_remotes_and_settings_are_those_of_train() -> None:
     assert not any(
         each.startswith(("edge", "cloud")) for each in targets("mobilebert", "--device", "rpi5", "--remotes", "none")
     )
+
+
+def test_the_first_query_opens_its_target_and_pays_for_it() -> None:
+    options = "mobilenet-v1", "--device", "pixel9", "--remotes", "cloud=gpu-server"
+    warm, cold = targets(*options), targets(*options, "--cold")
+    for name, each in warm.items():
+        if name.startswith("cloud"):
+            assert each["open_s"] is each["open_j"] is None
+            assert cold[name] == each
+            continue
+        for figure, opening in (("latency_s", "open_s"), ("energy_j", "open_j")):
+            for end in ("low", "mid", "high"):
+                assert cold[name][figure][end] == pytest.approx(each[figure][end] + each[opening][end])
+        assert cold[name]["carbon_g"]["mid"] > each["carbon_g"]["mid"]
+        assert {each["open_s"]["method"], each["open_j"]["method"]} <= {"modelled", "default"}
+    on_gpu, on_cpu = (next(each for name, each in warm.items() if name.startswith(f"device:{kind}")) for kind in KINDS)
+    assert on_gpu["open_s"]["mid"] > on_cpu["open_s"]["mid"]
 
 
 def test_a_model_file_a_bundle_and_a_toml_are_networks(tmp_path: Path) -> None:
