@@ -18,8 +18,6 @@ from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.conditions import POSITION, Conditions
 from autoscale.agents.correction.exploring import (
-    BLIND_LOOKS,
-    LATE_LOOKS,
     LOOKS_EVERY,
     best_of,
     chance_late,
@@ -27,6 +25,7 @@ from autoscale.agents.correction.exploring import (
     draw,
     expected,
     floor,
+    late_looks,
     looks,
 )
 from autoscale.agents.correction.fleet import (
@@ -43,7 +42,7 @@ from autoscale.agents.correction.network import LEVEL, SETTLED, Level, Network, 
 from autoscale.agents.correction.pooling import Statement
 from autoscale.agents.correction.shared import DRIFT_EVERY, STALE, Shared
 from autoscale.agents.correction.stored import from_state, to_state
-from autoscale.agents.correction.turns import EVERY, TURN, Turns
+from autoscale.agents.correction.turns import EVERY, Turns, turn_of
 from autoscale.arrays import Flags, Floats, Indices, Numbers
 from autoscale.query.belief import Belief
 from autoscale.query.context import Context
@@ -220,18 +219,22 @@ class Corrector(Agent):
         chance = floor(best, cost, in_time)
         if network.queries % LOOKS_EVERY == 1:
             late = chance_late(margin, np.sqrt(wide))
-            most_late = LATE_LOOKS if self._shared.is_informed else BLIND_LOOKS
-            worth = looks(best, cost, doubt, in_time, late, network.queries, most_late)
+            most_late = late_looks(goal.on_time, self._shared.is_informed)
+            worth = looks(best, cost, doubt, in_time, accurate, late, network.queries, most_late)
             chance = chance if worth is None else np.maximum(chance, worth)
         chance = completed(best, chance)
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:
-            self._give_turn(chance, context, forecast, float(cost[best]), accurate)
+            late = chance_late(margin, np.sqrt(wide))
+            self._give_turn(chance, context, forecast, float(cost[best]), accurate, late)
         return _View(context, features, forecast, mean, variance, in_time, chance)
 
     def _give_turn(
-        self, chance: Floats, context: Context, forecast: Forecast, cost: float, accurate: Flags | None
+        self, chance: Floats, context: Context, forecast: Forecast, cost: float, accurate: Flags | None, late: Floats
     ) -> None:
-        """Share chances with the target that would be the best if the forecast were right, if its turn has come."""
+        """Share chances with the target that would be the best if the forecast were right, if its turn has come.
+
+        A turn costs no more late answers than the goal allows.
+        """
         goal, admitted = context.goal, context.admitted
         promised = np.log(np.maximum(forecast.objective(goal)[admitted], _TINY))
         hopeful = self._turns.due()[self._cells.precision[admitted]] & (promised < cost)
@@ -239,8 +242,10 @@ class Corrector(Agent):
         if accurate is not None:
             hopeful &= accurate
         if hopeful.any():
-            chance *= 1.0 - TURN
-            chance[int(np.where(hopeful, promised, np.inf).argmin())] += TURN
+            index = int(np.where(hopeful, promised, np.inf).argmin())
+            turn = turn_of(float(late[index]), goal.on_time)
+            chance *= 1.0 - turn
+            chance[index] += turn
 
     def _told(self, context: Context) -> Forecast:
         """The forecast, with what the fleet found of it."""

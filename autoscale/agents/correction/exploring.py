@@ -26,7 +26,8 @@ LONGEST_HORIZON: Final = 100.0
 GREED: Final = 400.0
 """Inverse-gap weighting spends at most about 1 / GREED of the best cost."""
 LATE_LOOKS: Final = 0.005
-"""How many late answers a query may be expected to cost for a look at targets that are not believed to be in time."""
+"""How many late answers a query may be expected to cost for a look at targets that are not believed to be in time,
+where the goal asks for an even chance; the surer it wants to be, the fewer in proportion."""
 BLIND_LOOKS: Final = 0.2
 """Likewise where no forecast tells targets apart: nothing else can show which of them are in time."""
 MOST: Final = 0.9
@@ -107,7 +108,14 @@ def floor(best: int, cost: Floats, in_time: Flags) -> Floats:
 
 
 def looks(
-    best: int, cost: Floats, doubt: Floats, in_time: Flags, late: Floats, queries: float, most_late: float = LATE_LOOKS
+    best: int,
+    cost: Floats,
+    doubt: Floats,
+    in_time: Flags,
+    accurate: Flags | None,
+    late: Floats,
+    queries: float,
+    most_late: float,
 ) -> Floats | None:
     """Chances of the targets worth a look, shape (n,); None where there are none.
 
@@ -116,7 +124,8 @@ def looks(
         cost: ln of what to expect, shape (n,).
         doubt: variance of what is believed of that.
         in_time: which are as good as in time.
-        late: the chance that each is not.
+        accurate: which are accurate enough, or None for all; no look makes the others so.
+        late: the chance that each is not in time.
         queries: how many there were of this network.
         most_late: how many late answers a query all looks may be expected to cost.
     """
@@ -128,6 +137,8 @@ def looks(
     gap = np.expm1(np.minimum(above, LARGEST_GAP))
     worth = np.maximum(min(queries, LONGEST_HORIZON) * (undercut * (1.0 - late)) - gap, 0.0)
     worth[best] = 0.0
+    if accurate is not None:
+        worth *= accurate
     total = float(worth.sum())
     if total == 0.0:
         return None
@@ -136,6 +147,13 @@ def looks(
     if expected_late > most_late:
         chance *= np.where(in_time, 1.0, most_late / expected_late)
     return chance
+
+
+def late_looks(on_time: float, is_informed: bool) -> float:
+    """How many late answers looks may be expected to cost a query, by the goal and by whether a forecast tells targets
+    apart.
+    """
+    return (LATE_LOOKS if is_informed else BLIND_LOOKS) * (1.0 - on_time) / EVEN
 
 
 def completed(best: int, chance: Floats) -> Floats:

@@ -17,7 +17,17 @@ LONGEST_PATIENCE: Final = 5120.0
 EVERY: Final = 8
 """In one of so many queries of a network a turn can come."""
 TURN: Final = 0.5
-"""The chance, then, of the target whose turn has come."""
+"""The chance, then, of the target whose turn has come, at most."""
+
+
+def turn_of(late: float, on_time: float) -> float:
+    """The chance of a turn: late answers that it is expected to cost are no more than the goal allows a query.
+
+    Args:
+        late: the chance that the target is late.
+        on_time: what the goal asks.
+    """
+    return TURN if TURN * late <= 1.0 - on_time else (1.0 - on_time) / late
 
 
 class Turns:

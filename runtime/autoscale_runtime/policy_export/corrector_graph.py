@@ -32,7 +32,7 @@ _ROWS: Final = {"energy": 0, "latency": 1, "carbon": 2}
 
 def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...]]:
     """The graph's file, and the networks in the order of their indices."""
-    known = _Known(agent)
+    known = _Known(agent, goal.on_time)
     count = known.cells.processor.size
     graph = Graph()
     network = graph.input("network", (), np.int64)
@@ -56,12 +56,13 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     late = _chance_late(graph, margin, spread)
     queries = graph("Gather", graph.constant(known.queries), case)
     most_late = graph("Gather", graph.constant(known.most_late), case)
-    looks = _looks(graph, best, cost, doubt, in_time, late, queries, most_late, admitted)
+    looks = _looks(graph, best, cost, doubt, in_time, late, queries, most_late, accurate)
     looks = graph("Where", graph("Gather", graph.constant(known.looks), case), looks, 0.0)
     chance = _chances(graph, best, cost, in_time, looks, admitted)
     due = graph("And", graph("Gather", graph.constant(known.is_due), case), graph.constant(known.waits))
     hopeful = graph("And", graph("And", due, accurate), graph("LessOrEqual", forecast["latency_s"], limit_s))
-    chance = _give_turn(graph, chance, logs[_FIGURES[goal.objective]], graph("Gather", cost, best), hopeful)
+    turn = graph("Min", TURN, graph("Div", 1.0 - goal.on_time, late))
+    chance = _give_turn(graph, chance, logs[_FIGURES[goal.objective]], graph("Gather", cost, best), hopeful, turn)
     index = _draw(graph, chance, uniform, admitted)
     graph.output(index, "target", (), np.int64)
     graph.output(graph("Gather", chance, index), "probability", ())
@@ -81,7 +82,7 @@ class _Known:
     it does not.
     """
 
-    def __init__(self, agent: Corrector) -> None:
+    def __init__(self, agent: Corrector, on_time: float) -> None:
         self.cells = Cells(agent.targets)
         self.links = list(dict.fromkeys(each.link for each in agent.targets if each.is_remote))
         tree = Hierarchy(self.cells)
@@ -100,7 +101,7 @@ class _Known:
         self.queries = np.array([network.queries for network, _ in everyone])
         self.is_due = np.array([n.queries % EVERY == EVERY - 1 and is_informed for n, is_informed in everyone])
         self.looks = np.array([n.queries % exploring.LOOKS_EVERY == 1 for n, _ in everyone])
-        self.most_late = np.where([told for _, told in everyone], exploring.LATE_LOOKS, exploring.BLIND_LOOKS)
+        self.most_late = np.array([exploring.late_looks(on_time, is_informed) for _, is_informed in everyone])
         self.waits = turns.due()[self.cells.precision]
         restless = np.array([[network.restless[LATENCY]] for network, _ in everyone])
         self.noise = self.shared.noise[LATENCY].take(self.cells.processor) * restless
@@ -249,7 +250,7 @@ def _looks(
     late: str,
     queries: str,
     most_late: str,
-    admitted: str,
+    accurate: str,
 ) -> str:
     """Chances of the targets worth a look."""
     above = graph("Max", graph("Sub", cost, graph("Gather", cost, best)), 0.0)
@@ -261,7 +262,7 @@ def _looks(
     horizon = graph("Min", queries, exploring.LONGEST_HORIZON)
     gain = graph("Mul", horizon, graph("Mul", undercut, graph("Sub", 1.0, late)))
     worth = graph("Max", graph("Sub", gain, gap), 0.0)
-    may = graph("And", admitted, graph("Not", graph("Equal", _numbered(graph, gap), best)))
+    may = graph("And", accurate, graph("Not", graph("Equal", _numbered(graph, gap), best)))
     worth = graph("Where", may, worth, 0.0)
     total = graph("Max", graph.sum(worth, keep=True), exploring.WORTHWHILE)
     looks = graph("Mul", worth, graph("Div", exploring.LOOKING, total))
@@ -272,11 +273,13 @@ def _looks(
     return graph("Where", graph("Greater", expected_late, most_late), cut, looks)
 
 
-def _give_turn(graph: Graph, chance: str, promised: str, cost: str, hopeful: str) -> str:
+def _give_turn(graph: Graph, chance: str, promised: str, cost: str, hopeful: str, turn: str) -> str:
     """Share chances with the target that would be the best if the forecast were right, if its turn has come."""
     hopeful = graph("And", hopeful, graph("Less", promised, cost))
-    is_its = graph("Equal", _numbered(graph, chance), graph.least_at(graph("Where", hopeful, promised, math.inf)))
-    shared = graph("Add", graph("Mul", chance, 1.0 - TURN), graph("Where", is_its, TURN, 0.0))
+    first = graph.least_at(graph("Where", hopeful, promised, math.inf))
+    turn = graph("Gather", turn, first)
+    is_its = graph("Equal", _numbered(graph, chance), first)
+    shared = graph("Add", graph("Mul", chance, graph("Sub", 1.0, turn)), graph("Where", is_its, turn, 0.0))
     return graph("Where", graph.any(hopeful), shared, chance)
 
 

@@ -88,7 +88,21 @@ def test_a_goal_says_how_likely_late_a_choice_may_be(on_time: float, most: float
         assert belief is not None
         likeliest = belief.chance_late.min()  # where nothing is as likely in time as asked, that is taken
         assert belief.chance_late[belief.is_allowed].max() < max(most, likeliest + 1e-9)
-        assert belief.chance[~belief.is_allowed].sum() < 0.6
+        outside = (belief.chance * belief.chance_late)[~belief.is_allowed].sum()
+        assert outside <= 1.02 * (1.0 - on_time)  # a look or a turn outside costs no more late answers than are allowed
+
+
+def test_no_look_at_what_is_not_accurate_enough() -> None:
+    world, agent = Strict(replace(GOAL, min_accuracy=0.7)), Corrector(MANY)
+    accuracy = np.where([target.precision == "int8" for target in MANY], 0.6, 0.8)
+    for _ in range(100):
+        context = world.observe(NETWORKS[0])
+        assert context.forecast is not None
+        told = replace(context.forecast, accuracy=accuracy)
+        context = Context(context.model, context.observation, context.goal, context.admitted, lambda told=told: told)
+        assert agent.probabilities(context)[accuracy < 0.7].sum() == 0.0
+        world_outcome = world.perform(NETWORKS[0], context, choice := agent.select(context)).outcome
+        agent.learn(context, choice.index, world_outcome, 0.0)
 
 
 class Strict(ToyWorld):
