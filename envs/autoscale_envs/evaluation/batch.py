@@ -41,13 +41,14 @@ class Truth(NamedTuple):
 
 
 class BatchStep(NamedTuple):
-    """What every world made of one query; arrays over worlds."""
+    """What every world made of one query; arrays over worlds. ``changed``: the scenario's change lay behind it."""
 
     network: Indices
     chosen: Indices
     truth: Truth
     device_j: Floats
     score: Score
+    changed: Flags
 
 
 class Batch:
@@ -80,10 +81,10 @@ class Batch:
     def step(self) -> BatchStep:
         """Take every world to its next query, once all have chosen."""
         chosen, truth = np.array([seat.chosen for seat in self.seats], dtype=np.intp), self.truth
-        network = self._world.query.network
+        network, changed = self._world.query.network, self._world.has_changed()
         cost, score = self._world.step(chosen)
         self._look()
-        return BatchStep(network, chosen, truth, cost.device_j, score)
+        return BatchStep(network, chosen, truth, cost.device_j, score, changed)
 
     def _look(self) -> None:
         self.costs = self._world.costs_everywhere()

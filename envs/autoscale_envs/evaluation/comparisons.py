@@ -75,21 +75,28 @@ class SimulatedComparison:
         """The tables, beside the paper's figures."""
         plan, made, agents = self.plan, self.rows(results), summary(results)
         for row in made if len(made) > 1 else ():
-            console.print(display.comparison(f"{row['device']}, {row['scenario']}", row["agents"]))
+            self._compare(console, f"{row['device']}, {row['scenario']}", row["agents"])
         if not agents:
             return
         where = f"{len(plan.devices)} devices x {len(plan.scenarios)} scenarios x {len(plan.networks)} networks"
-        console.print(display.comparison(f"mean over {where} x {plan.seeds} seeds", agents))
+        self._compare(console, f"mean over {where} x {plan.seeds} seeds", agents)
         console.print(display.sureness(agents))
         headliners = [name for name in (*HEADLINERS, *plan.policies) if name in agents]
         console.print(display.beside_paper(agents, headliners))
         console.print(display.LEGEND, highlight=False)
+        if display.has_change(agents):
+            console.print(display.CHANGE_LEGEND, highlight=False)
         console.print(
             f"{plan.queries} queries {'of each network, all in turn' if plan.in_turn else 'a run'}, "
             f"the last {plan.queries - plan.warm_up} judged; "
             f"hidden sigma {plan.hidden_sigma:g}, noise {'on' if plan.noisy else 'off'}; {took_s:.0f} s",
             highlight=False,
         )
+
+    def _compare(self, console: Console, title: str, agents: Mapping[str, display.Figures]) -> None:
+        console.print(display.comparison(title, agents))
+        if display.has_change(agents):
+            console.print(display.after_change(title, agents))
 
 
 class MeasuredComparison:

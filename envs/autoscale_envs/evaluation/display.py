@@ -22,6 +22,7 @@ PAPER: Final = (
 NAME_WIDTH: Final = 17
 PERCENT: Final = (
     *("optimal_within_1pct", "gap_to_oracle", "late_fraction", "gap_to_oracle_first", "gap_to_oracle_10"),
+    "recovered_within_15",
 )
 SURE: Final = ("ppw_vs_cpu_fp32", "ppw_vs_cloud", "optimal_within_1pct")
 COLUMNS: Final = {
@@ -42,6 +43,15 @@ MEASURED_COLUMNS: Final = {
     "settled": "convergence_queries",
     "us": "select_us_p50",
 }
+CHANGE_COLUMNS: Final = {
+    "runs put off": "recovery_runs",
+    "back": "recovery_queries",
+    "within 15": "recovered_within_15",
+}
+CHANGE_LEGEND: Final = (
+    "back: of the runs that the change put off, the median of queries until within 5 % of the oracle again, - where "
+    "most never are; within 15: the share of them that is so within 15 queries"
+)
 _SHARED: Final = (
     "right: choices as good as the oracle's; excess: cost beyond the oracle's{further}; late: answers after the limit; "
     "settled: queries until within 5 % of the oracle for good; us: microseconds a choice"
@@ -55,6 +65,16 @@ MEASURED_LEGEND: Final = _SHARED.format(further=", also of a network's first que
 def comparison(title: str, agents: Mapping[str, Figures]) -> Table:
     """Every contestant's figures, at most 80 columns wide."""
     return _figures(title, agents, COLUMNS)
+
+
+def after_change(title: str, agents: Mapping[str, Figures]) -> Table:
+    """How soon every contestant is back after an unannounced change."""
+    return _figures(f"{title}: after the unannounced change", agents, CHANGE_COLUMNS)
+
+
+def has_change(agents: Mapping[str, Figures]) -> bool:
+    """Whether an unannounced change put anybody off."""
+    return any(figures["recovery_runs"] for figures in agents.values())
 
 
 def measured(title: str, agents: Mapping[str, Figures]) -> Table:

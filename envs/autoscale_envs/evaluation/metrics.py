@@ -21,6 +21,12 @@ WINDOW: Final = 20
 TOLERANCE: Final = 0.05
 """How far above the oracle's a settled agent's cost may be, as a fraction of that."""
 
+SOON: Final = 15
+"""So many queries after a change are soon enough to be back."""
+
+BACK: Final = 5
+"""So many queries in a row, on average within the tolerance, make an agent be back: one alone may be luck."""
+
 NEAR: Final = 0.01
 """How much worse than the oracle's, as a fraction, is still as good."""
 
@@ -203,3 +209,28 @@ def settled(excess: Floats) -> float:
     first = int(judged - np.argmax(is_off[::-1])) if is_off.any() else 0
     within = np.flatnonzero(excess[first:judged] <= TOLERANCE)
     return float(first + within[0]) if within.size else np.inf
+
+
+def recovery(excess: Floats, changed: Flags) -> Floats:
+    """How many queries after an unannounced change an agent that it put off is near the oracle again.
+
+    Args:
+        excess: see ``excess_of``, of every query, shape (runs, queries).
+        changed: whether the change lay behind the query, likewise.
+
+    Returns:
+        Shape (runs,): so many queries came before the first that is within ``TOLERANCE``, as is the mean of the
+        ``BACK`` from it on; infinite where none is before the run's end. NaN where nothing changed, where fewer than
+        ``SOON + BACK`` queries came after it, and where it put nothing off: the first ``BACK`` after it are near.
+    """
+    return np.array([_recovery(own[after]) for own, after in zip(excess, changed, strict=True)])
+
+
+def _recovery(after: Floats) -> float:
+    if len(after) < SOON + BACK:
+        return np.nan
+    means = np.convolve(after, np.full(BACK, 1.0 / BACK), mode="valid")
+    if means[0] <= TOLERANCE:
+        return np.nan
+    back = np.flatnonzero((after[: len(means)] <= TOLERANCE) & (means <= TOLERANCE))
+    return float(back[0]) if back.size else np.inf

@@ -12,7 +12,7 @@ import numpy as np
 
 from autoscale.arrays import Floats
 from autoscale.files import atomic_write
-from autoscale_envs.evaluation.metrics import Scores, settled
+from autoscale_envs.evaluation.metrics import SOON, Scores, settled
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.evaluation.rollout import Result
 from autoscale_envs.evaluation.statistics import geometric_mean, interval
@@ -32,8 +32,10 @@ def rows(plan: Plan, results: Results) -> list[Row]:
 
     ``agents`` maps a contestant to its figures: of each of ``metrics.Scores`` the mean over networks and seeds;
     ``..._geomean`` of the ratios; ``..._iqm``, ``..._low`` and ``..._high``, the interquartile mean and its 95 %
-    interval; ``convergence_queries``, see ``metrics.settled``, None where it never settles or never learns; medians of
-    the times to choose and to learn; ``table_bytes``; and ``places``, where the judged queries went.
+    interval; ``convergence_queries``, see ``metrics.settled``, None where it never settles or never learns;
+    ``recovery_runs``, how many an unannounced change put off, ``recovery_queries``, the median of what those
+    needed (see ``metrics.recovery``; None where most were never back), and ``recovered_within_15``, the share of
+    them; medians of the times to choose and to learn; ``table_bytes``; and ``places``, where the judged queries went.
     """
     made = []
     for device, scenario in dict.fromkeys((cell.device, cell.scenario) for cell in plan.cells()):
@@ -101,6 +103,7 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
     scores = Scores._make(np.stack(each) for each in zip(*(result.scores for result in results), strict=True))
     figures: dict[str, Any] = {name: float(values.mean()) for name, values in scores._asdict().items()}
     figures["convergence_queries"] = _settled([result.learning for result in results])
+    figures |= _recovered(np.concatenate([result.recovery for result in results]))
     figures["select_us_p50"] = US_PER_NS * float(np.median([result.select_ns for result in results]))
     figures["learn_us_p50"] = US_PER_NS * float(np.median([result.learn_ns for result in results]))
     figures["table_bytes"] = max(result.table_bytes for result in results)
@@ -112,6 +115,17 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
     places = {place for result in results for place in result.places}
     shares = {place: sum(each.places.get(place, 0.0) for each in results) / len(results) for place in places}
     return {**figures, "places": dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))}
+
+
+def _recovered(queries: Floats) -> dict[str, float | None]:
+    """Of the runs that a change put off; None where there are none."""
+    own = queries[~np.isnan(queries)]
+    middle = float(np.median(own)) if own.size else math.inf
+    return {
+        "recovery_runs": int(own.size),
+        "recovery_queries": middle if math.isfinite(middle) else None,
+        "recovered_within_15": float((own <= SOON).mean()) if own.size else None,
+    }
 
 
 def _settled(curves: Sequence[Floats | None]) -> float | None:

@@ -18,7 +18,16 @@ from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale_envs.evaluation.batch import Batch, BatchStep
 from autoscale_envs.evaluation.contestants import CLOUD, ORACLE, REFERENCE, makers
-from autoscale_envs.evaluation.metrics import Scores, Trial, as_good, excess_of, learning_curve, scores_of
+from autoscale_envs.evaluation.metrics import (
+    Flags,
+    Scores,
+    Trial,
+    as_good,
+    excess_of,
+    learning_curve,
+    recovery,
+    scores_of,
+)
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 
@@ -30,6 +39,7 @@ class Result:
     Attributes:
         scores: one value a run.
         excess: mean over its runs of the objective beyond the oracle's, in units of the CPU's in fp32, query by query.
+        recovery: see ``metrics.recovery``, one a run.
         learning: see ``metrics.learning_curve``; None where it never learns.
         places: ``place:processor`` to the share of judged queries sent there.
         select_ns: median time to choose.
@@ -39,6 +49,7 @@ class Result:
 
     scores: Scores
     excess: Floats
+    recovery: Floats
     learning: Floats | None
     places: dict[str, float]
     select_ns: float
@@ -98,10 +109,12 @@ def _rollout(plan: Plan, cell: Cell) -> dict[str, Result]:
     batch = Batch(parameters, seeds * len(make), plan.noisy)
     one_each = [(maker, seed) for maker in make.values() for seed in seeds]
     agents = [Stopwatch(maker(world, seed)) for world, (maker, seed) in zip(batch.worlds, one_each, strict=True)]
-    trials = dict(zip(make, _split(_trial(batch, agents, plan.run_queries), len(seeds)), strict=True))
+    trial, changed = _trial(batch, agents, plan.run_queries)
+    trials = dict(zip(make, _split(trial, len(seeds)), strict=True))
+    own = [slice(first, first + len(seeds)) for first in range(0, len(agents), len(seeds))]
     return {
-        name: _result(parameters, trials, name, agents[i * len(seeds) : (i + 1) * len(seeds)], plan.run_warm_up)
-        for i, name in enumerate(make)
+        name: _result(parameters, trials, name, agents[mine], changed[mine], plan.run_warm_up)
+        for name, mine in zip(make, own, strict=True)
     }
 
 
@@ -113,17 +126,19 @@ def _one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def _trial(batch: Batch, agents: Sequence[Stopwatch], queries: int) -> Trial:
-    """What every world made of every query."""
-    steps = []
+def _trial(batch: Batch, agents: Sequence[Stopwatch], queries: int) -> tuple[Trial, Flags]:
+    """What every world made of every query, and whether its scenario's change then lay behind it."""
+    steps, changed = [], []
     for _ in range(queries):
         for seat, world, agent in zip(batch.seats, batch.worlds, agents, strict=True):
             if agent.learns:
                 run_query(world, agent, None, "AUTO")
             else:  # the same loop, but for the outcome that nobody would look at: half of the time
                 seat.choose(agent.select(world.observe()).index)
-        steps.append(_judged(batch.step()))
-    return Trial._make(np.stack(each, axis=1) for each in zip(*steps, strict=True))
+        step = batch.step()
+        steps.append(_judged(step))
+        changed.append(step.changed)
+    return Trial._make(np.stack(each, axis=1) for each in zip(*steps, strict=True)), np.stack(changed, axis=1)
 
 
 def _judged(step: BatchStep) -> Trial:
@@ -141,12 +156,18 @@ def _split(trial: Trial, runs: int) -> list[Trial]:
 
 
 def _result(
-    parameters: WorldParameters, trials: Mapping[str, Trial], name: str, watches: Sequence[Stopwatch], warm_up: int
+    parameters: WorldParameters,
+    trials: Mapping[str, Trial],
+    name: str,
+    watches: Sequence[Stopwatch],
+    changed: Flags,
+    warm_up: int,
 ) -> Result:
     trial, oracle = trials[name], trials[ORACLE]
     return Result(
         scores_of(trial, oracle, trials[REFERENCE], trials[CLOUD], warm_up),
         ((trial.objective - oracle.objective) / parameters.references.take(trial.network)).mean(axis=0),
+        recovery(trial.excess, changed),
         learning_curve(trial) if watches[0].learns else None,
         _places(parameters, trial.chosen[:, warm_up:]),
         _median(ns for watch in watches for ns in watch.select_ns),

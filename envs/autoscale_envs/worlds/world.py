@@ -134,6 +134,12 @@ class BatchedWorld:
             parameters.options.min_accuracy,
         )
 
+    def has_changed(self) -> Flags:
+        """Whether the scenario's one change, which nothing announces, lies behind each environment; shape (n,)."""
+        if self.parameters.scenario.change == 1.0:
+            return np.zeros(len(self.everyone), np.bool_)
+        return np.asarray(self.query.elapsed_s >= self.hidden.unrest.moment_s)
+
     def admitted(self) -> Flags:
         """Which targets can be reached now, shape (n, targets)."""
         return self.parameters.admitted(self.streams.links_up())

@@ -101,6 +101,18 @@ def test_baselines_are_what_they_stand_for(results: dict[Cell, dict[str, Result]
         assert agents["cloud"]["convergence_queries"] is None, "who never learns never converges"
 
 
+def test_who_is_put_off_by_a_change_and_how_soon_back_is_told() -> None:
+    plan = replace(SMALL, scenarios=("D5", "S1"), networks=("mobilenet-v1",), agents=("corrector",), queries=190)
+    changed, quiet = rows(plan, {cell: rollout(plan, cell) for cell in plan.cells()})
+    assert {figures["recovery_runs"] for figures in quiet["agents"].values()} == {0}
+    assert {figures["recovered_within_15"] for figures in quiet["agents"].values()} == {None}
+    agents = changed["agents"]
+    assert agents["opt"]["recovery_runs"] == 0
+    assert agents["device-cpu-fp32"]["recovery_runs"] == plan.seeds
+    assert agents["device-cpu-fp32"]["recovery_queries"] is None
+    assert agents["device-cpu-fp32"]["recovered_within_15"] == 0.0
+
+
 def test_networks_can_be_asked_in_turn() -> None:
     plan = replace(SMALL, scenarios=("S1",), agents=("corrector",), in_turn=True, seeds=2, queries=20, warm_up=10)
     (cell,) = plan.cells()

@@ -10,6 +10,7 @@ from autoscale_envs.evaluation.metrics import (
     excess_of,
     gap,
     performance_ratio,
+    recovery,
     scores_of,
     settled,
 )
@@ -46,6 +47,19 @@ def test_the_gap_is_a_fraction_of_the_oracles_cost() -> None:
     assert gap(np.array([[1.5, 1.5], [1.0, 1.0]]), np.array([[1.0, 2.0], [1.0, 1.0]]), one).tolist() == [0.0, 0.0]
     assert gap(np.array([[1.1, 1.1]]), np.array([[1.0, 1.0]]), one[:1])[0] == pytest.approx(0.1)
     assert gap(np.array([[1.2, 100.0]]), np.array([[1.0, 100.0]]), two)[0] == pytest.approx(0.1), "each counts alike"
+
+
+def test_recovery_counts_queries_from_the_change_on_where_it_put_the_agent_off() -> None:
+    excess, changed = np.zeros((6, 60)), np.zeros((6, 60), np.bool_)
+    changed[:5, 30:] = True
+    excess[0, 30:37] = 1.0  # back with the 8th query
+    excess[1, 30:] = 0.06  # never
+    excess[2, :30] = 1.0  # only before the change
+    excess[3, 30:40] = 1.0
+    excess[3, 33] = 0.0  # a lucky one between
+    changed[4, 30:45] = False  # too late in the run to tell
+    excess[4:, 30:] = 1.0
+    np.testing.assert_array_equal(recovery(excess, changed), [7.0, np.inf, np.nan, 10.0, np.nan, np.nan])
 
 
 def test_queries_of_a_network_are_counted_for_itself() -> None:
