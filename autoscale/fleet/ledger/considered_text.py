@@ -68,15 +68,21 @@ def read_considered(text: str, model: str, goal: Goal) -> Considered:
         left_out = set(kept.get("left_out", ()))
         admitted = np.array([index for index in range(len(targets)) if index not in left_out], np.intp)
         forecast = _forecast(kept, len(targets))
-        seen, profile = _observation(kept["seen"]), _profile(model, kept["model"])
-        context = Context(
-            profile, seen, goal, admitted, None if forecast is None else lambda: forecast, kept["reference"]
-        )
+        seen, profile = _observation(kept.get("seen", {})), _profile(model, kept.get("model", {}))
+        reference = _reference(kept)
+        context = Context(profile, seen, goal, admitted, None if forecast is None else lambda: forecast, reference)
     except (ValueError, KeyError, TypeError, AttributeError, AutoScaleError) as error:
         raise InvalidInput(f"'considered' is {text[:60]!r}...: {type(error).__name__}: {error}") from error
     if not admitted.size:
         raise InvalidInput(f"'considered' is {text[:60]!r}...; allowed: one or more admitted targets")
     return Considered(targets, context)
+
+
+def _reference(kept: Mapping[str, Any]) -> float:
+    reference: float = kept["reference"]
+    if isinstance(reference, bool) or not 0.0 < reference < math.inf:
+        raise ValueError(f"'reference' is {reference}; allowed: above 0, finite")
+    return reference
 
 
 def _figures(key: str, values: Floats, per_unit: int) -> str:
@@ -89,9 +95,11 @@ def _figures(key: str, values: Floats, per_unit: int) -> str:
 
 
 def _forecast(kept: Mapping[str, Any], targets: int) -> Forecast | None:
-    if "latency_us" not in kept:
+    """What is told of it; NaN where it is not."""
+    if not _FIGURES.keys() & kept.keys():
         return None
-    figures = {name: _array(kept[key], per, targets) for key, (name, per) in _FIGURES.items()}
+    nothing = [None] * targets
+    figures = {name: _array(kept.get(key, nothing), per, targets) for key, (name, per) in _FIGURES.items()}
     return Forecast(**figures)
 
 

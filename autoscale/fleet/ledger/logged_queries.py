@@ -23,6 +23,7 @@ _SPLITS: Final = tuple(
 _NEEDED: Final = ("model", "objective", "chosen", "probability_ppb", "latency_us", "considered")
 _OPTIONAL: Final = ("device_id", "log_id", "sequence", "goal_latency_us", "goal_accuracy_ppm", "accuracy_ppm", *_SPLITS)
 _ORDER: Final = ("device_id", "log_id", "sequence")
+_TEXTS: Final = ("model", "objective", "chosen", "considered")
 _READERS: Final = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
 
 
@@ -94,13 +95,35 @@ def _table(path: Path) -> Any:
         table, missing = table.append_column("considered", pa.nulls(table.num_rows, pa.string())), []
     if missing:
         raise InvalidInput(f"'{path}' lacks the columns {missing}; a file of records has those of the ledger")
-    return table.select([name for name in (*_NEEDED, *_OPTIONAL) if name in table.column_names])
+    return _checked(table.select([name for name in (*_NEEDED, *_OPTIONAL) if name in table.column_names]), path)
+
+
+def _checked(table: Any, path: Path) -> Any:
+    """The table, whose columns hold text or numbers as the ledger's do.
+
+    Raises:
+        InvalidInput: one does not.
+    """
+    types = arrow().types
+    for name, kind in zip(table.schema.names, table.schema.types, strict=True):
+        is_number, is_none = types.is_integer(kind) or types.is_floating(kind), types.is_null(kind)
+        if name in _TEXTS and (is_number or types.is_nested(kind)):
+            raise InvalidInput(
+                f"'{path}' has {kind} in the column '{name}'; allowed: text, of 'considered' that of JSON"
+            )
+        if name not in _TEXTS and not (is_number or is_none or name in _ORDER):
+            raise InvalidInput(f"'{path}' has {kind} in the column '{name}'; allowed: numbers")
+    return table
 
 
 def _unusable(row: Mapping[str, Any]) -> str | None:
-    if not row["considered"]:
-        return "considered"
-    return None if row["probability_ppb"] else "probability"
+    """The column for which a row cannot judge a policy. A probability is counted in 10^-9: below 1 it is none."""
+    if any(not row[name] for name in _TEXTS):
+        return next(name for name in reversed(_TEXTS) if not row[name])
+    if not (row["probability_ppb"] or 0) >= 1:
+        return "probability"
+    latency_us = row["latency_us"]
+    return None if latency_us is not None and 0 <= latency_us < math.inf else "latency_us"
 
 
 def _query(row: Mapping[str, Any]) -> LoggedQuery:
@@ -128,4 +151,4 @@ def _query(row: Mapping[str, Any]) -> LoggedQuery:
 def _figure(row: Mapping[str, Any], name: str) -> float | None:
     """A figure in SI units; None where the row or the file does not have it."""
     value = row.get(name)
-    return None if value is None or value < 0 else value / BY_NAME[name].per_unit
+    return None if value is None or not value >= 0 else value / BY_NAME[name].per_unit

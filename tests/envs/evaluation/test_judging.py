@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 
 from autoscale import Record, make_agent, run_query
 from autoscale.agents.policies import save_policy
+from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.logged_queries import read_logged_queries
 from autoscale.query.considered import Considered
 from autoscale_envs import WorldOptions
@@ -126,6 +127,58 @@ def test_a_file_with_the_ledgers_columns_is_as_good(ledger: Path, tmp_path: Path
     else:
         path.write_text("\n".join(map(json.dumps, table.to_pylist())))
     assert len(read_logged_queries(path).queries) == len(read_logged_queries(ledger).queries)
+
+
+HELD = {"targets": ["device:cpu/fp32", "device:npu/int8"], "energy_uj": [90, 60], "reference": 1e-4}
+ROW = {
+    "model": "m",
+    "objective": "energy",
+    "chosen": "device:npu/int8",
+    "probability_ppb": 500_000_000,
+    "latency_us": 900,
+    "energy_device_uj": 70,
+    "considered": json.dumps(HELD),
+}
+"""A row as somebody writes it by hand, with no more than is needed."""
+
+
+@pytest.mark.parametrize(
+    ("changed", "skipped"),
+    [
+        ({}, {}),
+        ({"probability_ppb": 0.5}, {"probability": 1}),
+        ({"probability_ppb": None}, {"probability": 1}),
+        ({"latency_us": None}, {"latency_us": 1}),
+        ({"latency_us": -1}, {"latency_us": 1}),
+        ({"chosen": None}, {"chosen": 1}),
+        ({"considered": json.dumps({**HELD, "reference": None})}, {"considered": 1}),
+        ({"considered": json.dumps({**HELD, "reference": 0})}, {"considered": 1}),
+        ({"considered": json.dumps({**HELD, "energy_uj": [1]})}, {"considered": 1}),
+        ({"considered": "null"}, {"considered": 1}),
+    ],
+)
+def test_a_row_written_by_hand_judges_or_is_counted(
+    tmp_path: Path, changed: dict[str, Any], skipped: dict[str, int]
+) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text("\n".join(json.dumps(each) for each in (ROW, ROW | changed)))
+    log = read_logged_queries(path)
+    assert (log.rows, dict(log.skipped), len(log.queries)) == (2, skipped, 1 + (not skipped))
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "told"),
+    [
+        ("considered", HELD, "in the column 'considered'; allowed: text"),
+        ("probability_ppb", "0.5", "string in the column 'probability_ppb'; allowed: numbers"),
+        ("model", 7, "int64 in the column 'model'; allowed: text"),
+    ],
+)
+def test_a_column_of_another_kind_is_named(tmp_path: Path, column: str, value: object, told: str) -> None:
+    path = tmp_path / "own.jsonl"
+    path.write_text(json.dumps(ROW | {column: value}))
+    with pytest.raises(InvalidInput, match=told):
+        read_logged_queries(path)
 
 
 @pytest.mark.parametrize(
