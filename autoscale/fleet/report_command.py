@@ -10,7 +10,7 @@ import typer
 from autoscale.errors import InvalidInput
 from autoscale.files import atomic_write
 from autoscale.fleet.export.as_json import as_json
-from autoscale.fleet.export.units import energy, mass
+from autoscale.fleet.export.units import energy, interval, mass
 from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
 from autoscale.fleet.report.boundary import left_out
 from autoscale.fleet.report.inventory import read_inventory
@@ -165,11 +165,13 @@ def _split(carbon_kg: Mapping[str, Any]) -> Any:
 def _scenarios(counterfactuals: Iterable[Mapping[str, Any]]) -> Any:
     from rich.table import Table
 
-    table = Table("had it gone", "CO2e", "missed the goal", "queries it is estimated for")
+    table = Table("had it gone", "CO2e", "95 % interval", "missed the goal", "queries it is estimated for")
     for scenario in counterfactuals:
         is_known = scenario["covered_fraction"] > 0
         figures = (
-            (mass(scenario["carbon_ng"]), f"{scenario['missed_fraction']:.1%}") if is_known else ("not known",) * 2
+            (mass(scenario["carbon_ng"]), interval(scenario), f"{scenario['missed_fraction']:.1%}")
+            if is_known
+            else ("not known",) * 3
         )
         table.add_row(scenario["name"], *figures, f"{scenario['covered_fraction']:.1%}")
     return table

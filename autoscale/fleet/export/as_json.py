@@ -8,6 +8,7 @@ from autoscale.fleet.export.declarations import declarations, sci_for_ai
 from autoscale.fleet.ledger.span import when_or_open
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.boundary import included, left_out
+from autoscale.fleet.report.counterfactual import Counterfactual
 from autoscale.fleet.report.growth import ASSUMPTIONS, Growth, Swing, Year, projection, tornado
 from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.notices import notices
@@ -165,12 +166,21 @@ def _counterfactuals(report: Report) -> list[dict[str, Any]]:
             "name": each.name,
             "carbon_kg": kg(each.carbon_ng),
             "carbon_ng": each.carbon_ng,
+            **_known_ends(each),
             "g_per_inference": each.carbon_ng / (NG_PER_G * queries),
             "missed_fraction": each.missed / queries,
             "covered_fraction": each.covered / queries,
+            "refused": each.refused,
         }
         for each in report.scenarios
     ]
+
+
+def _known_ends(scenario: Counterfactual) -> dict[str, float]:
+    """Of the interval of 95 %, where there is one."""
+    if scenario.low_ng is None or scenario.high_ng is None:
+        return {}
+    return {"low_kg": kg(scenario.low_ng), "high_kg": kg(scenario.high_ng)}
 
 
 def _life_cycle(report: Report) -> list[dict[str, Any]]:

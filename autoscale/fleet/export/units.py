@@ -4,9 +4,10 @@ r"""Figures as people read them: three digits and a unit that fits, and never a 
 ('1.25\xa0kg', '2.00\xa0kWh', '0\xa0g')
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from autoscale.fleet.report.sums import UJ_PER_KWH
+from autoscale.fleet.report.sums import NG_PER_KG, UJ_PER_KWH
 
 _SPACE: Final = "\xa0"
 """Keeps a figure and its unit on one line."""
@@ -25,6 +26,14 @@ _OF_A_QUERY: Final = ((10**6, "J"), (10**3, "mJ"), (1, "µJ"))
 def mass(mass_ng: float) -> str:
     """Nanograms of CO2e."""
     return _scaled(mass_ng, _MASSES, "g")
+
+
+def interval(scenario: Mapping[str, Any]) -> str:
+    """Where a scenario's carbon may lie; of what happened there is no doubt."""
+    if scenario["name"] == "actual":
+        return "counted"
+    ends = [scenario.get(name) for name in ("low_kg", "high_kg")]
+    return "not known" if None in ends else " to ".join(mass(end * NG_PER_KG) for end in ends if end is not None)
 
 
 def energy(energy_uj: float) -> str:

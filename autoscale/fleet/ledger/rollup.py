@@ -27,6 +27,19 @@ FIGURES: Final = (
 SUMMED: Final = (*FIGURES, "building_uj")
 """With what the remote machines' buildings took beside their joules, by their PUE."""
 
+LEAST_PPB: Final = 100_000
+"""Chosen with a lower probability (one in ten thousand), a query stands for no others: it would for too many."""
+
+MOST_WEIGHED_NG: Final = 900 * 10**9
+"""As much of a query's carbon is weighed, lest a product need more than 64 bits: 0.9 kg."""
+
+MILLI_PPB: Final = 10**12
+"""Over a probability in billionths: its inverse in thousandths."""
+
+WEIGHED: Final = ("weight_milli", "weighed_ng_milli", "weighed_missed_milli")
+"""Sums of a query's weight, of its carbon and of its miss times that. The weight is one over the probability of the
+choice, in thousandths of a query; 0 where the row does not say the probability, or another target answered."""
+
 ALIKE: Final = (
     "model",
     "selected",
@@ -42,7 +55,7 @@ HOUR_US: Final = 3_600_000_000
 SUMS: Final[dict[str, str]] = {
     "hour_us": "int64",
     **dict.fromkeys(ALIKE, "text"),
-    **dict.fromkeys(("inferences", "first_us", "last_us", *SUMMED), "int64"),
+    **dict.fromkeys(("inferences", "first_us", "last_us", *SUMMED, *WEIGHED), "int64"),
 }
 """Columns of ``sums/`` to their kinds; ``hour_us`` is when the hour began."""
 
@@ -53,15 +66,22 @@ DEVICES: Final[dict[str, str]] = {
 """Columns of ``devices/`` to their kinds."""
 
 _MILLION: Final = 1_000_000
+_CARBON: Final = " + ".join(
+    f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in ("device", "network", "remote")
+)
+_MISSED: Final = "CASE WHEN is_late OR coalesce(accuracy_ppm < goal_accuracy_ppm, false) THEN 1 ELSE 0 END"
+_WEIGHT: Final = (
+    f"CASE WHEN probability_ppb >= {LEAST_PPB} AND chosen = selected THEN {MILLI_PPB} // probability_ppb ELSE 0 END"
+)
 _MADE: Final = {
-    "missed": "CASE WHEN is_late OR coalesce(accuracy_ppm < goal_accuracy_ppm, false) THEN 1 ELSE 0 END",
+    "missed": _MISSED,
+    "weight_milli": _WEIGHT,
+    "weighed_ng_milli": f"({_WEIGHT}) * least({_CARBON}, {MOST_WEIGHED_NG})",
+    "weighed_missed_milli": f"({_WEIGHT}) * ({_MISSED})",
     "building_uj": (
         f"energy_remote_uj * (greatest(coalesce(pue_remote_ppm, 0), {_MILLION}) - {_MILLION}) // {_MILLION}"
     ),
 }
-_CARBON: Final = " + ".join(
-    f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in ("device", "network", "remote")
-)
 
 
 def sums_of(path: Path) -> tuple[Any, Any]:
@@ -72,7 +92,7 @@ def sums_of(path: Path) -> tuple[Any, Any]:
         MissingExtra: duckdb is not installed.
     """
     duckdb = optional_package("duckdb")
-    figures = ", ".join(f"sum({_MADE.get(name, name)})::BIGINT AS {name}" for name in SUMMED)
+    figures = ", ".join(f"sum({_MADE.get(name, name)})::BIGINT AS {name}" for name in (*SUMMED, *WEIGHED))
     keys = ", ".join(ALIKE)
     hourly = (
         f"SELECT time_us - time_us % {HOUR_US} AS hour_us, {keys}, count(*) AS inferences, min(time_us) AS first_us, "

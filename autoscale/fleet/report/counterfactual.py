@@ -1,53 +1,87 @@
-"""What the same queries would have emitted elsewhere, estimated from the other queries of the ledger.
+"""What the same queries would have emitted elsewhere, estimated from the ledger's own choices by their probabilities.
 
-Queries of one network on one device model, in one region and at one hour of the day are taken to be alike. Where a part
-of them went elsewhere, the mean of that part stands for what all would have emitted; where too few did, that of the
-same network and device model at any hour, then in any region, whose grids then speak too. The oracle takes, of the
-targets with ``LEAST_SEEN`` queries or more that missed the goal no more often than all queries beside them, the one of
-the lowest mean. It is an upper bound of what a better policy saves at no more misses: the lowest of several means is
-low by luck too, and what made the agent choose otherwise (a weak link, a busy processor) may have been good reasons.
+A query that was sent somewhere with probability ``p`` stands for ``1 / p`` queries: so what went to a place only where
+it suits it does not speak for what did not (self-normalised inverse propensity scoring, Swaminathan and Joachims 2015;
+docs/off-policy.md). "All" at a place sends each network of each device model to one target there: on the device the one
+it was sent to most, far away the one that the network was sent to most by any device. Where the weights of a target do
+not add up to the queries, or few went there, there is no estimate, and queries are left as they went.
+
+The interval is of two standard errors of the ratio, regions and hours of the day taken as clusters (Cochran 1977,
+"Sampling Techniques", 6.3 and 9A.2): queries of one hour are alike. All of it is done in whole numbers.
+
+The oracle takes, per network, device model, region and hour of the day, of the targets that tell and missed the goal no
+more often than all queries there, the one of the lowest mean; where the hour tells too little, of all hours, then of
+all regions. The lowest of several means is low by luck too: it bounds what a better choice of target saves at no more
+misses, and has no interval.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from math import isqrt
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
 LEAST_SEEN: Final = 30
-"""Fewer queries tell too little of a mean."""
+"""Fewer queries tell too little of a mean among which the oracle takes the lowest."""
+
+LEAST_WEIGHED: Final = 10
+"""Fewer queries tell nothing of one network on one device model; the interval tells what few are worth."""
+
+MOST_OFF: Final = 2
+"""Weights add up to the queries in the mean; by a factor of more than this they do not."""
 
 CELL: Final = ("network", "device_model", "region", "hour")
-_COARSER: Final = (3, 2)
+_STRATUM: Final = 2
+"""So many dimensions of ``CELL`` are one network on one device model."""
+
+_COARSER: Final = (3, _STRATUM)
 """So many dimensions of ``CELL`` are kept where it tells too little: without the hour, then without the region."""
 
-_MILLION: Final = 1_000_000
+_MILLI: Final = 1000
 
 Key = tuple[Any, ...]
 
 
 @dataclass(slots=True)
 class ScenarioTally:
-    """Queries, their nanograms together, and how many millionths of a query missed the goal: shares of few count."""
+    """Queries, their nanograms and misses together, and the same weighed, in thousandths."""
 
     queries: int = 0
     carbon_ng: int = 0
-    missed_millionths: int = 0
+    missed: int = 0
+    weight: int = 0
+    weighed_ng: int = 0
+    weighed_missed: int = 0
 
     def add(self, other: "ScenarioTally") -> None:
         """Take in others."""
         self.queries += other.queries
         self.carbon_ng += other.carbon_ng
-        self.missed_millionths += other.missed_millionths
+        self.missed += other.missed
+        self.weight += other.weight
+        self.weighed_ng += other.weighed_ng
+        self.weighed_missed += other.weighed_missed
 
-    def scaled(self, queries: int) -> "ScenarioTally":
-        """As many queries as asked for, each with the mean of these; rounded to whole numbers."""
-        carbon_ng, missed = (_share(each, queries, self.queries) for each in (self.carbon_ng, self.missed_millionths))
-        return ScenarioTally(queries, carbon_ng, missed)
+    def tells(self, queries: int, least: int) -> bool:
+        """Whether it speaks for so many queries, of which it is a part."""
+        whole = queries * _MILLI
+        return self.queries >= least and whole <= MOST_OFF * self.weight and self.weight <= MOST_OFF * whole
 
 
 Targets: TypeAlias = dict[str, ScenarioTally]
+Cells: TypeAlias = Mapping[Key, Targets]
+
+
+@dataclass(frozen=True, slots=True)
+class _Estimate:
+    """Of some queries: nanograms, thousandths of a missed one, and the variance of the nanograms (None: not known)."""
+
+    queries: int
+    carbon_ng: int
+    missed_milli: int
+    variance: int | None = 0
+    is_estimated: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,86 +93,127 @@ class Counterfactual:
         carbon_ng: nanograms of all queries.
         missed: queries that miss the goal.
         covered: queries for which the ledger tells; the others are left as they went.
+        low_ng: the low end of an interval of 95 % of ``carbon_ng``; None where the ledger tells of none.
+        high_ng: its high end.
+        refused: of what there is no estimate and why; empty where there is one for all.
     """
 
     name: str
     carbon_ng: int
     missed: int
     covered: int
+    low_ng: int | None = None
+    high_ng: int | None = None
+    refused: str = ""
 
 
 def counterfactuals(rows: Iterable[Mapping[str, Any]]) -> list[Counterfactual]:
     """How it went and three scenarios, from rows of ``tables.by_scenario`` over ``CELL`` and target."""
     cells = _cells(rows)
-    groups = _with_coarser(cells)
-    went = {key: _merged(targets.values()) for key, targets in cells.items()}
-    found = [_total("actual", [(each, True) for each in went.values()])]
-    for name, place in (("all on device", "device:"), ("all in the cloud", "cloud:")):
-        estimates = _estimates(groups, partial(_at, place))
-        found.append(_total(name, [_replaced(own, _finest(estimates, key)) for key, own in went.items()]))
-    best = _estimates(groups, _cheapest)
-    return [*found, _total("oracle", [_improved(own, _finest(best, key)) for key, own in went.items()])]
+    actual = _total("actual", [_went(_merged(targets.values()), True) for targets in cells.values()])
+    placed = (
+        _all_at(place, name, cells) for place, name in (("device", "all on device"), ("cloud", "all in the cloud"))
+    )
+    return [actual, *placed, _oracle(cells)]
 
 
-def _cells(rows: Iterable[Mapping[str, Any]]) -> dict[Key, Targets]:
+def _cells(rows: Iterable[Mapping[str, Any]]) -> Cells:
     """In the order of their keys, so that no engine's order of rows shows."""
     cells: dict[Key, Targets] = defaultdict(lambda: defaultdict(ScenarioTally))
     key_of = itemgetter(*CELL)
+    figures = ("inferences", "carbon_ng", "missed", "weight_milli", "weighed_ng_milli", "weighed_missed_milli")
     for row in rows:
-        tally = ScenarioTally(int(row["inferences"]), int(row["carbon_ng"]), int(row["missed"]) * _MILLION)
-        cells[key_of(row)][row["target"]].add(tally)
+        cells[key_of(row)][row["target"]].add(ScenarioTally(*(int(row[name]) for name in figures)))
     return dict(sorted(cells.items()))
 
 
-def _with_coarser(cells: Mapping[Key, Targets]) -> dict[Key, Targets]:
-    """The cells and every coarser grouping of them, by keys that are as much shorter."""
-    groups = finer = dict(cells)
+def _coarse(cells: Cells, kept: int) -> Cells:
+    coarser: dict[Key, Targets] = defaultdict(lambda: defaultdict(ScenarioTally))
+    for key, targets in cells.items():
+        for target, tally in targets.items():
+            coarser[key[:kept]][target].add(tally)
+    return coarser
+
+
+def _all_at(place: str, name: str, cells: Cells) -> Counterfactual:
+    """Each network of each device model at one target of a place."""
+    by_network, clusters = _coarse(cells, 1), defaultdict[Key, list[Targets]](list)
+    for key, targets in cells.items():
+        clusters[key[:_STRATUM]].append(targets)
+    found, silent = [], 0
+    for key, targets in _coarse(cells, _STRATUM).items():
+        whole = _merged(targets.values())
+        target = _most_chosen(place, targets if place == "device" else by_network[key[:1]])
+        if target in targets and targets[target].tells(whole.queries, LEAST_WEIGHED):
+            found.append(_weighed(targets[target], [each[target] for each in clusters[key] if target in each], whole))
+        else:
+            found.append(_went(whole, False))
+            silent += 1
+    return _total(name, found, _refusal(place, silent, len(found)))
+
+
+def _most_chosen(place: str, targets: Targets) -> str:
+    there = {target: tally for target, tally in sorted(targets.items()) if target.startswith(f"{place}:")}
+    return max(there, key=lambda each: there[each].queries, default="")
+
+
+def _refusal(place: str, silent: int, strata: int) -> str:
+    if not silent:
+        return ""
+    return (
+        f"no estimate for {silent} of {strata} pairs of network and device model: too few queries went to a target of "
+        f"'{place}', or only such as it suits (their inverse probabilities do not add up to all queries)"
+    )
+
+
+def _weighed(of: ScenarioTally, clusters: Sequence[ScenarioTally], whole: ScenarioTally) -> _Estimate:
+    """All queries with the weighed mean of those of one target; of one cluster alone no error is known."""
+    mean_of = (of.weighed_ng, whole.queries, of.weight)
+    known = [each for each in clusters if each.weight]
+    squares = sum((each.weighed_ng * of.weight - of.weighed_ng * each.weight) ** 2 for each in known)
+    count = len(known)
+    variance = _share(squares * whole.queries**2, count, (count - 1) * of.weight**4) if count > 1 else None
+    return _Estimate(
+        whole.queries, _share(*mean_of), _share(of.weighed_missed * _MILLI, whole.queries, of.weight), variance
+    )
+
+
+def _went(tally: ScenarioTally, is_estimated: bool) -> _Estimate:
+    """As they went."""
+    return _Estimate(tally.queries, tally.carbon_ng, tally.missed * _MILLI, 0, is_estimated)
+
+
+def _oracle(cells: Cells) -> Counterfactual:
+    groups = dict(cells)
     for kept in _COARSER:
-        coarser: dict[Key, Targets] = defaultdict(lambda: defaultdict(ScenarioTally))
-        for key, targets in finer.items():
-            for target, tally in targets.items():
-                coarser[key[:kept]][target].add(tally)
-        groups, finer = groups | coarser, coarser
-    return groups
+        groups |= _coarse(cells, kept)
+    best = {key: each for key, targets in groups.items() if (each := _cheapest(targets)) is not None}
+    found = []
+    for key, targets in cells.items():
+        own = _merged(targets.values())
+        finest = next((best[key[:kept]] for kept in (len(CELL), *_COARSER) if key[:kept] in best), None)
+        found.append(_went(own, False) if finest is None else _improved(own, finest))
+    return _total("oracle", found, "" if all(each.is_estimated for each in found) else _ORACLE_SILENT)
 
 
-def _estimates(
-    groups: Mapping[Key, Targets], choose: Callable[[Targets], ScenarioTally | None]
-) -> dict[Key, ScenarioTally]:
-    """What each group tells of a scenario; those that tell nothing are left out."""
-    found = ((key, choose(targets)) for key, targets in groups.items())
-    return {key: tally for key, tally in found if tally is not None}
-
-
-def _at(place: str, targets: Targets) -> ScenarioTally | None:
-    """What enough queries answered at a place took."""
-    answered = _merged(tally for target, tally in targets.items() if target.startswith(place))
-    return answered if answered.queries >= LEAST_SEEN else None
+_ORACLE_SILENT: Final = "left as they went where no target has enough queries whose inverse probabilities add up to all"
 
 
 def _cheapest(targets: Targets) -> ScenarioTally | None:
-    """Of the targets with enough queries that miss no more often than all; where none is as good, all as they went."""
-    seen = [tally for _, tally in sorted(targets.items()) if tally.queries >= LEAST_SEEN]
+    """Of the targets that tell and miss no more often than all; where none is as good, all as they went."""
     whole = _merged(targets.values())
-    as_good = [
-        each for each in seen if each.missed_millionths * whole.queries <= whole.missed_millionths * each.queries
-    ]
-    return min(as_good, key=lambda each: each.carbon_ng / each.queries, default=whole if seen else None)
+    seen = [each for _, each in sorted(targets.items()) if each.tells(whole.queries, LEAST_SEEN)]
+    as_good = [each for each in seen if each.weighed_missed * whole.queries <= whole.missed * each.weight]
+    as_went = ScenarioTally(weight=whole.queries, weighed_ng=whole.carbon_ng, weighed_missed=whole.missed)
+    return min(as_good, key=lambda each: each.weighed_ng / each.weight, default=as_went if seen else None)
 
 
-def _finest(estimates: Mapping[Key, ScenarioTally], key: Key) -> ScenarioTally | None:
-    """Of the finest grouping that tells of a cell."""
-    return next((estimates[key[:kept]] for kept in (len(CELL), *_COARSER) if key[:kept] in estimates), None)
-
-
-def _replaced(own: ScenarioTally, other: ScenarioTally | None) -> tuple[ScenarioTally, bool]:
-    return (own, False) if other is None else (other.scaled(own.queries), True)
-
-
-def _improved(own: ScenarioTally, best: ScenarioTally | None) -> tuple[ScenarioTally, bool]:
+def _improved(own: ScenarioTally, best: ScenarioTally) -> _Estimate:
     """What happened stands where it was better than any one target."""
-    placed, is_estimated = _replaced(own, best)
-    return (placed if placed.carbon_ng < own.carbon_ng else own), is_estimated
+    placed = _weighed(best, (), own)
+    return (
+        placed if placed.carbon_ng < own.carbon_ng else _Estimate(own.queries, own.carbon_ng, own.missed * _MILLI, None)
+    )
 
 
 def _merged(tallies: Iterable[ScenarioTally]) -> ScenarioTally:
@@ -148,11 +223,16 @@ def _merged(tallies: Iterable[ScenarioTally]) -> ScenarioTally:
     return merged
 
 
-def _total(name: str, cells: Iterable[tuple[ScenarioTally, bool]]) -> Counterfactual:
-    listed = list(cells)
-    total = _merged(tally for tally, _ in listed)
-    covered = sum(tally.queries for tally, is_estimated in listed if is_estimated)
-    return Counterfactual(name, total.carbon_ng, _share(total.missed_millionths, 1, _MILLION), covered)
+def _total(name: str, estimates: Sequence[_Estimate], refused: str = "") -> Counterfactual:
+    carbon_ng = sum(each.carbon_ng for each in estimates)
+    covered = sum(each.queries for each in estimates if each.is_estimated)
+    missed = _share(sum(each.missed_milli for each in estimates), 1, _MILLI)
+    variances = [each.variance for each in estimates if each.is_estimated]
+    known = [each for each in variances if each is not None]
+    if len(known) < len(variances) or not covered:
+        return Counterfactual(name, carbon_ng, missed, covered, refused=refused)
+    error_ng = 2 * isqrt(sum(known))
+    return Counterfactual(name, carbon_ng, missed, covered, max(0, carbon_ng - error_ng), carbon_ng + error_ng, refused)
 
 
 def _share(amount: int, part: int, whole: int) -> int:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from autoscale.fleet.ledger.manifest import LogKey
-from autoscale.fleet.ledger.rollup import HOUR_US, SUMMED
+from autoscale.fleet.ledger.rollup import HOUR_US, LEAST_PPB, MILLI_PPB, MOST_WEIGHED_NG, SUMMED, WEIGHED
 from autoscale.fleet.ledger.schema import COLUMNS
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report.engine import package
@@ -85,7 +85,7 @@ def accounted(ledger: Any, is_wide: bool) -> Any:
     """
     ibis = package("ibis", "fleet")
     time_us = ledger.time_us
-    is_short = (ledger.accuracy_ppm < ledger.goal_accuracy_ppm).fill_null(False)
+    missed = _missed(ledger)
     days = (time_us - time_us % US_PER_DAY) / US_PER_DAY
     kind = _WIDE if is_wide else "int64"
     return ledger.select(
@@ -103,8 +103,9 @@ def accounted(ledger: Any, is_wide: bool) -> Any:
         **{name: ledger[name] for name in KINDS},
         hour=((time_us % US_PER_DAY - time_us % HOUR_US) / HOUR_US).cast("int64"),
         day=days.cast("int64"),
-        missed=ibis.ifelse(ledger.is_late | is_short, 1, 0).cast(kind),
+        missed=missed.cast(kind),
         building_uj=_building_uj(ledger).cast(kind),
+        **_weighed(ledger, missed),
     )
 
 
@@ -114,6 +115,7 @@ def summed(sums: Any, is_wide: bool) -> Any:
     days = (hour_us - hour_us % US_PER_DAY) / US_PER_DAY
     return sums.select(
         **{name: sums[name].cast(kind) for name in SUMMED},
+        **{name: sums[name].cast(_WIDE) for name in WEIGHED},
         inferences=sums.inferences.cast(kind),
         first_us=sums.first_us,
         last_us=sums.last_us,
@@ -135,6 +137,23 @@ def together(parts: Sequence[Any]) -> Any:
     return first.union(*others) if others else parts[0]
 
 
+def _missed(ledger: Any) -> Any:
+    is_short = (ledger.accuracy_ppm < ledger.goal_accuracy_ppm).fill_null(False)
+    return package("ibis", "fleet").ifelse(ledger.is_late | is_short, 1, 0)
+
+
+def _weighed(ledger: Any, missed: Any) -> dict[str, Any]:
+    """``WEIGHED`` of each row: in 64 bits; their sums in more."""
+    ibis, ppb = package("ibis", "fleet"), ledger.probability_ppb.cast("int64")
+    # Rounded down to a whole number without a division of doubles, which would round otherwise
+    inverse = (MILLI_PPB - MILLI_PPB % ppb.clip(lower=1)) / ppb.clip(lower=1)
+    stands = (ppb >= LEAST_PPB) & (ledger.chosen == ledger.selected)
+    weight = ibis.ifelse(stands, inverse.round().cast("int64"), 0)
+    capped = carbon_ng(ledger).clip(upper=MOST_WEIGHED_NG).cast("int64")
+    values = (weight, weight * capped, weight * missed.cast("int64"))
+    return {name: each.cast(_WIDE) for name, each in zip(WEIGHED, values, strict=True)}
+
+
 def _building_uj(ledger: Any) -> Any:
     """A whole number, as all that is summed is, rounded down: 0 where a row does not say its PUE."""
     beyond = ledger.energy_remote_uj * (
@@ -145,7 +164,7 @@ def _building_uj(ledger: Any) -> Any:
 
 def cells(rows: Any) -> Any:
     """Sums for every combination of ``DIMENSIONS``; for an engine to keep."""
-    return _grouped(rows, DIMENSIONS, **_sums(rows))
+    return _grouped(rows, DIMENSIONS, **_sums(rows), **_of(rows, WEIGHED))
 
 
 def total(cells: Any) -> Any:
@@ -159,9 +178,9 @@ def by(cells: Any, *dimensions: str) -> Any:
 
 
 def by_scenario(cells: Any, *dimensions: str) -> Any:
-    """Queries, their carbon together and how many missed the goal, for each value of some of ``DIMENSIONS``."""
+    """Queries, their carbon, how many missed the goal, what they weigh: for each value of some of ``DIMENSIONS``."""
     return cells.group_by(*dimensions).agg(
-        inferences=cells.inferences.sum(), carbon_ng=carbon_ng(cells).sum(), missed=cells.missed.sum()
+        inferences=cells.inferences.sum(), carbon_ng=carbon_ng(cells).sum(), **_of(cells, ("missed", *WEIGHED))
     )
 
 
@@ -212,4 +231,8 @@ def _grouped(rows: Any, names: Sequence[str], **figures: Any) -> Any:
 
 
 def _sums(table: Any) -> dict[str, Any]:
-    return {name: table[name].sum() for name in SUMMED}
+    return _of(table, SUMMED)
+
+
+def _of(table: Any, names: Sequence[str]) -> dict[str, Any]:
+    return {name: table[name].sum() for name in names}

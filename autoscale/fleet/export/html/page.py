@@ -173,9 +173,11 @@ def _alternatives(report: Report, figures: Figures) -> str:
         if each.covered
     ]
     note = (
-        "Estimated from the other queries of the ledger: those of the same network, device model, region and hour that "
-        "went that way. Where it has too few of them to tell, a query is left as it went: compare two scenarios only "
-        "where both are estimated for most queries. The oracle takes the target of the lowest mean that missed the "
+        "Estimated from the queries of the ledger that went that way, each standing for as many as one over the "
+        "probability with which it was chosen (docs/off-policy.md), per network and device model; all go to the one "
+        "target there that was chosen most. Where there is no estimate, a query is left as it went: compare two "
+        "scenarios only where both are estimated for most queries. The oracle takes the target of the lowest mean, per "
+        "region and hour where these tell, that missed the "
         "goal no more often, so a scenario that misses it more often may emit less than the oracle. Of a network every "
         "query carries its share, and less sending does not switch it off."
     )

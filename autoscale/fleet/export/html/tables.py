@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from autoscale.fleet.export.units import count, energy, mass, percent
+from autoscale.fleet.export.units import count, energy, interval, mass, percent
 from autoscale.fleet.report.sums import Sums
 
 _MANY: Final = 4
@@ -60,8 +60,9 @@ def scenarios_table(scenarios: Sequence[Mapping[str, Any]]) -> str:
     """How it went and how it might have."""
     actual = scenarios[0]["carbon_ng"] or 1
     rows = [[each["name"], *_scenario(each, actual), percent(each["covered_fraction"])] for each in scenarios]
-    head = ("", "carbon", "against actual", "missed the goal", "queries it is estimated for")
-    return table("Had the same queries gone another way", head, rows)
+    head = ("", "carbon", "95 % interval", "against actual", "missed the goal", "queries it is estimated for")
+    refused = " ".join(f"{each['name'].capitalize()}: {each['refused']}." for each in scenarios if each["refused"])
+    return table("Had the same queries gone another way", head, rows, refused)
 
 
 def savings_table(savings: Sequence[Mapping[str, Any]], whole_ng: int, of: str) -> str:
@@ -95,11 +96,11 @@ def _dimension_row(name: str, sums: Sums, whole: int) -> list[str]:
     ]
 
 
-def _scenario(scenario: Mapping[str, Any], actual_ng: int) -> tuple[str, str, str]:
+def _scenario(scenario: Mapping[str, Any], actual_ng: int) -> tuple[str, ...]:
     if not scenario["covered_fraction"]:
-        return ("not known",) * 3
+        return ("not known",) * 4
     change = _change(scenario["carbon_ng"] / actual_ng - 1.0)
-    return mass(scenario["carbon_ng"]), change, percent(scenario["missed_fraction"])
+    return mass(scenario["carbon_ng"]), interval(scenario), change, percent(scenario["missed_fraction"])
 
 
 def _row(cells: Sequence[str]) -> str:

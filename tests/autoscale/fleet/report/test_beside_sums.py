@@ -15,7 +15,7 @@ from autoscale.fleet.export.codecarbon import COLUMNS, as_codecarbon
 from autoscale.fleet.export.impact_framework import as_impact_manifest
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report import Question, account
-from autoscale.fleet.report.counterfactual import LEAST_SEEN, Counterfactual, counterfactuals
+from autoscale.fleet.report.counterfactual import LEAST_WEIGHED, Counterfactual, counterfactuals
 from autoscale.fleet.report.idle import Held, whole_fleet
 from autoscale.fleet.report.inventory import InventoryMachine, read_inventory
 from autoscale.fleet.report.life_cycle import SCENARIOS, Growth, LifeCycle, projection, read_life_cycle
@@ -30,10 +30,15 @@ COSTS = {"device:cpu/int8": 30, "cloud:gpu/fp32": 8}
 NOTHING = Sums(0, Parts(0, 0, 0), Parts(0, 0, 0), Parts(0, 0, 0), WholeInterval(0, 0, 0), 0, 0)
 
 
-def cell(target: str, queries: int, each_ng: int, missed: int = 0, **key: Any) -> dict[str, Any]:
-    """A row of sums."""
+def cell(
+    target: str, queries: int, each_ng: int, missed: int = 0, probability: float = 0.5, **key: Any
+) -> dict[str, Any]:
+    """A row of sums: queries that were chosen with one probability."""
+    milli = round(1000 / probability)
     named = {"network": "net", "device_model": "phone", "region": "FRA", "hour": 7, **key}
-    return {**named, "target": target, "inferences": queries, "carbon_ng": queries * each_ng, "missed": missed}
+    weighed = {"weight_milli": queries, "weighed_ng_milli": queries * each_ng, "weighed_missed_milli": missed}
+    counted = {"inferences": queries, "carbon_ng": queries * each_ng, "missed": missed}
+    return {**named, "target": target, **counted, **{name: milli * value for name, value in weighed.items()}}
 
 
 def ways(*rows: dict[str, Any]) -> dict[str, Counterfactual]:
@@ -45,15 +50,41 @@ def sums(energy_uj: Parts, operational_ng: Parts, embodied_ng: Parts) -> Sums:
     return Sums(10, energy_uj, operational_ng, embodied_ng, WholeInterval(total, total, total), 0, 0)
 
 
-def test_other_ways_are_the_means_of_what_went_that_way() -> None:
-    found = ways(cell("device:cpu/int8", 60, 30), cell("device:gpu/fp16", 40, 10), cell("cloud:gpu/fp32", 100, 50))
-    assert {name: each.carbon_ng for name, each in found.items()} == {
-        "actual": 60 * 30 + 40 * 10 + 100 * 50,
-        "all on device": 200 * 22,
-        "all in the cloud": 200 * 50,
-        "oracle": 200 * 10,
-    }
-    assert {each.covered for each in found.values()} == {200}
+def test_a_query_stands_for_as_many_as_its_probability_says() -> None:
+    found = ways(
+        cell("device:cpu/int8", 90, 30, probability=0.9),
+        cell("cloud:gpu/fp32", 10, 1000, probability=0.1),
+        cell("cloud:gpu/fp32", 90, 20, probability=0.9, hour=8),
+        cell("device:cpu/int8", 10, 30, probability=0.1, hour=8),
+    )
+    assert found["actual"].carbon_ng == 90 * 30 + 10 * 1000 + 90 * 20 + 10 * 30
+    assert found["all in the cloud"].carbon_ng == pytest.approx(100 * 1000 + 100 * 20, rel=1e-3)
+    assert found["all on device"].carbon_ng == pytest.approx(200 * 30, rel=1e-3)
+    low, high = found["all in the cloud"].low_ng, found["all in the cloud"].high_ng
+    assert low is not None and high is not None and low < 102_000 < high
+
+
+def test_what_went_only_where_it_suits_does_not_speak_for_all() -> None:
+    found = ways(
+        cell("device:cpu/int8", 400, 30, probability=1.0), cell("cloud:gpu/fp32", 100, 5, probability=1.0, hour=8)
+    )
+    assert (found["all in the cloud"].covered, found["all in the cloud"].low_ng) == (0, None)
+    assert "1 of 1 pairs of network and device model" in found["all in the cloud"].refused
+    assert "'cloud'" in found["all in the cloud"].refused
+    assert found["all on device"].covered == 500  # four of five stand for all but for a fifth
+    assert found["all on device"].refused == ""
+
+
+def test_a_log_that_does_not_say_its_probabilities_has_no_other_ways() -> None:
+    silent = {"weight_milli": 0, "weighed_ng_milli": 0, "weighed_missed_milli": 0}
+    found = ways(cell("device:cpu/int8", 60, 30) | silent, cell("cloud:gpu/fp32", 60, 8) | silent)
+    assert [each.covered for each in found.values()] == [120, 0, 0, 0]
+    assert {each.carbon_ng for each in found.values()} == {60 * 38}
+
+
+def test_one_hour_of_one_region_alone_has_no_interval() -> None:
+    found = ways(cell("device:cpu/int8", 60, 30), cell("cloud:gpu/fp32", 60, 8))["all in the cloud"]
+    assert (found.carbon_ng, found.covered, found.low_ng) == (120 * 8, 120, None)
 
 
 def test_the_oracle_takes_no_target_that_misses_more_often_than_it_went() -> None:
@@ -64,15 +95,22 @@ def test_the_oracle_takes_no_target_that_misses_more_often_than_it_went() -> Non
 
 
 def test_too_few_queries_tell_nothing_and_leave_it_as_it_went() -> None:
-    few = ways(cell("device:cpu/int8", LEAST_SEEN - 1, 1), cell("cloud:gpu/fp32", 100, 50))
-    assert few["oracle"].carbon_ng == few["actual"].carbon_ng == few["all on device"].carbon_ng
+    few = ways(
+        cell("device:cpu/int8", LEAST_WEIGHED - 1, 1, probability=0.09),
+        cell("cloud:gpu/fp32", 91, 50, probability=0.91),
+    )
+    assert few["all on device"].carbon_ng == few["actual"].carbon_ng
     assert few["all on device"].covered == 0
 
 
-def test_an_hour_without_cloud_queries_takes_those_of_other_hours() -> None:
-    found = ways(cell("device:cpu/int8", 50, 30), cell("cloud:gpu/fp32", 50, 8, hour=9))
-    assert found["all in the cloud"].carbon_ng == 100 * 8
-    assert found["all in the cloud"].covered == 100
+def test_all_in_the_cloud_go_where_the_network_went_most_from_any_device() -> None:
+    rows = [
+        cell("cloud:cpu/fp32", 50, 90),
+        cell("cloud:gpu/fp32", 49, 8),
+        cell("cloud:cpu/fp32", 9, 90, device_model="b"),
+    ]
+    rows.append(cell("cloud:gpu/fp32", 100, 8, device_model="b"))
+    assert ways(*rows)["all in the cloud"].carbon_ng == (99 + 109) * 8
 
 
 def test_where_an_hour_tells_too_little_the_oracle_looks_at_all_hours() -> None:
