@@ -19,6 +19,7 @@
     ├── PortInUse (OSError)               a server cannot bind
     └── TargetError (RuntimeError)        a target did not answer
         ├── TargetUnavailable             unreachable, refused, or its circuit is open
+        │   ├── AccessRefused             it does not let this caller in: token, certificate
         │   └── Overloaded                it has as many queries as it takes
         ├── DeadlineExceeded (TimeoutError)
         └── WrongAnswer                   it answered nonsense: names, shapes, dtypes, NaN
@@ -104,8 +105,20 @@ class TargetUnavailable(TargetError):
     """The target cannot be reached, refused the query, or its circuit is open."""
 
 
+class AccessRefused(TargetUnavailable):
+    """One side does not trust the other: no token or a wrong one, a certificate that is not valid."""
+
+
 class Overloaded(TargetUnavailable):
-    """The target has as many queries as it takes; it did not begin this one."""
+    """The target has as many queries as it takes; it did not begin this one.
+
+    Attributes:
+        retry_after_s: when it will take another, as it said itself; None where it did not.
+    """
+
+    def __init__(self, message: str, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
 
 
 class DeadlineExceeded(TargetError, TimeoutError):

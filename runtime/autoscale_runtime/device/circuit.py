@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from autoscale.errors import Overloaded, TargetError, TargetUnavailable, WrongAnswer
+from autoscale.errors import AccessRefused, Overloaded, TargetError, TargetUnavailable, WrongAnswer
 
 FAILURES_TO_OPEN: Final = 2
-"""Missed deadlines or full queues in a row that open the circuit; a refused connection opens it at once."""
+"""Missed deadlines or full queues in a row that open the circuit; a refused connection opens it at once, and so does a
+server that says when to come again: until then."""
 
 FIRST_BACKOFF_S: Final = 0.5
 LONGEST_BACKOFF_S: Final = 3.0
@@ -17,7 +18,7 @@ LONGEST_BACKOFF_S: Final = 3.0
 within 10 s."""
 
 LONGEST_WRONG_BACKOFF_S: Final = 30.0
-"""Likewise where what answers is another model: that is no matter of seconds, and each probe is a whole query."""
+"""Likewise where another model answers, or nobody lets this device in: that is no matter of seconds."""
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
@@ -81,6 +82,9 @@ class Circuit:
         """No answer came: open the circuit if that is enough."""
         with self._lock:
             self._failures += 1
+            if isinstance(error, Overloaded) and error.retry_after_s is not None:
+                self._open(error, error.retry_after_s)
+                return
             is_gone = isinstance(error, TargetUnavailable) and not isinstance(error, Overloaded)
             if is_gone or self._failures >= FAILURES_TO_OPEN:
                 self._open(error)
@@ -102,7 +106,7 @@ class Circuit:
         self.is_open = True
         self._due_s = self._clock() + (self._backoff_s if wait_s is None else wait_s)
         if wait_s is None:
-            longest_s = LONGEST_WRONG_BACKOFF_S if isinstance(error, WrongAnswer) else LONGEST_BACKOFF_S
+            longest_s = LONGEST_WRONG_BACKOFF_S if isinstance(error, WrongAnswer | AccessRefused) else LONGEST_BACKOFF_S
             self._backoff_s = min(2.0 * self._backoff_s, longest_s)
 
     def _try(self) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from autoscale_runtime.device.sized_mean import SizedMean
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import served_name
 from autoscale_runtime.sensors.hub import SensorHub
+from autoscale_runtime.wire.access import Access, reached
 from autoscale_runtime.wire.identity import is_digest
 
 _LOG: Final = logging.getLogger("autoscale.session")
@@ -34,7 +35,7 @@ class RemoteModel:
     """A model on another machine, as a session is given it.
 
     Attributes:
-        address: ``host:port`` of a server that speaks the Open Inference Protocol.
+        address: ``host:port`` of a server that speaks the Open Inference Protocol; ``grpcs://host:port`` for TLS.
         model: its name there; empty for what ``autoscale serve`` calls that variant of the bundle.
         processor: what it runs on there.
         precision: in which it runs there.
@@ -42,9 +43,15 @@ class RemoteModel:
             another is none of this model's.
         sha256: of the file that must answer there, with its weights outside it; empty for any of the bundle's files of
             that precision, and for another that answers as they do. A server that reports none is verified by answers.
+        tls: True for TLS with the usual roots, or a file in PEM of those to trust.
+        certificate: file in PEM of this device's own, for mutual TLS.
+        key: file in PEM of its private key; None where that stands in the certificate's file.
+        token: a bearer token, or the ``Path`` of a file that holds one and is read again whenever it changes. Without
+            TLS it goes to this machine alone.
+        server_name: the name that the server's certificate has, where it is not the address's.
 
     Raises:
-        InvalidInput: a wrong type, or a sha256 that is none.
+        InvalidInput: a wrong type, a sha256 that is none, no address, or what needs TLS without it.
     """
 
     address: str
@@ -53,6 +60,11 @@ class RemoteModel:
     precision: str = "fp32"
     version: str = ""
     sha256: str = ""
+    tls: bool | str | Path = False
+    certificate: str | Path | None = None
+    key: str | Path | None = None
+    token: str | Path = field(default="", repr=False)
+    server_name: str = ""
 
     def __post_init__(self) -> None:
         for name in ("address", "model", "processor", "precision", "version", "sha256"):
@@ -60,6 +72,12 @@ class RemoteModel:
         object.__setattr__(self, "sha256", self.sha256.lower())
         if self.sha256 and not is_digest(self.sha256):
             raise InvalidInput(f"a remote's sha256 is '{self.sha256}'; allowed: 64 hexadecimal digits, or none")
+        reached(self.address, self.access)
+
+    @property
+    def access(self) -> Access:
+        """Whom the device trusts there, and by what it is known."""
+        return Access(self.tls, self.certificate, self.key, self.token, self.server_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +241,7 @@ def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: Devic
     from autoscale_runtime.wire.runner import RemoteRunner
 
     name = remote.model or served_name(bundle.name, remote.precision)
-    runner = RemoteRunner(remote.address, name, remote.version, (bundle.inputs, bundle.outputs))
+    runner = RemoteRunner(remote.address, name, remote.version, (bundle.inputs, bundle.outputs), remote.access)
     verification = RemoteVerification(
         str(target),
         [each.name for each in bundle.outputs],

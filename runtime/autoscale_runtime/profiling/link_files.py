@@ -19,7 +19,7 @@ from autoscale.units import mbps_from_bps
 from autoscale_runtime.backends.tensors import Feeds
 from autoscale_runtime.profiling.link_times import LinkTimes, measure_link
 from autoscale_runtime.profiling.profile_file import check_place
-from autoscale_runtime.wire.client import checked_address
+from autoscale_runtime.wire.access import reached
 
 UNSEEN: Final = (0.5, 2.0)
 """How far the rate from here may be from that to here, where only the former is known."""
@@ -47,7 +47,7 @@ def parse_addresses(text: str) -> dict[str, str]:
     for name, address in found.items():
         if parsed_name(name)[1] is not None:
             raise InvalidTarget(f"'{name}' is a target; allowed: the link alone, as in cloud=host:port")
-        checked_address(address)
+        reached(address, None)
     return found
 
 

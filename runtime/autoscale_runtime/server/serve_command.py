@@ -22,7 +22,7 @@ from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import DEFAULT_MACHINE, DRAIN_S, Server
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE
-from autoscale_runtime.wire.certificates import Certificates
+from autoscale_runtime.wire.certificates import certificates_of
 from autoscale_runtime.wire.malloc import keep_freed_memory
 from autoscale_runtime.wire.tokens import TokenFile
 
@@ -162,7 +162,7 @@ def serve(
     )
     stop = StopSignal()
     operation = Operation(
-        _certificates(tls_cert, tls_key, client_ca),
+        certificates_of(tls_cert, tls_key, client_ca),
         None if tokens is None else TokenFile(tokens),
         metrics_port,
         Configuration() if config is None else read_configuration(config),
@@ -192,14 +192,6 @@ def serve(
         end.daemon = True
         end.start()
         server.stop(drain_s)
-
-
-def _certificates(cert: Path | None, key: Path | None, client_ca: Path | None) -> Certificates | None:
-    if cert is None and key is None and client_ca is None:
-        return None
-    if cert is None or key is None:
-        raise InvalidInput("TLS needs both --tls-cert and --tls-key; --client-ca makes it mutual")
-    return Certificates(cert, key, client_ca)
 
 
 def _opened(path: Path) -> TextIO:

@@ -1,16 +1,19 @@
-"""TLS of a server: its certificate and key, and for mutual TLS whose certificates its clients must have."""
+"""TLS of both sides: certificate and key, and whose certificates the other side must have."""
 
+import ssl
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import grpc
 
 from autoscale.errors import InvalidInput
+from autoscale_runtime.wire.access import Access
 
 
 @dataclass(frozen=True, slots=True)
 class Certificates:
-    """Files in PEM.
+    """Of a server: files in PEM.
 
     Attributes:
         cert: the server's certificate, with those between it and its root.
@@ -53,6 +56,51 @@ class Certificates:
     def _stamps(self) -> list[int]:
         files = [self.cert, self.key, *([] if self.client_ca is None else [self.client_ca])]
         return [each.stat().st_mtime_ns for each in files]
+
+
+def certificates_of(cert: Path | None, key: Path | None, client_ca: Path | None) -> Certificates | None:
+    """Those of a server whose command was given these options; None where it was given none.
+
+    Raises:
+        InvalidInput: some, but not enough for TLS.
+    """
+    if cert is None and key is None and client_ca is None:
+        return None
+    if cert is None or key is None:
+        raise InvalidInput("TLS needs both --tls-cert and --tls-key; --client-ca makes it mutual")
+    return Certificates(cert, key, client_ca)
+
+
+def client_credentials(access: Access) -> grpc.ChannelCredentials:
+    """What a client connects with over TLS; its files are read now.
+
+    Raises:
+        InvalidInput: a file cannot be read or is not what it should be, or key and certificate are no pair.
+    """
+    roots = certificate = key = None
+    trusted = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    if not isinstance(access.tls, bool):
+        file = Path(access.tls)
+        roots = _read(file, "root certificates")
+        _try("root certificates", file, lambda: trusted.load_verify_locations(file))
+    if access.certificate is not None:
+        own_key = access.certificate if access.key is None else access.key
+        certificate, key = _read(Path(access.certificate), "certificate"), _read(Path(own_key), "private key")
+        # gRPC would take any and fail at each connection; asked for a password, ssl would wait at the terminal.
+        shown = access.certificate
+        _try("certificate and private key", shown, lambda: trusted.load_cert_chain(shown, own_key, lambda: ""))
+    return grpc.ssl_channel_credentials(roots, key, certificate)
+
+
+def _try(what: str, path: str | Path, load: Callable[[], None]) -> None:
+    try:
+        load()
+    except (ssl.SSLError, ValueError) as error:
+        reason = getattr(error, "reason", None) or "the key is encrypted"
+        why = str(reason).lower().replace("_", " ")
+        raise InvalidInput(
+            f"the {what} '{path}' cannot be used: {why}; allowed: PEM, the key without password"
+        ) from error
 
 
 def _read(path: Path, what: str) -> bytes:

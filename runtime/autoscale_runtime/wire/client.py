@@ -1,6 +1,5 @@
 """A client of the Open Inference Protocol over gRPC: any server of it, ours or another's."""
 
-import re
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,20 +12,20 @@ from autoscale.errors import (
     AutoScaleError,
     DeadlineExceeded,
     FeedError,
-    InvalidInput,
     Overloaded,
     TargetUnavailable,
     WrongAnswer,
 )
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
+from autoscale_runtime.wire.access import Access, Bearer, reached
+from autoscale_runtime.wire.certificates import client_credentials
 from autoscale_runtime.wire.cost import RemoteCost
 from autoscale_runtime.wire.identity import Identity
 from autoscale_runtime.wire.parameters import cost_of, identity_of
-from autoscale_runtime.wire.status import error_of
+from autoscale_runtime.wire.status import error_of_call
 from autoscale_runtime.wire.tensors import datatype_of, request_bytes, spec_of, tensors_of
 
-_ADDRESS: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s:/\[\]]+):(\d{1,5})")
 NOBODYS: Final = "autoscale-measures-the-link"
 """The name of no model."""
 _SERVICE: Final = "/inference.GRPCInferenceService/"
@@ -58,31 +57,21 @@ class Reply:
     identity: Identity
 
 
-def checked_address(address: str) -> str:
-    """The address, if it is one.
-
-    Raises:
-        InvalidInput: it is not.
-    """
-    match = _ADDRESS.fullmatch(address)
-    if match is None or not 0 < int(match[2]) < 65536:
-        raise InvalidInput(f"'{address}' is not an address; allowed: host:port, as in '192.168.0.7:8001'")
-    return address
-
-
 class OffloadClient:
-    """One server, reached at ``host:port``. Thread-safe; the first call opens the connection.
+    """One server, reached at ``host:port`` or ``grpcs://host:port``. Thread-safe; the first call opens the connection.
 
     Every call takes ``timeout_s`` (None: no limit) and raises what the table in ``status`` makes of a failure:
-    TargetUnavailable, DeadlineExceeded, TargetError, or UnknownName and InvalidInput where the server blames the
-    request.
+    TargetUnavailable (AccessRefused where one side does not trust the other, Overloaded with when to come again),
+    DeadlineExceeded, TargetError, or UnknownName and InvalidInput where the server blames the request.
 
     Raises:
-        InvalidInput: not an address.
+        InvalidInput: not an address, or an access that cannot be: see ``reached`` and ``client_credentials``.
     """
 
-    def __init__(self, address: str) -> None:
-        self.address = checked_address(address)
+    def __init__(self, address: str, access: Access | None = None) -> None:
+        self.address, self._access = reached(address, access)
+        self._credentials = client_credentials(self._access) if self._access.is_secure else None
+        self._bearer = Bearer(self._access.token)
         self._channel: grpc.Channel | None = None
         self._calls: dict[str, _Call] = {}
         self._is_closed = False
@@ -175,9 +164,9 @@ class OffloadClient:
     def _call(self, method: str, payload: bytes, timeout_s: float | None) -> bytes:
         # Bytes in, bytes out: their lengths are what crosses the link, and no message is written twice.
         try:
-            return self._connected(method)(payload, timeout=timeout_s)
+            return self._connected(method)(payload, timeout=timeout_s, metadata=self._bearer.metadata())
         except grpc.RpcError as error:
-            raise error_of(error.code(), f"{self.address}: {error.details()}") from error
+            raise error_of_call(error, self.address) from error
         except ValueError as error:  # gRPC's way to say that the channel was closed meanwhile
             raise TargetUnavailable(f"{self.address}: {error}") from error
 
@@ -186,10 +175,24 @@ class OffloadClient:
             if self._is_closed:
                 raise TargetUnavailable(f"{self.address}: the client was closed")
             if self._channel is None:
-                self._channel = grpc.insecure_channel(self.address, options=_OPTIONS)
+                self._channel = open_channel(self.address, self._access, self._credentials, _OPTIONS)
             if method not in self._calls:
                 self._calls[method] = self._channel.unary_unary(_SERVICE + method)
             return self._calls[method]
+
+
+def open_channel(
+    address: str,
+    access: Access,
+    credentials: grpc.ChannelCredentials | None,
+    options: Sequence[tuple[str, int]],
+    compression: grpc.Compression | None = None,
+) -> grpc.Channel:
+    """A channel of gRPC's; without credentials it does not encrypt."""
+    if credentials is None:
+        return grpc.insecure_channel(address, options, compression)
+    named = (("grpc.ssl_target_name_override", access.server_name),) if access.server_name else ()
+    return grpc.secure_channel(address, credentials, (*options, *named), compression)
 
 
 class _Connections:

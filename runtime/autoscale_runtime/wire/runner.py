@@ -10,6 +10,7 @@ from typing import Final
 from autoscale.errors import DeadlineExceeded, FeedError, InvalidInput, TargetUnavailable, WrongAnswer, listing, one_of
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.tensors import Feeds, TensorSpec, check_feeds, check_outputs
+from autoscale_runtime.wire.access import Access
 from autoscale_runtime.wire.client import OffloadClient, Reply
 from autoscale_runtime.wire.cost import RemoteAnswer
 
@@ -26,19 +27,22 @@ class RemoteRunner(Runner):
     """One model of one server. Making it opens no socket; its first query connects.
 
     Args:
-        address: ``host:port``.
+        address: ``host:port`` or ``grpcs://host:port``.
         model: its name there.
         version: of the model; empty leaves it to the server.
         specs: the inputs and outputs that the model must have; None takes the server's own description, for which the
             first query asks. A description without tensors, as some servers give, leaves both unknown: then whatever
             is fed is sent, and whatever comes back is the answer.
+        access: whom it trusts there, and by what it is known.
 
     Raises:
-        InvalidInput: not an address.
+        InvalidInput: not an address, or an access that cannot be.
     """
 
-    def __init__(self, address: str, model: str, version: str = "", specs: Specs | None = None) -> None:
-        self._client = OffloadClient(address)
+    def __init__(
+        self, address: str, model: str, version: str = "", specs: Specs | None = None, access: Access | None = None
+    ) -> None:
+        self._client = OffloadClient(address, access)
         self._model = model
         self._version = version
         self._wanted = specs

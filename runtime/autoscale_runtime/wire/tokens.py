@@ -56,7 +56,7 @@ class Client:
         """Use up one query of the quota, a bucket that fills at its rate.
 
         Raises:
-            Overloaded: none is left; the message says when one is.
+            Overloaded: none is left; it says when one is.
         """
         if self.queries_per_s <= 0.0:
             return
@@ -66,7 +66,7 @@ class Client:
         if self._left < 1.0:
             wait_s = (1.0 - self._left) / self.queries_per_s
             quota = f"client '{self.name}' has a quota of {self.queries_per_s:g} queries a second"
-            raise Overloaded(f"{quota}; the next is free in {wait_s:.3f} s")
+            raise Overloaded(f"{quota}; the next is free in {wait_s:.3f} s", wait_s)
         self._left -= 1.0
 
 

@@ -53,6 +53,16 @@ def test_a_refused_connection_opens_it_at_once() -> None:
     assert remote.circuit.reason == "refused"
 
 
+def test_a_server_that_says_when_to_come_again_gets_nothing_until_then() -> None:
+    remote = Remote(is_up=True)
+    remote.circuit.fail(Overloaded("quota", 20.0))
+    remote.later(19.0)
+    assert remote.probes == 0
+    remote.later(2.0)
+    assert remote.probes == 1
+    assert remote.circuit.lets_pass()
+
+
 @pytest.mark.parametrize("error", [DeadlineExceeded("late"), Overloaded("full"), WrongAnswer("odd"), TargetError("?")])
 def test_a_miss_may_happen_two_in_a_row_may_not(error: TargetError) -> None:
     circuit = Remote().circuit

@@ -4,7 +4,6 @@ import hashlib
 import json
 import re
 import shlex
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -26,6 +25,7 @@ from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import Server
 from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.tokens import TokenFile
+from tests.runtime.certificate_parts import made, needs_openssl
 from tests.waiting import LONGEST_WAIT_S
 
 DEPLOY = Path(__file__).resolve().parents[3] / "deploy"
@@ -68,17 +68,15 @@ def test_only_who_has_a_token_is_answered(repository: Path, tmp_path: Path) -> N
             "OK",
             "RESOURCE_EXHAUSTED",
         ]
+        with pytest.raises(grpc.RpcError) as refused:
+            stub.ModelInfer(ones(), metadata=phone)
+        assert int(dict(refused.value.trailing_metadata())["retry-after-ms"]) > 900_000
         assert code_of(stub.ModelInfer, ones(), metadata=boss) == "OK"
         assert code_of(stub.RepositoryModelUnload, unload, metadata=phone) == "PERMISSION_DENIED"
         assert code_of(stub.RepositoryModelUnload, unload, metadata=boss) == "OK"
 
 
-def made(folder: Path, name: str, *more: str) -> None:
-    command = f"openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN={name} -keyout {name}.key -out {name}.pem"
-    subprocess.run([*shlex.split(command), *more], cwd=folder, check=True, capture_output=True)
-
-
-@pytest.mark.skipif(shutil.which("openssl") is None, reason="openssl makes the certificates")
+@needs_openssl
 def test_mutual_tls_lets_in_who_has_a_certificate(repository: Path, tmp_path: Path) -> None:
     made(tmp_path, "server", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
     made(tmp_path, "client")

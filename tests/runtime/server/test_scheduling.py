@@ -12,8 +12,9 @@ from autoscale.query.target import Target
 from autoscale_runtime.server.execution.executor import Executor
 from autoscale_runtime.server.execution.job import Job, Ran
 from autoscale_runtime.server.scheduling.queue import FairQueue
-from autoscale_runtime.server.scheduling.scheduler import RETRY_AFTER, Batching, Scheduler
+from autoscale_runtime.server.scheduling.scheduler import Batching, Scheduler
 from autoscale_runtime.server.transports.base import Call, Trailers
+from autoscale_runtime.wire.status import RETRY_AFTER
 
 OK = grpc.StatusCode.OK
 TARGET = Target.parse("device:cpu/fp32@1t")

@@ -2,6 +2,7 @@ import grpc
 import pytest
 
 from autoscale.errors import (
+    AccessRefused,
     AutoScaleError,
     DeadlineExceeded,
     FeedError,
@@ -24,6 +25,7 @@ from autoscale_runtime.wire.status import TABLE, code_of, error_of
         (RepositoryError, "INVALID_ARGUMENT"),
         (DeadlineExceeded, "DEADLINE_EXCEEDED"),
         (Overloaded, "RESOURCE_EXHAUSTED"),
+        (AccessRefused, "UNAUTHENTICATED"),
         (TargetUnavailable, "UNAVAILABLE"),
         (WrongAnswer, "DATA_LOSS"),
         (TargetError, "INTERNAL"),

@@ -9,7 +9,15 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from autoscale.errors import AutoScaleError, DeadlineExceeded, InvalidInput, TargetError, TargetUnavailable, WrongAnswer
+from autoscale.errors import (
+    AccessRefused,
+    AutoScaleError,
+    DeadlineExceeded,
+    InvalidInput,
+    TargetError,
+    TargetUnavailable,
+    WrongAnswer,
+)
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array
@@ -219,7 +227,7 @@ class RemoteRoute(Route):
 
     def _tell(self, error: AutoScaleError) -> None:
         """Say once, until it answers, why a remote that is there is of no use; a link may be down any day."""
-        is_refusal = isinstance(error, WrongAnswer) or isinstance(error.__cause__, InvalidInput)
+        is_refusal = isinstance(error, WrongAnswer | AccessRefused) or isinstance(error.__cause__, InvalidInput)
         if is_refusal and not self._is_told:
             self._is_told = True
             _LOG.warning("target %s is left out: %s", self.target, error)

@@ -16,6 +16,7 @@ from autoscale.profiles import device_names
 from autoscale.units import SECONDS_PER_DAY
 from autoscale_runtime.fleet.collector.service import collect
 from autoscale_runtime.host.stop_signal import StopSignal
+from autoscale_runtime.wire.certificates import certificates_of
 from autoscale_runtime.wire.malloc import keep_freed_memory
 from autoscale_runtime.wire.tokens import TokenFile
 
@@ -53,6 +54,11 @@ def collect_command(
         Path | None,
         typer.Option(help="TOML of device tokens; a device then sends its own rows alone.", show_default=False),
     ] = None,
+    tls_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM: speak TLS.", show_default=False)] = None,
+    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.", show_default=False)] = None,
+    client_ca: Annotated[
+        Path | None, typer.Option(help="Roots of the certificates that devices must show, PEM.", show_default=False)
+    ] = None,
 ) -> None:
     """Collect what the queries of a fleet cost into a ledger: Parquet by day.
 
@@ -75,7 +81,9 @@ def collect_command(
     keep_freed_memory()
     rules = replace(rules_of(inventory, profiles), ahead_s=ahead_s, behind_s=behind_days * SECONDS_PER_DAY)
     stop = StopSignal()
-    with collect(ledger, rules, host, port, None if tokens is None else TokenFile(tokens)) as collector:
+    certificates = certificates_of(tls_cert, tls_key, client_ca)
+    known = None if tokens is None else TokenFile(tokens)
+    with collect(ledger, rules, host, port, known, certificates) as collector:
         print(f"collecting into {ledger} on {collector.address}", flush=True)
         stop.wait()
     counts = read_ledger(ledger).counts

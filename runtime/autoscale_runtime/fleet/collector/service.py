@@ -21,6 +21,7 @@ from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet.batches import MOST_BYTES, LaterSchema, read_batch, reported_rows, rows_of
 from autoscale_runtime.fleet.collector import event_loop
 from autoscale_runtime.fleet.collector.committer import Committer, Delivery, Receipt, unreadable
+from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.listening import listen
 from autoscale_runtime.wire.status import code_of
 from autoscale_runtime.wire.tokens import Client, TokenFile
@@ -47,20 +48,28 @@ class Collector:
         port: the port alone, the one that was found if none was asked for.
     """
 
-    def __init__(self, ledger: Ledger, rules: Rules, host: str, port: int, tokens: TokenFile | None = None) -> None:
+    def __init__(
+        self,
+        ledger: Ledger,
+        rules: Rules,
+        host: str,
+        port: int,
+        tokens: TokenFile | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
         self._waiting_bytes, self._tokens = 0, tokens
-        self.address, self.port = event_loop.run(self._listen(host, port))
+        self.address, self.port = event_loop.run(self._listen(host, port, certificates))
         self._committer = Committer(ledger, rules, event_loop.soon)
         event_loop.run(self._server.start())
 
-    async def _listen(self, host: str, port: int) -> tuple[str, int]:
+    async def _listen(self, host: str, port: int, certificates: Certificates | None) -> tuple[str, int]:
         # Bytes in: what cannot be read is kept as it came.
         handler: grpc.RpcMethodHandler[bytes, pb.Receipt] = grpc.unary_unary_rpc_method_handler(
             self._upload, response_serializer=pb.Receipt.SerializeToString
         )
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_WAITING)
         self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Upload": handler}),))
-        return listen(self._server, host, port)
+        return listen(self._server, host, port, certificates.credentials() if certificates is not None else None)
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Take no more batches, commit and answer those that came, and let the ledger go."""
@@ -122,6 +131,7 @@ def collect(
     host: str = "127.0.0.1",
     port: int = 0,
     tokens: TokenFile | None = None,
+    certificates: Certificates | None = None,
 ) -> Collector:
     """Open a ledger and start to collect into it.
 
@@ -131,15 +141,17 @@ def collect(
         host: the address to listen at; the default is reached from this machine alone.
         port: 0 takes a free one.
         tokens: who may send, each the rows of the device of its name (an admin's those of any); None lets everybody.
+        certificates: for TLS; None listens without encryption.
 
     Raises:
-        InvalidInput: another collector has the ledger, or it is of a later version; a port that is none.
+        InvalidInput: another collector has the ledger, or it is of a later version; a port that is none; certificates
+            that cannot be read.
         MissingExtra: pyarrow is not installed.
         PortInUse: the address cannot be bound.
     """
     opened = Ledger(ledger)
     try:
-        return Collector(opened, rules or Rules(), host, port, tokens)
+        return Collector(opened, rules or Rules(), host, port, tokens, certificates)
     except BaseException:
         opened.close()
         raise

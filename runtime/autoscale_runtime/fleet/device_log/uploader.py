@@ -5,7 +5,7 @@ import random
 import threading
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -23,8 +23,10 @@ from autoscale_runtime.fleet.batches import MOST_BYTES, MOST_ROWS, LaterSchema, 
 from autoscale_runtime.fleet.device_log.log_folder import LogFolder, SegmentFile
 from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
 from autoscale_runtime.fleet.shards import shard_of
-from autoscale_runtime.wire.client import checked_address
-from autoscale_runtime.wire.status import error_of
+from autoscale_runtime.wire.access import Access, Bearer, reached
+from autoscale_runtime.wire.certificates import client_credentials
+from autoscale_runtime.wire.client import open_channel
+from autoscale_runtime.wire.status import error_of_call
 
 _OPTIONS: Final = (
     ("grpc.max_send_message_length", -1),
@@ -94,16 +96,19 @@ class Uploader(Closing):
 
     Args:
         folder: a ``LedgerWriter``'s.
-        address: the collector's ``host:port``; those of several, of which the device's name picks one.
+        address: the collector's ``host:port``, or ``grpcs://host:port`` for TLS; those of several, of which the
+            device's name picks one.
         options: the rest.
-        token: of this device, where the collector wants one; it goes unencrypted, so over a network you trust.
+        token: of this device, where the collector wants one, or the ``Path`` of its file; without TLS it goes to this
+            machine alone.
+        access: the rest of whom the device trusts there and by what it is known, as for mutual TLS.
 
     Attributes:
         total: what all rounds brought so far.
         last_error: why the last round in the background failed; None where it did not.
 
     Raises:
-        InvalidInput: another uploader has the folder, or the address is none.
+        InvalidInput: another uploader has the folder, the address is none, or a file of ``access`` cannot be used.
     """
 
     def __init__(
@@ -111,17 +116,21 @@ class Uploader(Closing):
         folder: Path | str,
         address: str | Sequence[str],
         options: UploadOptions | None = None,
-        token: str = "",
+        token: str | Path = "",
+        access: Access | None = None,
     ) -> None:
-        addresses = [checked_address(each) for each in ([address] if isinstance(address, str) else address)]
+        given = replace(access or Access(), token=token) if token else access
+        collectors = dict(reached(each, given) for each in ([address] if isinstance(address, str) else address))
         self._folder = LogFolder(folder)
-        self._address = addresses[0] if len(addresses) == 1 else _collector_of(self._folder, addresses)
+        self._address = next(iter(collectors)) if len(collectors) == 1 else _collector_of(self._folder, [*collectors])
+        known = collectors[self._address]
+        credentials = client_credentials(known) if known.is_secure else None
+        self._bearer = Bearer(known.token)
         self._options = options or UploadOptions()
         (self._folder.path / "upload").mkdir(exist_ok=True)
         self._lock = FolderLock(self._folder.path / "upload", "log", "uploader")
-        self._channel = grpc.insecure_channel(self._address, options=_OPTIONS, compression=grpc.Compression.Gzip)
+        self._channel = open_channel(self._address, known, credentials, _OPTIONS, grpc.Compression.Gzip)
         self._send = FleetCollectorStub(self._channel).Upload
-        self._metadata = (("authorization", f"Bearer {token}"),) if token else ()
         self._refusals = 0
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -200,7 +209,7 @@ class Uploader(Closing):
 
     def _hand_over(self, batch: pb.Batch) -> Uploaded:
         try:
-            receipt = self._send(batch, timeout=self._options.timeout_s, metadata=self._metadata)
+            receipt = self._send(batch, timeout=self._options.timeout_s, metadata=self._bearer.metadata())
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
                 raise LaterSchema(f"{self._address}: {error.details()}; the rows wait here until then") from error
@@ -209,7 +218,7 @@ class Uploader(Closing):
                 if self._refusals >= _MOST_REFUSALS:
                     self._refusals = 0
                     return Uploaded(skipped=batch.rows)
-            raise error_of(error.code(), f"{self._address}: {error.details()}") from error
+            raise error_of_call(error, self._address) from error
         except ValueError as error:  # gRPC's way to say that the channel was closed meanwhile
             raise TargetError(f"{self._address}: {error}") from error
         self._refusals = 0

@@ -16,12 +16,10 @@ from autoscale_runtime.server.execution.executor import Executor
 from autoscale_runtime.server.execution.job import Job, Ran
 from autoscale_runtime.server.scheduling.queue import FairQueue
 from autoscale_runtime.server.scheduling.service_time import ServiceTime
+from autoscale_runtime.wire.status import RETRY_AFTER
 
 SAFETY: Final = 1.8
 """How many times its expected wait a query must have left: times scatter, and with 1.2 answers just miss."""
-
-RETRY_AFTER: Final = "retry-after-ms"
-"""The trailer of a refusal: when the queue will have been worked off."""
 
 SHORT_S: Final = 1e-3
 """Of quicker models one batch more is handed over, which hides the hand-over; slower ones keep their order."""

@@ -13,6 +13,7 @@ from autoscale.errors import Overloaded
 from autoscale.units import SECONDS_PER_YEAR
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.transports.base import Call, Handler, Trailers, shortened
+from autoscale_runtime.wire.status import trailers_of
 from autoscale_runtime.wire.tokens import TokenFile
 
 _Method: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
@@ -140,7 +141,7 @@ class AioTransport(grpc.GenericRpcHandler):
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
             raise
         except Overloaded as error:
-            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error))
+            await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error), trailers_of(error))
             raise
         return client.name
 

@@ -1,19 +1,23 @@
 """A collector with tokens takes from each device its own rows alone."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
-from autoscale.errors import AutoScaleError, InvalidInput
+from autoscale.errors import AutoScaleError, InvalidInput, TargetUnavailable
 from autoscale.fleet import read_ledger
 from autoscale.fleet.fleet_command import fleet
 from autoscale_runtime.fleet import Uploader
+from tests.runtime.certificate_parts import made, needs_openssl
 from tests.runtime.fleet.fleet_parts import logged
 
 pytest.importorskip("pyarrow")
 
 from autoscale_runtime.fleet.collector.service import collect
+from autoscale_runtime.wire.access import Access
+from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.tokens import TokenFile
 
 
@@ -49,3 +53,26 @@ def test_a_device_is_enrolled_once_and_under_a_name_that_is_one(tmp_path: Path) 
         error = CliRunner().invoke(fleet, ["enrol", name, "--tokens", str(tokens)]).exception
         assert isinstance(error, InvalidInput)
         assert message in str(error)
+
+
+@needs_openssl
+def test_a_log_goes_to_a_collector_over_mutual_tls(tmp_path: Path) -> None:
+    made(tmp_path, "server", "-addext", "subjectAltName=IP:127.0.0.1")
+    made(tmp_path, "phone")
+    logged(tmp_path / "log", 3)
+    certificates = Certificates(tmp_path / "server.pem", tmp_path / "server.key", tmp_path / "phone.pem")
+    phone = Access(tmp_path / "server.pem", tmp_path / "phone.pem", tmp_path / "phone.key")
+    with collect(tmp_path / "ledger", certificates=certificates) as collector:
+        for wrong in (Access(), replace(phone, certificate=None, key=None), replace(phone, tls=True)):
+            with (
+                Uploader(tmp_path / "log", collector.address, access=wrong) as uploader,
+                pytest.raises(TargetUnavailable, match=r"closes so too|trusted here"),
+            ):
+                uploader.upload()
+        with Uploader(tmp_path / "log", f"grpcs://{collector.address}", access=phone) as uploader:
+            assert uploader.upload().accepted == 3
+
+
+def test_a_token_does_not_cross_a_network_in_the_clear(tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput, match="in the clear"):
+        Uploader(tmp_path, "collector.example:9001", token="secret")
