@@ -36,7 +36,7 @@ from autoscale.agents.correction.fleet import (
     fleet_to_state,
     statement_of,
 )
-from autoscale.agents.correction.hierarchy import ENERGY, LATENCY, QUANTITIES, Hierarchy, Triple
+from autoscale.agents.correction.hierarchy import CARBON, ENERGY, LATENCY, QUANTITIES, Hierarchy, Triple
 from autoscale.agents.correction.lesson import take_in
 from autoscale.agents.correction.network import LEVEL, SETTLED, Level, Network, Scale
 from autoscale.agents.correction.pooling import Statement
@@ -77,6 +77,8 @@ class Corrector(Agent):
         super().__init__(targets, seed)
         self._cells = Cells(self.targets)
         self._tree, self._conditions = Hierarchy(self._cells), Conditions(self._cells.processors)
+        self._processor, self._precision = self._cells.processor.tolist(), self._cells.precision.tolist()
+        self._position = self._cells.position.tolist()
         self._shared = Shared(len(self._cells.processors))
         self._turns = Turns(len(self._cells.precisions))
         self._scale = Scale()
@@ -100,36 +102,41 @@ class Corrector(Agent):
         next_context: Context | None = None,
     ) -> None:
         """Correct what is believed of a target, and of all that has something in common with it."""
-        network, processor = self._network(context), int(self._cells.processor[index])
-        precision = int(self._cells.precision[index])
-        view, shared = self._view, self._shared
-        features = (
-            view.features if view is not None and view.context is context else self._conditions(context.observation)
-        )[processor].copy()
-        features[POSITION] = self._cells.position[index]
+        network, processor, precision = self._network(context), self._processor[index], self._precision[index]
+        view, shared, tree = self._view, self._shared, self._tree
+        is_seen = view is not None and view.context is context
+        features = (view.features if view and is_seen else self._conditions(context.observation))[processor].tolist()
+        features[POSITION] = self._position[index]
         was_due = self._turns.is_due(precision)
-        offset, doubt = shared.mean[:, processor].tolist(), shared.variance[:, processor].tolist()
-        mean, variance = self._tree.predict_one(network.known, network.scale, index, offset, doubt)
-        residuals = _residuals(self._told(context), index, outcome)
+        cells, path = shared.cells(processor), tree.path(network.known, index)
+        doubt = [cell.variance for cell in cells]
+        mean, variance = tree.predict_one(path, network.scale, [cell.mean for cell in cells], doubt)
+        residuals = _residuals(view.forecast if view and is_seen else self._told(context), index, outcome)
         if not shared.is_informed:
-            self._compare(network, index, residuals, mean, doubt)
-        lesson = take_in(shared, processor, features, residuals, mean, variance, network, was_due=was_due)
-        self._turns.tried(precision, was_due, lesson.is_better, outcome.is_late(context.goal))
+            self._compare(network, path, residuals, mean, doubt)
+        lesson = take_in(cells, features, residuals, mean, variance, network, was_due=was_due)
+        self._turns.tried(precision, was_due, any(lesson.is_better), outcome.is_late(context.goal))
         most = [
-            MEMORY / noise * (STALE if changed else 1.0)
-            for noise, changed in zip(shared.noise[:, processor].tolist(), lesson.has_changed, strict=True)
+            MEMORY / cell.noise * (STALE if changed else 1.0)
+            for cell, changed in zip(cells, lesson.has_changed, strict=True)
         ]
-        told = self._tree.learn(network.known, network.scale, index, lesson.residual, lesson.precision, most)
-        shared.told(processor, told)
+        told = tree.learn(path, network.scale, lesson.residual, lesson.precision, most)
+        tree.put(network.known, index, path)
+        for q, cell in enumerate(cells):
+            if lesson.precision[q]:
+                cell.told(told.weight[q], told.weighted[q])
+                shared.put(processor, q, cell)
+        if not shared.is_informed:
+            shared.refresh()
         network.queries += 1.0
         if network.queries % DRIFT_EVERY == 0.0:
             shared.drift()
         self._view = None
 
-    def _compare(self, network: Network, index: int, seen: Triple, mean: Triple, offset: Triple) -> None:
+    def _compare(self, network: Network, path: Triple, seen: Triple, mean: Triple, offset: Triple) -> None:
         """Learn how far targets lie apart, from one whose network's level is known and that was not tried before."""
         for q in (ENERGY, LATENCY):
-            if network.level.variance[q] < SETTLED and network.known[0, q, index] == 1.0 and seen[q] == seen[q]:
+            if network.level.variance[q] < SETTLED and path[q] == 1.0 and seen[q] == seen[q]:
                 explained = offset[q] + network.level.variance[q]
                 self._scale.take_in(seen[q] - mean[q] - network.level.mean[q], explained)
 
@@ -142,10 +149,10 @@ class Corrector(Agent):
         view = self._look(context)
         forecast, mean = view.forecast, view.mean
         network = self._network(context)
-        noise = self._shared.noise * np.array(network.restless)[:, None]
-        level = np.array(network.level.variance)[:, None]
-        deviation = np.sqrt(view.variance + level + noise.take(self._cells.processor, 1))
-        late = chance_late(_margin(forecast, context, mean[LATENCY]), deviation[LATENCY])
+        noise = self._shared.noise[:CARBON] * np.array(network.restless[:CARBON])[:, None]
+        level = np.array(network.level.variance[:CARBON])[:, None]
+        deviation = np.sqrt(view.variance[:CARBON] + level + noise.take(self._cells.processor, 1))
+        late = chance_late(view.margin, deviation[LATENCY])
         return Belief(
             self.targets,
             forecast.latency_s * np.exp(mean[LATENCY]),
@@ -204,11 +211,12 @@ class Corrector(Agent):
             self._network(context),
             self._conditions(context.observation),
         )
-        mean, variance = self._believed(network, features)
         goal, admitted = context.goal, context.admitted
         row = _OBJECTIVE[goal.objective]
-        middle = np.log(np.maximum(forecast.objective(goal), _TINY)) + mean[row]
-        margin = _margin(forecast, context, mean[LATENCY])
+        mean, variance = self._believed(network, features, max(row, LATENCY) + 1)
+        promised = np.log(np.maximum(forecast.objective(goal), _TINY))
+        middle = promised + mean[row]
+        margin = everywhere = _margin(forecast, context, mean[LATENCY])
         noise = self._shared.noise[LATENCY] * network.restless[LATENCY]
         doubt, wide = variance[row], variance[LATENCY] + noise.take(self._cells.processor)
         accurate = None if goal.min_accuracy is None else _accurate(forecast.accuracy, goal.min_accuracy, admitted)
@@ -225,18 +233,25 @@ class Corrector(Agent):
         chance = completed(best, chance)
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:
             late = chance_late(margin, np.sqrt(wide))
-            self._give_turn(chance, context, forecast, float(cost[best]), accurate, late)
-        return _View(context, features, forecast, mean, variance, in_time, chance)
+            self._give_turn(chance, context, forecast, promised, float(cost[best]), accurate, late)
+        return _View(context, features, forecast, mean, variance, everywhere, in_time, chance)
 
     def _give_turn(
-        self, chance: Floats, context: Context, forecast: Forecast, cost: float, accurate: Flags | None, late: Floats
+        self,
+        chance: Floats,
+        context: Context,
+        forecast: Forecast,
+        promised: Floats,
+        cost: float,
+        accurate: Flags | None,
+        late: Floats,
     ) -> None:
         """Share chances with the target that would be the best if the forecast were right, if its turn has come.
 
         A turn costs no more late answers than the goal allows.
         """
         goal, admitted = context.goal, context.admitted
-        promised = np.log(np.maximum(forecast.objective(goal)[admitted], _TINY))
+        promised = promised[admitted]
         hopeful = self._turns.due()[self._cells.precision[admitted]] & (promised < cost)
         hopeful &= forecast.latency_s[admitted] <= goal.latency_s
         if accurate is not None:
@@ -253,15 +268,17 @@ class Corrector(Agent):
         found = self._fleet.get(context.model.name) if self._fleet else None
         return forecast if found is None else corrected(forecast, found)
 
-    def _believed(self, network: Network, features: Floats) -> tuple[Floats, Floats]:
-        """Mean and variance of every target's residual, of shape (quantities, targets)."""
+    def _believed(self, network: Network, features: Floats, quantities: int) -> tuple[Floats, Floats]:
+        """Mean and variance of every target's residual, of the first quantities, of shape (quantities, targets)."""
         shared, processor = self._shared, self._cells.processor
-        moments = self._tree.predict(network.known, network.scale, shared.mean, shared.variance)
-        moments += shared.conditional(features).take(processor, 2)
+        moments = self._tree.predict(network.known, network.scale, shared.moments[:, :quantities])
+        moments += shared.conditional(features, quantities).take(processor, 2)
         mean, variance = moments
         if not shared.is_informed:
-            mean += np.array(network.level.mean)[:, None]
-        mean += shared.effects[:, :, POSITION].take(processor, 1) * self._cells.position
+            mean += np.array(network.level.mean[:quantities])[:, None]
+        position = shared.effects[:quantities, :, POSITION].take(processor, 1)
+        position *= self._cells.position
+        mean += position
         return mean, variance
 
     def _network(self, context: Context) -> Network:
@@ -284,7 +301,7 @@ class Corrector(Agent):
 class _View:
     """What was worked out for one context."""
 
-    __slots__ = ("chance", "context", "features", "forecast", "in_time", "mean", "variance")
+    __slots__ = ("chance", "context", "features", "forecast", "in_time", "margin", "mean", "variance")
 
     def __init__(
         self,
@@ -293,11 +310,12 @@ class _View:
         forecast: Forecast,
         mean: Floats,
         variance: Floats,
+        margin: Floats,
         in_time: Flags,
         chance: Floats,
     ) -> None:
         self.context, self.features, self.forecast = context, features, forecast
-        self.mean, self.variance = mean, variance
+        self.mean, self.variance, self.margin = mean, variance, margin
         self.in_time, self.chance = in_time, chance
 
 

@@ -75,9 +75,11 @@ def best_of(
     in_time = margin <= (0.0 if on_time == EVEN else tolerated(on_time) * np.sqrt(variance))
     if accurate is not None:
         in_time &= accurate
-    best = int(np.where(in_time, cost, np.inf).argmin())
-    if in_time[best] and cost[best] == cost[best]:
-        return best, in_time
+    within = in_time.nonzero()[0]
+    if within.size:
+        best = int(within[cost.take(within).argmin()])
+        if cost[best] == cost[best]:
+            return best, in_time
     is_known = (cost == cost) & (margin == margin)  # NaN, of a forecast that has none, is no cost
     if not is_known.all() and is_known.any():
         known = is_known if accurate is None or not (accurate & is_known).any() else accurate & is_known

@@ -38,6 +38,10 @@ class Told(NamedTuple):
     weighted: list[float]
 
 
+_NODE: Final = 2 * QUANTITIES
+"""How many numbers of a path are a node's: the lefts, then the pulls."""
+
+
 class Hierarchy:
     """The tree's shape, and passing messages on it; what is known of a network is an array the caller keeps.
 
@@ -51,11 +55,18 @@ class Hierarchy:
         self._precisions = slice(targets, targets + precisions)
         self._processors = slice(targets + precisions, self.nodes)
         self._targets = slice(0, targets)
-        self._own = np.repeat(OWN, (targets, precisions, processors))
-        self._paths = [
-            (target, targets + precision, targets + precisions + processor)
-            for target, (precision, processor) in enumerate(zip(cells.precision, cells.processor, strict=True))
-        ]
+        paths = np.stack([np.arange(targets), targets + cells.precision, targets + precisions + cells.processor], 1)
+        rows = self.nodes * np.arange(_NODE)
+        self._paths = list((paths[:, :, None] + rows).reshape(targets, -1))
+        first = [paths[:, 1].tolist().index(targets + each) for each in range(precisions)]
+        every = (rows[:, None, None] + paths.T).reshape(2, QUANTITIES, len(OWN), targets)  # where each number stands
+        self._gather = {
+            quantities: (
+                np.ascontiguousarray(every[:, :quantities, 0]),
+                np.ascontiguousarray(np.moveaxis(every[:, :quantities, 1:, first], 2, 0)),
+            )
+            for quantities in (QUANTITIES - 1, QUANTITIES)
+        }
 
     def nothing(self) -> Floats:
         """What is known of a network before its first query, shape (2, quantities, nodes)."""
@@ -63,69 +74,73 @@ class Hierarchy:
         known[0] = 1.0
         return known
 
-    def predict(self, known: Floats, scale: float, mean: Floats, variance: Floats) -> Floats:
-        """Mean and variance of every target's residual, shape (2, quantities, targets).
+    def predict(self, known: Floats, scale: float, moments: Floats) -> Floats:
+        """Mean and variance of every target's residual, shape (2, quantities, targets), of the first quantities.
 
         Args:
             known: of the network.
             scale: of ``OWN``.
-            mean: of what networks share, shape (quantities, processors).
-            variance: of that, likewise.
+            moments: mean and variance of what networks share, shape (2, quantities, processors).
         """
-        left, own = known[0], self._own * scale
-        factor, addend = _pair(left, left * left), _pair(known[1], left * own)
-        moments = _pair(mean, variance)
-        moments = factor[:, :, self._processors] * moments + addend[:, :, self._processors]
-        moments = factor[:, :, self._precisions] * moments.take(self._cells.parent, 2) + addend[:, :, self._precisions]
-        below: Floats = (
-            factor[:, :, self._targets] * moments.take(self._cells.precision, 2) + addend[:, :, self._targets]
-        )
-        return below
+        quantities = moments.shape[1]
+        below, above = self._gather[quantities]
+        nodes = known.take(above)
+        moments = moments.take(self._cells.parent, 2)
+        _descend(moments, nodes[1], OWN[2] * scale)
+        _descend(moments, nodes[0], OWN[1] * scale)
+        moments = moments.take(self._cells.precision, 2)
+        _descend(moments, known.take(below), OWN[0] * scale)
+        return moments
+
+    def path(self, known: Floats, index: int) -> list[float]:
+        """What is known of a target and of the two nodes above it, read once for the three that follow."""
+        path: list[float] = known.take(self._paths[index]).tolist()
+        return path
 
     def predict_one(
-        self, known: Floats, scale: float, index: int, mean: Triple, variance: Triple
+        self, path: Sequence[float], scale: float, mean: Triple, variance: Triple
     ) -> tuple[list[float], list[float]]:
         """The same for one target, of what networks share on its processor."""
-        path = self._paths[index]
-        lefts, pulls = zip(*(known[:, :, node].tolist() for node in path), strict=True)
         means, variances = list(mean), list(variance)
-        for own, left, pull in zip(reversed(OWN), reversed(lefts), reversed(pulls), strict=True):
+        for level in (2, 1, 0):
+            own, first = OWN[level] * scale, _NODE * level
             for q in range(QUANTITIES):
-                means[q] = pull[q] + left[q] * means[q]
-                variances[q] = left[q] * (own * scale + left[q] * variances[q])
+                left = path[first + q]
+                means[q] = path[first + QUANTITIES + q] + left * means[q]
+                variances[q] = left * (own + left * variances[q])
         return means, variances
 
-    def learn(self, known: Floats, scale: float, index: int, residual: Triple, precision: Triple, most: Triple) -> Told:
+    def learn(self, path: list[float], scale: float, residual: Triple, precision: Triple, most: Triple) -> Told:
         """Take in what one target did.
 
         Args:
-            known: of the network, changed in place.
+            path: of the target, changed in place; ``put`` keeps it.
             scale: of ``OWN``.
-            index: of the target.
             residual: observed, less what other effects explain.
             precision: one over its variance; 0 where nothing was observed.
             most: what all that was seen of the target before may weigh; the rest is forgotten.
         """
-        weight, weighted = [0.0] * QUANTITIES, [0.0] * QUANTITIES
-        for level, (own, node) in enumerate(zip(OWN, self._paths[index], strict=True)):
-            left, pull = known[:, :, node].tolist()
-            own *= scale
-            for q in range(QUANTITIES):
-                before_left, before_pull = left[q], pull[q]
-                total, total_weighted = (1.0 / before_left - 1.0) / own, before_pull / (before_left * own)
-                if level == 0 and precision[q]:
-                    kept = min(1.0, most[q] / total) if total > 0.0 else 1.0
-                    total, total_weighted = (
-                        total * kept + precision[q],
-                        total_weighted * kept + precision[q] * residual[q],
-                    )
-                elif level:
-                    total, total_weighted = max(total + weight[q], 0.0), total_weighted + weighted[q]
-                left[q] = 1.0 / (1.0 + own * total)
-                pull[q] = left[q] * own * total_weighted
-                weight[q], weighted[q] = (before_left - left[q]) / own, (pull[q] - before_pull) / own
-            known[:, :, node] = left, pull
-        return Told(weight, weighted)
+        told = Told([0.0] * QUANTITIES, [0.0] * QUANTITIES)
+        for q in range(QUANTITIES):
+            weight, weighted = precision[q], precision[q] * residual[q]
+            if weight == 0.0:
+                continue
+            for level in range(len(OWN)):
+                own, at = OWN[level] * scale, _NODE * level + q
+                left, pull = path[at], path[at + QUANTITIES]
+                total, total_weighted = (1.0 / left - 1.0) / own, pull / (left * own)
+                if level == 0 and total > most[q]:
+                    total, total_weighted = most[q], total_weighted * (most[q] / total)
+                total, total_weighted = max(total + weight, 0.0), total_weighted + weighted
+                path[at] = 1.0 / (1.0 + own * total)
+                path[at + QUANTITIES] = path[at] * own * total_weighted
+                weight, weighted = (left - path[at]) / own, (path[at + QUANTITIES] - pull) / own
+            told.weight[q], told.weighted[q] = weight, weighted
+        return told
+
+    def put(self, known: Floats, index: int, path: list[float]) -> None:
+        """Keep what became of a path."""
+        known.put(self._paths[index], path)
 
     def rebuild(self, known: Floats, scale: float) -> Floats:
         """Work out the nodes above the targets from those, in place.
@@ -145,11 +160,14 @@ class Hierarchy:
         return _sums(known[:, :, self._processors], OWN[-1] * scale, alone, alone.size)
 
 
-def _pair(first: Floats, second: Floats) -> Floats:
-    """Both in one array: ``np.stack``, in a third of the time."""
-    pair = np.empty((2, *first.shape))
-    pair[0], pair[1] = first, second
-    return pair
+def _descend(moments: Floats, nodes: Floats, own: float) -> None:
+    """From the moments of each node's parent to its own, in place; all of it in one piece, which is what is fast."""
+    (mean, variance), (left, pull) = moments, nodes
+    mean *= left
+    mean += pull
+    variance *= left
+    variance += own
+    variance *= left
 
 
 def _sums(nodes: Floats, own: float, cell: Indices, cells: int) -> Floats:

@@ -1,11 +1,11 @@
 """One figure after another: how a surprise is shared out between effects, noise and the tree."""
 
 import math
-from typing import NamedTuple
+from collections.abc import Sequence
+from operator import sub
+from typing import Final, NamedTuple
 
-import numpy as np
-
-from autoscale.agents.correction.conditions import SHIFT
+from autoscale.agents.correction.conditions import EFFECTS, SHIFT
 from autoscale.agents.correction.hierarchy import QUANTITIES, Triple
 from autoscale.agents.correction.network import Network
 from autoscale.agents.correction.shared import (
@@ -18,9 +18,8 @@ from autoscale.agents.correction.shared import (
     OUTLIER,
     RESTLESS_PRIOR,
     SLACK,
-    Shared,
+    Cell,
 )
-from autoscale.arrays import Floats
 
 
 class Lesson(NamedTuple):
@@ -29,13 +28,16 @@ class Lesson(NamedTuple):
     residual: list[float]
     precision: list[float]
     has_changed: list[bool]
-    is_better: bool
+    is_better: list[bool]
+
+
+_ROWS: Final = range(0, EFFECTS * EFFECTS, EFFECTS)
+"""Where the rows of a covariance begin."""
 
 
 def take_in(
-    shared: Shared,
-    processor: int,
-    features: Floats,
+    cells: Sequence[Cell],
+    features: Sequence[float],
     seen: Triple,
     mean: Triple,
     variance: Triple,
@@ -46,65 +48,70 @@ def take_in(
     """Let what all networks share learn from one outcome.
 
     Args:
-        shared: changed in place.
-        processor: it ran on.
-        features: of it, its setting's position among them, shape (EFFECTS,).
+        cells: of the processor it ran on, one a quantity, changed in place.
+        features: of it, its setting's position among them, EFFECTS of them.
         seen: ln(actual / forecast) of each quantity; NaN where nothing was observed.
         mean: of the target's residual as its network's tree has it.
         variance: likewise.
         network: whose level and restlessness are changed in place.
         was_due: whether it had not been tried for long; that it is far better than believed is a change, then.
     """
+    lesson = Lesson([math.nan] * QUANTITIES, [0.0] * QUANTITIES, [False] * QUANTITIES, [False] * QUANTITIES)
     level = network.level
-    effects, spread = shared.effects[:, processor], shared.spread[:, processor]
-    reach = spread @ features
-    explained, doubt = (effects @ features).tolist(), (reach @ features).tolist()
-    usual = shared.noise[:, processor].tolist()
-    noise = [each * times for each, times in zip(usual, network.restless, strict=True)]
-    gains, widths = [0.0] * QUANTITIES, [1.0] * QUANTITIES
-    precision, changed = [0.0] * QUANTITIES, [False] * QUANTITIES
-    jumps, is_better = [0.0] * QUANTITIES, False
-    for q in range(QUANTITIES):
-        surprise = seen[q] - mean[q] - explained[q] - level.mean[q]
-        if surprise != surprise:  # NaN: not observed
-            widths[q] = math.inf
+    for q, cell in enumerate(cells):
+        if seen[q] != seen[q]:  # NaN: not observed
             continue
-        total = variance[q] + doubt[q] + noise[q] + level.variance[q]
+        explained = _product(cell.effects, features)
+        surprise = seen[q] - mean[q] - explained - level.mean[q]
+        reach = [_product(cell.spread[row : row + EFFECTS], features) for row in _ROWS]
+        doubt, noise = _product(reach, features), cell.noise * network.restless[q]
+        total = variance[q] + doubt + noise + level.variance[q]
+        jump = before = 0.0
         if was_due and surprise < -OUTLIER * math.sqrt(total):
-            is_better = changed[q] = True
-            jump = surprise * surprise  # wide enough to believe it at once
-            spread[q, SHIFT, SHIFT] += jump
-            reach[q, SHIFT] += jump
-            doubt[q] += jump
-            total += jump
-        elif variance[q] <= FAMILIAR * noise[q]:
-            changed[q] = _is_change(shared.alarms[:, q, processor], surprise / math.sqrt(total))
-            jumps[q] = JUMP * changed[q]
+            lesson.is_better[q] = lesson.has_changed[q] = True
+            before = surprise * surprise  # wide enough to believe it at once
+            reach[SHIFT] += before
+            doubt += before
+            total += before
+        elif variance[q] <= FAMILIAR * noise:
+            lesson.has_changed[q] = _is_change(cell, surprise / math.sqrt(total))
+            jump = JUMP * lesson.has_changed[q]
         width = max(total, (surprise / OUTLIER) ** 2)
-        gains[q], widths[q] = surprise / width, width
-        rest = noise[q] + doubt[q] + width - total
+        rest = noise + doubt + width - total
         if level.variance[q]:
             level.take_in(q, surprise, width)
             rest += level.variance[q]
-        squared = _expected_square(min(surprise * surprise / total, OUTLIER**2), noise[q] / total) * noise[q]
+        squared = _expected_square(min(surprise * surprise / total, OUTLIER**2), noise / total) * noise
         weight = min(network.queries + RESTLESS_PRIOR, LONGEST)
-        network.restless[q] += (squared / usual[q] - network.restless[q]) / weight
-        _learn_noise(shared, q, processor, usual[q], squared)
-        precision[q] = 1.0 / rest
-    effects += reach * np.array(gains)[:, None]
-    spread -= reach[:, :, None] * (reach / np.array(widths)[:, None])[:, None, :]
-    spread[:, SHIFT, SHIFT] += jumps
-    after = (effects @ features).tolist()
-    return Lesson([seen[q] - after[q] - level.mean[q] for q in range(QUANTITIES)], precision, changed, is_better)
+        network.restless[q] += (squared / cell.noise - network.restless[q]) / weight
+        _learn_noise(cell, squared)
+        _update(cell, reach, surprise / width, width, before, jump)
+        lesson.residual[q] = seen[q] - explained - doubt * (surprise / width) - level.mean[q]
+        lesson.precision[q] = 1.0 / rest
+    return lesson
 
 
-def _is_change(alarms: Floats, surprise: float) -> bool:
+def _product(row: Sequence[float], features: Sequence[float]) -> float:
+    a, b, c, d, e = row
+    v, w, x, y, z = features
+    return a * v + b * w + c * x + d * y + e * z
+
+
+def _update(cell: Cell, reach: Sequence[float], gain: float, width: float, before: float, after: float) -> None:
+    """The Kalman filter's step; the shift's variance grows before it, and after."""
+    cell.effects = [effect + each * gain for effect, each in zip(cell.effects, reach, strict=True)]
+    shares = [each / width for each in reach]
+    spread = list(map(sub, cell.spread, [one * other for one in reach for other in shares]))
+    spread[SHIFT] += before + after
+    cell.spread = spread
+
+
+def _is_change(cell: Cell, surprise: float) -> bool:
     """Add a standardised surprise to the two sums; whether one of them has reached the alarm, which clears both."""
-    dearer, cheaper = alarms.tolist()
     surprise = min(max(surprise, -LOUDEST), LOUDEST)
-    dearer, cheaper = max(dearer + surprise - SLACK, 0.0), max(cheaper - surprise - SLACK, 0.0)
+    dearer, cheaper = max(cell.dearer + surprise - SLACK, 0.0), max(cell.cheaper - surprise - SLACK, 0.0)
     is_change: bool = max(dearer, cheaper) >= ALARM
-    alarms[:] = (0.0, 0.0) if is_change else (dearer, cheaper)
+    cell.dearer, cell.cheaper = (0.0, 0.0) if is_change else (dearer, cheaper)
     return is_change
 
 
@@ -118,7 +125,6 @@ def _expected_square(ratio: float, share: float) -> float:
     return share * ratio + 1.0 - share
 
 
-def _learn_noise(shared: Shared, quantity: int, processor: int, usual: float, squared: float) -> None:
-    figures = min(float(shared.figures[quantity, processor]) + 1.0, LONGEST)
-    shared.figures[quantity, processor] = figures
-    shared.noise[quantity, processor] = max(usual + (squared - usual) / figures, LEAST_NOISE)
+def _learn_noise(cell: Cell, squared: float) -> None:
+    cell.figures = min(cell.figures + 1.0, LONGEST)
+    cell.noise = max(cell.noise + (squared - cell.noise) / cell.figures, LEAST_NOISE)

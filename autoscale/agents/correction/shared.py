@@ -6,12 +6,14 @@ has changed: a two-sided CUSUM of standardised surprises (Page, Biometrika 41:10
 the expectation-maximisation step of the filter (Shumway and Stoffer, J. Time Series Analysis 3:253, 1982).
 """
 
+from collections.abc import Sequence
+from struct import Struct
 from typing import Final
 
 import numpy as np
 
 from autoscale.agents.correction.conditions import EFFECTS, SHIFT, SPREAD
-from autoscale.agents.correction.hierarchy import QUANTITIES, UNINFORMED, Told
+from autoscale.agents.correction.hierarchy import QUANTITIES, UNINFORMED
 from autoscale.arrays import Floats
 
 OFFSET: Final = 0.4**2
@@ -50,14 +52,83 @@ STALE: Final = 0.3
 """What is left, after a change, of the weight of what had been seen of the very target."""
 
 
+_ROW: Final = Struct(f"{EFFECTS + EFFECTS * EFFECTS + 8}d")
+"""Everything of one quantity on one processor: effects, spread, then noise, figures, alarms, sums, mean, variance."""
+_SPREAD: Final = slice(EFFECTS, EFFECTS + EFFECTS * EFFECTS)
+_NOISE, _FIGURES = _SPREAD.stop, _SPREAD.stop + 1
+_ALARMS, _SUMS, _MOMENTS = (slice(_SPREAD.stop + at, _SPREAD.stop + at + 2) for at in (2, 4, 6))
+
+
+class Cell:
+    """One quantity on one processor as plain numbers: what learns from one figure needs no arrays.
+
+    Attributes:
+        effects: of ``Shared``, and so on.
+        spread: row after row.
+        dearer: the first alarm.
+        cheaper: the second.
+        weight: the first sum.
+        weighted: the second.
+    """
+
+    __slots__ = (
+        "cheaper",
+        "dearer",
+        "effects",
+        "figures",
+        "mean",
+        "noise",
+        "spread",
+        "variance",
+        "weight",
+        "weighted",
+    )
+
+    def __init__(self, row: Sequence[float]) -> None:
+        self.effects, self.spread = row[:EFFECTS], row[_SPREAD]
+        (
+            self.noise,
+            self.figures,
+            self.dearer,
+            self.cheaper,
+            self.weight,
+            self.weighted,
+            self.mean,
+            self.variance,
+        ) = row[_NOISE:]
+
+    def row(self) -> tuple[float, ...]:
+        """What it was made of."""
+        return (
+            *self.effects,
+            *self.spread,
+            self.noise,
+            self.figures,
+            self.dearer,
+            self.cheaper,
+            self.weight,
+            self.weighted,
+            self.mean,
+            self.variance,
+        )
+
+    def told(self, weight: float, weighted: float) -> None:
+        """Take in what the tree of a network says of the offset."""
+        self.weight += weight
+        self.weighted += weighted
+        self.variance = 1.0 / (1.0 / OFFSET + self.weight)
+        self.mean = self.variance * self.weighted
+
+
 class Shared:
-    """Arrays over processors, each learned from all networks.
+    """Arrays over processors, each learned from all networks; views of one, of which a ``Cell`` is a piece.
 
     Args:
         processors: how many.
 
     Attributes:
         sums: what networks say of the offsets: weight and weighted sum, shape (2, quantities, processors).
+        moments: mean and variance of the offsets, likewise; ``mean`` and ``variance`` are those.
         effects: means, shape (quantities, processors, EFFECTS).
         spread: their covariances, shape (quantities, processors, EFFECTS, EFFECTS).
         noise: variances of one figure, shape (quantities, processors).
@@ -67,48 +138,52 @@ class Shared:
     """
 
     def __init__(self, processors: int) -> None:
-        self.sums = np.zeros((2, QUANTITIES, processors))
-        self.effects = np.zeros((QUANTITIES, processors, EFFECTS))
-        self.spread = np.zeros((QUANTITIES, processors, EFFECTS, EFFECTS))
+        self.__setstate__((np.zeros((processors, QUANTITIES, _ROW.size // 8)), True))
         self.spread[..., range(EFFECTS), range(EFFECTS)] = np.square(SPREAD)
-        self.noise = np.full((QUANTITIES, processors), NOISE)
-        self.figures = np.full((QUANTITIES, processors), FIRST_WEIGHT)
-        self.alarms = np.zeros((2, QUANTITIES, processors))
-        self.is_informed = True
+        self.noise[...] = NOISE
+        self.figures[...] = FIRST_WEIGHT
         self.refresh()
+
+    def __getstate__(self) -> tuple[Floats, bool]:
+        return self._rows, self.is_informed  # a copy's views are of its own rows
+
+    def __setstate__(self, state: tuple[Floats, bool]) -> None:
+        self._rows, self.is_informed = state
+        whole = self._rows.swapaxes(0, 1)
+        self.effects = whole[..., :EFFECTS]
+        self.spread = whole[..., _SPREAD].reshape(*whole.shape[:2], EFFECTS, EFFECTS)
+        self.noise, self.figures = whole[..., _NOISE], whole[..., _FIGURES]
+        self.alarms, self.sums, self.moments = (np.moveaxis(whole[..., at], -1, 0) for at in (_ALARMS, _SUMS, _MOMENTS))
+        self.mean, self.variance = self.moments
+
+    def cells(self, processor: int) -> list[Cell]:
+        """Of each quantity a copy of what is known of a processor."""
+        return [Cell(row) for row in _ROW.iter_unpack(self._rows[processor].data.cast("B"))]
+
+    def put(self, processor: int, quantity: int, cell: Cell) -> None:
+        """Keep what became of one of those."""
+        _ROW.pack_into(self._rows.data, (processor * QUANTITIES + quantity) * _ROW.size, *cell.row())
 
     def refresh(self) -> None:
         """Work out the offsets' means and variances from the sums."""
         weight, weighted = self.sums
         if self.is_informed:
-            self.variance = 1.0 / (1.0 / OFFSET + weight)
-            self.mean = self.variance * weighted
+            self.variance[...] = 1.0 / (1.0 / OFFSET + weight)
+            self.mean[...] = self.variance * weighted
             return
         own = OFFSET * UNINFORMED
         left = 1.0 / (1.0 + own * weight)
         top = 1.0 / (1.0 / COMMON + (weight * left).sum(1, keepdims=True))
         mean = top * (weighted * left).sum(1, keepdims=True)
-        self.mean = left * (own * weighted + mean)
-        self.variance = left * (own + left * top)
+        self.mean[...] = left * (own * weighted + mean)
+        self.variance[...] = left * (own + left * top)
 
-    def conditional(self, features: Floats) -> Floats:
+    def conditional(self, features: Floats, quantities: int) -> Floats:
         """What conditions do: mean and variance, of which the shift's alone counts, (2, quantities, processors)."""
-        moments = np.empty((2, *self.noise.shape))
-        np.einsum("qpe,pe->qp", self.effects, features, out=moments[0])
-        moments[1] = self.spread[..., SHIFT, SHIFT]
+        moments = np.empty((2, quantities, features.shape[0]))
+        np.matmul(self._rows[:, :quantities, :EFFECTS], features[:, :, None], out=moments[0].T[:, :, None])
+        moments[1] = self.spread[:quantities, :, SHIFT, SHIFT]
         return moments
-
-    def told(self, processor: int, told: Told) -> None:
-        """Take in what the tree of a network says of a processor's offset."""
-        self.sums[0, :, processor] += told.weight
-        self.sums[1, :, processor] += told.weighted
-        if not self.is_informed:
-            self.refresh()
-            return
-        weight, weighted = self.sums[:, :, processor].tolist()
-        variance = [1.0 / (1.0 / OFFSET + each) for each in weight]
-        self.variance[:, processor] = variance
-        self.mean[:, processor] = [each * own for each, own in zip(weighted, variance, strict=True)]
 
     def drift(self) -> None:
         """Let shifts become less certain, as time goes by."""

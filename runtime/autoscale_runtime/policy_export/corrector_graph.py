@@ -109,9 +109,9 @@ class _Known:
     def _case(self, tree: Hierarchy, network: Network, is_informed: bool) -> _Case:
         """A network's case; what all networks share depends on whether the forecast tells targets apart."""
         shared = Shared(len(self.cells.processors))
-        shared.sums, shared.is_informed = self.shared.sums, is_informed
+        shared.sums[...], shared.is_informed = self.shared.sums, is_informed
         shared.refresh()
-        mean, variance = tree.predict(network.known, network.scale, shared.mean, shared.variance)
+        mean, variance = tree.predict(network.known, network.scale, shared.moments)
         position = self.shared.effects[:, :, POSITION].take(self.cells.processor, 1) * self.cells.position
         level = 0.0 if is_informed else np.array(network.level.mean)[:, None]
         return _Case(mean + position + level, variance)
