@@ -16,6 +16,10 @@ import numpy as np
 from autoscale import Goal, Method, Observation, Outcome, Record, Target, account
 from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.ledger.schema import SCHEMA
+from autoscale.query.considered import Considered
+from autoscale.query.context import Context
+from autoscale.query.forecast import Forecast
+from autoscale.query.model_profile import Accuracy, ModelProfile
 from autoscale.query.outcome import Split
 from autoscale.query.record import Attempt, Decision
 from autoscale.units import J_PER_KWH
@@ -55,12 +59,23 @@ def record(number: int, device: str, model: str) -> Record:
         pue_remote=pue,
     )
     attempts = tuple(Attempt(each, 0.01) for each in tried)
-    decision = Decision("AUTO", chosen, attempts, 0.013 if number % 7 else None, None, outcome, 0.9, -1.0)
+    probability = 0.4 if is_remote else 0.6 / len(LOCAL)
+    decision = Decision("AUTO", chosen, attempts, 0.013 if number % 7 else None, None, outcome, probability, -1.0)
     seen = {"device": device_g_per_kwh} | ({"cloud": 290.5, "network": 250.25} if number % 3 else {})
     goal = Goal("carbon", 0.05 if number % 6 else math.inf, 0.7 if number % 8 == 0 else None)
     regions, kinds = {"device": ("FRA", "DEU")[number % 2], "cloud": "IRL"}, {"device": "average", "cloud": "marginal"}
     time_s = FIRST_S + 613.7 * (number % 1000)
-    return Record(time_s, device, model, goal, Observation(intensity_g_per_kwh=seen), decision, regions, kinds)
+    observation = Observation(intensity_g_per_kwh=seen)
+    kept = None if number % 4 else considered(model, observation, goal, dice)
+    return Record(time_s, device, model, goal, observation, decision, regions, kinds, considered=kept)
+
+
+def considered(model: str, observation: Observation, goal: Goal, dice: np.random.Generator) -> Considered:
+    """All targets but one, each with a forecast."""
+    targets = (*LOCAL, CLOUD)
+    forecast = Forecast(*(dice.gamma(2.0, scale, len(targets)) for scale in (0.01, 0.02, 1e-4)), np.full(5, 0.71))
+    profile = ModelProfile(model, conv=20, macs=300, output_bytes=12, accuracies={"fp32": Accuracy(0.71, "made up")})
+    return Considered(targets, Context(profile, observation, goal, np.array([0, 1, 2, 4]), lambda: forecast, 0.05))
 
 
 def log(folder: Path, device: str, version: str, first: int, count: int) -> None:
