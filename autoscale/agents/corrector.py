@@ -37,6 +37,7 @@ from autoscale.agents.correction.fleet import (
     statement_of,
 )
 from autoscale.agents.correction.hierarchy import CARBON, ENERGY, LATENCY, QUANTITIES, Hierarchy, Triple
+from autoscale.agents.correction.holes import GUESS, filled, mended
 from autoscale.agents.correction.lesson import take_in
 from autoscale.agents.correction.network import LEVEL, SETTLED, Level, Network, Scale
 from autoscale.agents.correction.pooling import Statement
@@ -222,7 +223,7 @@ class Corrector(Agent):
         accurate = None if goal.min_accuracy is None else _accurate(forecast.accuracy, goal.min_accuracy, admitted)
         if admitted.size != middle.size:
             middle, margin, doubt, wide = middle[admitted], margin[admitted], doubt[admitted], wide[admitted]
-        cost = expected(middle, doubt)
+        cost, margin = filled(expected(middle, doubt), margin)
         best, in_time = best_of(cost, accurate, margin, wide, goal.on_time)
         chance = floor(best, cost, in_time)
         if network.queries % LOOKS_EVERY == 1:
@@ -264,7 +265,7 @@ class Corrector(Agent):
 
     def _told(self, context: Context) -> Forecast:
         """The forecast, with what the fleet found of it."""
-        forecast = _forecast(context, self.targets)
+        forecast = mended(_forecast(context, self.targets), context.goal)
         found = self._fleet.get(context.model.name) if self._fleet else None
         return forecast if found is None else corrected(forecast, found)
 
@@ -358,4 +359,6 @@ def _forecast(context: Context, targets: Sequence[Target]) -> Forecast:
 
 @lru_cache(maxsize=16)
 def _nothing_said(targets: int) -> Forecast:
-    return Forecast(np.full(targets, 0.05), np.full(targets, 0.1), np.full(targets, 1e-5), np.full(targets, math.nan))
+    return Forecast(
+        **{name: np.full(targets, each) for name, each in GUESS.items()}, accuracy=np.full(targets, math.nan)
+    )

@@ -48,6 +48,11 @@ def test_choices_and_probabilities_are_the_agents(tmp_path: Path, objective: str
         assert forecast is not None
         if number % 5 == 1:  # a forecast that tells nothing, of a network that nobody knows
             forecast = Forecast(*(np.full(len(world.targets), each) for each in (0.02, 0.1, 1e-5, math.nan)))
+        if number % 7 == 2:  # and one with holes
+            unknown = dice.random((2, len(world.targets))) < 0.3
+            odd = float(dice.choice([math.nan, math.inf, 0.0]))
+            figures = np.where(unknown, odd, (forecast.latency_s, forecast.energy_j))
+            forecast = Forecast(*figures, forecast.carbon_g, forecast.accuracy)
         limit_s, floor = dice.choice([0.005, 0.03, 0.05, math.inf]), dice.choice([None, 0.7, 1.0])
         context = Context(
             seen.model if number % 3 else STRANGER,

@@ -77,13 +77,7 @@ def best_of(
         in_time &= accurate
     within = in_time.nonzero()[0]
     if within.size:
-        best = int(within[cost.take(within).argmin()])
-        if cost[best] == cost[best]:
-            return best, in_time
-    is_known = (cost == cost) & (margin == margin)  # NaN, of a forecast that has none, is no cost
-    if not is_known.all() and is_known.any():
-        known = is_known if accurate is None or not (accurate & is_known).any() else accurate & is_known
-        return best_of(np.where(known, cost, np.inf), known, np.where(known, margin, np.inf), variance, on_time)
+        return int(within[cost.take(within).argmin()]), in_time
     hopeful = margin if accurate is None else np.where(accurate, margin, np.inf)
     best = int((hopeful / np.sqrt(variance)).argmin())
     if hopeful[best] <= 0.0:

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.agents.correction import conditions, exploring
+from autoscale.agents.correction import conditions, exploring, holes
 from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.conditions import EFFECTS, POSITION, SHIFT
 from autoscale.agents.correction.fleet import fleet_from_state
@@ -42,6 +42,7 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     limit_s, floor = graph.input("latency_limit_s", ()), graph.input("min_accuracy", ())
     uniform = graph.input("uniform", ())
 
+    forecast |= {name: _mended(graph, forecast[name], name) for name in ("latency_s", _FIGURES[goal.objective])}
     case = _case(graph, known, network, _log(graph, forecast["latency_s"]))
     forecast |= _from_fleet(graph, known, case, forecast)
     logs = {name: _log(graph, forecast[name]) for name in _FIGURES.values()}
@@ -52,6 +53,8 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     doubt, spread = variance[0], graph("Sqrt", graph("Add", variance[1], noise))
     accurate = _accurate(graph, forecast["accuracy"], floor, admitted)
     cost = graph("Add", middle, graph("Mul", graph("Min", doubt, exploring.WIDEST), 0.5))
+    is_hole = graph("Or", graph("IsNaN", cost), graph("IsNaN", margin))
+    cost, margin = (graph("Where", is_hole, holes.HOLE, each) for each in (cost, margin))
     best, in_time = _best_of(graph, cost, accurate, margin, spread, goal.on_time)
     late = _chance_late(graph, margin, spread)
     queries = graph("Gather", graph.constant(known.queries), case)
@@ -118,7 +121,15 @@ class _Known:
 
 
 def _log(graph: Graph, figures: str) -> str:
-    return graph("Log", graph("Max", figures, _TINY))
+    """NaN stays NaN, which not all runtimes promise of ``Max``."""
+    return graph("Where", graph("IsNaN", figures), math.nan, graph("Log", graph("Max", figures, _TINY)))
+
+
+def _mended(graph: Graph, figures: str, name: str) -> str:
+    """NaN for what is not told, a guess where nothing is."""
+    is_told = graph("And", graph("Greater", figures, 0.0), graph("Less", figures, math.inf))
+    otherwise = graph("Where", graph.any(is_told), math.nan, holes.GUESS[name])
+    return graph("Where", is_told, figures, otherwise)
 
 
 def _from_fleet(graph: Graph, known: _Known, case: str, forecast: dict[str, str]) -> dict[str, str]:
@@ -134,8 +145,11 @@ def _from_fleet(graph: Graph, known: _Known, case: str, forecast: dict[str, str]
 
 def _case(graph: Graph, known: _Known, network: str, log_latency: str) -> str:
     """The index of the case: the network's, or of the strangers' the one that fits the forecast."""
-    width = graph("Sub", graph("ReduceMax", log_latency, keepdims=0), graph("ReduceMin", log_latency, keepdims=0))
-    is_informed = graph("Greater", width, SAME) if known.cells.processor.size > 1 else graph.constant(np.array(True))
+    is_hole = graph("IsNaN", log_latency)
+    highest = graph("ReduceMax", graph("Where", is_hole, -math.inf, log_latency), keepdims=0)
+    lowest = graph("ReduceMin", graph("Where", is_hole, math.inf, log_latency), keepdims=0)
+    is_alone = graph("Less", graph.sum(graph.number(graph("Not", is_hole))), 1.5)
+    is_informed = graph("Or", is_alone, graph("Greater", graph("Sub", highest, lowest), SAME))
     others = [graph.constant(np.array(len(known.names) + each, np.int64)) for each in range(2)]
     return graph("Where", graph("Less", network, np.array(0, np.int64)), graph("Where", is_informed, *others), network)
 

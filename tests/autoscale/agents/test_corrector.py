@@ -192,6 +192,23 @@ def test_what_it_keeps_is_bounded_for_more_targets_too() -> None:
     assert state["networks"][-1] == "network 2499"
 
 
+@pytest.mark.parametrize("odd", [math.nan, math.inf, 0.0, -1.0])
+def test_a_target_of_unknown_cost_is_no_bargain(odd: float) -> None:
+    figures, nothing = np.array([0.04, 0.03, 0.02, 0.01, 0.03]), np.full(5, odd)
+    energies = (figures, np.where(np.arange(5) == 2, odd, figures), nothing)
+    some, holes, none = (
+        Context(
+            NETWORKS[0], Observation(), GOAL, np.arange(5), lambda told=each: Forecast(figures, told, told, figures)
+        )  # type: ignore[misc]
+        for each in energies
+    )
+    assert [int(Corrector(FEW).probabilities(each).argmax()) for each in (some, holes)] == [3, 3]
+    agent = Corrector(FEW)
+    for number in range(40):
+        agent.learn(none, number % 5, Outcome(0.02, Split(device=0.1 * (1 + number % 5))), 0.0)
+    assert agent.probabilities(none).argmax() == 0
+
+
 @pytest.mark.parametrize("figure", [0.0, 5e-324, 1e30, 1.7e308])
 def test_absurd_outcomes_leave_numbers(figure: float) -> None:
     world, agent = ToyWorld(FEW, noise=0.05), Corrector(FEW)
