@@ -7,7 +7,6 @@
 (0.024, 5.0, 'measured')
 """
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -26,6 +25,10 @@ OPTIONAL: Final = ("energy_j", "power_w", "accuracy", "method")
 RUN_TO_RUN: Final = 0.05
 """How far a run may be from the middle, as a share of it, where a row does not say: the 10th and the 90th percentile of
 MLPerf's and LiteRT's runs lie within this in nine of ten logs."""
+
+LEAST: Final = 1e-15
+MOST: Final = 1e15
+"""What no second, joule or watt of a query lies beyond: such a figure is a mistake, and leaves arithmetic no digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,10 +126,10 @@ def _interval(table: TomlTable, key: str) -> Interval:
     return Interval(low, mid, high)
 
 
-def _positive(table: TomlTable, key: str, value: Any, most: float = math.inf) -> float:
+def _positive(table: TomlTable, key: str, value: Any, most: float = MOST) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if not is_number or not math.isfinite(value) or not 0.0 < value <= most:
-        raise table.fault(key, "a number above 0" if math.isinf(most) else f"a number above 0, {most:g} at most")
+    if not is_number or not LEAST <= value <= most:
+        raise table.fault(key, f"a number above 0 ({LEAST:g} or more), {most:g} at most")
     return float(value)
 
 

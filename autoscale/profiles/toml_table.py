@@ -25,7 +25,7 @@ def read_toml(path: Path | str) -> "TomlTable":
         ProfileError: it cannot be read, or is not TOML.
     """
     try:
-        return TomlTable(str(path), tomllib.loads(Path(path).read_text(encoding="utf-8")))
+        return TomlTable(str(path), tomllib.loads(Path(path).read_text(encoding="utf-8-sig")))
     except OSError as error:
         raise ProfileError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:

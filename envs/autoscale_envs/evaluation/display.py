@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
+from rich.markup import escape
 from rich.table import Table
 
 Figures = Mapping[str, Any]
@@ -88,7 +89,7 @@ def _figures(title: str, agents: Mapping[str, Figures], columns: Mapping[str, st
     for head in columns:
         table.add_column(head, justify="right", no_wrap=True)
     for name, figures in agents.items():
-        table.add_row(name, *(_text(key, figures[key]) for key in columns.values()))
+        table.add_row(escape(name), *(_text(key, figures[key]) for key in columns.values()))
     return table
 
 
@@ -99,7 +100,7 @@ def sureness(agents: Mapping[str, Figures]) -> Table:
     for head in ("vs CPU", "vs cloud", "right, %"):
         table.add_column(head, no_wrap=True)
     for name, figures in agents.items():
-        table.add_row(name, *(_interval(key, figures) for key in SURE))
+        table.add_row(escape(name), *(_interval(key, figures) for key in SURE))
     return table
 
 
@@ -115,7 +116,7 @@ def beside_paper(agents: Mapping[str, Figures], names: Sequence[str]) -> Table:
 
 
 def _table(title: str) -> Table:
-    return Table(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
+    return Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, collapse_padding=True)
 
 
 def _interval(key: str, figures: Figures) -> str:

@@ -78,7 +78,12 @@ def run(comparison: Comparison, outputs: Outputs, jobs: int | None, address: str
 def collect(finished: pool.Finished[Any, Any], cells: Sequence[Any]) -> tuple[dict[Any, Any], BaseException | None]:
     """All results, and what kept it from the end: Ctrl-C, or an error."""
     results: dict[Any, Any] = {}
-    columns = (TextColumn("{task.description:<36}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn("{task.description:<36}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     try:
         with _ctrl_c() as pressed, Progress(*columns, console=Console(stderr=True), transient=True) as progress:
             bar = progress.add_task("evaluating", total=len(cells))

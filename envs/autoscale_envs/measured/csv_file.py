@@ -80,10 +80,10 @@ def _lines(path: Path) -> list[tuple[int, Mapping[str, str]]]:
         raise InvalidInput(f"{path} is not UTF-8 text (byte {error.start}); allowed: a CSV file") from None
     reader = csv.reader(io.StringIO(text, newline=""))
     try:
-        names = [name.strip() for name in next(reader, [])]
+        names = [name.strip() for name in next((cells for cells in reader if any(cells)), [])]
         _check_header(path, names)
         return [
-            (reader.line_num, dict(zip(names, (cell.strip() for cell in cells), strict=False)))
+            (reader.line_num, _cells(path, reader.line_num, names, [cell.strip() for cell in cells]))
             for cells in reader
             if any(cell.strip() for cell in cells)
         ]
@@ -91,10 +91,22 @@ def _lines(path: Path) -> list[tuple[int, Mapping[str, str]]]:
         raise InvalidInput(f"{path}, line {reader.line_num}: {error}; allowed: a CSV file") from None
 
 
+def _cells(path: Path, line: int, names: Sequence[str], cells: Sequence[str]) -> dict[str, str]:
+    """A line's cells by column; a decimal comma makes more of them, and figures that look like others."""
+    if any(cells[len(names) :]):
+        raise InvalidInput(
+            f"{path}, line {line}: {len(cells)} values for {len(names)} columns; allowed: one each, a decimal point in "
+            "figures, quotes around a name with a comma"
+        )
+    return dict(zip(names, cells, strict=False))
+
+
 def _check_header(path: Path, names: Sequence[str]) -> None:
     missing = [name for name in NEEDED if name not in names]
     if missing:
         found = f"the header is {','.join(names)[:200]!r}"
+        if any(set(names[0].split(mark)) >= {*NEEDED} for mark in (";", "\t", "|") if names):
+            found += ", which commas should separate, as figures have a decimal point"
         raise InvalidInput(f"{path}, line 1: no column {listing(missing)}: {found}; needed: {','.join(NEEDED)}")
     twice = sorted({name for name in names if name and names.count(name) > 1})
     if twice:
@@ -123,11 +135,11 @@ def _row(line: int, cells: Mapping[str, str], errors: list[str]) -> MeasuredRun 
 
     spread = _number(0.0, 10.0, _AT_MOST_10)
     row = [
-        *(read(name, str) for name in ("device", "network")),
+        *(read(name, _name) for name in ("device", "network")),
         read("target", Target.parse),
-        read("latency_s", _number(1e-12, math.inf, "seconds above 0, finite")),
-        read("energy_j", _number(1e-15, math.inf, "joules above 0, finite")),
-        read("latency_p90_s", _number(1e-12, math.inf, "seconds above 0, finite")),
+        read("latency_s", _number(1e-12, math.inf, "seconds above 0 (1e-12 or more), finite")),
+        read("energy_j", _number(1e-15, math.inf, "joules above 0 (1e-15 or more), finite")),
+        read("latency_p90_s", _number(1e-12, math.inf, "seconds above 0 (1e-12 or more), finite")),
         read("accuracy", _number(0.0, 1.0, "a fraction from 0 to 1, as 0.764")),
         read("latency_spread", spread, 0.0),
         read("energy_spread", spread, 0.0),
@@ -136,10 +148,16 @@ def _row(line: int, cells: Mapping[str, str], errors: list[str]) -> MeasuredRun 
     return MeasuredRun(*row) if len(errors) == known else None
 
 
+def _name(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("holds characters that cannot be printed; allowed: a name in one line")
+    return text
+
+
 def _number(low: float, high: float, allowed: str) -> Callable[[str], float]:
     def parse(text: str) -> float:
         try:
-            value = float(text)
+            value = math.nan if "_" in text else float(text)  # Python's own digits may have it
         except ValueError:
             value = math.nan
         if not low <= value <= high or math.isinf(value):

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from autoscale.carbon import Electricity
@@ -161,7 +162,7 @@ def _frugal(found: Sequence[Prediction]) -> list[Prediction]:
 
 def _show(device: DeviceProfile, asked: AskedNetwork, found: Sequence[Prediction]) -> None:
     title = f"{asked.profile.name} on {device.title}: one query; the least of each column in bold"
-    table = Table(title=title)
+    table = Table(title=escape(title))
     table.add_column("target", no_wrap=True)
     for column in ("latency", "energy", "CO2e", "accuracy", "known"):
         table.add_column(column)

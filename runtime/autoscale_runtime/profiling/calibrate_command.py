@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -150,7 +151,7 @@ def _standing_back() -> Iterator[None]:
 @contextmanager
 def _progress(is_quiet: bool) -> Iterator[Tell]:
     """A bar on standard error where that is a terminal."""
-    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}")
+    columns = BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TextColumn("{task.description}", markup=False)
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=is_quiet or not console.is_terminal, transient=True) as progress:
         task = progress.add_task("", total=None)
@@ -198,7 +199,7 @@ def _show(plan: Plan, found: Found, why: str) -> None:
     console = Console(highlight=False)
     if found.device is not None:
         console.print(_table(found))
-        console.print(f"[bold]{plan.out}[/bold]: {found.device.fingerprint}")
+        console.print(f"[bold]{escape(str(plan.out))}[/bold]: {escape(found.device.fingerprint)}")
     for note in _notes(plan, found, why):
         console.print(note, markup=False)
 
@@ -213,7 +214,7 @@ def _table(found: Found) -> Table:
         joules = row.energy_j
         energy = "" if joules is None else readable_range(joules.low, joules.mid, joules.high, "J")
         mark = "disturbed" if f"{row.network} {row.target}" in disturbed else ""
-        table.add_row(row.network, str(row.target), latency, energy, mark)
+        table.add_row(escape(row.network), str(row.target), latency, energy, mark)
     return table
 
 

@@ -52,6 +52,8 @@ WRONG = {
     "text": ("energy_j = 0.6", 'energy_j = "0.6"', "number above 0"),
     "unit": ("energy_j = 0.6", "energy_mj = 600", "unknown key 'energy_mj'.*did you mean 'energy_j'"),
     "percent": ("accuracy = 0.75", "accuracy = 75.0", "1 at most"),
+    "no digits left": ("energy_j = 0.6", "energy_j = 1e-320", "1e-15 or more.*1e[+]15 at most"),
+    "too much": ("energy_j = 0.6", "energy_j = 1e300", "1e-15 or more.*1e[+]15 at most"),
     "range": ("low = 0.09", "low = 0.2", "low <= value <= high"),
     "half a range": (", high = 0.13", "", "'measured 1.latency_s.high' is missing"),
     "target": ("device:cpu/int8@4t#tflite", "cpu-int8", "measured 1.target: 'cpu-int8' is not a target"),

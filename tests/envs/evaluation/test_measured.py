@@ -39,6 +39,13 @@ def rows(*arguments: object) -> list[dict]:  # type: ignore[type-arg]
     return json.loads(result.stdout)  # type: ignore[no-any-return]
 
 
+def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / "odd.csv").write_text("device,network,target,latency_s,energy_j\nx [/bold],n,device:cpu/fp32,0.1,0.2\n")
+    done = run("--measured", tmp_path / "odd.csv", "--agents", "fastest", "--seeds", 1, "--queries", 2)
+    assert done.exit_code == 0, done.exception
+    assert "x [/bold]: 1 networks" in done.output
+
+
 def test_every_rule_costs_what_the_rows_say(table: Path) -> None:
     board, other = rows("--measured", table, "--seeds", 2, "--queries", 20)
     agents = board["agents"]

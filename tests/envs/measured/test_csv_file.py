@@ -46,6 +46,25 @@ def test_what_a_spreadsheet_makes_of_it_is_read_too(tmp_path: Path) -> None:
     assert read_measured(written(tmp_path, reordered))["d"].energy_j.tolist() == [[0.1]]
 
 
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (
+            f"{HEAD}\nboard,net,device:cpu/fp32,1,5,2,5\n",
+            "line 2: 7 values for 5 columns; allowed: one each",
+        ),
+        (HEAD.replace(",", ";") + "\n", "which commas should separate"),
+        (f"{HEAD}\nboard,net,device:cpu/fp32,1_0,5\n", "'1_0' is out of range"),
+        (f"{HEAD}\nboard,net,device:cpu/fp32,1,1e-320\n", "1e-15 or more"),
+        (f'{HEAD}\nboard,"a\nb",device:cpu/fp32,1,5\n', "cannot be printed; allowed: a name in one line"),
+    ],
+)
+def test_what_would_be_taken_for_other_figures_is_refused(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        read_measured(written(tmp_path, text))
+    assert message in str(caught.value)
+
+
 def test_every_rows_error_is_named_with_line_and_column(tmp_path: Path) -> None:
     text = f"""{HEAD},accuracy
 board,net,device:cpu/int8,0.01,0.05,0.7
