@@ -141,9 +141,10 @@ class Pool:
                 told = each.residual[network]
                 counts += each.seen[network] > 0.0
                 sums += np.nan_to_num(told)
+        tried = counts.copy()
         counts += rng.normal(0.0, noise / COUNTED, shape[1])
         sums += rng.normal(0.0, noise, shape)
-        enough = counts >= max(least, DROWNED * noise / COUNTED)
+        enough = (tried >= least) & (counts >= max(least, DROWNED * noise / COUNTED))  # noise alone lets none pass
         means: Floats = np.where(enough, np.clip(sums / np.maximum(counts, 1.0), -CLIP, CLIP), 0.0)
         return means
 

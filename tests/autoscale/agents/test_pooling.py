@@ -142,3 +142,15 @@ def test_noise_is_as_much_as_is_needed() -> None:
     for epsilon in (0.1, 0.5, 0.99):
         exact, classical = Privacy(epsilon).noise(1.0), math.sqrt(2.0 * math.log(1.25e6)) / epsilon
         assert 0.5 * classical < exact <= classical
+
+
+def test_noise_never_lifts_what_few_tried_above_the_floor() -> None:
+    targets = [Target.parse(f"device:cpu/fp32@{step}MHz") for step in range(300, 312)]
+    seen, said = np.ones(len(targets)), np.full((3, len(targets)), 0.3)
+    for seed in range(40):
+        pool = Pool(targets)
+        for device in range(30):
+            name = "of one alone" if device == 0 else "common"
+            pool.add(str(device), Statement({name: said}, {name: seen}))
+        released = pool.release(Privacy(1.0, 1e-6, 20), np.random.default_rng(seed))
+        assert not released["of one alone"].any()
