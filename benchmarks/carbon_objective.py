@@ -2,7 +2,7 @@
 
 Two oracles meet the same queries: one takes the target that adds the fewest grams, one that which takes the fewest of
 the device's joules, both in time. The saving is of the grams that both added, counted under one assumption at a time;
-who minimises grams knows it. A third is the energy oracle barred from the cloud's GPU: what that rule alone saves.
+who minimises grams knows it. A third is the energy oracle barred from the cloud: what that rule alone saves.
 """
 
 import argparse
@@ -28,9 +28,9 @@ PHONES: Final = ("mi8pro", "s10e", "moto-x-force")
 J_PER_KWH: Final = 3.6e6
 FIGURES: Final = (
     "grams saved",
-    "by keeping off the cloud's GPU alone",
+    "by keeping off the cloud alone",
     "joules more",
-    "on that GPU, by energy",
+    "in the cloud, by energy",
     "by carbon",
 )
 Grams = Callable[[WorldParameters, SimulatedQuery, Costs], Numbers]
@@ -111,23 +111,23 @@ def joules(parameters: WorldParameters, query: SimulatedQuery, cost: Costs) -> N
 
 
 def totals(run: Run, minimised: Grams, counted: Sequence[Grams], allowed: Flags | bool = True) -> Floats:
-    """What is counted, summed over an oracle's queries, and how often the cloud's GPU answered, one a seed."""
+    """What is counted, summed over an oracle's queries, and how often the cloud answered, one a seed."""
     parameters, seeds, queries = run
     world, sums = BatchedWorld(parameters, seeds, noisy=False), np.zeros((len(counted) + 1, len(seeds)))
-    on_gpu = _on_gpu(parameters)
+    in_cloud = _in_cloud(parameters)
     for _ in range(queries):
         query, cost = world.expected()
         worth, accuracy = minimised(parameters, query, cost), cost.coefficients.accuracy
         limits_s = parameters.limits_s.take(query.network)
         best = best_targets(cost.latency_s, worth, accuracy, world.admitted() & allowed, limits_s, None)
         sums[:-1] += [each(parameters, query, cost)[world.everyone, best] for each in counted]
-        sums[-1] += on_gpu[best]
+        sums[-1] += in_cloud[best]
         world.step(best)
     return sums
 
 
-def _on_gpu(parameters: WorldParameters) -> Flags:
-    return np.array([target.place == "cloud" and target.processor == "gpu" for target in parameters.targets])
+def _in_cloud(parameters: WorldParameters) -> Flags:
+    return np.array([target.place == "cloud" for target in parameters.targets])
 
 
 def one_cell(device: str, scenario: str, seeds: Sequence[int], queries: int) -> dict[str, Floats]:
@@ -138,11 +138,11 @@ def one_cell(device: str, scenario: str, seeds: Sequence[int], queries: int) -> 
         options = WorldOptions(device=device, scenario=scenario, objective="carbon", links=dict(links))
         run = Run(make_parameters(options), seeds, queries)
         counted = [*(each.grams for each in some.values()), joules]
-        energy, barred = totals(run, joules, counted), totals(run, joules, counted, ~_on_gpu(run.parameters))
+        energy, barred = totals(run, joules, counted), totals(run, joules, counted, ~_in_cloud(run.parameters))
         for place, (name, each) in enumerate(some.items()):
-            goal_g, goal_j, goal_gpu = totals(run, each.grams, [each.grams, joules])
+            goal_g, goal_j, goal_cloud = totals(run, each.grams, [each.grams, joules])
             saved = 1.0 - goal_g / energy[place], 1.0 - barred[place] / energy[place]
-            found[name] = np.stack([*saved, goal_j / energy[-2] - 1.0, energy[-1] / queries, goal_gpu / queries])
+            found[name] = np.stack([*saved, goal_j / energy[-2] - 1.0, energy[-1] / queries, goal_cloud / queries])
     return {name: found[name] for name in ASSUMPTIONS}
 
 

@@ -31,6 +31,18 @@ PAPER: Final = 0.212
 ENDING: Final = 30
 """Queries of a network at the end of a run that tell its level."""
 EARLY: Final = 10
+COLUMNS: Final = (
+    "settled from nothing",
+    "by transfer",
+    "at its own end",
+    "first ten from nothing",
+    "by transfer",
+    "whole run from nothing",
+    "by transfer",
+    "end from nothing",
+    "by transfer",
+)
+"""How many queries; then the energy beyond the oracle's."""
 
 
 class Untold(SimWorld):
@@ -108,43 +120,49 @@ def main() -> None:
     if asked.json:
         print(json.dumps(found, indent=2))
         return
-    print("| | from | to | settled from nothing | by transfer | first ten from nothing | by transfer | end | end |")
-    print("|---|---|---|---:|---:|---:|---:|---:|---:|")
     for kind, rows in found.items():
-        for row in rows["pairs"]:
-            print(f"| {kind} | {row['from']} | {row['to']} | {' | '.join(row['told'])} |")
-        saved, low, high = rows["saved"]
+        print(f"\n| {kind} | {' | '.join(COLUMNS)} |\n|---|{'---:|' * len(COLUMNS)}")
+        for name, row in rows["pairs"].items():
+            told = [*(f"{each:.0f}" for each in row[:3]), *(f"{each:.1%}" for each in row[3:])]
+            print(f"| {name} | {' | '.join(told)} |")
+        low, high = rows["saved"][1:]
         print(
-            f"| {kind} | all | pairs | | {saved:.1%} fewer ({low:.1%} to {high:.1%}; the paper {PAPER:.1%}) | | | | |"
+            f"Saved over all pairs: {rows['saved'][0]:.0%} of queries ({low:.0%} to {high:.0%}); the paper {PAPER:.1%}"
         )
 
 
 def summary(found: dict[tuple[str, str], Floats]) -> dict[str, Any]:
-    """Of each pair how many queries either start took, and what transfer saves over all, with a 95 % interval."""
-    pairs = []
-    for source, phone in permutations(PHONES, 2):
-        both = found["nothing", phone], found[source, phone]
-        early, end = ([curve[:, some].mean() for curve in both] for some in (slice(EARLY), slice(-ENDING, None)))
-        told = [*map(str, _settled(*both)), *(f"{each:.1%}" for each in (*early, *end))]
-        pairs.append({"from": source, "to": phone, "told": told})
-    seeds, rng = len(found["nothing", PHONES[0]]), np.random.default_rng(0)
-    drawn = np.array([_means(found, rng.integers(seeds, size=seeds)) for _ in range(300)])
-    ends = np.quantile(1.0 - drawn[:, 1] / np.maximum(drawn[:, 0], 1e-9), (0.025, 0.975))
-    return {"pairs": pairs, "all": [*_means(found, np.arange(seeds)), *ends.tolist()]}
+    """``COLUMNS`` of each pair and of their mean; the share of queries that transfer saves, with a 95 % interval."""
+    pairs, seeds, rng = [*permutations(PHONES, 2)], len(found["nothing", PHONES[0]]), np.random.default_rng(0)
+    rows = {f"{source} to {phone}": _row(found["nothing", phone], found[source, phone]) for source, phone in pairs}
+    rows["mean"] = np.mean([*rows.values()], axis=0).tolist()
+    drawn = [_saved(found, rng.integers(seeds, size=seeds)) for _ in range(300)]
+    return {"pairs": rows, "saved": [_saved(found, np.arange(seeds)), *np.quantile(drawn, (0.025, 0.975)).tolist()]}
 
 
-def _means(found: dict[tuple[str, str], Floats], seeds: Indices) -> list[float]:
-    """After how many queries either start has settled, the mean over pairs."""
+def _row(alone: Floats, started: Floats) -> list[float]:
+    own = _settled(started, started[:, -ENDING:].mean())
+    parts = (slice(EARLY), slice(None), slice(-ENDING, None))
+    return [*_both_settled(alone, started), own, *(each[:, part].mean() for part in parts for each in (alone, started))]
+
+
+def _saved(found: dict[tuple[str, str], Floats], seeds: Indices) -> float:
+    """Of the queries that settling takes, over all pairs."""
     pairs = permutations(PHONES, 2)
-    each = [_settled(found["nothing", phone][seeds], found[source, phone][seeds]) for source, phone in pairs]
-    return [float(mean) for mean in np.mean(each, axis=0)]
+    each = [_both_settled(found["nothing", phone][seeds], found[source, phone][seeds]) for source, phone in pairs]
+    alone, started = np.sum(each, axis=0)
+    return float(1.0 - started / max(alone, 1.0))
 
 
-def _settled(alone: Floats, started: Floats) -> tuple[int, int]:
-    """After how many queries of a network each is where the first ends; the run's length where it never is."""
-    level, length = alone[:, -ENDING:].mean(), alone.shape[1]
-    first, second = (int(min(settled(curve.mean(axis=0) - level), length)) for curve in (alone, started))
-    return first, second
+def _both_settled(alone: Floats, started: Floats) -> tuple[float, float]:
+    """After how many queries of a network either is where the first ends."""
+    level = alone[:, -ENDING:].mean()
+    return _settled(alone, level), _settled(started, level)
+
+
+def _settled(curve: Floats, level: float) -> float:
+    """The run's length where it never does."""
+    return min(settled(curve.mean(axis=0) - level), float(curve.shape[1]))
 
 
 if __name__ == "__main__":
