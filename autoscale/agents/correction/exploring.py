@@ -139,9 +139,10 @@ def looks(
     if total == 0.0:
         return None
     chance: Floats = worth * (LOOKING / max(total, WORTHWHILE))
-    expected_late = float((chance * late)[~in_time].sum())
+    out = ~in_time
+    expected_late = float(np.dot(chance * late, out))
     if expected_late > most_late:
-        chance *= np.where(in_time, 1.0, most_late / expected_late)
+        chance[out] *= most_late / expected_late
     return chance
 
 
