@@ -185,7 +185,7 @@ def test_spark_finds_what_duckdb_finds(tmp_path: Path) -> None:
     found = [_in_own_process(question, engine) for engine in ("spark", "duckdb")]
     assert [each.pop("engine") for each in found] == ["spark", "duckdb"]
     assert found[0] == found[1]
-    assert found[0]["exact"]["energy_uj"]["device"] > 2**63
+    assert found[0]["exact"]["energy_uj"]["device"] > 5 * most
 
 
 def _in_own_process(question: dict[str, str], engine: str) -> dict[str, Any]:
