@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -97,14 +98,15 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def server(root: Path) -> Iterator[Server]:
+    """One of its own for each test: what one kills or hangs, and what the server learns of that, is no other's."""
     account = ServerAccount(load_device("laptop"))
     with serve(root, limits=Limits(1, 1, 64, max_message_bytes=8 * MIB), account=account, isolate=True) as running:
         yield running
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stub(server: Server) -> Iterator[GRPCInferenceServiceStub]:
     with grpc.insecure_channel(server.address, options=[("grpc.max_receive_message_length", -1)]) as channel:
         yield GRPCInferenceServiceStub(channel)
@@ -118,17 +120,20 @@ def code_of(call: object, request: pb.ModelInferRequest, timeout_s: float = LONG
     return "OK", ""
 
 
+def workers() -> list[psutil.Process]:
+    """The models' processes."""
+    return [each for each in psutil.Process().children() if "workers.worker" in " ".join(each.cmdline())]
+
+
 def test_the_models_run_in_other_processes(stub: GRPCInferenceServiceStub) -> None:
     assert first_number(stub.ModelInfer(ones(), timeout=LONGEST_WAIT_S)) == 2.0
-    children = psutil.Process().children()
-    assert len([each for each in children if "workers.worker" in " ".join(each.cmdline())]) >= 3
+    assert len(workers()) >= 3
 
 
-@pytest.mark.parametrize("rows", [1, 2000, 3000, 100_000, 500_000])
-def test_a_message_of_any_length_comes_whole(stub: GRPCInferenceServiceStub, rows: int) -> None:
+def test_a_message_of_any_length_comes_whole(stub: GRPCInferenceServiceStub) -> None:
     """In the packet, in a slot, in a larger slot, and again in the first."""
-    x = np.random.default_rng(rows).standard_normal((rows, 4)).astype(np.float32)
-    for _ in range(2):
+    for rows in (1, 2000, 3000, 100_000, 500_000) * 2:
+        x = np.random.default_rng(rows).standard_normal((rows, 4)).astype(np.float32)
         answer = stub.ModelInfer(ask("scale", x=x), timeout=LONGEST_WAIT_S)
         np.testing.assert_array_equal(np.frombuffer(answer.raw_output_contents[0], np.float32), 2 * x.ravel())
     assert first_number(stub.ModelInfer(ones(), timeout=LONGEST_WAIT_S)) == 2.0
@@ -142,25 +147,25 @@ def test_a_query_that_kills_its_process_costs_that_query(stub: GRPCInferenceServ
 
 
 def test_a_query_that_hangs_ends_at_its_deadline(server: Server, stub: GRPCInferenceServiceStub) -> None:
-    for _ in range(2):
-        assert code_of(stub.ModelInfer, loop(10**15), 0.3)[0] == "DEADLINE_EXCEEDED"
+    assert code_of(stub.ModelInfer, loop(10**15), 0.3)[0] == "DEADLINE_EXCEEDED"
+    # Once it is known how long they take, the next may be refused at once.
+    assert code_of(stub.ModelInfer, loop(10**15), 0.3)[0] in ("DEADLINE_EXCEEDED", "RESOURCE_EXHAUSTED")
     until(lambda: server.running == 0)
     assert code_of(stub.ModelInfer, loop(10)) == ("OK", "")
 
 
 def test_a_query_whose_caller_leaves_ends(server: Server, stub: GRPCInferenceServiceStub) -> None:
-    gone = stub.ModelInfer.future(loop(10**15))
+    gone = stub.ModelInfer.future(loop(10**15), timeout=LONGEST_WAIT_S)
     until(lambda: server.running == 1)
     gone.cancel()
     until(lambda: server.running == 0)
 
 
 def test_a_process_that_is_killed_is_there_again(server: Server, stub: GRPCInferenceServiceStub) -> None:
-    busy = stub.ModelInfer.future(loop(10**15))
+    busy = stub.ModelInfer.future(loop(10**15), timeout=LONGEST_WAIT_S)
     until(lambda: server.running == 1)
-    for each in psutil.Process().children():
-        if "workers.worker" in " ".join(each.cmdline()):
-            os.kill(each.pid, signal.SIGKILL)
+    for each in workers():
+        os.kill(each.pid, signal.SIGKILL)
     assert busy.code() is grpc.StatusCode.INTERNAL
     for request in (loop(10), ones(), divide(6, 3)):
         assert code_of(stub.ModelInfer, request) == ("OK", "")
@@ -168,13 +173,16 @@ def test_a_process_that_is_killed_is_there_again(server: Server, stub: GRPCInfer
 
 def test_a_process_that_stands_still_is_replaced(server: Server, stub: GRPCInferenceServiceStub) -> None:
     """It neither answers nor reads that it is to end: it is killed with that unread."""
-    for each in psutil.Process().children():
-        if "workers.worker" in " ".join(each.cmdline()):
-            each.suspend()
-    assert code_of(stub.ModelInfer, loop(10), 0.3)[0] == "DEADLINE_EXCEEDED"
-    assert code_of(stub.ModelInfer, loop(10)) == ("OK", "")
-    for each in psutil.Process().children():
-        each.resume()
+    stopped = workers()
+    for each in stopped:
+        each.suspend()
+    try:
+        assert code_of(stub.ModelInfer, loop(10), 0.3)[0] == "DEADLINE_EXCEEDED"
+        assert code_of(stub.ModelInfer, loop(10)) == ("OK", "")
+    finally:
+        for each in stopped:
+            with suppress(psutil.NoSuchProcess):
+                each.resume()
 
 
 def test_an_answer_beyond_the_limit_is_refused(tmp_path: Path) -> None:
@@ -212,32 +220,32 @@ def test_a_reload_loses_no_query_and_a_bad_version_replaces_no_good_one(tmp_path
             while not done.is_set():
                 codes.append(code_of(stub.ModelInfer, ones())[0])
 
-        asking = threading.Thread(target=ask_on)
+        asking = threading.Thread(target=ask_on, daemon=True)
         asking.start()
         saved(tmp_path, "scale", scale(3.0), version=2)
         assert server.reload() == []
-        assert first_number(stub.ModelInfer(ones())) == 3.0
+        assert first_number(stub.ModelInfer(ones(), timeout=LONGEST_WAIT_S)) == 3.0
         (tmp_path / "scale" / "2" / "model.onnx").write_bytes(b"half of a file")
         assert "scale/2/model.onnx" in str(server.reload()[0])
-        assert first_number(stub.ModelInfer(ones())) == 3.0
+        assert first_number(stub.ModelInfer(ones(), timeout=LONGEST_WAIT_S)) == 3.0
         saved(tmp_path, "scale", scale(5.0), version=2)
         server.reload()
-        assert first_number(stub.ModelInfer(ones())) == 5.0
+        assert first_number(stub.ModelInfer(ones(), timeout=LONGEST_WAIT_S)) == 5.0
         done.set()
         asking.join()
         assert {*codes} == {"OK"}
-        waiting = [stub.ModelInfer.future(ones()) for _ in range(20)]
+        waiting = [stub.ModelInfer.future(ones(), timeout=LONGEST_WAIT_S) for _ in range(20)]
         stub.RepositoryModelUnload(pb.RepositoryModelUnloadRequest(model_name="scale"))
         assert {each.code().name for each in waiting} <= {"OK", "NOT_FOUND"}
         assert code_of(stub.ModelInfer, ones())[0] == "NOT_FOUND"
         stub.RepositoryModelLoad(pb.RepositoryModelLoadRequest(model_name="scale"))
-        assert first_number(stub.ModelInfer(ones())) == 5.0
+        assert first_number(stub.ModelInfer(ones(), timeout=LONGEST_WAIT_S)) == 5.0
 
 
 def test_a_stopping_server_ends_what_hangs(root: Path) -> None:
     server = serve(root, limits=Limits(1), account=ServerAccount(load_device("laptop")), isolate=True)
     with grpc.insecure_channel(server.address) as channel:
-        hanging = GRPCInferenceServiceStub(channel).ModelInfer.future(loop(10**15))
+        hanging = GRPCInferenceServiceStub(channel).ModelInfer.future(loop(10**15), timeout=LONGEST_WAIT_S)
         until(lambda: server.running == 1)
         server.stop(0.1)
         assert hanging.code() is grpc.StatusCode.UNAVAILABLE
