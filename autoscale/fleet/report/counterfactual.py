@@ -93,7 +93,8 @@ class Counterfactual:
         carbon_ng: nanograms of all queries.
         missed: queries that miss the goal.
         covered: queries for which the ledger tells; the others are left as they went.
-        low_ng: the low end of an interval of 95 % of ``carbon_ng``; None where the ledger tells of none.
+        low_ng: the low end of an interval of 95 % of ``carbon_ng``; None where the ledger tells of none, or not of
+            all queries.
         high_ng: its high end.
         refused: of what there is no estimate and why; empty where there is one for all.
     """
@@ -229,7 +230,8 @@ def _total(name: str, estimates: Sequence[_Estimate], refused: str = "") -> Coun
     missed = _share(sum(each.missed_milli for each in estimates), 1, _MILLI)
     variances = [each.variance for each in estimates if each.is_estimated]
     known = [each for each in variances if each is not None]
-    if len(known) < len(variances) or not covered:
+    # Of a sum in which some queries are estimated and the rest are as they went no interval holds the truth.
+    if len(known) < len(variances) or not 0 < covered == sum(each.queries for each in estimates):
         return Counterfactual(name, carbon_ng, missed, covered, refused=refused)
     error_ng = 2 * isqrt(sum(known))
     return Counterfactual(name, carbon_ng, missed, covered, max(0, carbon_ng - error_ng), carbon_ng + error_ng, refused)
