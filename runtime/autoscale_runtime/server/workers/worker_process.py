@@ -5,7 +5,6 @@ import contextlib
 import json
 import logging
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -267,6 +266,8 @@ async def _line(reader: asyncio.StreamReader) -> bytes:
 
 def _children_s() -> float:
     """CPU time of all processes that were started and have been waited for."""
+    import resource  # other systems have none, and no workers either
+
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
