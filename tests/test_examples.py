@@ -8,7 +8,7 @@ import pytest
 
 EXAMPLES = Path(__file__).parent.parent / "examples"
 SAYS = {
-    "on_device": ["same answer: True", "(on_device)", "(measured)", "(modelled)", "went on as q-learning"],
+    "on_device": ["same answer: True", "(on_device)", "(measured)", "(modelled)", "went on as corrector"],
     "offload": [
         "cloud:cpu/fp32: answered",
         "cloud:cpu/fp32: TargetUnavailable, device:cpu/fp32@",

@@ -58,16 +58,17 @@ def test_it_writes_a_policy_that_loads(agent: str, queries: int, name: str, tmp_
 
 
 def test_people_read_a_line(tmp_path: Path) -> None:
-    assert "q-learning: 200 queries, " in run("--queries", 200, "--out", tmp_path / "policy.npz")
+    assert "corrector: 200 queries, " in run("--queries", 200, "--out", tmp_path / "policy.npz")
 
 
 def test_a_checkpoint_goes_on_and_a_policy_starts_another_device(tmp_path: Path) -> None:
     out = tmp_path / "policy.npz"
-    run("--queries", 2000, "--checkpoint-every", 1000, "--out", out)
+    table = ("--agent", "q-learning")
+    run(*table, "--queries", 2000, "--checkpoint-every", 1000, "--out", out)
     whole = load_policy(out).state()["table"]
-    run("--queries", 2000, "--resume", tmp_path / "policy.checkpoint.npz", "--out", out)
+    run(*table, "--queries", 2000, "--resume", tmp_path / "policy.checkpoint.npz", "--out", out)
     assert (load_policy(out).state()["table"] == whole).all()
-    other = train_json("--device", "s10e", "--queries", 100, "--from", out, "--out", tmp_path / "other.npz")
+    other = train_json(*table, "--device", "s10e", "--queries", 100, "--from", out, "--out", tmp_path / "other.npz")
     assert other["training"]["device"] == "s10e"
     learned = (load_policy(tmp_path / "other.npz").state()["table"] < -0.02).sum()
     assert learned > 100
