@@ -46,7 +46,7 @@ class Stage(Closing):
         with ExitStack() as undo:
             undo.callback(pin, cores)
             pin(cloud)
-            server = _start("-m", "autoscale", "serve", str(repository), "--port", "0")
+            server = _start("-m", "autoscale", "serve", str(repository), "--port", "0", "--quiet")
             undo.callback(_end, server)
             self._proxy = _start("-m", "autoscale_runtime.demo.link_process", _address(server))
             undo.callback(_end, self._proxy)

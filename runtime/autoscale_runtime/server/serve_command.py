@@ -98,6 +98,7 @@ def serve(
         int | None,
         typer.Option(min=0, max=65535, help="Prometheus's page, at http://HOST:PORT/metrics.", show_default=False),
     ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Log warnings and errors alone.")] = False,
     access_log: Annotated[
         Path | None,
         typer.Option(help="File to which a line of JSON is added for each query.", show_default=False),
@@ -147,7 +148,9 @@ def serve(
 
     Example: autoscale serve models --port 8001 --region FR --intensity yearly
     """
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.INFO)
+    logging.basicConfig(
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING if quiet else logging.INFO
+    )
     keep_freed_memory()
     meter, why = best_meter(power_table, ["rapl", "modelled"])
     account = ServerAccount(tell_if_foreign(load_device(power_table)), Electricity(region, intensity), pue, meter)
