@@ -36,7 +36,7 @@ from autoscale.agents.correction.fleet import (
     fleet_to_state,
     statement_of,
 )
-from autoscale.agents.correction.hierarchy import CARBON, ENERGY, LATENCY, QUANTITIES, Hierarchy, Triple
+from autoscale.agents.correction.hierarchy import CARBON, ENERGY, LATENCY, QUANTITIES, ROW, TINY, Hierarchy, Triple
 from autoscale.agents.correction.holes import GUESS, filled, mended
 from autoscale.agents.correction.lesson import take_in
 from autoscale.agents.correction.network import LEVEL, SETTLED, Level, Network, Scale
@@ -62,9 +62,6 @@ BYTES_BESIDE: Final = 800
 
 SAME: Final = 0.02
 """A forecast whose ln(latency) varies by less over the targets tells nothing."""
-
-_TINY: Final = 1e-12
-_OBJECTIVE: Final = {"energy": 0, "latency": 1, "carbon": 2}
 
 
 class Corrector(Agent):
@@ -213,9 +210,9 @@ class Corrector(Agent):
             self._conditions(context.observation),
         )
         goal, admitted = context.goal, context.admitted
-        row = _OBJECTIVE[goal.objective]
+        row = ROW[goal.objective]
         mean, variance = self._believed(network, features, max(row, LATENCY) + 1)
-        promised = np.log(np.maximum(forecast.objective(goal), _TINY))
+        promised = np.log(np.maximum(forecast.objective(goal), TINY))
         middle = promised + mean[row]
         margin = everywhere = _margin(forecast, context, mean[LATENCY])
         noise = self._shared.noise[LATENCY] * network.restless[LATENCY]
@@ -322,7 +319,7 @@ class _View:
 
 def _margin(forecast: Forecast, context: Context, residual: Floats) -> Floats:
     """How far each target's latency is above the limit, in logarithms."""
-    return np.asarray(np.log(np.maximum(forecast.latency_s, _TINY)) + (residual - math.log(context.goal.latency_s)))
+    return np.asarray(np.log(np.maximum(forecast.latency_s, TINY)) + (residual - math.log(context.goal.latency_s)))
 
 
 def _accurate(accuracy: Floats, floor: float, admitted: Indices) -> Flags:
@@ -343,11 +340,11 @@ def _residuals(forecast: Forecast, index: int, outcome: Outcome) -> list[float]:
 
 
 def _log_ratio(actual: float, told: float) -> float:
-    return math.log(actual) - math.log(told) if actual > _TINY < told < math.inf else math.nan
+    return math.log(actual) - math.log(told) if actual > TINY < told < math.inf else math.nan
 
 
 def _is_informed(forecast: Forecast) -> bool:
-    logs = np.log(np.maximum(forecast.latency_s, _TINY))
+    logs = np.log(np.maximum(forecast.latency_s, TINY))
     logs = logs[np.isfinite(logs)]
     return logs.size <= 1 or bool(logs.max() - logs.min() > SAME)
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.correction.cells import Cells
+from autoscale.agents.correction.hierarchy import TINY
 from autoscale.arrays import Floats, Indices
 from autoscale.errors import InvalidInput, PolicyError
 from autoscale.query.context import Context
@@ -30,7 +31,6 @@ OPTIMISM: Final = 1.0
 DRAWS: Final = 128
 """Of what ``lin-ts`` believes, for one choice: one of them decides, and all tell its chance."""
 MOST_NETWORKS: Final = 500
-_TINY: Final = 1e-12
 
 
 class Linear(Agent):
@@ -58,7 +58,7 @@ class Linear(Agent):
         forecast = _forecast(context, self.name)
         told = (forecast.latency_s[index], forecast.objective(context.goal)[index])
         actual = (outcome.latency_s, outcome.objective_value(context.goal))
-        seen = np.log(np.maximum(actual, _TINY)) - np.log(np.maximum(told, _TINY))
+        seen = np.log(np.maximum(actual, TINY)) - np.log(np.maximum(told, TINY))
         self._network(context)[:, index] += (1.0, *seen)
 
     def state(self) -> Arrays:
@@ -109,7 +109,7 @@ class Linear(Agent):
         admitted = np.zeros(len(self.targets), dtype=np.bool_)
         admitted[context.admitted] = True
         latency_s = forecast.latency_s * np.exp(residuals[..., 0, :])
-        cost = np.maximum(forecast.objective(goal), _TINY) * np.exp(residuals[..., 1, :])
+        cost = np.maximum(forecast.objective(goal), TINY) * np.exp(residuals[..., 1, :])
         may = np.broadcast_to(admitted, cost.shape)
         accuracy = np.broadcast_to(forecast.accuracy, cost.shape)
         best: Indices = best_targets(latency_s, cost, accuracy, may, goal.latency_s, goal.min_accuracy)

@@ -30,8 +30,9 @@ def pool_command(
 ) -> None:
     """Make one start of what many devices learned; no query of any device is in it.
 
-    Each file's statement is bounded (16 pairs of network and target, a factor of 2), counted once and hidden in noise
-    up to (epsilon, delta); every release spends its epsilon anew. Files that cannot be read are named and left out.
+    Each file's statement is bounded (16 pairs of network and target, a factor of 2), counted once. What a device adds
+    to the figures is hidden in noise up to (epsilon, delta); which pairs are told at all is held by the least number of
+    devices alone. Every release spends its epsilon anew. Files that cannot be read are named and left out.
 
     Example: autoscale fleet pool policies/*.npz --out start.npz --epsilon 1
     """

@@ -20,6 +20,11 @@ from autoscale.arrays import Floats, Indices
 QUANTITIES: Final = 3
 """Energy, latency, carbon, in this order everywhere: the objective and the latency are always neighbours."""
 ENERGY, LATENCY, CARBON = range(QUANTITIES)
+ROW: Final = {"energy": ENERGY, "latency": LATENCY, "carbon": CARBON}
+"""An objective to its place among them."""
+
+TINY: Final = 1e-12
+"""Joules, seconds or grams below this are nothing, of which there is no logarithm."""
 
 OWN: Final = (0.08**2, 0.14**2, 0.18**2)
 """Variance of ln(actual / forecast) that a target, a precision and a processor have of their own, in one network."""

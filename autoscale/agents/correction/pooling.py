@@ -5,9 +5,10 @@ it answers never leaves it. Statements come when they come: a device's latest on
 device delays nobody (as in Papaya, Huba et al., MLSys 2022, whose rounds do not wait either), and because statements
 are sums and no gradients, their order does not matter.
 
-A release adds Gaussian noise to counts and sums of bounded statements, by which one device's presence is hidden up to
-(epsilon, delta) (the analysis of Balle and Wang, ICML 2018, which holds for every epsilon), and leaves out what fewer
-than ``least_devices`` tried, or so few that noise would drown them. Each release spends its epsilon anew.
+A release adds Gaussian noise to counts and sums of bounded statements, by which what one device adds to the figures is
+hidden up to (epsilon, delta) (the analysis of Balle and Wang, ICML 2018, which holds for every epsilon), and leaves out
+what fewer than ``least_devices`` tried, or so few that noise would drown them. Which pairs are told rests on counts
+without noise too, so of that the floor alone is promised. Each release spends its epsilon anew.
 """
 
 import math

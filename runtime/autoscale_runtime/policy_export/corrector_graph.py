@@ -14,7 +14,7 @@ from autoscale.agents.correction import conditions, exploring, holes
 from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.conditions import EFFECTS, POSITION, SHIFT
 from autoscale.agents.correction.fleet import fleet_from_state
-from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, Hierarchy
+from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, ROW, TINY, Hierarchy
 from autoscale.agents.correction.network import LEVEL, Level, Network
 from autoscale.agents.correction.shared import Shared
 from autoscale.agents.correction.stored import from_state
@@ -25,9 +25,7 @@ from autoscale.query.goal import Goal
 from autoscale_runtime.policy_export.graph import Graph
 from autoscale_runtime.policy_export.interface import DEVICE, FIGURES, LINK, observed
 
-_TINY: Final = 1e-12
 _FIGURES: Final = {"energy": "energy_j", "latency": "latency_s", "carbon": "carbon_g"}
-_ROWS: Final = {"energy": 0, "latency": 1, "carbon": 2}
 
 
 def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...]]:
@@ -46,7 +44,7 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     case = _case(graph, known, network, _log(graph, forecast["latency_s"]))
     forecast |= _from_fleet(graph, known, case, forecast)
     logs = {name: _log(graph, forecast[name]) for name in _FIGURES.values()}
-    mean, variance = _believed(graph, known, case, seen, _ROWS[goal.objective])
+    mean, variance = _believed(graph, known, case, seen, ROW[goal.objective])
     middle = graph("Add", logs[_FIGURES[goal.objective]], mean[0])
     margin = graph("Add", logs["latency_s"], graph("Sub", mean[1], graph("Log", limit_s)))
     noise = graph("Gather", graph.constant(known.noise), case)
@@ -122,7 +120,7 @@ class _Known:
 
 def _log(graph: Graph, figures: str) -> str:
     """NaN stays NaN, which not all runtimes promise of ``Max``."""
-    return graph("Where", graph("IsNaN", figures), math.nan, graph("Log", graph("Max", figures, _TINY)))
+    return graph("Where", graph("IsNaN", figures), math.nan, graph("Log", graph("Max", figures, TINY)))
 
 
 def _mended(graph: Graph, figures: str, name: str) -> str:
@@ -138,7 +136,7 @@ def _from_fleet(graph: Graph, known: _Known, case: str, forecast: dict[str, str]
         return {}
     factors = graph("Gather", graph.constant(known.fleet), case)
     return {
-        name: graph("Mul", forecast[name], graph("Gather", factors, np.array(_ROWS[objective], np.int64)))
+        name: graph("Mul", forecast[name], graph("Gather", factors, np.array(ROW[objective], np.int64)))
         for objective, name in _FIGURES.items()
     }
 
@@ -282,7 +280,7 @@ def _looks(
     looks = graph("Mul", worth, graph("Div", exploring.LOOKING, total))
     out = graph("Where", in_time, 0.0, graph("Mul", looks, late))
     expected_late = graph.sum(out, keep=True)
-    fewer = graph("Mul", looks, graph("Div", most_late, graph("Max", expected_late, _TINY)))
+    fewer = graph("Mul", looks, graph("Div", most_late, graph("Max", expected_late, TINY)))
     cut = graph("Where", in_time, looks, fewer)
     return graph("Where", graph("Greater", expected_late, most_late), cut, looks)
 
