@@ -351,7 +351,7 @@ def _is_informed(forecast: Forecast) -> bool:
 
 def _forecast(context: Context, targets: Sequence[Target]) -> Forecast:
     """The world's, or one that says the same of all targets."""
-    return context.forecast or _nothing_said(len(targets))
+    return context.first_forecast or _nothing_said(len(targets))
 
 
 @lru_cache(maxsize=16)

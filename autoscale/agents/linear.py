@@ -157,6 +157,6 @@ def _features(cells: Cells) -> Floats:
 
 
 def _forecast(context: Context, name: str) -> Forecast:
-    if context.forecast is None:
+    if context.first_forecast is None:
         raise InvalidInput(f"agent '{name}' needs a world that forecasts; use 'corrector' in one that does not")
-    return context.forecast
+    return context.first_forecast

@@ -47,3 +47,12 @@ class Context:
             self._forecast = self._make_forecast()
             self._make_forecast = None  # it may hold the query's inputs, which a record of this must not
         return self._forecast
+
+    @property
+    def first_forecast(self) -> Forecast | None:
+        """The forecast without what the world has learned from queries since it was calibrated.
+
+        An agent that corrects a forecast corrects this one: of two learners of one error each would take it away, and
+        both together twice. In a world that does not learn it is the forecast.
+        """
+        return self.forecast

@@ -394,6 +394,7 @@ class Session(Closing):
                 patience_s = partial(self._world.spare_s, query, began_s)
                 waits = {} if is_patient else {"patience_s": patience_s}
                 self._calibration = calibrate(self._world, query, self.options.timeout_s, learn, **waits)
+                self._world.calibrated()
                 self._is_warm_here = True
                 self._is_warm = not self._world.barred(query)
         if is_patient:

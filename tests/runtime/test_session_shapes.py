@@ -7,6 +7,7 @@ import pytest
 
 from autoscale.errors import FeedError
 from autoscale_runtime import Session, SessionOptions
+from autoscale_runtime.device.routes.local import LocalRoute
 from tests.runtime.session_parts import QUIET, WIDTH, network, rows, written
 
 MACS = WIDTH * WIDTH + WIDTH * 8
@@ -74,3 +75,20 @@ def test_each_size_is_forecast_by_itself(path: Path) -> None:
     with Session(path, options=QUIET) as session:
         sizes = {session._query(None, {"x": np.zeros((1, n, WIDTH), np.float32)}).size for n in (1, 40, 4000)}
         assert len(sizes) == 3
+
+
+def test_agents_correct_what_was_expected_before_the_session_learned(path: Path) -> None:
+    with Session(path, options=QUIET) as session:
+        query = session._query(None, {"x": rows(40).reshape(1, 40, WIDTH)})
+        session.warm_up(query.feeds)
+        first = session._world.observe(query).first_forecast
+        assert first is not None
+        for route in session._world.routes:
+            if isinstance(route, LocalRoute):
+                for _ in range(30):
+                    route.learn(0.5, 0.5, 0.0, query.size)
+        context = session._world.observe(query)
+        assert context.forecast is not None
+        assert context.first_forecast is not None
+        assert context.forecast.latency_s.min() > 0.4
+        assert context.first_forecast.latency_s.max() < 0.4

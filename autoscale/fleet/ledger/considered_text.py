@@ -49,8 +49,9 @@ def considered_text(considered: Considered) -> str:
         admitted = set(context.admitted.tolist())
         left_out = [str(index) for index in range(len(considered.targets)) if index not in admitted]
         parts.append(f'"left_out":[{",".join(left_out)}]')
-    if context.forecast is not None:
-        parts += [_figures(key, getattr(context.forecast, name), per) for key, (name, per) in _FIGURES.items()]
+    forecast = context.first_forecast
+    if forecast is not None:
+        parts += [_figures(key, getattr(forecast, name), per) for key, (name, per) in _FIGURES.items()]
     parts.append(f'"reference":{context.reference:.7g},"seen":{_seen(context.observation)}')
     parts.append(f'"model":{_model(context.model)}')
     return f"{{{','.join(parts)}}}"

@@ -83,6 +83,11 @@ class SizedMean:
         """Whether a figure of any size was seen."""
         return bool(self._seen)
 
+    def count(self, size: Size = FIXED) -> int:
+        """How many figures of a size were seen."""
+        same = self._seen.get(size.steps)
+        return 0 if same is None else same.count
+
     def at(self, size: Size = FIXED) -> float:
         """The figure expected at a size."""
         same = self._seen.get(size.steps)

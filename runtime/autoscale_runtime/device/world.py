@@ -34,7 +34,7 @@ from autoscale_runtime.device.resident import Resident
 from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.rules import Ledger, Rules, Saving
-from autoscale_runtime.device.sized_mean import FIXED
+from autoscale_runtime.device.sized_mean import FIXED, Size
 from autoscale_runtime.device.streams import Streams
 from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.models.bundle import Bundle
@@ -56,10 +56,19 @@ GIVING_UP_S: Final = 0.005
 class DeviceContext(Context):
     """A context that carries the moment in which the query is decided, for whoever runs it and accounts for it."""
 
-    __slots__ = ("barred", "moment", "saving")
+    __slots__ = ("_first", "barred", "moment", "saving", "unlearned")
     barred: Mapping[str, str]
     moment: Moment
     saving: Saving | None
+    unlearned: Callable[[Forecast], Forecast]
+    _first: Forecast | None
+
+    @property
+    def first_forecast(self) -> Forecast | None:
+        """With this device's targets as they were expected when the session had got to know them."""
+        if self._first is None and self.forecast is not None:
+            self._first = self.unlearned(self.forecast)
+        return self._first
 
 
 class DeviceWorld:
@@ -113,6 +122,7 @@ class DeviceWorld:
         self._distrusted: frozenset[int] = frozenset()
         self._held: frozenset[int] = frozenset()
         self._reference = 0
+        self._is_calibrated = False
         self._known: tuple[Query, Reference] | None = None
         self._unknown: frozenset[int] = frozenset()
         self._admitting = Lock()
@@ -139,6 +149,8 @@ class DeviceWorld:
         barred = self.barred(query)
         admitted = self._open_to(query, self._admission(goal, barred))
         context = DeviceContext(self.model, moment.observation, goal, admitted, forecast, unit)
+        context._first = None
+        context.unlearned = partial(self._unlearned, query.size, moment)
         context.moment, context.barred, context.saving = moment, barred, self._ledger.saving(moment.observation)
         if context.saving is not None and context.forecast is not None and len(admitted) > 1:
             thrifty = replace(goal, objective=context.saving.objective)
@@ -361,6 +373,22 @@ class DeviceWorld:
     def _forecast(self, query: Query, moment: Moment) -> Forecast:
         expected = np.array([route.expected(query, moment) for route in self.routes]).T
         return Forecast(expected[0], expected[1], expected[2], self._accuracy)
+
+    def calibrated(self) -> None:
+        """Keep what this device's targets are expected to cost as it is now, for agents that correct it."""
+        self._is_calibrated = True
+        for route in self.routes:
+            if isinstance(route, LocalRoute):
+                route.calibrated()
+
+    def _unlearned(self, size: Size, moment: Moment, forecast: Forecast) -> Forecast:
+        if not self._is_calibrated:
+            return forecast
+        figures = np.array([forecast.latency_s, forecast.energy_j, forecast.carbon_g])
+        for index, route in enumerate(self.routes):
+            if isinstance(route, LocalRoute):
+                figures[:, index] = route.first_expected(size, moment)
+        return replace(forecast, latency_s=figures[0], energy_j=figures[1], carbon_g=figures[2])
 
     def _deadline_s(self, query: Query, context: Context, index: int) -> float:
         """How long a remote route may take: until the device could just rescue the query in time."""

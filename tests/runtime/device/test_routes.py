@@ -19,7 +19,7 @@ from autoscale_runtime.device.routes.base import Moment, Query
 from autoscale_runtime.device.routes.cpu import CpuRoute
 from autoscale_runtime.device.routes.local import LocalModel
 from autoscale_runtime.device.running_mean import RunningMean
-from autoscale_runtime.device.sized_mean import Sizes
+from autoscale_runtime.device.sized_mean import Size, Sizes
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters.modelled import ModelledMeter
 
@@ -100,6 +100,29 @@ def test_what_load_costs_one_thread_count_is_known_of_the_others(account: Device
         one.learn(0.030, 0.010, 0.9)
     assert four.expected_times_s(0.9)[0] == pytest.approx(0.030, rel=0.01)
     assert four.expected_times_s(0.0)[0] == pytest.approx(0.010)
+
+
+@pytest.mark.parametrize("kind", ["cpu", "gpu"])
+def test_what_a_route_learns_moves_what_it_expects_and_not_what_it_first_did(account: DeviceAccount, kind: str) -> None:
+    route = cpu(account, Contention()) if kind == "cpu" else gpu(account)
+    now = Moment(Observation(cpu_load=0.0), account.grid.read())
+    small, large = Size((1,), 100), Size((9,), 1000)
+    for _ in range(3):
+        route.learn(0.010, 0.010, 0.0, small)
+    assert route.first_expected(small, now) == route.expected_of(small, now)
+    route.calibrated()
+    before = route.first_expected(small, now)
+    for _ in range(60):
+        route.learn(0.030, 0.030, 0.0, small)
+    assert route.first_expected(small, now) == before
+    assert route.expected_of(small, now).latency_s == pytest.approx(0.030, rel=0.01)
+    assert route.first_expected(large, now).latency_s == pytest.approx(0.100, rel=0.01)
+    for each in (small, large):
+        query = Query(None, {"x": np.zeros(3, np.float32)}, size=each)
+        for _ in range(5):
+            route.run(query, now, 1.0)
+    assert route.first_expected(small, now) == before
+    assert route.first_expected(large, now).latency_s < 0.001  # a size met since is known by its first two queries
 
 
 def test_nothing_an_accelerator_does_touches_the_cpu_and_the_reverse(account: DeviceAccount) -> None:

@@ -13,6 +13,8 @@ class AcceleratorRoute(LocalRoute):
     A load under which nothing ran yet is taken to be as the nearest under which something did.
     """
 
+    estimators = ("_cpu_s", "_wall_s")
+
     def __init__(self, model: LocalModel) -> None:
         super().__init__(model)
         self._wall_s = [SizedMean(model.first_guess_s, WEIGHT) for _ in range(len(LOAD_EDGES) + 1)]

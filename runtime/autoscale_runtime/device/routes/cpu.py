@@ -25,6 +25,8 @@ class CpuRoute(LocalRoute):
             unless it was measured before.
     """
 
+    estimators = ("_cpu_s", "_alike", "_stretch", "_contention")
+
     def __init__(self, model: LocalModel, contention: Contention, alike: list[SizedMean] | None = None) -> None:
         super().__init__(model)
         self._contention = contention

@@ -2,8 +2,9 @@
 
 import time
 from abc import abstractmethod
+from copy import copy, deepcopy
 from dataclasses import dataclass
-from typing import Final
+from typing import ClassVar, Final
 
 from autoscale.errors import TargetError
 from autoscale.query.outcome import Outcome
@@ -19,6 +20,9 @@ from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
 
 WEIGHT: Final = 0.1
 """Share of a new observation in the running means of a route: the last ten or so count."""
+
+FIRST: Final = 2
+"""So many queries of a size are known of it before it counts as learned: one alone may be a cold start."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,13 @@ class LocalModel:
 
 
 class LocalRoute(Route):
-    """A model in this process. A kind of processor says how its time is predicted, and learns that from its queries."""
+    """A model in this process. A kind of processor says how its time is predicted, and learns that from its queries.
+
+    Attributes:
+        estimators: names of the attributes that it learns.
+    """
+
+    estimators: ClassVar[tuple[str, ...]] = ("_cpu_s",)
 
     def __init__(self, model: LocalModel) -> None:
         self.target = model.target
@@ -61,6 +71,7 @@ class LocalRoute(Route):
         self._drawn = model.account.table.drawn(model.target)
         self._cpu_clock = time.process_time
         self._cpu_s = SizedMean(self._first_cpu_s(model), WEIGHT)
+        self._first: LocalRoute | None = None
 
     def _first_cpu_s(self, model: LocalModel) -> float:
         """How long this process's cores work on a query, until the first has run."""
@@ -91,9 +102,24 @@ class LocalRoute(Route):
 
     def expected(self, query: Query, moment: Moment) -> Expected:
         """From the time of the last queries of its size and the load of the moment."""
-        latency_s, cpu_s = self.expected_times_s(moment.observation.cpu_load, query.size)
+        return self.expected_of(query.size, moment)
+
+    def first_expected(self, size: Size, moment: Moment) -> Expected:
+        """What it expected of a size when it was calibrated, or had met that size twice."""
+        return (self._first or self).expected_of(size, moment)
+
+    def expected_of(self, size: Size, moment: Moment) -> Expected:
+        """Of any query of a size."""
+        latency_s, cpu_s = self.expected_times_s(moment.observation.cpu_load, size)
         energy_j = self._drawn.energy_j(latency_s, cpu_s)
         return Expected(latency_s, energy_j, self._account.added_g(energy_j, latency_s, grids=moment.grids))
+
+    def calibrated(self) -> None:
+        """Remember what is expected now, for those who ask what was before the route learned from queries."""
+        self._first = copy(self)
+        copied: dict[int, object] = {}  # of what two of them share there is one copy
+        for name in self.estimators:
+            setattr(self._first, name, deepcopy(getattr(self, name), copied))
 
     def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
         """Run it here; a started kernel is not interrupted, whatever the timeout."""
@@ -105,7 +131,10 @@ class LocalRoute(Route):
             latency_s = time.perf_counter() - started_s
             raise Failed(account.end(mark, self.target, latency_s, grids=grids), error) from error
         latency_s, cpu_s = time.perf_counter() - started_s, self._cpu_clock() - started_cpu_s
-        self.learn(latency_s, cpu_s, moment.observation.cpu_load, query.size)
+        figures = latency_s, cpu_s, moment.observation.cpu_load, query.size
+        self.learn(*figures)
+        if self._first is not None and self._first._cpu_s.count(query.size) < FIRST:
+            self._first.learn(*figures)
         return answer.outputs, account.end(mark, self.target, latency_s, self.accuracy, grids=grids)
 
     def settle(self) -> FastPath | None:
