@@ -10,7 +10,7 @@ from autoscale.errors import InvalidInput
 from autoscale.profiles import device_names, load_device
 from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.profiles.networks import network_names
-from autoscale.profiles.remotes import parse_remotes
+from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
 from autoscale.query.goal import Goal
 from autoscale_envs.evaluation.comparisons import Comparison, MeasuredComparison, SimulatedComparison
 from autoscale_envs.evaluation.contestants import RIVALS, USUAL
@@ -37,6 +37,7 @@ OF_RUNS: Final = (
         "noise",
         "settings",
         "remotes",
+        "links",
         "measured",
         "profile",
         "csv_file",
@@ -56,6 +57,7 @@ OF_THE_SIMULATOR: Final = (
     "hidden_shares",
     "settings",
     "remotes",
+    "links",
     "plot",
     "in_turn",
 )
@@ -99,9 +101,8 @@ def evaluate(
     noise: Annotated[bool, typer.Option(help="Whether queries stray from what could be known of them.")] = True,
     seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
     settings: Annotated[str, typer.Option(help="What a device's own targets set: dvfs, or threads.")] = "dvfs",
-    remotes: Annotated[
-        str, typer.Option(help="As of autoscale train: cloud=gpu-server,edge:tablet=tab-s6.", show_default=False)
-    ] = "",
+    remotes: RemotesOption = "",
+    links: LinksOption = "",
     measured: Annotated[
         Path | None,
         typer.Option(help="Play in this table of measurements (CSV) instead of the simulator.", show_default=False),
@@ -167,6 +168,7 @@ def evaluate(
         )
     else:
         _refuse(asked, ("profile",), "is told with --measured; the simulator tells its own")
+        reach = parse_reach(remotes, links)
         plan = Plan(
             devices=_devices(device),
             scenarios=_scenarios(scenario),
@@ -185,7 +187,8 @@ def evaluate(
             warm_up=queries // 2 if warm_up is None else warm_up,
             seed=seed,
             settings=settings,
-            remotes=parse_remotes(remotes),
+            remotes=reach.remotes,
+            links=reach.links,
         )
         comparison = SimulatedComparison(plan)
     run(comparison, outputs, jobs, address, ray=ray)

@@ -52,6 +52,7 @@ class Plan:
         seed: of everything.
         settings: what the devices' own targets set, ``dvfs`` or ``threads``.
         remotes: as for ``WorldOptions``; one of them in the cloud, which is a baseline.
+        links: the way to them, as for ``WorldOptions``.
 
     Raises:
         InvalidInput: a name that does not exist (the message names the nearest), a number out of range.
@@ -73,6 +74,7 @@ class Plan:
     seed: int = 0
     settings: str = "dvfs"
     remotes: Mapping[str, Profile] | None = None
+    links: Mapping[str, str] = field(default_factory=dict)
     latency_limit_s: float | None = None
     in_turn: bool = False
 
@@ -128,6 +130,7 @@ class Plan:
             latency_s=self.latency_limit_s,
             settings=self.settings,
             remotes=self.remotes,
+            links=self.links,
         )
 
     def run_seeds(self, cell: Cell) -> list[int]:

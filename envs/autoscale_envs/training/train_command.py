@@ -10,7 +10,7 @@ import typer
 
 from autoscale.agents.policies import load_policy, save_policy
 from autoscale.errors import PolicyError
-from autoscale.profiles.remotes import parse_remotes
+from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
 from autoscale_envs.progress import INTERRUPTED, watching
 from autoscale_envs.training.guard import check_against, read_guard
 from autoscale_envs.training.predictors import FITS, SAMPLES
@@ -40,14 +40,8 @@ def train_command(
     settings: Annotated[
         str, typer.Option(help="What the device's own targets set: dvfs, or threads as a session's do.")
     ] = "dvfs",
-    remotes: Annotated[
-        str,
-        typer.Option(
-            help="Machines within reach, as in cloud=gpu-server,edge:tablet=tab-s6, or cloud:gpu/fp32=gpu-server for "
-            "that target alone; 'none'; the paper's tablet and server if left out.",
-            show_default=False,
-        ),
-    ] = "",
+    remotes: RemotesOption = "",
+    links: LinksOption = "",
     start: Annotated[Path | None, typer.Option("--from", help="A policy to begin with, of any device.")] = None,
     resume: Annotated[Path | None, typer.Option(help="A checkpoint to go on from.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Queries between checkpoints.")] = None,
@@ -69,6 +63,7 @@ def train_command(
 
     Example: autoscale train --device mi8pro --scenario D3 --agent corrector --out policy.npz
     """
+    reach = parse_reach(remotes, links)
     options = WorldOptions(
         device=device,
         scenario=scenario.upper(),
@@ -77,7 +72,8 @@ def train_command(
         hidden_sigma=hidden_sigma,
         min_accuracy=min_accuracy,
         settings=settings,
-        remotes=parse_remotes(remotes),
+        remotes=reach.remotes,
+        links=reach.links,
     )
     if not out.parent.is_dir():
         raise PolicyError(f"policy {out} cannot be written: the folder {out.parent} does not exist")

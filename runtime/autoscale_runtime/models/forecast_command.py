@@ -15,7 +15,8 @@ from autoscale.carbon import Electricity
 from autoscale.interval import Interval
 from autoscale.prediction import Conditions, Prediction, predictions
 from autoscale.profiles import DeviceProfile, load_device
-from autoscale.profiles.remotes import make_remotes, parse_links, parse_remotes
+from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
+from autoscale.profiles.remotes import make_remotes
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 from autoscale.units import readable_range
@@ -41,22 +42,8 @@ def forecast(
         ),
     ],
     device: Annotated[str, typer.Option(help="A device: a name of 'autoscale devices', or a .toml.")],
-    remotes: Annotated[
-        str,
-        typer.Option(
-            help="Machines within reach, as 'autoscale train' takes them: cloud=gpu-server,edge:tablet=tab-s6; "
-            "'none'; the paper's tablet and server if left out.",
-            show_default=False,
-        ),
-    ] = "",
-    links: Annotated[
-        str,
-        typer.Option(
-            help="The way to them, a name or a .toml: cloud=lte, or what 'autoscale calibrate --remotes' measured, "
-            "cloud=mine-cloud.toml; Wi-Fi to the cloud and Wi-Fi Direct to the edge if left out.",
-            show_default=False,
-        ),
-    ] = "",
+    remotes: RemotesOption = "",
+    links: LinksOption = "",
     shape: Annotated[
         list[str] | None,
         typer.Option(help="Shape of a model file's input with open dimensions, NAME=DIMS; may be repeated."),
@@ -99,8 +86,7 @@ def forecast(
     Example: autoscale forecast model.onnx --device mine.toml --cpu-load 0.5 --json
     """
     profile = load_device(device)
-    wanted_remotes = parse_remotes(remotes)
-    reach = make_remotes(wanted_remotes, parse_links(links, make_remotes(wanted_remotes, {})))
+    reach = make_remotes(*parse_reach(remotes, links))
     conditions = Conditions(cpu_load, memory_load, rssi_dbm, cold)
     electricity = Electricity(place, intensity)
     ask = ask_for_shape if sys.stdin.isatty() else None

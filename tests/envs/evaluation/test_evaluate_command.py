@@ -17,6 +17,7 @@ from typer.testing import CliRunner, Result
 from autoscale.agents.base import make_agent
 from autoscale.agents.policies import save_policy
 from autoscale.errors import AutoScaleError, InvalidInput, PolicyError
+from autoscale.profiles.folder import devices_folder
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.contestants import EDGE, makers
 from autoscale_envs.evaluation.evaluate_command import evaluate
@@ -57,6 +58,15 @@ def test_it_judges_agents_on_the_targets_of_a_session(tmp_path: Path) -> None:
     with pytest.raises(InvalidInput, match="no remote is in the cloud"):
         Plan(remotes={"edge": "tab-s6"})
     assert EDGE not in makers(replace(Plan(), remotes={"cloud": "gpu-server"}), Plan().cells()[0])
+
+
+def test_links_are_named_or_files_as_a_calibration_writes_them() -> None:
+    file = devices_folder() / "links" / "lte.toml"
+    usual, named, read = (
+        json.loads(run("--scenario", "S1", "--json", "-", *links).stdout)[0]["agents"]["cloud"]["ppw_vs_cpu_fp32"]
+        for links in ((), ("--links", "cloud=lte"), ("--links", f"cloud={file}"))
+    )
+    assert named == read < usual
 
 
 def test_it_writes_rows_table_and_picture(tmp_path: Path) -> None:
@@ -129,6 +139,9 @@ def test_spellings_of_one_name_are_one_cell() -> None:
         (("--hidden-shares", "processor"), "allowed: as in processor=0.6,network=0.4"),
         (("--hidden-shares", "processor=0.6"), "hidden_shares sum to 0.6"),
         (("--scenario", "mine.toml"), "mine.toml cannot be read"),
+        (("--links", "clod=lte"), "unknown link 'clod' (did you mean 'cloud'?)"),
+        (("--links", "cloud=mine.toml"), "mine.toml cannot be read"),
+        (("--links", "cloud=lte", "--measured", "boards.csv"), "--links is of the simulator"),
         (("--profile", "mi8pro"), "--profile is told with --measured"),
         (("--agents", "no_such_module:Mine"), "No module named 'no_such_module'"),
         (("--agents", "json:loads"), "allowed: a subclass of autoscale.Agent"),

@@ -110,9 +110,19 @@ def test_ctrl_c_leaves_a_checkpoint_to_go_on_from(tmp_path: Path) -> None:
 def test_targets_are_those_of_a_session(tmp_path: Path) -> None:
     out = tmp_path / "policy.npz"
     printed = train_json(
-        "--settings", "threads", "--remotes", "cloud:cpu/fp32=gpu-server", "--queries", 100, "--out", out
+        "--settings",
+        "threads",
+        "--remotes",
+        "cloud:cpu/fp32=gpu-server",
+        "--links",
+        "cloud=lte",
+        "--queries",
+        100,
+        "--out",
+        out,
     )
     assert printed["training"]["remotes"] == {"cloud:cpu/fp32": "gpu-server"}
+    assert printed["training"]["links"] == {"cloud": "lte"}
     assert [str(each) for each in load_policy(out).targets] == [
         *(f"device:cpu/{precision}@{count}t" for precision in ("fp32", "int8") for count in (1, 2, 4)),
         *("device:gpu/fp32", "device:gpu/fp16", "device:npu/int8", "cloud:cpu/fp32"),
@@ -127,6 +137,7 @@ def test_targets_are_those_of_a_session(tmp_path: Path) -> None:
         (("--settings", "thread"), "threads"),
         (("--remotes", "cloud"), "cloud=gpu-server"),
         (("--remotes", "clod=gpu-server"), "'clod' is no remote"),
+        (("--remotes", "cloud=gpu-server", "--links", "edge=lte"), "unknown link 'edge'"),
         (("--remotes", "cloud=gpu-servr"), "gpu-server"),
     ],
 )
