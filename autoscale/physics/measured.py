@@ -119,20 +119,26 @@ def above_idle_w(device: DeviceProfile, row: MeasuredRow) -> float | None:
     return None if mean_w is None else max(mean_w - device.idle_w, LEAST_SHARE * mean_w)
 
 
-def metered_watts(device: DeviceProfile, target: Target, network: str = "") -> tuple[Watts, bool]:
-    """What a device draws for a query on one of its processors, and whether rows of its file have a say in it.
+def metered_factor(device: DeviceProfile, target: Target, network: str = "") -> float | None:
+    """How far the power table is off at the metered rows of a target's processor; None where there are none.
 
-    ``watts_of``, times how far that is off at the metered rows of the processor: those of the network, of the precision
-    and of the engine, as far as there are any.
+    Those of the network, of the precision and of the engine count, as far as there are any.
     """
-    watts = watts_of(device, target)
     rows = [row for row in device.measured if row.target.processor == target.processor and row.mean_w is not None]
     rows = [row for row in rows if row.network == network] or rows
     rows = [row for row in rows if row.target.precision == target.precision] or rows
     rows = [row for row in rows if row.target.engine == target.engine] or rows
-    if not rows:
+    return float(np.exp(np.mean(np.log([_hunger(device, row) for row in rows])))) if rows else None
+
+
+def metered_watts(device: DeviceProfile, target: Target, network: str = "", share: float = 1.0) -> tuple[Watts, bool]:
+    """What a device draws for a query on one of its processors, and whether rows of its file have a say in it.
+
+    ``watts_of``, of that share of its idle power, times ``metered_factor``.
+    """
+    watts, factor = watts_of(device, target, share), metered_factor(device, target, network)
+    if factor is None:
         return watts, False
-    factor = float(np.exp(np.mean(np.log([_hunger(device, row) for row in rows]))))
     on_cpu = target.processor == "cpu"
     return watts._replace(busy_w=factor * watts.busy_w, core_w=watts.core_w * (factor if on_cpu else 1.0)), True
 

@@ -122,7 +122,7 @@ class Front:
 
     def on_begin(self, job: Job) -> None:
         """A query is handed over."""
-        job.share = self._account.begin(job.target)
+        job.share = self._account.begin(job.target, job.model)
 
     def on_end(self, job: Job, ran: Ran) -> None:
         """A query that was handed over has ended: account for it, and answer."""

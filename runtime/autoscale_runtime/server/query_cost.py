@@ -1,10 +1,11 @@
 """What a query costs the machine that serves it: joules, and grams of CO2e operational and embodied.
 
 It adds up. The power table says what the machine draws: its idle power all the time, what a processor draws while
-anybody uses it, and so much for each second that a core works. The first two are shared out by ``MachineTime``; the
-third is the CPU time that a query took, in its model and in the protocol. Whatever is no query's (idle time, refusals,
-queries that failed or whose callers left, the server's own work) is kept beside, so that what callers are told and this
-are, together, the machine's. Where a counter measures, it sets the scale of all of it (``AttributedMeter``).
+anybody uses it, and so much for each second that a core works; where it has metered rows, a processor draws what those
+say (``metered_factor``), as on a session's meter. The first two are shared out by ``MachineTime``; the third is the CPU
+time that a query took, in its model and in the protocol. Whatever is no query's (idle time, refusals, queries that
+failed or whose callers left, the server's own work) is kept beside, so that what callers are told and this are,
+together, the machine's. Where a counter measures, it sets the scale of all of it (``AttributedMeter``).
 """
 
 import time
@@ -14,7 +15,8 @@ from typing import Final, NamedTuple
 
 from autoscale.carbon import CarbonAccount, Electricity, Machine, data_centre_pue, device_footprint
 from autoscale.errors import ProfileError
-from autoscale.physics.power import computing_j, held_share
+from autoscale.physics.measured import metered_factor, metered_watts
+from autoscale.physics.power import energy_j, held_share, threads_of
 from autoscale.profiles import DeviceProfile
 from autoscale.profiles.default_processor import completed
 from autoscale.query.outcome import Method
@@ -34,6 +36,7 @@ class Share(NamedTuple):
 
     target: Target
     held: Held
+    network: str
 
 
 @dataclass(slots=True)
@@ -112,7 +115,7 @@ class ServerAccount:
         whole = (cores or usable_cores()) / machine.processors[_CPU].cores
         self._time = MachineTime(clock(), min(whole, 1.0))
         self._idle_s = self._overhead_s = 0.0
-        self._by_target: dict[Target, tuple[float, float]] = {}
+        self._by_target: dict[tuple[Target, str], tuple[float, float]] = {}
         self._counted = None if self._meter is None else self._meter.counter.begin()
 
     @property
@@ -120,9 +123,10 @@ class ServerAccount:
         """How joules are known at present."""
         return Method.MODELLED if self._meter is None or self._meter.calibration is None else Method.MEASURED
 
-    def begin(self, target: Target) -> Share:
-        """A query begins to run on a target."""
-        return Share(target, self._time.begin(held_share(self.machine, target), target.processor, self._clock()))
+    def begin(self, target: Target, network: str = "") -> Share:
+        """A query of a network begins to run on a target."""
+        held = self._time.begin(held_share(self.machine, target), target.processor, self._clock())
+        return Share(target, held, network)
 
     def end(self, share: Share, core_s: float, is_told: bool = True) -> ServerCost:
         """What a query cost that ends now.
@@ -133,7 +137,7 @@ class ServerAccount:
             is_told: whether its caller gets to know.
         """
         got = self._time.end(share.held, self._clock())
-        own_w, core_w = self._known_watts(share.target)
+        own_w, core_w = self._known_watts(share.target, share.network)
         modelled_j = self.machine.idle_w * got.machine_s + own_w * got.shared_s + core_w * core_s
         cost = self._cost(modelled_j * self._scale(), got.machine_s)
         grams = cost.carbon_operational_g + cost.carbon_embodied_g
@@ -145,10 +149,12 @@ class ServerAccount:
             self.totals.other_g += grams
         return cost
 
-    def alone(self, target: Target, compute_s: float) -> ServerCost:
+    def alone(self, target: Target, compute_s: float, network: str = "") -> ServerCost:
         """What a query costs that has its target to itself and keeps it busy; nothing is taken into account."""
-        energy_j = computing_j(self.machine, target, compute_s)
-        return self._cost(energy_j, compute_s * held_share(self.machine, target))
+        share = held_share(self.machine, target)
+        watts, _ = metered_watts(self.machine, target, network, share)
+        core_s = threads_of(self.machine, target) * compute_s if target.processor == _CPU else 0.0
+        return self._cost(float(energy_j(watts, compute_s, core_s)), compute_s * share)
 
     def overhead(self, core_s: float) -> None:
         """Core-seconds that are no query's; they are accounted for with the next ``tick``."""
@@ -180,14 +186,19 @@ class ServerAccount:
     def _scale(self) -> float:
         return 1.0 if self._meter is None or self._meter.calibration is None else self._meter.calibration
 
-    def _known_watts(self, target: Target) -> tuple[float, float]:
-        known = self._by_target.get(target)
+    def _known_watts(self, target: Target, network: str = "") -> tuple[float, float]:
+        known = self._by_target.get((target, network))
         if known is None:
-            known = self._by_target[target] = self._watts(target)
+            known = self._by_target[target, network] = self._watts(target, network)
         return known
 
-    def _watts(self, target: Target) -> tuple[float, float]:
+    def _watts(self, target: Target, network: str) -> tuple[float, float]:
         """What its processor draws for all who use it, and what a core draws."""
+        own_w, core_w = self._table_watts(target)
+        factor = metered_factor(self.machine, target, network) or 1.0
+        return own_w * factor, core_w * (factor if target.processor == _CPU else 1.0)
+
+    def _table_watts(self, target: Target) -> tuple[float, float]:
         cpu = self.machine.processors[_CPU]
         core_w = cpu.busy_w(2, target.frequency_hz) - cpu.busy_w(1, target.frequency_hz) if cpu.cores > 1 else 0.0
         if target.processor == _CPU:

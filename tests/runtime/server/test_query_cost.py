@@ -164,3 +164,27 @@ def test_a_grid_or_building_that_cannot_be_is_refused(wrong: float) -> None:
 def test_a_machine_without_a_cpu_cannot_serve() -> None:
     with pytest.raises(ProfileError, match="'laptop' has no CPU"):
         ServerAccount(replace(LAPTOP, processors={}))
+
+
+BOARD = load_device("rk3588s")
+METERED = {
+    each.target.processor: each for each in BOARD.measured if each.mean_w is not None and not each.target.setting
+}
+
+
+@pytest.mark.parametrize("processor", METERED)
+def test_what_was_metered_on_the_machine_comes_before_its_table(processor: str) -> None:
+    """A query that has the board to itself is told as many joules as a session on it would tell."""
+    row, clock = METERED[processor], Clock()
+    cores = BOARD.processors["cpu"].cores
+    core_s = 2.0 * cores if processor == "cpu" else 0.0
+    account = ServerAccount(BOARD, clock=clock, cores=cores)
+    for network in (row.network, "never measured"):
+        share = account.begin(row.target, network)
+        clock.now_s += 2.0
+        told = account.end(share, core_s)
+        session = ModelledMeter(BOARD, network=network).reading(2.0, core_s, row.target)
+        assert told.energy_j == pytest.approx(session.energy_j)
+        assert account.alone(row.target, 2.0, network).energy_j == pytest.approx(told.energy_j)
+        assert told.energy_j == pytest.approx(2.0 * row.mean_w, rel=1e-6 if network == row.network else 0.5)
+    assert told.energy_j != pytest.approx(ServerAccount(replace(BOARD, measured=())).alone(row.target, 2.0).energy_j)
