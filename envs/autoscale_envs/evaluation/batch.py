@@ -29,8 +29,8 @@ class Truth(NamedTuple):
 
     Attributes:
         forecast: what is to be expected, each array of shape (worlds, targets).
-        objective: the goal's figure of that, likewise.
-        meets: whether a target is expected to meet the goal, likewise.
+        objective: the goal's figure of that as the oracle weighs it, likewise.
+        meets: whether a target is so expected to meet the goal, likewise.
         best: the oracle's target, shape (worlds,).
     """
 
@@ -88,16 +88,18 @@ class Batch:
 
     def _look(self) -> None:
         self.costs = self._world.costs_everywhere()
-        self.truth = self._truth(*self._world.expected())
+        self.truth = self._truth()
         self.forecast = forecast_of(self.parameters, *self._world.forecast())
         for seat in self.seats:
             seat.view.refresh()
 
-    def _truth(self, query: SimulatedQuery, figures: Costs) -> Truth:
+    def _truth(self) -> Truth:
         parameters, floor = self.parameters, self.parameters.options.min_accuracy
+        query, figures = self._world.weighed()
+        told = self._world.expected()[1] if parameters.options.cold_start else figures
         is_accurate = ~(figures.coefficients.accuracy < (-np.inf if floor is None else floor))
         return Truth(
-            forecast_of(parameters, query, figures),
+            forecast_of(parameters, query, told),
             objective(parameters, query, figures),
             (figures.latency_s <= parameters.limits_s[query.network]) & is_accurate,
             self._world.best(query, figures),

@@ -38,6 +38,7 @@ OF_RUNS: Final = (
         "settings",
         "remotes",
         "links",
+        "cold_start",
         "measured",
         "profile",
         "csv_file",
@@ -58,6 +59,7 @@ OF_THE_SIMULATOR: Final = (
     "settings",
     "remotes",
     "links",
+    "cold_start",
     "plot",
     "in_turn",
 )
@@ -103,6 +105,9 @@ def evaluate(
     settings: Annotated[str, typer.Option(help="What a device's own targets set: dvfs, or threads.")] = "dvfs",
     remotes: RemotesOption = "",
     links: LinksOption = "",
+    cold_start: Annotated[
+        bool, typer.Option("--cold-start", help="A network's first query on a target of the device opens it, and pays.")
+    ] = False,
     measured: Annotated[
         Path | None,
         typer.Option(help="Play in this table of measurements (CSV) instead of the simulator.", show_default=False),
@@ -189,6 +194,7 @@ def evaluate(
             settings=settings,
             remotes=reach.remotes,
             links=reach.links,
+            cold_start=cold_start,
         )
         comparison = SimulatedComparison(plan)
     run(comparison, outputs, jobs, address, ray=ray)

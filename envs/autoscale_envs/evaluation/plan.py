@@ -53,6 +53,7 @@ class Plan:
         settings: what the devices' own targets set, ``dvfs`` or ``threads``.
         remotes: as for ``WorldOptions``; one of them in the cloud, which is a baseline.
         links: the way to them, as for ``WorldOptions``.
+        cold_start: whether the first query on a target opens it, as for ``WorldOptions``.
 
     Raises:
         InvalidInput: a name that does not exist (the message names the nearest), a number out of range.
@@ -75,6 +76,7 @@ class Plan:
     settings: str = "dvfs"
     remotes: Mapping[str, Profile] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
+    cold_start: bool = False
     latency_limit_s: float | None = None
     in_turn: bool = False
 
@@ -131,6 +133,8 @@ class Plan:
             settings=self.settings,
             remotes=self.remotes,
             links=self.links,
+            cold_start=self.cold_start,
+            queries=self.run_queries,
         )
 
     def run_seeds(self, cell: Cell) -> list[int]:

@@ -91,6 +91,7 @@ def _row(plan: Plan, device: str, scenario: str, cells: Sequence[Mapping[str, Re
         "hidden_sigma": plan.hidden_sigma,
         "hidden_shares": dict(plan.hidden_shares),
         "noisy": plan.noisy,
+        "cold_start": plan.cold_start,
     }
 
 

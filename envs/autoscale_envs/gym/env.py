@@ -102,8 +102,8 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         except TypeError as error:
             raise InvalidTarget(f"action is {action!r}; allowed: an integer") from error
         if self._shows_oracle or self.render_mode:
-            truth = view.truth()
-            best = truth.best(self.parameters.goals[query.network], view.reachable())
+            best = view.best()
+        truth = view.truth() if self.render_mode else None
         view.check(target)
         did_fallback = view.is_refused(target)
         cost = view.run(target)
@@ -121,7 +121,7 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         }
         if self._shows_oracle:
             info["oracle_action"] = best
-        if self.render_mode and best is not None:
+        if truth is not None and best is not None:
             self._history.add(target, best, info["energy_j"], float(truth.energy_j[best]))
         return view.row(), float(scored.reward), False, self._done >= self.parameters.options.queries, info
 

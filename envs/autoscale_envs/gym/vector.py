@@ -124,7 +124,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
 
     def oracle_actions(self) -> Indices:
         """The best action for each query now asked, shape (num_envs,)."""
-        return self._world.best(*self._world.expected())
+        return self._world.best(*self._world.weighed())
 
     def _masks(self) -> Infos:
         """``action_mask`` of the queries asked next; where no link can fail, one array that is always the same."""

@@ -42,6 +42,9 @@ def train_command(
     ] = "dvfs",
     remotes: RemotesOption = "",
     links: LinksOption = "",
+    cold_start: Annotated[
+        bool, typer.Option("--cold-start", help="A network's first query on a target of the device opens it, and pays.")
+    ] = False,
     start: Annotated[Path | None, typer.Option("--from", help="A policy to begin with, of any device.")] = None,
     resume: Annotated[Path | None, typer.Option(help="A checkpoint to go on from.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Queries between checkpoints.")] = None,
@@ -74,6 +77,7 @@ def train_command(
         settings=settings,
         remotes=reach.remotes,
         links=reach.links,
+        cold_start=cold_start,
     )
     if not out.parent.is_dir():
         raise PolicyError(f"policy {out} cannot be written: the folder {out.parent} does not exist")

@@ -24,6 +24,7 @@ from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.variance.unrest import slowdown
 from autoscale_envs.worlds.coefficients import CostCoefficients, total
+from autoscale_envs.worlds.opening import unopened, with_opened
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import PerLink, SimulatedQuery
 
@@ -38,14 +39,17 @@ class State(NamedTuple):
         temperature_c: of the device.
         battery: its charge.
         rest_s: how long each radio has rested.
+        opened: how much of opening each network on each kind of target (``Openings.pair``) has been paid, 0.0 or 1.0,
+            with an axis over them at the end; None where nobody pays for it.
     """
 
     temperature_c: Numbers
     battery: Numbers
     rest_s: PerLink
+    opened: Floats | None = None
 
     def figures(self) -> list[Numbers]:
-        """All of it, one after the other."""
+        """All of it but what is opened, one after the other."""
         return [self.temperature_c, self.battery, *self.rest_s]
 
     @classmethod
@@ -55,7 +59,12 @@ class State(NamedTuple):
 
     def wide(self) -> "State":
         """The same with one more axis, over targets."""
-        return State.of([each[..., None] for each in self.figures()])
+        opened = None if self.opened is None else self.opened[..., None, :]
+        return State.of([each[..., None] for each in self.figures()])._replace(opened=opened)
+
+    def spread(self, queries: float) -> "State":
+        """The same where what is yet to be opened is paid by so many queries, each alike."""
+        return self if self.opened is None else self._replace(opened=1.0 - (1.0 - self.opened) / queries)
 
 
 class Costs(NamedTuple):
@@ -81,7 +90,9 @@ class Costs(NamedTuple):
 def initial(parameters: WorldParameters, charge: Floats) -> State:
     """A device as warm as the scenario has it, whose radios rest; the battery's charge is given, shape (n,)."""
     rest_s = [np.full_like(charge, LONG_REST_S) for _ in parameters.radio_links]
-    return State(np.full_like(charge, parameters.scenario.beginning_c), charge, rest_s)
+    pairs = parameters.openings.count * len(parameters.networks) if parameters.options.cold_start else 0
+    opened = np.zeros((len(charge), pairs)) if pairs else None
+    return State(np.full_like(charge, parameters.scenario.beginning_c), charge, rest_s, opened)
 
 
 def costs(
@@ -129,11 +140,17 @@ def costs(
     waiting_j = radio.waiting_j(pair.tail_w, pair.tail_s, pair.rest_w, wait_s + remote_s)
     radio_j = move_j + waiting_j + radio.tail_j(pair.tail_w, pair.tail_s, rest_s)
     latency_s = (compute_s + move_s) * query.latency_noise + wait_s
+    opening_j: Numbers = 0.0
+    if state.opened is not None:
+        openings = parameters.openings
+        unpaid = unopened(state.opened, openings.pair(query.network, target))
+        latency_s = latency_s + unpaid * openings.seconds.take(target)
+        opening_j = unpaid * openings.joules.take(target)
     core_s = pair.cores * busy_s
     worked_j = hungrier * busy_j(pair.busy_w, pair.core_w, compute_s, core_s)
     away_j = is_remote * worked_j
     own_j = worked_j - away_j + radio_j
-    device_j = own_j * query.energy_noise + parameters.device.idle_w * latency_s
+    device_j = own_j * query.energy_noise + parameters.device.idle_w * latency_s + opening_j
     remote_j = away_j + pair.remote_idle_w * remote_s
     return Costs(latency_s, core_s, device_j, remote_j, remote_s, pair)
 
@@ -170,13 +187,17 @@ def attempted(
         target: what was chosen.
         is_refused: 1 where it is refused, else 0.
     """
-    answering = target + is_refused * (parameters.reference_target - target)
-    cost = costs(parameters, hidden, environment, query, state, answering)
+    cost = costs(parameters, hidden, environment, query, state, answering(parameters, target, is_refused))
     lost_s = is_refused * parameters.patience_s.take(query.network)
     return cost._replace(
         latency_s=cost.latency_s + lost_s,
         device_j=cost.device_j + lost_s * (parameters.device.idle_w + parameters.trying_w.take(target)),
     )
+
+
+def answering(parameters: WorldParameters, target: Numbers, is_refused: Numbers) -> Numbers:
+    """The target that answers: the reference target where a choice is refused (1, else 0)."""
+    return target + is_refused * (parameters.reference_target - target)
 
 
 def expected(
@@ -211,8 +232,10 @@ def sensed_query(
     )
 
 
-def transition(parameters: WorldParameters, query: SimulatedQuery, state: State, cost: Costs) -> State:
-    """What the choice leaves behind for the next query."""
+def transition(
+    parameters: WorldParameters, query: SimulatedQuery, state: State, cost: Costs, answered: Numbers = 0
+) -> State:
+    """What the choice leaves behind for the next query; the target that answered counts where opening it costs."""
     span_s = most(query.gap_s, cost.latency_s)
     unused_s = span_s - cost.latency_s
     beside_w = parameters.device.idle_w + query.co_runner_w
@@ -225,6 +248,7 @@ def transition(parameters: WorldParameters, query: SimulatedQuery, state: State,
         thermal.warmed_c(state.temperature_c, power_w, span_s, parameters.thermal, parameters.scenario.air_c),
         battery.drained(state.battery, power_w, span_s, parameters.capacity_j),
         rest_s,
+        None if state.opened is None else with_opened(state.opened, parameters.openings.pair(query.network, answered)),
     )
 
 

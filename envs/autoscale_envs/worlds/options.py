@@ -37,6 +37,7 @@ class WorldKeywords(TypedDict, total=False):
     gap_s: float
     settings: str
     remotes: Mapping[str, Profile] | None
+    cold_start: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +66,8 @@ class WorldOptions:
         remotes: link (``cloud``, ``edge:tablet``) or one target there (``cloud:gpu/fp32``) to the profile of the
             machine, by name, file or itself; ``{}`` for none, None for the paper's tablet and server. See
             ``make_remotes``.
+        cold_start: whether a query pays for opening its target, where the device has not yet run that network there in
+            the episode: see ``opening.py``. Not by default: a session opens its targets before the first query.
 
     Raises:
         InvalidInput: a name that does not exist (the message names the nearest), a number out of range.
@@ -85,6 +88,7 @@ class WorldOptions:
     gap_s: float = 0.5
     settings: str = "dvfs"
     remotes: Mapping[str, Profile] | None = None
+    cold_start: bool = False
 
     def __post_init__(self) -> None:
         check_profile(self.device)
@@ -92,6 +96,7 @@ class WorldOptions:
         one_of("objective", self.objective, OBJECTIVES)
         one_of("settings", self.settings, SETTINGS)
         one_of("end of a trace", self.trace_end, get_args(End))
+        check_type("cold_start", self.cold_start, bool, "True or False")
         if isinstance(self.networks, str) or not isinstance(self.networks, Iterable):
             raise InvalidInput(f"networks is {self.networks!r}; allowed: a sequence of names, as ('mobilenet-v1',)")
         for network in self.networks:

@@ -32,6 +32,7 @@ from autoscale_envs.variance.scenarios import Scenario
 from autoscale_envs.variance.server import LOAD_MEMORY_S
 from autoscale_envs.variance.unrest import calm
 from autoscale_envs.worlds.coefficients import NominalCosts
+from autoscale_envs.worlds.opening import Openings, openings
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.rates import machine_g_per_s, network_rates
 
@@ -260,6 +261,11 @@ class WorldParameters:
     def usual_queue_s(self) -> float:
         """The wait at a server of the usual load: all that a device can know of the queue."""
         return float(mean_wait_s(USUAL_LOAD))
+
+    @cached_property
+    def openings(self) -> Openings:
+        """What there is to open, in a world of ``cold_start``."""
+        return openings(self.device, self.targets, self.options.queries / len(self.networks))
 
     @property
     def may_lose_links(self) -> bool:

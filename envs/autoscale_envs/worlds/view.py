@@ -8,7 +8,7 @@ from autoscale.query.forecast import Forecast
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.carbon import added_g
-from autoscale_envs.worlds.dynamics import Costs, attempted, costs, expected, sensed_query, transition
+from autoscale_envs.worlds.dynamics import Costs, State, answering, attempted, costs, expected, sensed_query, transition
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
@@ -67,7 +67,8 @@ class View:
             InvalidTarget: no such target; nothing was changed.
         """
         cost = self.cost_of(target)
-        self.state = transition(self.parameters, self.query, self.state, cost)
+        answered = answering(self.parameters, target, int(self.is_refused(target)))
+        self.state = transition(self.parameters, self.query, self.state, cost, answered)
         self.world.advance(self.number, self.state)
         self.query = self.world.streams.now_at(self.number)
         return cost
@@ -102,16 +103,20 @@ class View:
 
     def truth(self) -> Forecast:
         """What the oracle expects of every target."""
-        return self._forecast(self.query, self.world.hidden, self.number)
+        return self._truth(self.state)
+
+    def _truth(self, state: State) -> Forecast:
+        return self._forecast(self.query, state, self.world.hidden, self.number)
 
     def forecast(self) -> Forecast:
         """What the profile says of every target, given what is sensed: hidden factors left out."""
         known_query = sensed_query(self.parameters, self.world.hidden, self.number, self.query)
-        return self._forecast(known_query, self.parameters.nominal_factors, 0)
+        return self._forecast(known_query, self.state, self.parameters.nominal_factors, 0)
 
     def best(self) -> int:
-        """The oracle's target."""
-        return self.truth().best(self.parameters.goals[self.query.network], self.reachable())
+        """The oracle's target; what opening one costs is spread over its queries."""
+        weighed = self._truth(self.state.spread(self.parameters.openings.queries))
+        return weighed.best(self.parameters.goals[self.query.network], self.reachable())
 
     def reachable(self) -> Indices:
         """Indices of the targets that can be reached now."""
@@ -131,8 +136,8 @@ class View:
         put_state(row, self.state, has_battery=self.parameters.device.battery_wh is not None)
         return row
 
-    def _forecast(self, query: SimulatedQuery, hidden: Hidden, environment: int) -> Forecast:
-        figures = expected(self.parameters, hidden, environment, query, self.state, self._all)
+    def _forecast(self, query: SimulatedQuery, state: State, hidden: Hidden, environment: int) -> Forecast:
+        figures = expected(self.parameters, hidden, environment, query, state, self._all)
         return forecast_of(self.parameters, query, figures)
 
 

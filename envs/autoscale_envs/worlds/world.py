@@ -13,6 +13,7 @@ from autoscale_envs.worlds.carbon import objective
 from autoscale_envs.worlds.dynamics import (
     Costs,
     State,
+    answering,
     attempted,
     calm,
     costs,
@@ -77,6 +78,8 @@ class BatchedWorld:
         for environment, state in self._moved_alone.items():
             for mine, value in zip(self._state.figures(), state.figures(), strict=True):
                 mine[environment] = value
+            if self._state.opened is not None:
+                self._state.opened[environment] = state.opened
         self._moved_alone.clear()
         return self._state
 
@@ -89,14 +92,21 @@ class BatchedWorld:
         fresh = initial(self.parameters, start_charge(self.streams.restart(environments)))
         for mine, value in zip(self.state.figures(), fresh.figures(), strict=True):
             mine[environments] = value
+        if self._state.opened is not None:
+            self._state.opened[environments] = fresh.opened
         self._query = None
 
     def step(self, targets: Indices, where: Flags | bool = True) -> tuple[Costs, Score]:
         """Run each query on its target, and go to the next in the environments marked, shape (n,)."""
         parameters, query = self.parameters, self.query
-        cost = self._attempted(targets) if parameters.may_lose_links else self._costs(targets)
+        answered = targets
+        if parameters.may_lose_links:
+            refused = self.is_refused(targets).astype(np.intp)
+            cost, answered = self._attempted(targets, refused), answering(parameters, targets, refused)
+        else:
+            cost = self._costs(targets)
         worth = score(parameters, query, cost)
-        self._state = transition(parameters, query, self.state, cost)
+        self._state = transition(parameters, query, self.state, cost, answered)
         self.streams.advance(where)
         self._query = None
         return cost, worth
@@ -113,8 +123,15 @@ class BatchedWorld:
 
     def expected(self) -> tuple[SimulatedQuery, Costs]:
         """The queries with an axis over targets, and what is to be expected of each: all that the oracle knows."""
+        return self._expected(self.state)
+
+    def weighed(self) -> tuple[SimulatedQuery, Costs]:
+        """The same as the oracle weighs it: what opening a target costs is spread over its queries."""
+        return self._expected(self.state.spread(self.parameters.openings.queries))
+
+    def _expected(self, state: State) -> tuple[SimulatedQuery, Costs]:
         query = self.query.wide()
-        at = query, self.state.wide(), self._targets
+        at = query, state.wide(), self._targets
         return query, expected(self.parameters, self.hidden, self.everyone[:, None], *at)
 
     def forecast(self) -> tuple[SimulatedQuery, Costs]:
@@ -123,7 +140,7 @@ class BatchedWorld:
         return query, expected(self.parameters, self._nominal, 0, query, self.state.wide(), self._targets)
 
     def best(self, query: SimulatedQuery, figures: Costs) -> Indices:
-        """The oracle's targets, shape (n,), by what ``expected`` gave."""
+        """The oracle's targets, shape (n,), by what ``weighed`` gave."""
         parameters = self.parameters
         return best_targets(
             figures.latency_s,
@@ -153,13 +170,14 @@ class BatchedWorld:
     def _costs(self, targets: Indices) -> Costs:
         return costs(self.parameters, self.hidden, self.everyone, self.query, self.state, targets)
 
-    def _attempted(self, targets: Indices) -> Costs:
-        at = self.query, self.state, targets
-        return attempted(self.parameters, self.hidden, self.everyone, *at, self.is_refused(targets).astype(np.intp))
+    def _attempted(self, targets: Indices, refused: Indices) -> Costs:
+        return attempted(self.parameters, self.hidden, self.everyone, self.query, self.state, targets, refused)
 
     def state_of(self, environment: int) -> State:
         """The state of one environment, as numbers."""
-        return State.of([float(each[environment]) for each in self.state.figures()])
+        state = self.state
+        opened = None if state.opened is None else state.opened[environment].copy()
+        return State.of([float(each[environment]) for each in state.figures()])._replace(opened=opened)
 
     def advance(self, environment: int, state: State) -> None:
         """Take one environment alone to its next query, with what the last one left."""

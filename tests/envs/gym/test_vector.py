@@ -17,10 +17,14 @@ from autoscale_envs.worlds.sim_world import SimWorld
 INFOS = ("energy_j", "latency_s", "carbon_g", "qos_violation", "accuracy_violation", "did_fallback", "oracle_action")
 
 
-@pytest.mark.parametrize("scenario", ["D3", "D4", "D7", "D8", "S6"])
-def test_sub_environments_are_the_scalar_ones_to_the_last_bit(scenario: str) -> None:
+@pytest.mark.parametrize(
+    ("scenario", "is_cold"),
+    [("D3", False), ("D4", False), ("D7", False), ("D8", False), ("S6", False), ("S1", True), ("D8", True)],
+)
+def test_sub_environments_are_the_scalar_ones_to_the_last_bit(scenario: str, is_cold: bool) -> None:
     count, queries = 3, 70
     settings = {"device": "moto-x-force", "scenario": scenario, "queries": queries, "oracle": True, "min_accuracy": 0.7}
+    settings["cold_start"] = is_cold
     vector = EdgeInferenceVectorEnv(count, **settings)
     scalars = [EdgeInferenceEnv(**settings) for _ in range(count)]
     observations, _ = vector.reset(seed=7)
