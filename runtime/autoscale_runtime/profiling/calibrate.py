@@ -14,8 +14,8 @@ from autoscale.profiles.measured import MeasuredRow
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import Target
 from autoscale_runtime.backends.engines import format_of
+from autoscale_runtime.models.example_feeds import check_shapes
 from autoscale_runtime.models.inspection.inputs import Shape
-from autoscale_runtime.profiling.example_feeds import check_shapes
 from autoscale_runtime.profiling.guard import Guard
 from autoscale_runtime.profiling.host_profile import host_profile
 from autoscale_runtime.profiling.joules import Joules, Spent

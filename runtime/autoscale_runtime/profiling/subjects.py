@@ -17,9 +17,9 @@ from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.routes.base import Query
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.example_feeds import example_feeds
 from autoscale_runtime.models.inspection.inputs import Shape
 from autoscale_runtime.models.variant import served_name
-from autoscale_runtime.profiling.example_feeds import example_feeds
 
 ALONE: Final = SessionOptions(sensors=(), meters=("none",))
 """Nothing senses or meters beside what is measured here."""

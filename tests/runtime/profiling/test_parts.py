@@ -17,9 +17,9 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import TensorSpec
 from autoscale_runtime.host.fingerprint import fingerprint, processor_name
+from autoscale_runtime.models.example_feeds import example_feeds
 from autoscale_runtime.models.inspection import inspect
 from autoscale_runtime.profiling.core_waits import CoreWaits
-from autoscale_runtime.profiling.example_feeds import example_feeds
 from autoscale_runtime.profiling.guard import Guard, Limits
 from autoscale_runtime.profiling.host_profile import host_profile, written
 from autoscale_runtime.profiling.joules import Joules
