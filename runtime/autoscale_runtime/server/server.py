@@ -14,8 +14,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-import grpc.aio
-
 from autoscale.errors import AutoScaleError, InvalidInput, PortInUse, RepositoryError
 from autoscale.profiles import load_device
 from autoscale_runtime.server.event_loop import EventLoop
@@ -32,9 +30,10 @@ from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.repository.scan import Found, scan
 from autoscale_runtime.server.serving import Serving
-from autoscale_runtime.server.transports.grpc_aio import AioTransport, options
+from autoscale_runtime.server.transports.base import Methods
+from autoscale_runtime.server.transports.choice import GRPC, transport_of
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE, WorkerHost
-from autoscale_runtime.wire.listening import check_can_listen, listen
+from autoscale_runtime.wire.listening import check_can_listen
 
 DEFAULT_MACHINE: Final = "xeon-p100"
 """The profile whose power and embodied carbon stand for a server that names no other."""
@@ -68,6 +67,7 @@ class Server:
         isolate: whether models run in processes of their own.
         owns_process: whether all CPU time of this process is the server's.
         operation: who may call, what is encrypted, what it tells of itself.
+        transport: what speaks with clients: ``grpc``, or ``fast`` of the extra of that name.
     """
 
     address: str
@@ -86,7 +86,9 @@ class Server:
         isolate: bool = False,
         owns_process: bool = False,
         operation: Operation | None = None,
+        transport: str = GRPC,
     ) -> None:
+        self._new_transport = transport_of(transport)
         if isolate and not IS_POSSIBLE:
             raise InvalidInput("isolate is True; allowed on this system: False, models within the server's process")
         self._limits, self._account = limits.settled(), account
@@ -155,23 +157,20 @@ class Server:
         reload = self._reload_one if self._repository is not None else None
         log = self._operation.log if self._operation.access_log is not None else None
         self._front = Front(self._serving, self._account, reload, clock, log)
-        self._server = grpc.aio.server(options=options(self._limits))
-        self._health = Health(self._server, SERVICE)
+        self._health = Health(SERVICE)
+        unary, streaming = (frozenset(f"{SERVICE}/{name}" for name in names) for names in (UNARY, STREAMING))
+        methods = Methods(unary, streaming, self._health.methods)
         try:
             await self._load(models)
-            self._transport = AioTransport(SERVICE, UNARY, STREAMING, self._front, self._limits, self._operation.tokens)
-            self._server.add_generic_rpc_handlers((self._transport,))
-            certificates = self._operation.certificates
-            credentials = None if certificates is None else certificates.credentials()
-            self.address, self.port = listen(self._server, host, port, credentials)
+            self._transport = self._new_transport(methods, self._front, self._limits, self._operation.tokens)
+            self.address, self.port = await self._transport.listen(host, port, self._operation.certificates)
             await self._tell_metrics(host)
         except BaseException:
             await self._serving.close()
             raise
         self._account.grid.start()
-        await self._server.start()
-        loop = asyncio.get_running_loop()
-        self._tasks = [loop.create_task(self._transport.sweep()), loop.create_task(self._tick())]
+        await self._transport.start()
+        self._ticks = asyncio.get_running_loop().create_task(self._tick())
 
     async def _tell_metrics(self, host: str) -> None:
         self._metrics, self.metrics_port = MetricsPage(self._serving, self._account), None
@@ -231,8 +230,7 @@ class Server:
         self._front.is_draining = True
         self._metrics.close()
         self._health.leave()
-        # The first takes no more; the second, once nobody is under way, ends what only watches.
-        ending = asyncio.get_running_loop().create_task(self._server.stop(grace_s + _ENDED_S))
+        self._transport.leave(grace_s + _ENDED_S)
         ends_s = time.monotonic() + grace_s
         while self._serving.under_way and time.monotonic() < ends_s:
             await asyncio.sleep(0.01)
@@ -241,11 +239,10 @@ class Server:
         while self.running and time.monotonic() < ends_s:
             await asyncio.sleep(0.01)
         await asyncio.sleep(0)  # answers just given are on their way
-        await self._server.stop(0.05)
-        for task in (*self._tasks, ending):
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await task
+        await self._transport.stop(0.05)  # what only watches ends too
+        self._ticks.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._ticks
 
     def _begin(self, job: Any) -> None:
         self._front.on_begin(job)
@@ -266,6 +263,7 @@ def serve(
     *,
     isolate: bool = False,
     model_name: str = "",
+    transport: str = GRPC,
 ) -> Server:
     """Load a repository and start to answer.
 
@@ -278,6 +276,7 @@ def serve(
         isolate: run models in processes of their own, so that one that crashes or hangs harms no other; it costs some
             80 MiB a model and a tenth of a millisecond a query. Without it they run on threads of this process.
         model_name: the folder is that one model, or holds its file alone, as KServe mounts it.
+        transport: what speaks with clients: ``grpc``, or ``fast`` of the extra of that name.
 
     Raises:
         RepositoryError: no models there.
@@ -287,4 +286,13 @@ def serve(
         MissingExtra: the packages of the extra ``serve`` are not installed.
     """
     account = account or ServerAccount(load_device(DEFAULT_MACHINE))
-    return Server(limits or Limits(), account, host, port, Path(repository), model_name=model_name, isolate=isolate)
+    return Server(
+        limits or Limits(),
+        account,
+        host,
+        port,
+        Path(repository),
+        model_name=model_name,
+        isolate=isolate,
+        transport=transport,
+    )

@@ -2,12 +2,23 @@
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, NamedTuple, Protocol
 
 import grpc
 
+from autoscale_runtime.server.limits import Limits
+from autoscale_runtime.wire.certificates import Certificates
+from autoscale_runtime.wire.tokens import TokenFile
+
 Trailers = Sequence[tuple[str, str]]
+
+Exchange = Callable[[AsyncIterator[bytes]], AsyncIterator[bytes]]
+"""A method that is answered beside all queries, as probes and reflection are: messages come, messages go.
+
+It runs on the transport's loop, ends when its caller leaves, and raises ``Refused`` for a status.
+"""
 
 LONGEST_TEXT: Final = 1000
 """Characters of an error's text: gRPC ends a call whose headers exceed some kilobytes."""
@@ -45,11 +56,80 @@ class Call(ABC):
             leaving()
 
 
+class Refusal(NamedTuple):
+    """An error as it travels."""
+
+    code: grpc.StatusCode
+    text: str
+    trailers: Trailers = ()
+
+
+class Refused(Exception):
+    """A call has an error for an answer."""
+
+    def __init__(self, code: grpc.StatusCode, text: str, trailers: Trailers = ()) -> None:
+        super().__init__(text)
+        self.refusal = Refusal(code, shortened(text), trailers)
+
+
 class Handler(Protocol):
     """Whom a transport hands its requests to, on its event loop."""
 
     def request(self, call: Call) -> None:
         """Take a request; it is answered through the call, now or later."""
+
+
+@dataclass(frozen=True, slots=True)
+class Methods:
+    """What a transport answers, by full name as in ``inference.GRPCInferenceService/ModelInfer``.
+
+    Attributes:
+        unary: of one request and one answer; their requests go to the handler.
+        streaming: of many, each answered by itself and in order; likewise.
+        beside: exchanges that the handler has nothing to do with.
+    """
+
+    unary: frozenset[str] = frozenset()
+    streaming: frozenset[str] = frozenset()
+    beside: Mapping[str, Exchange] = field(default_factory=dict)
+
+
+class Transport(ABC):
+    """Speaks gRPC with clients. All of it runs on one event loop.
+
+    Args:
+        methods: what is answered.
+        handler: who answers the queries.
+        limits: of unfinished requests.
+        tokens: who may call; None lets everybody.
+    """
+
+    @abstractmethod
+    def __init__(self, methods: Methods, handler: Handler, limits: Limits, tokens: TokenFile | None = None) -> None: ...
+
+    @abstractmethod
+    async def listen(self, host: str, port: int, certificates: Certificates | None = None) -> tuple[str, int]:
+        """Bind an address; clients are answered from ``start`` on.
+
+        Returns:
+            ``host:port`` that clients connect to, and the port alone.
+
+        Raises:
+            InvalidInput: a port that is none, a certificate that cannot be read.
+            PortInUse: the address cannot be bound; the message says why.
+        """
+
+    @abstractmethod
+    async def start(self) -> None:
+        """Answer."""
+
+    @abstractmethod
+    def leave(self, longest_s: float) -> None:
+        """Take no more calls; those under way go on, for ``longest_s`` seconds at most."""
+
+    @abstractmethod
+    async def stop(self, grace_s: float) -> None:
+        """End what is still under way after ``grace_s`` seconds, and close."""
 
 
 def shortened(text: str) -> str:
