@@ -177,6 +177,7 @@ def test_a_process_that_stands_still_is_replaced(server: Server, stub: GRPCInfer
     for each in stopped:
         each.suspend()
     try:
+        until(lambda: all(each.status() == psutil.STATUS_STOPPED for each in stopped))
         assert code_of(stub.ModelInfer, loop(10), 0.3)[0] == "DEADLINE_EXCEEDED"
         assert code_of(stub.ModelInfer, loop(10)) == ("OK", "")
     finally:
