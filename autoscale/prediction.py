@@ -99,6 +99,13 @@ class Prediction:
     methods: Mapping[str, Method]
     opening: Init | None = None
 
+    def then(self, tail: "Prediction") -> "Prediction":
+        """What a network in two parts would cost, the tail where ``tail`` says; accuracy is the tail's to tell."""
+        figures = ("latency_s", "energy_j", "network_j", "remote_j", "carbon_g")
+        methods = {name: worst(method, tail.methods[name]) for name, method in self.methods.items()}
+        both = {name: getattr(self, name) + getattr(tail, name) for name in figures}
+        return replace(tail, **both, methods=methods, opening=self.opening)
+
 
 @dataclass(frozen=True, slots=True)
 class _Run:

@@ -91,7 +91,7 @@ def forecast(
     electricity = Electricity(place, intensity)
     ask = ask_for_shape if sys.stdin.isatty() else None
     asked = asked_network(network, parse_shapes(shape or []), ask, profile)
-    wanted = settings or ("dvfs" if _has_steps(profile) else "threads")
+    wanted = settings or ("dvfs" if has_steps(profile) else "threads")
     found = predictions(profile, asked.profile, reach, wanted, conditions, electricity)
     for note in (*asked.notes, *(f"not in the counts: {each}" for each in asked.uncounted)):
         typer.echo(f"note: {note}", err=True)
@@ -101,7 +101,8 @@ def forecast(
         _show(profile, asked, found if every else _frugal(found))
 
 
-def _has_steps(device: DeviceProfile) -> bool:
+def has_steps(device: DeviceProfile) -> bool:
+    """Whether its clock can be set."""
     return any(len(each.frequencies_hz) > 1 for each in device.processors.values())
 
 
@@ -118,7 +119,7 @@ def _plain(device: DeviceProfile, asked: AskedNetwork, found: Sequence[Predictio
 
 def _target(each: Prediction) -> dict[str, Any]:
     return {
-        **{name: _ends(getattr(each, name)) for name in (*FIGURES, "network_j", "remote_j")},
+        **{name: interval_ends(getattr(each, name)) for name in (*FIGURES, "network_j", "remote_j")},
         **_opening(each),
         "accuracy": each.accuracy,
         "methods": {name: str(method) for name, method in each.methods.items()},
@@ -129,10 +130,11 @@ def _opening(each: Prediction) -> dict[str, Any]:
     if each.opening is None:
         return {"open_s": None, "open_j": None}
     figures = {"open_s": each.opening.latency_s, "open_j": each.opening.energy_j}
-    return {name: {**_ends(figure), "method": str(each.opening.method)} for name, figure in figures.items()}
+    return {name: {**interval_ends(figure), "method": str(each.opening.method)} for name, figure in figures.items()}
 
 
-def _ends(figure: Interval) -> Mapping[str, float]:
+def interval_ends(figure: Interval) -> Mapping[str, float]:
+    """A figure with its range, for ``json.dumps``."""
     return {"low": figure.low, "mid": figure.mid, "high": figure.high}
 
 

@@ -3,6 +3,7 @@
 import math
 from collections import ChainMap
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from autoscale.errors import MissingExtra, ModelError, UnsupportedModel
@@ -31,25 +32,48 @@ def inspect_onnx(path: Path, shapes: Mapping[str, Shape], ask: Ask | None) -> In
         ModelError: not an ONNX model, or a broken graph.
         FeedError: a shape is missing or does not fit.
     """
+    opened = open_model(path, shapes, ask)
+    graph, tally = opened.model.graph, Tally(notes=list(opened.notes))
+    outputs, work = opened.walker.walk(graph, list(opened.inputs.values()), ChainMap())
+    tally.merge(work)
+    names = [each.name for each in graph.output]
+    _say_open(names, outputs, tally)
+    return Inspection.of(
+        tally,
+        weights_of(graph),
+        [tensor_info(name, value) for name, value in opened.inputs.items()],
+        [tensor_info(name, value) for name, value in zip(names, outputs, strict=True)],
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class OpenedModel:
+    """A file that can be walked.
+
+    Attributes:
+        model: the graph, without external data.
+        inputs: name of each true input to what is known of it, in order.
+        notes: what was assumed of their shapes.
+        walker: with the file's operator sets.
+    """
+
+    model: ModelProto
+    inputs: Mapping[str, Value]
+    notes: tuple[str, ...]
+    walker: Walker
+
+
+def open_model(path: Path, shapes: Mapping[str, Shape], ask: Ask | None) -> OpenedModel:
+    """Read a file and settle its inputs' shapes; arguments and errors as for ``inspect``."""
     model = load(path)
     by_name = {each.name: each for each in model.graph.input}
     inputs = [by_name[name] for name in true_inputs(model.graph)]
     tensors = [each for each in inputs if each.type.HasField("tensor_type")]
     resolved, notes = resolve([_open_input(each) for each in tensors], shapes, ask)
-    bound = [_bound(each, resolved.get(each.name)) for each in inputs]
-    tally = Tally(notes=list(notes))
     opsets = {"" if each.domain == "ai.onnx" else each.domain: each.version for each in model.opset_import}
     inference = NodeInference(opsets, model.ir_version, path.parent, _declared(model.graph.value_info))
-    outputs, work = Walker(inference).walk(model.graph, bound, ChainMap())
-    tally.merge(work)
-    names = [each.name for each in model.graph.output]
-    _say_open(names, outputs, tally)
-    return Inspection.of(
-        tally,
-        weights_of(model.graph),
-        [_info(each.name, value) for each, value in zip(inputs, bound, strict=True)],
-        [_info(name, value) for name, value in zip(names, outputs, strict=True)],
-    )
+    bound = {each.name: _bound(each, resolved.get(each.name)) for each in inputs}
+    return OpenedModel(model, bound, tuple(notes), Walker(inference))
 
 
 def load(path: Path) -> ModelProto:
@@ -108,7 +132,8 @@ def _say_open(names: list[str], outputs: list[Value], tally: Tally) -> None:
             tally.skip(f"output '{name}': its size is open: {value.why or 'no tensor'}")
 
 
-def _info(name: str, value: Value) -> TensorInfo:
+def tensor_info(name: str, value: Value) -> TensorInfo:
+    """What is told of a tensor."""
     bits = element_bits(value.elem_type)
     shape = value.shape
     size = None if shape is None or bits is None else packed_bytes(math.prod(shape), bits)

@@ -1,7 +1,7 @@
 """Walks a graph in execution order, sub-graphs included, and tallies the work of every node."""
 
 from collections import ChainMap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -44,17 +44,23 @@ class Walker:
         Raises:
             ModelError: a node reads what nothing before it produces.
         """
-        scope = outer.new_child()
+        scope, tally = outer.new_child(), Tally()
+        for once in self.steps(graph, bound, scope, path):
+            tally.merge(once)
+        return [_read(scope, each.name, None) for each in graph.output], tally
+
+    def steps(self, graph: GraphProto, bound: Sequence[Value], scope: Scope, path: Path = ()) -> Iterator[Tally]:
+        """The work of each node in turn, its outputs in ``scope`` by then; arguments and errors as for ``walk``."""
         for tensor in graph.initializer:
             scope[tensor.name] = self._inference.constant(tensor)
         for sparse in graph.sparse_initializer:
             scope[sparse.values.name] = replace(tensor_value(sparse.values.data_type, tuple(sparse.dims)), static=True)
         scope.update(zip(true_inputs(graph), bound, strict=False))
-        tally = Tally()
         for index, node in enumerate(graph.node):
+            tally = Tally()
             inputs = [_read(scope, name, node) if name else None for name in node.input]
             scope.update(zip(node.output, self._node(node, inputs, scope, (*path, index), tally), strict=False))
-        return [_read(scope, each.name, None) for each in graph.output], tally
+            yield tally
 
     def _node(self, node: NodeProto, inputs: list[Value | None], scope: Scope, path: Path, tally: Tally) -> list[Value]:
         control = self._control.get(node.op_type) if node.domain in ("", "ai.onnx") else None

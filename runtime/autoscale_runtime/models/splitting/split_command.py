@@ -1,0 +1,164 @@
+"""``autoscale split``: where a network is best cut in two, whether that pays, and the two parts."""
+
+import json
+import math
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from autoscale.carbon import Electricity
+from autoscale.errors import InvalidInput
+from autoscale.prediction import Conditions, Prediction
+from autoscale.profiles import load_device
+from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
+from autoscale.profiles.remotes import make_remotes
+from autoscale.query.goal import Goal
+from autoscale.units import readable, s_from_ms
+from autoscale_runtime.models.bare_model import precision_of
+from autoscale_runtime.models.forecast_command import FIGURES, has_steps, interval_ends
+from autoscale_runtime.models.inspection.inputs import parse_shapes
+from autoscale_runtime.models.inspection.inspect_command import ask_for_shape
+from autoscale_runtime.models.splitting.cuts import CutModel, find_cuts
+from autoscale_runtime.models.splitting.search import SplitAdvice, SplitForecast, advise
+from autoscale_runtime.models.splitting.split_model import write
+
+
+def split(
+    model: Annotated[Path, typer.Argument(help="An .onnx file.")],
+    device: Annotated[str, typer.Option(help="A device: a name of 'autoscale devices', or a .toml.")],
+    remotes: RemotesOption = "",
+    links: LinksOption = "",
+    shape: Annotated[
+        list[str] | None,
+        typer.Option(help="Shape of an input with open dimensions, NAME=DIMS; may be repeated."),
+    ] = None,
+    objective: Annotated[str, typer.Option(help="What to spend least of: energy, carbon, latency.")] = "energy",
+    limit_ms: Annotated[
+        float | None, typer.Option(help="The latest an answer is of use.", show_default="no limit")
+    ] = None,
+    at: Annotated[
+        int | None, typer.Option(help="Cut after so many of the file's nodes.", show_default="where it is best")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Also write both parts there: FOLDER/head and FOLDER/tail.", metavar="FOLDER"),
+    ] = None,
+    place: Annotated[
+        str, typer.Option(help="Where the device is charged: country, grid zone or cloud region.")
+    ] = Electricity().place,
+    rssi_dbm: Annotated[
+        float | None, typer.Option(help="Signal of every link; a regular one if left out.", show_default=False)
+    ] = None,
+    cpu_load: Annotated[float, typer.Option(help="What others load the cores with, 0 to 1.")] = 0.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+) -> None:
+    """Where a network is best cut, its first layers here and the rest on another machine, and what that would cost.
+
+    Beside it stands the whole network on the targets of the file's precision, as 'autoscale forecast' tells them. A
+    cut pays where it is better than all of these: in time, then for the least of what is to be spent. Every figure is
+    predicted; nothing runs.
+
+    Example: autoscale split alexnet.onnx --device mi8pro --remotes cloud=gpu-server --links cloud=wifi
+
+    With --out both parts are written: 'autoscale serve FOLDER/tail' there, and here a session with
+    RemoteModel(address, splits=[FOLDER]).
+
+    Example: autoscale split alexnet.onnx --device mi8pro --remotes cloud=gpu-server --at 20 --out alexnet-split
+    """
+    profile, reach = load_device(device), make_remotes(*parse_reach(remotes, links))
+    goal = Goal(objective, math.inf if limit_ms is None else s_from_ms(limit_ms))
+    found = find_cuts(model, parse_shapes(shape or []), ask_for_shape if sys.stdin.isatty() else None)
+    precision, settings = precision_of(model), "dvfs" if has_steps(profile) else "threads"
+    met, electricity = Conditions(cpu_load, 0.0, rssi_dbm), Electricity(place)
+    advice = advise(found, precision, profile, reach, goal, settings, met, electricity, at)
+    for note in (*found.notes, *(f"not in the counts: {each}" for each in found.uncounted)):
+        typer.echo(f"note: {note}", err=True)
+    if as_json:
+        print(json.dumps(_plain(found, precision, advice), indent=2))
+    else:
+        _show(profile.title, found, precision, advice)
+    if out is not None:
+        _write(found, precision, advice, out, at)
+
+
+def _write(found: CutModel, precision: str, advice: SplitAdvice, folder: Path, at: int | None) -> None:
+    if at is None and advice.best_split is None:
+        raise InvalidInput(f"'{found.path}' has no cut whose tail a machine within reach could take; allowed: --at")
+    cut = found.at(at) if at is not None else advice.best_split.cut  # type: ignore[union-attr]  # as above
+    write(found, cut, precision, folder)
+    typer.echo(f"wrote {folder / 'head'} and {folder / 'tail'}, cut after node {cut.after}, {cut.node}", err=True)
+
+
+def _plain(found: CutModel, precision: str, advice: SplitAdvice) -> dict[str, Any]:
+    """The fixed keys of ``autoscale split --json``."""
+    best = advice.best_split
+    return {
+        "network": found.whole.name,
+        "precision": precision,
+        "input_bytes": found.whole.input_bytes,
+        "cuts": [{"after": e.after, "node": e.node, "crossing_bytes": e.crossing_bytes} for e in found.cuts],
+        "targets": {str(each.target): _figures(each) for each in advice.targets},
+        "splits": [_split(each) for each in advice.splits],
+        "best_target": None if advice.best_whole is None else str(advice.best_whole.target),
+        "best_split": None if best is None else _split(best),
+        "pays": advice.pays,
+        "uncounted": list(found.uncounted),
+    }
+
+
+def _split(each: SplitForecast) -> dict[str, Any]:
+    return {
+        "after": each.cut.after,
+        "node": each.cut.node,
+        "crossing": [info.to_json() for info in each.cut.crossing],
+        "crossing_bytes": each.cut.crossing_bytes,
+        "head": str(each.head),
+        "tail": str(each.whole.target),
+        **_figures(each.whole),
+    }
+
+
+def _figures(each: Prediction) -> dict[str, Any]:
+    methods = {name: str(method) for name, method in each.methods.items()}
+    return {**{name: interval_ends(getattr(each, name)) for name in FIGURES}, "methods": methods}
+
+
+def _show(device: str, found: CutModel, precision: str, advice: SplitAdvice) -> None:
+    title = f"{found.whole.name} in {precision} on {device}: one query"
+    table = Table("head", "tail", "after node", "sent", "latency", "energy", "CO2e", title=escape(title))
+    for each in _least(advice):
+        sent = f"{found.whole.input_bytes:,} B" if each.target.is_remote else ""
+        here, there = ("", str(each.target)) if each.target.is_remote else (str(each.target), "")
+        table.add_row(here, there, "", sent, *_cells(each))
+    for split in advice.splits:
+        after, sent = str(split.cut.after), f"{split.cut.crossing_bytes:,} B"
+        table.add_row(str(split.head), str(split.whole.target), after, sent, *_cells(split.whole))
+    console = Console(highlight=False)
+    console.print(table)
+    console.print(_verdict(advice), markup=False)
+
+
+def _least(advice: SplitAdvice) -> list[Prediction]:
+    """Of the whole network the best target, and the most frugal one of either side of the link."""
+    sides = [[e for e in advice.targets if e.target.is_remote is far] for far in (False, True)]
+    frugal = [min(side, key=lambda each: each.energy_j.mid) for side in sides if side]
+    best = [] if advice.best_whole is None else [advice.best_whole]
+    return list({each.target: each for each in (*frugal, *best)}.values())
+
+
+def _verdict(advice: SplitAdvice) -> str:
+    if advice.best_split is None:
+        return "nothing to weigh: the network has no cut, or no machine within reach computes in its precision"
+    cut, best = advice.best_split.cut, advice.best_whole
+    if advice.pays:
+        return f"pays: cut after node {cut.after}, {cut.node}"
+    return f"does not pay: best in one piece, {'nowhere' if best is None else best.target}"
+
+
+def _cells(each: Prediction) -> list[str]:
+    return [readable(getattr(each, name).mid, unit) for name, unit in FIGURES.items()]
