@@ -68,6 +68,17 @@ def calibration_of(windows: Sequence[tuple[float, float]]) -> float | None:
     return measured_sum_j / expected_sum_j if expected_sum_j > 0.0 else middle
 
 
+def spread_of(windows: Sequence[tuple[float, float]], calibration: float) -> float:
+    """By what share the windows that agree lie off what they are taken for, root mean square.
+
+    >>> round(spread_of([(9.0, 1.0), (11.0, 1.0), (10.0, 1.0), (90.0, 1.0)], 10.0), 3)
+    0.082
+    """
+    offs = [measured_j / expected_j / calibration for measured_j, expected_j in windows]
+    near = [each - 1.0 for each in offs if 1.0 / AGREES <= each <= AGREES]
+    return (sum(each * each for each in near) / len(near)) ** 0.5 if near else 0.0
+
+
 class AttributedMeter(Meter):
     """A counter calibrates a power table; until its third window is over, the reading is the table's.
 
@@ -94,6 +105,8 @@ class AttributedMeter(Meter):
         self._unmeasured = 0
         self._radio_j = 0.0
         self.calibration: float | None = None
+        self._sampling_s: float | None = None
+        self._doubt: float | None = None
         self._window = self._open()
 
     @classmethod
@@ -116,7 +129,9 @@ class AttributedMeter(Meter):
     def end(self, mark: Mark, target: Target | None = None) -> Reading:
         """The query's share of what was measured; modelled as long as nothing was.
 
-        Where the table lacks the target's processor, the share rests on default watts, and so does the reading.
+        Where the table lacks the target's processor, the share rests on default watts, and so does the reading. What
+        it may be off by is what the counter may be, and how far the windows disagree; how well the table tells
+        one query from another beside it nobody knows.
         """
         reading = self.table.end(mark, target)
         if self._is_over():
@@ -124,10 +139,12 @@ class AttributedMeter(Meter):
         factor = self.calibration
         if factor is None:
             return reading
-        is_known = reading.method is not Method.DEFAULT
-        measured = f"{self.counter.scope}, spread by {self.table.source}"
-        method, source = (Method.MEASURED, measured) if is_known else (Method.DEFAULT, reading.source)
-        return Reading(reading.energy_j * factor, method, source, reading.window_s)
+        energy_j = reading.energy_j * factor
+        if reading.method is Method.DEFAULT:
+            return reading._replace(energy_j=energy_j)
+        source = f"{self.counter.scope}, spread by {self.table.source}"
+        doubt_j = None if self._doubt is None else energy_j * self._doubt
+        return Reading(energy_j, self.counter.method, source, reading.window_s, self._sampling_s, doubt_j)
 
     def radio_beside_j(self, modelled_j: float) -> float:
         """All of it; where the counter sees the radio, that is one of those whom the measured sum is spread over."""
@@ -159,4 +176,7 @@ class AttributedMeter(Meter):
                 # A table may say that nothing was to be spent, which calibrates nothing.
                 if expected_j > 0.0:
                     self._windows.append((measured.energy_j, expected_j))
+                self._sampling_s = measured.sampling_s
             self.calibration = calibration_of(self._windows)
+            if self.calibration is not None and measured is not None and measured.uncertainty_j is not None:
+                self._doubt = measured.uncertainty_j / measured.energy_j + spread_of(self._windows, self.calibration)

@@ -21,11 +21,15 @@ class Mark(NamedTuple):
         time_s: on the meter's clock.
         counter: what its counter read.
         gaps: how often the counter could not be read until then.
+        looks: how often a gauge was looked at until then.
+        doubt_j: by how much the counter may be off, of what it counted between looks.
     """
 
     time_s: float
     counter: float
     gaps: int = 0
+    looks: int = 0
+    doubt_j: float = 0.0
 
 
 class Reading(NamedTuple):
@@ -36,12 +40,17 @@ class Reading(NamedTuple):
         method: how they are known.
         source: the meter, and the power table where one has a part in it.
         window_s: how long the window was.
+        sampling_s: how far apart the samples lie on which it rests, on average; None where that is not known.
+        uncertainty_j: by how much it may be off either way, by its sampling and by what its maker says of the gain,
+            where that is known; None where neither is.
     """
 
     energy_j: float
     method: Method
     source: str
     window_s: float
+    sampling_s: float | None = None
+    uncertainty_j: float | None = None
 
 
 class Meter(ABC):
@@ -107,11 +116,19 @@ class CounterMeter(Meter):
     Attributes:
         shortest_s: no reading for a window shorter than this.
         scope: what the counter counts, as a reading's source says it.
+        method: how it knows that.
+        refresh_s: how often the counter is renewed; None where nobody says so.
+        gain_error: by what share of itself the counter may be off, as its maker or others found; 0 where nobody says.
     """
 
     shortest_s: ClassVar[float]
     scope: str
+    method: Method = Method.MEASURED
+    refresh_s: float | None = None
+    gain_error: float = 0.0
     _gaps: int = 0
+    _looks: int = 0
+    _doubt_j: float = 0.0
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
@@ -139,9 +156,15 @@ class CounterMeter(Meter):
             return str(error) or repr(error)
         return None
 
+    def looked(self, doubt_j: float) -> None:
+        """Note that a gauge was looked at, and by how much what was counted since the look before may be off."""
+        self._looks += 1
+        self._doubt_j += doubt_j
+
     def begin(self) -> Mark:
         """Open a window."""
-        return Mark(self.clock(), self._counter(), self._gaps)
+        time_s, counter = self.clock(), self._counter()
+        return Mark(time_s, counter, self._gaps, self._looks, self._doubt_j)
 
     def end(self, mark: Mark, target: Target | None = None) -> Reading | None:
         """All that the counter counted since the mark, whoever spent it; the target plays no part.
@@ -149,13 +172,29 @@ class CounterMeter(Meter):
         A window within which the counter could not be read has no reading, nor has one in which it stood still:
         what is switched on spends something.
         """
-        window_s = self.clock() - mark.time_s
-        if window_s < self.shortest_s:
+        if self.clock() - mark.time_s < self.shortest_s:
             return None
-        energy_j = self._counter() - mark.counter
+        now = CounterMeter.begin(self)
+        energy_j, window_s = now.counter - mark.counter, now.time_s - mark.time_s
         if self._gaps != mark.gaps or not 0.0 < energy_j < math.inf:
             return None
-        return Reading(energy_j, Method.MEASURED, self.scope, window_s)
+        sampling_s = self.sampling_s(mark, now)
+        doubt_j = None if sampling_s is None else self.doubt_j(mark, now, sampling_s) + self.gain_error * energy_j
+        return Reading(energy_j, self.method, self.scope, window_s, sampling_s, doubt_j)
+
+    def sampling_s(self, begun: Mark, now: Mark) -> float | None:
+        """How far apart the samples of a window lie: a gauge's looks; of a counter, how often it is renewed."""
+        looks = now.looks - begun.looks
+        return (now.time_s - begun.time_s) / looks if looks else self.refresh_s
+
+    def doubt_j(self, begun: Mark, now: Mark, sampling_s: float) -> float:
+        """By how much a window's reading may be off by sampling.
+
+        Both ends of a counter's window lie up to one renewal off, in which it counts on at the window's mean power.
+        """
+        if now.looks > begun.looks:
+            return now.doubt_j - begun.doubt_j
+        return (now.counter - begun.counter) * min(sampling_s / (now.time_s - begun.time_s), 1.0)
 
     def _counter(self) -> float:
         try:
@@ -169,6 +208,8 @@ METERS: Final = Registry(
     "meter",
     {
         "rapl": "autoscale_runtime.meters.rapl:RaplMeter",
+        "rapl-perf": "autoscale_runtime.meters.rapl_perf:RaplPerfMeter",
+        "ina3221": "autoscale_runtime.meters.ina3221:Ina3221Meter",
         "battery": "autoscale_runtime.meters.battery:BatteryMeter",
         "nvml": "autoscale_runtime.meters.nvml:NvmlMeter",
         "modelled": "autoscale_runtime.meters.modelled:ModelledMeter",

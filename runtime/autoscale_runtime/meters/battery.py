@@ -60,6 +60,7 @@ class BatteryMeter(CounterMeter):
                 if drawn_j is None:
                     self.gap(f"{', '.join(now.batteries)} discharged at a rate that is not known")
                 self._total_j += drawn_j or 0.0
+                self.looked(between_looks_j(last, now))
             return self._total_j
 
 
@@ -77,6 +78,16 @@ class _Gauges(NamedTuple):
         reported_w = [self.batteries[name].power_w for name in self.working]
         known_w = [each_w for each_w in reported_w if each_w is not None]
         return sum(known_w) if len(known_w) == len(reported_w) else None
+
+
+def between_looks_j(before: _Gauges, after: _Gauges) -> float:
+    """By how much :func:`drawn_between_j` may be off, if the power went nowhere but between what the two looks saw.
+
+    What was stored and then was not, the gauge itself summed up: nothing is between looks then.
+    """
+    if before.power_w is None or after.power_w is None:
+        return 0.0
+    return abs(after.power_w - before.power_w) / 2.0 * (after.time_s - before.time_s)
 
 
 def drawn_between_j(before: _Gauges, after: _Gauges) -> float | None:

@@ -142,6 +142,9 @@ def _end(meter: Meter, mark: Mark, target: Target) -> Reading | None:
         reported = f"{meter.name} reported {reading}"
         require(0.0 <= reading.energy_j < math.inf, f"{reported}; allowed: 0 or more joules, finite, or None")
         require(0.0 <= reading.window_s < math.inf, f"{reported}; allowed: a window of 0 or more seconds")
+        for value in (reading.sampling_s, reading.uncertainty_j):
+            is_told = value is None or 0.0 <= value < math.inf
+            require(is_told, f"{reported}; allowed: a sampling period and an uncertainty of 0 or more, or None")
         require(isinstance(reading.method, Method), f"{reported}; allowed: a Method")
         require(bool(reading.source), f"{reported}: nobody is named as its source")
         measured = reading.method is Method.MEASURED

@@ -1,9 +1,10 @@
 """Which meter a session uses.
 
 Per query, what is wanted is the energy that the device spends on it. RAPL comes first: it measures the
-processor, which does the work, every millisecond. The battery's gauge sees the whole device, but seconds late
-and only on the road. Both are too coarse for one query, so a power table spreads what they measure. With
-neither, the power table alone is the model that the paper uses. NVML sees a GPU alone, so it is taken only
+processor, which does the work, every millisecond, by whichever of its two doors is open. A board's INA3221 sees the
+whole board, as often as it is looked at; the battery's gauge sees the whole device, but seconds late and only on the
+road. All are too coarse for one query, so a power table spreads what they measure. With
+none, the power table alone is the model that the paper uses. NVML sees a GPU alone, so it is taken only
 where it is named.
 """
 
@@ -17,7 +18,7 @@ from autoscale_runtime.meters.guarded import GuardedMeter
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.meters.null import NullMeter
 
-PREFERRED = ("rapl", "battery", "modelled")
+PREFERRED = ("rapl", "rapl-perf", "ina3221", "battery", "modelled")
 OWN = (CounterMeter, AttributedMeter, ModelledMeter, NullMeter)
 
 

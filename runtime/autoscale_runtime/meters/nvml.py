@@ -22,6 +22,8 @@ class NvmlMeter(CounterMeter):
 
     name: ClassVar[str] = "nvml"
     shortest_s: ClassVar[float] = 0.2
+    refresh_s = 0.1
+    gain_error = 0.05  # Yang et al., "Accurate and Convenient Energy Measurements for GPUs", SC 2024
     scope = "NVML, GPU boards alone"
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

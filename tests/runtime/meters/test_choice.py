@@ -328,3 +328,22 @@ def test_a_plugged_in_meter_is_guarded_and_named(tmp_path, monkeypatch):
     meter, reason = best_meter("laptop", names=["odd", "modelled"])
     assert reason == "energy is reported by the meter 'odd'"
     assert meter.end(meter.begin(), TARGET) is None
+
+
+def test_a_spread_reading_is_as_uncertain_as_its_counter_and_its_windows():
+    bench = Bench()
+    meter = supplied(bench)
+    for elapsed_s in (0.1, 0.1, 0.1):
+        bench.run(elapsed_s, busy_s=0.1)
+        reading = meter.end(meter.begin(), TARGET)
+    assert reading.sampling_s is None, "this counter does not say how often it is renewed"
+    meter.counter.refresh_s = 0.01
+    for busy_s in (0.1, 0.05, 0.1):
+        mark = meter.begin()
+        bench.run(0.1, busy_s)
+        reading = meter.end(mark, TARGET)
+    assert reading.sampling_s == 0.01
+    ratios = [50.0 * 0.1 / meter.table.energy_j(0.1, busy_s) for busy_s in (0.1, 0.1, 0.1, 0.1, 0.05, 0.1)]
+    spread = (sum((each / meter.calibration - 1.0) ** 2 for each in ratios) / len(ratios)) ** 0.5
+    assert spread > 0.01
+    assert reading.uncertainty_j == pytest.approx(reading.energy_j * (0.1 + spread))

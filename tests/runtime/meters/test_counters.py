@@ -424,7 +424,14 @@ def test_a_recorded_counter_is_played(tmp_path):
     clock.now_s = 0.5
     assert meter.end(mark).energy_j == pytest.approx(1.0)
     clock.now_s = 4.0
-    assert meter.end(mark) == (pytest.approx(5.0), Method.MEASURED, "replay of counter.csv", 4.0)
+    assert meter.end(mark) == (
+        pytest.approx(5.0),
+        Method.MEASURED,
+        "replay of counter.csv",
+        4.0,
+        pytest.approx(4 / 3),
+        0.0,
+    )
     clock.now_s = 4.1
     assert meter.end(mark) is None
     assert "runs from 0.0 to 4.0 s" in meter.why_unavailable()
@@ -482,3 +489,30 @@ def test_a_recorded_reset_is_a_gap(tmp_path):
     clock.now_s = 4.0
     assert meter.end(mark).energy_j == pytest.approx(20.0)
     assert meter.end(whole) is None
+
+
+def test_a_reading_says_how_often_what_it_reads_is_renewed_and_what_that_may_cost(rapl, boards):
+    meter = rapl.meter()
+    mark = meter.begin()
+    rapl.spend("package-0", 20_000_000)
+    rapl.clock.now_s = 2.0
+    reading = meter.end(mark)
+    assert (reading.sampling_s, reading.uncertainty_j) == (1e-3, pytest.approx(10.0 * 1e-3))
+    module, clock, meter = boards(0)
+    mark = meter.begin()
+    clock.now_s, module.read_mj = 1.0, [100_000]
+    reading = meter.end(mark)
+    assert (reading.sampling_s, reading.uncertainty_j) == (0.1, pytest.approx(100.0 * 0.1 + 100.0 * 0.05))
+
+
+def test_a_batterys_reading_says_how_often_its_gauge_was_looked_at(tmp_path):
+    battery = Battery(tmp_path, power_now=6_000_000)
+    meter = battery.meter()
+    mark = meter.begin()
+    battery.clock.now_s = 2.0
+    battery.set(power_now=10_000_000)
+    meter.begin()
+    battery.clock.now_s = 4.0
+    reading = meter.end(mark)
+    assert reading.energy_j == pytest.approx(36.0)
+    assert (reading.sampling_s, reading.uncertainty_j) == (2.0, pytest.approx(4.0))

@@ -1,0 +1,1 @@
+"""Recorded counters of joules, each format in a file; what a replay plays."""
