@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from autoscale.agents.reward import reward
 from autoscale.errors import InvalidInput
+from autoscale.query.considered import Considered
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
@@ -19,6 +20,8 @@ class LoggedQuery:
         chosen: index of the target that was chosen.
         probability: with which it was chosen, above 0.
         outcome: what came of it, failed attempts and fallback included.
+        considered: targets and context again, with what was believed where that was kept; None where nobody told.
+        answered: which target answered; None where that was not kept.
 
     Raises:
         InvalidInput: a probability that is none, or a choice that was not admitted.
@@ -29,6 +32,8 @@ class LoggedQuery:
     chosen: int
     probability: float
     outcome: Outcome
+    considered: Considered | None = None
+    answered: Target | None = None
 
     def __post_init__(self) -> None:
         if not 0.0 < self.probability <= 1.0:

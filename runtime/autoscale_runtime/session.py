@@ -32,6 +32,8 @@ from autoscale.errors import (
     one_of,
 )
 from autoscale.loop import run_query
+from autoscale.query.considered import Considered
+from autoscale.query.explanation import Explanation, explain
 from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
@@ -243,13 +245,37 @@ class Session(Closing):
 
         A thread that asked nothing itself sees the last decision of the session.
         """
-        settled, last = self._settled, self._last.get()
+        settled, decided = self._settled, self._last.get()
+        last = None if decided is None else decided.decision
         outcome = None if settled is None else settled.outcome()
         if outcome is None or last is None:
             return last
         attempts = (Attempt(last.chosen, outcome.latency_s),)
         earned = reward(outcome, self.goal, self._world.reference)
         return replace(last, attempts=attempts, outcome=outcome, reward=earned)
+
+    def explain(self) -> Explanation | None:
+        """Why this thread's last query went where it went; None before the first.
+
+        Candidates, what ruled each out, what was believed of it before and after, what happened, and how much of the
+        network its processor took. ``print`` it, or take its ``as_json()``.
+
+        >>> print(session.explain())  # doctest: +SKIP
+        """
+        decision, decided = self.last, self._last.get()
+        if decision is None or decided is None:
+            return None
+        left_out = {**self._calibration.distrusted, **decision.left_out}
+        believed = (decision.belief, decision.belief_after, left_out, decision.coverage)
+        told = explain(
+            Considered(self.targets, decided.context, *believed),
+            decision.chosen,
+            decision.probability,
+            decision.outcome,
+            {each.target: each.reason for each in decision.attempts[:-1]},
+            decision.selected,
+        )
+        return replace(told, model=self._device.model)
 
     def warm_up(self, feeds: Feeds) -> None:
         """Run every target on these feeds, to know its speed and whether its answer passes verification.
@@ -375,7 +401,7 @@ class Session(Closing):
             self._warm_up(query)
         time_s = time.time()
         outputs, context, decision = run_query(self._world, self.agent, query, self._requested(query), self._guard)
-        self._last.set(decision)
+        self._last.set(decision, context)
         if self.options.on_record is not None:
             self.options.on_record(self._device.record(time_s, context, decision))
         return outputs, decision

@@ -2,12 +2,17 @@
 
 Keys are ``targets``; ``left_out``, indices of those that were not admitted; of each target the expected ``latency_us``,
 ``energy_uj``, ``carbon_ng`` and ``accuracy_ppm`` (null: not known); ``reference``, the unit of the reward;
-``seen``, the observation; ``model``, what is not zero in the network's profile. Whole numbers, as in every column.
+``seen``, the observation; ``model``, what is not zero in the network's profile. Where they are known: ``on_time_ppm``,
+the chance to be in time that the goal asks, but for an even one; ``why``, the reason of those that were left out;
+``coverage_ppm``, how much of the model ran on the processor of the target that answered; ``believed`` and
+``believed_after`` (``belief_text``). Whole numbers, as in every column. Later versions may add keys, and readers pass
+over those that they do not know.
 """
 
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any, Final, Generic, TypeVar
 
@@ -15,6 +20,7 @@ import numpy as np
 
 from autoscale.arrays import Floats
 from autoscale.errors import AutoScaleError, InvalidInput
+from autoscale.fleet.ledger.belief_text import belief_text, read_belief
 from autoscale.query.considered import Considered
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
@@ -38,11 +44,21 @@ _COUNTS: Final = (
     *("conv", "depthwise_conv", "fully_connected", "recurrent", "other", "macs", "spatial_macs"),
     *("parameters", "parameter_bytes", "input_bytes", "output_bytes"),
 )
+_EVEN: Final = Goal().on_time
 _compact: Final = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-def considered_text(considered: Considered) -> str:
-    """The text of what stood to be chosen. It is on the path of every query, so the parts are written as they are."""
+_LONGEST_REASON: Final = 100
+"""Characters of why a target was left out."""
+
+
+def considered_text(considered: Considered, chosen: Target | None = None) -> str:
+    """The text of what stood to be chosen. It is on the path of every query, so the parts are written as they are.
+
+    Args:
+        considered: that.
+        chosen: which of its targets was, where a belief is to be kept.
+    """
     context = considered.context
     parts = [f'"targets":{_names(considered.targets)}']
     if len(context.admitted) < len(considered.targets):
@@ -54,11 +70,19 @@ def considered_text(considered: Considered) -> str:
         parts += [_figures(key, getattr(forecast, name), per) for key, (name, per) in _FIGURES.items()]
     parts.append(f'"reference":{context.reference:.7g},"seen":{_seen(context.observation)}')
     parts.append(f'"model":{_model(context.model)}')
+    if context.goal.on_time != _EVEN:
+        parts.append(f'"on_time_ppm":{round(context.goal.on_time * MICRO_PER_UNIT)}')
+    if considered.left_out:
+        parts.append(f'"why":{_why(considered)}')
+    if considered.coverage is not None:
+        parts.append(f'"coverage_ppm":{round(considered.coverage * MICRO_PER_UNIT)}')
+    if considered.belief is not None and chosen is not None:
+        parts += belief_text(considered.belief, considered.belief_after, considered.targets.index(chosen))
     return f"{{{','.join(parts)}}}"
 
 
-def read_considered(text: str, model: str, goal: Goal) -> Considered:
-    """What ``considered_text`` wrote, with the network's name and the goal that the row has beside it.
+def read_considered(text: str, model: str, goal: Goal, chosen: Target | None = None) -> Considered:
+    """What ``considered_text`` wrote, with the network's name, the goal and the choice that the row has beside it.
 
     Raises:
         InvalidInput: it is no such text.
@@ -71,12 +95,25 @@ def read_considered(text: str, model: str, goal: Goal) -> Considered:
         forecast = _forecast(kept, len(targets))
         seen, profile = _observation(kept.get("seen", {})), _profile(model, kept.get("model", {}))
         reference = _reference(kept)
+        if "on_time_ppm" in kept:
+            goal = replace(goal, on_time=kept["on_time_ppm"] / MICRO_PER_UNIT)
+        left_out_why = {targets[int(index)]: str(why) for index, why in kept.get("why", {}).items()}
+        coverage = kept["coverage_ppm"] / MICRO_PER_UNIT if "coverage_ppm" in kept else None
+        belief = read_belief(kept.get("believed"), targets)
+        at = targets.index(chosen) if chosen in targets else None
+        after = None if at is None else read_belief(kept.get("believed_after"), targets, at)
         context = Context(profile, seen, goal, admitted, None if forecast is None else lambda: forecast, reference)
-    except (ValueError, KeyError, TypeError, AttributeError, AutoScaleError) as error:
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, AutoScaleError) as error:
         raise InvalidInput(f"'considered' is {text[:60]!r}...: {type(error).__name__}: {error}") from error
     if not admitted.size:
         raise InvalidInput(f"'considered' is {text[:60]!r}...; allowed: one or more admitted targets")
-    return Considered(targets, context)
+    return Considered(targets, context, belief, after, left_out_why, coverage)
+
+
+def _why(considered: Considered) -> str:
+    """Index of a target to the reason, cut where it is long."""
+    reasons = considered.left_out.items()
+    return _compact({str(considered.targets.index(each)): why[:_LONGEST_REASON] for each, why in reasons})
 
 
 def _reference(kept: Mapping[str, Any]) -> float:

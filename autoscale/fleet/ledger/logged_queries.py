@@ -1,7 +1,7 @@
 """The queries of a ledger, or of a file with its columns, as other policies are judged by them. Needs ``fleet``."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,11 @@ _SPLITS: Final = tuple(
     name.format(part) for name in ("energy_{}_uj", "operational_{}_ng", "embodied_{}_ng") for part in _PARTS
 )
 _NEEDED: Final = ("model", "objective", "chosen", "probability_ppb", "latency_us", "considered")
-_OPTIONAL: Final = ("device_id", "log_id", "sequence", "goal_latency_us", "goal_accuracy_ppm", "accuracy_ppm", *_SPLITS)
+_ANSWERED: Final = "selected"
+_OPTIONAL: Final = (
+    *("device_id", "log_id", "sequence", "goal_latency_us", "goal_accuracy_ppm", "accuracy_ppm"),
+    *(*_SPLITS, _ANSWERED),
+)
 _ORDER: Final = ("device_id", "log_id", "sequence")
 _TEXTS: Final = ("model", "objective", "chosen", "considered")
 _READERS: Final = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
@@ -51,9 +55,14 @@ def read_logged_queries(path: Path | str) -> LoggedQueries:
         MissingExtra: pyarrow is not installed.
         OSError: it cannot be read.
     """
-    path, queries, skipped, rows = Path(path), [], dict[str, int](), 0
-    for row in _rows(path):
-        rows += 1
+    return logged_queries_of(_rows(Path(path)))
+
+
+def logged_queries_of(rows: Iterable[Mapping[str, Any]]) -> LoggedQueries:
+    """The queries of rows, each of which has the ledger's columns by name."""
+    queries, skipped, count = [], dict[str, int](), 0
+    for row in rows:
+        count += 1
         try:
             reason = _unusable(row)
             if reason is None:
@@ -62,7 +71,7 @@ def read_logged_queries(path: Path | str) -> LoggedQueries:
         except AutoScaleError as error:
             reason = str(error).partition(" is ")[0].strip("'")
         skipped[reason] = skipped.get(reason, 0) + 1
-    return LoggedQueries(tuple(queries), rows, skipped)
+    return LoggedQueries(tuple(queries), count, skipped)
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
@@ -107,19 +116,19 @@ def _checked(table: Any, path: Path) -> Any:
     types = arrow().types
     for name, kind in zip(table.schema.names, table.schema.types, strict=True):
         is_number, is_none = types.is_integer(kind) or types.is_floating(kind), types.is_null(kind)
-        if name in _TEXTS and (is_number or types.is_nested(kind)):
+        if name in (*_TEXTS, _ANSWERED) and (is_number or types.is_nested(kind)):
             raise InvalidInput(
                 f"'{path}' has {kind} in the column '{name}'; allowed: text, of 'considered' that of JSON"
             )
-        if name not in _TEXTS and not (is_number or is_none or name in _ORDER):
+        if name not in (*_TEXTS, _ANSWERED) and not (is_number or is_none or name in _ORDER):
             raise InvalidInput(f"'{path}' has {kind} in the column '{name}'; allowed: numbers")
     return table
 
 
 def _unusable(row: Mapping[str, Any]) -> str | None:
     """The column for which a row cannot judge a policy. A probability is counted in 10^-9: below 1 it is none."""
-    if any(not row[name] for name in _TEXTS):
-        return next(name for name in reversed(_TEXTS) if not row[name])
+    if any(not row.get(name) for name in _TEXTS):  # a log of an older schema has no 'considered' at all
+        return next(name for name in reversed(_TEXTS) if not row.get(name))
     if not (row["probability_ppb"] or 0) >= 1:
         return "probability"
     latency_us = row["latency_us"]
@@ -129,8 +138,8 @@ def _unusable(row: Mapping[str, Any]) -> str | None:
 def _query(row: Mapping[str, Any]) -> LoggedQuery:
     limit_s, floor = _figure(row, "goal_latency_us"), _figure(row, "goal_accuracy_ppm")
     goal = Goal(row["objective"], math.inf if limit_s is None else limit_s, floor)
-    considered = read_considered(row["considered"], row["model"], goal)
     chosen = Target.parse(row["chosen"])
+    considered = read_considered(row["considered"], row["model"], goal, chosen)
     if chosen not in considered.targets:
         raise InvalidInput(f"chosen is {chosen}; allowed: one of {[str(each) for each in considered.targets]}")
     energy_j, operational_g, embodied_g = (
@@ -145,7 +154,16 @@ def _query(row: Mapping[str, Any]) -> LoggedQuery:
         _figure(row, "accuracy_ppm"),
     )
     probability = row["probability_ppb"] / BY_NAME["probability_ppb"].per_unit
-    return LoggedQuery(considered.targets, considered.context, considered.targets.index(chosen), probability, outcome)
+    index, answered = considered.targets.index(chosen), row.get(_ANSWERED)
+    return LoggedQuery(
+        considered.targets,
+        considered.context,
+        index,
+        probability,
+        outcome,
+        considered,
+        Target.parse(answered) if answered else None,
+    )
 
 
 def _figure(row: Mapping[str, Any], name: str) -> float | None:

@@ -58,7 +58,7 @@ class RecordView:
         self.attempts, self.is_late = len(decision.attempts), outcome.latency_s > goal.latency_s
         self.limit_s = None if goal.latency_s == inf else goal.latency_s
         self.ends = outcome.known_ends()
-        self.considered = "" if record.considered is None else considered_text(record.considered)
+        self.considered = "" if record.considered is None else considered_text(record.considered, chosen)
         self.methods = _printed_methods(tuple(outcome.methods.items()))
         self._look_at_places(record, target.place if target.is_remote else chosen.place if chosen.is_remote else "")
 

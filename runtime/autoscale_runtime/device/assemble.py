@@ -65,7 +65,8 @@ class Device:
     def record(self, time_s: float, context: Context, decision: Decision) -> Record:
         """One query, as the ledger keeps it."""
         grids, seen = self.world.moment_of(context).grids, context.observation
-        considered = Considered(self.world.targets, context) if self.keeps_considered else None
+        believed = (decision.belief, decision.belief_after, decision.left_out, decision.coverage)
+        considered = Considered(self.world.targets, context, *believed) if self.keeps_considered else None
         known = (grids.regions, grids.kinds, considered)
         return Record(time_s, self.name, self.model, context.goal, seen, decision, *known)
 

@@ -34,7 +34,7 @@ from autoscale_runtime.fleet.device_log.loss_note import LossNote
 from autoscale_runtime.fleet.device_log.segment import LOST, MOST_WORDS, ROW, WORD, Header, frame, row_struct
 
 DEFAULT_BYTES: Final = 64 << 20
-"""Some 80 000 queries, or 200 000 without what stood to be chosen: weeks of most apps."""
+"""Some 50 000 queries, or 200 000 without what stood to be chosen: weeks of most apps."""
 
 LEAST_BYTES: Final = 64 << 10
 _SEGMENTS: Final = 16

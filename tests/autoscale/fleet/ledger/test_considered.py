@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.considered_text import considered_text, read_considered
+from autoscale.query.belief import Belief
 from autoscale.query.considered import Considered
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
@@ -69,6 +70,42 @@ def test_it_comes_back_as_it_was(
         np.testing.assert_allclose(back.latency_s, forecast.latency_s, atol=1e-6)
         np.testing.assert_allclose(back.carbon_g, forecast.carbon_g, atol=1e-9, rtol=1e-9)
     assert (found.context.observation.battery is None) == (seen.battery is None)
+
+
+def test_what_was_believed_comes_back() -> None:
+    rng, chosen = np.random.default_rng(0), TARGETS[2]
+    figures = rng.uniform(1e-4, 0.9, (2, 6, 4))
+    figures[0, 0, 1] = math.nan
+    before, after = (
+        Belief(TARGETS, *rows[:4], rows[4], np.array([True, False, True, True]), rows[5]) for rows in figures
+    )
+    goal = Goal("energy", 0.1, on_time=0.99)
+    context = Context(MODEL, Observation(), goal, np.array([0, 1, 2]), None, 1.0)
+    considered = Considered(TARGETS, context, before, after, {TARGETS[3]: "the link is down" * 20}, 0.75)
+    text = considered_text(considered, chosen)
+    found = read_considered(text, MODEL.name, Goal("energy", 0.1), chosen)
+    assert found.context.goal == goal
+    assert found.coverage == 0.75
+    assert found.left_out[TARGETS[3]].startswith("the link is down")
+    assert len(found.left_out[TARGETS[3]]) == 100
+    assert found.belief is not None
+    assert found.belief_after is not None
+    for name in ("latency_s", "latency_spread", "energy_j", "energy_spread", "chance_late", "chance"):
+        np.testing.assert_allclose(getattr(found.belief, name), getattr(before, name), atol=1e-6)
+        assert getattr(found.belief_after, name)[2] == pytest.approx(getattr(after, name)[2], abs=1e-6)
+        assert np.isnan(getattr(found.belief_after, name)[[0, 1, 3]]).all()
+    assert found.belief.is_allowed.tolist() == [True, False, True, True]
+    assert considered_text(found, chosen) == text
+    assert "believed" not in considered_text(considered), "what was chosen is not told"
+    later = json.dumps({**json.loads(text), "of_a_later_version": 1})
+    assert read_considered(later, MODEL.name, goal, chosen).coverage == 0.75
+
+
+@pytest.mark.parametrize("believed", ["[]", '{"latency_us":[1]}', '{"latency_us":"x"}', "7"])
+def test_a_belief_that_is_none_is_refused(believed: str) -> None:
+    text = f'{{"targets":["device:cpu/fp32"],"reference":1,"believed":{believed}}}'
+    with pytest.raises(InvalidInput, match="considered"):
+        read_considered(text, "net", Goal(), Target.parse("device:cpu/fp32"))
 
 
 @pytest.mark.parametrize(
