@@ -1,4 +1,5 @@
-"""What the fleet's ledger costs: one record on the device, and records a second in a collector held to one core.
+"""What the fleet's ledger costs: one record on the device; records a second in a collector held to one core; and small
+batches a second where collector and devices share two cores, with the collector's CPU time for each.
 
 Run from the root: ``python -m benchmarks.fleet_ledger``. Needs the extra ``fleet``.
 """
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections import deque
+from dataclasses import dataclass
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
 from typing import Any, Final
@@ -24,7 +26,8 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Method, Outcome, Split
 from autoscale.query.record import Attempt, Decision, Record
 from autoscale.query.target import Target
-from autoscale.units import J_PER_KWH
+from autoscale.units import J_PER_KWH, MICRO_PER_UNIT
+from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet.batches import batch_of
 from autoscale_runtime.fleet.device_log.segment import read_segment
 from autoscale_runtime.fleet.device_log.writer import LedgerWriter
@@ -36,6 +39,11 @@ BATCH_ROWS: Final = 4096
 BATCHES: Final = 400
 DEVICES: Final = 40
 SENDING: Final = 16
+SMALL_ROWS: Final = 50
+SMALL_BATCHES: Final = 12_000
+SMALL_DEVICES: Final = 2000
+SMALL_SENDING: Final = 900
+"""As many wait at once as small devices whose hour is the same would; a collector takes 1024."""
 COLLECT: Final = "from autoscale.fleet.fleet_command import fleet; fleet()"
 TARGETS: Final = [Target.parse(each) for each in ("device:cpu/int8@1766MHz", "device:gpu/fp16", "cloud:gpu/fp32")]
 
@@ -72,20 +80,62 @@ def append_us(folder: Path) -> tuple[float, float]:
     return float(np.median(times)) / 1e3, float(np.quantile(times, 0.99)) / 1e3
 
 
-def collected_per_s(folder: Path, rows: Rows) -> float:
-    """Records a second that a collector on one core makes durable."""
-    batches = [_batch(rows, i) for i in range(BATCHES)]
-    ledger = folder / "ledger"
+@dataclass(frozen=True, slots=True)
+class Load:
+    """Batches to send, and how.
+
+    Attributes:
+        batches: how many.
+        rows: in each.
+        devices: that they come from in turn.
+        sending: batches that wait for their answer at once.
+        cores: that the collector may run on; 0 for all.
+    """
+
+    batches: int
+    rows: int
+    devices: int
+    sending: int
+    cores: int = 0
+
+    def contents(self, rows: Rows) -> list[bytes]:
+        """Each batch's numbers and times after those of that device's batch before."""
+        return [self._batch(rows, i % self.devices, i // self.devices).SerializeToString() for i in range(self.batches)]
+
+    def _batch(self, rows: Rows, device: int, before: int) -> pb.Batch:
+        sequence = np.arange(self.rows) + before * self.rows
+        time_us = rows.numbers["time_us"] + before * MICRO_PER_UNIT
+        numbers = {**rows.numbers, "sequence": sequence, "time_us": time_us}
+        return batch_of(Rows(numbers, rows.texts), f"device-{device}", "log", {})
+
+
+LARGE: Final = Load(BATCHES, BATCH_ROWS, DEVICES, SENDING, cores=1)
+SMALL: Final = Load(SMALL_BATCHES, SMALL_ROWS, SMALL_DEVICES, SMALL_SENDING)
+
+
+def collected(folder: Path, rows: Rows, load: Load) -> tuple[float, float]:
+    """Batches a second that a collector makes durable, and its CPU time for each, s."""
+    contents = load.contents(rows)
+    ledger = folder / f"ledger-{load.rows}"
     command = [sys.executable, "-c", COLLECT, "collect", str(ledger), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as collector:
-        os.sched_setaffinity(collector.pid, {max(os.sched_getaffinity(0))})
+        if load.cores:
+            os.sched_setaffinity(collector.pid, sorted(os.sched_getaffinity(0))[-load.cores :])
         assert collector.stdout is not None
         address = collector.stdout.readline().split()[-1]
-        elapsed_s = _send(address, batches)
+        before_s = _cpu_s(collector.pid)
+        elapsed_s = _send(address, contents, load.sending)
+        cpu_s = _cpu_s(collector.pid) - before_s
         collector.send_signal(signal.SIGTERM)
     counts = read_ledger(ledger).counts
-    assert counts["accepted"] == BATCHES * BATCH_ROWS, counts
-    return BATCHES * BATCH_ROWS / elapsed_s
+    assert counts["accepted"] == load.batches * load.rows, counts
+    return load.batches / elapsed_s, cpu_s / load.batches
+
+
+def _cpu_s(process: int) -> float:
+    """The CPU time that all threads of a process took; Linux."""
+    after_name = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def run() -> list[Row]:
@@ -95,11 +145,25 @@ def run() -> list[Row]:
         median, tail = append_us(folder / "log")
         segment = read_segment(min((folder / "log").glob("*.log")))
         assert segment is not None
-        rate = collected_per_s(folder, segment.rows.take(np.arange(BATCH_ROWS)))
+        rate, _ = collected(folder, segment.rows.take(np.arange(BATCH_ROWS)), LARGE)
+        small_rate, small_cpu_s = collected(folder, segment.rows.take(np.arange(SMALL_ROWS)), SMALL)
     return [
         {"name": "ledger append p50", "value": median, "unit": "us", "target": 20.0, "peer": ""},
         {"name": "ledger append p99", "value": tail, "unit": "us", "target": None, "peer": ""},
-        {"name": "collector", "value": rate / 1e3, "unit": "k records/s", "target": 100.0, "peer": "one core"},
+        {
+            "name": "collector",
+            "value": rate * BATCH_ROWS / 1e3,
+            "unit": "k records/s",
+            "target": 100.0,
+            "peer": "one core",
+        },
+        {
+            "name": "collector, small",
+            "value": small_rate,
+            "unit": f"batches of {SMALL_ROWS}/s",
+            "target": 3000.0,
+            "peer": f"{small_cpu_s * 1e3:.2f} ms of the collector's CPU each; devices on the same cores",
+        },
     ]
 
 
@@ -110,14 +174,7 @@ def main() -> None:
         print(f"{row['name']:20} {row['value']:8.2f} {row['unit']:12} {target:8} {row['peer']}")
 
 
-def _batch(rows: Rows, number: int) -> bytes:
-    """A batch of one of the devices, its numbers after those of that device's batch before."""
-    sequence = np.arange(BATCH_ROWS) + (number // DEVICES) * BATCH_ROWS
-    numbers = {**rows.numbers, "sequence": sequence}
-    return batch_of(Rows(numbers, rows.texts), f"device-{number % DEVICES}", "log", {}).SerializeToString()
-
-
-def _send(address: str, batches: list[bytes]) -> float:
+def _send(address: str, batches: list[bytes], sending: int) -> float:
     """Send, some at a time; the time until the last is acknowledged."""
     with grpc.insecure_channel(address, compression=grpc.Compression.Gzip) as channel:
         upload: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
@@ -128,7 +185,7 @@ def _send(address: str, batches: list[bytes]) -> float:
         start = perf_counter()
         for batch in batches:
             under_way.append(upload.future(batch))
-            if len(under_way) >= SENDING:
+            if len(under_way) >= sending:
                 under_way.popleft().result()
         for each in under_way:
             each.result()

@@ -63,9 +63,13 @@ class LogState:
         before = np.maximum.accumulate(np.concatenate([[self.high_water], fresh]))[:-1]
         return self._filled(np.sort(fresh)), Verdict(is_fresh, int(np.count_nonzero(fresh < before)))
 
+    def followed_by(self, rows: int) -> "LogState":
+        """With so many rows that are numbered on from the last one."""
+        return LogState(self.high_water + rows, self.gaps, self.first_us, self.last_us)
+
     def lasting(self, first_us: int, last_us: int) -> "LogState":
         """With the times of rows that were accepted: the earliest, and that of the one numbered last."""
-        return replace(self, first_us=min(first_us, self.first_us or first_us), last_us=last_us)
+        return LogState(self.high_water, self.gaps, min(first_us, self.first_us or first_us), last_us)
 
     def _extended(self, ascending: Ints) -> "LogState":
         before = np.concatenate([[self.high_water], ascending[:-1]])

@@ -1,7 +1,8 @@
 """Rows as messages and back: columns as plain bytes, each number in as few of them as its column needs."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
+from itertools import chain
 from typing import Any, Final
 
 import numpy as np
@@ -9,7 +10,7 @@ from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 
 from autoscale.errors import InvalidInput
-from autoscale.fleet.ledger.rows import Codes, Ints, Rows, Texts, with_all_columns
+from autoscale.fleet.ledger.rows import Codes, Ints, Rows, Texts, joined, with_all_columns
 from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, SCHEMA, columns_of
 from autoscale_runtime._proto import fleet_pb2 as pb
 
@@ -24,6 +25,9 @@ _MOST_CAUSES: Final = 16
 
 _WIDTHS: Final = (1, 2, 4, 8)
 _DTYPES: Final = {width: np.dtype(f"<i{width}") for width in _WIDTHS}
+
+_Layout = tuple[int, tuple[str, ...], tuple[str, ...]]
+"""A batch's schema and the names of its columns, numbers and texts, as it orders them."""
 
 
 class LaterSchema(InvalidInput):
@@ -77,42 +81,84 @@ def reported_rows(content: bytes) -> int:
         return 1
 
 
-def rows_of(batch: pb.Batch) -> Rows:
-    """The rows of a message, its log's name in each, with what later schemas added absent or as they say.
+def rows_of(*batches: pb.Batch) -> Rows:
+    """The rows of messages, one message after the other, each log's name in its rows, with what later schemas added
+    absent or as they say.
+
+    Many small batches together cost a fraction of what each costs alone: a batch is many columns of few values.
 
     Raises:
-        InvalidInput: a column of its schema is missing, one is unknown there, comes twice or is not as long as the
-            batch says; a sequence number is none of the log's.
+        InvalidInput: in one of them a column of its schema is missing, one is unknown there, comes twice or is not as
+            long as the batch says; a sequence number is none of the log's.
     """
-    absent = _absent_texts(batch)
-    _check_names(batch.schema, "numbers", tuple([each.name for each in batch.numbers if each.name not in absent]))
-    _check_names(batch.schema, "texts", (*[each.name for each in batch.texts], *absent))
-    numbers = _all_numbers(batch)
+    alike: dict[_Layout, list[int]] = {}
+    for index, batch in enumerate(batches):
+        alike.setdefault(_layout(batch), []).append(index)
+    if len(alike) == 1:
+        return _rows_of_alike(batches, *alike)
+    lengths = np.array([each.rows for each in batches], np.int64)
+    parts = [_rows_of_alike([batches[i] for i in which], layout) for layout, which in alike.items()]
+    batch_of_row = np.concatenate([np.repeat(which, lengths[which]) for which in alike.values()])
+    return joined(parts).take(np.argsort(batch_of_row, kind="stable"))
+
+
+def _layout(batch: pb.Batch) -> _Layout:
+    return (
+        batch.schema,
+        tuple([each.name for each in batch.numbers]),
+        tuple([each.name for each in batch.texts]),
+    )
+
+
+def _rows_of_alike(batches: Sequence[pb.Batch], layout: _Layout) -> Rows:
+    """Of batches that have the same columns in the same order."""
+    schema, number_names, text_names = layout
+    lengths = np.array([each.rows for each in batches], np.int64)
+    batch_of_row = np.repeat(np.arange(len(batches)), lengths)
+    columns = dict(zip(number_names, zip(*[each.numbers for each in batches], strict=True), strict=True))
+    absent = _absent_texts(schema, columns)
+    _check_names(schema, "numbers", tuple([each for each in number_names if each not in absent]))
+    _check_names(schema, "texts", (*text_names, *absent))
+    numbers = {
+        name: _whole(name, [each.values for each in of], [each.width for each in of], lengths)
+        for name, of in columns.items()
+    }
     for name in absent:
         del numbers[name]
-    numbers["schema"] = np.full(batch.rows, batch.schema, np.int64)
-    least, most = int(numbers["sequence"].min()), int(numbers["sequence"].max())
-    if least < batch.begins or most > MOST_SEQUENCE:
-        given = f"sequence is {least} to {most} in a batch of '{batch.device_id}'"
-        raise InvalidInput(f"{given}; allowed: {batch.begins} to {MOST_SEQUENCE}")
-    texts = {each.name: _words(each, batch.rows) for each in batch.texts}
-    texts |= {name: Texts(_zeros(batch.rows), ("",)) for name in absent}
-    texts |= {name: Texts(_zeros(batch.rows), (getattr(batch, name),)) for name in ("device_id", "log_id")}
+    numbers["schema"] = np.full(len(batch_of_row), schema, np.int64)
+    _check_sequence(numbers["sequence"], batches, lengths)
+    texts = {
+        name: _words(name, column, lengths, batch_of_row)
+        for name, column in zip(text_names, zip(*[each.texts for each in batches], strict=True), strict=True)
+    }
+    texts |= {name: Texts(np.zeros(len(batch_of_row), np.int32), ("",)) for name in absent}
+    for name in ("device_id", "log_id"):
+        words, codes = _each_once([getattr(each, name) for each in batches])
+        texts[name] = Texts(codes[batch_of_row], words)
     return with_all_columns(Rows(numbers, texts))
 
 
-def _absent_texts(batch: pb.Batch) -> tuple[str, ...]:
+def _check_sequence(sequence: Ints, batches: Sequence[pb.Batch], lengths: Ints) -> None:
+    starts = np.cumsum(lengths) - lengths
+    least, most = np.minimum.reduceat(sequence, starts), np.maximum.reduceat(sequence, starts)
+    begins = np.array([min(each.begins, MOST_SEQUENCE + 1) for each in batches], np.int64)
+    wrong = np.flatnonzero((least < begins) | (most > MOST_SEQUENCE))
+    if len(wrong):
+        first = int(wrong[0])
+        given = f"sequence is {least[first]} to {most[first]} in a batch of '{batches[first].device_id}'"
+        raise InvalidInput(f"{given}; allowed: {batches[first].begins} to {MOST_SEQUENCE}")
+
+
+def _absent_texts(schema: int, columns: Mapping[str, Sequence[pb.Numbers]]) -> tuple[str, ...]:
     """Columns of text that come as numbers, absent (-1) throughout: who has no text there does not know its kind."""
-    named = _texts_among(batch.schema, tuple([each.name for each in batch.numbers]))
-    if not named:
-        return ()
-    return tuple(each.name for each in batch.numbers if each.name in named and not each.values.strip(b"\xff"))
+    named = _texts_among(schema, tuple(columns))
+    return tuple(name for name in named if not any(each.values.strip(b"\xff") for each in columns[name]))
 
 
 @lru_cache(maxsize=64)
-def _texts_among(schema: int, names: tuple[str, ...]) -> frozenset[str]:
+def _texts_among(schema: int, names: tuple[str, ...]) -> tuple[str, ...]:
     texts = {each.name for each in columns_of(schema) if each.is_text and each.name not in BATCH_COLUMNS}
-    return frozenset(texts.intersection(names))
+    return tuple(each for each in names if each in texts)
 
 
 def _numbers(name: str, values: NDArray[np.int64]) -> pb.Numbers:
@@ -130,48 +176,41 @@ def _fits(values: NDArray[Any], width: int) -> bool:
     return bool(values.min() >= info.min and values.max() <= info.max)
 
 
-def _all_numbers(batch: pb.Batch) -> dict[str, Ints]:
-    """The columns of numbers, those of one width in one piece: a small batch is many columns of few values."""
-    alike: dict[int, list[pb.Numbers]] = {}
-    for each in batch.numbers:
-        _check_length(each.name, each.values, each.width, batch.rows)
-        alike.setdefault(each.width, []).append(each)
-    numbers: dict[str, Ints] = {}
-    for width, columns in alike.items():
-        values = _ints(b"".join([each.values for each in columns]), width).reshape(len(columns), batch.rows)
-        numbers.update(zip([each.name for each in columns], values, strict=True))
-    return numbers
+def _words(name: str, column: Sequence[pb.Texts], lengths: Ints, batch_of_row: Ints) -> Texts:
+    codes = _whole(name, [each.codes for each in column], [each.width for each in column], lengths)
+    words = [tuple(each.words) for each in column]
+    counts = np.array([len(each) for each in words], np.int64)
+    if any(len(each) > 1 and len(set(each)) < len(each) for each in words):
+        raise InvalidInput(f"'{name}' has a word twice; allowed: each once")
+    limits = counts[batch_of_row]
+    if codes.min() < 0 or np.any(codes >= limits):
+        wrong = int(np.flatnonzero((codes < 0) | (codes >= limits))[0])
+        raise InvalidInput(f"'{name}' has {limits[wrong]} words, and a code {codes[wrong]}; allowed: below")
+    known, code_of = _each_once(list(chain.from_iterable(words)))
+    return Texts(code_of[codes + (np.cumsum(counts) - counts)[batch_of_row]], known)
 
 
-def _words(column: pb.Texts, rows: int) -> Texts:
-    words, codes = tuple(column.words), column.codes
-    _check_length(column.name, codes, column.width, rows)
-    if len(words) == 1 and codes.count(0) == len(codes):
-        return Texts(_zeros(rows), words)
-    if len(set(words)) < len(words):
-        raise InvalidInput(f"'{column.name}' has a word twice; allowed: each once")
-    numbers = _ints(codes, column.width)
-    if numbers.min() < 0 or numbers.max() >= len(words):
-        raise InvalidInput(f"'{column.name}' has {len(words)} words, and codes to {numbers.max()}; allowed: below")
-    return Texts(numbers.astype(np.int32), words)
+def _each_once(words: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
+    """Different words, and which of them each is, shape (words,)."""
+    at = {word: code for code, word in enumerate(dict.fromkeys(words))}
+    return tuple(at), np.fromiter(map(at.__getitem__, words), np.int32, len(words))
 
 
-@lru_cache(maxsize=256)
-def _zeros(rows: int) -> Codes:
-    zeros = np.zeros(rows, np.int32)
-    zeros.flags.writeable = False
-    return zeros
-
-
-def _check_length(name: str, content: bytes, width: int, rows: int) -> None:
-    if width not in _DTYPES or len(content) != width * rows:
-        raise InvalidInput(
-            f"'{name}' has {len(content)} bytes of width {width}; allowed: {rows} values of 1, 2, 4 or 8"
-        )
-
-
-def _ints(content: bytes, width: int) -> Ints:
-    return np.frombuffer(content, _DTYPES[width]).astype(np.int64)
+def _whole(name: str, contents: Sequence[bytes], widths: Sequence[int], lengths: Ints) -> Ints:
+    """A column of batches one after the other; each batch has a width of its own."""
+    sizes = np.fromiter(map(len, contents), np.int64, len(contents))
+    unlike = np.flatnonzero(sizes != lengths * widths)
+    if len(unlike) or not _DTYPES.keys() >= set(widths):
+        first = int(unlike[0]) if len(unlike) else next(i for i, each in enumerate(widths) if each not in _DTYPES)
+        given = f"'{name}' has {sizes[first]} bytes of width {widths[first]}"
+        raise InvalidInput(f"{given}; allowed: {lengths[first]} values of 1, 2, 4 or 8")
+    if len(set(widths)) == 1:
+        return np.frombuffer(b"".join(contents), _DTYPES[widths[0]]).astype(np.int64)
+    whole, width_of_row = np.empty(int(lengths.sum()), np.int64), np.repeat(widths, lengths)
+    for width in set(widths):
+        of_width = b"".join([content for content, each in zip(contents, widths, strict=True) if each == width])
+        whole[width_of_row == width] = np.frombuffer(of_width, _DTYPES[width])
+    return whole
 
 
 @lru_cache(maxsize=64)

@@ -7,11 +7,13 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from autoscale.errors import InvalidInput
 from autoscale.fleet import read_ledger
 from autoscale.fleet.ledger.manifest import Change
 from autoscale.fleet.ledger.readmission import readmit
@@ -19,7 +21,7 @@ from autoscale.fleet.ledger.rows import Rows
 from autoscale.fleet.ledger.store import MANY, Intake, Ledger
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime.fleet.batches import batch_of, rows_of
-from autoscale_runtime.fleet.collector.committer import Committer, Delivery, unreadable
+from autoscale_runtime.fleet.collector.committer import Committer, Delivery
 from tests.runtime.fleet.fleet_parts import keys, rows_of_log
 
 DAY_US = 86_400_000_000
@@ -73,8 +75,10 @@ def deliver(ledger: Path, given: Rows, rules: Rules = KNOWN_NOW) -> None:
     """What a device and a broken one send."""
     committer = Committer(Ledger(ledger), rules)
     try:
-        committer.deliver(Delivery(("a", "log"), of_device(given, "a"), {"space": 2}))
-        committer.deliver(unreadable(b"junk", 4))
+        batch = batch_of(given, "a", "log", {"space": 2})
+        committer.deliver(Delivery(batch, batch.SerializeToString()))
+        with suppress(InvalidInput):
+            committer.deliver(Delivery(InvalidInput("junk"), b"junk"))
     finally:
         committer.close()
 
@@ -118,10 +122,10 @@ CASES: dict[str, tuple[Step, Step]] = {
     "reopen": (left_over, reopen),
 }
 EXPECTED = {
-    "commit": (9, {"rejected:negative": 1, "rejected:truncated": 4}),
+    "commit": (9, {"rejected:negative": 1, "rejected:truncated": 1}),
     "merge": (5 * MANY, {}),
-    "readmit": (9, {"rejected:negative": 1, "rejected:truncated": 4}),
-    "reopen": (9, {"rejected:negative": 1, "rejected:truncated": 4}),
+    "readmit": (9, {"rejected:negative": 1, "rejected:truncated": 1}),
+    "reopen": (9, {"rejected:negative": 1, "rejected:truncated": 1}),
 }
 
 

@@ -14,18 +14,18 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final
+from typing import Final, TypeAlias
 
-import numpy as np
-
-from autoscale.errors import Overloaded
-from autoscale.fleet.ledger.clock import SET_BACK_US, reset_rows
-from autoscale.fleet.ledger.log_state import LogState, Verdict
+from autoscale.errors import AutoScaleError, InvalidInput, Overloaded
+from autoscale.fleet.ledger.log_state import LogState
 from autoscale.fleet.ledger.manifest import Change, LogKey
 from autoscale.fleet.ledger.rows import Rows, joined, none
 from autoscale.fleet.ledger.store import Intake, Ledger
-from autoscale.fleet.ledger.validation import REASONS, Reasons, Rules, validate
+from autoscale.fleet.ledger.validation import Rules
 from autoscale.units import us_from_s
+from autoscale_runtime._proto import fleet_pb2 as pb
+from autoscale_runtime.fleet.batches import reported_rows, rows_of
+from autoscale_runtime.fleet.collector.judging import Receipt, judge
 
 MOST_ROWS: Final = 1 << 18
 """In one commit: what bounds its memory."""
@@ -41,35 +41,26 @@ _MOST_KNOWN: Final = 1 << 17
 
 
 @dataclass(frozen=True, slots=True)
-class Receipt:
-    """What became of the rows of a batch."""
-
-    accepted: int
-    duplicate: int
-    rejected: int
-
-
-@dataclass(frozen=True, slots=True)
 class Delivery:
-    """A batch that waits to be committed: rows of one log, or content that cannot be read as rows.
+    """A batch that waits to be committed.
 
     Attributes:
-        key: the log.
-        rows: of the log; none where it cannot be read.
-        lost: what the device had to drop.
-        begins: the number of the log's first row.
-        unreadable: the content as it came.
-        reported_rows: as how many rows that counts.
+        batch: as ``read_batch`` read it, or why that could not.
+        content: as it came.
         receipt: what became of it.
     """
 
-    key: LogKey
-    rows: Rows
-    lost: Mapping[str, int] = field(default_factory=dict)
-    begins: int = 0
-    unreadable: bytes | None = None
-    reported_rows: int = 0
+    batch: pb.Batch | InvalidInput
+    content: bytes
     receipt: "Future[Receipt] | asyncio.Future[Receipt]" = field(default_factory=Future)
+
+    @property
+    def rows(self) -> int:
+        """How many rows it says it has."""
+        return 0 if isinstance(self.batch, InvalidInput) else self.batch.rows
+
+
+_Answer: TypeAlias = tuple[Delivery, Receipt | AutoScaleError]
 
 
 class Committer:
@@ -94,7 +85,7 @@ class Committer:
         self._thread.start()
 
     def submit(self, delivery: Delivery) -> None:
-        """Have a batch committed; its receipt says when it is on disk, or raises ``Overloaded`` where it is not.
+        """Have a batch committed; its receipt says when it is on disk, or raises what ``deliver`` does.
 
         Raises:
             Overloaded: the collector stops; the batch should come again.
@@ -109,6 +100,7 @@ class Committer:
 
         Raises:
             Overloaded: the disk is full or fails, or the collector stops; the batch should come again.
+            InvalidInput: it cannot be read as rows, and lies in quarantine.
         """
         self.submit(delivery)
         return delivery.receipt.result()
@@ -141,7 +133,7 @@ class Committer:
         each, rows = first, 0
         while each is not None:
             group.append(each)
-            rows += len(each.rows)
+            rows += each.rows
             if rows >= MOST_ROWS:
                 return group, True
             try:
@@ -151,50 +143,28 @@ class Committer:
         return group, False
 
     def _commit(self, group: Sequence[Delivery]) -> None:
-        receipts: Sequence[Receipt | Overloaded]
+        answers: Sequence[_Answer]
         try:
-            receipts = self._write(group)
+            answers = self._write(group)
         except Exception as error:  # whatever it is, it must reach those who wait, and the thread must go on
-            receipts = [Overloaded(f"the ledger cannot be written: {error}; send it again later")] * len(group)
-        self._settle(partial(_give_out, group, receipts))
+            problem = Overloaded(f"the ledger cannot be written: {error}; send it again later")
+            answers = [(each, problem) for each in group]
+        self._settle(partial(_give_out, answers))
 
-    def _write(self, group: Sequence[Delivery]) -> list[Receipt]:
-        states: dict[LogKey, LogState] = {}
-        admitted = [self._admit(each, states) for each in group]
-        verdicts = [verdict for _, verdict in admitted]
-        parts = [_fresh(each, verdict) for each, verdict in zip(group, verdicts, strict=True)]
-        rows = joined(parts)
-        reasons = validate(rows, self._rules, us_from_s(time.time()))
-        validated = np.split(reasons, np.cumsum([len(each) for each in parts])[:-1])  # views into the reasons
-        is_plain = _are_plain(rows, reasons, [len(each) for each in parts])
-        set_back = 0
-        for delivery, (high_water, _), part, each, plain in zip(
-            group, admitted, parts, validated, is_plain, strict=True
-        ):
-            set_back += _look_at_clock(delivery.key, high_water, part, each, states, plain)
-        unreadable, truncated = self._unreadable(group)
-        counts = {f"rejected:{name}": int(np.count_nonzero(reasons == i)) for i, name in enumerate(REASONS)}
-        counts["rejected:truncated"] += truncated
-        counts["duplicate"] = sum(each.duplicate for each in verdicts)
-        counts["reordered"] = sum(each.reordered for each in verdicts)
-        counts["clock_set_back"] = set_back
-        counted = {name: count for name, count in counts.items() if count}
-        self._ledger.commit(Intake(rows, reasons, unreadable, Change(logs=states, lost=_lost(group), counts=counted)))
-        self._remember(states)
-        return [
-            Receipt(int(np.count_nonzero(each < 0)), verdict.duplicate, int(np.count_nonzero(each >= 0)))
-            for verdict, each in zip(verdicts, validated, strict=True)
-        ]
+    def _write(self, group: Sequence[Delivery]) -> list[_Answer]:
+        read = _read(group)
+        batches = [batch for _, batch in read.good]
+        judged = judge(read.rows, batches, self._state, self._rules, us_from_s(time.time()))
+        unreadable, truncated = self._unreadable([each for each, _ in read.bad])
+        counts = Counter(judged.counts) + Counter({"rejected:truncated": truncated})
+        change = Change(logs=judged.states, lost=_lost(batches), counts=counts)
+        self._ledger.commit(Intake(judged.rows, judged.reasons, unreadable, change))
+        self._remember(judged.states)
+        return [*zip((each for each, _ in read.good), judged.receipts, strict=True), *read.bad]
 
-    def _admit(self, delivery: Delivery, states: dict[LogKey, LogState]) -> tuple[int, Verdict]:
-        """The greatest number that the log had before, and what became of the rows."""
-        if not len(delivery.rows):
-            return -1, Verdict(np.ones(0, np.bool_))
-        key = delivery.key
-        state = states.get(key) or self._arrived.get(key) or self._ledger.manifest.log(key)
-        state = state or LogState(delivery.begins - 1)
-        states[key], verdict = state.admit(delivery.rows.numbers["sequence"])
-        return state.high_water, verdict
+    def _state(self, key: LogKey) -> LogState | None:
+        """What had arrived of a log before this commit."""
+        return self._arrived.get(key) or self._ledger.manifest.log(key)
 
     def _remember(self, states: Mapping[LogKey, LogState]) -> None:
         """Nobody else writes the ledger, so what was committed need not be looked up again."""
@@ -207,11 +177,10 @@ class Committer:
         """Contents to keep by their sha256, each once however often it is sent, and the rows they say they have."""
         fresh: dict[str, tuple[bytes, int]] = {}
         for each in group:
-            if each.unreadable is not None:
-                name = hashlib.sha256(each.unreadable).hexdigest()
-                if not self._ledger.has_unreadable(name):
-                    fresh[name] = each.unreadable, each.reported_rows
-        return fresh, sum(reported_rows for _, reported_rows in fresh.values())
+            name = hashlib.sha256(each.content).hexdigest()
+            if not self._ledger.has_unreadable(name):
+                fresh[name] = each.content, reported_rows(each.content)
+        return fresh, sum(reported for _, reported in fresh.values())
 
     def _compact(self, is_idle: bool) -> None:
         self._since_merged = 0
@@ -224,80 +193,52 @@ class Committer:
             print(f"small files of the ledger were not merged: {error}", file=sys.stderr, flush=True)
 
 
-def unreadable(content: bytes, reported_rows: int) -> Delivery:
-    """A delivery of what cannot be read as rows."""
-    return Delivery(("", ""), none(), unreadable=content, reported_rows=reported_rows)
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """What deliveries hold: the rows of those that can be read, one after the other, and why others cannot."""
+
+    rows: Rows
+    good: Sequence[tuple[Delivery, pb.Batch]]
+    bad: Sequence[tuple[Delivery, InvalidInput]]
 
 
-def _give_out(group: Sequence[Delivery], receipts: Sequence[Receipt | Overloaded]) -> None:
-    for each, receipt in zip(group, receipts, strict=True):
+def _read(group: Sequence[Delivery]) -> _Read:
+    bad = [(each, each.batch) for each in group if isinstance(each.batch, InvalidInput)]
+    good = [(each, each.batch) for each in group if not isinstance(each.batch, InvalidInput)]
+    read = _read_rows(good)
+    return _Read(read.rows, read.good, [*bad, *read.bad])
+
+
+def _read_rows(given: Sequence[tuple[Delivery, pb.Batch]]) -> _Read:
+    """All at once; where one of them cannot be read, halves of them, until that one is found."""
+    if not given:
+        return _Read(none(), (), ())
+    try:
+        return _Read(rows_of(*[batch for _, batch in given]), given, ())
+    except InvalidInput as problem:
+        if len(given) == 1:
+            return _Read(none(), (), [(given[0][0], problem)])
+    half = len(given) // 2
+    first, second = _read_rows(given[:half]), _read_rows(given[half:])
+    rows = joined([first.rows, second.rows])
+    return _Read(rows, [*first.good, *second.good], [*first.bad, *second.bad])
+
+
+def _give_out(answers: Sequence[_Answer]) -> None:
+    for each, answer in answers:
         if each.receipt.done():  # whoever sent it is gone
             continue
-        if isinstance(receipt, Overloaded):
-            each.receipt.set_exception(receipt)
+        if isinstance(answer, AutoScaleError):
+            each.receipt.set_exception(answer)
         else:
-            each.receipt.set_result(receipt)
+            each.receipt.set_result(answer)
 
 
-def _lost(group: Sequence[Delivery]) -> dict[LogKey, Counter[str]]:
+def _lost(batches: Sequence[pb.Batch]) -> dict[LogKey, Counter[str]]:
     """The most that each log was reported to have lost, whatever order its batches came in."""
     lost: dict[LogKey, Counter[str]] = {}
-    for each in group:
+    for each in batches:
         if each.lost:
-            lost[each.key] = lost.get(each.key, Counter()) | Counter(each.lost)
+            key = each.device_id, each.log_id
+            lost[key] = lost.get(key, Counter()) | Counter(dict(each.lost))
     return lost
-
-
-def _are_plain(rows: Rows, reasons: Reasons, lengths: Sequence[int]) -> list[bool]:
-    """Of batches one after the other whether all rows are accepted and rise in number and time: most are."""
-    sequence, time_us = (rows.numbers[name] for name in ("sequence", "time_us"))
-    is_odd = reasons >= 0
-    is_odd[1:] |= (np.diff(sequence) <= 0) | (np.diff(time_us) < 0)
-    firsts = np.cumsum([0, *lengths])[:-1]
-    filled = np.flatnonzero(lengths)
-    is_odd[firsts[filled]] = reasons[firsts[filled]] >= 0
-    is_plain = np.zeros(len(lengths), np.bool_)
-    if len(filled):
-        is_plain[filled] = ~np.logical_or.reduceat(is_odd, firsts[filled])
-    return [bool(each) for each in is_plain]
-
-
-def _look_at_clock(
-    key: LogKey, high_water: int, part: Rows, reasons: Reasons, states: dict[LogKey, LogState], is_plain: bool
-) -> int:
-    """Reject rows of a clock that was lost, note when the log's rows are, and tell how often it was set back by less.
-
-    Args:
-        key: the log.
-        high_water: the greatest number of a row that had arrived before: a batch that came late says nothing of the
-            clock between it and the last one.
-        part: the fresh rows of a batch.
-        reasons: why each is rejected already; written to.
-        states: of logs, with these rows; written to.
-        is_plain: whether all of its rows are accepted and rise in number and time.
-    """
-    if is_plain:
-        times, state = part.numbers["time_us"], states[key]
-        first_us, last_us = int(times[0]), int(times[-1])
-        if first_us >= (state.last_us if part.numbers["sequence"][0] > high_water else state.first_us):
-            states[key] = state.lasting(first_us, last_us)
-            return 0
-    is_good = reasons < 0
-    sequence, time_us = (part.numbers[name][is_good] for name in ("sequence", "time_us"))
-    if not len(time_us):
-        return 0
-    state = states[key]
-    follows = state.last_us if sequence.min() > high_water else 0
-    reset = reset_rows(sequence, time_us, follows or state.first_us)
-    if reset.any():
-        reasons[np.flatnonzero(is_good)[reset]] = REASONS.index("clock_reset")
-        sequence, time_us = sequence[~reset], time_us[~reset]
-        if not len(time_us):
-            return 0
-    in_order = time_us[np.argsort(sequence, kind="stable")]
-    states[key] = state.lasting(int(in_order.min()), int(in_order[-1]))
-    return int(np.count_nonzero(np.diff(in_order, prepend=follows) < -SET_BACK_US))
-
-
-def _fresh(delivery: Delivery, verdict: Verdict) -> Rows:
-    return delivery.rows.take(verdict.is_fresh) if verdict.duplicate else delivery.rows

@@ -6,7 +6,6 @@
 """
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -18,9 +17,10 @@ from autoscale.errors import AutoScaleError, InvalidInput
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime._proto import fleet_pb2 as pb
-from autoscale_runtime.fleet.batches import MOST_BYTES, LaterSchema, read_batch, reported_rows, rows_of
+from autoscale_runtime.fleet.batches import MOST_BYTES, LaterSchema, read_batch
 from autoscale_runtime.fleet.collector import event_loop
-from autoscale_runtime.fleet.collector.committer import Committer, Delivery, Receipt, unreadable
+from autoscale_runtime.fleet.collector.committer import Committer, Delivery
+from autoscale_runtime.fleet.collector.judging import Receipt
 from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.listening import listen
 from autoscale_runtime.wire.status import code_of
@@ -108,21 +108,25 @@ class Collector:
 
     async def _take(self, content: bytes, client: Client | None) -> Receipt:
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        try:
-            batch = read_batch(content)
-            if client is not None and not client.is_admin and client.name != batch.device_id:
-                raise NotItsOwn(f"'{client.name}' sends rows of another device; allowed: its own")
-            delivery = Delivery(
-                (batch.device_id, batch.log_id), rows_of(batch), dict(batch.lost), batch.begins, receipt=receipt
-            )
-        except (LaterSchema, NotItsOwn):
-            raise
-        except InvalidInput:
-            self._committer.submit(replace(unreadable(content, reported_rows(content)), receipt=receipt))
-            await receipt
-            raise
-        self._committer.submit(delivery)
+        batch = _read(content)
+        if client is not None and not client.is_admin and _is_of_another(batch, client.name):
+            raise NotItsOwn(f"'{client.name}' sends rows of another device; allowed: its own")
+        self._committer.submit(Delivery(batch, content, receipt))
         return await receipt
+
+
+def _read(content: bytes) -> pb.Batch | InvalidInput:
+    """A batch, or why it cannot be read; one of a later schema is not for this collector to keep."""
+    try:
+        return read_batch(content)
+    except LaterSchema:
+        raise
+    except InvalidInput as problem:
+        return problem
+
+
+def _is_of_another(batch: pb.Batch | InvalidInput, device_id: str) -> bool:
+    return isinstance(batch, pb.Batch) and batch.device_id != device_id
 
 
 def collect(

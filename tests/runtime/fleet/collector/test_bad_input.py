@@ -15,7 +15,7 @@ from autoscale.fleet.ledger.store import MANY, Ledger
 from autoscale.fleet.ledger.validation import Rules
 from autoscale.fleet.ledger.view import verified
 from autoscale_runtime._proto import fleet_pb2 as pb
-from autoscale_runtime.fleet.batches import MOST_BYTES, batch_of, rows_of
+from autoscale_runtime.fleet.batches import MOST_BYTES, batch_of
 from autoscale_runtime.fleet.collector.committer import BUSY_COMMITS, Committer, Delivery
 from tests.runtime.fleet.fleet_parts import keys, send, with_numbers
 from tests.waiting import until
@@ -160,7 +160,7 @@ def test_a_collector_that_never_rests_merges_small_files_too(tmp_path: Path, led
     committer = Committer(Ledger(ledger), Rules())
     for number in range(BUSY_COMMITS):
         batch = batch_of(rows, "device", f"log-{number}", {})
-        committer.deliver(Delivery(("device", f"log-{number}"), rows_of(batch)))
+        committer.deliver(Delivery(batch, batch.SerializeToString()))
     until(lambda: len(read_ledger(ledger).files) == 1)
     committer.close()
     assert len(set(keys(ledger))) == 10 * BUSY_COMMITS

@@ -14,6 +14,9 @@ import pytest
 from autoscale.errors import DeadlineExceeded, InvalidInput, PortInUse, TargetUnavailable
 from autoscale.fleet import Rows, read_ledger
 from autoscale.fleet.ledger.column import NOT_A_NUMBER
+from autoscale.fleet.ledger.rows import Texts, joined
+from autoscale.fleet.ledger.schema import columns_of
+from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime.fleet import LedgerWriter, Uploader
 from autoscale_runtime.fleet.batches import MOST_ROWS, batch_of, read_batch, rows_of
 from autoscale_runtime.fleet.device_log.segment import frame
@@ -23,6 +26,8 @@ from tests.waiting import until
 
 pytest.importorskip("pyarrow")
 
+from autoscale.fleet.ledger.store import Ledger
+from autoscale_runtime.fleet.collector.committer import Committer, Delivery
 from autoscale_runtime.fleet.collector.service import Collector, collect
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -95,6 +100,49 @@ def test_rows_survive_the_wire(rows: Rows) -> None:
     for name, texts in rows.texts.items():
         assert [got.texts[name].words[i] for i in got.texts[name].codes] == [texts.words[i] for i in texts.codes]
     assert set(got.texts["device_id"].words) == {"device"}
+
+
+def as_lists(rows: Rows) -> dict[str, list[Any]]:
+    texts = {name: [each.words[i] for i in each.codes] for name, each in rows.texts.items()}
+    return {**{name: each.tolist() for name, each in rows.numbers.items()}, **texts}
+
+
+def of_schema_1(rows: Rows) -> Rows:
+    names = {each.name for each in columns_of(1)}
+    numbers = {name: each for name, each in rows.numbers.items() if name in names}
+    return Rows(numbers, {name: each for name, each in rows.texts.items() if name in names})
+
+
+def test_many_batches_are_read_as_each_alone(rows: Rows) -> None:
+    """Of unlike schemas, widths, words, lengths and orders of columns."""
+    wide = Rows({**rows.numbers, "latency_us": rows.numbers["latency_us"] + 2**40}, rows.texts)
+    other = Rows(rows.numbers, {**rows.texts, "model": Texts(np.arange(10, dtype=np.int32) % 2, ("x", "y"))})
+    backwards = batch_of(rows, "d", "log", {})
+    for columns in (backwards.numbers, backwards.texts):
+        columns.sort(key=lambda each: each.name, reverse=True)  # type: ignore[attr-defined]
+    batches = [
+        batch_of(rows, "a", "log", {}),
+        batch_of(of_schema_1(rows), "b", "log", {}, schema=1),
+        batch_of(wide.take(np.arange(3)), "c", "log", {}),
+        backwards,
+        batch_of(other, "e", "log", {}),
+        batch_of(of_schema_1(wide), "f", "log", {}, schema=1),
+    ]
+    assert as_lists(rows_of(*batches)) == as_lists(joined([rows_of(each) for each in batches]))
+
+
+def test_a_batch_that_cannot_be_read_spoils_none_that_is_committed_with_it(ledger: Path, rows: Rows) -> None:
+    batches = [batch_of(rows, f"device-{i}", "log", {}) for i in range(9)]
+    batches[4].numbers[0].values += b"!"
+    deliveries = [Delivery(each, each.SerializeToString()) for each in batches]
+    committer = Committer(Ledger(ledger), Rules())
+    for each in deliveries:
+        committer.submit(each)
+    committer.close()
+    problems = [each.receipt.exception() for each in deliveries]  # type: ignore[call-arg]
+    assert [index for index, each in enumerate(problems) if each is not None] == [4]
+    assert isinstance(problems[4], InvalidInput)
+    assert read_ledger(ledger).counts == {"accepted": 80, "missing": 0, "rejected:truncated": 10}
 
 
 def test_a_text_that_is_absent_throughout_may_come_as_numbers(rows: Rows) -> None:
