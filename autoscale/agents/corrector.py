@@ -9,7 +9,7 @@ is what the goal asks, the least expected objective is chosen; others as far as 
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
@@ -37,7 +37,7 @@ from autoscale.agents.correction.fleet import (
     statement_of,
 )
 from autoscale.agents.correction.hierarchy import CARBON, ENERGY, LATENCY, QUANTITIES, ROW, TINY, Hierarchy, Triple
-from autoscale.agents.correction.holes import GUESS, filled, mended
+from autoscale.agents.correction.holes import GUESS, filled, logarithms, mended
 from autoscale.agents.correction.lesson import take_in
 from autoscale.agents.correction.network import LEVEL, SETTLED, Level, Network, Scale
 from autoscale.agents.correction.pooling import Statement
@@ -212,27 +212,32 @@ class Corrector(Agent):
         goal, admitted = context.goal, context.admitted
         row = ROW[goal.objective]
         mean, variance = self._believed(network, features, max(row, LATENCY) + 1)
-        promised = np.log(np.maximum(forecast.objective(goal), TINY))
+        promised = logarithms(forecast.objective(goal))
         middle = promised + mean[row]
         margin = everywhere = _margin(forecast, context, mean[LATENCY])
-        noise = self._shared.noise[LATENCY] * network.restless[LATENCY]
-        doubt, wide = variance[row], variance[LATENCY] + noise.take(self._cells.processor)
+        doubt = variance[row]
         accurate = None if goal.min_accuracy is None else _accurate(forecast.accuracy, goal.min_accuracy, admitted)
         if admitted.size != middle.size:
-            middle, margin, doubt, wide = middle[admitted], margin[admitted], doubt[admitted], wide[admitted]
+            middle, margin, doubt = middle[admitted], margin[admitted], doubt[admitted]
+        spread = partial(self._latency_spread, network, variance[LATENCY], admitted)
         cost, margin = filled(expected(middle, doubt), margin)
-        best, in_time = best_of(cost, accurate, margin, wide, goal.on_time)
+        best, in_time = best_of(cost, accurate, margin, spread, goal.on_time)
         chance = floor(best, cost, in_time)
         if network.queries % LOOKS_EVERY == 1:
-            late = chance_late(margin, np.sqrt(wide))
+            late = chance_late(margin, spread())
             most_late = late_looks(goal.on_time, self._shared.is_informed)
             worth = looks(best, cost, doubt, in_time, accurate, late, network.queries, most_late)
             chance = chance if worth is None else np.maximum(chance, worth)
         chance = completed(best, chance)
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:
-            late = chance_late(margin, np.sqrt(wide))
+            late = chance_late(margin, spread())
             self._give_turn(chance, context, forecast, promised, float(cost[best]), accurate, late)
         return _View(context, features, forecast, mean, variance, everywhere, in_time, chance)
+
+    def _latency_spread(self, network: Network, variance: Floats, admitted: Indices) -> Floats:
+        """Standard deviation of the ln(latency) that admitted targets will show, by the variance of its middle."""
+        noise = self._shared.noise[LATENCY] * network.restless[LATENCY]
+        return np.sqrt(variance.take(admitted) + noise.take(self._cells.processor.take(admitted)))
 
     def _give_turn(
         self,
@@ -271,7 +276,7 @@ class Corrector(Agent):
         shared, processor = self._shared, self._cells.processor
         moments = self._tree.predict(network.known, network.scale, shared.moments[:, :quantities])
         moments += shared.conditional(features, quantities).take(processor, 2)
-        mean, variance = moments
+        mean, variance = moments[0], moments[1]
         if not shared.is_informed:
             mean += np.array(network.level.mean[:quantities])[:, None]
         position = shared.effects[:quantities, :, POSITION].take(processor, 1)
@@ -319,7 +324,7 @@ class _View:
 
 def _margin(forecast: Forecast, context: Context, residual: Floats) -> Floats:
     """How far each target's latency is above the limit, in logarithms."""
-    return np.asarray(np.log(np.maximum(forecast.latency_s, TINY)) + (residual - math.log(context.goal.latency_s)))
+    return logarithms(forecast.latency_s) + (residual - math.log(context.goal.latency_s))
 
 
 def _accurate(accuracy: Floats, floor: float, admitted: Indices) -> Flags:

@@ -8,6 +8,7 @@ Where it pays, a share of queries goes there; everywhere else inverse-gap weight
 found. All chances are closed forms.
 """
 
+from collections.abc import Callable
 from statistics import NormalDist
 from typing import Final
 
@@ -58,7 +59,7 @@ def tolerated(on_time: float) -> float:
 
 
 def best_of(
-    cost: Floats, accurate: Flags | None, margin: Floats, variance: Floats, on_time: float
+    cost: Floats, accurate: Flags | None, margin: Floats, spread: Callable[[], Floats], on_time: float
 ) -> tuple[int, Flags]:
     """The best target, and which are as good as in time.
 
@@ -69,17 +70,17 @@ def best_of(
         cost: ln of what to expect, shape (n,).
         accurate: which are accurate enough, or None for all.
         margin: ln(latency) less ln(limit), shape (n,).
-        variance: of that.
+        spread: gives the standard deviation of that; called where it decides.
         on_time: what the goal asks.
     """
-    in_time = margin <= (0.0 if on_time == EVEN else tolerated(on_time) * np.sqrt(variance))
+    in_time = margin <= (0.0 if on_time == EVEN else tolerated(on_time) * spread())
     if accurate is not None:
         in_time &= accurate
     within = in_time.nonzero()[0]
     if within.size:
         return int(within[cost.take(within).argmin()]), in_time
     hopeful = margin if accurate is None else np.where(accurate, margin, np.inf)
-    best = int((hopeful / np.sqrt(variance)).argmin())
+    best = int((hopeful / spread()).argmin())
     if hopeful[best] <= 0.0:
         in_time[best] = True
         return best, in_time
@@ -95,7 +96,7 @@ def floor(best: int, cost: Floats, in_time: Flags) -> Floats:
         cost: ln of what to expect, shape (n,).
         in_time: which are as good as in time.
     """
-    ratio = np.exp(cost - cost[best])
+    ratio = np.exp(cost - cost.item(best))
     ratio *= GREED * cost.size
     ratio += (1.0 - GREED) * cost.size
     chance: Floats = in_time / ratio
@@ -125,8 +126,8 @@ def looks(
         queries: how many there were of this network.
         most_late: how many late answers a query all looks may be expected to cost.
     """
-    above = np.maximum(cost - cost[best], 0.0)
-    width = np.sqrt(doubt + doubt[best])
+    above = np.maximum(cost - cost.item(best), 0.0)
+    width = np.sqrt(doubt + doubt.item(best))
     away = above / width
     # The standard normal's expected excess over ``away`` within 2 %, without an error function.
     undercut = width * np.exp(-0.919 - away * (1.16 + 0.4 * away))

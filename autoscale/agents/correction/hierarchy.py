@@ -167,9 +167,9 @@ class Hierarchy:
 
 def _descend(moments: Floats, nodes: Floats, own: float) -> None:
     """From the moments of each node's parent to its own, in place; all of it in one piece, which is what is fast."""
-    (mean, variance), (left, pull) = moments, nodes
+    mean, variance, left = moments[0], moments[1], nodes[0]  # to unpack an array takes longer than any of this
     mean *= left
-    mean += pull
+    mean += nodes[1]
     variance *= left
     variance += own
     variance *= left

@@ -85,7 +85,7 @@ class Cell:
     )
 
     def __init__(self, row: Sequence[float]) -> None:
-        self.effects, self.spread = list(row[:EFFECTS]), list(row[_SPREAD])
+        self.effects, self.spread = row[:EFFECTS], row[_SPREAD]
         (
             self.noise,
             self.figures,
