@@ -74,7 +74,7 @@ class Corrector(Agent):
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
         super().__init__(targets, seed)
         self._cells = Cells(self.targets)
-        self._tree, self._conditions = Hierarchy(self._cells), Conditions(self._cells.processors)
+        self._tree, self._conditions = Hierarchy(self._cells), Conditions(self._cells)
         self._processor, self._precision = self._cells.processor.tolist(), self._cells.precision.tolist()
         self._position = self._cells.position.tolist()
         self._shared = Shared(len(self._cells.processors))
@@ -103,7 +103,8 @@ class Corrector(Agent):
         network, processor, precision = self._network(context), self._processor[index], self._precision[index]
         view, shared, tree = self._view, self._shared, self._tree
         is_seen = view is not None and view.context is context
-        features = (view.features if view and is_seen else self._conditions(context.observation))[processor].tolist()
+        conditions = view.features if view and is_seen else self._conditions(context.observation)
+        features = conditions[self._conditions.row[processor]].tolist()
         features[POSITION] = self._position[index]
         was_due = self._turns.is_due(precision)
         cells, path = shared.cells(processor), tree.path(network.known, index)
@@ -237,7 +238,7 @@ class Corrector(Agent):
     def _latency_spread(self, network: Network, variance: Floats, admitted: Indices) -> Floats:
         """Standard deviation of the ln(latency) that admitted targets will show, by the variance of its middle."""
         noise = self._shared.noise[LATENCY] * network.restless[LATENCY]
-        return np.sqrt(variance.take(admitted) + noise.take(self._cells.processor.take(admitted)))
+        return np.asarray(np.sqrt(variance.take(admitted) + noise.take(self._cells.processor.take(admitted))))
 
     def _give_turn(
         self,
@@ -275,13 +276,11 @@ class Corrector(Agent):
         """Mean and variance of every target's residual, of the first quantities, of shape (quantities, targets)."""
         shared, processor = self._shared, self._cells.processor
         moments = self._tree.predict(network.known, network.scale, shared.moments[:, :quantities])
-        moments += shared.conditional(features, quantities).take(processor, 2)
         mean, variance = moments[0], moments[1]
+        mean += self._conditions.explained(shared.linear, features, quantities)
+        variance += shared.shift_variance[:quantities].take(processor, 1)
         if not shared.is_informed:
             mean += np.array(network.level.mean[:quantities])[:, None]
-        position = shared.effects[:quantities, :, POSITION].take(processor, 1)
-        position *= self._cells.position
-        mean += position
         return mean, variance
 
     def _network(self, context: Context) -> Network:

@@ -6,7 +6,9 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.arrays import Floats
+from autoscale.agents.correction.cells import Cells
+from autoscale.agents.correction.hierarchy import QUANTITIES
+from autoscale.arrays import Floats, Indices
 from autoscale.query.observation import UNKNOWN_LINK, Observation
 
 EFFECTS: Final = 5
@@ -24,22 +26,43 @@ Key = tuple[str, str, str, str]
 
 
 class Conditions:
-    """Features of each processor under an observation; what is not sensed is as usual, 0.
+    """Features under an observation, and what they explain; what is not sensed is as usual, 0.
 
     Args:
-        processors: as ``Cells`` has them.
+        cells: of the targets.
+
+    Attributes:
+        row: of each processor, the row of its features: those on the device share one, those over a link another.
     """
 
-    def __init__(self, processors: Sequence[Key]) -> None:
-        self._links = links_of(processors)
-        self._remotes = sorted({link for link in self._links if link is not None})
+    def __init__(self, cells: Cells) -> None:
+        links = links_of(cells.processors)
+        self._remotes = sorted({link for link in links if link is not None})
+        self.row = [0 if link is None else 1 + self._remotes.index(link) for link in links]
+        rows = len(self._remotes) + 2  # the last is of the position alone
+        at = rows * (QUANTITIES * cells.processor + np.arange(QUANTITIES)[:, None])
+        self._conditions_at: Indices = at + np.array(self.row)[cells.processor]
+        self._positions_at: Indices = at + rows - 1
+        self._positions = np.tile(cells.position, (QUANTITIES, 1))
 
     def __call__(self, seen: Observation) -> Floats:
-        """Shape (processors, EFFECTS); the position is left at 0."""
-        rows: dict[str | None, list[float]] = {None: [1.0, 0.0, *_device(seen)]}
-        for link in self._remotes:
-            rows[link] = [1.0, 0.0, *_remote(seen, link)]
-        return np.array([rows[link] for link in self._links])
+        """Shape (rows, EFFECTS); the position is left at 0, but for the last row."""
+        remotes = [[1.0, 0.0, *_remote(seen, link)] for link in self._remotes]
+        return np.array([[1.0, 0.0, *_device(seen)], *remotes, [0.0, 1.0, 0.0, 0.0, 0.0]])
+
+    def explained(self, effects: Floats, features: Floats, quantities: int) -> Floats:
+        """What conditions and position do to every target, shape (quantities, targets).
+
+        Args:
+            effects: of each processor's quantities, shape (processors * QUANTITIES, EFFECTS).
+            features: as a call gives them.
+            quantities: the first so many.
+        """
+        each = effects.dot(features.T)
+        explained: Floats = each.take(self._positions_at[:quantities])
+        explained *= self._positions[:quantities]
+        explained += each.take(self._conditions_at[:quantities])
+        return explained
 
 
 def links_of(processors: Sequence[Key]) -> list[str | None]:

@@ -44,7 +44,8 @@ _STANDARD: Final = NormalDist()
 
 def expected(middle: Floats, variance: Floats) -> Floats:
     """Ln of the expectation of a lognormal cost, of doubt no wider than ``WIDEST``."""
-    return np.asarray(middle + 0.5 * np.minimum(variance, WIDEST))
+    is_narrow = variance.item(variance.argmax()) <= WIDEST
+    return np.asarray(middle + 0.5 * (variance if is_narrow else np.minimum(variance, WIDEST)))
 
 
 def chance_late(margin: Floats, spread: Floats) -> Floats:

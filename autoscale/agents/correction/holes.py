@@ -23,10 +23,10 @@ FIGURE: Final = {"energy": "energy_j", "latency": "latency_s", "carbon": "carbon
 
 def mended(forecast: Forecast, goal: Goal) -> Forecast:
     """The same with NaN for what the goal needs and is not told, and a guess for what is told of no target."""
-    objective = FIGURE[goal.objective]
-    if _is_whole(forecast.latency_s) and _is_whole(getattr(forecast, objective)):
+    if _is_whole(forecast.latency_s) and _is_whole(forecast.objective(goal)):
         return forecast
-    return replace(forecast, **{name: _mended(getattr(forecast, name), GUESS[name]) for name in ("latency_s", objective)})
+    names = {"latency_s", FIGURE[goal.objective]}
+    return replace(forecast, **{name: _mended(getattr(forecast, name), GUESS[name]) for name in names})
 
 
 def _is_whole(figures: Floats) -> bool:

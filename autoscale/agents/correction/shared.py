@@ -130,7 +130,9 @@ class Shared:
         sums: what networks say of the offsets: weight and weighted sum, shape (2, quantities, processors).
         moments: mean and variance of the offsets, likewise; ``mean`` and ``variance`` are those.
         effects: means, shape (quantities, processors, EFFECTS).
+        linear: the same, shape (processors * quantities, EFFECTS).
         spread: their covariances, shape (quantities, processors, EFFECTS, EFFECTS).
+        shift_variance: the shifts' variances, shape (quantities, processors).
         noise: variances of one figure, shape (quantities, processors).
         figures: how many those were learned from, likewise.
         alarms: the CUSUM of dearer and of cheaper than believed, shape (2, quantities, processors).
@@ -151,10 +153,12 @@ class Shared:
         self._rows, self.is_informed = state
         whole = self._rows.swapaxes(0, 1)
         self.effects = whole[..., :EFFECTS]
+        self.linear = self._rows.reshape(-1, self._rows.shape[-1])[:, :EFFECTS]
         self.spread = whole[..., _SPREAD].reshape(*whole.shape[:2], EFFECTS, EFFECTS)
         self.noise, self.figures = whole[..., _NOISE], whole[..., _FIGURES]
         self.alarms, self.sums, self.moments = (np.moveaxis(whole[..., at], -1, 0) for at in (_ALARMS, _SUMS, _MOMENTS))
         self.mean, self.variance = self.moments
+        self.shift_variance = self.spread[..., SHIFT, SHIFT]
 
     def cells(self, processor: int) -> list[Cell]:
         """Of each quantity a copy of what is known of a processor."""
@@ -178,15 +182,8 @@ class Shared:
         self.mean[...] = left * (own * weighted + mean)
         self.variance[...] = left * (own + left * top)
 
-    def conditional(self, features: Floats, quantities: int) -> Floats:
-        """What conditions do: mean and variance, of which the shift's alone counts, (2, quantities, processors)."""
-        moments = np.empty((2, quantities, features.shape[0]))
-        np.matmul(self._rows[:, :quantities, :EFFECTS], features[:, :, None], out=moments[0].T[:, :, None])
-        moments[1] = self.spread[:quantities, :, SHIFT, SHIFT]
-        return moments
-
     def drift(self) -> None:
         """Let shifts become less certain, as time goes by."""
         shift = self.effects[..., SHIFT]
-        certain = self.spread[..., SHIFT, SHIFT]
+        certain = self.shift_variance
         np.minimum(certain + DRIFT_EVERY * (RESTLESS * shift * shift + DRIFT), np.maximum(certain, JUMP), out=certain)
