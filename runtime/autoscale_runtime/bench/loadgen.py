@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.errors import AutoScaleError, MissingExtra, TargetError
-from autoscale_runtime.bench.plan import Plan
-from autoscale_runtime.bench.sender import Sender, Tally
+from autoscale_runtime.bench.plan import SMALLEST_QPS, Plan
 from autoscale_runtime.models.example_feeds import example_feeds
 from autoscale_runtime.wire.client import OffloadClient
+from autoscale_runtime.wire.sender import Sender, Tally
 
 DETAIL: Final = "mlperf_log_detail.txt"
 SUMMARY: Final = "mlperf_log_summary.txt"
@@ -125,7 +125,7 @@ def _run(plan: Plan, folder: Path, told: Connection) -> Run:
     sender = Sender(client, plan.model, plan.version, example_feeds(inputs, plan.shapes), plan.clients)
     ended = threading.Event()
     margin = _MARGIN.get(plan.scenario, _USUAL_MARGIN)
-    rate = plan.qps or margin * sender.rate_per_s(_together(plan), _LOOK_S)
+    rate = plan.qps or margin * max(sender.looked(_together(plan), _LOOK_S).rate_per_s, SMALLEST_QPS)
     threading.Thread(target=_tell, args=(sender.tally, told, ended), daemon=True).start()
 
     def issue(samples: Sequence[Any]) -> None:

@@ -21,6 +21,7 @@ from autoscale_runtime.server.limits import DEFAULT_WAITING, Limits
 from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import DEFAULT_MACHINE, DRAIN_S, Server
+from autoscale_runtime.server.tuning.tune_report import tune_and_write
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE
 from autoscale_runtime.wire.certificates import certificates_of
 from autoscale_runtime.wire.malloc import keep_freed_memory
@@ -132,6 +133,15 @@ def serve(
         float | None,
         typer.Option(min=1.0, help="Power usage effectiveness of its building [default: a large data centre's]."),
     ] = None,
+    tune: Annotated[
+        str | None,
+        typer.Option(
+            help="Do not serve: find how this model answers most queries a second within --p99-s, and write its batch, "
+            "instances and threads into --config.",
+            show_default=False,
+        ),
+    ] = None,
+    p99_s: Annotated[float, typer.Option(help="With --tune: what 99 % of the answers must keep.")] = 0.1,
 ) -> None:
     """Answer queries of other devices over gRPC (Open Inference Protocol v2).
 
@@ -147,7 +157,12 @@ def serve(
     bound the grams; carbon_intensity_g_per_kwh and carbon_region tell the grid.
 
     Example: autoscale serve models --port 8001 --region FR --intensity yearly
+
+    Example: autoscale serve models --tune resnet --p99-s 0.1 --config server.toml
     """
+    if tune is not None:
+        tune_and_write(repository, tune, p99_s, config)
+        return
     logging.basicConfig(
         format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING if quiet else logging.INFO
     )

@@ -11,9 +11,9 @@ from autoscale.errors import AutoScaleError, InvalidInput
 from autoscale_runtime.bench.bench_command import app
 from autoscale_runtime.bench.loadgen import Run
 from autoscale_runtime.bench.plan import SCENARIOS, Plan
-from autoscale_runtime.bench.sender import Sender, Tally
 from autoscale_runtime.server.server import serve
 from autoscale_runtime.wire.client import OffloadClient
+from autoscale_runtime.wire.sender import Sender, Tally
 from tests.runtime.session_parts import WIDTH, repository
 
 pytest.importorskip("mlperf_loadgen", reason="mlcommons-loadgen is not installed")

@@ -1,5 +1,6 @@
 """Sends samples to a server, some at once, and adds up what comes back."""
 
+import math
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -7,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from threading import Lock, Semaphore
 from typing import Final
+
+import numpy as np
 
 from autoscale.errors import AutoScaleError
 from autoscale_runtime.backends.tensors import Feeds
@@ -50,6 +53,32 @@ class Tally:
             self.methods[str(cost.method)] += 1
 
 
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a server gave for a while.
+
+    Attributes:
+        together: samples that were open at once.
+        duration_s: how long.
+        tally: what came back.
+    """
+
+    together: int
+    duration_s: float
+    tally: Tally
+
+    @property
+    def rate_per_s(self) -> float:
+        """Answers a second."""
+        return len(self.tally.latencies_s) / self.duration_s
+
+    @property
+    def p99_s(self) -> float:
+        """The latency that 99 % keep; infinite where a sample had no answer."""
+        latencies_s = self.tally.latencies_s
+        return math.inf if self.tally.errors or not latencies_s else float(np.percentile(latencies_s, 99))
+
+
 class Sender:
     """Threads that send; a context manager.
 
@@ -72,22 +101,22 @@ class Sender:
         """Send a sample as soon as a thread is free; ``done`` is called when it has ended, however it did."""
         self._threads.submit(self._send, done)
 
-    def rate_per_s(self, together: int, seconds: float) -> float:
-        """How many samples a second come back when so many are always open: a first look, which is not kept.
+    def looked(self, together: int, seconds: float) -> Look:
+        """What comes back while so many samples are always open; the tally is as before.
 
         Args:
             together: open at once.
             seconds: to look.
         """
-        ends_s, tally = time.perf_counter() + seconds, self.tally
+        began_s, tally = time.perf_counter(), self.tally
         free, self.tally = Semaphore(together), Tally()
-        while time.perf_counter() < ends_s:
+        while time.perf_counter() < began_s + seconds:
             free.acquire()
             self.send(free.release)
         for _ in range(together):
             free.acquire()
-        looked, self.tally = self.tally, tally
-        return max(len(looked.latencies_s), 1) / (seconds + time.perf_counter() - ends_s)
+        look, self.tally = Look(together, time.perf_counter() - began_s, self.tally), tally
+        return look
 
     def close(self) -> None:
         """Wait for what is under way."""

@@ -1,0 +1,1 @@
+"""How a model is best served on this machine: found by trying."""
