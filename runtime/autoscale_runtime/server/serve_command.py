@@ -21,7 +21,6 @@ from autoscale_runtime.server.limits import DEFAULT_WAITING, Limits
 from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import DEFAULT_MACHINE, DRAIN_S, Server
-from autoscale_runtime.server.tuning.tune_report import tune_and_write
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE
 from autoscale_runtime.wire.certificates import certificates_of
 from autoscale_runtime.wire.malloc import keep_freed_memory
@@ -161,6 +160,8 @@ def serve(
     Example: autoscale serve models --tune resnet --p99-s 0.1 --config server.toml
     """
     if tune is not None:
+        from autoscale_runtime.server.tuning.tune_report import tune_and_write
+
         tune_and_write(repository, tune, p99_s, config)
         return
     logging.basicConfig(

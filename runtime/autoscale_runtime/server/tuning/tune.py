@@ -9,15 +9,18 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import tomlkit
-
-from autoscale.errors import InvalidInput, RepositoryError
+from autoscale.errors import InvalidInput, MissingExtra, RepositoryError
 from autoscale_runtime.backends.tensors import TensorSpec
 from autoscale_runtime.host.cores import usable_cores
 from autoscale_runtime.models.example_feeds import example_feeds
 from autoscale_runtime.server.tuning.climb import Setting, best_of, climbed
 from autoscale_runtime.wire.client import OffloadClient
 from autoscale_runtime.wire.sender import Look, Sender
+
+try:
+    import tomlkit
+except ImportError as error:
+    raise MissingExtra("tomlkit", "serve", "tuning a server") from error
 
 LARGEST_BATCH: Final = 64
 LOOK_S: Final = 2.0
