@@ -115,7 +115,7 @@ class ConnectedEdge(Fixed):
 
     def wants(self, target: Target) -> bool:
         """Whether it is on a nearby device."""
-        return target.place == "edge"
+        return target.place == "edge" and target.cut is None
 
 
 class Pinned(Agent):
@@ -137,4 +137,4 @@ class Cloud(Fixed):
 
     def wants(self, target: Target) -> bool:
         """Whether it is in the cloud."""
-        return target.place == "cloud"
+        return target.place == "cloud" and target.cut is None

@@ -123,4 +123,4 @@ def _kind(target: Target) -> tuple[str, ...]:
 
 
 def _setting(target: Target) -> int:
-    return target.frequency_hz or target.threads or 0
+    return target.frequency_hz or target.threads or target.cut or 0

@@ -6,6 +6,8 @@ Target('device:cpu/int8@1766MHz')
 'openvino'
 >>> Target.parse("edge:tab-s6:dsp/int8")
 Target('edge:tab-s6:npu/int8')
+>>> Target.parse("cloud:gpu/fp32@cut20").cut
+20
 """
 
 import re
@@ -25,7 +27,9 @@ _PATTERN: Final = re.compile(
     r"(?P<place>[a-z]+):(?:(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*):)?(?P<processor>[a-z]+)/(?P<precision>[a-z0-9]+)"
     r"(?:@(?P<setting>[A-Za-z0-9.]+))?(?:#(?P<engine>[A-Za-z0-9][A-Za-z0-9._-]*))?"
 )
-_SETTING: Final = re.compile(r"(?P<mhz>[1-9][0-9]{0,6}(?:\.[0-9]{1,6})?)MHz|(?P<threads>[1-9][0-9]{0,6})t")
+_SETTING: Final = re.compile(
+    r"(?P<mhz>[1-9][0-9]{0,6}(?:\.[0-9]{1,6})?)MHz|(?P<threads>[1-9][0-9]{0,6})t|cut(?P<cut>[1-9][0-9]{0,6})"
+)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -41,9 +45,11 @@ class Target:
         threads: how many threads it may use, if that is what is set.
         engine: the registered name of the backend that runs it, where that is another than the one that ships for the
             model's format; else empty.
+        cut: of a network in two parts, how many of its file's nodes this device runs before the rest is asked of this
+            target, which is on another machine; None for the whole network.
 
     Raises:
-        InvalidTarget: an unknown place, processor or precision, or two settings at once.
+        InvalidTarget: an unknown place, processor or precision, two settings at once, or a cut on this device.
     """
 
     place: str
@@ -53,6 +59,7 @@ class Target:
     frequency_hz: int | None = None
     threads: int | None = None
     engine: str = ""
+    cut: int | None = None
 
     def __post_init__(self) -> None:
         if self.processor in ALIASES:
@@ -60,8 +67,11 @@ class Target:
         one_of("place", self.place, PLACES, InvalidTarget)
         one_of("processor", self.processor, PROCESSORS, InvalidTarget)
         one_of("precision", self.precision, PRECISIONS, InvalidTarget)
-        if self.frequency_hz is not None and self.threads is not None:
-            raise InvalidTarget(f"a target has one setting, not both {self.frequency_hz} Hz and {self.threads} threads")
+        if sum(each is not None for each in (self.frequency_hz, self.threads, self.cut)) > 1:
+            told = f"{self.frequency_hz} Hz, {self.threads} threads and cut {self.cut}"
+            raise InvalidTarget(f"a target has one setting, not more: {told}")
+        if self.cut is not None and not self.is_remote:
+            raise InvalidTarget(f"'{self}' is cut on this device; allowed: a cut whose rest runs on another machine")
         if not _PATTERN.fullmatch(str(self)):
             raise InvalidTarget(f"'{self}' is not a target; the shape is {_SHAPE}")
         _parse_setting(self.setting or None, str(self))
@@ -79,15 +89,17 @@ class Target:
             raise InvalidTarget(
                 f"'{text}' is not a target; the shape is {_SHAPE}, as in 'device:cpu/int8@1766MHz' or 'cloud:gpu/fp32'"
             )
-        frequency_hz, threads = _parse_setting(match["setting"], text)
+        frequency_hz, threads, cut = _parse_setting(match["setting"], text)
         place, host, processor, precision, _, engine = (each or "" for each in match.groups())
-        return cls(place, processor, precision, host, frequency_hz, threads, engine)
+        return cls(place, processor, precision, host, frequency_hz, threads, engine, cut)
 
     @property
     def setting(self) -> str:
-        """The DVFS step or thread count as printed, or an empty string."""
+        """The DVFS step, thread count or cut as printed, or an empty string."""
         if self.frequency_hz is not None:
             return f"{_decimal(mhz_from_hz(self.frequency_hz))}MHz"
+        if self.cut is not None:
+            return f"cut{self.cut}"
         return "" if self.threads is None else f"{self.threads}t"
 
     @property
@@ -112,17 +124,18 @@ class Target:
         return f"Target('{self}')"
 
 
-def _parse_setting(setting: str | None, text: str) -> tuple[int | None, int | None]:
+def _parse_setting(setting: str | None, text: str) -> tuple[int | None, int | None, int | None]:
     if setting is None:
-        return None, None
+        return None, None, None
     match = _SETTING.fullmatch(setting)
     if match is None:
         raise InvalidTarget(
-            f"'{setting}' in '{text}' is not a setting; allowed: {listing(['1766MHz', '2t'])} and the like"
+            f"'{setting}' in '{text}' is not a setting; allowed: {listing(['1766MHz', '2t', 'cut20'])} and the like"
         )
     if match["mhz"]:
-        return hz_from_mhz(float(match["mhz"])), None
-    return None, int(match["threads"])
+        return hz_from_mhz(float(match["mhz"])), None, None
+    threads, cut = (None if match[each] is None else int(match[each]) for each in ("threads", "cut"))
+    return None, threads, cut
 
 
 def _decimal(value: float) -> str:

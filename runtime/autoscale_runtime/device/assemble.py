@@ -16,7 +16,7 @@ from autoscale_runtime.backends import engines
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel, routes_of
 from autoscale_runtime.device.query_cost import DeviceAccount
-from autoscale_runtime.device.routes.base import Moment
+from autoscale_runtime.device.routes.base import Moment, Route
 from autoscale_runtime.device.streams import Streams
 from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.grid.charge import ChargeLog, charge_file
@@ -98,11 +98,14 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
         _LOG.warning("'%s' keeps state in its file; servers mix all streams, so remotes are not used", bundle.name)
         known = {}
     routes = routes_of(bundle, known, account, hub, pinned, options.backends)
-    remote = [(route.target.link, route) for route in routes if route.target.is_remote]
+    remote: dict[str, list[Route]] = {}
+    for route in routes:
+        if route.target.is_remote:
+            remote.setdefault(route.target.link, []).append(route)
 
     def look() -> Moment:
         grids = grid.read()
-        seen = hub.now({link: route.is_open for link, route in remote})
+        seen = hub.now({link: any(each.is_open for each in there) for link, there in remote.items()})
         intensities = grids.observation.intensity_g_per_kwh
         if seen.intensity_g_per_kwh is not intensities:  # the sensors saw an older snapshot
             seen = replace(seen, intensity_g_per_kwh=intensities)

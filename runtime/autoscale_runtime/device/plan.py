@@ -1,7 +1,7 @@
 """Which routes a session has: every precision of the bundle on every target of every engine, and the remote models."""
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -22,6 +22,7 @@ from autoscale_runtime.device.routes.cpu import CpuRoute
 from autoscale_runtime.device.routes.local import LocalModel
 from autoscale_runtime.device.sized_mean import SizedMean
 from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.splitting.split_model import SplitModel
 from autoscale_runtime.models.variant import served_name
 from autoscale_runtime.sensors.hub import SensorHub
 from autoscale_runtime.wire.access import Access, reached
@@ -49,6 +50,9 @@ class RemoteModel:
         token: a bearer token, or the ``Path`` of a file that holds one and is read again whenever it changes. Without
             TLS it goes to this machine alone.
         server_name: the name that the server's certificate has, where it is not the address's.
+        splits: folders that ``autoscale split --out`` wrote: further targets there, each the tail of a network whose
+            head runs here. The server has the tail by its own name (``net-tail20``). They are chosen where they are
+            expected to be better than every whole target.
 
     Raises:
         InvalidInput: a wrong type, a sha256 that is none, no address, or what needs TLS without it.
@@ -65,10 +69,13 @@ class RemoteModel:
     key: str | Path | None = None
     token: str | Path = field(default="", repr=False)
     server_name: str = ""
+    splits: Sequence[str | Path] = ()
 
     def __post_init__(self) -> None:
         for name in ("address", "model", "processor", "precision", "version", "sha256"):
             check_type(f"a remote's {name}", getattr(self, name), str, "text")
+        check_type("a remote's splits", self.splits, (list, tuple), "a list of folders")
+        object.__setattr__(self, "splits", tuple(self.splits))
         object.__setattr__(self, "sha256", self.sha256.lower())
         if self.sha256 and not is_digest(self.sha256):
             raise InvalidInput(f"a remote's sha256 is '{self.sha256}'; allowed: 64 hexadecimal digits, or none")
@@ -128,7 +135,12 @@ def routes_of(
         UnsupportedModel: no backend reads any of the variants.
     """
     offers = {
-        each.target: each for each in (*_local(bundle, account, backends), *_remote(bundle, remotes, account, hub))
+        each.target: each
+        for each in (
+            *_local(bundle, account, backends),
+            *_remote(bundle, remotes, account, hub),
+            *_split(bundle, remotes, account, hub, backends),
+        )
     }
     if pinned is not None:
         route = offers[_of_offers(pinned, offers)].make()
@@ -252,6 +264,55 @@ def _connect(bundle: Bundle, target: Target, remote: RemoteModel, account: Devic
         remote.version,
     )
     return RemoteRoute(target, runner, bundle, account, hub, verification)
+
+
+def _split(
+    bundle: Bundle,
+    remotes: Mapping[str, RemoteModel],
+    account: DeviceAccount,
+    hub: SensorHub,
+    backends: Mapping[str, Backend] | None,
+) -> Iterator[Offer]:
+    """The tails on other machines; each head runs in the engine that ships, on the CPU at its highest setting."""
+    for link, remote in remotes.items():
+        for folder in remote.splits:
+            split = SplitModel.read(folder)
+            split.check(bundle)
+            path = split.head.variants[0].path
+            engine = next(each for each in engines(format_of(path), backends) if each.is_available)
+            own = [each for each in engine.targets(split.precision) if each.processor == "cpu"]
+            here = max(own, key=lambda each: each.threads or 0, default=engine.on_cpu(split.precision, 1))
+            target = Target.parse(f"{link}:{remote.processor}/{split.precision}@cut{split.after}")
+            load = partial(engine.load, path, here)
+            specs = split.head.inputs, split.head.outputs
+            head = LazyRunner(Copies(sum(each.stat().st_size for each in split.head.variants[0].files)), specs, load)
+            make = partial(_connect_split, bundle, target, remote, split, head, account, hub)
+            yield Offer(target, make, path, engine.name)
+
+
+def _connect_split(
+    bundle: Bundle,
+    target: Target,
+    remote: RemoteModel,
+    split: SplitModel,
+    head: LazyRunner,
+    account: DeviceAccount,
+    hub: SensorHub,
+) -> Route:
+    from autoscale_runtime.device.routes.remote_verification import RemoteVerification  # here: as in _connect
+    from autoscale_runtime.device.routes.split import SplitRoute
+    from autoscale_runtime.wire.runner import RemoteRunner
+
+    name = served_name(split.tail.name, split.precision)
+    tail = RemoteRunner(remote.address, name, specs=(split.tail.inputs, split.tail.outputs), access=remote.access)
+    verification = RemoteVerification(
+        str(target),
+        [each.name for each in bundle.outputs],
+        lambda: frozenset(each.sha256 for each in split.tail.variants),
+        is_same=target.precision == reference_of(bundle).precision,
+        ask=RightAnswers(bundle),
+    )
+    return SplitRoute(target, head, tail, split, bundle, account, hub, verification)
 
 
 def _digests(bundle: Bundle, precision: str) -> frozenset[str]:

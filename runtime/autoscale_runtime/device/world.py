@@ -113,6 +113,7 @@ class DeviceWorld:
         for route in routes:
             route.tell_moved(self._ledger.moved)
         self._away = [route for route in routes if route.target.is_remote]
+        self._cut = {index for index, target in enumerate(self.targets) if target.cut is not None}
         self.is_local = not any(target.is_remote for target in self.targets)
         self.model = model
         self._timeout_s = timeout_s
@@ -149,9 +150,12 @@ class DeviceWorld:
         barred = self.barred(query)
         admitted = self._open_to(query, self._admission(goal, barred))
         context = DeviceContext(self.model, moment.observation, goal, admitted, forecast, unit)
+        if self._cut and context.forecast is not None:
+            context.admitted = self._without_vain_cuts(context.forecast, goal, admitted)
         context._first = None
         context.unlearned = partial(self._unlearned, query.size, moment)
         context.moment, context.barred, context.saving = moment, barred, self._ledger.saving(moment.observation)
+        admitted = context.admitted
         if context.saving is not None and context.forecast is not None and len(admitted) > 1:
             thrifty = replace(goal, objective=context.saving.objective)
             context.admitted = np.array([context.forecast.best(thrifty, admitted)], dtype=np.intp)
@@ -288,6 +292,8 @@ class DeviceWorld:
             route.meet(query)
             if route.closed_reason:
                 left_out[route.target] = route.closed_reason
+        for index in self._cut - {*context.admitted.tolist()}:
+            left_out.setdefault(self.targets[index], "cutting the network is not expected to pay")
         return left_out
 
     def _answer(self, query: Query, moment: Moment, index: int, timeout_s: float) -> tuple[list[Array], Outcome]:
@@ -365,6 +371,15 @@ class DeviceWorld:
         if bound is None or bound not in admission.usable or not is_open[bound]:
             return admission.admitted(is_open)
         return np.array([bound], dtype=np.intp)
+
+    def _without_vain_cuts(self, forecast: Forecast, goal: Goal, admitted: Indices) -> Indices:
+        """A network is left in one piece unless in two it is expected to be better than on every whole target."""
+        whole = [index for index in admitted.tolist() if index not in self._cut]
+        if not whole or len(whole) == len(admitted):
+            return admitted
+        best = forecast.best(goal, whole)
+        vain = {index for index in self._cut if forecast.best(goal, [best, index]) == best}
+        return np.array([index for index in admitted.tolist() if index not in vain], dtype=np.intp)
 
     def _objective(self, index: int, query: Query, moment: Moment, goal: Goal) -> float:
         """The goal's objective, as it is expected of a query on a route."""

@@ -52,6 +52,8 @@ _LOG: Final = logging.getLogger("autoscale.session")
 class RemoteRoute(Route):
     """A model served over the Open Inference Protocol. Making it opens no socket.
 
+    Three methods say what is done and sent for a query, for the route that runs a part of the network here.
+
     Args:
         target: where it is.
         runner: the model there, which must take and give what the bundle's does.
@@ -114,14 +116,27 @@ class RemoteRoute(Route):
 
     def expected(self, query: Query, moment: Moment) -> Expected:
         """From the link's estimate, and the server's time and cost of the last queries."""
-        transfer = self._transfer(query.nbytes, round(self._received_bytes.at(query.size)), moment)
+        transfer = self._transfer(self.sent_bytes(query), round(self._received_bytes.at(query.size)), moment)
         known = self._hub.predict_s(self._link, transfer.sent_bytes, transfer.received_bytes)
         link_s = _default_s(transfer) if known is None else known.expected_s
-        latency_s = link_s + self._server_s.at(query.size)
-        energy_j = self._account.table.energy_j(latency_s, 0.0) + self._account.radio_j(transfer, latency_s)
+        here_s, here_cpu_s = self.expected_here_s(query.size)
+        latency_s = here_s + link_s + self._server_s.at(query.size)
+        energy_j = self._account.table.energy_j(latency_s, here_cpu_s) + self._account.radio_j(transfer, latency_s)
         there_g = (self._server_cost.carbon_operational_g or 0.0) + (self._server_cost.carbon_embodied_g or 0.0)
         here_g = self._account.added_g(energy_j, latency_s, transfer.network_bytes, moment.grids)
         return Expected(latency_s, energy_j, here_g + there_g)
+
+    def sent_bytes(self, query: Query) -> int:
+        """What a query sends there."""
+        return query.nbytes
+
+    def expected_here_s(self, size: Size) -> tuple[float, float]:
+        """How long this device computes before anything is sent, and its cores' work on that."""
+        return 0.0, 0.0
+
+    def learn_here(self, answer: RemoteAnswer, size: Size) -> float:
+        """Take in what this device did before anything was sent; how long that took."""
+        return 0.0
 
     def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
         """Send it and wait for the answer; the circuit and the link's estimate learn from what happens."""
@@ -134,7 +149,7 @@ class RemoteRoute(Route):
             raise Failed(self._fail(mark, query, moment, time.perf_counter() - started_s, error), error) from error
         latency_s = time.perf_counter() - started_s
         reported = self._unreported.completed(answer.remote, elapsed_s)
-        self._learn(elapsed_s, reported, query.size)
+        self._learn(elapsed_s - self.learn_here(answer, query.size), reported, query.size)
         transfer = self._transfer(reported.sent_bytes, reported.received_bytes, moment)
         grids = moment.grids
         return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy, transfer, reported, grids)
@@ -238,9 +253,10 @@ class RemoteRoute(Route):
         self._circuit.fail(error)
         if isinstance(error, TargetUnavailable | DeadlineExceeded):
             self._verification.interrupted()
-        self._hub.failed(self._link, query.nbytes, elapsed_s)
-        self._moved(self._link, query.nbytes)
-        transfer = self._transfer(query.nbytes, 0, moment)
+        sent_bytes = self.sent_bytes(query)
+        self._hub.failed(self._link, sent_bytes, max(elapsed_s - self.expected_here_s(query.size)[0], 0.0))
+        self._moved(self._link, sent_bytes)
+        transfer = self._transfer(sent_bytes, 0, moment)
         return self._account.end(mark, self.target, elapsed_s, None, transfer, grids=moment.grids)
 
     def _learn(self, latency_s: float, cost: RemoteCost, size: Size) -> None:

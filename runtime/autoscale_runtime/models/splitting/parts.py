@@ -1,14 +1,20 @@
 """The head and the tail of a cut as two ONNX files, whose composition answers as the whole does."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import onnx
 from onnx import ModelProto, NodeProto, TypeProto, ValueInfoProto, helper, inliner
 
+from autoscale.errors import ModelError
+from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.inspection.onnx_walk import true_inputs
 from autoscale_runtime.models.preparation.convert import save
-from autoscale_runtime.models.splitting.cuts import Cut, reads_of
+from autoscale_runtime.models.splitting.cuts import Cut, CutModel, reads_of
+from autoscale_runtime.models.splitting.split_model import HEAD, TAIL, SplitModel
+from autoscale_runtime.models.variant import Variant
 
 
 def write_parts(path: Path, cut: Cut, head: Path, tail: Path) -> None:
@@ -38,6 +44,34 @@ def write_parts(path: Path, cut: Cut, head: Path, tail: Path) -> None:
     save(_part(whole, first, given, [*sent, *early]), head)
     constant = [node for node in first if not _crosses(node, cut)]
     save(_part(whole, [*constant, *rest], crossing, later), tail)
+
+
+def write_split(model: CutModel, cut: Cut, precision: str, folder: Path) -> SplitModel:
+    """Cut a file and write both parts as bundles.
+
+    Args:
+        model: the file.
+        cut: one of its cuts.
+        precision: of the file.
+        folder: new, empty, or one that a split wrote.
+
+    Raises:
+        ModelError: something else is in the folder, or the disk does not take it.
+    """
+    _check(folder)
+    with TemporaryDirectory() as made:
+        files = {name: Path(made) / name / f"{precision}.onnx" for name in (HEAD, TAIL)}
+        for each in files.values():
+            each.parent.mkdir()
+        try:
+            write_parts(model.path, cut, files[HEAD], files[TAIL])
+        except OSError as error:
+            raise ModelError(f"'{model.path}' cannot be cut: {error.strerror or error}") from error
+        for name, profile in ((HEAD, cut.head), (TAIL, cut.tail)):
+            bare = Bundle.read(files[name])
+            variants = (Variant(precision, files[name]),)
+            replace(bare, name=profile.name, profile=profile, variants=variants, state={}).write(folder / name)
+    return SplitModel.read(folder)
 
 
 def _crosses(node: NodeProto, cut: Cut) -> bool:
@@ -76,3 +110,9 @@ def _declared(name: str, kind: TypeProto, is_open: bool) -> ValueInfoProto:
 def _is_open(whole: ModelProto) -> bool:
     inputs = [each for each in whole.graph.input if each.name in true_inputs(whole.graph)]
     return any(not dim.HasField("dim_value") for each in inputs for dim in each.type.tensor_type.shape.dim)
+
+
+def _check(folder: Path) -> None:
+    found = {each.name for each in folder.iterdir()} if folder.is_dir() else set()
+    if found - {HEAD, TAIL} or folder.is_file():
+        raise ModelError(f"'{folder}' holds something else; allowed: a new or empty folder, or a split to replace")

@@ -24,8 +24,8 @@ from autoscale_runtime.models.forecast_command import FIGURES, has_steps, interv
 from autoscale_runtime.models.inspection.inputs import parse_shapes
 from autoscale_runtime.models.inspection.inspect_command import ask_for_shape
 from autoscale_runtime.models.splitting.cuts import CutModel, find_cuts
+from autoscale_runtime.models.splitting.parts import write_split
 from autoscale_runtime.models.splitting.search import SplitAdvice, SplitForecast, advise
-from autoscale_runtime.models.splitting.split_model import write
 
 
 def split(
@@ -90,7 +90,7 @@ def _write(found: CutModel, precision: str, advice: SplitAdvice, folder: Path, a
     if at is None and advice.best_split is None:
         raise InvalidInput(f"'{found.path}' has no cut whose tail a machine within reach could take; allowed: --at")
     cut = found.at(at) if at is not None else advice.best_split.cut  # type: ignore[union-attr]  # as above
-    write(found, cut, precision, folder)
+    write_split(found, cut, precision, folder)
     typer.echo(f"wrote {folder / 'head'} and {folder / 'tail'}, cut after node {cut.after}, {cut.node}", err=True)
 
 

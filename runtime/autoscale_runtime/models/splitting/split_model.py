@@ -5,16 +5,13 @@ the manifest alone, so that the device need not hold its weights.
 """
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Final
 
-from autoscale.errors import ModelError
+from autoscale.errors import ModelError, listing
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.manifest import Manifest, read_manifest
-from autoscale_runtime.models.splitting.cuts import Cut, CutModel
-from autoscale_runtime.models.variant import Variant
 
 HEAD: Final = "head"
 TAIL: Final = "tail"
@@ -39,7 +36,7 @@ class SplitModel:
 
     @classmethod
     def read(cls, folder: Path | str) -> "SplitModel":
-        """Read what ``write`` wrote.
+        """Read what ``autoscale split --out`` wrote.
 
         Raises:
             ModelError: a part is missing or damaged, or the two are not of one cut.
@@ -51,38 +48,20 @@ class SplitModel:
             raise ModelError(f"'{folder}' holds '{head.name}' and '{tail.name}'; allowed: two parts of one cut")
         return cls(int(named["after"]), head.variants[0].precision, head, tail)
 
+    def check(self, whole: Manifest) -> None:
+        """Raise unless head and tail together take and give what a network does.
 
-def write(model: CutModel, cut: Cut, precision: str, folder: Path) -> SplitModel:
-    """Cut a file and write both parts as bundles.
-
-    Args:
-        model: the file.
-        cut: one of its cuts.
-        precision: of the file.
-        folder: new, empty, or one that a split wrote.
-
-    Raises:
-        ModelError: something else is in the folder, or the disk does not take it.
-    """
-    from autoscale_runtime.models.splitting.parts import write_parts
-
-    _check(folder)
-    with TemporaryDirectory() as made:
-        files = {name: Path(made) / name / f"{precision}.onnx" for name in (HEAD, TAIL)}
-        for each in files.values():
-            each.parent.mkdir()
-        try:
-            write_parts(model.path, cut, files[HEAD], files[TAIL])
-        except OSError as error:
-            raise ModelError(f"'{model.path}' cannot be cut: {error.strerror or error}") from error
-        for name, profile in ((HEAD, cut.head), (TAIL, cut.tail)):
-            bare = Bundle.read(files[name])
-            variants = (Variant(precision, files[name]),)
-            replace(bare, name=profile.name, profile=profile, variants=variants, state={}).write(folder / name)
-    return SplitModel.read(folder)
-
-
-def _check(folder: Path) -> None:
-    found = {each.name for each in folder.iterdir()} if folder.is_dir() else set()
-    if found - {HEAD, TAIL} or folder.is_file():
-        raise ModelError(f"'{folder}' holds something else; allowed: a new or empty folder, or a split to replace")
+        Raises:
+            ModelError: naming what is missing, or an input that the network has otherwise.
+        """
+        inputs = {each.name: each for each in whole.inputs}
+        made = {each.name for each in self.head.outputs}
+        for each in (*self.head.inputs, *(spec for spec in self.tail.inputs if spec.name not in made)):
+            if inputs.get(each.name) != each:
+                raise ModelError(f"'{self.head.name}' is no part of '{whole.name}': that has no input {each}")
+        given = made | {each.name for each in self.tail.outputs}
+        missing = [each.name for each in whole.outputs if each.name not in given]
+        if missing:
+            raise ModelError(
+                f"'{self.head.name}' and '{self.tail.name}' do not give {listing(missing)} of '{whole.name}'"
+            )

@@ -16,9 +16,9 @@ from autoscale.errors import AutoScaleError, FeedError, ModelError, UnsupportedM
 from autoscale_runtime.backends.comparison import other_finiteness
 from autoscale_runtime.device.verification import disagreement
 from autoscale_runtime.models.splitting.cuts import find_cuts
-from autoscale_runtime.models.splitting.parts import write_parts
+from autoscale_runtime.models.splitting.parts import write_parts, write_split
 from autoscale_runtime.models.splitting.split_command import split
-from autoscale_runtime.models.splitting.split_model import SplitModel, write
+from autoscale_runtime.models.splitting.split_model import SplitModel
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 ALEXNET, RESNET = LIGHT / "light_bvlc_alexnet.onnx", LIGHT / "light_resnet50.onnx"
@@ -177,7 +177,7 @@ def test_what_is_refused(tmp_path: Path) -> None:
     (tmp_path / "other" / "notes.txt").touch()
     found = find_cuts(ALEXNET)
     with pytest.raises(ModelError, match="something else"):
-        write(found, found.at(20), "fp32", tmp_path / "other")
+        write_split(found, found.at(20), "fp32", tmp_path / "other")
     result = asked(ALEXNET, "--device", "mi8pro", "--remotes", "none", "--out", tmp_path / "out")
     assert isinstance(result.exception, AutoScaleError)
     assert "--at" in str(result.exception)
