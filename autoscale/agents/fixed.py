@@ -10,7 +10,7 @@ from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.arrays import Indices
 from autoscale.errors import InvalidTarget, PolicyError
 from autoscale.query.context import Context
-from autoscale.query.target import Target
+from autoscale.query.target import PROCESSORS, Target
 
 
 class Fixed(Agent):
@@ -71,14 +71,26 @@ class Fixed(Agent):
             return context.forecast.best(context.goal, candidates)
         return self.highest(candidates)
 
+    def fastest(self, context: Context, candidates: Indices) -> int:
+        """The candidate of the least expected latency; of the highest setting where nothing is expected."""
+        latency_s = None if context.forecast is None else context.forecast.latency_s[candidates]
+        if latency_s is None or np.isnan(latency_s).all():
+            return self.highest(candidates)
+        return int(candidates[np.nanargmin(latency_s)])
+
     def highest(self, candidates: Indices) -> int:
-        """The candidate with the highest frequency or the most threads, in the engine that ships where that is one."""
+        """See ``highest_setting``."""
+        return highest_setting(self.targets, candidates.tolist())
 
-        def height(index: int) -> tuple[bool, int, int]:
-            target = self.targets[index]
-            return not target.engine, target.frequency_hz or 0, target.threads or 0
 
-        return int(max(candidates, key=height))
+def highest_setting(targets: Sequence[Target], candidates: Sequence[int]) -> int:
+    """The candidate with the highest frequency or the most threads, in the engine that ships where that is one."""
+
+    def height(index: int) -> tuple[bool, int, int]:
+        target = targets[index]
+        return not target.engine, target.frequency_hz or 0, target.threads or 0
+
+    return max(candidates, key=height)
 
 
 class DeviceCpuFp32(Fixed):
@@ -105,6 +117,37 @@ class DeviceBest(Fixed):
     def wants(self, target: Target) -> bool:
         """Whether it is on this device."""
         return target.place == "device"
+
+
+class StaticOrder(Fixed):
+    """What people do by hand: the NPU where there is one, else the GPU, else the CPU, in its fastest variant."""
+
+    name = "npu-gpu-cpu"
+    kind = "a device target"
+
+    def wants(self, target: Target) -> bool:
+        """Whether it is on this device."""
+        return target.place == "device"
+
+    def rank(self, context: Context, candidates: Indices) -> int:
+        """The fastest, by the world's forecast, of the first processor of that order."""
+        processors = [PROCESSORS.index(self.targets[each].processor) for each in candidates]
+        return self.fastest(context, candidates[np.array(processors) == max(processors)])
+
+
+class Fastest(Fixed):
+    """What runtimes do that are asked for speed: the target that is expected to answer first, wherever it is."""
+
+    name = "fastest"
+    kind = "a target"
+
+    def wants(self, target: Target) -> bool:
+        """All are."""
+        return True
+
+    def rank(self, context: Context, candidates: Indices) -> int:
+        """The fastest, by the world's forecast."""
+        return self.fastest(context, candidates)
 
 
 class ConnectedEdge(Fixed):

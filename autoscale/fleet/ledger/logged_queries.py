@@ -9,6 +9,7 @@ from typing import Any, Final
 from autoscale.errors import AutoScaleError, InvalidInput
 from autoscale.fleet.ledger.arrow import arrow
 from autoscale.fleet.ledger.considered_text import read_considered
+from autoscale.fleet.ledger.manifest import FILE as MANIFEST_FILE
 from autoscale.fleet.ledger.schema import BY_NAME
 from autoscale.fleet.ledger.view import read_ledger
 from autoscale.off_policy.logged import LoggedQuery
@@ -75,6 +76,8 @@ def logged_queries_of(rows: Iterable[Mapping[str, Any]]) -> LoggedQueries:
 
 
 def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    if path.is_dir() and not (path / MANIFEST_FILE).exists() and any(path.glob("*.log")):
+        raise InvalidInput(f"'{path}' is a device's log, no ledger: send it to a collector ('autoscale fleet collect')")
     if path.is_dir():
         tables = [_table(each) for each in read_ledger(path).files]
     elif path.is_file():

@@ -69,7 +69,7 @@ class SimulatedComparison:
 
     def draw(self, results: Results, path: Path) -> None:
         """Who does how well, how often it was right, how soon a learner settles."""
-        draw(summary(results), results, self.plan.run_warm_up, path)
+        draw(summary(results), results, self.plan.warm_up, path)
 
     def tell(self, console: Console, results: Results, took_s: float) -> None:
         """The tables, beside the paper's figures."""

@@ -16,6 +16,7 @@ from autoscale.profiles.networks import network_names
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
+from autoscale_envs.evaluation.deep import DEEP, lacking
 from autoscale_envs.evaluation.own_agent import agent_of, check_agent_name
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.training.predictors import SAMPLES, fit
@@ -39,9 +40,10 @@ USUAL: Final = (
     *(REFERENCE, "device-best", EDGE, CLOUD, *PREDICTORS),
     *("q-learning", GREEDY, "corrector", ORACLE),
 )
+VOWPAL: Final = "vw-squarecb"
 RIVALS: Final = (
-    *(REFERENCE, "device-best", EDGE, CLOUD, "q-learning", PAPER),
-    *("lin-ucb", "lin-ts", "corrector", ORACLE),
+    *(REFERENCE, "device-best", EDGE, CLOUD, "npu-gpu-cpu", "fastest", "fallback-list"),
+    *("q-learning", PAPER, "lin-ucb", "lin-ts", VOWPAL, *DEEP, "corrector", ORACLE),
 )
 
 Make = Callable[[SimWorld, int], Agent]
@@ -138,6 +140,14 @@ def _lineup(plan: Plan) -> tuple[str, ...]:
     return names if plan.agents or "edge" in plan.places() else tuple(name for name in names if name != EDGE)
 
 
+def rivals() -> tuple[tuple[str, ...], dict[str, str]]:
+    """Those of ``RIVALS`` whose packages are installed, and the others, each with what it needs."""
+    lacks = {name: "pip install 'autoscale-inference[train]'" for name in DEEP if lacking() is not None}
+    if find_spec("vowpalwabbit") is None:
+        lacks[VOWPAL] = "pip install 'autoscale-inference[vw]'"
+    return tuple(name for name in RIVALS if name not in lacks), lacks
+
+
 def makers(plan: Plan, cell: Cell) -> dict[str, Make]:
     """How to make each contestant for one cell of the grid.
 
@@ -162,6 +172,8 @@ def check_contestants(plan: Plan) -> None:
     names = _lineup(plan)
     if {*names} & {*PREDICTORS} and find_spec("sklearn") is None:
         raise MissingExtra("scikit-learn", "train", "a predictor")
+    if VOWPAL in names and find_spec("vowpalwabbit") is None:
+        raise MissingExtra("vowpalwabbit", "vw", f"agent '{VOWPAL}'")
     for cell in {cell.device: cell for cell in plan.cells()}.values():
         targets = make_parameters(plan.world(cell)).targets
         for name in plan.policies:

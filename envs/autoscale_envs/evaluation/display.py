@@ -25,7 +25,11 @@ PERCENT: Final = (
     *("optimal_within_1pct", "gap_to_oracle", "late_fraction", "gap_to_oracle_first", "gap_to_oracle_10"),
     "recovered_within_15",
 )
-SURE: Final = ("ppw_vs_cpu_fp32", "ppw_vs_cloud", "optimal_within_1pct")
+SURE: Final = {
+    "vs CPU": "ppw_vs_cpu_fp32",
+    "right, %": "optimal_within_1pct",
+    "excess, %": "gap_to_oracle",
+}
 COLUMNS: Final = {
     "vs CPU": "ppw_vs_cpu_fp32",
     "vs cloud": "ppw_vs_cloud",
@@ -97,10 +101,10 @@ def sureness(agents: Mapping[str, Figures]) -> Table:
     """Interquartile means with their intervals."""
     table = _table("interquartile means of all runs, 95 % stratified-bootstrap intervals")
     table.add_column("agent", no_wrap=True)
-    for head in ("vs CPU", "vs cloud", "right, %"):
+    for head in SURE:
         table.add_column(head, no_wrap=True)
     for name, figures in agents.items():
-        table.add_row(escape(name), *(_interval(key, figures) for key in SURE))
+        table.add_row(escape(name), *(_interval(key, figures) for key in SURE.values()))
     return table
 
 
@@ -121,8 +125,12 @@ def _table(title: str) -> Table:
 
 def _interval(key: str, figures: Figures) -> str:
     values = (figures[f"{key}_{end}"] for end in ("iqm", "low", "high"))
-    middle, low, high = (f"{100.0 * each:.0f}" if key in PERCENT else f"{each:.2f}" for each in values)
+    middle, low, high = (_short(100.0 * each) if key in PERCENT else f"{each:.1f}" for each in values)
     return f"{middle} [{low}, {high}]"
+
+
+def _short(percent: float) -> str:
+    return f"{percent:.0f}" if abs(percent) >= 9.95 else f"{percent:.1f}"
 
 
 def _text(key: str, value: float | None) -> str:

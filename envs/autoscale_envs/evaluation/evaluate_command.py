@@ -1,7 +1,10 @@
 """The command ``autoscale evaluate``."""
 
 import math
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated, Final
 
 import typer
@@ -13,7 +16,8 @@ from autoscale.profiles.networks import network_names
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
 from autoscale.query.goal import Goal
 from autoscale_envs.evaluation.comparisons import Comparison, MeasuredComparison, SimulatedComparison
-from autoscale_envs.evaluation.contestants import RIVALS, USUAL
+from autoscale_envs.evaluation.contestants import ORACLE, RIVALS, USUAL, rivals
+from autoscale_envs.evaluation.deep import DEEP, with_trained
 from autoscale_envs.evaluation.judging import judge_records
 from autoscale_envs.evaluation.measured_plan import (
     FIRST_TEN,
@@ -130,7 +134,8 @@ def evaluate(
 
     Each agent answers the same queries of each network on each device in each scenario, with as many seeds as asked
     for; each seed is a device that differs from its profile. Agents that learn do so as they go; the queries after the
-    warm-up are judged. Ctrl-C keeps what is finished.
+    warm-up are judged. 'dqn' and 'ppo' are trained first, for each device in D4, and then stay as they are. --plot
+    draws the learning curves, too. Ctrl-C keeps what is finished.
 
     With --measured the world is a table of what somebody measured (device,network,target,latency_s,energy_j and further
     columns), whose networks are asked in turn; 'autoscale evaluate convert' makes one of MLPerf's logs. Agents there:
@@ -141,6 +146,7 @@ def evaluate(
     tried what the agent would do. Agents learn from the log as it goes; a --policy stays as it is.
 
     Example: autoscale evaluate --device mi8pro --scenario S1,D3 --agents q-learning,corrector --json rows.json
+    Example: autoscale evaluate --in-turn --scenario all --agents rivals --plot rivals.png
     Example: autoscale evaluate --measured boards.csv --agents corrector,fastest,my_module:MyAgent --json rows.json
     Example: autoscale evaluate --records ledger --agents cloud,q-learning --policy new=policy.npz
     """
@@ -174,12 +180,13 @@ def evaluate(
     else:
         _refuse(asked, ("profile",), "is told with --measured; the simulator tells its own")
         reach = parse_reach(remotes, links)
+        files = dict(_policy(each) for each in policy or [])
         plan = Plan(
             devices=_devices(device),
             scenarios=_scenarios(scenario),
             networks=tuple(_network(each) for each in _listed(networks, tuple(network_names()))),
-            agents=RIVALS if agents.strip() == "rivals" else _listed(agents, ()),
-            policies=dict(_policy(each) for each in policy or []),
+            agents=_agents(agents, [*files]),
+            policies=files,
             objective=objective,
             min_accuracy=min_accuracy,
             latency_limit_s=latency_limit_s,
@@ -196,8 +203,28 @@ def evaluate(
             links=reach.links,
             cold_start=cold_start,
         )
-        comparison = SimulatedComparison(plan)
+        with TemporaryDirectory() as folder:  # of what is trained for this comparison alone
+            deep = [name for name in DEEP if name in plan.agents]
+            if deep and ray:
+                raise InvalidInput(f"'{deep[0]}' is trained on this machine; with --ray give --policy {deep[0]}=FILE")
+            outputs.check()
+            named = tuple(name for name in plan.agents if name not in deep)
+            plan = with_trained(replace(plan, agents=named or (ORACLE,) * bool(deep)), deep, Path(folder))
+            run(SimulatedComparison(plan), outputs, jobs, address, ray=ray)
+        return
     run(comparison, outputs, jobs, address, ray=ray)
+
+
+def _agents(text: str, policies: Sequence[str]) -> tuple[str, ...]:
+    """The contestants asked for; of the rivals those whose packages are here, aloud, and for whom no file is given."""
+    names = _listed(text, ())
+    if "rivals" not in names:
+        return names
+    found, lacks = rivals()
+    for name, needed in lacks.items():
+        typer.echo(f"'{name}' is left out: {needed}", err=True)
+    everybody = [each for name in names for each in (found if name == "rivals" else (name,))]
+    return tuple(name for name in dict.fromkeys(everybody) if name not in policies)
 
 
 def _refuse(asked: set[str], names: tuple[str, ...], why: str) -> None:

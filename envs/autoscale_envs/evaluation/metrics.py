@@ -170,6 +170,17 @@ def learning_curve(trial: Trial) -> Floats:
     return np.asarray(found[:, :, enough].mean(axis=(0, 1), where=known[:, :, enough]))
 
 
+def curves(trial: Trial) -> Floats:
+    """The excess of each run's first query of a network, of its second, ..., the mean over networks, as far as half of
+    all networks' runs go; shape (runs, visits), NaN where a run has no network that came so far.
+    """
+    found = by_visit(trial.excess, trial.network)
+    known = ~np.isnan(found)
+    enough = known.mean(axis=(0, 1)) >= 0.5
+    sums, counts = np.nansum(found[:, :, enough], axis=1), known[:, :, enough].sum(axis=1)
+    return np.asarray(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
+
+
 def _early(trial: Trial) -> tuple[Floats, Floats]:
     """The mean excess of first queries, and of queries 2 to 10, one a run."""
     found = by_visit(trial.excess, trial.network)

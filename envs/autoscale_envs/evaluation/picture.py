@@ -9,7 +9,7 @@ import numpy as np
 from autoscale.arrays import Floats
 from autoscale.errors import MissingExtra
 from autoscale.files import atomic_write
-from autoscale_envs.evaluation.metrics import WINDOW
+from autoscale_envs.evaluation.learning import learning_curve
 from autoscale_envs.evaluation.report import Results
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _COLOURS: Final = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#f0e442", "#000000")
 """Okabe and Ito's: distinct to colour-blind eyes too."""
+_STYLES: Final = ("-", "--", ":")
 
 
 def check_drawable() -> None:
@@ -58,17 +59,6 @@ def draw(agents: Mapping[str, Mapping[str, Any]], results: Results, warm_up: int
         figure.savefig(file, format="png", dpi=120)
 
 
-def excess(results: Results) -> dict[str, Floats]:
-    """What each contestant spends beyond the oracle, query by query, smoothed; shape (queries - WINDOW + 1,).
-
-    In units of the CPU's cost in fp32, the mean over all runs.
-    """
-    cells = [*results.values()]
-    means = {name: np.mean([cell[name].excess for cell in cells], axis=0) for name in cells[0]}
-    window = min(WINDOW, min(len(mean) for mean in means.values()))
-    return {name: np.convolve(mean, np.full(window, 1.0 / window), "valid") for name, mean in means.items()}
-
-
 def _bars(axes: "Axes", agents: Mapping[str, Mapping[str, Any]], key: str, scale: float) -> None:
     names = [*agents][::-1]
     middle, low, high = (_column(agents, names, f"{key}_{end}", scale) for end in ("iqm", "low", "high"))
@@ -82,12 +72,18 @@ def _column(agents: Mapping[str, Mapping[str, Any]], names: Sequence[str], key: 
 
 
 def _curves(axes: "Axes", results: Results, warm_up: int) -> None:
-    for number, (name, curve) in enumerate(excess(results).items()):
-        style = "-" if number < len(_COLOURS) else "--"
-        axes.plot(curve, style, color=_COLOURS[number % len(_COLOURS)], label=name)
+    cells = [*results.values()]
+    for number, name in enumerate(cells[0]):
+        found = learning_curve([cell[name].curves for cell in cells])
+        middle, low, high = (100.0 * np.array(each) for each in zip(*(part.excess for part in found), strict=True))
+        at = [0.5 * (part.first + part.last) for part in found]
+        colour, style = _COLOURS[number % len(_COLOURS)], _STYLES[number // len(_COLOURS) % len(_STYLES)]
+        axes.plot(at, middle, style, color=colour, label=name)
+        axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
     axes.axvline(warm_up, color="grey", linewidth=1, linestyle=":")
-    axes.set_yscale("symlog", linthresh=0.01)
-    axes.set_ylim(bottom=-0.005)
-    axes.set_xlabel(f"query of a run (mean of {WINDOW}); judged from the dotted line on")
-    axes.set_ylabel("cost beyond the oracle's, of CPU fp32's")
+    axes.set_xscale("log")
+    axes.set_yscale("symlog", linthresh=1.0)
+    axes.set_ylim(bottom=-0.5)
+    axes.set_xlabel("query of a network; judged from the dotted line on")
+    axes.set_ylabel("cost beyond the oracle's, %:\ninterquartile mean, 95 % interval")
     axes.legend(loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)

@@ -12,6 +12,7 @@ import numpy as np
 
 from autoscale.arrays import Floats
 from autoscale.files import atomic_write
+from autoscale_envs.evaluation.learning import Stretch, learning_curve
 from autoscale_envs.evaluation.metrics import SOON, Scores, settled
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.evaluation.rollout import Result
@@ -35,7 +36,9 @@ def rows(plan: Plan, results: Results) -> list[Row]:
     interval; ``convergence_queries``, see ``metrics.settled``, None where it never settles or never learns;
     ``recovery_runs``, how many an unannounced change put off, ``recovery_queries``, the median of what those
     needed (see ``metrics.recovery``; None where most were never back), and ``recovered_within_15``, the share of
-    them; medians of the times to choose and to learn; ``table_bytes``; and ``places``, where the judged queries went.
+    them; medians of the times to choose and to learn; ``table_bytes``; ``places``, where the judged queries went; and
+    ``learning_curve``, stretches of queries of a network from ``first`` to ``last`` (the first one is 1), each with the
+    interquartile mean of the cost beyond the oracle's there and its 95 % interval (``iqm``, ``low``, ``high``).
     """
     made = []
     for device, scenario in dict.fromkeys((cell.device, cell.scenario) for cell in plan.cells()):
@@ -115,7 +118,14 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
         figures |= {f"{name}_iqm": sure.mean, f"{name}_low": sure.low, f"{name}_high": sure.high}
     places = {place for result in results for place in result.places}
     shares = {place: sum(each.places.get(place, 0.0) for each in results) / len(results) for place in places}
-    return {**figures, "places": dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))}
+    figures["places"] = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+    curve = learning_curve([result.curves for result in results])
+    return {**figures, "learning_curve": [_stretch(each) for each in curve]}
+
+
+def _stretch(part: Stretch) -> dict[str, float]:
+    mean, low, high = part.excess
+    return {"first": part.first, "last": part.last, "iqm": mean, "low": low, "high": high}
 
 
 def _recovered(queries: Floats) -> dict[str, float | None]:
@@ -139,4 +149,4 @@ def _settled(curves: Sequence[Floats | None]) -> float | None:
 
 def _plain(figures: Mapping[str, Any]) -> dict[str, Any]:
     places = " ".join(f"{place} {share:.3f}" for place, share in figures["places"].items())
-    return {**figures, "places": places}
+    return {key: value for key, value in figures.items() if key != "learning_curve"} | {"places": places}

@@ -23,6 +23,7 @@ from autoscale_envs.evaluation.metrics import (
     Scores,
     Trial,
     as_good,
+    curves,
     excess_of,
     learning_curve,
     recovery,
@@ -38,7 +39,7 @@ class Result:
 
     Attributes:
         scores: one value a run.
-        excess: mean over its runs of the objective beyond the oracle's, in units of the CPU's in fp32, query by query.
+        curves: see ``metrics.curves``, shape (runs, visits).
         recovery: see ``metrics.recovery``, one a run.
         learning: see ``metrics.learning_curve``; None where it never learns.
         places: ``place:processor`` to the share of judged queries sent there.
@@ -48,7 +49,7 @@ class Result:
     """
 
     scores: Scores
-    excess: Floats
+    curves: Floats
     recovery: Floats
     learning: Floats | None
     places: dict[str, float]
@@ -166,7 +167,7 @@ def _result(
     trial, oracle = trials[name], trials[ORACLE]
     return Result(
         scores_of(trial, oracle, trials[REFERENCE], trials[CLOUD], warm_up),
-        ((trial.objective - oracle.objective) / parameters.references.take(trial.network)).mean(axis=0),
+        curves(trial),
         recovery(trial.excess, changed),
         learning_curve(trial) if watches[0].learns else None,
         _places(parameters, trial.chosen[:, warm_up:]),

@@ -19,8 +19,11 @@ from autoscale.errors import InvalidInput, MissingExtra, one_of
 from autoscale.profiles import DeviceProfile
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale_envs.training.checkpoint import Checkpoint, read_checkpoint, write_checkpoint
-from autoscale_envs.training.predictors import FITS
+from autoscale_envs.training.predictors import FITS, SAMPLES
 from autoscale_envs.worlds.options import WorldOptions
+
+USUAL_QUERIES: Final = {"dqn": 100_000, "ppo": 300_000, **dict.fromkeys(FITS, SAMPLES)}
+"""How many make a policy, of those that do not learn from every query."""
 
 Report = Callable[[int, float], bool]
 """Called now and then with how many queries are done and the mean reward of the latest (NaN where none is earned);

@@ -13,12 +13,10 @@ from autoscale.errors import PolicyError
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
 from autoscale_envs.progress import INTERRUPTED, watching
 from autoscale_envs.training.guard import check_against, read_guard
-from autoscale_envs.training.predictors import FITS, SAMPLES
-from autoscale_envs.training.train import Training, train
+from autoscale_envs.training.train import USUAL_QUERIES, Training, train
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 
-USUAL_QUERIES: Final = {"dqn": 100_000, "ppo": 300_000, **dict.fromkeys(FITS, SAMPLES)}
 ONLINE_QUERIES: Final = 5000
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from autoscale.agents.base import AGENTS, Agent, Arrays, Choice, make_agent
+from autoscale.agents.base import Agent, Arrays, Choice, make_agent
 from autoscale.agents.q_learning import QLearning, QLearningOptions
 from autoscale.checks import check_agent, check_world
 from autoscale.errors import InvalidInput, InvalidTarget, PolicyError, UnknownName
@@ -18,10 +18,11 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome, Split
 from autoscale.query.record import Attempt
 from autoscale.query.target import Target
+from tests.agent_names import every_agent
 from tests.autoscale.agents.toy_parts import FEW, MANY, NETWORKS, ToyWorld
 
 
-@pytest.mark.parametrize("name", AGENTS.names())
+@pytest.mark.parametrize("name", every_agent())
 def test_registered_agents_conform(name: str) -> None:
     check_agent(lambda targets, seed: make_agent(name, targets, seed))
 

@@ -13,11 +13,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from autoscale.agents.base import AGENTS, Arrays, make_agent
+from autoscale.agents.base import Arrays, make_agent
 from autoscale.agents.policies import load_policy, save_policy
 from autoscale.agents.q_learning import QLearning, QLearningOptions
 from autoscale.errors import PolicyError
 from autoscale.files import atomic_write
+from tests.agent_names import every_agent
 from tests.autoscale.agents.toy_parts import FEW, MANY, Run, ToyWorld
 
 
@@ -29,7 +30,7 @@ def saved(tmp_path: Path) -> Path:
     return tmp_path / "policy.npz"
 
 
-@pytest.mark.parametrize("name", AGENTS.names())
+@pytest.mark.parametrize("name", every_agent())
 def test_what_is_saved_comes_back(name: str, tmp_path: Path) -> None:
     agent = make_agent(name, FEW, seed=3)
     Run(ToyWorld(FEW, noise=0.1), agent, 50)

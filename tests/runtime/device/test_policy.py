@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoscale.agents.base import AGENTS, Agent, Arrays, make_agent
+from autoscale.agents.base import Agent, Arrays, make_agent
 from autoscale.agents.frozen import FrozenPolicy
 from autoscale.agents.policies import save_policy
 from autoscale.agents.q_learning import QLearning
@@ -17,6 +17,7 @@ from autoscale.profiles import load_device
 from autoscale.query.target import Target
 from autoscale_runtime import Session, SessionOptions
 from autoscale_runtime.backends.cpu import cpu_targets
+from tests.agent_names import every_agent
 from tests.autoscale.agents.frozen_parts import arrays_of
 from tests.autoscale.agents.toy_parts import Run, ToyWorld
 from tests.runtime.session_parts import QUIET, network, rows, written
@@ -47,7 +48,7 @@ def saved(agent: Agent, folder: Path) -> Path:
     return folder / "policy.npz"
 
 
-@pytest.mark.parametrize("name", AGENTS.names())
+@pytest.mark.parametrize("name", every_agent())
 def test_every_kind_of_policy_trained_for_a_phone_runs_here(path: Path, tmp_path: Path, name: str) -> None:
     policy = saved(learned(name, PHONE), tmp_path)
     options = replace(QUIET, timeout_s=0.2)
@@ -59,7 +60,7 @@ def test_every_kind_of_policy_trained_for_a_phone_runs_here(path: Path, tmp_path
             session.run(None, X)
 
 
-@pytest.mark.parametrize("name", AGENTS.names())
+@pytest.mark.parametrize("name", every_agent())
 def test_every_kind_of_policy_for_these_targets_is_taken_as_it_is(path: Path, tmp_path: Path, name: str) -> None:
     with Session(path, remotes=NOBODY, options=QUIET) as session:
         targets = session.targets
@@ -108,7 +109,7 @@ def test_what_was_learned_starts_what_is_alike_and_that_is_reported(
 
 
 @pytest.mark.parametrize("policy", ["transfer", "exact"])
-@pytest.mark.parametrize("name", AGENTS.names())
+@pytest.mark.parametrize("name", every_agent())
 def test_the_same_targets_in_another_order_are_no_others(path: Path, tmp_path: Path, name: str, policy: str) -> None:
     """A session has its remotes as they were named, the simulator those on the edge first."""
     with Session(path, remotes=NOBODY, options=QUIET) as session:
