@@ -20,7 +20,7 @@ from autoscale.physics.fitting import Problem, errors, fit, left_out_errors, spe
 from autoscale.profiles import Speed, load_device
 from benchmarks.calibration.samples import FOLDER, family, networks
 from benchmarks.calibration.speeds import speed_tables
-from benchmarks.calibration.studies import STUDIES, Study, like, usual
+from benchmarks.calibration.studies import STUDIES, Study, prior_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ def run(studies: Sequence[Study] = STUDIES) -> list[Fitted]:
     parameters: dict[str, dict[str, float]] = {}
     for study in studies:
         device, samples = load_device(study.device), study.read()
-        prior = like(parameters[study.near]) if study.near else usual(device, study.processor, samples, known)
+        prior = prior_of(study, device, samples, known, parameters.get(study.near))
         precisions = list(dict.fromkeys(sample.target.precision for sample in samples))
         problem = Problem(device.processors[study.processor], samples, known, precisions, prior)
         parameters[study.name] = fit(problem)

@@ -13,7 +13,7 @@ from autoscale.profiles.measured import MeasuredRow
 from autoscale.profiles.networks import known_network
 from benchmarks.calibration.samples import networks
 from benchmarks.calibration.sources import is_fit, measured
-from benchmarks.calibration.studies import STUDIES, Study, like, usual
+from benchmarks.calibration.studies import STUDIES, Study, prior_of
 
 FIT: Final = "fit"
 CHECK: Final = "check"
@@ -88,7 +88,7 @@ def _unseen(device: DeviceProfile, studies: Sequence[Study], network: str) -> De
 def _fitted(study: Study, network: str) -> dict[str, float]:
     device, samples = load_device(study.device), [each for each in study.read() if each.network != network]
     near = [each for each in STUDIES if each.name == study.near]
-    prior = like(_fitted(near[0], network)) if near else usual(device, study.processor, samples, networks())
+    prior = prior_of(study, device, samples, networks(), _fitted(near[0], network) if near else None)
     return fit(Problem(device.processors[study.processor], samples, networks(), _precisions(study), prior))
 
 
