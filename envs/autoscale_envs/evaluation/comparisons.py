@@ -79,6 +79,8 @@ class SimulatedComparison:
         if not agents:
             return
         where = f"{len(plan.devices)} devices x {len(plan.scenarios)} scenarios x {len(plan.networks)} networks"
+        if len(results) < len(plan.cells()):  # it was interrupted
+            where = f"{len(results)} finished cells of {len(plan.cells())}"
         self._compare(console, f"mean over {where} x {plan.seeds} seeds", agents)
         console.print(display.sureness(agents))
         headliners = [name for name in (*HEADLINERS, *plan.policies) if name in agents]

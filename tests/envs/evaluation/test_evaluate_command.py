@@ -219,4 +219,5 @@ def test_ctrl_c_keeps_what_is_finished_and_says_so(jobs: str, tmp_path: Path) ->
     kept = json.loads(file.read_text())
     assert 0 < len(kept) < 9
     assert f"{len(kept)} finished rows kept" in done.stdout
+    assert f"mean over {len(kept)} finished cells of 9" in done.stdout
     assert "Traceback" not in done.stderr
