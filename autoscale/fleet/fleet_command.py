@@ -15,6 +15,8 @@ COMMANDS: Final = Registry(
         "serve": "autoscale.fleet.serve_command:serve_command",
         "verify": "autoscale.fleet.verify_command:verify_command",
         "pool": "autoscale.fleet.pool_command:pool_command",
+        "export": "autoscale.fleet.export_command:export_command",
+        "export-delta": "autoscale.fleet.export_command:export_delta_command",
         "files": "autoscale.fleet.upkeep_command:files_command",
         "retain": "autoscale.fleet.upkeep_command:retain_command",
         "forget": "autoscale.fleet.upkeep_command:forget_command",

@@ -122,6 +122,26 @@ def test_metrics_and_the_access_log_tell_what_was_told(repository: Path, tmp_pat
     assert sum(each["energy_j"] for each in lines[:20]) == pytest.approx(told_j)
 
 
+def test_the_dashboard_asks_for_metrics_that_there_are(repository: Path) -> None:
+    with operated(repository, Operation(metrics_port=0)) as server, grpc.insecure_channel(server.address) as channel:
+        GRPCInferenceServiceStub(channel).ModelInfer(ones())
+        page = urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=30).read().decode()
+    series = [line for line in page.splitlines() if line[0] != "#"]
+    labels = {line.partition("{")[0]: {"instance", *re.findall(r'(\w+)="', line)} for line in series}
+    dashboard = json.loads((DEPLOY / "grafana.json").read_text())
+    asked = [each["expr"] for panel in dashboard["panels"] for each in panel["targets"]]
+    variables = [each["definition"] for each in dashboard["templating"]["list"] if each["type"] == "query"]
+    assert {name for text in asked for name in re.findall(r"\bautoscale_\w+", text)} == set(labels)
+    for name, label in (re.findall(r"(autoscale_\w+), (\w+)", text)[0] for text in variables):
+        assert label in labels[name]
+    for text in asked:
+        grouped = set(re.findall(r"by \((\w+)\)", text))
+        for name, filters in re.findall(r"(autoscale_\w+)\{([^}]*)\}", text):
+            assert grouped | set(re.findall(r"(\w+)=", filters)) <= labels[name], text
+    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in dashboard["panels"]]
+    assert len(set(places)) == len(places)
+
+
 def test_a_configuration_says_how_a_model_is_served(repository: Path, tmp_path: Path) -> None:
     (tmp_path / "c.toml").write_text("[models.scale]\nmax_batch_size = 8\nbatch_delay_ms = 50\ninstances = 3\n")
     operation = Operation(configuration=read_configuration(tmp_path / "c.toml"))

@@ -1,0 +1,60 @@
+"""``autoscale fleet export`` and ``export-delta``: a ledger handed on to engines elsewhere."""
+
+import sys
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from autoscale.fleet.export.delta import export_delta
+from autoscale.fleet.export.published import publish
+
+_LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
+
+
+def export_command(
+    ledger: Annotated[str, _LEDGER],
+    target: Annotated[
+        str, typer.Argument(help="A folder, or object storage as in s3://bucket/prefix.", show_default=False)
+    ],
+    kind: Annotated[str, typer.Option(help="records, sums (hourly, names no device) or devices.")] = "records",
+) -> None:
+    """Copy the files that count to another place, for DuckDB, polars, Spark and whatever reads Parquet.
+
+    They come into a folder of their own. When all are there, TARGET/latest.json
+    says so: which folder, its files and their digests. A store that fails in
+    mid-copy leaves the former one the latest. Older folders are yours to
+    remove, and rows that "autoscale fleet forget" took out are in them still.
+
+    Credentials and endpoint of S3 are those of its usual variables
+    (AWS_ACCESS_KEY_ID, AWS_ENDPOINT_URL, ...) or of the address
+    (?region=...&endpoint_override=...). The collector may run meanwhile.
+
+    Example: autoscale fleet export ledger "s3://carbon/fleet?region=eu-west-1"
+    """
+    done = publish(ledger, target, kind)
+    print(f"{done.folder}: {done.files:,} files, {done.rows:,} rows")
+    _tell(done.damaged)
+
+
+def export_delta_command(
+    ledger: Annotated[str, _LEDGER],
+    table: Annotated[str, typer.Argument(help="Folder of the table; made where there is none.", show_default=False)],
+) -> None:
+    """Make a table of Delta Lake of the rows, or bring it up to date in one commit of its log.
+
+    Files are copied, never moved: the ledger stays what it is, and the collector
+    may run meanwhile. What the log names no longer stays on disk until the
+    table is vacuumed, rows that "autoscale fleet forget" took out among it.
+
+    Example: autoscale fleet export-delta ledger table
+    """
+    done = export_delta(ledger, table)
+    print(f"{table}: version {done.version}, {done.files:,} files, {done.rows:,} rows", end="")
+    print(f" ({done.added:,} files added, {done.removed:,} removed)")
+    _tell(done.damaged)
+
+
+def _tell(damaged: Sequence[str]) -> None:
+    for each in damaged:
+        print(f"damaged or gone, and left out: {each}", file=sys.stderr)
