@@ -7,10 +7,8 @@ come in their packages, or are random. It takes minutes and gigabytes, mostly Py
 
 import argparse
 import json
-import os
 import subprocess
 import sys
-import venv
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +16,8 @@ from typing import Any, Final
 import numpy as np
 from rich.console import Console
 from rich.table import Table
+
+from benchmarks.environments import python_with
 
 ROOT: Final = Path(__file__).parent.parent.parent
 PLACE: Final = ROOT / ".venv" / "apps"
@@ -51,24 +51,13 @@ def main() -> None:
     table = Table("application", "equal outputs", "decided", "handed through")
     is_good = True
     for name in parser.parse_args().names or APPS:
-        python = _environment(name)
+        python = python_with(f"apps/{name}", [*APPS[name], str(ROOT)])
         bare, ours = _run(python, name, "bare"), _run(python, name, "installed")
         is_equal = _is_equal(bare.outputs, ours.outputs)
         is_good = is_good and is_equal and ours.decided > 0
         table.add_row(name, "yes" if is_equal else "NO", str(ours.decided), str(ours.handed_through))
     Console().print(table)
     sys.exit(not is_good)
-
-
-def _environment(name: str) -> Path:
-    """Python of the application's own environment, with what it needs and this project in it."""
-    place = PLACE / name
-    if not place.exists():
-        print(f"making an environment for {name} ...", flush=True)
-        venv.create(place, with_pip=True)
-    python = place / ("Scripts" if os.name == "nt" else "bin") / "python"
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *APPS[name], str(ROOT)], check=True)
-    return python
 
 
 def _run(python: Path, name: str, how: str) -> Result:
