@@ -79,8 +79,11 @@ def _processor(processor: Processor) -> dict[str, Any]:
 def _details(profile: Profile) -> dict[str, Any]:
     targets = [str(target) for target in profile.targets()] if isinstance(profile, DeviceProfile) else []
     figures = [asdict(figure) for figure in profile.figures.values()]
-    measured = [_measured(profile, row) for row in profile.measured] if isinstance(profile, DeviceProfile) else []
-    return {**_summary(profile), "targets": targets, "figures": figures, "measured": measured}
+    if not isinstance(profile, DeviceProfile):
+        return {**_summary(profile), "targets": targets, "figures": figures, "measured": []}
+    measured = [_measured(profile, row) for row in profile.measured]
+    where = {"fingerprint": profile.fingerprint, "incomplete": profile.incomplete}
+    return {**_summary(profile), **where, "targets": targets, "figures": figures, "measured": measured}
 
 
 def _measured(device: DeviceProfile, row: MeasuredRow) -> dict[str, Any]:
@@ -154,7 +157,7 @@ def _print_figures(profile: Profile) -> None:
 
 def _rows(device: DeviceProfile) -> Table:
     columns = ("network", "target", "ms", "ms by the model alone", "mJ", "mJ by the model alone", "accuracy")
-    table = Table(*columns, title="measured here")
+    table = Table(*columns, title=f"measured on {device.fingerprint or 'such a device'}")
     for row in device.measured:
         alone, joules = _alone(device, row), row.joules
         cells = [f"{1e3 * row.latency_s.mid:.4g} ({1e3 * row.latency_s.low:.3g} to {1e3 * row.latency_s.high:.3g})"]

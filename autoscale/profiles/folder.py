@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final
 
@@ -55,8 +56,14 @@ def read_device(document: TomlTable) -> DeviceProfile:
     facts = facts_of(document, DEVICE, ignored=("schema", MEASURED, NETWORKS))
     device = device_from(facts, measured_rows(document, document.sources()), own_networks(document))
     if device.incomplete:
-        _LOG.warning("%s is an incomplete calibration: %s", document.path, device.incomplete)
+        _warn(f"{document.path} is an incomplete calibration: {device.incomplete}")
     return device
+
+
+@cache
+def _warn(text: str) -> None:
+    """Once a process: whoever opens a session reads its file several times."""
+    _LOG.warning("%s", text)
 
 
 def load_link(name_or_path: str | Path) -> LinkProfile:

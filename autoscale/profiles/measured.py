@@ -98,8 +98,8 @@ def _row(table: TomlTable, sources: Mapping[str, str]) -> MeasuredRow:
 
 
 def _name(table: TomlTable) -> str:
-    if not table.text("network").strip():
-        raise table.fault("network", "the name of a network")
+    if not table.text("network").strip() or not table.text("network").isprintable():
+        raise table.fault("network", "the name of a network, in one line")
     return table.text("network")
 
 

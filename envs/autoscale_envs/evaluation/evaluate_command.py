@@ -1,7 +1,7 @@
 """The command ``autoscale evaluate``."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -162,11 +162,13 @@ def evaluate(
     if measured is not None:
         _refuse(asked, OF_THE_SIMULATOR, "is of the simulator; --measured plays rows")
         limit_s = math.inf if latency_limit_s is None else latency_limit_s
-        tables = chosen_devices(read_measured(measured), _listed(device, ()))
+        tables = read_measured(measured)
+        tables = chosen_devices(tables, _named(device, tables))
+        known = {network for table in tables.values() for network in table.networks}
         count = queries if "queries" in asked else QUERIES
         comparison = MeasuredComparison(
             MeasuredPlan(
-                chosen_networks(tables, _listed(networks, ())),
+                chosen_networks(tables, _named(networks, known)),
                 agents=_listed(agents, ()),
                 goal=Goal(objective, limit_s, min_accuracy),
                 profile=None if profile is None else load_device(profile),
@@ -237,6 +239,11 @@ def _listed(text: str, everything: tuple[str, ...]) -> tuple[str, ...]:
     """The names between commas, once each; ``all`` stands for everything."""
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     return everything if names == ("all",) else names
+
+
+def _named(text: str, known: Collection[str]) -> tuple[str, ...]:
+    """The names between commas, none for ``all``; one that is known may hold a comma itself."""
+    return (text,) if text in known else _listed(text, ())
 
 
 def _devices(text: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 from autoscale.errors import UnknownName
 from autoscale.physics.devices_command import devices
 from autoscale.profiles import device_names, link_names
+from autoscale.profiles.folder import devices_folder
 
 
 def call(*arguments: str) -> str:
@@ -62,3 +63,13 @@ def test_shows_what_was_measured_beside_what_the_model_says():
 def test_a_network_of_which_nothing_is_known_has_no_model_beside_it():
     (row,) = (each for each in json.loads(call("t4-server", "--json"))["measured"] if each["network"] == "rnnt")
     assert row["model_latency_s"] is None and row["latency_s"]["mid"] > 0.0
+
+
+def test_says_which_machine_was_measured(tmp_path):
+    text = (
+        (devices_folder() / "rpi4.toml").read_text().replace("schema = 1\n", 'schema = 1\nfingerprint = "A, 4 cores"\n')
+    )
+    (tmp_path / "rpi4.toml").write_text(text)
+    assert "measured on A, 4 cores" in call(str(tmp_path / "rpi4.toml"))
+    shown = json.loads(call(str(tmp_path / "rpi4.toml"), "--json"))
+    assert (shown["fingerprint"], shown["incomplete"]) == ("A, 4 cores", "")

@@ -61,6 +61,7 @@ WRONG = {
     "processor": ("device:cpu/int8@4t#tflite", "device:npu/int8", "rpi5 has no npu; allowed: 'cpu'"),
     "threads": ("int8@4t", "int8@8t", "4 threads at most"),
     "clock": ("int8@4t", "int8@9000MHz", "1500 to 2400 MHz"),
+    "a line": ('network = "resnet-50"', 'network = "res\\nnet"', "the name of a network, in one line"),
     "network": ('network = "resnet-50"', 'network = ""', "the name of a network"),
     "source": ('source = "spec"', 'source = "spek"', "did you mean 'spec'"),
     "missing": ('source = "spec"\n', "", "'measured 1.source' is missing"),

@@ -46,6 +46,16 @@ def test_names_are_shown_as_they_are(tmp_path: Path) -> None:
     assert "x [/bold]: 1 networks" in done.output
 
 
+def test_names_may_hold_commas(tmp_path: Path) -> None:
+    lines = ['"x, y","n, m",device:cpu/fp32,0.1,0.2', "z,k,device:cpu/fp32,0.1,0.2", "z,l,device:cpu/fp32,0.1,0.2"]
+    (tmp_path / "odd.csv").write_text("device,network,target,latency_s,energy_j\n" + "\n".join(lines))
+    some = ("--measured", tmp_path / "odd.csv", "--agents", "fastest", "--seeds", 1, "--queries", 2)
+    (row,) = rows(*some, "--device", "x, y", "--networks", "n, m")
+    assert (row["device"], row["networks"]) == ("x, y", ["n, m"])
+    (row,) = rows(*some, "--device", "z", "--networks", "l,k")
+    assert row["networks"] == ["k", "l"]
+
+
 def test_every_rule_costs_what_the_rows_say(table: Path) -> None:
     board, other = rows("--measured", table, "--seeds", 2, "--queries", 20)
     agents = board["agents"]
