@@ -7,6 +7,7 @@ from autoscale.agents.paper_state import LOAD_EDGES
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.routes.local import WEIGHT, LocalModel, LocalRoute
 from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
+from autoscale_runtime.host.cores import usable_cores
 
 _TINY_S: Final = 1e-9
 
@@ -32,7 +33,8 @@ class CpuRoute(LocalRoute):
         self._contention = contention
         self._alike = [] if alike is None else alike
         self._alike.append(self._cpu_s)
-        self._threads = model.target.threads or 1
+        # A step is of all cores; what names no setting at all is somebody's own.
+        self._threads = model.target.threads or (usable_cores() if model.target.frequency_hz else 1)
         self._is_measured = model.measured_s is not None
         self._stretch = SizedMean(1.0, WEIGHT, grows=False)
         if self._threads == 1:  # a pool's threads do not show in the calling thread's clock
