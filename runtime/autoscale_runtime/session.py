@@ -473,4 +473,5 @@ def _array(given: object, dtype: np.dtype[Any] | None) -> Array:
         return array
     if array.dtype.kind in "OSU" and dtype.kind != "O":
         raise ValueError(f"{type(given).__name__} of {array.dtype.type.__name__}; allowed: {dtype}")
-    return array.astype(dtype)
+    # Of Python's own numbers, since numpy refuses those that the type cannot hold, and wraps an array's.
+    return np.array(given, dtype=dtype)

@@ -37,7 +37,7 @@ class ModelFile:
         return "model" if isinstance(self.source, bytes) else Path(os.fspath(self.source)).stem  # type: ignore[call-overload]
 
     def path(self) -> Path:
-        """Where the model lies; bytes are written to a folder of their own, which goes when nobody holds this.
+        """Where the model lies, wherever the process goes; bytes are written to a folder that goes with this.
 
         Raises:
             OSError: there is no room for them.
@@ -46,7 +46,7 @@ class ModelFile:
             if isinstance(self.source, bytes):
                 self._path = self._written(self.source)
             else:
-                self._path = Path(os.fspath(self.source))  # type: ignore[call-overload]  # ONNX Runtime took it
+                self._path = Path(os.fspath(self.source)).absolute()  # type: ignore[call-overload]  # ONNX Runtime took it
         return self._path
 
     def _written(self, content: bytes) -> Path:

@@ -53,7 +53,7 @@ class AsAsked(OnnxRuntime):
         self._file, self._options, self._keywords = file, options, dict(keywords)
         self._providers = list(session.get_providers())
         self.processor = processor_of(self._providers, session.get_provider_options())
-        self.threads = options.intra_op_num_threads or usable_cores()
+        self.threads = max(options.intra_op_num_threads, 0) or usable_cores()
         self.is_profiled = bool(options.enable_profiling)
         self._is_fixed = not options.use_per_session_threads
 
@@ -84,7 +84,7 @@ class AsAsked(OnnxRuntime):
         is_own = path == self._file.path()
         if is_own and self.processor == "cpu" and threads == self.threads:
             return self._shared
-        source = self._file.source if is_own else str(path)
+        source = self._file.source if is_own and isinstance(self._file.source, bytes) else str(path)
         with quiet(self._options), _at(self._options, threads):
             return inference_session_class()(source, self._options, providers=[CPU_PROVIDER], **self._keywords)
 

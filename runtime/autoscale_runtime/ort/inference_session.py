@@ -77,11 +77,13 @@ class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
         self._autoscale_defaults = current().said(goal, remotes, agent, mode, options)
         self._autoscale_file = model_file(path_or_bytes)
         self._autoscale_keywords = keywords
-        asked = onnx_runtime().SessionOptions() if sess_options is None else sess_options
-        self._autoscale_options = asked
+        kind = onnx_runtime().SessionOptions
+        asked = self._autoscale_options = sess_options if isinstance(sess_options, kind) else kind()
         check_fits(self._autoscale_file.source)
         with quiet(asked):
-            super().__init__(self._autoscale_file.source, asked, providers, provider_options, **keywords)
+            # What is no SessionOptions is ONNX Runtime's to refuse; it takes all that is false for none.
+            given = sess_options or asked
+            super().__init__(self._autoscale_file.source, given, providers, provider_options, **keywords)
         self._autoscale = self._autoscale_beside()
         self._autoscale_generation = generation()
 
@@ -154,6 +156,12 @@ class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
     def last(self) -> Decision | None:
         """What was decided for this thread's last query, or why nothing was; None before the first."""
         return self._autoscale.last
+
+    def __copy__(self) -> "InferenceSession":
+        """Of the same model, loaded once, as a copy of ONNX Runtime's is."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
 
     def __reduce__(self) -> Any:
         raise TypeError(
