@@ -4,9 +4,12 @@ It is one of ONNX Runtime's own, with everything that one has; a session that de
 model. Whatever cannot be decided is run by it as it was told, with its answers and its errors.
 """
 
+import logging
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -15,11 +18,13 @@ from autoscale.errors import AutoScaleError
 from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.record import Decision
 from autoscale_runtime.backends.onnxruntime import inference_session_class, onnx_runtime
+from autoscale_runtime.backends.tensors import check_feeds
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.drop_in.defaults import current
 from autoscale_runtime.drop_in.model_file import check_fits, model_file
 from autoscale_runtime.drop_in.told import Told
+from autoscale_runtime.host.cores import usable_cores
 from autoscale_runtime.host.process import generation
 from autoscale_runtime.ort.as_asked import AsAsked, quiet
 from autoscale_runtime.ort.beside import beside
@@ -29,6 +34,8 @@ if TYPE_CHECKING:
     Bare = Any
 else:
     Bare = inference_session_class()
+
+_LOG: Final = logging.getLogger("autoscale.session")
 
 _PARENTS: list[Any] = []
 """What a forked process has of its parent's: to let it go would wait for threads that are not there."""
@@ -89,16 +96,9 @@ class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
 
     def run(self, output_names: Sequence[str] | None, input_feed: Mapping[str, Any], run_options: Any = None) -> Any:
         """As ONNX Runtime's; ``last`` then tells what was decided and what it cost."""
-        if self._autoscale_generation != generation():
-            self._autoscale_open_again()
+        reason = self._autoscale_reason(input_feed, run_options)
         deciding = self._autoscale.deciding
-        if deciding is None:
-            reason = self._autoscale.undecided
-        elif run_options is not None:
-            reason = "run options are given"
-        elif not _are_arrays(input_feed):
-            reason = "a feed is neither an array nor a list"
-        else:
+        if not reason and deciding is not None:
             try:
                 outputs = deciding.run(output_names, input_feed)
             except AutoScaleError as error:
@@ -113,11 +113,16 @@ class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
 
     def run_async(
         self, output_names: Any, input_feed: Any, callback: Any, user_data: Any, run_options: Any = None
-    ) -> Any:
-        """As ONNX Runtime's, undecided: its own threads answer. ``Session.query_async`` decides."""
+    ) -> None:
+        """As ONNX Runtime's; in the callback ``last`` tells what was decided. What is wrong is told as it tells it."""
+        reason = self._autoscale_reason(input_feed, run_options) or self._autoscale_wrong(output_names, input_feed)
+        if not reason and callable(callback):
+            answering = _answering(generation())
+            answering.submit(self._autoscale_call_back, output_names, input_feed, callback, user_data)
+            return
         bare = super().run_async
         call = lambda: bare(output_names, input_feed, callback, user_data, run_options)  # noqa: E731
-        return self._autoscale.hand("run_async is answered by the runtime's own threads", call)
+        self._autoscale.hand(reason or "the callback cannot be called", call)
 
     def run_with_iobinding(self, iobinding: Any, run_options: Any = None) -> Any:
         """As ONNX Runtime's, undecided: the buffers are bound to one of its devices."""
@@ -169,6 +174,37 @@ class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
             "send the model's path and open one there"
         )
 
+    def _autoscale_reason(self, feeds: object, run_options: object) -> str:
+        """Why a query is not decided, whatever it asks; empty where it is."""
+        if self._autoscale_generation != generation():
+            self._autoscale_open_again()
+        if self._autoscale.deciding is None:
+            return self._autoscale.undecided
+        if run_options is not None:
+            return "run options are given"
+        return "" if _are_arrays(feeds) else "a feed is neither an array nor a list"
+
+    def _autoscale_wrong(self, output_names: Any, feeds: Any) -> str:
+        """What is wrong with a query, before it is answered behind; empty for nothing."""
+        deciding = self._autoscale.deciding
+        try:
+            check_feeds(deciding.get_inputs() if deciding is not None else (), feeds)
+            known = {each.name for each in self.get_outputs()}
+            unknown = [each for each in output_names or () if each not in known]
+        except (AutoScaleError, TypeError, AttributeError) as error:
+            return str(error)
+        return f"no such outputs: {unknown}" if unknown else ""
+
+    def _autoscale_call_back(self, output_names: Any, feeds: Any, callback: Any, user_data: Any) -> None:
+        try:
+            outputs, problem = InferenceSession.run(self, output_names, feeds), ""
+        except Exception as error:  # ONNX Runtime's, or ours under ONLY_IN_CLOUD: the callback is who is told
+            outputs, problem = [], str(error)
+        try:
+            callback(outputs, user_data, problem)
+        except Exception:
+            _LOG.exception("the callback of run_async failed")
+
     def _autoscale_open_again(self) -> None:
         """In a forked process: the parent's threads are not here, and ONNX Runtime would wait for them."""
         _PARENTS.append((self._sess, self._autoscale))
@@ -181,6 +217,12 @@ class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
         file = self._autoscale_file
         asked = AsAsked(self, file, self._autoscale_options, self._autoscale_keywords)
         return beside(asked, file, self._autoscale_defaults)
+
+
+@cache
+def _answering(generation: int) -> ThreadPoolExecutor:
+    """The threads that answer ``run_async``; a forked process has none of its parent's."""
+    return ThreadPoolExecutor(usable_cores(), "autoscale-async")
 
 
 _KINDS = (np.ndarray, list)

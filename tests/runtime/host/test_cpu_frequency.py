@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ import pytest
 from autoscale.errors import InvalidInput
 from autoscale_runtime.host.cpu_frequency import CpuFrequency
 from tests.runtime.host.cpufreq_parts import LIMITS, STEPS_KHZ, Tree
+from tests.waiting import until
 
 
 @pytest.fixture
@@ -104,14 +104,6 @@ def holding(tree: Tree, end: str, forks: bool = False) -> tuple["subprocess.Pope
     assert process.stdout is not None
     child, guard = process.stdout.readline().split()
     return process, int(child), int(guard)
-
-
-def until(holds: Any) -> None:
-    for _ in range(3000):
-        if holds():
-            return
-        time.sleep(0.02)
-    raise AssertionError("not within a minute")
 
 
 @pytest.mark.parametrize("end", ["", "raise ValueError", "sys.exit(3)", "os._exit(4)", "os.abort()"])

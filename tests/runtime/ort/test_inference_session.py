@@ -1,5 +1,6 @@
 """The session where applications find ONNX Runtime's: all that one takes and answers, and a decision for each query."""
 
+import copy
 import os
 import pickle
 import re
@@ -22,6 +23,7 @@ from autoscale.query.goal import Goal
 from autoscale.query.record import Record
 from autoscale_runtime import SessionOptions, install, uninstall
 from tests.runtime.session_parts import QUIET, bundle, network, rows, written
+from tests.waiting import until
 
 CPU = ["CPUExecutionProvider"]
 Bare = onnxruntime.InferenceSession
@@ -103,7 +105,7 @@ HANDED: dict[str, tuple[Callable[[Any], Any], str]] = {
         "OrtValues",
     ),
     "bound buffers": (lambda s: _bound(s), "buffers"),
-    "run_async": (lambda s: _by_callback(s), "threads"),
+    "run_async with options": (lambda s: _by_callback(s, ort.RunOptions())[0][0], "run options"),
 }
 
 
@@ -126,15 +128,55 @@ def _bound(session: Any) -> Any:
     return binding.copy_outputs_to_cpu()[0]
 
 
-def _by_callback(session: Any) -> Any:
+def _by_callback(session: Any, options: Any = None, feeds: Any = None, names: Any = ("logits",)) -> Any:
+    """What run_async told: the answer, the caller's own, what was wrong, and the session's last in the callback."""
     done, told = threading.Event(), []
-    session.run_async(
-        ["logits"], {"x": X}, lambda answer, data, error: (told.append((answer, data, error)), done.set()), 7
-    )
+
+    def tell(answer: Any, data: Any, problem: str) -> None:
+        told.append((answer, data, problem, getattr(session, "last", None)))
+        done.set()
+
+    session.run_async(names, {"x": X} if feeds is None else feeds, tell, 7, options)
     assert done.wait(60.0)
-    answer, data, error = told[0]
-    assert (data, error) == (7, "")
-    return answer[0]
+    return told[0]
+
+
+def test_run_async_is_decided_and_its_callback_sees_what(session: Any, right: list[Any]) -> None:
+    answers = [_by_callback(session) for _ in range(5)]
+    for answer, data, problem, last in answers:
+        np.testing.assert_allclose(answer[0], right[0], rtol=1e-5, atol=1e-6)
+        assert (data, problem, last.handed_through) == (7, "", "")
+        assert last.selected in session.deciding.targets
+    assert len(_by_callback(session, names=None)[0]) == len(right)
+
+
+@pytest.mark.parametrize(
+    ("feeds", "names"),
+    [({"x": X[:, :2]}, ["logits"]), ({"x": np.float64(X)}, ["logits"]), ({"x": X}, ["no such"]), ({}, ["logits"])],
+)
+def test_wrong_async_queries_are_told_as_onnx_runtime_tells_them(
+    path: Path, session: Any, feeds: Any, names: Any
+) -> None:
+    def told(asked: Any) -> Any:
+        try:
+            return _by_callback(asked, feeds=feeds, names=names)[:3]
+        except Exception as error:
+            return type(error)
+
+    assert told(session) == told(Bare(str(path), providers=CPU))
+
+
+def test_a_callback_that_fails_is_logged_and_the_next_is_called(session: Any, right: list[Any], caplog: Any) -> None:
+    failed = threading.Event()
+
+    def fail(*_: Any) -> None:
+        failed.set()
+        raise ValueError("no room")
+
+    session.run_async(["logits"], {"x": X}, fail, None)
+    assert failed.wait(60.0)
+    np.testing.assert_allclose(_by_callback(session)[0][0], right[0], rtol=1e-5, atol=1e-6)
+    until(lambda: "the callback of run_async failed" in caplog.text)
 
 
 WRONG: dict[str, tuple[Any, Any]] = {
@@ -297,6 +339,53 @@ def test_a_bundle_takes_a_models_place(tmp_path: Path) -> None:
     session = ort.InferenceSession(bundle(tmp_path, accuracies=(0.9, 0.9)), providers=CPU)
     session.run(None, {"x": X})
     assert {each.precision for each in session.deciding.targets} == {"fp32", "int8"}
+
+
+def test_numbers_that_a_type_cannot_hold_are_not_wrapped(tmp_path: Path) -> None:
+    x = helper.make_tensor_value_info("x", TensorProto.INT8, ["n"])
+    y = helper.make_tensor_value_info("y", TensorProto.INT8, ["n"])
+    path = written(tmp_path / "i.onnx", _graph([helper.make_node("Identity", ["x"], ["y"])], [x], [y]))
+    session = ort.InferenceSession(str(path), providers=CPU)
+    assert session.run(None, {"x": [-3, 4]})[0].tolist() == [-3, 4]
+    with pytest.raises(RuntimeError):
+        Bare(str(path), providers=CPU).run(None, {"x": [300]})
+    with pytest.raises(RuntimeError):
+        session.run(None, {"x": [300]})
+
+
+@pytest.mark.parametrize("threads", [-1, 0])
+def test_thread_counts_below_1_mean_all_cores(path: Path, right: list[Any], threads: int) -> None:
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = threads
+    session = ort.InferenceSession(str(path), options, providers=CPU)
+    same(session.run(None, {"x": X}), right)
+    assert session.undecided == ""
+
+
+def test_what_is_no_session_options_is_onnx_runtimes_to_take_or_refuse(path: Path, right: list[Any]) -> None:
+    same(ort.InferenceSession(str(path), {}).run(None, {"x": X}), right)
+    with pytest.raises(TypeError):
+        Bare(str(path), 7)
+    with pytest.raises(TypeError):
+        ort.InferenceSession(str(path), 7)
+
+
+def test_a_model_of_a_relative_path_stays_when_the_process_goes_elsewhere(
+    path: Path, right: list[Any], monkeypatch: Any, caplog: Any
+) -> None:
+    monkeypatch.chdir(path.parent)
+    session = ort.InferenceSession(path.name, providers=CPU)
+    monkeypatch.chdir(path.parent.parent)
+    for _ in range(5):
+        same(session.run(None, {"x": X}), right)
+    assert not caplog.records
+    assert session._model_path == path.name
+
+
+def test_a_copy_is_of_the_same_model(session: Any, right: list[Any]) -> None:
+    same(copy.copy(session).run(None, {"x": X}), right)
+    with pytest.raises(TypeError):
+        copy.deepcopy(session)
 
 
 def test_lists_are_decided_as_arrays_are(session: Any, right: list[Any]) -> None:
