@@ -33,4 +33,5 @@ class Tree:
         return {each.name: tuple(int((each / end).read_text()) for end in ends) for each in self.policies.iterdir()}
 
     def is_back(self) -> bool:
-        return self.limits() == LIMITS and not self.note.exists()
+        # The note goes last: until then a file may be half written.
+        return not self.note.exists() and self.limits() == LIMITS
