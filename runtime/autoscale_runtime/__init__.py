@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from autoscale_runtime.sensors.checks import check_sensor
     from autoscale_runtime.server.server import serve
     from autoscale_runtime.session import Session, SessionOptions
+    from autoscale_runtime.twins import offloadable
 
 __all__ = [
     "Answer",
@@ -45,6 +46,7 @@ __all__ = [
     "check_sensor",
     "collect",
     "install",
+    "offloadable",
     "serve",
     "uninstall",
 ]
@@ -67,5 +69,6 @@ __getattr__ = lazy_names(
         "autoscale_runtime.sensors.checks": "check_sensor",
         "autoscale_runtime.server.server": "serve",
         "autoscale_runtime.session": "Session SessionOptions",
+        "autoscale_runtime.twins": "offloadable",
     },
 )

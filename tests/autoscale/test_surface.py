@@ -29,7 +29,7 @@ PUBLIC = {
     "autoscale_runtime": [
         *("Answer", "Backend", "CounterMeter", "LedgerWriter", "RemoteModel", "Rules", "Runner", "Sensor", "Session"),
         *("SessionOptions", "TensorSpec", "Uploader", "check_backend", "check_meter", "check_sensor"),
-        *("collect", "install", "serve", "uninstall"),
+        *("collect", "install", "offloadable", "serve", "uninstall"),
     ],
     "autoscale_envs": ["MeasuredWorld", "Scenario", "SimWorld", "Training", "WorldOptions", "read_measured", "train"],
 }

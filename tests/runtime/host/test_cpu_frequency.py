@@ -82,9 +82,10 @@ def test_a_policy_that_vanishes_meanwhile_keeps_the_others_from_nothing(tree: Tr
 
 
 HOLDER = """
-import os, sys, time
+import os, signal, sys, time
 from pathlib import Path
 from autoscale_runtime.host.cpu_frequency import CpuFrequency
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # a test run under nohup has it ignored, and so would this
 frequency = CpuFrequency(Path({root!r}), Path({note!r}))
 frequency.hold(500_000_000)
 child = os.fork() if {forks} else 1
