@@ -28,13 +28,13 @@ from autoscale_runtime.models.splitting.parts import write_split
 from benchmarks.offload import AUTOSCALE, first_line
 
 SIDE: Final = 128
-QUERIES: Final = 11
+QUERIES: Final = 7
 CHOSEN_QUERIES: Final = 15
 LINKS: Final = {
     "12 Mbit/s, 10 ms": LinkConditions(rate_bps=12e6, round_trip_s=0.010),
     "100 Mbit/s, 4 ms": LinkConditions(rate_bps=100e6, round_trip_s=0.004),
 }
-TABLE: Final = "mi8pro"
+TABLE: Final = "pixel9"
 GOAL: Final = Goal(objective="energy", latency_s=1.0)
 
 
@@ -46,7 +46,7 @@ class Network(NamedTuple):
 
 
 NETWORKS: Final = {
-    "shrinks early": Network(((16, 8), (32, 2), (128, 1), (256, 1), (256, 1), (256, 1), (256, 1)), (1024, 10)),
+    "shrinks early": Network(((16, 8), (64, 2), (512, 1), (512, 1), (512, 1), (512, 1)), (1024, 10)),
     "grows first": Network(((24, 2), (24, 1), (24, 1), (48, 2), (48, 2)), (10,)),
 }
 
@@ -151,7 +151,8 @@ def results() -> list[dict[str, Any]]:
         with tempfile.TemporaryDirectory() as folder, staged(Path(folder), network) as stage:
             for told, conditions in LINKS.items():
                 stage.link.conditions = conditions
-                targets = ("device:cpu/fp32@1t", "cloud:cpu/fp32", f"cloud:cpu/fp32@cut{stage.cut}")
+                here = (f"device:cpu/fp32@{threads}t" for threads in (1, 2))
+                targets = (*here, "cloud:cpu/fp32", f"cloud:cpu/fp32@cut{stage.cut}")
                 rows = ({"target": target, **measured(stage, target)} for target in targets)
                 found += [{"network": name, "link": told, **row} for row in rows]
                 found.append({"network": name, "link": told, "chosen": chosen(stage), "sent": stage.crossing_bytes})
@@ -166,8 +167,9 @@ def main() -> None:
             figures = f"{each['latency_s'] * 1e3:.1f}", f"{each['energy_j'] * 1e3:.1f}"
             table.add_row(each["network"], each["link"], each["target"], *figures)
         else:
-            counts = ", ".join(f"{target} {count}" for target, count in each["chosen"].items())
-            table.add_row("", "", f"chosen: {counts}; the cut sends {each['sent']} bytes", "", "", end_section=True)
+            for target, count in each["chosen"].items():
+                table.add_row("", f"the cut sends {each['sent']} bytes", f"chosen {count} times: {target}", "", "")
+            table.add_section()
     Console(width=140).print(table)
 
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from autoscale_runtime.backends.base import Answer, Backend, Runner
     from autoscale_runtime.backends.checks import check_backend
     from autoscale_runtime.backends.tensors import TensorSpec
+    from autoscale_runtime.cascade.cascade import Cascade, CascadeCalibration, CascadeDecision
     from autoscale_runtime.device.plan import RemoteModel
     from autoscale_runtime.device.rules import Rules
     from autoscale_runtime.fleet.collector.service import collect
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "Backend",
+    "Cascade",
+    "CascadeCalibration",
+    "CascadeDecision",
     "CounterMeter",
     "LedgerWriter",
     "RemoteModel",
@@ -57,6 +61,7 @@ __getattr__ = lazy_names(
         "autoscale_runtime.backends.base": "Answer Backend Runner",
         "autoscale_runtime.backends.checks": "check_backend",
         "autoscale_runtime.backends.tensors": "TensorSpec",
+        "autoscale_runtime.cascade.cascade": "Cascade CascadeCalibration CascadeDecision",
         "autoscale_runtime.device.plan": "RemoteModel",
         "autoscale_runtime.device.rules": "Rules",
         "autoscale_runtime.fleet.collector.service": "collect",
