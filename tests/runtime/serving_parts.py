@@ -17,6 +17,7 @@ from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.repository.scan import scan
 from autoscale_runtime.server.server import Server
+from autoscale_runtime.server.transports.choice import GRPC
 from tests.waiting import LONGEST_WAIT_S
 
 _TARGET: Final = Target("device", "cpu", "fp32", threads=1)
@@ -64,11 +65,11 @@ class Gated:
 
 
 @contextmanager
-def gated(account: ServerAccount, max_running: int, max_waiting: int) -> Iterator[Gated]:
+def gated(account: ServerAccount, max_running: int, max_waiting: int, transport: str = GRPC) -> Iterator[Gated]:
     """One that runs and holds so many queries of each; the gate opens at the end at the latest."""
     gate = Gate()
     loaded = {name: {1: _loaded(name, runner)} for name, runner in {"gate": gate, "echo": Echo()}.items()}
-    with Server(Limits(1, max_running, max_waiting), account, loaded=loaded) as server:
+    with Server(Limits(1, max_running, max_waiting), account, loaded=loaded, transport=transport) as server:
         try:
             yield Gated(server, gate)
         finally:

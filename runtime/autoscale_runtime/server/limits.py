@@ -20,6 +20,7 @@ class Limits:
         max_message_bytes: of a request, decompressed, and of an answer.
         max_streams: calls that one connection may have open at once; further ones wait at the client.
         max_unfinished: requests, of all clients, whose bodies are still on their way; one more is refused.
+        max_unfinished_bytes: that those hold together; beyond it all but the oldest wait. Of the transport ``fast``.
         body_s: seconds that a request may take from its head to its last byte.
         max_compute_s: seconds after which a started query is ended, whatever its caller allows; 0 for no limit.
 
@@ -33,6 +34,7 @@ class Limits:
     max_message_bytes: int = 64 << 20
     max_streams: int = 256
     max_unfinished: int = 4096
+    max_unfinished_bytes: int = 256 << 20
     body_s: float = 120.0
     max_compute_s: float = 300.0
 

@@ -21,6 +21,7 @@ from autoscale_runtime.server.limits import DEFAULT_WAITING, Limits
 from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import DEFAULT_MACHINE, DRAIN_S, Server
+from autoscale_runtime.server.transports.choice import GRPC
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE
 from autoscale_runtime.wire.certificates import certificates_of
 from autoscale_runtime.wire.malloc import keep_freed_memory
@@ -60,6 +61,9 @@ def serve(
             "80 MiB a model and 0.1 ms a query."
         ),
     ] = IS_POSSIBLE,
+    transport: Annotated[
+        str, typer.Option(help="What speaks with clients: grpc, or fast (libnghttp2: less CPU; extra 'fast').")
+    ] = GRPC,
     threads_per_model: Annotated[
         int, typer.Option(min=0, help="Threads each query computes on; 0: one a core, at most 4.")
     ] = 0,
@@ -197,6 +201,7 @@ def serve(
         isolate=isolate,
         owns_process=isolate,
         operation=operation,
+        transport=transport,
     ) as server:
         log = logging.getLogger("autoscale.server")
         log.info("%s; power table '%s', electricity of '%s'", why, power_table, region)

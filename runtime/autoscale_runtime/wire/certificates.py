@@ -1,5 +1,6 @@
 """TLS of both sides: certificate and key, and whose certificates the other side must have."""
 
+import contextlib
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -47,6 +48,36 @@ class Certificates:
 
         # None keeps what is known, which the stubs leave out.
         return grpc.dynamic_ssl_server_credentials(first, newer, self.client_ca is not None)  # type: ignore[arg-type]
+
+    def context(self) -> ssl.SSLContext:
+        """What a server of Python's own sockets listens with; files that change are read again, likewise.
+
+        Raises:
+            InvalidInput: a file cannot be read, or cannot be used.
+        """
+        first = self._context()
+        known = [(self._stamps(), first)]
+
+        def newest(tls: ssl.SSLObject, _name: str | None, _given: ssl.SSLContext) -> None:
+            with contextlib.suppress(InvalidInput, OSError):  # half written: those known stay good
+                if (stamps := self._stamps()) != known[0][0]:
+                    known[0] = stamps, self._context()
+            tls.context = known[0][1]
+
+        first.sni_callback = newest
+        return first
+
+    def _context(self) -> ssl.SSLContext:
+        self._configuration()  # reads them all, and says which one is none
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_alpn_protocols(["h2"])
+        _try("certificate and private key", self.cert, lambda: context.load_cert_chain(self.cert, self.key, lambda: ""))
+        if self.client_ca is not None:
+            roots = self.client_ca
+            _try("clients' root certificates", roots, lambda: context.load_verify_locations(roots))
+            context.verify_mode = ssl.CERT_REQUIRED
+        return context
 
     def _configuration(self) -> grpc.ServerCertificateConfiguration:
         key, cert = _read(self.key, "private key"), _read(self.cert, "certificate")

@@ -37,8 +37,11 @@ def listen(
     return _named(host, found), found
 
 
-def check_can_listen(host: str, port: int) -> None:
-    """Raise unless an address can be bound now: with a plain socket, which tells the cause as gRPC does not.
+def bound(host: str, port: int, backlog: int) -> tuple[str, int, socket.socket]:
+    """A socket that is bound, for a server that brings none of its own.
+
+    Returns:
+        ``host:port`` that clients connect to, the port alone, and the socket.
 
     Raises:
         InvalidInput: a port that is none.
@@ -46,11 +49,23 @@ def check_can_listen(host: str, port: int) -> None:
     """
     if type(port) is not int or not 0 <= port <= _MOST:  # gRPC takes it modulo 65536
         raise InvalidInput(f"port is {port!r}; allowed: 0 (takes a free one) to {_MOST}")
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        with socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET):
-            pass
+        made = socket.create_server((host, port), family=family, backlog=backlog, dualstack_ipv6=host == "::")
     except OSError as error:
         raise _in_use(host, port, error) from error
+    found = int(made.getsockname()[1])
+    return _named(host, found), found, made
+
+
+def check_can_listen(host: str, port: int) -> None:
+    """Raise unless an address can be bound now: with a plain socket, which tells the cause as gRPC does not.
+
+    Raises:
+        InvalidInput: a port that is none.
+        PortInUse: the address cannot be bound; the message says why.
+    """
+    bound(host, port, 0)[2].close()
 
 
 def _in_use(host: str, port: int, error: Exception) -> PortInUse:

@@ -99,10 +99,11 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def server(root: Path) -> Iterator[Server]:
+def server(root: Path, transport: str) -> Iterator[Server]:
     """One of its own for each test: what one kills or hangs, and what the server learns of that, is no other's."""
     account = ServerAccount(load_device("laptop"))
-    with serve(root, limits=Limits(1, 1, 64, max_message_bytes=8 * MIB), account=account, isolate=True) as running:
+    limits = Limits(1, 1, 64, max_message_bytes=8 * MIB)
+    with serve(root, limits=limits, account=account, isolate=True, transport=transport) as running:
         yield running
 
 

@@ -23,6 +23,7 @@ from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import Server
+from autoscale_runtime.server.transports.choice import GRPC
 from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.tokens import TokenFile
 from tests.runtime.certificate_parts import made, needs_openssl
@@ -37,9 +38,9 @@ def ones(model: str = "scale") -> pb.ModelInferRequest:
     return request
 
 
-def operated(repository: Path, operation: Operation) -> Server:
+def operated(repository: Path, operation: Operation, transport: str = GRPC) -> Server:
     account = ServerAccount(load_device("laptop"))
-    return Server(Limits(1), account, repository=repository, operation=operation)
+    return Server(Limits(1), account, repository=repository, operation=operation, transport=transport)
 
 
 def code_of(call: object, *arguments: object, **options: object) -> str:
@@ -50,14 +51,14 @@ def code_of(call: object, *arguments: object, **options: object) -> str:
     return "OK"
 
 
-def test_only_who_has_a_token_is_answered(repository: Path, tmp_path: Path) -> None:
+def test_only_who_has_a_token_is_answered(repository: Path, tmp_path: Path, transport: str) -> None:
     digests = [hashlib.sha256(each.encode()).hexdigest() for each in ("secret", "admin")]
     (tmp_path / "t.toml").write_text(
         f'[clients.phone]\nsha256 = "{digests[0]}"\nqueries_per_s = 0.001\nburst = 2\n'
         f'[clients.boss]\nsha256 = "{digests[1]}"\nadmin = true\n'
     )
     operation = Operation(tokens=TokenFile(tmp_path / "t.toml"))
-    with operated(repository, operation) as server, grpc.insecure_channel(server.address) as channel:
+    with operated(repository, operation, transport) as server, grpc.insecure_channel(server.address) as channel:
         stub = GRPCInferenceServiceStub(channel)
         phone, boss = ([("authorization", f"Bearer {each}")] for each in ("secret", "admin"))
         unload = pb.RepositoryModelUnloadRequest(model_name="two")
@@ -77,14 +78,14 @@ def test_only_who_has_a_token_is_answered(repository: Path, tmp_path: Path) -> N
 
 
 @needs_openssl
-def test_mutual_tls_lets_in_who_has_a_certificate(repository: Path, tmp_path: Path) -> None:
+def test_mutual_tls_lets_in_who_has_a_certificate(repository: Path, tmp_path: Path, transport: str) -> None:
     made(tmp_path, "server", "-addext", "subjectAltName=IP:127.0.0.1,DNS:localhost")
     made(tmp_path, "client")
     made(tmp_path, "stranger")
     files = {each.name: each.read_bytes() for each in tmp_path.iterdir()}
     certificates = Certificates(tmp_path / "server.pem", tmp_path / "server.key", tmp_path / "client.pem")
     codes = {}
-    with operated(repository, Operation(certificates=certificates)) as server:
+    with operated(repository, Operation(certificates=certificates), transport) as server:
         for name in ("client", "stranger"):
             credentials = grpc.ssl_channel_credentials(files["server.pem"], files[f"{name}.key"], files[f"{name}.pem"])
             with grpc.secure_channel(server.address, credentials) as channel:
@@ -98,14 +99,16 @@ def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "x.pem").write_text("no certificate")
     with pytest.raises(InvalidInput, match="not in PEM"):
         Certificates(tmp_path / "x.pem", tmp_path / "x.pem").credentials()
+    with pytest.raises(InvalidInput, match="not in PEM"):
+        Certificates(tmp_path / "x.pem", tmp_path / "x.pem").context()
     with pytest.raises(InvalidInput, match=r"private key .* cannot be read"):
         Certificates(tmp_path / "x.pem", tmp_path / "none").credentials()
 
 
-def test_metrics_and_the_access_log_tell_what_was_told(repository: Path, tmp_path: Path) -> None:
+def test_metrics_and_the_access_log_tell_what_was_told(repository: Path, tmp_path: Path, transport: str) -> None:
     with (tmp_path / "log").open("w") as log:
         operation = Operation(metrics_port=0, access_log=log)
-        with operated(repository, operation) as server, grpc.insecure_channel(server.address) as channel:
+        with operated(repository, operation, transport) as server, grpc.insecure_channel(server.address) as channel:
             stub = GRPCInferenceServiceStub(channel)
             told_j = sum(stub.ModelInfer(ones()).parameters["energy_joules"].double_param for _ in range(20))
             wrong = ones()

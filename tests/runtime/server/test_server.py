@@ -172,9 +172,12 @@ def test_many_at_once_are_all_answered(stub: GRPCInferenceServiceStub) -> None:
 
 
 @pytest.fixture
-def narrow(account: ServerAccount) -> Iterator[tuple[Gated, GRPCInferenceServiceStub]]:
+def narrow(account: ServerAccount, transport: str) -> Iterator[tuple[Gated, GRPCInferenceServiceStub]]:
     """One query runs, one waits; the model answers when its gate is opened."""
-    with gated(account, max_running=1, max_waiting=1) as held, grpc.insecure_channel(held.server.address) as opened:
+    with (
+        gated(account, max_running=1, max_waiting=1, transport=transport) as held,
+        grpc.insecure_channel(held.server.address) as opened,
+    ):
         yield held, GRPCInferenceServiceStub(opened)
         held.gate.open.set()
 
@@ -284,9 +287,9 @@ def test_reflection_lists_the_services(channel: grpc.Channel) -> None:
     }
 
 
-def test_a_port_in_use_is_an_error(repository: Path, account: ServerAccount, server: Server) -> None:
+def test_a_port_in_use_is_an_error(repository: Path, account: ServerAccount, server: Server, transport: str) -> None:
     with pytest.raises(PortInUse, match=f"cannot listen at 127.0.0.1:{server.port}: .*a free port"):
-        serve(repository, port=server.port, account=account)
+        serve(repository, port=server.port, account=account, transport=transport)
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
@@ -301,8 +304,13 @@ def test_what_is_no_port_is_refused(repository: Path, account: ServerAccount, po
         serve(repository, port=port, account=account)
 
 
-def test_a_stopped_server_ends_what_runs_and_frees_its_port(repository: Path, account: ServerAccount) -> None:
-    with gated(account, max_running=1, max_waiting=1) as held, grpc.insecure_channel(held.server.address) as opened:
+def test_a_stopped_server_ends_what_runs_and_frees_its_port(
+    repository: Path, account: ServerAccount, transport: str
+) -> None:
+    with (
+        gated(account, max_running=1, max_waiting=1, transport=transport) as held,
+        grpc.insecure_channel(held.server.address) as opened,
+    ):
         stub = GRPCInferenceServiceStub(opened)
         running = stub.ModelInfer.future(gate())
         until(lambda: held.gate.entered == 1)
@@ -314,7 +322,7 @@ def test_a_stopped_server_ends_what_runs_and_frees_its_port(repository: Path, ac
         assert running.result(LONGEST_WAIT_S).outputs[0].name == "y"
         stopping.join(LONGEST_WAIT_S)
         assert not stopping.is_alive()
-    with serve(repository, port=held.server.port, account=account) as second:
+    with serve(repository, port=held.server.port, account=account, transport=transport) as second:
         assert second.port == held.server.port
 
 
@@ -331,8 +339,8 @@ def test_limits_below_zero_are_refused(name: str) -> None:
         Limits(**{name: -1})
 
 
-def test_every_address_of_this_machine_will_do(repository: Path, account: ServerAccount) -> None:
-    with serve(repository, host="::1", account=account) as server:
+def test_every_address_of_this_machine_will_do(repository: Path, account: ServerAccount, transport: str) -> None:
+    with serve(repository, host="::1", account=account, transport=transport) as server:
         assert server.address == f"[::1]:{server.port}"
         with grpc.insecure_channel(server.address) as opened:
             assert GRPCInferenceServiceStub(opened).ServerLive(pb.ServerLiveRequest(), timeout=LONGEST_WAIT_S).live

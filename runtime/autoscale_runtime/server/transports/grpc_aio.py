@@ -2,65 +2,42 @@
 
 import asyncio
 import contextlib
+import logging
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
 
+from autoscale.errors import AutoScaleError
 from autoscale.units import SECONDS_PER_YEAR
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.transports.admission import Admission
-from autoscale_runtime.server.transports.base import (
-    Call,
-    Exchange,
-    Handler,
-    Methods,
-    Refusal,
-    Refused,
-    Trailers,
-    Transport,
-    shortened,
-)
+from autoscale_runtime.server.transports.awaited import AwaitedCall
+from autoscale_runtime.server.transports.base import Exchange, Handler, Methods, Refusal, Refused, Transport
 from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.listening import listen
 from autoscale_runtime.wire.tokens import TokenFile
 
 _Method: TypeAlias = "grpc.RpcMethodHandler[Any, Any]"
 
+_LOG: Final = logging.getLogger("autoscale.server")
+
 _SWEPT_S: Final = 1.0
+_AGAIN_S: Final = 0.05
 _KEEPALIVE_MS: Final = 60_000
 _IDLE_MS: Final = 3_600_000
 
-UNSEEN: Final = 32
-MOST_UNSEEN: Final = 128
+UNSEEN: Final = 96
+MOST_UNSEEN: Final = 160
 """Calls that Python has not looked at yet: beyond the first gRPC's core ends some (CANCELLED), beyond the second all.
 
 A first-come queue of gRPC's own stands before every other; by default it holds 1000 to 3000 calls, which a front that
 handles some thousands a second sees when their time is up. Ended there, a call costs a seventh of a refusal by Python.
+As many as a model's queue holds by default are never ended so.
 """
-
-
-class AioCall(Call):
-    """A call of gRPC's, answered through a future that its coroutine waits for."""
-
-    __slots__ = ("answer",)
-
-    def __init__(self, method: str, message: bytes, client: str, deadline_s: float) -> None:
-        super().__init__(method, message, client, deadline_s)
-        self.answer: asyncio.Future[bytes | Refusal] = asyncio.get_running_loop().create_future()
-
-    def reply(self, message: bytes) -> None:
-        """Answer it."""
-        if not self.answer.done():
-            self.answer.set_result(message)
-
-    def refuse(self, code: grpc.StatusCode, text: str, trailers: Trailers = ()) -> None:
-        """Answer it with an error."""
-        if not self.answer.done():
-            self.answer.set_result(Refusal(code, shortened(text), trailers))
 
 
 class AioTransport(Transport, grpc.GenericRpcHandler):
@@ -82,29 +59,59 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
         self._methods = {f"/{name}": self._unary_handler(name) for name in methods.unary}
         self._methods |= {f"/{name}": self._stream_handler(name) for name in methods.streaming}
         self._methods |= {f"/{name}": _beside_handler(exchange) for name, exchange in methods.beside.items()}
-        self._server = grpc.aio.server(options=options(limits))
-        self._server.add_generic_rpc_handlers((self,))
+        self._is_leaving = False
+        self._bind: Callable[[grpc.aio.Server], object]
 
     async def listen(self, host: str, port: int, certificates: Certificates | None = None) -> tuple[str, int]:
         """Bind an address."""
-        return listen(self._server, host, port, None if certificates is None else certificates.credentials())
+        credentials = None if certificates is None else certificates.credentials()
+        self._server = self._made()
+        address, found = listen(self._server, host, port, credentials)
+        self._bind = lambda server: listen(server, host, found, credentials)
+        return address, found
 
     async def start(self) -> None:
         """Answer."""
         await self._server.start()
-        self._tasks.append(asyncio.get_running_loop().create_task(self._sweep()))
+        loop = asyncio.get_running_loop()
+        self._tasks += [loop.create_task(self._sweep()), loop.create_task(self._supervise())]
 
     def leave(self, longest_s: float) -> None:
         """Take no more calls."""
+        self._is_leaving = True
         self._tasks.append(asyncio.get_running_loop().create_task(self._server.stop(longest_s)))
 
     async def stop(self, grace_s: float) -> None:
         """End what is under way; a second stop shortens the first one's time."""
+        self._is_leaving = True
         await self._server.stop(grace_s)
         for task in self._tasks:
             task.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
+
+    def _made(self) -> grpc.aio.Server:
+        server = grpc.aio.server(options=options(self._limits))
+        server.add_generic_rpc_handlers((self,))
+        return server
+
+    async def _supervise(self) -> None:
+        """For ever: gRPC's server ends when a method's name is not UTF-8 (grpcio 1.85); another takes its place."""
+        while not self._is_leaving:
+            try:
+                await self._server.wait_for_termination()
+            except UnicodeDecodeError as error:
+                _LOG.error("gRPC's server ended, since a caller named a method that is no text: %s", error)
+            if self._is_leaving:
+                return
+            try:
+                server = self._made()
+                self._bind(server)
+                await server.start()
+                self._server = server
+            except AutoScaleError as error:
+                _LOG.error("it cannot listen again yet: %s", error)
+                await asyncio.sleep(_AGAIN_S)
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "_Method | None":
         """The handler of a method; None for one that is not the service's."""
@@ -122,30 +129,32 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
     def _unary_handler(self, method: str) -> _Method:
         # As a stream of requests, of which the first counts: so the head is seen before the body is there.
         async def answer(_requests: AsyncIterator[bytes], context: Any) -> bytes:
-            client = await self._admitted(method, context)
-            message = await self._whole(context)
-            call = AioCall(method, message, client, _deadline(context))
-            return await self._answered(call, context)
+            try:
+                client = self._client(method, context)
+                message = await self._whole(context)
+                return await AwaitedCall(method, message, client, _deadline(context)).answered(self._handler)
+            except Refused as error:
+                await _abort(context, error.refusal)
 
         return grpc.stream_unary_rpc_method_handler(answer)
 
     def _stream_handler(self, method: str) -> _Method:
         async def answer(requests: AsyncIterator[bytes], context: Any) -> None:
-            client = await self._admitted(method, context)
-            async for message in requests:
-                call = AioCall(method, message, client, _deadline(context))
-                await context.write(await self._answered(call, context))
+            try:
+                client = self._client(method, context)
+                async for message in requests:
+                    call = AwaitedCall(method, message, client, _deadline(context))
+                    await context.write(await call.answered(self._handler))
+            except Refused as error:
+                await _abort(context, error.refusal)
 
         return grpc.stream_stream_rpc_method_handler(answer)
 
-    async def _admitted(self, method: str, context: Any) -> str:
+    def _client(self, method: str, context: Any) -> str:
         """Who calls, where it may."""
         metadata = context.invocation_metadata() or ()
-        try:
-            name, peer = method.rpartition("/")[2], str(context.peer())
-            return self._admission.client(name, metadata, peer, len(self._unfinished))
-        except Refused as error:
-            await _abort(context, error.refusal)
+        name, peer = method.rpartition("/")[2], str(context.peer())
+        return self._admission.client(name, metadata, peer, len(self._unfinished))
 
     async def _whole(self, context: Any) -> bytes:
         task = asyncio.current_task()
@@ -156,24 +165,14 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
         except asyncio.CancelledError:
             if task not in self._late:
                 raise
-            await context.abort(grpc.StatusCode.DEADLINE_EXCEEDED, f"no whole request within {self._limits.body_s} s")
+            text = f"no whole request within {self._limits.body_s} s"
+            raise Refused(grpc.StatusCode.DEADLINE_EXCEEDED, text) from None
         finally:
             del self._unfinished[task]
             self._late.discard(task)
         if message is grpc.aio.EOF:
-            await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the call has no request")
+            raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "the call has no request")
         return message  # type: ignore[no-any-return]
-
-    async def _answered(self, call: AioCall, context: Any) -> bytes:
-        self._handler.request(call)
-        try:
-            answer = await call.answer
-        except asyncio.CancelledError:
-            call.left()
-            raise
-        if isinstance(answer, Refusal):
-            await _abort(context, answer)
-        return answer
 
 
 def options(limits: Limits) -> tuple[tuple[str, int], ...]:

@@ -1,0 +1,43 @@
+"""A call whose answer a coroutine waits for."""
+
+import asyncio
+
+import grpc
+
+from autoscale_runtime.server.transports.base import Call, Handler, Refused, Trailers
+
+
+class AwaitedCall(Call):
+    """Answered through a future."""
+
+    __slots__ = ("_answer",)
+
+    def __init__(self, method: str, message: bytes, client: str, deadline_s: float) -> None:
+        super().__init__(method, message, client, deadline_s)
+        self._answer: asyncio.Future[bytes | Refused] = asyncio.get_running_loop().create_future()
+
+    async def answered(self, handler: Handler) -> bytes:
+        """Hand it over and wait; who waits no more has left.
+
+        Raises:
+            Refused: an error is its answer.
+        """
+        handler.request(self)
+        try:
+            answer = await self._answer
+        except asyncio.CancelledError:
+            self.left()
+            raise
+        if isinstance(answer, Refused):
+            raise answer
+        return answer
+
+    def reply(self, message: bytes) -> None:
+        """Answer it."""
+        if not self._answer.done():
+            self._answer.set_result(message)
+
+    def refuse(self, code: grpc.StatusCode, text: str, trailers: Trailers = ()) -> None:
+        """Answer it with an error."""
+        if not self._answer.done():
+            self._answer.set_result(Refused(code, text, trailers))

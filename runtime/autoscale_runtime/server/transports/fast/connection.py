@@ -1,0 +1,359 @@
+"""One client's connection: bytes of the socket to calls, and back. HTTP/2 itself is libnghttp2's (``ngh2``)."""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from typing import Any, Final
+
+import ngh2
+
+from autoscale_runtime.server.transports.base import Refusal, Refused
+from autoscale_runtime.server.transports.fast.heads import (
+    ANSWER,
+    DONE,
+    Head,
+    Headers,
+    NotGrpc,
+    error_headers,
+    head_of,
+)
+from autoscale_runtime.server.transports.fast.messages import PREFIX_BYTES, framed
+from autoscale_runtime.server.transports.fast.streams import Home, Stream
+from autoscale_runtime.server.transports.fast.windows import FIRST_BYTES, Windows
+
+_CHUNK_BYTES: Final = 256 << 10
+_MOST_UNWRITTEN_BYTES: Final = 1 << 20
+_MOST_HEADERS_BYTES: Final = 16 << 10
+
+_FRAME_BYTES: Final = 128 << 10
+_OWED_BYTES: Final = FIRST_BYTES // 2
+"""So much of a long message at a time is accounted for, and its window opened again."""
+
+_WINDOW_BYTES: Final = 1 << 30
+"""Of a connection: what may lie here is bounded by the windows of its streams."""
+
+_GREETING_S: Final = 20.0
+_KEEPALIVE_S: Final = 60.0
+_PONG_S: Final = 20.0
+_IDLE_S: Final = 3600.0
+
+_CONFIGURATION: Final = ngh2.Configuration(
+    auto_window_update=False,
+    max_inbound_header_count=128,
+    # Deadlines of honest clients come as resets, by the hundred where a server is overloaded.
+    stream_reset_rate_limit=(10_000, 1_000),
+)
+
+Opened = Callable[["Connection", int, Head, Headers], Stream]
+"""Makes the stream of a call, or raises ``Refused``."""
+
+
+class Connection(asyncio.Protocol):
+    """Of one client. For the event loop.
+
+    Attributes:
+        peer: who it is.
+
+    Args:
+        home: of all calls.
+        windows: of all connections.
+        opened: makes the streams.
+        all_open: of a transport; it is in there while it is open.
+    """
+
+    def __init__(self, home: Home, windows: Windows, opened: Opened, all_open: set["Connection"]) -> None:
+        self.peer = ""
+        self._home, self._windows, self._opened, self._all_open = home, windows, opened, all_open
+        self._http = ngh2.Connection(ngh2.Role.SERVER, _CONFIGURATION)
+        self._streams: dict[int, Stream] = {}
+        self._cut: list[int] = []
+        self._is_paused = self._is_due = self._is_leaving = self._is_greeted = False
+        self._heard_s = time.monotonic()
+        self._pinged_s = math.inf
+        self._on: dict[type, Callable[[Any], None]] = {
+            ngh2.RequestReceived: self._on_request,
+            ngh2.DataReceived: self._on_data,
+            ngh2.TrailersReceived: self._on_trailers,
+            ngh2.StreamClosed: self._on_closed,
+            ngh2.SettingsReceived: self._on_settings,
+            ngh2.PingAcknowledged: self._on_pong,
+            ngh2.ConnectionClosed: self._on_end,
+        }
+
+    def connection_made(self, transport: Any) -> None:  # uvloop's are no asyncio.Transport by class
+        """The socket is there, and with TLS its handshake done."""
+        self._transport: asyncio.Transport = transport
+        self._all_open.add(self)
+        self.peer = _named(transport.get_extra_info("peername"))
+        secured = transport.get_extra_info("ssl_object")
+        if secured is not None and secured.selected_alpn_protocol() != "h2":
+            transport.abort()
+            return
+        transport.set_write_buffer_limits(_MOST_UNWRITTEN_BYTES)
+        self._http.initiate_connection(
+            {
+                ngh2.Setting.MAX_CONCURRENT_STREAMS: self._home.limits.max_streams,
+                ngh2.Setting.INITIAL_WINDOW_SIZE: FIRST_BYTES,
+                ngh2.Setting.MAX_FRAME_SIZE: _FRAME_BYTES,
+                ngh2.Setting.MAX_HEADER_LIST_SIZE: _MOST_HEADERS_BYTES,
+            }
+        )
+        self._http.set_local_window_size(_WINDOW_BYTES)
+        self._write()
+
+    def data_received(self, data: bytes) -> None:
+        """Some bytes have come."""
+        self._heard_s = time.monotonic()
+        try:
+            self._http.receive_data(data)
+        except ngh2.NGH2Error:  # another protocol, or an attack: there is nobody to answer
+            self._transport.abort()
+            return
+        self._handle_events()
+        self._write()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone, and everybody in it."""
+        streams, self._streams = [*self._streams.values()], {}
+        for stream in streams:
+            self._windows.whole(stream)
+            stream.close()
+        self._all_open.discard(self)
+
+    def pause_writing(self) -> None:
+        """The client reads slower than it is answered."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """It has caught up."""
+        self._is_paused = False
+        self._write()
+
+    def send_answer(self, stream: Stream, message: bytes) -> None:
+        """All of an answer of one message."""
+        with contextlib.suppress(ngh2.NGH2Error):  # its caller has left
+            self._http.send_response(stream.number, ANSWER)
+            for part in framed(message):
+                self._http.send_data(stream.number, part)
+            self._http.send_trailers(stream.number, DONE)
+        self._write_soon()
+
+    def send_message(self, stream: Stream, message: bytes) -> None:
+        """One message of an answer."""
+        with contextlib.suppress(ngh2.NGH2Error):
+            self._send_head(stream)
+            for part in framed(message):
+                self._http.send_data(stream.number, part)
+        self._write_soon()
+
+    def send_end(self, stream: Stream) -> None:
+        """The end of an answer."""
+        with contextlib.suppress(ngh2.NGH2Error):
+            self._send_head(stream)
+            self._http.send_trailers(stream.number, DONE)
+        self._write_soon()
+
+    def send_error(self, stream: Stream, refusal: Refusal) -> None:
+        """The end of an answer that is an error."""
+        self._windows.whole(stream)
+        if stream.has_begun:
+            with contextlib.suppress(ngh2.NGH2Error):
+                self._http.send_trailers(stream.number, error_headers(refusal))
+            self._write_soon()
+        else:
+            self._send_alone(stream.number, [*ANSWER, *error_headers(refusal)], stream.is_ended)
+
+    def unsent_bytes(self, stream: Stream) -> int:
+        """What of its answer waits here."""
+        return int(self._http.queued_body_size(stream.number))
+
+    def open_window(self, stream: Stream) -> None:
+        """Let its caller send on, where it may."""
+        if not stream.owed_bytes or stream.is_full or not self._windows.may_send(stream):
+            return
+        owed_bytes, stream.owed_bytes = stream.owed_bytes, 0
+        self._consume(stream.number, owed_bytes)
+        self._write_soon()
+
+    def leave(self) -> None:
+        """Take no more calls; close once those under way have their answers."""
+        if self._is_leaving:
+            return
+        self._is_leaving = True
+        with contextlib.suppress(ngh2.NGH2Error):
+            self._http.send_shutdown_notice() if self._streams else self._http.terminate_connection()
+        self._write_soon()
+
+    def end(self) -> None:
+        """Close now; what is under way is lost."""
+        with contextlib.suppress(ngh2.NGH2Error):
+            self._http.terminate_connection()
+            self._write()
+        self._transport.close()
+
+    def sweep(self, now_s: float) -> None:
+        """Now and then: end what nobody hears or reads any more."""
+        quiet_s = now_s - self._heard_s
+        if (not self._is_greeted and quiet_s > _GREETING_S) or now_s - self._pinged_s > _PONG_S:
+            self._transport.abort()
+            return
+        for stream in [*self._streams.values()]:
+            if stream.answered_s < now_s - self._home.limits.body_s:  # its answer is not taken
+                self._cut.append(stream.number)
+        is_idle = not self._streams and quiet_s > _IDLE_S
+        with contextlib.suppress(ngh2.NGH2Error):
+            if is_idle or self._http.local_window_size < _WINDOW_BYTES // 2:
+                self.leave()
+            elif quiet_s > _KEEPALIVE_S and self._pinged_s == math.inf:
+                self._pinged_s = now_s
+                self._http.ping()
+        self._write_soon()
+
+    def _on_request(self, event: Any) -> None:
+        number, headers = event.stream_id, event.headers
+        try:
+            stream = self._opened(self, number, head_of(headers), headers)
+        except NotGrpc as error:
+            self._send_alone(number, [(b":status", error.status)], event.end_stream)
+            return
+        except Refused as error:
+            self._send_alone(number, [*ANSWER, *error_headers(error.refusal)], event.end_stream)
+            return
+        self._streams[number] = stream
+        if event.end_stream:
+            stream.ended()
+        elif stream.is_unfinished:
+            self._windows.held(stream, 0)
+
+    def _on_data(self, event: Any) -> None:
+        stream, data = self._streams.get(event.stream_id), event.data
+        if stream is None:
+            self._consume(event.stream_id, len(data))
+            return
+        if data:
+            self._receive(stream, data)
+        if event.end_stream:
+            stream.ended()
+
+    def _receive(self, stream: Stream, data: bytes) -> None:
+        stream.owed_bytes += len(data)
+        was_unfinished = stream.is_unfinished
+        if was_unfinished and stream.reader.goes_on(data):
+            if stream.owed_bytes < _OWED_BYTES:
+                return
+        else:
+            stream.received(data)
+        if stream.is_unfinished:
+            if not was_unfinished:
+                stream.begun_s = self._heard_s
+            self._windows.held(stream, stream.reader.held_bytes)
+            if stream.reader.held_bytes == len(data) and stream.reader.length is not None:
+                self._widen(stream, stream.reader.length + PREFIX_BYTES)
+        else:
+            self._windows.whole(stream)
+        self.open_window(stream)
+
+    def _widen(self, stream: Stream, message_bytes: int) -> None:
+        """A long message has begun: it need not stop and go."""
+        share_bytes = self._windows.share_bytes(message_bytes)
+        if share_bytes > FIRST_BYTES and self._windows.may_send(stream):
+            with contextlib.suppress(ngh2.NGH2Error):
+                self._http.set_local_window_size(share_bytes, stream_id=stream.number)
+
+    def _on_trailers(self, event: Any) -> None:
+        stream = self._streams.get(event.stream_id)
+        if stream is not None:
+            stream.ended()
+
+    def _on_closed(self, event: Any) -> None:
+        stream = self._streams.pop(event.stream_id, None)
+        if stream is None:
+            return
+        if stream.owed_bytes:
+            self._consume(stream.number, stream.owed_bytes)
+        self._windows.whole(stream)
+        stream.close()
+        if self._is_leaving and not self._streams:
+            with contextlib.suppress(ngh2.NGH2Error):
+                self._http.terminate_connection()
+            self._write_soon()
+
+    def _on_settings(self, event: Any) -> None:
+        self._is_greeted = True
+
+    def _on_pong(self, event: Any) -> None:
+        self._pinged_s = math.inf
+
+    def _on_end(self, event: Any) -> None:
+        self._transport.close()
+
+    def _handle_events(self) -> None:
+        for event in self._http.events():
+            handle = self._on.get(type(event))
+            if handle is not None:
+                handle(event)
+
+    def _consume(self, number: int, count: int) -> None:
+        if count:
+            with contextlib.suppress(ngh2.NGH2Error, ValueError):
+                self._http.acknowledge_received_data(count, number)
+
+    def _send_head(self, stream: Stream) -> None:
+        if not stream.has_begun:
+            stream.has_begun = True
+            self._http.send_response(stream.number, ANSWER)
+
+    def _send_alone(self, number: int, headers: Headers, is_ended: bool) -> None:
+        """An answer of headers alone; a caller that still sends is told to stop."""
+        with contextlib.suppress(ngh2.NGH2Error):
+            self._http.send_response(number, headers, end_stream=True)
+        if not is_ended:
+            self._cut.append(number)
+        self._write_soon()
+
+    def _write_soon(self) -> None:
+        """Together with whatever else is said in this turn of the loop."""
+        if not self._is_due:
+            self._is_due = True
+            self._home.loop.call_soon(self._write)
+
+    def _write(self) -> None:
+        self._is_due = False
+        if self._transport.is_closing():
+            return
+        try:
+            while self._push() or self._cut_off():
+                pass
+        except ngh2.NGH2Error:
+            self._transport.abort()
+            return
+        self._handle_events()
+
+    def _push(self) -> bool:
+        """Write what there is, as far as the client takes it; whether there may be more."""
+        if self._is_paused:
+            return False
+        chunk = self._http.data_to_send(_CHUNK_BYTES)
+        if chunk:
+            self._transport.write(chunk)
+        return len(chunk) >= _CHUNK_BYTES
+
+    def _cut_off(self) -> bool:
+        """End the streams that have their answers, once these are written; whether there were any."""
+        if self._is_paused or not self._cut:
+            return False
+        cut, self._cut = self._cut, []
+        for number in cut:
+            with contextlib.suppress(ngh2.NGH2Error):
+                self._http.reset_stream(number, ngh2.ErrorCode.NO_ERROR)
+        return True
+
+
+def _named(address: object) -> str:
+    """As gRPC's own server names it."""
+    if not isinstance(address, tuple):
+        return "unix:"
+    host, port = address[:2]
+    return f"ipv6:%5B{host}%5D:{port}" if ":" in host else f"ipv4:{host}:{port}"

@@ -1,0 +1,126 @@
+"""The transport ``fast``: who listens, which calls there are, and what is swept."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator, Callable
+from typing import Final
+
+import grpc
+
+from autoscale_runtime.server.limits import Limits
+from autoscale_runtime.server.transports.admission import Admission
+from autoscale_runtime.server.transports.awaited import AwaitedCall
+from autoscale_runtime.server.transports.base import Exchange, Handler, Methods, Refusal, Refused, Transport
+from autoscale_runtime.server.transports.fast.connection import Connection
+from autoscale_runtime.server.transports.fast.heads import Head, Headers, metadata_of
+from autoscale_runtime.server.transports.fast.streams import ExchangeStream, Home, Stream, UnaryStream
+from autoscale_runtime.server.transports.fast.windows import Windows
+from autoscale_runtime.wire.certificates import Certificates
+from autoscale_runtime.wire.listening import bound
+from autoscale_runtime.wire.tokens import TokenFile
+
+_SWEPT_S: Final = 1.0
+_BACKLOG: Final = 1024
+_HANDSHAKE_S: Final = 20.0
+
+_Opens = Callable[[Connection, int, Head, str], Stream]
+
+
+class FastTransport(Transport):
+    """All methods, as raw bytes.
+
+    Args:
+        methods: what is answered.
+        handler: who answers the queries.
+        limits: of unfinished requests.
+        tokens: who may call; None lets everybody.
+    """
+
+    def __init__(self, methods: Methods, handler: Handler, limits: Limits, tokens: TokenFile | None = None) -> None:
+        self._home = Home(asyncio.get_running_loop(), handler, limits)
+        self._admission = Admission(limits, tokens)
+        self._windows = Windows(limits.max_unfinished_bytes)
+        self._connections: set[Connection] = set()
+        self._methods = methods
+
+    async def listen(self, host: str, port: int, certificates: Certificates | None = None) -> tuple[str, int]:
+        """Bind an address."""
+        context = None if certificates is None else certificates.context()
+        address, found, socket = bound(host, port, _BACKLOG)
+        self._server = await self._home.loop.create_server(
+            self._connection,
+            sock=socket,
+            backlog=_BACKLOG,
+            ssl=context,
+            ssl_handshake_timeout=None if context is None else _HANDSHAKE_S,
+            start_serving=False,
+        )
+        return address, found
+
+    async def start(self) -> None:
+        """Answer."""
+        await self._server.start_serving()
+        self._sweeps = self._home.loop.create_task(self._sweep())
+
+    def leave(self, longest_s: float) -> None:
+        """Take no more calls."""
+        self._server.close()
+        for each in [*self._connections]:
+            each.leave()
+        self._home.loop.call_later(longest_s, self._end)
+
+    async def stop(self, grace_s: float) -> None:
+        """End what is under way."""
+        self.leave(grace_s)
+        ends_s = time.monotonic() + grace_s
+        while self._connections and time.monotonic() < ends_s:
+            await asyncio.sleep(min(grace_s, 0.01))
+        self._end()
+        await asyncio.sleep(0)  # the last bytes are on their way
+        self._sweeps.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await self._sweeps
+
+    def _end(self) -> None:
+        for each in [*self._connections]:
+            each.end()
+
+    def _connection(self) -> Connection:
+        return Connection(self._home, self._windows, self._opened, self._connections)
+
+    async def _sweep(self) -> None:
+        """For ever: end requests whose bodies take too long, and connections that nobody is at."""
+        limits = self._home.limits
+        while True:
+            await asyncio.sleep(min(_SWEPT_S, limits.body_s))
+            now_s = time.monotonic()
+            late = Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, f"no whole request within {limits.body_s} s")
+            for stream in self._windows:
+                if stream.begun_s < now_s - limits.body_s:
+                    stream.refuse(late)
+            for connection in [*self._connections]:
+                connection.sweep(now_s)
+
+    def _opened(self, connection: Connection, number: int, head: Head, headers: Headers) -> Stream:
+        beside = self._methods.beside.get(head.method)
+        now_s = time.monotonic()
+        if beside is not None:
+            return ExchangeStream(connection, self._home, number, head, connection.peer, now_s, beside)
+        name = head.method.rpartition("/")[2]
+        if head.method not in self._methods.unary and head.method not in self._methods.streaming:
+            raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"there is no method '{head.method[:200]}'")
+        client = self._admission.client(name, metadata_of(headers), connection.peer, len(self._windows))
+        if head.method in self._methods.unary:
+            return UnaryStream(connection, self._home, number, head, client, now_s)
+        exchange = self._in_turn(head.method, client, now_s + head.timeout_s)
+        return ExchangeStream(connection, self._home, number, head, client, now_s, exchange)
+
+    def _in_turn(self, method: str, client: str, deadline_s: float) -> Exchange:
+        """Each request by itself, the next one when the last has its answer."""
+
+        async def exchange(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+            async for message in requests:
+                yield await AwaitedCall(method, message, client, deadline_s).answered(self._home.handler)
+
+        return exchange
