@@ -24,6 +24,9 @@ SAFETY: Final = 1.8
 SHORT_S: Final = 1e-3
 """Of quicker models one batch more is handed over, which hides the hand-over; slower ones keep their order."""
 
+MOST_AHEAD: Final = 8
+"""Batches handed over to one instance: what is handed over has left the order of deadlines."""
+
 MOST_TOGETHER: Final = 64
 """Queries handed over as one: a packet brings no more files along."""
 
@@ -191,11 +194,23 @@ class Scheduler:
         job.call.refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, text, ((RETRY_AFTER, str(after_ms)),))
 
     def _pump(self) -> None:
-        at_once = self._executor.instances + (0.0 < self._held.mean_s < SHORT_S)
+        at_once = self._at_once()
         while self._queue and self._batches < at_once and not self._waits_for_more():
             batch = self._next_batch()
             if batch:
                 self._hand_over(batch)
+
+    def _at_once(self) -> int:
+        """Batches handed over: one for each instance, and more where it would else stand still until this loop looks.
+
+        A single instance's turn, seen from here, is longer than its work where the loop is late. So many more are
+        handed over as the turn is longer; each shortens the turns, so that it settles at the root of what is lost.
+        """
+        instances, held_s = self._executor.instances, self._held.mean_s
+        hides_way = 0.0 < held_s < SHORT_S
+        if instances > 1 or held_s <= 0.0:
+            return instances + hides_way
+        return max(1 + hides_way, min(round(self._service.mean_s / held_s), MOST_AHEAD))
 
     def _waits_for_more(self) -> bool:
         """Whether a batch that could begin waits for others to join it."""
