@@ -27,6 +27,7 @@ from autoscale.agents.correction.exploring import (
     floor,
     late_looks,
     looks,
+    told_by_one,
 )
 from autoscale.agents.correction.fleet import (
     FLEET,
@@ -224,10 +225,16 @@ class Corrector(Agent):
         cost, margin = filled(expected(middle, doubt), margin)
         best, in_time = best_of(cost, accurate, margin, spread, goal.on_time)
         chance = floor(best, cost, in_time)
-        if network.queries % LOOKS_EVERY == 1:
-            late = chance_late(margin, spread())
+        is_late = margin.item(best) > 0.0
+        if is_late or network.queries % LOOKS_EVERY == 1:
+            processor, cell = self._cells.processor.take(admitted), self._cells.precision.take(admitted)
+            noise = [(self._shared.noise[q] * network.restless[q]).take(processor) for q in (row, LATENCY)]
+            unsure = variance[LATENCY].take(admitted)
+            late = chance_late(margin, np.sqrt(unsure + noise[1]))
+            hope = 1.0 - chance_late(margin, np.sqrt(told_by_one(unsure, noise[1]))) if is_late else None
             most_late = late_looks(goal.on_time, self._shared.is_informed)
-            worth = looks(best, cost, doubt, in_time, accurate, late, network.queries, most_late)
+            learned = told_by_one(doubt, noise[0])
+            worth = looks(best, cost, learned, in_time, accurate, late, hope, cell, network.queries, most_late)
             chance = chance if worth is None else np.maximum(chance, worth)
         chance = completed(best, chance)
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:

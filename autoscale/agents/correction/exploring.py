@@ -1,8 +1,9 @@
 """Which target, and with what chance: the least expected cost that is in time, and what else is worth a look.
 
 A look at another target costs the gap between its expected cost and the best one's, once. It pays by how much that
-target can be expected to undercut the best (expected improvement, Mockus 1974; the knowledge gradient of Frazier,
+target can be expected to undercut the best once one more figure of it is known (the knowledge gradient of Frazier,
 Powell and Dayanik, SIAM J. Control and Optimization 47:2410, 2008), in every query to come: as many as came so far.
+Where the best is late, what may be in time is worth ``RESCUE`` of its costs besides.
 Where it pays, a share of queries goes there; everywhere else inverse-gap weighting (SquareCB, Foster and Rakhlin, ICML
 2020, arXiv 2002.04926) keeps a floor under every target that is in time, so that improvements nobody announces are
 found. All chances are closed forms.
@@ -14,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.arrays import Flags, Floats
+from autoscale.arrays import Flags, Floats, Indices
 
 LOOKING: Final = 0.6
 """Chance of a look at the targets worth one, together, in one of ``LOOKS_EVERY`` queries of a network."""
@@ -31,6 +32,8 @@ LATE_LOOKS: Final = 0.005
 where the goal asks for an even chance; the surer it wants to be, the fewer in proportion."""
 BLIND_LOOKS: Final = 0.2
 """Likewise where no forecast tells targets apart: nothing else can show which of them are in time."""
+RESCUE: Final = 3.0
+"""What an answer in time is worth where the best choice is late, in costs of that one."""
 MOST: Final = 0.9
 """Of all chances, for others than the best."""
 WIDEST: Final = 1.0
@@ -105,13 +108,20 @@ def floor(best: int, cost: Floats, in_time: Flags) -> Floats:
     return chance
 
 
+def told_by_one(variance: Floats, noise: Floats) -> Floats:
+    """Variance of how far one more figure, of this noise, moves the middle of what is believed."""
+    return np.asarray(variance * (variance / (variance + noise)))
+
+
 def looks(
     best: int,
     cost: Floats,
-    doubt: Floats,
+    learned: Floats,
     in_time: Flags,
     accurate: Flags | None,
     late: Floats,
+    hope: Floats | None,
+    cell: Indices,
     queries: float,
     most_late: float,
 ) -> Floats | None:
@@ -120,23 +130,29 @@ def looks(
     Args:
         best: the target that is expected to be.
         cost: ln of what to expect, shape (n,).
-        doubt: variance of what is believed of that.
+        learned: variance of how far one figure would move what is believed of that.
         in_time: which are as good as in time.
         accurate: which are accurate enough, or None for all; no look makes the others so.
         late: the chance that each is not in time.
+        hope: where the best is late, the chance that a figure would show each one in time; else None.
+        cell: which targets tell much of each other; a look is at one of them, so together they weigh as one.
         queries: how many there were of this network.
         most_late: how many late answers a query all looks may be expected to cost.
     """
     above = np.maximum(cost - cost.item(best), 0.0)
-    width = np.sqrt(doubt + doubt.item(best))
+    width = np.sqrt(learned)
     away = above / width
     # The standard normal's expected excess over ``away`` within 2 %, without an error function.
     undercut = width * np.exp(-0.919 - away * (1.16 + 0.4 * away))
     gap = np.expm1(np.minimum(above, LARGEST_GAP))
-    worth = np.maximum(min(queries, LONGEST_HORIZON) * (undercut * (1.0 - late)) - gap, 0.0)
+    saved = undercut * (1.0 - late) if hope is None else undercut + RESCUE * hope
+    worth = np.maximum(min(queries, LONGEST_HORIZON) * saved - gap, 0.0)
     worth[best] = 0.0
     if accurate is not None:
         worth *= accurate
+    together = np.bincount(cell, worth)
+    together[together == 0.0] = 1.0
+    worth *= worth / together.take(cell)
     total = float(worth.sum())
     if total == 0.0:
         return None

@@ -20,7 +20,7 @@ from autoscale.agents.correction.shared import Shared
 from autoscale.agents.correction.stored import from_state
 from autoscale.agents.correction.turns import EVERY, TURN
 from autoscale.agents.corrector import SAME, Corrector
-from autoscale.arrays import Floats
+from autoscale.arrays import Floats, Indices
 from autoscale.query.goal import Goal
 from autoscale_runtime.policy_export.graph import Graph
 from autoscale_runtime.policy_export.interface import DEVICE, FIGURES, LINK, observed
@@ -47,8 +47,10 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     mean, variance = _believed(graph, known, case, seen, ROW[goal.objective])
     middle = graph("Add", logs[_FIGURES[goal.objective]], mean[0])
     margin = graph("Add", logs["latency_s"], graph("Sub", mean[1], graph("Log", limit_s)))
-    noise = graph("Gather", graph.constant(known.noise), case)
-    doubt, spread = variance[0], graph("Sqrt", graph("Add", variance[1], noise))
+    of_case = graph("Gather", graph.constant(known.noise), case)
+    noise = [graph("Gather", of_case, np.array(each, np.int64)) for each in (ROW[goal.objective], LATENCY)]
+    doubt, spread = variance[0], graph("Sqrt", graph("Add", variance[1], noise[1]))
+    learned, sharper = (_told_by_one(graph, *each) for each in zip(variance, noise, strict=True))
     accurate = _accurate(graph, forecast["accuracy"], floor, admitted)
     cost = graph("Add", middle, graph("Mul", graph("Min", doubt, exploring.WIDEST), 0.5))
     is_hole = graph("Or", graph("IsNaN", cost), graph("IsNaN", margin))
@@ -57,8 +59,11 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     late = _chance_late(graph, margin, spread)
     queries = graph("Gather", graph.constant(known.queries), case)
     most_late = graph("Gather", graph.constant(known.most_late), case)
-    looks = _looks(graph, best, cost, doubt, in_time, late, queries, most_late, accurate)
-    looks = graph("Where", graph("Gather", graph.constant(known.looks), case), looks, 0.0)
+    is_late = graph("Greater", graph("Gather", margin, best), 0.0)
+    hope = graph("Where", is_late, graph("Sub", 1.0, _chance_late(graph, margin, graph("Sqrt", sharper))), -1.0)
+    looks = _looks(graph, best, cost, learned, in_time, late, hope, known.cells.precision, queries, most_late, accurate)
+    looks_now = graph("Or", is_late, graph("Gather", graph.constant(known.looks), case))
+    looks = graph("Where", looks_now, looks, 0.0)
     chance = _chances(graph, best, cost, in_time, looks, admitted)
     due = graph("And", graph("Gather", graph.constant(known.is_due), case), graph.constant(known.waits))
     hopeful = graph("And", graph("And", due, accurate), graph("LessOrEqual", forecast["latency_s"], limit_s))
@@ -104,8 +109,8 @@ class _Known:
         self.looks = np.array([n.queries % exploring.LOOKS_EVERY == 1 for n, _ in everyone])
         self.most_late = np.array([exploring.late_looks(on_time, is_informed) for _, is_informed in everyone])
         self.waits = turns.due()[self.cells.precision]
-        restless = np.array([[network.restless[LATENCY]] for network, _ in everyone])
-        self.noise = self.shared.noise[LATENCY].take(self.cells.processor) * restless
+        restless = np.array([network.restless for network, _ in everyone])
+        self.noise = self.shared.noise.take(self.cells.processor, 1) * restless[:, :, None]
 
     def _case(self, tree: Hierarchy, network: Network, is_informed: bool) -> _Case:
         """A network's case; what all networks share depends on whether the forecast tells targets apart."""
@@ -253,29 +258,40 @@ def _chances(graph: Graph, best: str, cost: str, in_time: str, looks: str, admit
     return graph("Where", is_best, rest, chance)
 
 
+def _told_by_one(graph: Graph, variance: str, noise: str) -> str:
+    return graph("Mul", variance, graph("Div", variance, graph("Add", variance, noise)))
+
+
 def _looks(
     graph: Graph,
     best: str,
     cost: str,
-    doubt: str,
+    learned: str,
     in_time: str,
     late: str,
+    hope: str,
+    cell: Indices,
     queries: str,
     most_late: str,
     accurate: str,
 ) -> str:
-    """Chances of the targets worth a look."""
+    """Chances of the targets worth a look; where the best is not late, ``hope`` is below 0."""
     above = graph("Max", graph("Sub", cost, graph("Gather", cost, best)), 0.0)
     gap = graph("Sub", graph("Exp", graph("Min", above, exploring.LARGEST_GAP)), 1.0)
-    width = graph("Sqrt", graph("Add", doubt, graph("Gather", doubt, best)))
+    width = graph("Sqrt", learned)
     away = graph("Div", above, width)
     fall = graph("Mul", away, graph("Add", graph("Mul", away, 0.4), 1.16))
     undercut = graph("Mul", width, graph("Exp", graph("Sub", -0.919, fall)))
     horizon = graph("Min", queries, exploring.LONGEST_HORIZON)
-    gain = graph("Mul", horizon, graph("Mul", undercut, graph("Sub", 1.0, late)))
-    worth = graph("Max", graph("Sub", gain, gap), 0.0)
+    rescued = graph("Add", undercut, graph("Mul", hope, exploring.RESCUE))
+    cheaper = graph("Mul", undercut, graph("Sub", 1.0, late))
+    saved = graph("Where", graph("Less", hope, 0.0), cheaper, rescued)
+    worth = graph("Max", graph("Sub", graph("Mul", horizon, saved), gap), 0.0)
     may = graph("And", accurate, graph("Not", graph("Equal", _numbered(graph, gap), best)))
     worth = graph("Where", may, worth, 0.0)
+    members = graph.constant((cell == np.arange(cell.max() + 1)[:, None]).astype(np.float64))
+    together = graph("Gather", graph("MatMul", members, worth), graph.constant(cell.astype(np.int64)))
+    worth = graph("Mul", worth, graph("Div", worth, graph("Where", graph("Greater", together, 0.0), together, 1.0)))
     total = graph("Max", graph.sum(worth, keep=True), exploring.WORTHWHILE)
     looks = graph("Mul", worth, graph("Div", exploring.LOOKING, total))
     out = graph("Where", in_time, 0.0, graph("Mul", looks, late))
