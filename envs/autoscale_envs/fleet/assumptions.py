@@ -4,11 +4,10 @@ import json
 from dataclasses import asdict, fields
 from typing import Any, Final
 
-from autoscale.carbon import data_centre_pue
 from autoscale_envs.fleet.plan import LINKS, FleetPlan
 from autoscale_envs.fleet.policy import EXPLORED
 from autoscale_envs.fleet.population import ACTIVITY_SIGMA, SCENARIO
-from autoscale_envs.fleet.regions import REGIONS
+from autoscale_envs.fleet.regions import REGIONS, pues
 from autoscale_envs.fleet.sessions import BY_HOUR, QUERIES
 from autoscale_envs.worlds.options import WorldOptions
 
@@ -47,7 +46,10 @@ def assumptions(plan: FleetPlan) -> dict[str, Any]:
         ),
         "edge": ("no connected edge is near", None),
         "battery": ("what a device draws counts in the hour it is spent, not when it was charged", None),
-        "data_centre": ("power usage effectiveness", data_centre_pue()),
+        "data_centre": (
+            "power usage effectiveness, as the provider publishes it for the region",
+            dict(zip([each.cloud for each in REGIONS], pues().tolist(), strict=True)),
+        ),
         "intensity": ("typical of month and hour; no day is windier than another", None),
     }
     return {name: {"what": what, "figures": figures} for name, (what, figures) in stated.items()}

@@ -9,6 +9,7 @@ spent, though it was charged before.
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -107,7 +108,7 @@ class RegionGrids:
         home, remote = (
             self._intensities([getattr(each, name) for each in REGIONS], year, month) for name in ("code", "cloud")
         )
-        accounts = [self._account(*each) for each in zip(home, remote, strict=True)]
+        accounts = [self._account(*each) for each in zip(home, remote, pues().repeat(HOURS).tolist(), strict=True)]
         ends = tuple(_rates(accounts, end) for end in ("low", "mid", "high"))
         return Grid(ends, _mg_per_kwh(home), _mg_per_kwh(remote), tuple(each.methods for each in accounts[::HOURS]))
 
@@ -115,9 +116,15 @@ class RegionGrids:
         hours_s = [datetime(year, month, 1, hour, tzinfo=UTC).timestamp() for hour in range(HOURS)]
         return [self._source.at(code, time_s) for code in codes for time_s in hours_s]
 
-    def _account(self, home: Intensity, remote: Intensity) -> CarbonAccount:
+    def _account(self, home: Intensity, remote: Intensity, pue: float) -> CarbonAccount:
         own, server = self._embodied
-        return CarbonAccount(Machine(home, own), self._network, None, Machine(remote, server, data_centre_pue()))
+        return CarbonAccount(Machine(home, own), self._network, None, Machine(remote, server, pue))
+
+
+@cache
+def pues() -> Floats:
+    """Power usage effectiveness of the data centre that serves each region, as its provider publishes it."""
+    return np.array([data_centre_pue(each.cloud) for each in REGIONS])
 
 
 def place_of(region: Indices, time_s: Floats) -> Indices:

@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from autoscale.arrays import Indices
-from autoscale.carbon import data_centre_pue
 from autoscale.fleet.ledger.column import ABSENT
 from autoscale.fleet.ledger.figures import rows_of_figures
 from autoscale.fleet.ledger.rows import Ints, Rows, Texts
@@ -18,7 +17,7 @@ from autoscale.query.goal import InferenceMode
 from autoscale.query.outcome import Method, Split
 from autoscale.units import MICRO_PER_UNIT
 from autoscale_envs.fleet.population import ID_BYTES, Cohort, People, names
-from autoscale_envs.fleet.regions import REGIONS, Grid, place_of
+from autoscale_envs.fleet.regions import REGIONS, Grid, place_of, pues
 from autoscale_envs.fleet.sessions import QUERIES, SimulatedDay
 from autoscale_envs.variance.processes import Flags, Numbers
 from autoscale_envs.worlds.sim_world import METHODS
@@ -54,7 +53,7 @@ def day_rows(
             **_query_figures(cohort, day, _sequence(device, first), round(midnight.timestamp()) * MICRO_PER_UNIT),
             **_cost_figures(cohort, day, grid.rates(place), is_remote),
             **_intensities(grid, place.ravel(), is_remote.ravel()),
-            "pue_remote_ppm": np.where(is_remote.ravel(), data_centre_pue(), np.nan),
+            "pue_remote_ppm": np.where(is_remote.ravel(), pues().take(region).repeat(QUERIES), np.nan),
         },
         {
             "device_id": _texts(device, names(people.device_ids)),

@@ -109,7 +109,7 @@ def account_of(cohort: Cohort, region: Any) -> list[CarbonAccount]:
     hours_s = [MIDNIGHT_S + 3600.0 * hour for hour in range(24)]
     grids = [[TYPICAL.at(place, time_s) for place in (region.code, region.cloud)] for time_s in hours_s]
     return [
-        CarbonAccount(Machine(home, phone), network, None, Machine(remote, server, data_centre_pue()))
+        CarbonAccount(Machine(home, phone), network, None, Machine(remote, server, data_centre_pue(region.cloud)))
         for home, remote in grids
     ]
 
@@ -130,7 +130,10 @@ def used_by(cohort: Cohort, day: dict[str, Any], row: int) -> tuple[float, float
 
 def test_grams_are_joules_times_intensity(columns: dict[str, Any]) -> None:
     away = columns["place"] == "cloud"
-    for part, pue, here in (("device", 1.0, slice(None)), ("remote", data_centre_pue(), away)):
+    of_region = np.array([data_centre_pue(str(each)) for each in columns["region_remote"][away]])
+    assert len(set(of_region.tolist())) > 2  # each data centre its own
+    assert (columns["pue_remote_ppm"][away] == np.rint(of_region * 1e6)).all()
+    for part, pue, here in (("device", 1.0, slice(None)), ("remote", of_region, away)):
         energy_uj, intensity_mg = columns[f"energy_{part}_uj"][here], columns[f"intensity_{part}_mg_per_kwh"][here]
         off_ng = np.abs(columns[f"operational_{part}_ng"][here] - pue * energy_uj * intensity_mg / 3.6e6)
         # Half a unit each of joules, milligrams per kWh and nanograms.
