@@ -29,13 +29,13 @@ from benchmarks.offload import AUTOSCALE, first_line
 
 SIDE: Final = 128
 QUERIES: Final = 7
-CHOSEN_QUERIES: Final = 15
+CHOSEN_QUERIES: Final = 10
 LINKS: Final = {
     "12 Mbit/s, 10 ms": LinkConditions(rate_bps=12e6, round_trip_s=0.010),
     "100 Mbit/s, 4 ms": LinkConditions(rate_bps=100e6, round_trip_s=0.004),
 }
-TABLE: Final = "pixel9"
-GOAL: Final = Goal(objective="energy", latency_s=1.0)
+TABLE: Final = "s10e"
+GOAL: Final = Goal(objective="energy", latency_s=5.0)
 
 
 class Network(NamedTuple):
@@ -46,7 +46,7 @@ class Network(NamedTuple):
 
 
 NETWORKS: Final = {
-    "shrinks early": Network(((16, 8), (64, 2), (512, 1), (512, 1), (512, 1), (512, 1)), (1024, 10)),
+    "shrinks early": Network(((16, 8), (64, 1), (512, 1), (512, 1), (512, 1), (512, 1)), (10,)),
     "grows first": Network(((24, 2), (24, 1), (24, 1), (48, 2), (48, 2)), (10,)),
 }
 

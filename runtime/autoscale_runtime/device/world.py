@@ -292,7 +292,7 @@ class DeviceWorld:
             route.meet(query)
             if route.closed_reason:
                 left_out[route.target] = route.closed_reason
-        for index in self._cut - {*context.admitted.tolist()}:
+        for index in self._cut and self._cut - {*context.admitted.tolist()}:
             left_out.setdefault(self.targets[index], "cutting the network is not expected to pay")
         return left_out
 
