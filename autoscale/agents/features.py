@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from autoscale.arrays import Numbers
+from autoscale.arrays import Numbers, least, most
 from autoscale.query.context import Context
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
@@ -98,7 +98,7 @@ def scaled(name: str, values: Numbers) -> Numbers:
     """A feature of values in its unit, in any one shape; NaN stays NaN."""
     if name in LINEAR:
         offset, span = LINEAR[name]
-        return np.minimum(np.maximum((values - offset) / span, 0.0), HIGH)
+        return least(most((values - offset) / span, 0.0), HIGH)
     floor, decades = LOGARITHMIC[name]
     return np.minimum(np.log10(np.maximum(values / floor, 1.0)) / decades, HIGH)
 

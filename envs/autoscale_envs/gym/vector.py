@@ -111,8 +111,9 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
             infos["oracle_action"] = best
         infos |= {f"_{name}": active for name in infos}
         self._done += active
-        rewards = np.where(active, score.reward, 0.0)
+        rewards = score.reward
         if self._is_over.any():
+            rewards = np.where(active, rewards, 0.0)
             self._restart(np.flatnonzero(self._is_over))
         self._is_over = self._done >= self.parameters.options.queries
         infos |= self._masks()

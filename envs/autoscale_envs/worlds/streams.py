@@ -22,6 +22,9 @@ from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
 from autoscale_envs.worlds.shelf import Shelf
 
+At = tuple[Indices, Indices] | tuple[int, slice]
+"""Positions in the block and environments, as arrays' indices."""
+
 LARGEST_BYTES: Final = 2**24
 
 
@@ -50,6 +53,7 @@ class Streams:
         self._shelf, *self._spare = (Shelf(parameters, self.count, keeps_sensed=keeps_sensed) for _ in range(shelves))
         self._ahead: Future[ProcessState] | None = None
         self._position = np.zeros(self.count, dtype=np.intp)
+        self._where: At | None = None
         self._everyone = np.arange(self.count)
 
     def __getstate__(self) -> dict[str, Any]:
@@ -73,12 +77,15 @@ class Streams:
     def advance(self, where: Flags | bool = True) -> None:
         """Go to the next query in the environments marked, shape (n,)."""
         self._position += where
-        if self._position.max() == QUERIES:
+        self._where = None
+        first = self._at()[0]
+        if (first if isinstance(first, int) else first.max()) == QUERIES:
             self._fill(np.flatnonzero(self._position == QUERIES))
 
     def advance_at(self, environment: int) -> None:
         """Go to the next query in one."""
         self._position[environment] += 1
+        self._where = None
         if self._position[environment] == QUERIES:
             self._fill(np.array([environment]))
 
@@ -110,13 +117,17 @@ class Streams:
         """Whether the links to the cloud are up in one."""
         return self._shelf.is_up(self._position[environment], environment)
 
-    def _at(self) -> tuple[Indices, Indices] | tuple[int, slice]:
+    def _at(self) -> At:
         """Where the present queries are; in step with each other, they need no gathering."""
-        first = int(self._position[0])
-        return (first, slice(None)) if (self._position == first).all() else (self._position, self._everyone)
+        if self._where is None:
+            first = int(self._position[0])
+            is_in_step = (self._position == first).all()
+            self._where = (first, slice(None)) if is_in_step else (self._position, self._everyone)
+        return self._where
 
     def _fill(self, environments: Indices) -> None:
         self._position[environments] = 0
+        self._where = None
         if self._ahead is not None and len(environments) == self.count:
             self._memory, self._ahead = self._ahead.result(), None
             self._shelf, self._spare = self._spare[0], [self._shelf]
