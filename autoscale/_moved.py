@@ -4,7 +4,6 @@ import sys
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
 from typing import Any, Final
@@ -75,8 +74,9 @@ class MovedModule(ModuleType):
         return getattr(self, self.__name__.rpartition(".")[2])(*args, **options)
 
 
-class MovedModules(MetaPathFinder, Loader):
-    """Finds modules under their old names.
+class MovedModules:
+    """Finds modules under their old names; a finder and a loader without their base classes, whose module takes longer
+    to import than all that ``import autoscale`` needs.
 
     It goes first: in a checkout that was updated, the old folders may still lie about with their caches, as empty
     packages.

@@ -4,10 +4,12 @@ import logging
 import warnings
 from collections.abc import Mapping
 from importlib import import_module
-from importlib.metadata import entry_points
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from autoscale.errors import one_of
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 _LOG: Final = logging.getLogger("autoscale")
 
@@ -38,7 +40,7 @@ class Registry:
 
     def names(self) -> list[str]:
         """All names, sorted, built-in and plugged in; a plug-in under the name of one that ships is warned of, once."""
-        plugged_in = {point.name for point in entry_points(group=self.group)}
+        plugged_in = self._plugged_in().keys()
         for name in sorted(plugged_in & self._builtin.keys() - self._shadowed):
             _LOG.warning(
                 "a plug-in calls itself %s '%s': that name is of the one that ships, which is used", self.what, name
@@ -64,6 +66,11 @@ class Registry:
         if name in self._builtin:
             module, _, attribute = self._builtin[name].partition(":")
             return getattr(import_module(module), attribute)
-        points = {point.name: point for point in entry_points(group=self.group)}
+        points = self._plugged_in()
         one_of(self.what, name, [*self._builtin, *points])
         return points[name].load()
+
+    def _plugged_in(self) -> dict[str, "EntryPoint"]:
+        from importlib.metadata import entry_points  # here: it takes as long as half of numpy
+
+        return {point.name: point for point in entry_points(group=self.group)}

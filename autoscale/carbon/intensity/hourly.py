@@ -13,7 +13,6 @@ from typing import Final
 
 from autoscale.carbon.intensity.base import Intensity, IntensitySource, Kind
 from autoscale.carbon.intensity.files.options import FileOptions
-from autoscale.carbon.intensity.files.reader import read_intensity_file
 from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.series import IntensitySample, Series
 from autoscale.carbon.intensity.yearly import YearlyAverages
@@ -50,6 +49,8 @@ class HourlyIntensity(IntensitySource):
         fallback: IntensitySource | None = None,
         options: FileOptions | None = None,
     ) -> None:
+        from autoscale.carbon.intensity.files.reader import read_intensity_file  # here: few sessions have a file
+
         told = options or FileOptions()
         file = read_intensity_file(path, place, replace(told, kind=kind or told.kind))
         self.kind, self.basis, series = file.kind, file.basis, file.series
