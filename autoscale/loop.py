@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from autoscale.agents.base import Agent, Choice
@@ -51,6 +51,74 @@ class World(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A query that has its answer, and from which nothing was learned yet.
+
+    Attributes:
+        answer: what the caller of a real world gets.
+        context: what the agent saw.
+        decision: what was decided and what it cost.
+        lessons: each target that was tried and what it cost, the chosen one first.
+    """
+
+    answer: Any
+    context: Context
+    decision: Decision
+    lessons: tuple[tuple[int, Outcome], ...]
+
+    def teach(self, agent: Agent, guard: AbstractContextManager[Any] | None = None) -> Decision:
+        """Let the agent that decided learn; the decision with what it believes then.
+
+        Args:
+            agent: who decided.
+            guard: held meanwhile.
+        """
+        context = self.context
+        with guard or nullcontext():
+            for index, outcome in self.lessons:
+                agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
+            believed = None if self.decision.belief is None else agent.believe(context)
+        return self.decision if believed is None else replace(self.decision, belief_after=believed)
+
+
+def answer_query(
+    world: World, agent: Agent, query: Any, requested: str, guard: AbstractContextManager[Any] | None = None
+) -> Answered:
+    """Take one query to its answer; ``Answered.teach`` is the rest of the loop.
+
+    Args:
+        world: where it happens.
+        agent: who chooses; its targets are the world's.
+        query: whatever the world takes.
+        requested: the pinned target or the inference mode, for the decision.
+        guard: held while the agent chooses, not while the query runs; for callers with threads.
+
+    Raises:
+        TargetError: the choice failed and the mode allows no other target; there is nothing to learn from it.
+    """
+    context = world.observe(query)
+    with guard or nullcontext():
+        choice = agent.select(context)
+        belief = agent.believe(context)
+    predicted_latency_s, predicted_energy_j = _predicted(context, belief, choice.index)  # before anything is learned
+    performance = world.perform(query, context, choice)
+    decision = Decision(
+        requested=requested,
+        chosen=world.targets[choice.index],
+        attempts=performance.attempts,
+        predicted_latency_s=predicted_latency_s,
+        predicted_energy_j=predicted_energy_j,
+        outcome=performance.outcome,
+        probability=choice.probability,
+        reward=reward(performance.outcome, context.goal, context.reference),
+        left_out=performance.left_out,
+        coverage=performance.coverage,
+        belief=belief,
+    )
+    return Answered(performance.answer, context, decision, ((choice.index, performance.outcome), *performance.lessons))
+
+
 def run_query(
     world: World, agent: Agent, query: Any, requested: str, guard: AbstractContextManager[Any] | None = None
 ) -> tuple[Any, Context, Decision]:
@@ -66,34 +134,8 @@ def run_query(
     Raises:
         TargetError: the choice failed and the mode allows no other target; the agent learns nothing from it.
     """
-    context = world.observe(query)
-    guard = guard or nullcontext()
-    with guard:
-        choice = agent.select(context)
-        belief = agent.believe(context)
-    predicted_latency_s, predicted_energy_j = _predicted(context, belief, choice.index)  # before anything is learned
-    performance = world.perform(query, context, choice)
-    earned = reward(performance.outcome, context.goal, context.reference)
-    with guard:
-        agent.learn(context, choice.index, performance.outcome, earned)
-        for index, outcome in performance.lessons:
-            agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
-        belief_after = None if belief is None else agent.believe(context)
-    decision = Decision(
-        requested=requested,
-        chosen=world.targets[choice.index],
-        attempts=performance.attempts,
-        predicted_latency_s=predicted_latency_s,
-        predicted_energy_j=predicted_energy_j,
-        outcome=performance.outcome,
-        probability=choice.probability,
-        reward=earned,
-        left_out=performance.left_out,
-        coverage=performance.coverage,
-        belief=belief,
-        belief_after=belief_after,
-    )
-    return performance.answer, context, decision
+    answered = answer_query(world, agent, query, requested, guard)
+    return answered.answer, answered.context, answered.teach(agent, guard)
 
 
 def _predicted(context: Context, belief: Belief | None, index: int) -> tuple[float | None, float | None]:

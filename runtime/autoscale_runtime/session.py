@@ -4,7 +4,6 @@ For every query it senses, chooses a target, runs, measures, learns and records.
 """
 
 import logging
-import os
 import threading
 import time
 import weakref
@@ -31,7 +30,7 @@ from autoscale.errors import (
     check_type,
     one_of,
 )
-from autoscale.loop import run_query
+from autoscale.loop import Answered, answer_query
 from autoscale.query.considered import Considered
 from autoscale.query.explanation import Explanation, explain
 from autoscale.query.goal import Goal, InferenceMode
@@ -46,7 +45,7 @@ from autoscale_runtime.device.agent_choice import agent_for
 from autoscale_runtime.device.assemble import Device, assemble
 from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.fast_path import FastPath
-from autoscale_runtime.device.last import Last
+from autoscale_runtime.device.last import Decided, Last
 from autoscale_runtime.device.open_shapes import OpenShapes
 from autoscale_runtime.device.options import NO_RULES
 from autoscale_runtime.device.options import SessionOptions as SessionOptions
@@ -55,17 +54,13 @@ from autoscale_runtime.device.query import Binding, Query, awaited
 from autoscale_runtime.device.sized_mean import Sizes
 from autoscale_runtime.device.stream import Stream
 from autoscale_runtime.device.world import DeviceWorld
-from autoscale_runtime.host.process import generation
+from autoscale_runtime.host.process import FORKING, generation
 from autoscale_runtime.models.bundle import Bundle
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
-_FORKED: Final = threading.Lock()
 _PARENTS: Final[list[Device]] = []
 """What a forked process has of its parent's: to let it go would wait for threads that are not there."""
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_FORKED.acquire, after_in_parent=_FORKED.release, after_in_child=_FORKED.release)
 
 
 class Session(Closing):
@@ -91,7 +86,6 @@ class Session(Closing):
         options: the rest.
 
     Attributes:
-        agent: who decides.
         policy_transfer: of a policy made for other targets, each target to the one it was started from, None where it
             started as if nothing were known; None where nothing had to be transferred.
         meter: what tells the device's energy, and why.
@@ -129,7 +123,7 @@ class Session(Closing):
         self._last = Last()
         self._settled: FastPath | None = None
         self._open(bundle)
-        self.agent, self.policy_transfer = agent_for(agent, self.targets, self.options)
+        self._agent, self.policy_transfer = agent_for(agent, self.targets, self.options)
         self._begin()
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
@@ -147,15 +141,15 @@ class Session(Closing):
                 return self._settled.run(output_names, feeds)
             except AutoScaleError:
                 self._settled = None  # the loop says what is wrong, or finds another target
-        outputs, decision = self._decide(self._query(output_names, feeds))
+        outputs, decided = self._decide(self._query(output_names, feeds))
         if (
-            self.options.on_record is None
+            self._agent.is_fixed
+            and self.options.on_record is None
             and self.options.rules == NO_RULES
-            and self.agent.is_fixed
-            and not decision.did_fallback
+            and not decided.decision.did_fallback
         ):
             # Nothing is left to decide, learn or record, so nothing more is done for it.
-            self._settled = self._world.settled(decision.selected)
+            self._settled = self._world.settled(decided.decision.selected)
         return outputs
 
     def query(
@@ -240,11 +234,23 @@ class Session(Closing):
                 self._streaming.release()
 
     @property
+    def agent(self) -> Agent:
+        """Who decides, with all it has learned from the queries so far."""
+        self._device.behind.settle()
+        return self._agent
+
+    @agent.setter
+    def agent(self, agent: Agent) -> None:
+        self._device.behind.settle()
+        self._agent = agent
+
+    @property
     def last(self) -> Decision | None:
         """What was decided for this thread's last query and what it cost; None before the first.
 
         A thread that asked nothing itself sees the last decision of the session.
         """
+        self._device.behind.settle()
         settled, decided = self._settled, self._last.get()
         last = None if decided is None else decided.decision
         outcome = None if settled is None else settled.outcome()
@@ -317,8 +323,9 @@ class Session(Closing):
 
     def save_policy(self, path: Path | str) -> None:
         """Write what the agent has learned; ``Session(..., agent=path)`` goes on from there."""
+        agent = self.agent
         with self._guard:
-            save_policy(self.agent, path)
+            save_policy(agent, path)
 
     def reset_state(self) -> None:
         """Begin a new stream, for a model whose file keeps state from query to query: it forgets what it was asked.
@@ -353,7 +360,7 @@ class Session(Closing):
 
     def _open_again(self) -> None:
         """In a forked process: its parent's threads and connections are not here. What was learned is."""
-        with _FORKED:
+        with FORKING:
             if self._generation != generation():
                 _LOG.info("this process was forked: the model is opened again for it")
                 self._end.detach()
@@ -390,21 +397,26 @@ class Session(Closing):
 
     def _answer(self, query: Query, timeout_s: float | None) -> Answer:
         with awaited(query, timeout_s) as query:
-            outputs, decision = self._decide(query)
-        return Answer(outputs, decision=decision)
+            outputs, decided = self._decide(query)
+        self._device.behind.settle()
+        return Answer(outputs, decision=decided.decision)
 
-    def _decide(self, query: Query) -> tuple[list[Array], Decision]:
-        """Take a query through the loop."""
+    def _decide(self, query: Query) -> tuple[list[Array], Decided]:
+        """Take a query to its answer; what can be learned from it is learned behind the caller."""
         if self._generation != generation():
             self._open_again()
         if not self._is_warm and not (self._is_warm_here and self._world.barred(query)):
             self._warm_up(query)
+        self._device.behind.settle()
         time_s = time.time()
-        outputs, context, decision = run_query(self._world, self.agent, query, self._requested(query), self._guard)
-        self._last.set(decision, context)
+        answered = answer_query(self._world, self._agent, query, self._requested(query), self._guard)
+        decided = self._last.set(answered.decision, answered.context)
+        if not self._agent.is_fixed:
+            self._device.behind.put(partial(_teach, answered, self._agent, self._guard, decided))
         if self.options.on_record is not None:
-            self.options.on_record(self._device.record(time_s, context, decision))
-        return outputs, decision
+            self._device.behind.settle()  # a record also tells what was believed afterwards
+            self.options.on_record(self._device.record(time_s, answered.context, decided.decision))
+        return answered.answer, decided
 
     def _requested(self, query: Query) -> str:
         if self.options.target is not None:
@@ -416,7 +428,7 @@ class Session(Closing):
         began_s = time.perf_counter()
         with self._warming:
             if not self._is_warm and not (self._is_warm_here and self._world.barred(query)):
-                learn = partial(_learn, self._world, self.agent, self._guard, query)
+                learn = partial(_learn, self._world, self._agent, self._guard, query)
                 patience_s = partial(self._world.spare_s, query, began_s)
                 waits = {} if is_patient else {"patience_s": patience_s}
                 self._calibration = calibrate(self._world, query, self.options.timeout_s, learn, **waits)
@@ -433,6 +445,11 @@ def _learn(world: DeviceWorld, agent: Agent, guard: threading.Lock, query: Query
     context = world.observe(query)
     with guard:
         agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
+
+
+def _teach(answered: Answered, agent: Agent, guard: threading.Lock, decided: Decided) -> None:
+    """Let the agent learn from a query; holds no session either."""
+    decided.decision = answered.teach(agent, guard)
 
 
 def _close_behind(device: Device) -> None:

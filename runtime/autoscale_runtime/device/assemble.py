@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from autoscale.errors import InvalidGoal, check_type
@@ -13,6 +13,7 @@ from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.record import Decision, Record
 from autoscale.query.target import Target
 from autoscale_runtime.backends import engines
+from autoscale_runtime.device.behind import Behind
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel, routes_of
 from autoscale_runtime.device.query_cost import DeviceAccount
@@ -44,6 +45,7 @@ class Device:
         grid: the electricity of all that queries touch.
         meter: tells the device's energy, and why it is this one.
         keeps_considered: whether records keep what stood to be chosen.
+        behind: what is done once the caller has the answer.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Device:
     grid: GridWatch
     meter: MeterChoice
     keeps_considered: bool = True
+    behind: Behind = field(default_factory=Behind)
 
     def start(self) -> None:
         """Begin to sense and to keep the grids' intensities current."""
@@ -72,6 +75,7 @@ class Device:
 
     def close(self) -> None:
         """Stop sensing and give the models and connections back; calling it twice is harmless."""
+        self.behind.close()
         self.grid.close()
         self.hub.close()
         self.world.close()

@@ -1,17 +1,18 @@
 """The last decision, as each thread sees it: callers in many threads do not see each other's."""
 
 import threading
-from typing import NamedTuple
 
 from autoscale.query.context import Context
 from autoscale.query.record import Decision
 
 
-class Decided(NamedTuple):
-    """A decision, and the context it was made in."""
+class Decided:
+    """A decision, until more is known of it, and the context it was made in."""
 
-    decision: Decision
-    context: Context
+    __slots__ = ("context", "decision")
+
+    def __init__(self, decision: Decision, context: Context) -> None:
+        self.decision, self.context = decision, context
 
 
 class Last:
@@ -21,9 +22,10 @@ class Last:
         self._anybodys: Decided | None = None
         self._own = threading.local()
 
-    def set(self, decision: Decision, context: Context) -> None:
-        """Keep it."""
-        self._anybodys = self._own.decided = Decided(decision, context)
+    def set(self, decision: Decision, context: Context) -> Decided:
+        """Keep it; what is returned takes what becomes known of it."""
+        decided = self._anybodys = self._own.decided = Decided(decision, context)
+        return decided
 
     def get(self) -> Decided | None:
         """The decision and its context; None before the first."""
