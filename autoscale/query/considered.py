@@ -24,7 +24,7 @@ class Considered:
 
     targets: tuple[Target, ...]
     context: Context
-    belief: Belief | None = None
-    belief_after: Belief | None = None
+    belief: Belief | None = field(default=None, repr=False)
+    belief_after: Belief | None = field(default=None, repr=False)
     left_out: Mapping[Target, str] = field(default_factory=dict)
     coverage: float | None = None
