@@ -86,9 +86,10 @@ class MovedModules:
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         """The place of an old name; None for any other."""
+        loader: Any = self
         if fullname in MOVED:
-            return ModuleSpec(fullname, self)
-        return ModuleSpec(fullname, self, is_package=True) if fullname in PACKAGES else None
+            return ModuleSpec(fullname, loader)
+        return ModuleSpec(fullname, loader, is_package=True) if fullname in PACKAGES else None
 
     def create_module(self, spec: ModuleSpec) -> ModuleType:
         """A module that hands out what the new one holds."""
