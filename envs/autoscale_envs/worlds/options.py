@@ -67,7 +67,7 @@ class WorldOptions:
             machine, by name, file or itself; ``{}`` for none, None for the paper's tablet and server. See
             ``make_remotes``.
         cold_start: whether a query pays for opening its target, where the device has not yet run that network there in
-            the episode: see ``opening.py``. Not by default: a session opens its targets before the first query.
+            the episode: see ``opening.py``. Not by default: a session runs its first query on every target.
 
     Raises:
         InvalidInput: a name that does not exist (the message names the nearest), a number out of range.
