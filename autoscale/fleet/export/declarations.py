@@ -18,6 +18,9 @@ _OPERATIONAL: Final = (
 )
 _EMBODIED: Final = "making of each machine times the time and share reserved of its life (SCI, ISO/IEC 21031:2024)"
 _SCI: Final = "(O + M) per R of SCI (ISO/IEC 21031:2024), R one inference"
+_SCI_FOR_AI: Final = "SCI for AI: grams over the inferences of the span"
+_WEIGHED: Final = "queries that went there by chance stand for one over its probability, by network and device model"
+_BEST: Final = "the best target that the rows tell of, by network and device model, at no more misses"
 _MODELLED: Final = "modelled"
 
 
@@ -49,8 +52,8 @@ class Declaration:
 
 
 def declarations(report: Report) -> list[Declaration]:
-    """Of every headline value of a report."""
-    return [*_queries(report), *_fleet(report), *_phases(report)]
+    """Of every value of a report but those of growth and refresh, whose assumptions stand beside them."""
+    return [*_queries(report), *_fleet(report), *_phases(report), *_scores(report), *_estimates(report)]
 
 
 def _queries(report: Report) -> Iterator[Declaration]:
@@ -99,6 +102,33 @@ def _phases(report: Report) -> Iterator[Declaration]:
         value, how = (each.operational_g + each.embodied_g) / 1e3, "as given" if not each.stands_in else each.stands_in
         name = f"life_cycle.{each.name}"
         yield Declaration(name, value, "kg CO2e", f"the phase '{each.name}'", "as given", how, "as given")
+
+
+def _scores(report: Report) -> Iterator[Declaration]:
+    inside = {
+        "consumer_g_per_inference": included(report),
+        "provider_g_per_inference": "the phases before inference",
+    }
+    for name, value in sci_for_ai(report).items():
+        if value is not None:
+            unit, complete = "g CO2e/inference", completeness(report)
+            yield Declaration(f"sci_for_ai.{name}", value, unit, inside[name], _SCI_FOR_AI, _MODELLED, complete)
+
+
+def _estimates(report: Report) -> Iterator[Declaration]:
+    """What might have been: of no scope, since nobody emitted it."""
+    inferences = report.total.inferences
+    for scenario in report.scenarios:
+        name, covered = f"counterfactuals.{scenario.name}", scenario.covered / inferences if inferences else 1.0
+        is_counted = scenario.name == "actual"
+        method = "counted" if is_counted else _WEIGHED if scenario.name != "oracle" else _BEST
+        complete = f"told by the rows for {100.0 * covered:.4g} % of the queries, the others as they went"
+        nature = "counted" if is_counted else "estimate"
+        yield Declaration(name, kg(scenario.carbon_ng), "kg CO2e", "queries", method, nature, complete)
+    boundary = "queries" if report.fleet is None else included(report)
+    for saving in report.savings:
+        name, value = f"savings.{saving.name}", kg(saving.carbon_ng)
+        yield Declaration(name, value, "kg CO2e", boundary, saving.method, "estimate", "one change, all else as it was")
 
 
 def scopes(report: Report, kind: str, part: str) -> tuple[str, str]:

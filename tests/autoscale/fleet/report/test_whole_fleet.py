@@ -98,7 +98,11 @@ def test_scopes_sum_to_the_whole_in_each_view(whole: Report) -> None:
 
 
 def test_each_value_is_declared(whole: Report) -> None:
-    said = as_json(whole)["declarations"]
+    told = as_json(whole)
+    said = told["declarations"]
+    estimates = {f"{kind}.{each['name']}" for kind in ("counterfactuals", "savings") for each in told[kind]}
+    scores = {f"sci_for_ai.{name}" for name, value in told["sci_for_ai"].items() if value is not None}
+    assert estimates | scores <= {each["name"] for each in said}
     assert {"energy_kwh.remote", "fleet.idle.remote", "fleet.sci_g_per_inference", "life_cycle.data"} <= {
         each["name"] for each in said
     }
