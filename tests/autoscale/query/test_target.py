@@ -1,5 +1,6 @@
 """Targets: parsing and printing are inverses; junk is refused in words that help."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -31,6 +32,17 @@ def test_parse_reads_what_is_printed(target: Target) -> None:
     assert Target.parse(str(target)) == target
     assert hash(Target.parse(str(target))) == hash(target)
     assert repr(target) == f"Target('{target}')"
+
+
+@given(targets, st.integers(1, 9_999_999))
+def test_a_cut_is_a_setting_of_another_machine_s_target(target: Target, cut: int) -> None:
+    bare = replace(target, frequency_hz=None, threads=None)
+    if bare.is_remote:
+        assert Target.parse(str(replace(bare, cut=cut))) == replace(bare, cut=cut) != bare
+        assert replace(bare, cut=cut).link == bare.link
+    else:
+        with pytest.raises(InvalidTarget, match="another machine"):
+            replace(bare, cut=cut)
 
 
 @given(st.text(max_size=40))
@@ -97,6 +109,9 @@ def test_junk_is_refused(text: Any, message: str) -> None:
         lambda: Target("device", "cpu", "fp32", frequency_hz=0),
         lambda: Target("device", "cpu", "fp32", frequency_hz=-1_000_000),
         lambda: Target("device", "cpu", "fp32", frequency_hz=1_000_000, threads=1),
+        lambda: Target("cloud", "cpu", "fp32", threads=1, cut=1),
+        lambda: Target("cloud", "cpu", "fp32", cut=0),
+        lambda: Target("device", "cpu", "fp32", cut=1),
         lambda: Target("edge", "cpu", "fp32", host="a b"),
         lambda: Target("edge", "cpu", "fp32", host="a:b"),
         lambda: Target("device", "cpu", "fp32", engine="open vino"),

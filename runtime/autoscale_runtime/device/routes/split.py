@@ -49,13 +49,13 @@ class SplitRunner(RemoteRunner):
         self, head: Runner, tail: RemoteRunner, inputs: Sequence[TensorSpec], outputs: Sequence[TensorSpec]
     ) -> None:
         self._head, self._tail = head, tail
-        self._inputs = tuple(inputs)
+        self._specs = tuple(inputs), tuple(outputs)  # of which it needs no description
         self._names = [each.name for each in outputs]
         self._made = [each.name for each in head.outputs]
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> SplitAnswer:
         """Run the head, send what crosses, and put the answer together; errors as for a remote model."""
-        check_feeds(self._inputs, feeds)
+        check_feeds(self.inputs, feeds)
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
         made = self._head.run(None, {each.name: feeds[each.name] for each in self._head.inputs}).outputs
         here_s, here_cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
