@@ -1,6 +1,6 @@
 """Which cut of a network pays between a device and the machines within its reach, by the physics of all."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -35,13 +35,15 @@ class SplitAdvice:
 
     Attributes:
         targets: the whole network on every target of the precision.
-        splits: of each remote target the best cut, with the best place for its head.
+        cuts: of each remote target every cut that was weighed, with the best place for its head.
+        splits: of each remote target the best of them.
         best_whole: of the targets; None where the device has none in the precision.
         best_split: of the splits; None where the network cannot be cut, or nothing is within reach.
         pays: whether the best split is better than every whole target.
     """
 
     targets: tuple[Prediction, ...]
+    cuts: tuple[SplitForecast, ...]
     splits: tuple[SplitForecast, ...]
     best_whole: Prediction | None
     best_split: SplitForecast | None
@@ -82,16 +84,26 @@ def advise(
     ask = partial(predictions, device, settings=settings, conditions=conditions, electricity=electricity)
     targets = [each for each in ask(model.whole, remotes) if each.target.precision == precision]
     rank = partial(_rank, goal)
-    best_of: dict[Target, SplitForecast] = {}
-    for each in _forecasts(ask, _narrowing(model) if at is None else [model.at(at)], precision, remotes, goal):
-        known = best_of.get(each.whole.target)
-        if known is None or rank(each.whole) < rank(known.whole):
-            best_of[each.whole.target] = each
-    splits = tuple(best_of.values())
+    weighed = list(_forecasts(ask, _narrowing(model) if at is None else [model.at(at)], precision, remotes, goal))
+    cuts = _best(weighed, rank, lambda each: (each.whole.target, each.cut.after))
+    splits = _best(cuts, rank, lambda each: each.whole.target)
     best_whole = min(targets, key=rank, default=None)
     best_split = min(splits, key=lambda each: rank(each.whole), default=None)
     pays = best_split is not None and (best_whole is None or rank(best_split.whole) < rank(best_whole))
-    return SplitAdvice(tuple(targets), splits, best_whole, best_split, pays)
+    return SplitAdvice(tuple(targets), cuts, splits, best_whole, best_split, pays)
+
+
+def _best(
+    forecasts: Iterable[SplitForecast],
+    rank: Callable[[Prediction], tuple[bool, float, float]],
+    kind: Callable[[SplitForecast], Hashable],
+) -> tuple[SplitForecast, ...]:
+    best: dict[Hashable, SplitForecast] = {}
+    for each in forecasts:
+        known = best.setdefault(kind(each), each)
+        if rank(each.whole) < rank(known.whole):
+            best[kind(each)] = each
+    return tuple(best.values())
 
 
 def _narrowing(model: CutModel) -> Iterator[Cut]:

@@ -25,6 +25,7 @@ from autoscale_runtime.models.inspection.inputs import parse_shapes
 from autoscale_runtime.models.inspection.inspect_command import ask_for_shape
 from autoscale_runtime.models.splitting.cuts import CutModel, find_cuts
 from autoscale_runtime.models.splitting.parts import write_split
+from autoscale_runtime.models.splitting.play_table import write_table
 from autoscale_runtime.models.splitting.search import SplitAdvice, SplitForecast, advise
 
 
@@ -47,6 +48,14 @@ def split(
     out: Annotated[
         Path | None,
         typer.Option(help="Also write both parts there: FOLDER/head and FOLDER/tail.", metavar="FOLDER"),
+    ] = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write, or append, what every target would cost, the cuts among them: a table that 'autoscale "
+            "evaluate --measured' plays.",
+            metavar="FILE.csv",
+        ),
     ] = None,
     place: Annotated[
         str, typer.Option(help="Where the device is charged: country, grid zone or cloud region.")
@@ -82,6 +91,8 @@ def split(
         print(json.dumps(_plain(found, precision, advice), indent=2))
     else:
         _show(profile.title, found, precision, advice)
+    if table is not None:
+        write_table(table, profile.name, found.whole.name, advice)
     if out is not None:
         _write(found, precision, advice, out, at)
 

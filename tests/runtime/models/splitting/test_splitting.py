@@ -1,6 +1,7 @@
 """Networks cut in two: every cut of random networks with branches answers as the whole; what pays, and where."""
 
 import json
+import math
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,9 @@ import typer
 from onnx import TensorProto, helper, numpy_helper
 from typer.testing import CliRunner, Result
 
+from autoscale import Goal, make_agent, run_query
 from autoscale.errors import AutoScaleError, FeedError, ModelError, UnsupportedModel
+from autoscale_envs import MeasuredWorld, read_measured
 from autoscale_runtime.backends.comparison import other_finiteness
 from autoscale_runtime.device.verification import disagreement
 from autoscale_runtime.models.splitting.cuts import find_cuts
@@ -145,6 +148,28 @@ def test_a_network_and_link_where_it_pays_and_those_where_it_does_not() -> None:
     assert best["energy_j"]["mid"] < min(each["energy_j"]["mid"] for each in in_time)
     assert told(ALEXNET, *to_cloud, "cloud=lte")["pays"] is False
     assert told(RESNET, *to_cloud, "cloud=wifi")["pays"] is False
+
+
+def test_the_simulator_plays_cuts_as_targets(tmp_path: Path) -> None:
+    path = tmp_path / "split.csv"
+    for network in (ALEXNET, RESNET):
+        told(network, "--device", "mi8pro", "--remotes", "cloud=gpu-server", "--limit-ms", 50, "--table", path)
+    table = read_measured(path)["mi8pro"]
+    world = MeasuredWorld(table, Goal(latency_s=0.05), seed=0)
+    assert any(each.cut for each in world.targets)
+    agent = make_agent("corrector", world.targets)
+    chosen = [run_query(world, agent, None, "AUTO")[2].selected for _ in range(80)]
+    assert any(each.cut for each in chosen)
+    lines = [line.split(",") for line in path.read_text().splitlines()[1:]]
+    best = {}
+    for _, network, target, latency_s, energy_j, _ in lines:
+        if float(latency_s) <= 0.05:
+            best[network] = min(best.get(network, (math.inf, "")), (float(energy_j), target))
+    assert {name: "@cut" in target for name, (_, target) in best.items()} == {ALEXNET.stem: True, RESNET.stem: False}
+    path.write_text("a,b\n")
+    result = asked(ALEXNET, "--device", "mi8pro", "--remotes", "none", "--table", path)
+    assert isinstance(result.exception, AutoScaleError)
+    assert "other columns" in str(result.exception)
 
 
 def test_both_parts_are_written_as_bundles(tmp_path: Path) -> None:
