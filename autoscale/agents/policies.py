@@ -4,6 +4,7 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
+from zipfile import is_zipfile
 
 import numpy as np
 
@@ -91,9 +92,13 @@ def make(name: str, targets: Sequence[Target], options: dict[str, Any], seed: in
 
 def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
     try:
+        if path.exists() and not is_zipfile(path):  # numpy would advise to unpickle it
+            raise PolicyError(f"{path} is damaged or no policy of AutoScale: it is no .npz file")
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         header = json.loads(arrays.pop(_HEADER).tobytes())
+    except PolicyError:
+        raise
     except FileNotFoundError as error:
         raise PolicyError(f"policy {path} does not exist") from error
     except KeyError as error:

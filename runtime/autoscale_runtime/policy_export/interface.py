@@ -85,7 +85,7 @@ def feeds_of(context: Context, targets: Sequence[Target], networks: Sequence[str
     Raises:
         InvalidInput: the world has no forecast, which the graph needs.
     """
-    forecast, seen = context.forecast, context.observation
+    forecast, seen = context.first_forecast, context.observation  # what the agent corrects
     if forecast is None:
         raise InvalidInput("the context has no forecast; allowed: one with the same figure for all targets")
     links = dict.fromkeys(each.link for each in targets if each.is_remote)
