@@ -4,6 +4,10 @@ Choices leave traces: a warm device, a radio awake. The oracle takes what is bes
 known hidden factors: who knows all queries to come and searches whole episodes (a beam over what is left behind); who
 knows none of them and plans as if the query of now were asked again and again, ``HORIZON`` times; and who looks at the
 moment too, but as if every radio had been used one mean gap ago, so that its tail is a running cost, not one query's.
+
+``--agents`` plays agents in the same cases instead, which learn as they go: the corrector, the one that looks ahead,
+whatever else is named; ``--deep`` trains DQN and PPO for each case and phone, of so many queries and a discount of
+``PATIENCE``, so that what comes counts. The savings are beside the first agent.
 """
 
 import argparse
@@ -14,8 +18,9 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
+from autoscale import Agent, make_agent, run_query
 from autoscale.arrays import Flags, Floats, Indices
-from autoscale_envs import WorldOptions
+from autoscale_envs import SimWorld, Training, WorldOptions
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.worlds.dynamics import State, calm, expected, transition
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
@@ -42,6 +47,11 @@ MISS: Final = 10.0
 GRAIN: Final = (0.05, 0.01)
 """Paths that end within so many °C and seconds of rest of each other are one, the cheaper."""
 LONGEST_REST_S: Final = 12.0
+COLD: Final = {"S1, models opened by their first query": {"scenario": "S1", "cold_start": True}}
+"""A case for agents alone."""
+DEEP: Final = ("dqn", "ppo")
+PATIENCE: Final = 0.9
+"""The deep agents' discount: of what comes after ten queries a third counts."""
 WHO: Final = ("moment", "running", "planned", "known")
 
 
@@ -154,7 +164,19 @@ def main() -> None:
     parser.add_argument("--queries", type=int, default=200)
     parser.add_argument("--width", type=int, default=64, help="paths that are kept; a quarter of them by who plans")
     parser.add_argument("--json", action="store_true")
+    parser.add_argument("--agents", help="names by commas: play these, not oracles")
+    parser.add_argument("--deep", type=int, default=0, help="with --agents: queries that train DQN and PPO, each")
+    parser.add_argument("--phones", default=",".join(PHONES))
+    parser.add_argument("--cases", default="", help="only cases whose name holds this")
     asked = parser.parse_args()
+    if asked.agents:
+        agents_table(asked)
+    else:
+        oracles_table(asked)
+
+
+def oracles_table(asked: argparse.Namespace) -> None:
+    """What who plans saves of what who looks at the moment spends."""
     found = {}
     if not asked.json:
         print(
@@ -167,6 +189,60 @@ def main() -> None:
             print(f"| {name} | {' | '.join(_row(found[name]))} |", flush=True)
     if asked.json:
         print(json.dumps(found, indent=2))
+
+
+def agents_table(asked: argparse.Namespace) -> None:
+    """What each agent saves of the first one's joules, and how often each is late."""
+    names = asked.agents.split(",")
+    shown = [*names, *(DEEP if asked.deep else ())]
+    print(f"| | {' | '.join(shown[1:])} | late: {', '.join(shown)} |")
+    print("|---" + "|---:" * len(shown) + "|", flush=True)
+    for name, given in (CASES | COLD).items():
+        if asked.cases in name:
+            worlds = [WorldOptions(device=phone, **given) for phone in asked.phones.split(",")]
+            figures = np.array([phone_runs(world, names, asked) for world in worlds])  # (phones, seeds, agents, figure)
+            saved, late = 1.0 - figures[..., 0] / figures[..., :1, 0], figures[..., 1].mean(axis=(0, 1)) / asked.queries
+            gains = [_with_ends(saved[..., each]) for each in range(1, saved.shape[-1])]
+            told = [f"{mean:.1%} ({low:.1%} to {high:.1%})" for mean, low, high in gains]
+            print(f"| {name} | {' | '.join(told)} | {', '.join(f'{each:.1%}' for each in late)} |", flush=True)
+
+
+def phone_runs(
+    options: WorldOptions, names: Sequence[str], asked: argparse.Namespace
+) -> list[list[tuple[float, float]]]:
+    """Joules and late answers of each agent on one phone, of each seed, over the same queries."""
+    parameters, trained = make_parameters(options), deep_agents(options, asked.deep)
+    return [
+        [
+            played(SimWorld(parameters, seed), agent, asked.queries)
+            for agent in (*(make_agent(name, parameters.targets, seed) for name in names), *trained)
+        ]
+        for seed in range(asked.seeds)
+    ]
+
+
+def deep_agents(options: WorldOptions, queries: int) -> list[Agent]:
+    """DQN and PPO, trained in that world's own case on other devices of the kind; none for no queries."""
+    if not queries:
+        return []
+    from autoscale_envs.training.sb3_learner import DqnLearner, PpoLearner  # torch takes seconds
+
+    found = []
+    for kind, name in ((DqnLearner, "dqn"), (PpoLearner, "ppo")):
+        learner = type(f"Patient{kind.__name__}", (kind,), {"discount": PATIENCE})(Training(name, options, seed=1000))
+        learner.run(queries, lambda done, reward: True)
+        found.append(learner.agent())
+    return found
+
+
+def played(world: SimWorld, agent: Agent, queries: int) -> tuple[float, float]:
+    """Its joules and late answers."""
+    energy_j, late = 0.0, 0
+    for _ in range(queries):
+        _, context, decision = run_query(world, agent, None, "AUTO")
+        energy_j += decision.outcome.energy_j.device
+        late += decision.outcome.is_late(context.goal)
+    return energy_j, float(late)
 
 
 def case(given: dict[str, Any], seeds: int, queries: int, width: int) -> dict[str, dict[str, list[float]]]:

@@ -50,6 +50,8 @@ class Agent(ABC):
     """Arrays of its state whose last axis is the targets; with them, what was learned can start other targets."""
     derived: ClassVar[tuple[str, ...]] = ()
     """Arrays of its state that follow from those; where other targets are started, they are left out."""
+    is_by_name: ClassVar[bool] = False
+    """Whether it knows targets by what they are, not by their number: what it learned starts any targets as it is."""
     is_fixed: ClassVar[bool] = False
     """Whether it always gives a network the same target while the same ones are admitted, and never learns."""
 
@@ -143,6 +145,7 @@ AGENTS = Registry(
         "cloud": "autoscale.agents.fixed:Cloud",
         "connected-edge": "autoscale.agents.fixed:ConnectedEdge",
         "corrector": "autoscale.agents.corrector:Corrector",
+        "corrector-ahead": "autoscale.agents.corrector_ahead:CorrectorAhead",
         "device-best": "autoscale.agents.fixed:DeviceBest",
         "device-cpu-fp32": "autoscale.agents.fixed:DeviceCpuFp32",
         "fallback-list": "autoscale.agents.fallback:FallbackList",

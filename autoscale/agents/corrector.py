@@ -214,9 +214,12 @@ class Corrector(Agent):
         goal, admitted = context.goal, context.admitted
         row = ROW[goal.objective]
         mean, variance = self._believed(network, features, max(row, LATENCY) + 1)
-        promised = logarithms(forecast.objective(goal))
+        planned = self._planned(context, forecast, mean[LATENCY])
+        promised = logarithms(planned.objective(goal))
         middle = promised + mean[row]
         margin = everywhere = _margin(forecast, context, mean[LATENCY])
+        if planned is not forecast:
+            margin = _margin(planned, context, mean[LATENCY])
         doubt = variance[row]
         accurate = None if goal.min_accuracy is None else _accurate(forecast.accuracy, goal.min_accuracy, admitted)
         if admitted.size != middle.size:
@@ -275,7 +278,20 @@ class Corrector(Agent):
 
     def _told(self, context: Context) -> Forecast:
         """The forecast, with what the fleet found of it."""
-        forecast = mended(_forecast(context, self.targets), context.goal)
+        return self._completed(context, _forecast(context, self.targets))
+
+    def _planned(self, context: Context, forecast: Forecast, residual: Floats) -> Forecast:
+        """By which it chooses; an agent that looks ahead thinks of more than this query.
+
+        Args:
+            context: the query.
+            forecast: of it.
+            residual: what ln(latency) is believed to be off by, shape (targets,).
+        """
+        return forecast
+
+    def _completed(self, context: Context, forecast: Forecast) -> Forecast:
+        forecast = mended(forecast, context.goal)
         found = self._fleet.get(context.model.name) if self._fleet else None
         return forecast if found is None else corrected(forecast, found)
 

@@ -5,10 +5,9 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.agents.base import Agent, Arrays, Choice
+from autoscale.agents.base import Agent, Choice
 from autoscale.agents.fixed import highest_setting
 from autoscale.arrays import Indices
-from autoscale.errors import PolicyError
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import PLACES, PRECISIONS, PROCESSORS, Target
@@ -22,7 +21,7 @@ class FallbackList(Agent):
 
     Each entry is its fastest setting in its shortest precision that is accurate enough. A network begins at the top; a
     late or inaccurate answer sends it one entry down, and past the last one it stays there, until ``AGAIN`` queries
-    after it left the top.
+    after it left the top. No file keeps where in the list a network is.
     """
 
     name = "fallback-list"
@@ -52,22 +51,6 @@ class FallbackList(Agent):
         elif (outcome.is_late(context.goal) or outcome.misses_accuracy(context.goal)) and index in self._entries[at]:
             at = min(at + 1, len(self._entries) - 1)
         self._at[context.model.name] = [at, since]
-
-    def state(self) -> Arrays:
-        """Of each network, where in the list it is and how many queries ago it left the top: (networks, 2)."""
-        names = np.array([*self._at], dtype=np.str_)
-        return {"networks": names, "at": np.array([*self._at.values()], dtype=np.intp).reshape(-1, 2)}
-
-    def restore(self, state: Arrays) -> None:
-        """Take it back.
-
-        Raises:
-            PolicyError: it is missing, or of a longer list.
-        """
-        is_whole = state.keys() == {"networks", "at"} and state["at"].shape == (len(state["networks"]), 2)
-        if not is_whole or not ((state["at"] >= 0).all() and (state["at"][:, 0] < len(self._entries)).all()):
-            raise PolicyError(f"agent '{self.name}' needs where each network is in its list, but the policy lacks it")
-        self._at = dict(zip(state["networks"].tolist(), state["at"].tolist(), strict=True))
 
     def _best(self, context: Context, own: Indices) -> int:
         floor, forecast = context.goal.min_accuracy, context.forecast

@@ -43,6 +43,10 @@ def transferred(agent: Agent, targets: Sequence[Target], seed: int = 0) -> tuple
     learned = agent.state()
     if agent.is_fixed or not learned:
         return heir, dict.fromkeys(targets)
+    if agent.is_by_name:
+        heir.restore(learned)
+        pairs = zip(targets, *counterparts(agent.targets, targets), strict=True)
+        return heir, {new: agent.targets[old] if agrees else None for new, old, agrees in pairs}
     if not learned.keys() & {*agent.per_target}:
         raise PolicyError(
             f"agent '{agent.name}' keeps {sorted(learned)}, none of it by target, so no other targets can start from "

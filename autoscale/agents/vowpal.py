@@ -42,6 +42,7 @@ class VowpalSquareCb(Agent):
     """
 
     name = "vw-squarecb"
+    is_by_name = True
 
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
         super().__init__(targets, seed)

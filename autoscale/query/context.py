@@ -19,9 +19,21 @@ class Context:
         admitted: indices of the targets it may choose now, at least one, shape (n,).
         forecast: gives what the world expects of every target; called at most once, when first asked for.
         reference: the goal's objective on ``device:cpu/fp32`` at its highest setting, the unit of the reward.
+        again: gives the forecast of a query like this one that comes after this one was answered by the same target:
+            its radio awake, its model open; called likewise. None from a world that does not know.
     """
 
-    __slots__ = ("_forecast", "_make_forecast", "admitted", "goal", "model", "observation", "reference")
+    __slots__ = (
+        "_again",
+        "_forecast",
+        "_make_again",
+        "_make_forecast",
+        "admitted",
+        "goal",
+        "model",
+        "observation",
+        "reference",
+    )
 
     def __init__(
         self,
@@ -31,6 +43,7 @@ class Context:
         admitted: Indices,
         forecast: Callable[[], Forecast] | None = None,
         reference: float = 1.0,
+        again: Callable[[], Forecast] | None = None,
     ) -> None:
         self.model = model
         self.observation = observation
@@ -39,6 +52,8 @@ class Context:
         self.reference = reference
         self._make_forecast = forecast
         self._forecast: Forecast | None = None
+        self._make_again = again
+        self._again: Forecast | None = None
 
     @property
     def forecast(self) -> Forecast | None:
@@ -47,6 +62,14 @@ class Context:
             self._forecast = self._make_forecast()
             self._make_forecast = None  # it may hold the query's inputs, which a record of this must not
         return self._forecast
+
+    @property
+    def forecast_again(self) -> Forecast | None:
+        """What each target would cost in the next query like this one, had it answered this one; None: not known."""
+        if self._again is None and self._make_again is not None:
+            self._again = self._make_again()
+            self._make_again = None
+        return self._again
 
     @property
     def first_forecast(self) -> Forecast | None:

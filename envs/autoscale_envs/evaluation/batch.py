@@ -164,6 +164,10 @@ class Seat:
         """What the profile says of every target."""
         return _row(self._batch.forecast, self.view.number)
 
+    def forecast_again(self) -> Forecast:
+        """What it says of the next query like this one; see ``View``."""
+        return self.view.forecast_again()
+
     def truth(self) -> Forecast:
         """What the oracle expects of every target."""
         return _row(self._batch.truth.forecast, self.view.number)

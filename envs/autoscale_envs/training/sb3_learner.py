@@ -33,6 +33,7 @@ class Sb3Learner:
     """
 
     num_envs: int
+    discount: float = DISCOUNT
 
     def __init__(self, training: Training) -> None:
         # More threads than one only wait for each other on layers this small.
@@ -106,7 +107,7 @@ class DqnLearner(Sb3Learner):
             env,
             seed=seed,
             device="cpu",
-            gamma=DISCOUNT,
+            gamma=self.discount,
             learning_rate=1e-3,
             learning_starts=2000,
             buffer_size=50_000,
@@ -149,7 +150,7 @@ class PpoLearner(Sb3Learner):
             env,
             seed=seed,
             device="cpu",
-            gamma=DISCOUNT,
+            gamma=self.discount,
             gae_lambda=0.0,
             learning_rate=1e-3,
             n_steps=32,

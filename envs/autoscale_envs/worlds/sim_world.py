@@ -58,6 +58,9 @@ class Inside(Protocol):
     def forecast(self) -> Forecast:
         """What the profile says of every target, given what is sensed."""
 
+    def forecast_again(self) -> Forecast:
+        """What the profile says of the next query like this one on each target, had that answered this one."""
+
     def best(self) -> int:
         """The oracle's target."""
 
@@ -107,6 +110,7 @@ class SimWorld:
             view.reachable(),
             view.forecast,
             float(self.parameters.references[network]),
+            view.forecast_again,
         )
 
     def perform(self, query: Any, context: Context, choice: Choice) -> Performance:

@@ -113,6 +113,14 @@ class View:
         known_query = sensed_query(self.parameters, self.world.hidden, self.number, self.query)
         return self._forecast(known_query, self.state, self.parameters.nominal_factors, 0)
 
+    def forecast_again(self) -> Forecast:
+        """The same of a query like this one a mean gap later, its target's radio awake and its model open by then."""
+        known_query = sensed_query(self.parameters, self.world.hidden, self.number, self.query)
+        gap_s = self.parameters.options.gap_s
+        rest_s = [np.minimum(each, gap_s) for each in self.state.rest_s]
+        after = self.state._replace(rest_s=rest_s, opened=None)
+        return self._forecast(known_query, after, self.parameters.nominal_factors, 0)
+
     def best(self) -> int:
         """The oracle's target; what opening one costs is spread over its queries."""
         weighed = self._truth(self.state.spread(self.parameters.openings.queries))
