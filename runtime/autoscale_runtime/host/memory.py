@@ -20,3 +20,8 @@ def give_back_freed_memory() -> bool:
 def resident_bytes() -> int:
     """What this process holds of the machine's memory."""
     return int(psutil.Process().memory_info().rss)
+
+
+def machine_bytes() -> int:
+    """All the memory of this machine."""
+    return int(psutil.virtual_memory().total)

@@ -6,14 +6,19 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Final
 
+from autoscale.errors import AutoScaleError
 from autoscale.query.target import Target
 from autoscale_runtime.backends.cpu import cpu_targets
 from autoscale_runtime.backends.onnxruntime import CPU_PROVIDER, OnnxRunner, OnnxRuntime, inference_session_class
 from autoscale_runtime.backends.providers import processor_of
 from autoscale_runtime.drop_in.model_file import ModelFile
 from autoscale_runtime.host.cores import usable_cores
+from autoscale_runtime.host.memory import machine_bytes
 
 SPINNING: Final = "session.intra_op.allow_spinning"
+
+MOST_SHARE: Final = 0.05
+"""Of the machine's memory, what a second copy of the weights may take: the application keeps its own session open."""
 
 _GUARD: Final = RLock()
 """An application's options are changed while a session is made of them, and changed back."""
@@ -55,7 +60,7 @@ class AsAsked(OnnxRuntime):
         self.processor = processor_of(self._providers, session.get_provider_options())
         self.threads = max(options.intra_op_num_threads, 0) or usable_cores()
         self.is_profiled = bool(options.enable_profiling)
-        self._is_fixed = not options.use_per_session_threads
+        self._is_fixed = not options.use_per_session_threads or not self._has_room()
 
     @property
     def runner(self) -> OnnxRunner:
@@ -72,6 +77,16 @@ class AsAsked(OnnxRuntime):
         here = [each for each in counts if not self._is_fixed or each.threads == self.threads] or counts[-1:]
         own = [] if self.processor == "cpu" else [Target("device", self.processor, precision)]
         return [*here, *own] if CPU_PROVIDER in self._providers else own
+
+    def _has_room(self) -> bool:
+        """Whether the model may be loaded at other thread counts beside the application's."""
+        try:
+            path = self._file.path()
+            files = [path, *(path.parent / each for each in self.data_files(path))]
+            nbytes = sum(each.stat().st_size for each in files)
+        except (AutoScaleError, OSError):
+            return True  # whoever reads the model says what is wrong with it
+        return nbytes <= MOST_SHARE * machine_bytes()
 
     def load(self, path: Path, target: Target) -> OnnxRunner:
         """As asked for at those threads; an accelerator's is the application's own session."""

@@ -22,6 +22,7 @@ from autoscale.errors import InvalidGoal, TargetError, UnknownName
 from autoscale.query.goal import Goal
 from autoscale.query.record import Record
 from autoscale_runtime import SessionOptions, install, uninstall
+from autoscale_runtime.host.cores import usable_cores
 from tests.runtime.session_parts import QUIET, bundle, network, rows, written
 from tests.waiting import until
 
@@ -360,6 +361,17 @@ def test_thread_counts_below_1_mean_all_cores(path: Path, right: list[Any], thre
     session = ort.InferenceSession(str(path), options, providers=CPU)
     same(session.run(None, {"x": X}), right)
     assert session.undecided == ""
+
+
+def test_a_model_that_memory_holds_once_is_not_loaded_beside_the_applications(
+    path: Path, right: list[Any], monkeypatch: Any
+) -> None:
+    monkeypatch.setattr("autoscale_runtime.ort.as_asked.MOST_SHARE", 0.0)
+    session = ort.InferenceSession(str(path), providers=CPU, options=QUIET)
+    same(session.run(None, {"x": X}), right)
+    [only] = session.deciding.targets
+    assert only.threads == usable_cores()
+    assert session.last.handed_through == ""
 
 
 def test_what_is_no_session_options_is_onnx_runtimes_to_take_or_refuse(path: Path, right: list[Any]) -> None:
