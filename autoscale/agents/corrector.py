@@ -46,6 +46,7 @@ from autoscale.agents.correction.shared import DRIFT_EVERY, STALE, Shared
 from autoscale.agents.correction.stored import from_state, to_state
 from autoscale.agents.correction.turns import EVERY, Turns, turn_of
 from autoscale.arrays import Flags, Floats, Indices, Numbers
+from autoscale.errors import InvalidInput
 from autoscale.query.belief import Belief
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
@@ -60,6 +61,9 @@ MOST_BYTES: Final = 5_000_000
 
 BYTES_BESIDE: Final = 800
 """What a network takes beside its arrays' figures: its objects, its name."""
+
+FIGURES: Final = ("latency_s", "energy_j", "carbon_g", "accuracy")
+"""Of a forecast."""
 
 SAME: Final = 0.02
 """A forecast whose ln(latency) varies by less over the targets tells nothing."""
@@ -211,7 +215,7 @@ class Corrector(Agent):
             self._network(context),
             self._conditions(context.observation),
         )
-        goal, admitted = context.goal, context.admitted
+        goal, admitted = context.goal, np.asarray(context.admitted)
         row = ROW[goal.objective]
         mean, variance = self._believed(network, features, max(row, LATENCY) + 1)
         planned = self._planned(context, forecast, mean[LATENCY])
@@ -378,7 +382,14 @@ def _is_informed(forecast: Forecast) -> bool:
 
 def _forecast(context: Context, targets: Sequence[Target]) -> Forecast:
     """The world's, or one that says the same of all targets."""
-    return context.first_forecast or _nothing_said(len(targets))
+    told = context.first_forecast
+    if told is None:
+        return _nothing_said(len(targets))
+    if type(told.latency_s) is not np.ndarray:  # a world of somebody's own may give lists
+        told = Forecast(*(np.asarray(getattr(told, name), dtype=np.float64) for name in FIGURES))
+    if told.latency_s.size != len(targets):
+        raise InvalidInput(f"a forecast is of {told.latency_s.size} targets; allowed: of the agent's {len(targets)}")
+    return told
 
 
 @lru_cache(maxsize=16)

@@ -11,7 +11,7 @@ from autoscale.agents.correction.cost_model_file import upgraded
 from autoscale.agents.corrector import MOST_BYTES, Corrector
 from autoscale.agents.reward import reward
 from autoscale.agents.transfer import transfer
-from autoscale.errors import InvalidGoal, PolicyError
+from autoscale.errors import InvalidGoal, InvalidInput, PolicyError
 from autoscale.loop import run_query
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
@@ -278,3 +278,18 @@ def test_a_forecast_with_holes_spoils_nothing(odd: float, where: list[int]) -> N
         assert 0.0 < choice.probability <= 1.0
         agent.learn(context, choice.index, world.perform(context.model, context, choice).outcome, 0.0)
     assert all(np.isfinite(array).all() for name, array in agent.state().items() if name != "networks")
+
+
+def test_a_world_may_give_lists_and_another_order_of_what_is_admitted() -> None:
+    figures, agent = [0.04, 0.03, 0.02, 0.01, 0.03], Corrector(FEW)
+    told = Forecast(figures, figures, figures, figures)  # type: ignore[arg-type]
+    context = Context(NETWORKS[0], Observation(), GOAL, [4, 2, 0], lambda: told)  # type: ignore[arg-type]
+    assert agent.probabilities(context).argmax() == 2
+    assert agent.select(context).index in (4, 2, 0)
+
+
+def test_a_forecast_of_other_targets_is_refused() -> None:
+    figures = np.full(4, 0.03)
+    context = Context(NETWORKS[0], Observation(), GOAL, np.arange(5), lambda: Forecast(*[figures] * 4))
+    with pytest.raises(InvalidInput, match="of 4 targets; allowed: of the agent's 5"):
+        Corrector(FEW).select(context)
