@@ -241,3 +241,9 @@ def test_writing_over_a_folder_leaves_nothing_behind(tmp_path: Path) -> None:
     with pytest.raises(PolicyError, match="cannot be written"):
         save_policy(make_agent("cloud", FEW), tmp_path / "folder")
     assert [each.name for each in tmp_path.iterdir()] == ["folder"]
+
+
+def test_no_file_of_another_kind_is_told_to_be_unpickled(tmp_path: Path) -> None:
+    (tmp_path / "graph.onnx").write_bytes(b"\x08\x08 no policy")
+    with pytest.raises(PolicyError, match=r"it is no \.npz file"):
+        load_policy(tmp_path / "graph.onnx")

@@ -11,6 +11,8 @@ import pytest
 from autoscale.agents.corrector import Corrector
 from autoscale.agents.policies import save_policy
 from autoscale.cli import main
+from autoscale.errors import InvalidInput
+from autoscale.fleet.ledger.logged_queries import read_logged_queries
 from autoscale.loop import run_query
 from autoscale.off_policy.logged import LoggedQuery
 from autoscale.query.considered import Considered
@@ -94,6 +96,8 @@ def test_a_session_and_its_log_tell_the_same(
         assert all(each.before is not None and each.after is not None for each in told.candidates)
         assert len(read_log(folder, latest_run=True).queries) == 6, "read while it is being written"
         assert len(read_log(folder).queries) == 7
+        with pytest.raises(InvalidInput, match="is a device's log, no ledger"):
+            read_logged_queries(folder)
         asked(monkeypatch, "--session", str(folder), "--json")
         found = json.loads(capsys.readouterr().out)[0]
         asked(monkeypatch, "--session", str(folder), "--last", "2")
