@@ -1,5 +1,6 @@
 """What transports owe to whoever serves through them, with handlers of the tests' own behind them."""
 
+import itertools
 import random
 import socket
 import ssl
@@ -14,11 +15,14 @@ from typing import Final
 
 import grpc
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from autoscale_runtime.server.event_loop import EventLoop
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.transports.base import Call, Handler, Methods, Refused, Transport
 from autoscale_runtime.server.transports.choice import GRPC, transport_of
+from autoscale_runtime.server.transports.fast.messages import Reader, framed
 from autoscale_runtime.server.transports.grpc_aio import MOST_UNSEEN
 from autoscale_runtime.wire.certificates import Certificates
 from tests.runtime.certificate_parts import made, needs_openssl
@@ -357,6 +361,57 @@ def test_uploads_beyond_the_bytes_allowed_wait_and_all_end_well() -> None:
                 return unary(channel)(message, timeout=LONGEST_WAIT_S) == message
 
         assert all(pool.map(upload, range(12)))
+
+
+def answers_asked_for(connection: socket.socket, window_bytes: int) -> None:
+    """200 calls with 60 kB each, which are to come back through windows of that size."""
+    message = b"\0" + (60_000).to_bytes(4, "big") + bytes(60_000)
+    pieces = [message[at : at + 16_000] for at in range(0, len(message), 16_000)]
+    connection.sendall(frame(4, 0, 0, b"\0\4" + window_bytes.to_bytes(4, "big")))
+    connection.sendall(frame(8, 0, 0, (2**30).to_bytes(4, "big")))
+    for stream in range(1, 401, 2):
+        data = [frame(0, at == len(pieces) - 1, stream, each) for at, each in enumerate(pieces)]
+        connection.sendall(frame(1, 4, stream, head()) + b"".join(data))
+
+
+@given(st.lists(st.binary(max_size=40), max_size=6), st.lists(st.integers(0, 300), max_size=8))
+def test_messages_are_the_same_however_they_are_cut(messages: list[bytes], cuts: list[int]) -> None:
+    wire = b"".join(part for each in messages for part in framed(each))
+    ends = sorted({0, len(wire), *(cut for cut in cuts if cut < len(wire))})
+    reader, came = Reader(40), []
+    for begin, end in itertools.pairwise(ends):
+        if not reader.goes_on(wire[begin:end]):
+            came += [each.body for each in reader.read(wire[begin:end])]
+    assert came == messages
+    assert reader.held_bytes == 0
+
+
+def test_who_shuts_its_windows_loses_its_answers() -> None:
+    pytest.importorskip("ngh2", reason="the transport 'fast' needs the extra of that name")
+    with listening(Echo(), "fast", Limits(body_s=0.5)) as running, raw(running.port) as connection:
+        answers_asked_for(connection, 0)
+        came, resets = b"", 0
+        while resets < 200:
+            came += connection.recv(65536)
+            while len(came) >= 9 + (size := int.from_bytes(came[:3], "big")):
+                resets += came[3] == 3
+                came = came[9 + size :]
+
+
+def test_who_does_not_read_is_let_go() -> None:
+    pytest.importorskip("ngh2", reason="the transport 'fast' needs the extra of that name")
+    with listening(Echo(), "fast", Limits(body_s=0.5)) as running, raw(running.port) as connection:
+
+        def is_let_go() -> bool:
+            try:
+                connection.sendall(frame(6, 1, 0, bytes(8)))
+            except OSError:
+                return True
+            return False
+
+        with suppress(OSError):
+            answers_asked_for(connection, 2**31 - 1)
+        until(is_let_go, every_s=0.1)
 
 
 def test_what_the_front_cannot_look_at_is_ended_early() -> None:

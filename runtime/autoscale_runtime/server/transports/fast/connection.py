@@ -71,7 +71,7 @@ class Connection(asyncio.Protocol):
         self._cut: list[int] = []
         self._is_paused = self._is_due = self._is_leaving = self._is_greeted = False
         self._heard_s = time.monotonic()
-        self._pinged_s = math.inf
+        self._pinged_s = self._paused_s = math.inf
         self._on: dict[type, Callable[[Any], None]] = {
             ngh2.RequestReceived: self._on_request,
             ngh2.DataReceived: self._on_data,
@@ -124,11 +124,11 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client reads slower than it is answered."""
-        self._is_paused = True
+        self._is_paused, self._paused_s = True, time.monotonic()
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        self._is_paused = False
+        self._is_paused, self._paused_s = False, math.inf
         self._write()
 
     def send_answer(self, stream: Stream, message: bytes) -> None:
@@ -196,7 +196,8 @@ class Connection(asyncio.Protocol):
     def sweep(self, now_s: float) -> None:
         """Now and then: end what nobody hears or reads any more."""
         quiet_s = now_s - self._heard_s
-        if (not self._is_greeted and quiet_s > _GREETING_S) or now_s - self._pinged_s > _PONG_S:
+        is_deaf = now_s - self._paused_s > self._home.limits.body_s
+        if is_deaf or (not self._is_greeted and quiet_s > _GREETING_S) or now_s - self._pinged_s > _PONG_S:
             self._transport.abort()
             return
         for stream in [*self._streams.values()]:
