@@ -28,6 +28,9 @@ from autoscale_runtime.wire.certificates import Certificates
 from tests.runtime.certificate_parts import made, needs_openssl
 from tests.waiting import LONGEST_WAIT_S, until
 
+# A server of grpcio's that was ended by a caller complains once more when it is collected, whenever that is.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
 ECHO, TURNS, COUNT = ("test.Service/Echo", "test.Service/Turns", "test.Service/Count")
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MIB: Final = 1 << 20
@@ -203,6 +206,16 @@ def test_an_exchange_goes_beside_and_may_end_in_an_error(echo: tuple[Echo, Liste
     assert [*echo[2].stream_stream(f"/{COUNT}")(iter([]), timeout=LONGEST_WAIT_S)] == []
 
 
+def answers(channel: grpc.Channel) -> bool:
+    """It answers again; a call on the way while gRPC's own server was attacked may be lost."""
+
+    def is_answered() -> bool:
+        call = unary(channel).future(b"on", timeout=LONGEST_WAIT_S, wait_for_ready=True)
+        return call.code() is grpc.StatusCode.OK
+
+    return bool(until(is_answered))
+
+
 def frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
@@ -265,7 +278,7 @@ def test_noise_ends_its_connection_alone(echo: tuple[Echo, Listening, grpc.Chann
             spoken[noise.randrange(len(spoken))] = noise.randrange(256)
         with suppress(OSError), socket.create_connection(("127.0.0.1", running.port)) as connection:
             connection.sendall(spoken if noise.random() < 0.9 else noise.randbytes(300))
-    assert unary(channel)(b"on", timeout=LONGEST_WAIT_S, wait_for_ready=True) == b"on"
+    assert answers(channel)
 
 
 def test_a_method_that_is_no_text_ends_nobody_else(echo: tuple[Echo, Listening, grpc.Channel]) -> None:
@@ -277,7 +290,7 @@ def test_a_method_that_is_no_text_ends_nobody_else(echo: tuple[Echo, Listening, 
             with suppress(OSError):
                 while connection.recv(4096):
                     pass
-        assert unary(channel)(b"on", timeout=LONGEST_WAIT_S, wait_for_ready=True) == b"on"
+        assert answers(channel)
 
 
 def test_a_flood_of_resets_is_survived(echo: tuple[Echo, Listening, grpc.Channel]) -> None:
@@ -285,8 +298,7 @@ def test_a_flood_of_resets_is_survived(echo: tuple[Echo, Listening, grpc.Channel
     flood = b"".join(frame(1, 4, 2 * n + 1, head()) + frame(3, 0, 2 * n + 1, b"\0\0\0\x08") for n in range(12_000))
     with suppress(OSError), raw(running.port) as connection:
         connection.sendall(flood)
-    # While it lasts, gRPC's core may end honest calls too.
-    until(lambda: unary(channel).future(b"on", timeout=LONGEST_WAIT_S).code() is grpc.StatusCode.OK)
+    assert answers(channel)
 
 
 def test_what_is_under_way_ends_well_when_it_leaves(echo: tuple[Echo, Listening, grpc.Channel]) -> None:

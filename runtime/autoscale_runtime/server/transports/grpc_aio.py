@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import logging
 import math
 import time
@@ -59,7 +60,7 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
         self._methods = {f"/{name}": self._unary_handler(name) for name in methods.unary}
         self._methods |= {f"/{name}": self._stream_handler(name) for name in methods.streaming}
         self._methods |= {f"/{name}": _beside_handler(exchange) for name, exchange in methods.beside.items()}
-        self._is_leaving = False
+        self._is_leaving = self._was_ended = False
         self._bind: Callable[[grpc.aio.Server], object]
 
     async def listen(self, host: str, port: int, certificates: Certificates | None = None) -> tuple[str, int]:
@@ -84,11 +85,19 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
     async def stop(self, grace_s: float) -> None:
         """End what is under way; a second stop shortens the first one's time."""
         self._is_leaving = True
-        await self._server.stop(grace_s)
+        # A server that a caller has just ended, see _supervise, says so here again.
+        try:
+            await self._server.stop(grace_s)
+        except UnicodeDecodeError:
+            self._was_ended = True
         for task in self._tasks:
             task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
+            with contextlib.suppress(asyncio.CancelledError, UnicodeDecodeError):
                 await task
+        if self._was_ended:  # what is left of such servers asks for the loop once more when it goes
+            del self._server
+            gc.collect()
+            await asyncio.sleep(0)
 
     def _made(self) -> grpc.aio.Server:
         server = grpc.aio.server(options=options(self._limits))
@@ -101,6 +110,7 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
             try:
                 await self._server.wait_for_termination()
             except UnicodeDecodeError as error:
+                self._was_ended = True
                 _LOG.error("gRPC's server ended, since a caller named a method that is no text: %s", error)
             if self._is_leaving:
                 return
