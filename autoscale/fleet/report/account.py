@@ -239,7 +239,7 @@ def _methods(rows: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, int]]:
         pairs = [pair.partition("=")[::2] for pair in row["methods"].split(";") if pair]
         for figure, method in [*pairs, *_kinds(row)]:
             counts = methods.setdefault(figure, {})
-            counts[method] = counts.get(method, 0) + row["inferences"]
+            counts[method] = counts.get(method, 0) + int(row["inferences"])  # a decimal where sums are wide
     return {figure: dict(sorted(methods[figure].items())) for figure in sorted(methods)}
 
 
