@@ -27,8 +27,8 @@ def ledger_folder(address: Path | str) -> Path:
     """
     if "://" in str(address):
         raise InvalidInput(
-            f"'{address}' is an address of object storage; allowed: a folder of this machine; copy the ledger's whole "
-            "folder there and back with its collector stopped, or mount the storage"
+            f"'{address}' is an address of object storage; allowed: a folder of this machine; 'autoscale fleet export' "
+            "hands a copy on to such storage"
         )
     return Path(address)
 
