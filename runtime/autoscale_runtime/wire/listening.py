@@ -1,6 +1,7 @@
 """Where a server listens, and why it cannot: one home for the offload server and the collector."""
 
 import socket
+from functools import cache
 
 import grpc
 import grpc.aio
@@ -29,6 +30,8 @@ def listen(
         PortInUse: the address cannot be bound; the message says why.
     """
     check_can_listen(host, port)
+    if isinstance(server, grpc.aio.Server):
+        _keep_engine()
     name = _named(host, port)
     try:
         found = server.add_insecure_port(name) if credentials is None else server.add_secure_port(name, credentials)
@@ -78,3 +81,13 @@ def _in_use(host: str, port: int, error: Exception) -> PortInUse:
 
 def _named(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+@cache
+def _keep_engine() -> None:
+    """Keep what gRPC's asyncio servers have in common for as long as this process lives.
+
+    The last of them to be collected as garbage would end it and wait for its thread, which waits for calls that nobody
+    finishes any more, as of a server that a caller has ended: for ever, wherever the collector happens to run.
+    """
+    grpc.aio.init_grpc_aio()

@@ -28,9 +28,6 @@ from autoscale_runtime.wire.certificates import Certificates
 from tests.runtime.certificate_parts import made, needs_openssl
 from tests.waiting import LONGEST_WAIT_S, until
 
-# A server of grpcio's that was ended by a caller complains once more when it is collected, whenever that is.
-pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
 ECHO, TURNS, COUNT = ("test.Service/Echo", "test.Service/Turns", "test.Service/Count")
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MIB: Final = 1 << 20
