@@ -12,9 +12,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from onnx import GraphProto, NodeProto, TypeProto
+from autoscale.errors import MissingExtra, ModelError, UnsupportedModel, listing
 
-from autoscale.errors import ModelError, UnsupportedModel, listing
+try:
+    from onnx import GraphProto, NodeProto, TypeProto
+except ImportError as error:
+    raise MissingExtra("onnx", "prepare", "cutting a network in two") from error
+
 from autoscale.query.model_profile import ModelProfile
 from autoscale_runtime.models.inspection.entry import NO_SHAPES
 from autoscale_runtime.models.inspection.inputs import Ask, Shape

@@ -4,7 +4,7 @@ import json
 import math
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
@@ -23,10 +23,10 @@ from autoscale_runtime.models.bare_model import precision_of
 from autoscale_runtime.models.forecast_command import FIGURES, has_steps, interval_ends
 from autoscale_runtime.models.inspection.inputs import parse_shapes
 from autoscale_runtime.models.inspection.inspect_command import ask_for_shape
-from autoscale_runtime.models.splitting.cuts import CutModel, find_cuts
-from autoscale_runtime.models.splitting.parts import write_split
-from autoscale_runtime.models.splitting.play_table import write_table
-from autoscale_runtime.models.splitting.search import SplitAdvice, SplitForecast, advise
+
+if TYPE_CHECKING:
+    from autoscale_runtime.models.splitting.cuts import CutModel
+    from autoscale_runtime.models.splitting.search import SplitAdvice, SplitForecast
 
 
 def split(
@@ -79,6 +79,11 @@ def split(
 
     Example: autoscale split alexnet.onnx --device mi8pro --remotes cloud=gpu-server --at 20 --out alexnet-split
     """
+    # Not before they are needed: they need the package onnx, and --help does not.
+    from autoscale_runtime.models.splitting.cuts import find_cuts
+    from autoscale_runtime.models.splitting.play_table import write_table
+    from autoscale_runtime.models.splitting.search import advise
+
     profile, reach = load_device(device), make_remotes(*parse_reach(remotes, links))
     goal = Goal(objective, math.inf if limit_ms is None else s_from_ms(limit_ms))
     found = find_cuts(model, parse_shapes(shape or []), ask_for_shape if sys.stdin.isatty() else None)
@@ -97,7 +102,9 @@ def split(
         _write(found, precision, advice, out, at)
 
 
-def _write(found: CutModel, precision: str, advice: SplitAdvice, folder: Path, at: int | None) -> None:
+def _write(found: "CutModel", precision: str, advice: "SplitAdvice", folder: Path, at: int | None) -> None:
+    from autoscale_runtime.models.splitting.parts import write_split
+
     if at is None and advice.best_split is None:
         raise InvalidInput(f"'{found.path}' has no cut whose tail a machine within reach could take; allowed: --at")
     cut = found.at(at) if at is not None else advice.best_split.cut  # type: ignore[union-attr]  # as above
@@ -105,7 +112,7 @@ def _write(found: CutModel, precision: str, advice: SplitAdvice, folder: Path, a
     typer.echo(f"wrote {folder / 'head'} and {folder / 'tail'}, cut after node {cut.after}, {cut.node}", err=True)
 
 
-def _plain(found: CutModel, precision: str, advice: SplitAdvice) -> dict[str, Any]:
+def _plain(found: "CutModel", precision: str, advice: "SplitAdvice") -> dict[str, Any]:
     """The fixed keys of ``autoscale split --json``."""
     best = advice.best_split
     return {
@@ -122,7 +129,7 @@ def _plain(found: CutModel, precision: str, advice: SplitAdvice) -> dict[str, An
     }
 
 
-def _split(each: SplitForecast) -> dict[str, Any]:
+def _split(each: "SplitForecast") -> dict[str, Any]:
     return {
         "after": each.cut.after,
         "node": each.cut.node,
@@ -139,7 +146,7 @@ def _figures(each: Prediction) -> dict[str, Any]:
     return {**{name: interval_ends(getattr(each, name)) for name in FIGURES}, "methods": methods}
 
 
-def _show(device: str, found: CutModel, precision: str, advice: SplitAdvice) -> None:
+def _show(device: str, found: "CutModel", precision: str, advice: "SplitAdvice") -> None:
     title = f"{found.whole.name} in {precision} on {device}: one query"
     table = Table("head", "tail", "after node", "sent", "latency", "energy", "CO2e", title=escape(title))
     for each in _least(advice):
@@ -154,7 +161,7 @@ def _show(device: str, found: CutModel, precision: str, advice: SplitAdvice) -> 
     console.print(_verdict(advice), markup=False)
 
 
-def _least(advice: SplitAdvice) -> list[Prediction]:
+def _least(advice: "SplitAdvice") -> list[Prediction]:
     """Of the whole network the best target, and the most frugal one of either side of the link."""
     sides = [[e for e in advice.targets if e.target.is_remote is far] for far in (False, True)]
     frugal = [min(side, key=lambda each: each.energy_j.mid) for side in sides if side]
@@ -162,7 +169,7 @@ def _least(advice: SplitAdvice) -> list[Prediction]:
     return list({each.target: each for each in (*frugal, *best)}.values())
 
 
-def _verdict(advice: SplitAdvice) -> str:
+def _verdict(advice: "SplitAdvice") -> str:
     if advice.best_split is None:
         return "nothing to weigh: the network has no cut, or no machine within reach computes in its precision"
     cut, best = advice.best_split.cut, advice.best_whole
