@@ -111,10 +111,12 @@ def test_over_a_slow_link_the_cut_is_chosen_and_where_it_is_vain_it_is_left_out(
         away = replace(PATIENT, objective="latency", mode="ONLY_IN_CLOUD")
         with opened(place, away) as session:
             session.warm_up(pictures(1))
-            for seed in range(12):
+            chosen = []  # it learns how slow the link is from the first, and looks at the other way now and then
+            for seed in range(40):
                 session.run(None, pictures(1, seed))
-            assert session.last is not None
-            assert str(session.last.selected) == "cloud:cpu/fp32@cut2"
+                assert session.last is not None
+                chosen.append(str(session.last.selected))
+            assert chosen[-15:].count("cloud:cpu/fp32@cut2") >= 10
         with opened(place, replace(PATIENT, objective="latency")) as session:
             session.warm_up(pictures(1))
             session.run(None, pictures(1))
