@@ -82,7 +82,8 @@ def test_a_picture_lies_beside_it_and_nothing_half_written(
     process, folder = ran
     assert (folder / "day.png").read_bytes().startswith(PNG)
     assert sorted(each.name for each in folder.iterdir()) == ["day.json", "day.png"]
-    assert process.stderr == ""
+    # A processor without int8 dot products may saturate in int8: then a session says that it leaves the target out.
+    assert [line for line in process.stderr.splitlines() if "int8@1t is left out: its answer has" not in line] == []
     for words in ("power table 'mi8pro'", "Apache-2.0", "latency measured; energy modelled", *POLICIES):
         assert words in " ".join(process.stdout.split())
 

@@ -46,4 +46,5 @@ def test_the_simulator_takes_it_as_it_is(folder: str) -> None:
 def test_each_variant_answers_as_it_did(folder: str, precision: str) -> None:
     with session(folder, target=f"device:cpu/{precision}@1t") as opened:
         [answer] = opened.run(None, FEEDS)
-    assert np.ravel(answer) == pytest.approx(ANSWERS[precision], abs=0.02)
+    # In int8 processors without dot products of it saturate: ONNX Runtime adds pairs of products in 16 bits there.
+    assert np.ravel(answer) == pytest.approx(ANSWERS[precision], abs=0.1 if precision == "int8" else 0.02)
