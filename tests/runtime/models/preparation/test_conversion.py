@@ -122,11 +122,11 @@ def rows(result: Prepared) -> dict[str, Any]:
     return {row.precision: row for row in result.rows}
 
 
-@pytest.mark.parametrize("name", ["linear, opset 10, to 2", "nearest, opset 8, to 1.5", "Hardmax, opset 9, axis None"])
+@pytest.mark.parametrize("name", ["linear, opset 10, to 2", "nearest, opset 8, to 1.5", "Softmax, opset 9, axis None"])
 def test_old_operator_sets_are_quantised(tmp_path: Path, name: str) -> None:
     result = prepared(tmp_path, MODELS[name])
     assert result.left_out.keys() <= {"fp16"}  # ONNX Runtime 1.23 halves a Resize's scales
-    assert rows(result)["int8"].accuracy.value > 0.5, "a hard maximum is soon another"
+    assert rows(result)["int8"].accuracy.value > 0.8
 
 
 def test_a_step_that_changes_the_network_is_named_and_done_otherwise(tmp_path: Path) -> None:
