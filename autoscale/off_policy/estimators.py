@@ -36,6 +36,7 @@ class Estimate:
 def effective_queries(weights: Floats) -> float:
     """Kish's effective sample size, (sum w)^2 / sum w^2; 0 where no weight is above 0.
 
+    >>> import numpy as np
     >>> effective_queries(np.array([1.0, 1.0, 0.0, 0.0]))
     2.0
     """

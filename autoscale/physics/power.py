@@ -8,7 +8,7 @@ draws its own for as long as the query lasts, since nobody sees when it waits.
 >>> phone = load_device("mi8pro")
 >>> four_cores = watts_of(phone, Target.parse("device:cpu/fp32@4t"))
 >>> round(energy_j(four_cores, held_s=1.0, core_s=4.0), 2)
-2.74
+5.55
 """
 
 from types import MappingProxyType

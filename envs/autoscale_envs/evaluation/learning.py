@@ -46,7 +46,7 @@ def stretches(queries: int) -> list[tuple[int, int]]:
     """Where each begins and ends, counted from 0, the end not being part of it.
 
     >>> stretches(8)
-    [(0, 1), (1, 2), (2, 3), (3, 5), (5, 7), (7, 8)]
+    [(0, 1), (1, 2), (2, 3), (3, 5), (5, 8)]
     """
     found, first, length = [], 0, 1.0
     while first < queries:
