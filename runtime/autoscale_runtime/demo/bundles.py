@@ -18,6 +18,9 @@ from autoscale_runtime.host.cache import cache_folder
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.preparation.prepare import prepare
 
+RECIPE: Final = 2
+"""Raised when ``prepare`` makes other variants of the same network than it did."""
+
 CALIBRATION: Final = 96
 """Samples given to ``prepare``: half set the ranges of int8, half are compared with fp32."""
 
@@ -34,7 +37,7 @@ def bundle_of(network: Network, step: Callable[[str], None]) -> Bundle:
         ModelError: it cannot be made or written.
     """
     maker = str(onnx_runtime().__version__)  # an older one may not load what a newer one made
-    made_of = hashlib.sha256(network.model_path.read_bytes() + maker.encode()).hexdigest()[:12]
+    made_of = hashlib.sha256(network.model_path.read_bytes() + f"{maker} {RECIPE}".encode()).hexdigest()[:12]
     folder = cache_folder() / "bundles" / made_of / network.name
     try:
         return Bundle.read(folder)
