@@ -64,7 +64,7 @@ def export_delta(ledger: Path | str, table: Path | str) -> Delta:
         storage.copy(fresh)
         try:
             _commit(deltalake, Path(table), {name: live[name][1] for name in fresh}, gone)
-        except Exception as error:
+        except Exception as error:  # delta-rs raises exceptions of a dozen kinds; the copied files must go in each
             storage.remove(fresh)
             raise TargetUnavailable(f"'{table}' does not take the change: {error}") from error
     version = deltalake.DeltaTable(table).version() if known or fresh else -1

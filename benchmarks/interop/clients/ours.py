@@ -19,7 +19,6 @@ with Session(path, remotes=remotes, mode="ONLY_IN_CLOUD", options=SessionOptions
     for each in feeds:
         came.append(session.run(None, each)[0])
         where.add(session.last.inference_source)
-    # a new dict: what a session says of the remote
     print(
         json.dumps(
             {

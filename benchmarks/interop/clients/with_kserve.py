@@ -6,7 +6,6 @@ import sys
 
 import numpy as np
 from kserve import InferenceGRPCClient, InferInput, InferRequest
-from kserve.protocol.infer_type import InferOutput  # noqa: F401
 from kserve.utils.numpy_codec import from_np_dtype
 
 TYPES = ["bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64", "float32", "float64"]
@@ -14,11 +13,11 @@ arrays = {each: np.array([0, 1, 1], each) for each in [*TYPES, "float16"]}
 arrays["string"] = np.array([b"a", "ü".encode(), b""], object)
 
 
-def asked(binary):
+def asked():
     inputs = []
     for name, array in arrays.items():
         each = InferInput(f"in_{name}", list(array.shape), from_np_dtype(array.dtype))
-        each.set_data_from_numpy(array, binary_data=binary)
+        each.set_data_from_numpy(array, binary_data=True)
         inputs.append(each)
     return InferRequest(model_name="identity", infer_inputs=inputs)
 
@@ -30,15 +29,13 @@ async def main():
         and await client.is_server_ready()
         and await client.is_model_ready("net")
     }
-    answer = await client.infer(infer_request=asked(True))
+    answer = await client.infer(infer_request=asked())
     came = {each.name: each.as_numpy() for each in answer.outputs}
     for name, array in arrays.items():
         checks[f"{name} there and back"] = bool((came[f"out_{name}"] == array).all())
-    del arrays["float16"]  # has no typed contents in the protocol
-    inputs = [each for each in asked(False).inputs]
     request = InferRequest(model_name="net", infer_inputs=[InferInput("x", [1, 8], "FP32", data=[1.0] * 8)])
     typed = await client.infer(infer_request=request)
-    checks["typed contents"] = typed.outputs[0].as_numpy().shape == (1, 8) and bool(inputs)
+    checks["typed contents"] = typed.outputs[0].as_numpy().shape == (1, 8)
     return checks
 
 
