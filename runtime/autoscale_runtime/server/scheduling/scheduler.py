@@ -21,8 +21,8 @@ from autoscale_runtime.wire.status import RETRY_AFTER
 SAFETY: Final = 1.8
 """How many times its expected wait a query must have left: times scatter, and with 1.2 answers just miss."""
 
-SHORT_S: Final = 1e-3
-"""Of quicker models one batch more is handed over, which hides the hand-over; slower ones keep their order."""
+AHEAD_S: Final = 0.01
+"""Work that lies with an instance: it has some until this loop looks again. Slower models keep their order."""
 
 MOST_AHEAD: Final = 8
 """Batches handed over to one instance: what is handed over has left the order of deadlines."""
@@ -201,16 +201,10 @@ class Scheduler:
                 self._hand_over(batch)
 
     def _at_once(self) -> int:
-        """Batches handed over: one for each instance, and more where it would else stand still until this loop looks.
-
-        A single instance's turn, seen from here, is longer than its work where the loop is late. So many more are
-        handed over as the turn is longer; each shortens the turns, so that it settles at the root of what is lost.
-        """
-        instances, held_s = self._executor.instances, self._held.mean_s
-        hides_way = 0.0 < held_s < SHORT_S
-        if instances > 1 or held_s <= 0.0:
-            return instances + hides_way
-        return max(1 + hides_way, min(round(self._service.mean_s / held_s), MOST_AHEAD))
+        """Batches handed over: one for each instance, and as much more work as it does until this loop looks again."""
+        work_s = self._held.mean_s * self.batching.most  # a batch that goes too early goes with too few
+        ahead = min(int(AHEAD_S / work_s), MOST_AHEAD) if work_s > 0.0 else 0
+        return self._executor.instances * (1 + ahead)
 
     def _waits_for_more(self) -> bool:
         """Whether a batch that could begin waits for others to join it."""
