@@ -82,6 +82,7 @@ class Serving:
         self.left_out: dict[str, str] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._stamped: dict[str, object] = {}
+        self._is_closed = False
 
     def versions(self) -> Models:
         """What is served."""
@@ -174,7 +175,8 @@ class Serving:
         return sum(each.scheduler.waiting + each.scheduler.running for each in self.models.values())
 
     async def close(self) -> None:
-        """End what runs and let all models go."""
+        """End what runs and let all models go; what is being loaded is let go as it comes."""
+        self._is_closed = True
         for each in self.models.values():
             each.scheduler.refuse_all(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
         await asyncio.gather(*(each.executor.close() for each in self.models.values()))
@@ -228,7 +230,7 @@ class Serving:
             )
         before = self.models.get(entry.name)
         lost = {*refused} & {*before.versions} if before is not None else set()
-        if versions and not lost and loaded.executor is not None:
+        if versions and not lost and not self._is_closed and loaded.executor is not None:
             self.put(entry.name, versions, loaded.executor, entry)
         elif loaded.executor is not None:
             await loaded.executor.close()

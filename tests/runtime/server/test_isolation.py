@@ -187,11 +187,16 @@ def test_a_process_that_stands_still_is_replaced(server: Server, stub: GRPCInfer
                 each.resume()
 
 
-def test_an_answer_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+def grows(folder: Path) -> None:
+    """A model that answers with as many zeros as it is told."""
     info = helper.make_tensor_value_info
     node = helper.make_node("ConstantOfShape", ["s"], ["y"])
     ends = info("s", TensorProto.INT64, [None]), info("y", TensorProto.FLOAT, None)
-    saved(tmp_path, "grow", helper.make_graph([node], "g", [ends[0]], [ends[1]]))
+    saved(folder, "grow", helper.make_graph([node], "g", [ends[0]], [ends[1]]))
+
+
+def test_an_answer_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    grows(tmp_path)
     limits = Limits(1, max_message_bytes=MIB)
     account = ServerAccount(load_device("laptop"))
     with (
@@ -205,6 +210,19 @@ def test_an_answer_beyond_the_limit_is_refused(tmp_path: Path) -> None:
         big = sum(each.memory_info().rss for each in psutil.Process().children())
         until(lambda: sum(each.memory_info().rss for each in psutil.Process().children()) < big - 128 * MIB)
         assert code_of(stub.ModelInfer, ask("grow", s=np.array([8]))) == ("OK", "")
+
+
+def test_a_server_that_stops_leaves_no_process_that_was_just_being_replaced(tmp_path: Path) -> None:
+    grows(tmp_path)
+    limits, before = Limits(1, max_message_bytes=MIB), {*psutil.Process().children()}
+    with (
+        serve(tmp_path, limits=limits, account=ServerAccount(load_device("laptop")), isolate=True) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        stub = GRPCInferenceServiceStub(channel)
+        assert code_of(stub.ModelInfer, ask("grow", s=np.array([64 * MIB])))[0] == "RESOURCE_EXHAUSTED"
+        until(lambda: len({*psutil.Process().children()} - before) > 1)
+    assert not {*psutil.Process().children()} - before
 
 
 def test_a_reload_loses_no_query_and_a_bad_version_replaces_no_good_one(tmp_path: Path) -> None:
