@@ -7,15 +7,13 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import NoneType
-from typing import Any, Final, NoReturn
-
-import numpy as np
+from typing import Final, NoReturn
 
 from autoscale.agents.base import Agent
 from autoscale.agents.policies import save_policy
@@ -23,7 +21,6 @@ from autoscale.agents.reward import reward
 from autoscale.closing import Closing
 from autoscale.errors import (
     AutoScaleError,
-    FeedError,
     InvalidGoal,
     InvalidInput,
     ModelError,
@@ -45,6 +42,7 @@ from autoscale_runtime.device.agent_choice import agent_for
 from autoscale_runtime.device.assemble import Device, assemble
 from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.fast_path import FastPath
+from autoscale_runtime.device.feeds import arrays_of, check_query
 from autoscale_runtime.device.last import Decided, Last
 from autoscale_runtime.device.open_shapes import OpenShapes
 from autoscale_runtime.device.options import NO_RULES
@@ -134,8 +132,8 @@ class Session(Closing):
             TargetError: the target failed and the mode, or a pinned target, allows no other.
         """
         if type(feeds) is not dict or output_names is not None:
-            _check_query(output_names, feeds)
-        feeds = _arrays(self._inputs, feeds)
+            check_query(output_names, feeds)
+        feeds = arrays_of(self._inputs, feeds)
         if self._settled is not None and self._generation == generation():
             try:
                 return self._settled.run(output_names, feeds)
@@ -290,7 +288,7 @@ class Session(Closing):
             FeedError: the feeds are not the model's.
             InvalidGoal: no verified target is left that meets the goal.
         """
-        _check_query(None, feeds)
+        check_query(None, feeds)
         self._warm_up(self._query(None, feeds), is_patient=True)
 
     def observe(self) -> Observation:
@@ -375,7 +373,7 @@ class Session(Closing):
         )
 
     def _query(self, output_names: Sequence[str] | None, feeds: Feeds) -> Query:
-        arrays = _arrays(self._inputs, feeds)
+        arrays = arrays_of(self._inputs, feeds)
         return Query(output_names, arrays, self._sizes.of(arrays), may_leave=self.options.consent)
 
     def _asked(
@@ -388,7 +386,7 @@ class Session(Closing):
         stream: Binding | None = None,
     ) -> Query:
         """A query that says for itself what it must achieve, checked."""
-        _check_query(output_names, feeds)
+        check_query(output_names, feeds)
         check_type("goal", goal, (Goal, NoneType), "a Goal, as in Goal(objective='energy'), or None", InvalidGoal)
         check_type("consent", consent, (bool, NoneType), "True where the data may leave this device, False, or None")
         query = self._query(output_names, feeds)
@@ -459,36 +457,3 @@ def _close_behind(device: Device) -> None:
     """
     with suppress(RuntimeError):  # the interpreter ends: no thread can be started, and none has to
         threading.Thread(target=device.close, name="autoscale-close", daemon=False).start()
-
-
-def _check_query(output_names: object, feeds: object) -> None:
-    """Raise FeedError unless both are of the types that a query has."""
-    check_type("feeds", feeds, Mapping, "a mapping of input names to arrays", FeedError)
-    kinds = NoneType if isinstance(output_names, str) else (Collection, NoneType)
-    check_type("output_names", output_names, kinds, "a list of names, or None for all", FeedError)
-
-
-def _arrays(specs: Sequence[TensorSpec], feeds: Feeds) -> Feeds:
-    """The feeds with lists made arrays, and values in this machine's order of bytes: engines look at neither."""
-    for each in feeds.values():
-        if not isinstance(each, np.ndarray) or not each.dtype.isnative:
-            break
-    else:
-        return feeds
-    dtypes = {spec.name: spec.dtype for spec in specs}
-    try:
-        return {name: _array(each, dtypes.get(name)) for name, each in feeds.items()}
-    except (ValueError, TypeError, OverflowError) as error:
-        raise FeedError(f"an input is no tensor: {error}") from error
-
-
-def _array(given: object, dtype: np.dtype[Any] | None) -> Array:
-    if isinstance(given, np.ndarray):
-        return given if given.dtype.isnative else given.astype(given.dtype.newbyteorder("="))
-    array = np.array(given)
-    if dtype is None or dtype == array.dtype:
-        return array
-    if array.dtype.kind in "OSU" and dtype.kind != "O":
-        raise ValueError(f"{type(given).__name__} of {array.dtype.type.__name__}; allowed: {dtype}")
-    # Of Python's own numbers, since numpy refuses those that the type cannot hold, and wraps an array's.
-    return np.array(given, dtype=dtype)

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from threading import Lock
-from types import MappingProxyType
 from typing import Final
 
 import numpy as np
@@ -29,11 +28,13 @@ from autoscale_runtime.backends.comparison import is_finite, other_finiteness
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.admission import Admission
 from autoscale_runtime.device.copies import Copies, LazyRunner
+from autoscale_runtime.device.device_context import NOTHING_BARRED, DeviceContext, barred_in
 from autoscale_runtime.device.fast_path import FastPath
+from autoscale_runtime.device.rescue import patience_s, rescuer, spare_s
 from autoscale_runtime.device.resident import Resident
 from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import LocalRoute
-from autoscale_runtime.device.rules import Ledger, Rules, Saving
+from autoscale_runtime.device.rules import Ledger, Rules
 from autoscale_runtime.device.sized_mean import FIXED, Size
 from autoscale_runtime.device.streams import Streams
 from autoscale_runtime.device.verification import Reference
@@ -41,34 +42,8 @@ from autoscale_runtime.models.bundle import Bundle
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
-RESCUE_MARGIN: Final = 1.3
-"""How much longer than expected the rescue of a query may take before the answer is late."""
-
-NOTHING_BARRED: Final[Mapping[str, str]] = MappingProxyType({})
-
 MOST_GOALS: Final = 64
 """Of queries that bring their own; what they allow is worked out again beyond that."""
-
-GIVING_UP_S: Final = 0.005
-"""How long after its deadline a remote call is over: gRPC takes up to 3 ms."""
-
-
-class DeviceContext(Context):
-    """A context that carries the moment in which the query is decided, for whoever runs it and accounts for it."""
-
-    __slots__ = ("_first", "barred", "moment", "saving", "unlearned")
-    barred: Mapping[str, str]
-    moment: Moment
-    saving: Saving | None
-    unlearned: Callable[[Forecast], Forecast]
-    _first: Forecast | None
-
-    @property
-    def first_forecast(self) -> Forecast | None:
-        """With this device's targets as they were expected when the session had got to know them."""
-        if self._first is None and self.forecast is not None:
-            self._first = self.unlearned(self.forecast)
-        return self._first
 
 
 class DeviceWorld:
@@ -217,8 +192,7 @@ class DeviceWorld:
         """
         moment = self.look()
         own = [route.expected(query, moment).latency_s for route in self.routes if not route.target.is_remote]
-        spare_s = self.goal.latency_s - (time.perf_counter() - began_s) - GIVING_UP_S - RESCUE_MARGIN * min(own)
-        return max(min(spare_s / 2, self._timeout_s), 0.0)
+        return spare_s(self.goal.latency_s, time.perf_counter() - began_s, min(own), self._timeout_s)
 
     @property
     def keeps_state(self) -> bool:
@@ -284,7 +258,7 @@ class DeviceWorld:
             left_out = {target: saving.reason for target in self.targets if target not in chosen}
         if not self._away:
             return left_out
-        barred = _barred(context)
+        barred = barred_in(context)
         for route in self._away:
             if route.target.link in barred:
                 left_out[route.target] = barred[route.target.link]
@@ -407,20 +381,10 @@ class DeviceWorld:
 
     def _deadline_s(self, query: Query, context: Context, index: int) -> float:
         """How long a remote route may take: until the device could just rescue the query in time."""
-        return min(self._patience_s(query, context, index), query.left_s)
-
-    def _patience_s(self, query: Query, context: Context, index: int) -> float:
-        limit_s, forecast = context.goal.latency_s, context.forecast
-        usable = self._admission(context.goal, _barred(context)).usable
-        rescuers = [i for i in usable if not self.targets[i].is_remote]
-        may_rescue = self._hedge and context.goal.mode.may_fall_back and rescuers and math.isfinite(limit_s)
-        if forecast is None or not may_rescue:
-            return self._timeout_s
-        expected_s = float(forecast.latency_s[index])
-        safe_s = limit_s - GIVING_UP_S - RESCUE_MARGIN * float(forecast.latency_s[rescuers].min())
-        if expected_s <= safe_s:
-            return safe_s
-        return min(max(limit_s, 2.0 * expected_s), self._timeout_s)
+        if not self._hedge:
+            return min(self._timeout_s, query.left_s)
+        usable = self._admission(context.goal, barred_in(context)).usable
+        return min(patience_s(context, self.targets, usable, index, self._timeout_s), query.left_s)
 
     def _next(
         self, query: Query, context: Context, attempts: Sequence[Attempt], elapsed_s: float, error: TargetError
@@ -431,19 +395,12 @@ class DeviceWorld:
             TargetError: the error itself, where no other route may try.
         """
         tried, unknown = {attempt.target for attempt in attempts}, {self.targets[i] for i in self._unknown}
-        goal, usable = context.goal, self._admission(context.goal, _barred(context)).usable
+        goal, usable = context.goal, self._admission(context.goal, barred_in(context)).usable
         left = [i for i in usable if self.targets[i] not in tried | unknown and self.routes[i].is_open]
         may_move = goal.mode.may_fall_back and not self._streams.is_bound and query.is_awaited
         if not left or not may_move or context.forecast is None:
             raise error
-        left = [i for i in left if not self.targets[i].is_remote] or left
-        latency_s = context.forecast.latency_s
-        in_time = [i for i in left if elapsed_s + latency_s[i] <= goal.latency_s]
-        return context.forecast.best(goal, in_time) if in_time else min(left, key=lambda i: float(latency_s[i]))
-
-
-def _barred(context: Context) -> Mapping[str, str]:
-    return context.barred if isinstance(context, DeviceContext) else NOTHING_BARRED
+        return rescuer(context.forecast, goal, self.targets, left, elapsed_s)
 
 
 def _failed_attempt(target: Target, failure: Failed) -> Attempt:
