@@ -4,7 +4,7 @@ import argparse
 from dataclasses import replace
 
 from autoscale.interval import Interval
-from autoscale.profiles.measured import MeasuredRow, measured_lines
+from autoscale.profiles.measured import MeasuredRow, measured_lines, watts_between
 from autoscale.profiles.model_profile_codec import toml_string
 from benchmarks.calibration.sources import BOARDS, SYSTEMS, is_fit, measured
 
@@ -26,9 +26,12 @@ def text(device: str) -> str:
 
 
 def _rounded(row: MeasuredRow) -> MeasuredRow:
+    latency_s, energy_j = _interval(row.latency_s), None if row.energy_j is None else _interval(row.energy_j)
     power_w = None if row.power_w is None else _digits(row.power_w)
-    energy_j = None if row.energy_j is None else _interval(row.energy_j)
-    return replace(row, latency_s=_interval(row.latency_s), energy_j=energy_j, power_w=power_w)
+    if energy_j is not None and power_w is not None:
+        agreed_w = watts_between(latency_s, energy_j)
+        power_w = power_w if agreed_w.low <= power_w <= agreed_w.high else None  # a log's joules are the closer count
+    return replace(row, latency_s=latency_s, energy_j=energy_j, power_w=power_w)
 
 
 def _interval(figure: Interval) -> Interval:

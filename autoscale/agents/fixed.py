@@ -32,8 +32,9 @@ class Fixed(Agent):
             raise InvalidTarget(f"agent '{self.name}' needs {self.kind} among {[str(t) for t in targets]}")
         self._chosen: dict[str, int] = {}
 
+    @staticmethod
     @abstractmethod
-    def wants(self, target: Target) -> bool:
+    def wants(target: Target) -> bool:
         """Whether the target is of this baseline's kind."""
 
     def select(self, context: Context) -> Choice:
@@ -99,7 +100,8 @@ class DeviceCpuFp32(Fixed):
     name = "device-cpu-fp32"
     kind = "a device:cpu/fp32 target"
 
-    def wants(self, target: Target) -> bool:
+    @staticmethod
+    def wants(target: Target) -> bool:
         """Whether it is this device's CPU in fp32."""
         return (target.place, target.processor, target.precision) == ("device", "cpu", "fp32")
 
@@ -114,7 +116,8 @@ class DeviceBest(Fixed):
     name = "device-best"
     kind = "a device target"
 
-    def wants(self, target: Target) -> bool:
+    @staticmethod
+    def wants(target: Target) -> bool:
         """Whether it is on this device."""
         return target.place == "device"
 
@@ -125,7 +128,8 @@ class StaticOrder(Fixed):
     name = "npu-gpu-cpu"
     kind = "a device target"
 
-    def wants(self, target: Target) -> bool:
+    @staticmethod
+    def wants(target: Target) -> bool:
         """Whether it is on this device."""
         return target.place == "device"
 
@@ -141,7 +145,8 @@ class Fastest(Fixed):
     name = "fastest"
     kind = "a target"
 
-    def wants(self, target: Target) -> bool:
+    @staticmethod
+    def wants(target: Target) -> bool:
         """All are."""
         return True
 
@@ -156,7 +161,8 @@ class ConnectedEdge(Fixed):
     name = "connected-edge"
     kind = "an edge target"
 
-    def wants(self, target: Target) -> bool:
+    @staticmethod
+    def wants(target: Target) -> bool:
         """Whether it is on a nearby device."""
         return target.place == "edge" and target.cut is None
 
@@ -178,6 +184,7 @@ class Cloud(Fixed):
     name = "cloud"
     kind = "a cloud target"
 
-    def wants(self, target: Target) -> bool:
+    @staticmethod
+    def wants(target: Target) -> bool:
         """Whether it is in the cloud."""
         return target.place == "cloud" and target.cut is None

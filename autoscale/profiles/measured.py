@@ -26,6 +26,9 @@ RUN_TO_RUN: Final = 0.05
 """How far a run may be from the middle, as a share of it, where a row does not say: the 10th and the 90th percentile of
 MLPerf's and LiteRT's runs lie within this in nine of ten logs."""
 
+AGREE: Final = 0.05
+"""How far, as a share, a row's watts may be beyond what its joules and seconds come to."""
+
 LEAST: Final = 1e-15
 MOST: Final = 1e15
 """What no second, joule or watt of a query lies beyond: such a figure is a mistake, and leaves arithmetic no digits."""
@@ -68,12 +71,18 @@ class MeasuredRow:
         return self.power_w if self.energy_j is None else self.energy_j.mid / self.latency_s.mid
 
 
+def watts_between(latency_s: Interval, energy_j: Interval) -> Interval:
+    """The mean watts that seconds and joules of the same runs leave possible."""
+    low_w, high_w = energy_j.low / latency_s.high, energy_j.high / latency_s.low
+    return Interval(low_w / (1.0 + AGREE), energy_j.mid / latency_s.mid, high_w * (1.0 + AGREE))
+
+
 def measured_rows(document: TomlTable, sources: Mapping[str, str]) -> tuple[MeasuredRow, ...]:
     """The rows of a device file's ``[[measured]]``, in its order.
 
     Raises:
         ProfileError: a key that is missing or unknown, a figure that is not above 0, a target that is none or not on
-            the device, or an unknown source.
+            the device, an unknown source, or joules, watts and seconds of a row that contradict each other.
     """
     return tuple(_row(table, sources) for table in document.rows(TABLE))
 
@@ -85,7 +94,7 @@ def measured_lines(rows: Sequence[MeasuredRow], keys: Mapping[str, str]) -> list
 
 def _row(table: TomlTable, sources: Mapping[str, str]) -> MeasuredRow:
     table.check_keys(NEEDED, OPTIONAL)
-    return MeasuredRow(
+    row = MeasuredRow(
         _name(table),
         _target(table),
         _interval(table, "latency_s"),
@@ -95,6 +104,28 @@ def _row(table: TomlTable, sources: Mapping[str, str]) -> MeasuredRow:
         sources[table.one_of("source", sources)],
         Method(table.one_of("method", list(Method))) if "method" in table else Method.MEASURED,
     )
+    _check_joules(table, row)
+    return row
+
+
+def _check_joules(table: TomlTable, row: MeasuredRow) -> None:
+    """Joules are watts times seconds: of a row that holds all three, one would silently be left out of account.
+
+    Watts are a mean and seconds a middle run, so that a row may stray as far as its own runs do.
+    """
+    if row.energy_j is None or row.power_w is None:
+        return
+    agreed_w = watts_between(_told(table, "latency_s", row.latency_s), _told(table, "energy_j", row.energy_j))
+    if not agreed_w.low <= row.power_w <= agreed_w.high:
+        allowed = (
+            f"energy_j / latency_s, which is {agreed_w.mid:.4g} W here ({agreed_w.low:.4g} to {agreed_w.high:.4g} W)"
+        )
+        raise table.fault("power_w", f"{allowed}, or one of energy_j and power_w alone")
+
+
+def _told(table: TomlTable, key: str, figure: Interval) -> Interval:
+    """A figure with the ends that its row tells, and no usual ones."""
+    return figure if isinstance(table.content[key], dict) else Interval.exactly(figure.mid)
 
 
 def _name(table: TomlTable) -> str:

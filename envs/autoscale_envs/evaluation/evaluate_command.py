@@ -1,7 +1,7 @@
 """The command ``autoscale evaluate``."""
 
 import math
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ from autoscale_envs.evaluation.measured_plan import (
     chosen_devices,
     chosen_networks,
 )
+from autoscale_envs.evaluation.measured_rivals import measured_rivals
 from autoscale_envs.evaluation.plan import PHONES, Plan
 from autoscale_envs.evaluation.running import Outputs, run
 from autoscale_envs.measured.csv_file import read_measured
@@ -169,7 +170,7 @@ def evaluate(
         comparison = MeasuredComparison(
             MeasuredPlan(
                 chosen_networks(tables, _named(networks, known)),
-                agents=_listed(agents, ()),
+                agents=_agents(agents, [], lambda: measured_rivals(tables.values(), profile is not None)),
                 goal=Goal(objective, limit_s, min_accuracy),
                 profile=None if profile is None else load_device(profile),
                 noisy=noise,
@@ -217,12 +218,14 @@ def evaluate(
     run(comparison, outputs, jobs, address, ray=ray)
 
 
-def _agents(text: str, policies: Sequence[str]) -> tuple[str, ...]:
-    """The contestants asked for; of the rivals those whose packages are here, aloud, and for whom no file is given."""
+def _agents(
+    text: str, policies: Sequence[str], able: Callable[[], tuple[tuple[str, ...], dict[str, str]]] = rivals
+) -> tuple[str, ...]:
+    """The contestants asked for; of the rivals those who can take part, aloud, and for whom no file is given."""
     names = _listed(text, ())
     if "rivals" not in names:
         return names
-    found, lacks = rivals()
+    found, lacks = able()
     for name, needed in lacks.items():
         typer.echo(f"'{name}' is left out: {needed}", err=True)
     everybody = [each for name in names for each in (found if name == "rivals" else (name,))]

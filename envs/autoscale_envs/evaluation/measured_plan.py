@@ -12,6 +12,8 @@ from autoscale.agents.base import AGENTS
 from autoscale.errors import InvalidGoal, InvalidInput, one_of
 from autoscale.profiles import DeviceProfile
 from autoscale.query.goal import Goal
+from autoscale_envs.evaluation.contestants import PAPER
+from autoscale_envs.evaluation.measured_rivals import missing_target
 from autoscale_envs.evaluation.own_agent import check_agent_name
 from autoscale_envs.measured.contestants import ENGINE, ORACLE, RULES, check_rules
 from autoscale_envs.measured.table import MeasuredTable
@@ -20,8 +22,8 @@ FIRST_TEN: Final = 9
 """Queries of a network before the judged ones, if nothing else is asked for: what is judged begins with the tenth."""
 QUERIES: Final = 50
 LEARNERS: Final = ("q-learning", "corrector")
-NEEDS_MORE: Final = ("bo", "cloud", "connected-edge", "frozen", "knn", "lr", "svm", "svr")
-"""Agents that a table has nothing for: they are fitted to a simulator, or want remote targets."""
+FITTED: Final = ("bo", "frozen", "knn", "lr", "svm", "svr")
+"""Agents that a table has nothing for: they are fitted to a simulator."""
 
 
 class MeasuredCell(NamedTuple):
@@ -68,7 +70,8 @@ class MeasuredPlan:
         engines = self._engines()
         for name in self.agents:
             if not name.startswith(ENGINE):
-                check_agent_name(name, {*RULES, *AGENTS.names()} - {*NEEDS_MORE})
+                check_agent_name(name, {*RULES, PAPER, *AGENTS.names()} - {*FITTED})
+                self._check_target(name)
         check_rules(self.agents, engines)
         for name, value, least in (("seeds", self.seeds, 1), ("queries", self.queries, 2), ("seed", self.seed, 0)):
             if value < least:
@@ -77,11 +80,17 @@ class MeasuredPlan:
             raise InvalidInput(f"warm_up is {self.warm_up}; allowed: 0 to {self.queries - 1}, so that some are judged")
 
     def lineup(self, device: str) -> tuple[str, ...]:
-        """Who takes part on a device; the oracle always does, an engine's rule where some target is of it."""
-        engines = self.tables[device].engines
-        usual = (*RULES, *(f"{ENGINE}{each}" for each in engines), *LEARNERS)
+        """Who takes part on a device: whoever has a target there to choose; the oracle always does."""
+        table = self.tables[device]
+        usual = (*RULES, *(f"{ENGINE}{each}" for each in table.engines), *LEARNERS)
         asked = [
-            name for name in self.agents or usual if not name.startswith(ENGINE) or name.removeprefix(ENGINE) in engines
+            name
+            for name in self.agents or usual
+            if (
+                name.removeprefix(ENGINE) in table.engines
+                if name.startswith(ENGINE)
+                else not missing_target(name, table.targets)
+            )
         ]
         return tuple(dict.fromkeys([*asked, ORACLE]))
 
@@ -93,6 +102,11 @@ class MeasuredPlan:
         """Of its own for every cell, the same for every agent, whatever else is in the plan."""
         named = np.random.SeedSequence([self.seed, crc32("|".join(cell).encode())])
         return int(named.generate_state(1, np.uint64)[0])
+
+    def _check_target(self, name: str) -> None:
+        lacks = [missing_target(name, table.targets) for table in self.tables.values()]
+        if all(lacks):
+            raise InvalidInput(f"agent '{name}' needs {lacks[0]}, and no table has one")
 
     def _engines(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(engine for table in self.tables.values() for engine in table.engines))

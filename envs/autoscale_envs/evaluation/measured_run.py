@@ -5,8 +5,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from autoscale.agents.base import Agent
 from autoscale.arrays import Floats, Indices
 from autoscale.loop import run_query
+from autoscale_envs.evaluation.contestants import PAPER, PaperQLearning
 from autoscale_envs.evaluation.measured_plan import MeasuredCell, MeasuredPlan
 from autoscale_envs.evaluation.metrics import Flags, as_good, excess_of
 from autoscale_envs.evaluation.own_agent import agent_of
@@ -71,7 +73,7 @@ def _one(plan: MeasuredPlan, cell: MeasuredCell, name: str) -> MeasuredResult:
     table, seed = plan.tables[cell.device], plan.seed_of(cell)
     forecasts = None if plan.profile is None else profile_forecasts(plan.profile, table)
     world = MeasuredWorld(table, plan.goal, seed, forecasts, noisy=plan.noisy)
-    agent = Stopwatch(rule(name, world) or agent_of(name, table.targets, seed))
+    agent = Stopwatch(_agent(name, world, seed))
     shape = len(table.networks), plan.queries
     chosen, late = np.zeros(shape, np.intp), np.zeros(shape, np.bool_)
     for _ in range(chosen.size):
@@ -86,6 +88,12 @@ def _one(plan: MeasuredPlan, cell: MeasuredCell, name: str) -> MeasuredResult:
         float(np.median(agent.learn_ns or [0])),
         sum(array.nbytes for array in agent.state().values()),
     )
+
+
+def _agent(name: str, world: MeasuredWorld, seed: int) -> Agent:
+    if name == PAPER:
+        return PaperQLearning(world.targets, seed=seed)
+    return rule(name, world) or agent_of(name, world.targets, seed)
 
 
 def _judged(plan: MeasuredPlan, table: MeasuredTable, chosen: Indices, late: Flags) -> Judged:

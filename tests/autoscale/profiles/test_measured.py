@@ -45,6 +45,16 @@ def test_a_row_is_read_with_its_spread_and_its_source():
     assert row.source.startswith("Raspberry Pi 5")
 
 
+def test_watts_may_stray_as_far_as_the_runs_do():
+    assert read(ROW.replace("energy_j = 0.6", "energy_j = 0.6\npower_w = 4.6"))[0].power_w == 4.6
+    with pytest.raises(ProfileError, match="power_w is 5.6"):
+        read(
+            ROW.replace("{ value = 0.1, low = 0.09, high = 0.13 }", "0.1").replace(
+                "accuracy", "power_w = 5.6\naccuracy"
+            )
+        )
+
+
 WRONG = {
     "zero seconds": ("latency_s = { value = 0.1, low = 0.09, high = 0.13 }", "latency_s = 0", "number above 0"),
     "negative joules": ("energy_j = 0.6", "energy_j = -0.6", r"measured 1.energy_j is -0.6; allowed: a number above 0"),
@@ -54,6 +64,11 @@ WRONG = {
     "percent": ("accuracy = 0.75", "accuracy = 75.0", "1 at most"),
     "no digits left": ("energy_j = 0.6", "energy_j = 1e-320", "1e-15 or more.*1e[+]15 at most"),
     "too much": ("energy_j = 0.6", "energy_j = 1e300", "1e-15 or more.*1e[+]15 at most"),
+    "watts": (
+        "energy_j = 0.6",
+        "energy_j = 0.6\npower_w = 9.0",
+        r"measured 1.power_w is 9.0; allowed: energy_j / latency_s, which is 6 W here \(4.396 to 7 W\), or one of",
+    ),
     "range": ("low = 0.09", "low = 0.2", "low <= value <= high"),
     "half a range": (", high = 0.13", "", "'measured 1.latency_s.high' is missing"),
     "target": ("device:cpu/int8@4t#tflite", "cpu-int8", "measured 1.target: 'cpu-int8' is not a target"),
@@ -116,6 +131,7 @@ rows = st.builds(
 
 @given(st.lists(rows, max_size=5, unique_by=lambda row: (row.network, row.target)))
 def test_any_row_comes_back(measured: list[MeasuredRow]):
+    measured = [each if each.energy_j is None else replace(each, power_w=None) for each in measured]
     device = replace(BOARD, measured=tuple(measured), fingerprint="abc")
     back = read_device(TomlTable("rpi5.toml", tomllib.loads(device_text(device))))
     assert (back.measured, back.fingerprint) == (device.measured, "abc")

@@ -88,6 +88,25 @@ def test_a_limit_and_seeds_and_processes(table: Path, tmp_path: Path) -> None:
     assert alone["agents"]["q-learning"]["gap_to_oracle"] == spread["agents"]["q-learning"]["gap_to_oracle"]
 
 
+def test_rivals_take_part_as_far_as_a_table_has_what_they_need(table: Path) -> None:
+    arguments = "--measured", table, "--agents", "rivals", "--seeds", 1, "--queries", 4
+    result = run(*arguments)
+    for name, why in (
+        ("cloud", "it needs a cloud target, and the table has none"),
+        ("connected-edge", "it needs an edge target, and the table has none"),
+        ("device-best", "it goes by a forecast alone"),
+        ("dqn", "it is trained in the simulator"),
+    ):
+        assert f"'{name}' is left out: {why}" in result.stderr
+    board, other = rows(*arguments)
+    assert {"q-learning-paper", "lin-ts", "fallback-list", "corrector", "opt"} <= {*board["agents"]} & {
+        *other["agents"]
+    }
+    assert {*other["agents"]} - {*board["agents"]} == {"device-cpu-fp32"}, "the board has no such target"
+    (told,) = rows(*arguments, "--device", "other", "--profile", "rpi4")
+    assert "device-best" in told["agents"]
+
+
 def test_networks_can_be_chosen_and_people_can_read_it(table: Path) -> None:
     result = run("--measured", table, "--device", "board", "--networks", "net-30", "--seeds", 1, "--queries", 10)
     assert "board: 1 networks, 3 targets" in result.output
@@ -101,7 +120,8 @@ def test_networks_can_be_chosen_and_people_can_read_it(table: Path) -> None:
         (("--scenario", "S1"), "--scenario is of the simulator"),
         (("--plot", "x.png"), "--plot is of the simulator"),
         (("--agents", "fastes"), "did you mean 'fastest'"),
-        (("--agents", "cloud"), "unknown agent 'cloud'"),
+        (("--agents", "cloud"), "agent 'cloud' needs a cloud target, and no table has one"),
+        (("--agents", "svm"), "unknown agent 'svm'"),
         (("--agents", "engine:openvino"), "unknown engine 'openvino'"),
         (("--device", "bord"), "unknown device of the table 'bord' (did you mean 'board'"),
         (("--networks", "net-1"), "unknown network of the table"),
