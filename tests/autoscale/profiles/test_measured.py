@@ -47,7 +47,7 @@ def test_a_row_is_read_with_its_spread_and_its_source():
 
 def test_watts_may_stray_as_far_as_the_runs_do():
     assert read(ROW.replace("energy_j = 0.6", "energy_j = 0.6\npower_w = 4.6"))[0].power_w == 4.6
-    with pytest.raises(ProfileError, match="power_w is 5.6"):
+    with pytest.raises(ProfileError, match=r"power_w is 5\.6"):
         read(
             ROW.replace("{ value = 0.1, low = 0.09, high = 0.13 }", "0.1").replace(
                 "accuracy", "power_w = 5.6\naccuracy"
