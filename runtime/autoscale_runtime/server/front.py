@@ -18,6 +18,7 @@ from autoscale_runtime.server.descriptions import config_of, index_of, metadata_
 from autoscale_runtime.server.execution.job import Job, Ran
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.serving import Serving
+from autoscale_runtime.server.tracing import TracedCall, Traces
 from autoscale_runtime.server.transports.base import Call, Trailers, shortened
 from autoscale_runtime.wire.head import infer_head
 from autoscale_runtime.wire.parameters import cost_bytes
@@ -71,6 +72,7 @@ class Front:
         reload: for RepositoryModelLoad; None where the models did not come from a folder.
         cpu_clock: core-seconds that the protocol has taken so far.
         log: told of each query, by name of the fact.
+        traces: a span for each query; None for none.
     """
 
     def __init__(
@@ -80,10 +82,11 @@ class Front:
         reload: Reload | None = None,
         cpu_clock: Callable[[], float] = time.process_time,
         log: Callable[..., None] | None = None,
+        traces: Traces | None = None,
     ) -> None:
         self.is_draining = False
         self._serving, self._account, self._reload = serving, account, reload
-        self._log = log
+        self._log, self._traces = log, traces
         self._cpu_clock, self._told_core_s = cpu_clock, cpu_clock()
         self._known: dict[str, Callable[[bytes], Message]] = {
             "ServerLive": lambda message: pb.ServerLiveResponse(live=True),
@@ -107,6 +110,7 @@ class Front:
             call = StreamedCall(call)
         try:
             if method in ("ModelInfer", *STREAMING):
+                call = call if self._traces is None else self._traces.traced(call)
                 self._infer(call)
             elif method == "RepositoryModelLoad":
                 self._load(call)
@@ -135,6 +139,8 @@ class Front:
             served.statistics.energy_j += cost.energy_j if is_answered else 0.0
         if self._log is not None:
             self._log_end(job, ran, cost.energy_j)
+        if isinstance(job.call, TracedCall):
+            job.call.tell(job, ran, cost)
         if is_answered:
             queue_us, compute_us = us_from_s(job.begun_s - job.arrived_s), us_from_s(ran.compute_s)
             job.call.reply(ran.body + cost_bytes(cost, queue_us, compute_us))
@@ -246,7 +252,7 @@ class StreamedCall(Call):
     __slots__ = ("_outer",)
 
     def __init__(self, outer: Call) -> None:
-        super().__init__(outer.method, outer.message, outer.client, outer.deadline_s)
+        super().__init__(outer.method, outer.message, outer.client, outer.deadline_s, outer.trace)
         self._outer = outer
         outer.on_leaving = self.left
 

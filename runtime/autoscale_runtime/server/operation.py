@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from autoscale_runtime.server.configuration import Configuration
+from autoscale_runtime.server.tracing import Traces
 from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.tokens import TokenFile
 
@@ -20,6 +21,7 @@ class Operation:
         metrics_port: of Prometheus's page, on the server's host, 0 for a free one; None for no page.
         configuration: how each model is served.
         access_log: a line of JSON for each query is written there; None writes none.
+        traces: a span for each query is sent; None sends none. Whoever made it closes it after the server.
     """
 
     certificates: Certificates | None = None
@@ -27,6 +29,7 @@ class Operation:
     metrics_port: int | None = None
     configuration: Configuration = field(default_factory=Configuration)
     access_log: TextIO | None = None
+    traces: Traces | None = None
 
     def log(self, **facts: object) -> None:
         """Write a line of the access log."""

@@ -21,6 +21,7 @@ from autoscale_runtime.server.limits import DEFAULT_WAITING, Limits
 from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import DEFAULT_MACHINE, DRAIN_S, Server
+from autoscale_runtime.server.tracing import Traces
 from autoscale_runtime.server.transports.choice import GRPC
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE
 from autoscale_runtime.wire.certificates import certificates_of
@@ -107,6 +108,13 @@ def serve(
         Path | None,
         typer.Option(help="File to which a line of JSON is added for each query.", show_default=False),
     ] = None,
+    traces: Annotated[
+        str | None,
+        typer.Option(
+            help="Collector of OpenTelemetry, http://HOST:4317, that gets a span for each query (extra 'telemetry').",
+            show_default=False,
+        ),
+    ] = None,
     config: Annotated[
         Path | None,
         typer.Option(
@@ -190,6 +198,7 @@ def serve(
         metrics_port,
         Configuration() if config is None else read_configuration(config),
         None if access_log is None else _opened(access_log),
+        None if traces is None else Traces(traces),
     )
     with Server(
         limits,
@@ -216,6 +225,8 @@ def serve(
         end.daemon = True
         end.start()
         server.stop(drain_s)
+        if operation.traces is not None:
+            operation.traces.close()
 
 
 def _opened(path: Path) -> TextIO:

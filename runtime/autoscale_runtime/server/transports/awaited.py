@@ -1,10 +1,11 @@
 """A call whose answer a coroutine waits for."""
 
 import asyncio
+from collections.abc import Mapping
 
 import grpc
 
-from autoscale_runtime.server.transports.base import Call, Handler, Refused, Trailers
+from autoscale_runtime.server.transports.base import NO_TRACE, Call, Handler, Refused, Trailers
 
 
 class AwaitedCall(Call):
@@ -12,8 +13,10 @@ class AwaitedCall(Call):
 
     __slots__ = ("_answer",)
 
-    def __init__(self, method: str, message: bytes, client: str, deadline_s: float) -> None:
-        super().__init__(method, message, client, deadline_s)
+    def __init__(
+        self, method: str, message: bytes, client: str, deadline_s: float, trace: Mapping[str, str] = NO_TRACE
+    ) -> None:
+        super().__init__(method, message, client, deadline_s, trace)
         self._answer: asyncio.Future[bytes | Refused] = asyncio.get_running_loop().create_future()
 
     async def answered(self, handler: Handler) -> bytes:

@@ -4,6 +4,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 import grpc
@@ -24,6 +25,12 @@ LONGEST_TEXT: Final = 1000
 """Characters of an error's text: gRPC ends a call whose headers exceed some kilobytes."""
 
 
+TRACE_CONTEXT: Final = frozenset({"traceparent", "tracestate"})
+"""Metadata that says which trace a call belongs to (W3C's Trace Context)."""
+
+NO_TRACE: Final[Mapping[str, str]] = MappingProxyType({})
+
+
 class Call(ABC):
     """One request, whole. The transport makes it on its event loop; whoever takes it answers there, once.
 
@@ -32,13 +39,22 @@ class Call(ABC):
         message: the request's bytes, decompressed.
         deadline_s: on ``time.monotonic``'s clock; infinite where the caller waits for ever.
         client: whose it is: the holder of its token, else its connection.
+        trace: what its caller says of the trace it belongs to, of ``TRACE_CONTEXT``.
         on_leaving: called if the caller leaves, or its deadline passes, before it has an answer.
     """
 
-    __slots__ = ("client", "deadline_s", "message", "method", "on_leaving")
+    __slots__ = ("client", "deadline_s", "message", "method", "on_leaving", "trace")
 
-    def __init__(self, method: str, message: bytes, client: str = "", deadline_s: float = math.inf) -> None:
+    def __init__(
+        self,
+        method: str,
+        message: bytes,
+        client: str = "",
+        deadline_s: float = math.inf,
+        trace: Mapping[str, str] = NO_TRACE,
+    ) -> None:
         self.method, self.message, self.client, self.deadline_s = method, message, client, deadline_s
+        self.trace = trace
         self.on_leaving: Callable[[], None] | None = None
 
     @abstractmethod

@@ -17,7 +17,15 @@ from autoscale.units import SECONDS_PER_YEAR
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.transports.admission import Admission
 from autoscale_runtime.server.transports.awaited import AwaitedCall
-from autoscale_runtime.server.transports.base import Exchange, Handler, Methods, Refusal, Refused, Transport
+from autoscale_runtime.server.transports.base import (
+    TRACE_CONTEXT,
+    Exchange,
+    Handler,
+    Methods,
+    Refusal,
+    Refused,
+    Transport,
+)
 from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.listening import listen
 from autoscale_runtime.wire.tokens import TokenFile
@@ -142,7 +150,8 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
             try:
                 client = self._client(method, context)
                 message = await self._whole(context)
-                return await AwaitedCall(method, message, client, _deadline(context)).answered(self._handler)
+                call = AwaitedCall(method, message, client, _deadline(context), _trace(context))
+                return await call.answered(self._handler)
             except Refused as error:
                 await _abort(context, error.refusal)
 
@@ -153,7 +162,7 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
             try:
                 client = self._client(method, context)
                 async for message in requests:
-                    call = AwaitedCall(method, message, client, _deadline(context))
+                    call = AwaitedCall(method, message, client, _deadline(context), _trace(context))
                     await context.write(await call.answered(self._handler))
             except Refused as error:
                 await _abort(context, error.refusal)
@@ -216,6 +225,10 @@ def _beside_handler(exchange: Exchange) -> _Method:
 async def _abort(context: Any, refusal: Refusal) -> NoReturn:
     await context.abort(refusal.code, refusal.text, tuple(refusal.trailers))
     raise AssertionError("abort raises")
+
+
+def _trace(context: Any) -> dict[str, str]:
+    return {key: value for key, value in context.invocation_metadata() or () if key in TRACE_CONTEXT}
 
 
 def _deadline(context: Any) -> float:

@@ -1,14 +1,14 @@
 """What a call's HTTP/2 headers say, and those of its answer (gRPC's PROTOCOL-HTTP2)."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import grpc
 
 from autoscale.units import SECONDS_PER_YEAR
-from autoscale_runtime.server.transports.base import Refusal, Refused
+from autoscale_runtime.server.transports.base import NO_TRACE, TRACE_CONTEXT, Refusal, Refused
 from autoscale_runtime.server.transports.fast.messages import ENCODINGS
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
@@ -23,6 +23,7 @@ ANSWER: Final = [
 DONE: Final = [(b"grpc-status", b"0")]
 """After them."""
 
+_TRACE: Final = frozenset(each.encode() for each in TRACE_CONTEXT)
 _UNIT_S: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _MOST_DIGITS: Final = 8
 _PLAIN: Final = "".join(chr(each) for each in range(0x20, 0x7F) if chr(each) != "%")
@@ -35,11 +36,13 @@ class Head(NamedTuple):
         method: its full name.
         timeout_s: that its caller allows; infinite for none.
         encoding: of its messages that are compressed.
+        trace: that it belongs to.
     """
 
     method: str
     timeout_s: float
     encoding: str
+    trace: Mapping[str, str] = NO_TRACE
 
 
 class NotGrpc(Exception):
@@ -63,6 +66,7 @@ def head_of(headers: Headers) -> Head:
     """
     method = kind = b""
     path, timeout_s, encoding = "", math.inf, "identity"
+    trace = NO_TRACE
     for name, value in headers:
         if name == b":path":
             path = value.decode("latin-1")
@@ -74,6 +78,8 @@ def head_of(headers: Headers) -> Head:
             timeout_s = _seconds(value)
         elif name == b"grpc-encoding":
             encoding = value.decode("latin-1")
+        elif name in _TRACE:
+            trace = {**trace, name.decode(): value.decode("latin-1")}
     if method != b"POST":
         raise NotGrpc(b"405")
     if not kind.startswith(b"application/grpc") or kind.startswith(b"application/grpc-web"):
@@ -81,7 +87,7 @@ def head_of(headers: Headers) -> Head:
     if encoding not in ENCODINGS:
         text = f"the encoding '{encoding[:40]}' is not known; allowed: {', '.join(ENCODINGS)}"
         raise Refused(grpc.StatusCode.UNIMPLEMENTED, text)
-    return Head(path.removeprefix("/"), timeout_s, encoding)
+    return Head(path.removeprefix("/"), timeout_s, encoding, trace)
 
 
 def metadata_of(headers: Headers) -> Iterator[tuple[str, str]]:

@@ -188,7 +188,7 @@ class FastCall(Call):
     __slots__ = ("_stream",)
 
     def __init__(self, stream: "UnaryStream", message: bytes) -> None:
-        super().__init__(stream.head.method, message, stream.client, stream.deadline_s)
+        super().__init__(stream.head.method, message, stream.client, stream.deadline_s, stream.head.trace)
         self._stream = stream
 
     def reply(self, message: bytes) -> None:

@@ -113,14 +113,15 @@ class FastTransport(Transport):
         client = self._admission.client(name, metadata_of(headers), connection.peer, len(self._windows))
         if head.method in self._methods.unary:
             return UnaryStream(connection, self._home, number, head, client, now_s)
-        exchange = self._in_turn(head.method, client, now_s + head.timeout_s)
+        exchange = self._in_turn(head, client, now_s + head.timeout_s)
         return ExchangeStream(connection, self._home, number, head, client, now_s, exchange)
 
-    def _in_turn(self, method: str, client: str, deadline_s: float) -> Exchange:
+    def _in_turn(self, head: Head, client: str, deadline_s: float) -> Exchange:
         """Each request by itself, the next one when the last has its answer."""
 
         async def exchange(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             async for message in requests:
-                yield await AwaitedCall(method, message, client, deadline_s).answered(self._home.handler)
+                call = AwaitedCall(head.method, message, client, deadline_s, head.trace)
+                yield await call.answered(self._home.handler)
 
         return exchange
