@@ -178,7 +178,7 @@ def test_a_deadline_is_known_to_the_handler(echo: tuple[Echo, Listening, grpc.Ch
     waiting = [unary(channel).future(b"keep", timeout=timeout) for timeout in (40.0, None)]
     until(lambda: len(handler.kept) == 2)
     left_s = sorted(each.deadline_s - time.monotonic() for each in handler.kept)
-    assert 0.0 < left_s[0] <= 40.0
+    assert 0.0 < left_s[0] <= 40.2  # gRPC's client rounds up to a tenth of a second
     assert left_s[1] == float("inf")
     for each in waiting:
         each.cancel()
