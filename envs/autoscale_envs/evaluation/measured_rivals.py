@@ -36,7 +36,7 @@ def missing_target(name: str, targets: Iterable[Target]) -> str:
     kind = AGENTS.get(name) if name in AGENTS.names() and name not in RULES else None
     if kind is None or not issubclass(kind, Fixed) or any(kind.wants(target) for target in targets):
         return ""
-    return kind.kind
+    return str(kind.kind)
 
 
 def _in_order(lacks: Mapping[str, str]) -> dict[str, str]:

@@ -52,3 +52,24 @@ class Told:
         """Let the session that decides go."""
         if self.deciding is not None:
             self.deciding.close()
+
+
+class Telling:
+    """A drop-in's own members beside those of the class whose place it takes."""
+
+    _autoscale: Told
+
+    @property
+    def deciding(self) -> Session | None:
+        """The session that decides; None where nothing can be decided."""
+        return self._autoscale.deciding
+
+    @property
+    def undecided(self) -> str:
+        """Why nothing can be decided; empty where it can."""
+        return self._autoscale.undecided
+
+    @property
+    def last(self) -> Decision | None:
+        """What was decided for this thread's last query, or why nothing was; None before the first."""
+        return self._autoscale.last

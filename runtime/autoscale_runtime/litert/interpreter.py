@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 from autoscale.agents.base import Agent
 from autoscale.errors import AutoScaleError
 from autoscale.query.goal import Goal, InferenceMode
-from autoscale.query.record import Decision
 from autoscale_runtime.backends.litert import interpreter_class
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.drop_in.defaults import current
 from autoscale_runtime.drop_in.model_file import ModelFile
+from autoscale_runtime.drop_in.told import Telling
 from autoscale_runtime.litert.beside import beside
-from autoscale_runtime.session import Session
 
 if TYPE_CHECKING:
     Bare = Any
@@ -27,7 +26,7 @@ else:
     Bare = interpreter_class()
 
 
-class Interpreter(Bare):  # type: ignore[misc]  # LiteRT has no types
+class Interpreter(Telling, Bare):  # type: ignore[misc]  # LiteRT has no types
     """One model, as LiteRT's and TensorFlow Lite's ``Interpreter`` take it, decided per invocation.
 
     >>> interpreter = Interpreter("model.tflite")  # doctest: +SKIP
@@ -103,21 +102,6 @@ class Interpreter(Bare):  # type: ignore[misc]  # LiteRT has no types
         if self._autoscale.deciding is not None:
             self._autoscale.deciding.reset_state()
         return super().reset_all_variables()
-
-    @property
-    def deciding(self) -> Session | None:
-        """The session that decides; None where nothing can be decided."""
-        return self._autoscale.deciding
-
-    @property
-    def undecided(self) -> str:
-        """Why nothing can be decided; empty where it can."""
-        return self._autoscale.undecided
-
-    @property
-    def last(self) -> Decision | None:
-        """What was decided for this thread's last query, or why nothing was; None before the first."""
-        return self._autoscale.last
 
     def __reduce__(self) -> Any:
         raise TypeError(

@@ -16,19 +16,17 @@ import numpy as np
 from autoscale.agents.base import Agent
 from autoscale.errors import AutoScaleError
 from autoscale.query.goal import Goal, InferenceMode
-from autoscale.query.record import Decision
 from autoscale_runtime.backends.onnxruntime import inference_session_class, onnx_runtime
 from autoscale_runtime.backends.tensors import check_feeds
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
 from autoscale_runtime.drop_in.defaults import current
 from autoscale_runtime.drop_in.model_file import check_fits, model_file
-from autoscale_runtime.drop_in.told import Told
+from autoscale_runtime.drop_in.told import Telling, Told
 from autoscale_runtime.host.cores import usable_cores
 from autoscale_runtime.host.process import generation
 from autoscale_runtime.ort.as_asked import AsAsked, quiet
 from autoscale_runtime.ort.beside import beside
-from autoscale_runtime.session import Session
 
 if TYPE_CHECKING:
     Bare = Any
@@ -41,7 +39,7 @@ _PARENTS: list[Any] = []
 """What a forked process has of its parent's: to let it go would wait for threads that are not there."""
 
 
-class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
+class InferenceSession(Telling, Bare):  # type: ignore[misc]  # ONNX Runtime has no types
     """One model, as ``onnxruntime.InferenceSession`` takes it, decided per query.
 
     >>> session = InferenceSession("model.onnx", providers=["CPUExecutionProvider"])  # doctest: +SKIP
@@ -146,21 +144,6 @@ class InferenceSession(Bare):  # type: ignore[misc]  # ONNX Runtime has no types
         with quiet(self._autoscale_options):
             super().set_providers(providers, provider_options)
         self._autoscale = self._autoscale_beside()
-
-    @property
-    def deciding(self) -> Session | None:
-        """The session that decides; None where nothing can be decided."""
-        return self._autoscale.deciding
-
-    @property
-    def undecided(self) -> str:
-        """Why nothing can be decided; empty where it can."""
-        return self._autoscale.undecided
-
-    @property
-    def last(self) -> Decision | None:
-        """What was decided for this thread's last query, or why nothing was; None before the first."""
-        return self._autoscale.last
 
     def __copy__(self) -> "InferenceSession":
         """Of the same model, loaded once, as a copy of ONNX Runtime's is."""
