@@ -17,8 +17,8 @@ help:  ## what can be made
 demo: $(DEMO)  ## watch this machine decide, per query, where real networks run (2 minutes)
 	$(BIN)/autoscale demo
 
-test: $(DEV)  ## the whole test suite
-	$(BIN)/pytest
+test: $(DEV)  ## the whole test suite, a process for each core
+	$(BIN)/pytest -n logical --maxprocesses 8 --dist loadfile
 
 test-lowest: RESOLUTION := lowest-direct
 test-newest: RESOLUTION := highest
