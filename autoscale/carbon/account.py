@@ -104,6 +104,10 @@ class CarbonAccount:
         """
         return self.mid.grams(device_j, device_s, moved_bytes, remote_j, remote_s)
 
+    def totals_g(self, device_j: float, device_s: float) -> tuple[float, float]:
+        """Operational and embodied grams of a query that the device answers itself; arguments as for :meth:`grams`."""
+        return self.mid.totals_g(device_j, device_s, 0.0, 0.0, 0.0)
+
     def ends(
         self,
         device_j: float,

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Callable
 from importlib.metadata import version as installed_version
@@ -17,13 +16,13 @@ from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.server.descriptions import config_of, index_of, metadata_of_model, statistics_of
 from autoscale_runtime.server.execution.job import Job, Ran
 from autoscale_runtime.server.query_cost import ServerAccount
+from autoscale_runtime.server.request_parameters import obey
 from autoscale_runtime.server.serving import Serving
 from autoscale_runtime.server.tracing import TracedCall, Traces
 from autoscale_runtime.server.transports.base import Call, Trailers, shortened
 from autoscale_runtime.wire.head import infer_head
 from autoscale_runtime.wire.parameters import cost_bytes
 from autoscale_runtime.wire.status import code_of
-from autoscale_runtime.wire.tensors import varint
 
 SERVICE: Final = "inference.GRPCInferenceService"
 NAME: Final = "autoscale"
@@ -56,8 +55,6 @@ UNARY: Final = frozenset(
 STREAMING: Final = frozenset({"ModelStreamInfer"})
 
 _LOG: Final = logging.getLogger("autoscale.server")
-_MOST_PARAMETERS: Final = 64
-_LEAST_PRIORITY: Final = 1 << 32
 
 Reload = Callable[[str], Any]
 """Looks at a model's folder again; a coroutine that gives why it is not served, or None."""
@@ -88,6 +85,7 @@ class Front:
         self._serving, self._account, self._reload = serving, account, reload
         self._log, self._traces = log, traces
         self._cpu_clock, self._told_core_s = cpu_clock, cpu_clock()
+        self._refused = 0
         self._known: dict[str, Callable[[bytes], Message]] = {
             "ServerLive": lambda message: pb.ServerLiveResponse(live=True),
             "ServerReady": lambda message: pb.ServerReadyResponse(ready=not self.is_draining),
@@ -131,7 +129,7 @@ class Front:
     def on_end(self, job: Job, ran: Ran) -> None:
         """A query that was handed over has ended: account for it, and answer."""
         is_answered = ran.code is grpc.StatusCode.OK and not job.is_done
-        cost = self._account.end(job.share, ran.core_s + self._protocol_s(), is_answered)
+        cost = self._account.end(job.share, ran.core_s + self._own_s(), is_answered)
         served = self._serving.models.get(job.model)
         now_s = time.monotonic()
         if served is not None:
@@ -166,24 +164,24 @@ class Front:
 
     def idle(self) -> None:
         """Now and then: what the server did beside queries is nobody's."""
-        if not self._serving.under_way:
+        if not self._serving.is_busy:
             self._account.overhead(self._protocol_s())
 
     def _infer(self, call: Call) -> None:
-        if not self._serving.under_way:
-            self._account.overhead(self._protocol_s())
         if self.is_draining:
             call.refuse(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
             return
         head = infer_head(call.message)
         served, model = self._serving.find(head.model, head.version)
+        if not served.scheduler.is_busy and not self._serving.is_busy:
+            self._account.overhead(self._protocol_s())
         job = Job(call, model.name, model.version, model.target, bool(head.version), call.deadline_s)
         if head.parameters:
-            _obey(job, head.parameters)
+            obey(job, head.parameters)
         served.scheduler.submit(job)
         if job.is_done:
             served.statistics.refused("RESOURCE_EXHAUSTED")
-            self._account.overhead(self._protocol_s())
+            self._refused += 1
             if self._log is not None:
                 self._log(model=job.model, client=call.client, code="RESOURCE_EXHAUSTED", bytes=len(call.message))
 
@@ -239,6 +237,16 @@ class Front:
         asked = pb.RepositoryIndexRequest.FromString(message)
         return pb.RepositoryIndexResponse(models=index_of(self._serving, asked.ready))
 
+    def _own_s(self) -> float:
+        """Core-seconds of the protocol that are the ending query's: queries refused meanwhile have taken as much each.
+
+        The clock is read once a query that ran, since to look at it is a fair part of what a refusal takes.
+        """
+        share_s = self._protocol_s() / (1 + self._refused)
+        self._account.overhead(share_s * self._refused)
+        self._refused = 0
+        return share_s
+
     def _protocol_s(self) -> float:
         """Core-seconds since this was last asked: each is told once."""
         now_s = self._cpu_clock()
@@ -266,31 +274,3 @@ class StreamedCall(Call):
         """An error, likewise."""
         told = pb.ModelStreamInferResponse(error_message=f"[{code.name}] {shortened(text)}")
         self._outer.reply(told.SerializeToString())
-
-
-def _obey(job: Job, parameters: tuple[bytes, ...]) -> None:
-    """What a request's parameters say of how it is to be served: ``priority``, and ``timeout`` in microseconds."""
-    if len(parameters) > _MOST_PARAMETERS:
-        raise FeedError(f"the request has {len(parameters)} parameters; allowed: up to {_MOST_PARAMETERS}")
-    read = pb.ModelInferRequest()
-    for each in parameters:
-        tag = bytes([pb.ModelInferRequest.PARAMETERS_FIELD_NUMBER << 3 | 2])
-        read.MergeFromString(tag + varint(len(each)) + each)
-    for name in ("sequence_id", "sequence_start", "sequence_end"):
-        if name in read.parameters and _whole(read, name):
-            raise FeedError(f"the request has a '{name}'; allowed: none, since no model of this server keeps sequences")
-    if "priority" in read.parameters:
-        job.priority = min(_whole(read, "priority") or _LEAST_PRIORITY, _LEAST_PRIORITY)
-    if "timeout" in read.parameters and (timeout_us := _whole(read, "timeout")) > 0:
-        job.deadline_s = min(job.deadline_s, time.monotonic() + timeout_us / 1e6)
-
-
-def _whole(request: pb.ModelInferRequest, name: str) -> int:
-    parameter = request.parameters[name]
-    value = getattr(parameter, parameter.WhichOneof("parameter_choice") or "int64_param")
-    try:
-        return int(value) if math.isfinite(float(value)) else 0
-    except ValueError as error:
-        if name.startswith("sequence"):
-            return 1
-        raise FeedError(f"parameter '{name}' is '{str(value)[:40]}'; allowed: a whole number") from error

@@ -31,12 +31,25 @@ from autoscale_runtime.wire.cost import ServerCost
 _CPU: Final = "cpu"
 
 
+class Rates(NamedTuple):
+    """What follows from a query's target and network alone.
+
+    Attributes:
+        share: of the machine that it holds.
+        own_w: that its processor draws for all who use it.
+        core_w: that a core draws.
+    """
+
+    share: float
+    own_w: float
+    core_w: float
+
+
 class Share(NamedTuple):
     """What the account keeps of a query that runs."""
 
-    target: Target
+    rates: Rates
     held: Held
-    network: str
 
 
 @dataclass(slots=True)
@@ -115,7 +128,7 @@ class ServerAccount:
         whole = (cores or usable_cores()) / machine.processors[_CPU].cores
         self._time = MachineTime(clock(), min(whole, 1.0))
         self._idle_s = self._overhead_s = 0.0
-        self._by_target: dict[tuple[Target, str], tuple[float, float]] = {}
+        self._rates: dict[tuple[Target, str], Rates] = {}
         self._counted = None if self._meter is None else self._meter.counter.begin()
 
     @property
@@ -125,8 +138,8 @@ class ServerAccount:
 
     def begin(self, target: Target, network: str = "") -> Share:
         """A query of a network begins to run on a target."""
-        held = self._time.begin(held_share(self.machine, target), target.processor, self._clock())
-        return Share(target, held, network)
+        rates = self._rates_of(target, network)
+        return Share(rates, self._time.begin(rates.share, target.processor, self._clock()))
 
     def end(self, share: Share, core_s: float, is_told: bool = True) -> ServerCost:
         """What a query cost that ends now.
@@ -137,7 +150,7 @@ class ServerAccount:
             is_told: whether its caller gets to know.
         """
         got = self._time.end(share.held, self._clock())
-        own_w, core_w = self._known_watts(share.target, share.network)
+        _, own_w, core_w = share.rates
         modelled_j = self.machine.idle_w * got.machine_s + own_w * got.shared_s + core_w * core_s
         cost = self._cost(modelled_j * self._scale(), got.machine_s)
         grams = cost.carbon_operational_g + cost.carbon_embodied_g
@@ -168,7 +181,7 @@ class ServerAccount:
             self._count(self._meter)
         idle_s, self._idle_s = self._time.idle_s - self._idle_s, self._time.idle_s
         core_s, self._overhead_s = self._overhead_s, 0.0
-        core_w = self._known_watts(Target("device", _CPU, "fp32", threads=1))[1]
+        core_w = self._rates_of(Target("device", _CPU, "fp32", threads=1)).core_w
         idle_j, overhead_j = self.machine.idle_w * idle_s * self._scale(), core_w * core_s * self._scale()
         cost = self._cost(idle_j + overhead_j, idle_s)
         self.totals.idle_j += idle_j
@@ -186,17 +199,14 @@ class ServerAccount:
     def _scale(self) -> float:
         return 1.0 if self._meter is None or self._meter.calibration is None else self._meter.calibration
 
-    def _known_watts(self, target: Target, network: str = "") -> tuple[float, float]:
-        known = self._by_target.get((target, network))
+    def _rates_of(self, target: Target, network: str = "") -> Rates:
+        known = self._rates.get((target, network))
         if known is None:
-            known = self._by_target[target, network] = self._watts(target, network)
+            own_w, core_w = self._table_watts(target)
+            factor = metered_factor(self.machine, target, network) or 1.0
+            core_w *= factor if target.processor == _CPU else 1.0
+            known = self._rates[target, network] = Rates(held_share(self.machine, target), own_w * factor, core_w)
         return known
-
-    def _watts(self, target: Target, network: str) -> tuple[float, float]:
-        """What its processor draws for all who use it, and what a core draws."""
-        own_w, core_w = self._table_watts(target)
-        factor = metered_factor(self.machine, target, network) or 1.0
-        return own_w * factor, core_w * (factor if target.processor == _CPU else 1.0)
 
     def _table_watts(self, target: Target) -> tuple[float, float]:
         cpu = self.machine.processors[_CPU]
@@ -208,18 +218,10 @@ class ServerAccount:
     def _cost(self, energy_j: float, held_s: float) -> ServerCost:
         grids = self.grid.read()
         carbon = self._carbon.at(grids)
-        grams, ends = carbon.grams(energy_j, held_s), carbon.ends(energy_j, held_s)
+        operational_g, embodied_g = carbon.totals_g(energy_j, held_s)
         intensity, region = grids.intensities["device"], grids.regions.get("device", "")
-        return ServerCost(
-            energy_j,
-            grams.operational_g.device,
-            grams.embodied_g.device,
-            ends,
-            self.method,
-            intensity,
-            region,
-            self.pue,
-        )
+        ends = carbon.ends(energy_j, held_s)
+        return ServerCost(energy_j, operational_g, embodied_g, ends, self.method, intensity, region, self.pue)
 
     def _carbon_of(self, grids: Grids) -> CarbonAccount:
         return CarbonAccount(Machine(grids.intensities["device"], self._embodied, self.pue))

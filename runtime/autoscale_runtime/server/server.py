@@ -232,7 +232,7 @@ class Server:
         self._health.leave()
         self._transport.leave(grace_s + _ENDED_S)
         ends_s = time.monotonic() + grace_s
-        while self._serving.under_way and time.monotonic() < ends_s:
+        while self._serving.is_busy and time.monotonic() < ends_s:
             await asyncio.sleep(0.01)
         await self._serving.close()
         ends_s = time.monotonic() + _ENDED_S / 2

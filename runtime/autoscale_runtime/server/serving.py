@@ -43,6 +43,7 @@ class Served:
     Attributes:
         entry: where it came from; None for one that was given, loaded.
         versions: of it.
+        newest: of them, which answers where none is asked for.
         executor: what runs them.
         scheduler: its queue.
         statistics: what became of its queries.
@@ -55,6 +56,10 @@ class Served:
     scheduler: Scheduler
     statistics: Statistics = field(default_factory=Statistics)
     refused: Mapping[int, AutoScaleError] = field(default_factory=dict)
+    newest: ServedModel = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.newest = self.versions[max(self.versions)]
 
 
 class Serving:
@@ -99,7 +104,7 @@ class Serving:
             one_of("model", name[:LONGEST_NAME], self.models)
             raise UnknownName(f"no model has a name of {len(name)} characters")
         if not version:
-            return served, served.versions[max(served.versions)]
+            return served, served.newest
         known = {str(each): model for each, model in served.versions.items()}
         if version not in known:
             wrong = f"model '{name}' has no version '{version[:LONGEST_NAME]}'"
@@ -170,9 +175,9 @@ class Serving:
             each.scheduler.sweep()
 
     @property
-    def under_way(self) -> int:
-        """Queries that were admitted and have no answer."""
-        return sum(each.scheduler.waiting + each.scheduler.running for each in self.models.values())
+    def is_busy(self) -> bool:
+        """Whether a query was admitted and has no answer."""
+        return any(each.scheduler.is_busy for each in self.models.values())
 
     async def close(self) -> None:
         """End what runs and let all models go; what is being loaded is let go as it comes."""

@@ -1,6 +1,7 @@
 """What a query cost the machine that answered it: as the server knows it, and as its answer reports it."""
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from autoscale.carbon import Intensity
 from autoscale.query.outcome import CarbonEnds, Method
@@ -9,8 +10,7 @@ from autoscale_runtime.grid.watch import ReportedGrid
 from autoscale_runtime.wire.identity import Identity
 
 
-@dataclass(frozen=True, slots=True)
-class ServerCost:
+class ServerCost(NamedTuple):
     """What one query cost.
 
     Attributes:

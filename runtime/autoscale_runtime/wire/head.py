@@ -46,13 +46,13 @@ def infer_head(message: Bytes) -> InferHead:
     """
     model = version = b""
     parameters: list[bytes] = []
-    for number, value in fields(message):
+    for number, _, begin, end in _spans(message):
         if number == MODEL_NAME:
-            model = bytes(value)
+            model = bytes(message[begin:end])
         elif number == MODEL_VERSION:
-            version = bytes(value)
+            version = bytes(message[begin:end])
         elif number == PARAMETERS:
-            parameters.append(bytes(value))
+            parameters.append(bytes(message[begin:end]))
     try:
         return InferHead(model.decode(), version.decode(), tuple(parameters))
     except UnicodeDecodeError as error:
@@ -87,7 +87,7 @@ def fields(message: Bytes) -> Iterator[tuple[int, memoryview]]:
         yield number, view[begin:end]
 
 
-def _spans(view: memoryview) -> Iterator[tuple[int, int, int, int]]:
+def _spans(view: Bytes) -> Iterator[tuple[int, int, int, int]]:
     """Number, where its tag begins, where its content begins and ends."""
     at, size, count = 0, len(view), 0
     while at < size:
@@ -114,7 +114,7 @@ def _spans(view: memoryview) -> Iterator[tuple[int, int, int, int]]:
         at = end
 
 
-def _end(view: memoryview, at: int, kind: int) -> int:
+def _end(view: Bytes, at: int, kind: int) -> int:
     if kind == _VARINT:
         return _varint(view, at)[1]
     if kind in (_FIXED64, _FIXED32):
@@ -124,7 +124,7 @@ def _end(view: memoryview, at: int, kind: int) -> int:
     raise FeedError(f"the request is no message: it has a field of the kind {kind}")
 
 
-def _varint(view: memoryview, at: int) -> tuple[int, int]:
+def _varint(view: Bytes, at: int) -> tuple[int, int]:
     number = shift = 0
     try:
         while True:

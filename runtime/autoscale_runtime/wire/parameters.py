@@ -72,11 +72,12 @@ def cost_bytes(cost: ServerCost, queue_us: int, compute_us: int) -> bytes:
 
     What moves with each query is written by hand: so many messages of protobuf's take ten times as long.
     """
-    told = (cost.energy_j, cost.carbon_operational_g, cost.carbon_embodied_g, *_ends_of(cost.ends))
-    numbers = [part for head, value in zip(_NUMBER_HEADS, told, strict=True) for part in (head, _DOUBLE.pack(value))]
-    queue, compute = (varint(max(us, 0)) for us in (queue_us, compute_us))
-    still = _STILL.of(cost)
-    return b"".join([still, *numbers, _entry("queue_us", b"\x10" + queue), _entry("compute_us", b"\x10" + compute)])
+    joules, operational, embodied, *ends = _NUMBER_HEADS
+    told_ends = (each for pair in zip(ends, _ends_of(cost.ends), strict=True) for each in pair)
+    numbers = _FIGURES.pack(
+        joules, cost.energy_j, operational, cost.carbon_operational_g, embodied, cost.carbon_embodied_g, *told_ends
+    )
+    return b"".join([_STILL.of(cost), numbers, *_time("queue_us", queue_us), *_time("compute_us", compute_us)])
 
 
 class _Still:
@@ -99,7 +100,17 @@ class _Still:
 _STILL: Final = _Still()
 
 
-@lru_cache(maxsize=1024)
+def _time(name: str, time_us: int) -> tuple[bytes, bytes]:
+    number = varint(max(time_us, 0))
+    return _time_head(name, len(number)), number
+
+
+@lru_cache(maxsize=64)
+def _time_head(name: str, number_bytes: int) -> bytes:
+    """An entry up to its number, which has so many bytes."""
+    return _entry(name, b"\x10" + bytes(number_bytes))[:-number_bytes]
+
+
 def _entry(name: str, value: bytes) -> bytes:
     """An entry of the map ``parameters``: the field's tag, then key and value, each with its length."""
     key = name.encode()
@@ -186,3 +197,4 @@ def _number(parameters: Parameters, name: str) -> float | None:
 
 
 _NUMBER_HEADS: Final = tuple(map(_number_head, _NUMBERS))
+_FIGURES: Final = struct.Struct("<" + "".join(f"{len(head)}sd" for head in _NUMBER_HEADS))

@@ -100,8 +100,13 @@ def _buffer(array: Array) -> bytes | memoryview:
     return b"".join(part for each in encoded for part in (_LENGTH.pack(len(each)), each))
 
 
+_SHORT: Final = tuple(bytes([number]) for number in range(0x80))
+
+
 def varint(number: int) -> bytes:
     """A number as the wire has it: seven bits a byte, the lowest first."""
+    if number < 0x80:
+        return _SHORT[number]
     octets = bytearray()
     while number > 0x7F:
         octets.append(number & 0x7F | 0x80)

@@ -84,7 +84,7 @@ def test_a_client_with_many_waits_for_one_with_few() -> None:
     first = [queue.pop() for _ in range(4)]
     assert [each.call.client for each in first if each is not None] == ["greedy", "polite"] * 2
     assert queue.ahead("third") == 1
-    assert len(queue) == 98
+    assert queue.waiting == 98
 
 
 def test_the_earliest_deadline_goes_first_within_a_priority() -> None:
@@ -111,7 +111,7 @@ def test_none_is_lost_or_served_twice() -> None:
             waiting.remove(one)
         elif (popped := queue.pop()) is not None:
             waiting.remove(popped)
-        assert len(queue) == len(waiting)
+        assert queue.waiting == len(waiting)
         assert {*queue.jobs()} == waiting
 
 

@@ -28,15 +28,16 @@ class _Line:
 
 
 class FairQueue:
-    """Jobs that wait, by client. For one thread."""
+    """Jobs that wait, by client. For one thread.
+
+    Attributes:
+        waiting: how many.
+    """
 
     def __init__(self) -> None:
         self._lines: dict[str, _Line] = {}
         self._served = 0.0
-        self._waiting = 0
-
-    def __len__(self) -> int:
-        return self._waiting
+        self.waiting = 0
 
     def push(self, job: Job) -> None:
         """Add one."""
@@ -46,7 +47,7 @@ class FairQueue:
             line.tag = self._served
         heapq.heappush(line.entries, (job.priority, job.deadline_s, next(_COUNT), job))
         line.waiting += 1
-        self._waiting += 1
+        self.waiting += 1
 
     def pop(self, version: int | None = None) -> Job | None:
         """Take the next one; None where none waits, or where it is of another version than the one asked for."""
@@ -81,6 +82,8 @@ class FairQueue:
         """How many are served before one that this client would add now."""
         line = self._lines.get(client)
         mine = line.waiting if line is not None else 0
+        if mine == self.waiting:  # as where there is but one client
+            return mine
         return mine + sum(min(each.waiting, mine + 1) for each in self._lines.values() if each is not line)
 
     def last_of_the_greediest(self, client: str) -> Job | None:
@@ -97,7 +100,7 @@ class FairQueue:
 
     def _left(self, line: _Line) -> None:
         line.waiting -= 1
-        self._waiting -= 1
+        self.waiting -= 1
 
 
 def _drop_done(line: _Line) -> None:

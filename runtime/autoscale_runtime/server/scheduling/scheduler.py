@@ -90,12 +90,17 @@ class Scheduler:
     @property
     def waiting(self) -> int:
         """Queries in the queue."""
-        return len(self._queue)
+        return self._queue.waiting
 
     @property
     def running(self) -> int:
         """Queries that were handed over and have no answer."""
         return len(self._running)
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether any waits or runs."""
+        return bool(self._running) or self._queue.waiting > 0
 
     @property
     def mean_s(self) -> float:
@@ -136,7 +141,7 @@ class Scheduler:
     def submit(self, job: Job) -> None:
         """Take a query, or refuse it at once."""
         job.arrived_s = time.monotonic()
-        if (self._running or len(self._queue)) and not self._makes_room(job):
+        if self.is_busy and not self._makes_room(job):
             return
         job.call.on_leaving = lambda: self.leave(job)
         self._queue.push(job)
@@ -169,14 +174,14 @@ class Scheduler:
             self.leave(job)
 
     def _makes_room(self, job: Job) -> bool:
-        if len(self._queue) >= self._max_waiting:
+        if self._queue.waiting >= self._max_waiting:
             other = self._queue.last_of_the_greediest(job.call.client)
             if other is None:
-                room = f"{len(self._running)} queries run and {len(self._queue)} wait"
+                room = f"{len(self._running)} queries run and {self._queue.waiting} wait"
                 self._refuse(job, f"{room}; allowed: {self._executor.instances} and {self._max_waiting}")
                 return False
             self._queue.leave(other)
-            self._refuse(other, f"{len(self._queue) + 1} queries wait, most of them this client's")
+            self._refuse(other, f"{self._queue.waiting + 1} queries wait, most of them this client's")
         wait_s = self._wait_s(self._queue.ahead(job.call.client))
         if job.arrived_s + SAFETY * (wait_s + self._service.mean_s) > job.deadline_s:
             left_s = job.deadline_s - job.arrived_s
@@ -189,13 +194,13 @@ class Scheduler:
 
     def _refuse(self, job: Job, why: str) -> None:
         job.is_done = True
-        after_ms = max(1, round(1e3 * self._wait_s(len(self._queue))))
+        after_ms = max(1, round(1e3 * self._wait_s(self._queue.waiting)))
         text = f"'{self.name}' is busy: {why}"
         job.call.refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, text, ((RETRY_AFTER, str(after_ms)),))
 
     def _pump(self) -> None:
         at_once = self._at_once()
-        while self._queue and self._batches < at_once and not self._waits_for_more():
+        while self._queue.waiting and self._batches < at_once and not self._waits_for_more():
             batch = self._next_batch()
             if batch:
                 self._hand_over(batch)
@@ -208,7 +213,7 @@ class Scheduler:
 
     def _waits_for_more(self) -> bool:
         """Whether a batch that could begin waits for others to join it."""
-        if self.batching.delay_s <= 0.0 or len(self._queue) >= self.batching.preferred:
+        if self.batching.delay_s <= 0.0 or self._queue.waiting >= self.batching.preferred:
             return False
         jobs, now_s = self._queue.jobs(), time.monotonic()
         due_s = min(each.deadline_s for each in jobs) - SAFETY * self._service.mean_s

@@ -154,5 +154,7 @@ def shortened(text: str) -> str:
     >>> shortened("unknown model 'x'")
     "unknown model 'x'"
     """
+    if len(text) <= LONGEST_TEXT and text.isprintable():
+        return text
     line = " ".join(text[: 2 * LONGEST_TEXT].split())
     return line if len(line) <= LONGEST_TEXT and len(text) <= 2 * LONGEST_TEXT else f"{line[:LONGEST_TEXT]} ..."

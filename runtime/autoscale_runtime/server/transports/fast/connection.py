@@ -19,8 +19,9 @@ from autoscale_runtime.server.transports.fast.heads import (
     error_headers,
     head_of,
 )
+from autoscale_runtime.server.transports.fast.home import Home
 from autoscale_runtime.server.transports.fast.messages import PREFIX_BYTES, framed
-from autoscale_runtime.server.transports.fast.streams import Home, Stream
+from autoscale_runtime.server.transports.fast.streams import Stream
 from autoscale_runtime.server.transports.fast.windows import FIRST_BYTES, Windows
 
 _CHUNK_BYTES: Final = 256 << 10
@@ -45,6 +46,9 @@ _CONFIGURATION: Final = ngh2.Configuration(
     # Deadlines of honest clients come as resets, by the hundred where a server is overloaded.
     stream_reset_rate_limit=(10_000, 1_000),
 )
+
+_GONE: Final = contextlib.suppress(ngh2.NGH2Error, ValueError)
+"""Around what is said of a stream: its caller may have left meanwhile. One for all, since each query passes a few."""
 
 Opened = Callable[["Connection", int, Head, Headers], Stream]
 """Makes the stream of a call, or raises ``Refused``."""
@@ -111,6 +115,7 @@ class Connection(asyncio.Protocol):
         except ngh2.NGH2Error:  # another protocol, or an attack: there is nobody to answer
             self._transport.abort()
             return
+        self._is_due = True  # whatever these events lead to is written below, at once
         self._handle_events()
         self._write()
 
@@ -133,16 +138,17 @@ class Connection(asyncio.Protocol):
 
     def send_answer(self, stream: Stream, message: bytes) -> None:
         """All of an answer of one message."""
-        with contextlib.suppress(ngh2.NGH2Error):  # its caller has left
-            self._http.send_response(stream.number, ANSWER)
+        http, number = self._http, stream.number
+        with _GONE:
+            http.send_response(number, ANSWER)
             for part in framed(message):
-                self._http.send_data(stream.number, part)
-            self._http.send_trailers(stream.number, DONE)
+                http.send_data(number, part)
+            http.send_trailers(number, DONE)
         self._write_soon()
 
     def send_message(self, stream: Stream, message: bytes) -> None:
         """One message of an answer."""
-        with contextlib.suppress(ngh2.NGH2Error):
+        with _GONE:
             self._send_head(stream)
             for part in framed(message):
                 self._http.send_data(stream.number, part)
@@ -150,7 +156,7 @@ class Connection(asyncio.Protocol):
 
     def send_end(self, stream: Stream) -> None:
         """The end of an answer."""
-        with contextlib.suppress(ngh2.NGH2Error):
+        with _GONE:
             self._send_head(stream)
             self._http.send_trailers(stream.number, DONE)
         self._write_soon()
@@ -159,7 +165,7 @@ class Connection(asyncio.Protocol):
         """The end of an answer that is an error."""
         self._windows.whole(stream)
         if stream.has_begun:
-            with contextlib.suppress(ngh2.NGH2Error):
+            with _GONE:
                 self._http.send_trailers(stream.number, error_headers(refusal))
             self._write_soon()
         else:
@@ -182,13 +188,13 @@ class Connection(asyncio.Protocol):
         if self._is_leaving:
             return
         self._is_leaving = True
-        with contextlib.suppress(ngh2.NGH2Error):
+        with _GONE:
             self._http.send_shutdown_notice() if self._streams else self._http.terminate_connection()
         self._write_soon()
 
     def end(self) -> None:
         """Close now; what is under way is lost."""
-        with contextlib.suppress(ngh2.NGH2Error):
+        with _GONE:
             self._http.terminate_connection()
             self._write()
         self._transport.close()
@@ -204,7 +210,7 @@ class Connection(asyncio.Protocol):
             if stream.answered_s < now_s - self._home.limits.body_s:  # its answer is not taken
                 self._cut.append(stream.number)
         is_idle = not self._streams and quiet_s > _IDLE_S
-        with contextlib.suppress(ngh2.NGH2Error):
+        with _GONE:
             if is_idle or self._http.local_window_size < _WINDOW_BYTES // 2:
                 self.leave()
             elif quiet_s > _KEEPALIVE_S and self._pinged_s == math.inf:
@@ -260,7 +266,7 @@ class Connection(asyncio.Protocol):
         """A long message has begun: it need not stop and go."""
         share_bytes = self._windows.share_bytes(message_bytes)
         if share_bytes > FIRST_BYTES and self._windows.may_send(stream):
-            with contextlib.suppress(ngh2.NGH2Error):
+            with _GONE:
                 self._http.set_local_window_size(share_bytes, stream_id=stream.number)
 
     def _on_trailers(self, event: Any) -> None:
@@ -277,7 +283,7 @@ class Connection(asyncio.Protocol):
         self._windows.whole(stream)
         stream.close()
         if self._is_leaving and not self._streams:
-            with contextlib.suppress(ngh2.NGH2Error):
+            with _GONE:
                 self._http.terminate_connection()
             self._write_soon()
 
@@ -298,7 +304,7 @@ class Connection(asyncio.Protocol):
 
     def _consume(self, number: int, count: int) -> None:
         if count:
-            with contextlib.suppress(ngh2.NGH2Error, ValueError):
+            with _GONE:
                 self._http.acknowledge_received_data(count, number)
 
     def _send_head(self, stream: Stream) -> None:
@@ -308,7 +314,7 @@ class Connection(asyncio.Protocol):
 
     def _send_alone(self, number: int, headers: Headers, is_ended: bool) -> None:
         """An answer of headers alone; a caller that still sends is told to stop."""
-        with contextlib.suppress(ngh2.NGH2Error):
+        with _GONE:
             self._http.send_response(number, headers, end_stream=True)
         if not is_ended:
             self._cut.append(number)
@@ -347,7 +353,7 @@ class Connection(asyncio.Protocol):
             return False
         cut, self._cut = self._cut, []
         for number in cut:
-            with contextlib.suppress(ngh2.NGH2Error):
+            with _GONE:
                 self._http.reset_stream(number, ngh2.ErrorCode.NO_ERROR)
         return True
 

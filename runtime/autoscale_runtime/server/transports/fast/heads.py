@@ -24,6 +24,9 @@ DONE: Final = [(b"grpc-status", b"0")]
 """After them."""
 
 _TRACE: Final = frozenset(each.encode() for each in TRACE_CONTEXT)
+_GRPC: Final = b"application/grpc"
+_GRPC_WEB: Final = b"application/grpc-web"
+_STATUSES: Final = {code: (b"grpc-status", b"%d" % code.value[0]) for code in grpc.StatusCode}
 _UNIT_S: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _MOST_DIGITS: Final = 8
 _PLAIN: Final = "".join(chr(each) for each in range(0x20, 0x7F) if chr(each) != "%")
@@ -64,30 +67,23 @@ def head_of(headers: Headers) -> Head:
         NotGrpc: it is none.
         Refused: it cannot be understood.
     """
-    method = kind = b""
-    path, timeout_s, encoding = "", math.inf, "identity"
-    trace = NO_TRACE
-    for name, value in headers:
-        if name == b":path":
-            path = value.decode("latin-1")
-        elif name == b":method":
-            method = value
-        elif name == b"content-type":
-            kind = value
-        elif name == b"grpc-timeout":
-            timeout_s = _seconds(value)
-        elif name == b"grpc-encoding":
-            encoding = value.decode("latin-1")
-        elif name in _TRACE:
-            trace = {**trace, name.decode(): value.decode("latin-1")}
-    if method != b"POST":
+    told = dict(headers)
+    if told.get(b":method") != b"POST":
         raise NotGrpc(b"405")
-    if not kind.startswith(b"application/grpc") or kind.startswith(b"application/grpc-web"):
+    kind = told.get(b"content-type", b"")
+    if kind != _GRPC and (not kind.startswith(_GRPC) or kind.startswith(_GRPC_WEB)):
         raise NotGrpc(b"415")
+    encoding = told.get(b"grpc-encoding", b"identity").decode("latin-1")
     if encoding not in ENCODINGS:
         text = f"the encoding '{encoding[:40]}' is not known; allowed: {', '.join(ENCODINGS)}"
         raise Refused(grpc.StatusCode.UNIMPLEMENTED, text)
-    return Head(path.removeprefix("/"), timeout_s, encoding, trace)
+    timeout = told.get(b"grpc-timeout")
+    timeout_s = math.inf if timeout is None else _seconds(timeout)
+    path = told.get(b":path", b"").decode("latin-1").removeprefix("/")
+    if _TRACE.isdisjoint(told):
+        return Head(path, timeout_s, encoding)
+    trace = {name.decode(): told[name].decode("latin-1") for name in _TRACE if name in told}
+    return Head(path, timeout_s, encoding, trace)
 
 
 def metadata_of(headers: Headers) -> Iterator[tuple[str, str]]:
@@ -98,9 +94,13 @@ def metadata_of(headers: Headers) -> Iterator[tuple[str, str]]:
 
 def error_headers(refusal: Refusal) -> list[tuple[bytes, bytes]]:
     """The trailers of a call that has an error for an answer."""
-    code: int = refusal.code.value[0]
     own = [(name.encode(), value.encode()) for name, value in refusal.trailers]
-    return [(b"grpc-status", b"%d" % code), (b"grpc-message", quote(refusal.text, _PLAIN).encode()), *own]
+    return [_STATUSES[refusal.code], (b"grpc-message", _escaped(refusal.text)), *own]
+
+
+def _escaped(text: str) -> bytes:
+    is_plain = text.isascii() and text.isprintable() and "%" not in text  # as nearly all are
+    return (text if is_plain else quote(text, _PLAIN)).encode()
 
 
 def _seconds(value: bytes) -> float:

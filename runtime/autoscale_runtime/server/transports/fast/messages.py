@@ -1,7 +1,7 @@
 """gRPC's messages within a stream of bytes: each has a flag, a length, and may be compressed."""
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import grpc
@@ -50,12 +50,18 @@ class Reader:
         self.held_bytes += len(data)
         return True
 
-    def read(self, data: bytes) -> Iterator[Message]:
+    def read(self, data: bytes) -> Iterable[Message]:
         """The messages that this completes.
 
         Raises:
             Refused: one is too long, or is none.
         """
+        # As most are: a whole message, and nothing else.
+        if not self.held_bytes and len(data) >= PREFIX_BYTES and len(data) == PREFIX_BYTES + self._told_length(data):
+            return (Message(data[0] == 1, data[PREFIX_BYTES:]),)
+        return self._read(data)
+
+    def _read(self, data: bytes) -> Iterator[Message]:
         while data:
             if self.length is None:
                 lacks = PREFIX_BYTES - len(self._prefix)
@@ -63,7 +69,7 @@ class Reader:
                 self.held_bytes = len(self._prefix)
                 if self.held_bytes < PREFIX_BYTES:
                     return
-                self.length = self._told_length()
+                self.length = self._told_length(self._prefix)
             missing = PREFIX_BYTES + self.length - self.held_bytes
             part, data = (data, b"") if len(data) <= missing else (data[:missing], data[missing:])
             self._parts.append(part)
@@ -74,8 +80,8 @@ class Reader:
                 self._prefix, self._parts, self.length, self.held_bytes = b"", [], None, 0
                 yield message
 
-    def _told_length(self) -> int:
-        flag, length = self._prefix[0], int.from_bytes(self._prefix[1:], "big")
+    def _told_length(self, data: bytes) -> int:
+        flag, length = data[0], int.from_bytes(data[1:PREFIX_BYTES], "big")
         if flag > 1:
             raise Refused(grpc.StatusCode.INTERNAL, f"a message begins with {flag}; allowed: 0, or 1 if compressed")
         if length > self._most_bytes:

@@ -1,44 +1,17 @@
 """Calls on their way: what has come of each, and what goes back."""
 
 import asyncio
-import logging
 import math
 import time
 from abc import ABC, abstractmethod
-from collections import deque
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Protocol
 
 import grpc
 
-from autoscale_runtime.server.limits import Limits
-from autoscale_runtime.server.transports.base import Call, Exchange, Handler, Refusal, Refused, Trailers, shortened
+from autoscale_runtime.server.transports.base import Call, Refusal, Refused, Trailers, shortened
 from autoscale_runtime.server.transports.fast.heads import Head
+from autoscale_runtime.server.transports.fast.home import Home
 from autoscale_runtime.server.transports.fast.messages import Message, Reader, decompressed
-
-_LOG: Final = logging.getLogger("autoscale.server")
-
-_MOST_WAITING: Final = 2
-"""Messages of a stream that are there before their turn; the windows of further ones stay closed."""
-
-_MOST_UNSENT_BYTES: Final = 1 << 20
-_LOOKED_S: Final = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class Home:
-    """What all calls share.
-
-    Attributes:
-        loop: that they are on.
-        handler: who answers queries.
-        limits: of each.
-    """
-
-    loop: asyncio.AbstractEventLoop
-    handler: Handler
-    limits: Limits
 
 
 class Wire(Protocol):
@@ -78,6 +51,7 @@ class Stream(ABC):
         deadline_s: by which its caller wants the answer, on ``time.monotonic``'s clock; infinite for none.
         has_begun: the head of its answer was sent.
         owed_bytes: that came, and whose window was not opened again.
+        is_answered: it has its answer, or needs none.
         is_ended: its caller sends no more.
     """
 
@@ -89,11 +63,11 @@ class Stream(ABC):
         "has_begun",
         "head",
         "home",
+        "is_answered",
         "is_ended",
         "number",
         "owed_bytes",
         "reader",
-        "timer",
         "wire",
     )
 
@@ -102,17 +76,11 @@ class Stream(ABC):
         self.number, self.head, self.client = number, head, client
         self.reader = Reader(home.limits.max_message_bytes)
         self.begun_s, self.answered_s = now_s, math.inf
-        self.owed_bytes, self.is_ended = 0, False
-        self.has_begun = False
+        self.owed_bytes = 0
+        self.is_answered = self.is_ended = self.has_begun = False
         self.deadline_s = now_s + head.timeout_s
-        self.timer: asyncio.TimerHandle | None = None
-        if head.timeout_s < math.inf:
-            self.timer = home.loop.call_later(head.timeout_s, self._late)
-
-    @property
-    def is_answered(self) -> bool:
-        """Whether it has its answer, or needs none."""
-        return self.answered_s < math.inf
+        if self.deadline_s < math.inf:
+            home.deadlines.add(self)
 
     def received(self, data: bytes) -> None:
         """Some of it has come."""
@@ -132,19 +100,20 @@ class Stream(ABC):
 
     def close(self) -> None:
         """It is over on the wire: its caller has left, or has all of the answer."""
-        self._done()
+        self.finish()
         self.leave()
 
     def refuse(self, refusal: Refusal) -> None:
         """Answer it with an error, and tell whoever works for it."""
         if not self.is_answered:
-            self._done()
+            self.finish()
             self.wire.send_error(self, refusal)
             self.leave()
 
     def finish(self) -> None:
         """It has its answer."""
-        self._done()
+        if not self.is_answered:
+            self.is_answered, self.answered_s = True, time.monotonic()
 
     @property
     def is_full(self) -> bool:
@@ -169,17 +138,6 @@ class Stream(ABC):
         if message.is_compressed and self.head.encoding == "identity":
             raise Refused(grpc.StatusCode.INTERNAL, "a message is compressed, and the head names no encoding")
         return message.body
-
-    def _done(self) -> None:
-        if not self.is_answered:
-            self.answered_s = time.monotonic()
-        if self.timer is not None:
-            self.timer.cancel()
-            self.timer = None
-
-    def _late(self) -> None:
-        self.timer = None
-        self.refuse(Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "its deadline passed"))
 
 
 class FastCall(Call):
@@ -239,8 +197,9 @@ class UnaryStream(Stream):
         """Nobody waits for its answer any more."""
         if self.unpacking is not None:
             self.unpacking.cancel()
-        if self.call is not None:
-            self.call.left()
+        call, self.call = self.call, None
+        if call is not None:
+            call.left()
 
     async def _unpack(self, body: bytes) -> None:
         most = self.home.limits.max_message_bytes
@@ -255,72 +214,3 @@ class UnaryStream(Stream):
         if not self.is_answered:
             self.call = FastCall(self, message)
             self.home.handler.request(self.call)
-
-
-class ExchangeStream(Stream):
-    """A call of many messages, both ways, that a task of its own answers."""
-
-    __slots__ = ("_arrived", "_messages", "_task")
-
-    def __init__(
-        self, wire: Wire, home: Home, number: int, head: Head, client: str, now_s: float, exchange: Exchange
-    ) -> None:
-        super().__init__(wire, home, number, head, client, now_s)
-        self._messages: deque[Message] = deque()
-        self._arrived = asyncio.Event()
-        self._task = home.loop.create_task(self._answer(exchange))
-
-    @property
-    def is_full(self) -> bool:
-        """Whether more of it must wait."""
-        return len(self._messages) >= _MOST_WAITING
-
-    @property
-    def is_unfinished(self) -> bool:
-        """Whether a request of it is on its way."""
-        return self.reader.held_bytes > 0 and not self.is_answered
-
-    def take(self, message: Message) -> None:
-        """One more."""
-        self._messages.append(message)
-        self._arrived.set()
-
-    def ended(self) -> None:
-        """Its caller sends no more."""
-        super().ended()
-        self._arrived.set()
-
-    def leave(self) -> None:
-        """Nobody waits for its answers any more."""
-        if self._task is not asyncio.current_task(self.home.loop):
-            self._task.cancel()
-
-    async def _requests(self) -> AsyncIterator[bytes]:
-        while True:
-            while not self._messages:
-                if self.is_ended:
-                    return
-                self._arrived.clear()
-                await self._arrived.wait()
-            message = self._messages.popleft()
-            self.wire.open_window(self)
-            body = self.plain(message)
-            if message.is_compressed:
-                most = self.home.limits.max_message_bytes
-                body = await asyncio.to_thread(decompressed, body, self.head.encoding, most)
-            yield body
-
-    async def _answer(self, exchange: Exchange) -> None:
-        try:
-            async for message in exchange(self._requests()):
-                self.wire.send_message(self, message)
-                while self.wire.unsent_bytes(self) > _MOST_UNSENT_BYTES:
-                    await asyncio.sleep(_LOOKED_S)
-        except Refused as error:
-            self.refuse(error.refusal)
-        except Exception as error:
-            _LOG.exception("%s failed", self.head.method)
-            self.refuse(Refusal(grpc.StatusCode.INTERNAL, f"the server failed: {error!r}"))
-        else:
-            self.finish()
-            self.wire.send_end(self)

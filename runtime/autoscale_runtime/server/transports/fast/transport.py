@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from typing import Final
 
 import grpc
@@ -13,8 +13,10 @@ from autoscale_runtime.server.transports.admission import Admission
 from autoscale_runtime.server.transports.awaited import AwaitedCall
 from autoscale_runtime.server.transports.base import Exchange, Handler, Methods, Refusal, Refused, Transport
 from autoscale_runtime.server.transports.fast.connection import Connection
+from autoscale_runtime.server.transports.fast.exchanges import ExchangeStream
 from autoscale_runtime.server.transports.fast.heads import Head, Headers, metadata_of
-from autoscale_runtime.server.transports.fast.streams import ExchangeStream, Home, Stream, UnaryStream
+from autoscale_runtime.server.transports.fast.home import Deadlines, Home
+from autoscale_runtime.server.transports.fast.streams import Stream, UnaryStream
 from autoscale_runtime.server.transports.fast.windows import Windows
 from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.listening import bound
@@ -23,8 +25,6 @@ from autoscale_runtime.wire.tokens import TokenFile
 _SWEPT_S: Final = 1.0
 _BACKLOG: Final = 1024
 _HANDSHAKE_S: Final = 20.0
-
-_Opens = Callable[[Connection, int, Head, str], Stream]
 
 
 class FastTransport(Transport):
@@ -38,11 +38,13 @@ class FastTransport(Transport):
     """
 
     def __init__(self, methods: Methods, handler: Handler, limits: Limits, tokens: TokenFile | None = None) -> None:
-        self._home = Home(asyncio.get_running_loop(), handler, limits)
+        loop = asyncio.get_running_loop()
+        self._home = Home(loop, handler, limits, Deadlines(loop))
         self._admission = Admission(limits, tokens)
         self._windows = Windows(limits.max_unfinished_bytes)
         self._connections: set[Connection] = set()
         self._methods = methods
+        self._names = {each: each.rpartition("/")[2] for each in (*methods.unary, *methods.streaming)}
 
     async def listen(self, host: str, port: int, certificates: Certificates | None = None) -> tuple[str, int]:
         """Bind an address."""
@@ -78,6 +80,7 @@ class FastTransport(Transport):
             await asyncio.sleep(min(grace_s, 0.01))
         self._end()
         await asyncio.sleep(0)  # the last bytes are on their way
+        self._home.deadlines.close()
         self._sweeps.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._sweeps
@@ -103,13 +106,12 @@ class FastTransport(Transport):
                 connection.sweep(now_s)
 
     def _opened(self, connection: Connection, number: int, head: Head, headers: Headers) -> Stream:
-        beside = self._methods.beside.get(head.method)
-        now_s = time.monotonic()
-        if beside is not None:
+        now_s, name = time.monotonic(), self._names.get(head.method)
+        if name is None:
+            beside = self._methods.beside.get(head.method)
+            if beside is None:
+                raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"there is no method '{head.method[:200]}'")
             return ExchangeStream(connection, self._home, number, head, connection.peer, now_s, beside)
-        name = head.method.rpartition("/")[2]
-        if head.method not in self._methods.unary and head.method not in self._methods.streaming:
-            raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"there is no method '{head.method[:200]}'")
         client = self._admission.client(name, metadata_of(headers), connection.peer, len(self._windows))
         if head.method in self._methods.unary:
             return UnaryStream(connection, self._home, number, head, client, now_s)
