@@ -23,7 +23,8 @@ import pyarrow.compute as pc  # type: ignore[import-untyped]  # ships no types
 import pyarrow.parquet as pq  # type: ignore[import-untyped]  # ships no types
 
 from autoscale.fleet.ledger.arrow import write_parquet
-from autoscale.fleet.ledger.manifest import Change, Entry
+from autoscale.fleet.ledger.entry import Entry
+from autoscale.fleet.ledger.manifest import Change
 from autoscale.fleet.ledger.rollup import SUMMED, WEIGHED
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.units import US_PER_DAY

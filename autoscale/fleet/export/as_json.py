@@ -126,6 +126,7 @@ def _rows(report: Report) -> dict[str, Any]:
         "impossible": report.impossible,
         "repeated": report.repeated,
         "aged": report.aged,
+        "sent_as_sums": report.sent_as_sums,
         "forgotten": view.counts.get("forgotten", 0),
         "without_digest": view.undigested,
         "is_sealed": view.is_sealed,

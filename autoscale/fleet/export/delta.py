@@ -14,7 +14,7 @@ from typing import Any
 from autoscale.errors import InvalidInput, MissingExtra, TargetUnavailable
 from autoscale.fleet.export.storage import Storage, damaged_of, live_files
 from autoscale.fleet.ledger.arrow import arrow, arrow_schema
-from autoscale.fleet.ledger.manifest import Entry
+from autoscale.fleet.ledger.entry import Entry
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ from typing import Final
 from autoscale.errors import InvalidInput, TargetUnavailable
 from autoscale.files import atomic_write
 from autoscale.fleet.ledger.arrow import arrow
+from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.ledgers import ledger_folder
-from autoscale.fleet.ledger.manifest import Entry
 from autoscale.fleet.ledger.view import LedgerView, read_ledger, verified
 
 KINDS: Final = ("records", "sums", "devices")

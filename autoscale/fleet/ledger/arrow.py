@@ -1,6 +1,6 @@
 """Rows as Arrow tables and Parquet files: what every engine reads. Needs the extra ``fleet``."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from autoscale.errors import InvalidInput, MissingExtra
 from autoscale.files import atomic_write
 from autoscale.fleet.ledger.column import ABSENT, Column
 from autoscale.fleet.ledger.digest import DigestingFile
-from autoscale.fleet.ledger.rows import Mask, Rows, Texts, with_all_columns
+from autoscale.fleet.ledger.rows import Ints, Mask, Rows, Texts, with_all_columns
 from autoscale.fleet.ledger.schema import BY_NAME, COLUMNS, SCHEMA
 
 ROW_GROUP: Final = 1 << 20
@@ -57,6 +57,14 @@ def table_of(rows: Rows) -> Any:
     columns = [_array(pa, column, rows) for column in COLUMNS]
     fields = [pa.field(each.name, made.type, each.optional) for each, made in zip(COLUMNS, columns, strict=True)]
     return pa.Table.from_arrays(columns, schema=pa.schema(fields))
+
+
+def sums_table_of(numbers: Mapping[str, Ints], texts: Mapping[str, Texts], reasons: Texts | None = None) -> Any:
+    """The ``pyarrow.Table`` of hourly sums, of rejected ones with why; absent texts are null, as in files of rows."""
+    pa = arrow()
+    told = {} if reasons is None else {"reason": _dictionary(pa, reasons)}
+    whole = told | {name: _of_buffers(pa, pa.int64(), len(values), None, values) for name, values in numbers.items()}
+    return pa.table(whole | {name: _text_array(pa, BY_NAME[name], each) for name, each in texts.items()})
 
 
 def rejected_table_of(rows: Rows, reasons: Texts) -> Any:
@@ -203,15 +211,18 @@ def _options(schema: Any) -> dict[str, Any]:
 
 def _array(pa: Any, column: Column, rows: Rows) -> Any:
     if column.is_text:
-        texts = rows.texts[column.name]
-        is_absent = column.optional and "" in texts.words
-        return _dictionary(pa, texts, texts.codes != texts.words.index("") if is_absent else None)
+        return _text_array(pa, column, rows.texts[column.name])
     values = rows.numbers[column.name]
     is_there = values != ABSENT if column.optional else None
     if column.kind == "bool":
         return _of_buffers(pa, pa.bool_(), len(values), is_there, np.packbits(values != 0, bitorder="little"))
     kind, dtype = (pa.int64(), np.int64) if column.kind == "int64" else (pa.int32(), np.int32)
     return _of_buffers(pa, kind, len(values), is_there, values.astype(dtype, copy=False))
+
+
+def _text_array(pa: Any, column: Column, texts: Texts) -> Any:
+    is_absent = column.optional and "" in texts.words
+    return _dictionary(pa, texts, texts.codes != texts.words.index("") if is_absent else None)
 
 
 def _dictionary(pa: Any, texts: Texts, is_there: Mask | None = None) -> Any:

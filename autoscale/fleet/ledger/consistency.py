@@ -4,12 +4,13 @@ Carbon is joules times the grid's intensity times the building's overhead, and a
 where that does not hold was made by a fault or by somebody, and its grams would be believed as all others are.
 """
 
+from collections.abc import Mapping
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.fleet.ledger.rows import Mask, Rows
+from autoscale.fleet.ledger.rows import Ints, Mask, Rows
 from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE, RANGES
 
 PARTS: Final = ("device", "network", "remote")
@@ -36,6 +37,20 @@ def inconsistent(rows: Rows) -> Mask:
     for part in PARTS:
         wrong |= _beyond(rows, part)
     wrong |= (rows.numbers["pue_remote_ppm"] >= 0) & (rows.numbers["pue_remote_ppm"] < 10**6)
+    return wrong
+
+
+def inconsistent_sums(numbers: Mapping[str, Ints], inferences: NDArray[np.float64]) -> Mask:
+    """Which sums' figures do not fit each other, of so many queries each, shape (sums,); no intensity is known."""
+    wrong = np.zeros(len(inferences), np.bool_)
+    for low, parts, high in RANGES:
+        total = sum((numbers[name] for name in parts[1:]), numbers[parts[0]])
+        wrong |= numbers[low] > total + _ROUNDING_NG * inferences
+        wrong |= numbers[high] < total - _ROUNDING_NG * inferences
+    for part in PARTS:
+        highest = MOST_MG_PER_KWH * (MOST_PUE if part == "remote" else 1.0) * _NG_PER_UJ
+        most_ng = numbers[f"energy_{part}_uj"] * highest + (highest + _ROUNDING_UNKNOWN_NG) * inferences
+        wrong |= numbers[f"operational_{part}_ng"] > most_ng
     return wrong
 
 

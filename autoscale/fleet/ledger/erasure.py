@@ -10,13 +10,17 @@ from collections import Counter
 from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.arrow import arrow, write_parquet
-from autoscale.fleet.ledger.manifest import Change, Entry
+from autoscale.fleet.ledger.entry import Entry
+from autoscale.fleet.ledger.manifest import Change
 from autoscale.fleet.ledger.store import Ledger, with_sums
 from autoscale.fleet.ledger.view import is_as_written
+
+TAKEN_DAYS: Final = 400
+"""So long it is known which messages of sums came: one that a device sends again later than that counts again."""
 
 
 @dataclass(slots=True)
@@ -50,7 +54,8 @@ class Erasure:
 def forget(ledger: Ledger, device_id: str) -> Erasure:
     """Take out every row of a device, what is known of its logs, and what lies in quarantine.
 
-    Hourly sums of rows that were aged stay: they name no device, and hold nothing by which it could be found.
+    Hourly sums of rows that were aged, and those that a device sent itself, stay: they name no device, and hold
+    nothing by which it could be found.
 
     Raises:
         InvalidInput: an empty name.
@@ -92,7 +97,7 @@ def retain(ledger: Ledger, days: int, today: datetime | None = None) -> Erasure:
             elif entry.folder == "quarantine" and _written_on(ledger, entry) < before:
                 plan.retired.append(entry.path)
                 plan.counts["quarantine_aged"] += entry.rows
-        _commit(ledger, plan)
+        _commit(ledger, plan, untold_days=max(days, TAKEN_DAYS))
     ledger.remove(plan.retired)
     return _told(plan)
 
@@ -112,6 +117,8 @@ def _without(ledger: Ledger, entry: Entry, device_id: str, plan: _Plan) -> None:
     path = ledger.folder / entry.path
     if not is_as_written(path, entry):
         plan.damaged.append(entry.path)
+    elif path.suffix == ".sums":
+        return  # names no device
     elif path.suffix == ".batch":
         if device_id.encode() in path.read_bytes():
             plan.retired.append(entry.path)
@@ -151,8 +158,14 @@ def _written_on(ledger: Ledger, entry: Entry) -> str:
     return datetime.fromtimestamp(written_s, UTC).date().isoformat()
 
 
-def _commit(ledger: Ledger, plan: _Plan, forgotten: str = "") -> None:
-    change = Change(added=tuple(plan.added), retired=tuple(plan.retired), counts=plan.counts, forgotten=forgotten)
+def _commit(ledger: Ledger, plan: _Plan, forgotten: str = "", untold_days: int = 0) -> None:
+    change = Change(
+        added=tuple(plan.added),
+        retired=tuple(plan.retired),
+        counts=plan.counts,
+        forgotten=forgotten,
+        untold_days=untold_days,
+    )
     ledger.manifest.commit(change, time.time())
 
 

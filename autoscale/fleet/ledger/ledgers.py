@@ -14,8 +14,9 @@ from itertools import pairwise
 from pathlib import Path
 
 from autoscale.errors import InvalidInput
+from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.log_state import Gap, LogState
-from autoscale.fleet.ledger.manifest import FILE, Entry, LedgerManifest, LogKey
+from autoscale.fleet.ledger.manifest import FILE, LedgerManifest, LogKey
 from autoscale.fleet.ledger.view import LedgerView, read_ledger
 
 

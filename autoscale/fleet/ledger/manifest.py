@@ -6,7 +6,7 @@ An SQLite database, since one of its transactions is what makes a commit: before
 import json
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import astuple, dataclass, field
 from pathlib import Path
@@ -14,11 +14,13 @@ from typing import Final
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.digest import resealed, sealed
+from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.log_state import LogState
+from autoscale.units import SECONDS_PER_DAY
 
 FILE: Final = "manifest.sqlite"
-VERSION: Final = 2
-"""2 added digests of files, the seals, and when a log's rows began and end."""
+VERSION: Final = 3
+"""2 added digests of files, the seals, and when a log's rows began and end; 3 keys of sums that devices sent."""
 
 _TIER_BITS: Final = 4
 
@@ -34,45 +36,14 @@ _SINCE_2: Final = (
     "ALTER TABLE logs ADD COLUMN last_us INTEGER",
     "CREATE TABLE seals(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 )
+_SINCE_3: Final = ("CREATE TABLE taken(key BLOB PRIMARY KEY, day INTEGER) WITHOUT ROWID",)
+_LOST: Final = "lost:"
+"""Before the cause of a loss that came with sums, among the counts."""
+
 _ENTRY: Final = "path, day, rows, bytes, sha256"
 
 LogKey = tuple[str, str]
 """device_id, log_id."""
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One file that counts.
-
-    Attributes:
-        path: from the ledger's folder.
-        day: of its rows, as in ``2026-11-21``; empty for what is in quarantine.
-        rows: how many it has; for what cannot be read as rows, how many it was counted as.
-        bytes: its size.
-        sha256: of its content, hexadecimal; empty where it was written before digests were kept.
-    """
-
-    path: str
-    day: str
-    rows: int
-    bytes: int
-    sha256: str = ""
-
-    @property
-    def folder(self) -> str:
-        """``records``, ``sums``, ``devices`` or ``quarantine``: what it holds."""
-        return self.path.split("/")[-3 if self.day else -2]
-
-    @property
-    def is_rows(self) -> bool:
-        """Whether it has accepted rows; all else is in quarantine, or holds sums of them."""
-        return self.folder == "records"
-
-    def beside(self, folder: str) -> str:
-        """The path of what belongs to it in another folder, whether or not there is any."""
-        head, day, name = self.path.rsplit("/", 2)
-        suffix = "parquet" if folder == "records" else folder
-        return f"{head.removesuffix(self.folder)}{folder}/{day}/{name.rpartition('.')[0]}.{suffix}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +57,8 @@ class Change:
         lost: what a log's device says it had to drop, cause to rows; it never falls, so the greatest reported counts.
         counts: what to add to the counts.
         forgotten: a device of whose logs nothing is known any more; empty for none.
+        taken: keys of messages of sums that were taken, each once.
+        untold_days: so long ago such a key must have come to be dropped; 0 drops none.
     """
 
     added: tuple[Entry, ...] = ()
@@ -94,6 +67,8 @@ class Change:
     lost: Mapping[LogKey, Mapping[str, int]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
     forgotten: str = ""
+    taken: Collection[bytes] = ()
+    untold_days: int = 0
 
 
 class LedgerManifest:
@@ -158,10 +133,14 @@ class LedgerManifest:
             return [Entry(*each) for each in self._base.execute(f"{found} ORDER BY path")]
         return [Entry(*each) for each in self._base.execute(f"{found} AND day=? ORDER BY path", (day,))]
 
-    def crowded_days(self, below_bytes: int, many: int) -> list[str]:
-        """Days with that many files of about one size, below some size."""
-        small = "SELECT day, bytes FROM files WHERE retired_s IS NULL AND path LIKE 'records/%' AND bytes < ?"
-        like = Counter((day, tier(size)) for day, size in self._base.execute(small, (below_bytes,)))
+    def has_taken(self, key: bytes) -> bool:
+        """Whether a message of sums came before."""
+        return self._base.execute("SELECT 1 FROM taken WHERE key=?", (key,)).fetchone() is not None
+
+    def crowded_days(self, folder: str, below_bytes: int, many: int) -> list[str]:
+        """Days with that many files of a folder and of about one size, below some size."""
+        small = "SELECT day, bytes FROM files WHERE retired_s IS NULL AND path LIKE ? AND bytes < ?"
+        like = Counter((day, tier(size)) for day, size in self._base.execute(small, (f"{folder}/%", below_bytes)))
         return sorted({day for (day, _), count in like.items() if count >= many})
 
     def retired(self, before_s: float) -> list[str]:
@@ -184,12 +163,15 @@ class LedgerManifest:
         """What was counted, and ``missing``: rows that devices numbered and that never came."""
         (missing,) = self._base.execute("SELECT coalesce(sum(missing), 0) FROM logs").fetchone()
         counted = "SELECT name, number FROM counts WHERE number != 0 OR name = 'accepted' ORDER BY name"
-        return {**dict(self._base.execute(counted)), "missing": missing}
+        named = {name: count for name, count in self._base.execute(counted) if not name.startswith(_LOST)}
+        return {**named, "missing": missing}
 
     def lost(self) -> dict[str, int]:
         """Cause to rows that devices say they had to drop."""
         causes = "SELECT key, sum(value) FROM logs, json_each(logs.lost) GROUP BY key ORDER BY key"
-        return dict(self._base.execute(causes))
+        lost = Counter(dict(self._base.execute(causes)))
+        told = self._base.execute("SELECT name, number FROM counts WHERE name LIKE ?", (f"{_LOST}%",))
+        return dict(lost + Counter({name.removeprefix(_LOST): count for name, count in told}))
 
     def is_sealed(self) -> bool:
         """Whether the list of files and the counts are those of the last commit; True of one from before seals."""
@@ -210,7 +192,8 @@ class LedgerManifest:
         with self._base:
             self._base.execute("BEGIN IMMEDIATE")
             self._version = self._checked_version()  # nobody writes beside us, but another reader may have been first
-            for statement in (*filter(str.strip, _TABLES.split(";")), *_SINCE_2) if self._version < VERSION else ():
+            first = (*filter(str.strip, _TABLES.split(";")), *_SINCE_2) if self._version < 2 else ()
+            for statement in (*first, *_SINCE_3) if self._version < VERSION else ():
                 self._base.execute(statement)
             self._version = VERSION
             self._seal(self._seals())
@@ -243,6 +226,10 @@ class LedgerManifest:
         run("UPDATE logs SET lost=? WHERE device_id=? AND log_id=?", lost)
         if change.forgotten:
             run("DELETE FROM logs WHERE device_id=?", [(change.forgotten,)])
+        today = int(now_s // SECONDS_PER_DAY)
+        run("INSERT INTO taken VALUES(?, ?)", [(each, today) for each in change.taken])
+        if change.untold_days:
+            run("DELETE FROM taken WHERE day < ?", [(today - change.untold_days,)])
         counts = list(change.counts.items())
         run("INSERT INTO counts VALUES(?, ?) ON CONFLICT DO UPDATE SET number=number+excluded.number", counts)
         self._seal({"counts": sealed(self._base.execute("SELECT name, number FROM counts"))})

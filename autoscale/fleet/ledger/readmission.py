@@ -9,7 +9,8 @@ from typing import Final
 import numpy as np
 
 from autoscale.fleet.ledger.arrow import rows_of_rejected
-from autoscale.fleet.ledger.manifest import Change, Entry
+from autoscale.fleet.ledger.entry import Entry
+from autoscale.fleet.ledger.manifest import Change
 from autoscale.fleet.ledger.rows import Rows, Texts
 from autoscale.fleet.ledger.store import Intake, Ledger
 from autoscale.fleet.ledger.validation import REASONS, Reasons, Rules, validate

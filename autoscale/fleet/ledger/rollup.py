@@ -6,15 +6,20 @@ regions and how figures are known, without any device's name; and ``devices/``, 
 rows, to the nanogram, since all of them are whole numbers.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from autoscale.fleet.ledger.arrow import arrow, optional_package
 
+CARBON: Final = tuple(
+    f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in ("device", "network", "remote")
+)
+"""A query's carbon: the sum of these columns."""
+
 FIGURES: Final = (
     *(f"energy_{part}_uj" for part in ("device", "network", "remote")),
-    *(f"operational_{part}_ng" for part in ("device", "network", "remote")),
-    *(f"embodied_{part}_ng" for part in ("device", "network", "remote")),
+    *CARBON,
     "operational_low_ng",
     "operational_high_ng",
     "embodied_low_ng",
@@ -66,9 +71,7 @@ DEVICES: Final[dict[str, str]] = {
 """Columns of ``devices/`` to their kinds."""
 
 _MILLION: Final = 1_000_000
-_CARBON: Final = " + ".join(
-    f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in ("device", "network", "remote")
-)
+_CARBON: Final = " + ".join(CARBON)
 _MISSED: Final = "CASE WHEN is_late OR coalesce(accuracy_ppm < goal_accuracy_ppm, false) THEN 1 ELSE 0 END"
 _WEIGHT: Final = (
     f"CASE WHEN probability_ppb >= {LEAST_PPB} AND chosen = selected THEN {MILLI_PPB} // probability_ppb ELSE 0 END"
@@ -110,6 +113,28 @@ def sums_of(path: Path) -> tuple[Any, Any]:
             return first, second
     except duckdb.Error as error:
         raise OSError(f"'{path}' cannot be summed: {error}") from error
+
+
+def merged_sums(paths: Sequence[Path], inferences: int) -> Any:
+    """The ``pyarrow.Table`` of sums of several files, those of one hour that are alike as one.
+
+    Raises:
+        OSError: a file cannot be read, a sum needs more than 64 bits, or they are not of that many queries.
+        MissingExtra: duckdb is not installed.
+    """
+    duckdb = optional_package("duckdb")
+    ends = "min(first_us) AS first_us, max(last_us) AS last_us"
+    figures = ", ".join(f"sum({name})::BIGINT AS {name}" for name in ("inferences", *SUMMED, *WEIGHED))
+    merged = f"SELECT hour_us, {', '.join(ALIKE)}, {ends}, {figures} FROM read_parquet(?) GROUP BY ALL ORDER BY ALL"
+    try:
+        with duckdb.connect(config={"threads": 1}) as base:
+            table = _plain(base.sql(merged, params=[list(map(str, paths))]).to_arrow_table())
+    except duckdb.Error as error:
+        raise OSError(f"{len(paths)} files of sums cannot be merged: {error}") from error
+    found = arrow("compute").sum(table["inferences"]).as_py()
+    if found != inferences:
+        raise OSError(f"{len(paths)} files of sums are of {found} queries; {inferences} were written")
+    return table
 
 
 def _plain(table: Any) -> Any:

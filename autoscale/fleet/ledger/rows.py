@@ -74,7 +74,7 @@ def joined(parts: Sequence[Rows]) -> Rows:
     if len(parts) == 1:
         return parts[0]
     numbers = {name: np.concatenate([each.numbers[name] for each in parts]) for name in parts[0].numbers}
-    return Rows(numbers, {name: _joined_texts([each.texts[name] for each in parts]) for name in parts[0].texts})
+    return Rows(numbers, {name: joined_texts([each.texts[name] for each in parts]) for name in parts[0].texts})
 
 
 def with_all_columns(rows: Rows) -> Rows:
@@ -102,7 +102,8 @@ def none() -> Rows:
     return Rows(numbers, {each.name: Texts(np.zeros(0, np.int32), ()) for each in COLUMNS if each.is_text})
 
 
-def _joined_texts(parts: Sequence[Texts]) -> Texts:
+def joined_texts(parts: Sequence[Texts]) -> Texts:
+    """Texts one after the other, each word once; at least one part."""
     first = parts[0].words
     if all(each.words == first for each in parts):
         return Texts(np.concatenate([each.codes for each in parts]), first)

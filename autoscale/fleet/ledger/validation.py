@@ -68,7 +68,7 @@ def validate(rows: Rows, rules: Rules, now_us: int) -> Reasons:
         reject(time_us > latest_us, "future_dated")
         reject(time_us < earliest_us, "past_dated")
     for name, texts in rows.texts.items():
-        reason, is_known = _check_of(BY_NAME[name], rules)
+        reason, is_known = check_of(BY_NAME[name], rules)
         wrong = [code for code, word in enumerate(texts.words) if not is_known(word)]
         if wrong:
             reject(np.isin(texts.codes, wrong), reason)
@@ -91,7 +91,8 @@ def _check_numbers(rows: Rows, reject: Callable[[Mask, str], None]) -> None:
         reject(rows.numbers[name] > limit, "out_of_range")
 
 
-def _check_of(column: Column, rules: Rules) -> tuple[str, Callable[[str], bool]]:
+def check_of(column: Column, rules: Rules) -> tuple[str, Callable[[str], bool]]:
+    """Why a text of a column may be rejected, and whether one is not."""
     if column.name == "device_id" and rules.devices is not None:
         return "unknown_device", rules.devices.__contains__
     if column.name == "device_model" and rules.device_models is not None:

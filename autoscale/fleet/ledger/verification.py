@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.ledgers import ledger_folder
-from autoscale.fleet.ledger.manifest import Entry
 from autoscale.fleet.ledger.view import LedgerView, read_ledger, verified
 
 GONE_ON_PURPOSE: tuple[str, ...] = ("aged", "forgotten")
@@ -53,7 +53,7 @@ def verify(ledger: Path | str) -> Verification:
     return Verification(
         str(ledger),
         len(view.entries) + len(view.damaged),
-        sum(each.rows for each in view.entries.values() if each.is_rows),
+        sum(each.rows for each in view.entries.values() if each.is_counted),
         sum(each.bytes for each in view.entries.values()),
         view.damaged,
         view.undigested,
@@ -63,5 +63,5 @@ def verify(ledger: Path | str) -> Verification:
 
 
 def _unaccounted(view: LedgerView) -> int:
-    here = sum(each.rows for each in (*view.entries.values(), *view.damaged) if each.is_rows)
+    here = sum(each.rows for each in (*view.entries.values(), *view.damaged) if each.is_counted)
     return view.counts.get("accepted", 0) - here - sum(view.counts.get(name, 0) for name in GONE_ON_PURPOSE)

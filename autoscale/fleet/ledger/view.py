@@ -8,7 +8,8 @@ from pathlib import Path
 
 from autoscale.fleet.ledger.arrow import is_readable
 from autoscale.fleet.ledger.digest import sha256_of
-from autoscale.fleet.ledger.manifest import Entry, LogKey, is_whole, read_ledger_manifest
+from autoscale.fleet.ledger.entry import Entry
+from autoscale.fleet.ledger.manifest import LogKey, is_whole, read_ledger_manifest
 
 
 @dataclass(frozen=True, slots=True)

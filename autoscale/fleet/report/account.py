@@ -79,6 +79,7 @@ class Report:
         impossible: rows of the span that an older collector took and that cannot be; in no sum.
         repeated: rows of the span that are in more than one ledger, and count once.
         aged: rows of the days of the span of which the ledger has hourly sums alone, and names no device any more.
+        sent_as_sums: queries of those days that devices sent as hourly sums: nobody but they knows which device.
     """
 
     ledgers: tuple[str, ...]
@@ -98,6 +99,7 @@ class Report:
     impossible: int = 0
     repeated: int = 0
     aged: int = 0
+    sent_as_sums: int = 0
 
     @property
     def ledger(self) -> str:
@@ -142,6 +144,7 @@ def account(
             strays=extent.strays,
             impossible=found.impossible,
             aged=read.aged_rows,
+            sent_as_sums=read.sent_queries,
             repeated=view.copied_rows + found.repeated,
         )
 

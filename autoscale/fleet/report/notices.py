@@ -71,6 +71,11 @@ def _left_out(report: Report) -> Iterator[str]:
         yield f"{report.impossible:,} rows are left out: their figures are beyond what a query can take."
     if report.aged:
         yield f"{report.aged:,} rows were aged into hourly sums: they count, and their devices are not named any more."
+    if report.sent_as_sums:
+        yield (
+            f"{report.sent_as_sums:,} queries came as hourly sums: they count, and which devices, which decisions and "
+            "which minutes they were cannot be told; nor whether a row of them was wrong."
+        )
     missing = view.counts.get("missing", 0)
     if missing:
         yield f"{missing:,} rows never arrived: devices dropped them, or have yet to send them."

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoscale.fleet.ledger.manifest import Entry
+from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.rollup import HOUR_US
 from autoscale.fleet.ledger.span import Span, microseconds, when
 from autoscale.fleet.ledger.view import LedgerView, verified
@@ -20,12 +20,14 @@ class Reading:
         sums: of hourly sums, of other rows than those.
         devices: of sums by device, of the same rows as the hourly ones.
         aged_rows: rows of which there are the hourly sums alone, and no device is named any more.
+        sent_queries: queries that devices sent as hourly sums, and that never had a row.
     """
 
     rows: tuple[Path, ...]
     sums: tuple[Path, ...]
     devices: tuple[Path, ...]
     aged_rows: int
+    sent_queries: int
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -51,13 +53,16 @@ def reading(view: LedgerView, span: Span, from_sums: bool) -> Reading:
     """
     by_path = {each.path: path for path, each in view.entries.items()}
     damaged = {each.path for each in view.damaged}
-    rows, sums, devices, aged = [], [], [], 0
+    rows, sums, devices, aged, sent = [], [], [], 0, 0
     for entry in _touching(view, span):
         path, beside = by_path[entry.path], {name: entry.beside(name) for name in ("records", "sums", "devices")}
         if entry.is_rows:
             is_summed = beside["sums"] in by_path and beside["devices"] in by_path
             if not (from_sums and is_summed and not view.shared and _is_of_hours(span, entry.day)):
                 rows.append(path)
+        elif entry.folder == "sent":
+            sums.append(path)
+            sent += entry.rows
         elif entry.folder == "sums" and beside["records"] not in damaged:
             has_rows = beside["records"] in by_path
             if not has_rows:
@@ -66,7 +71,7 @@ def reading(view: LedgerView, span: Span, from_sums: bool) -> Reading:
             elif from_sums and not view.shared and beside["devices"] in by_path and _is_of_hours(span, entry.day):
                 sums.append(path)
                 devices.append(by_path[beside["devices"]])
-    return Reading(tuple(rows), tuple(sums), tuple(devices), aged)
+    return Reading(tuple(rows), tuple(sums), tuple(devices), aged, sent)
 
 
 def _touching(view: LedgerView, span: Span) -> Iterator[Entry]:

@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$autoscale_runtime/_proto/fleet.proto\x12\x0f\x61utoscale.fleet\"\x87\x02\n\x05\x42\x61tch\x12\x0e\n\x06schema\x18\x01 \x01(\r\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x0e\n\x06log_id\x18\x03 \x01(\t\x12\x0c\n\x04rows\x18\x04 \x01(\r\x12)\n\x07numbers\x18\x05 \x03(\x0b\x32\x18.autoscale.fleet.Numbers\x12%\n\x05texts\x18\x06 \x03(\x0b\x32\x16.autoscale.fleet.Texts\x12.\n\x04lost\x18\x07 \x03(\x0b\x32 .autoscale.fleet.Batch.LostEntry\x12\x0e\n\x06\x62\x65gins\x18\x08 \x01(\x04\x1a+\n\tLostEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"6\n\x07Numbers\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"B\n\x05Texts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\r\n\x05\x63odes\x18\x03 \x01(\x0c\x12\r\n\x05words\x18\x04 \x03(\t\"@\n\x07Receipt\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x11\n\tduplicate\x18\x02 \x01(\x04\x12\x10\n\x08rejected\x18\x03 \x01(\x04\x32N\n\x0e\x46leetCollector\x12<\n\x06Upload\x12\x16.autoscale.fleet.Batch\x1a\x18.autoscale.fleet.Receipt\"\x00\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$autoscale_runtime/_proto/fleet.proto\x12\x0f\x61utoscale.fleet\"\x87\x02\n\x05\x42\x61tch\x12\x0e\n\x06schema\x18\x01 \x01(\r\x12\x11\n\tdevice_id\x18\x02 \x01(\t\x12\x0e\n\x06log_id\x18\x03 \x01(\t\x12\x0c\n\x04rows\x18\x04 \x01(\r\x12)\n\x07numbers\x18\x05 \x03(\x0b\x32\x18.autoscale.fleet.Numbers\x12%\n\x05texts\x18\x06 \x03(\x0b\x32\x16.autoscale.fleet.Texts\x12.\n\x04lost\x18\x07 \x03(\x0b\x32 .autoscale.fleet.Batch.LostEntry\x12\x0e\n\x06\x62\x65gins\x18\x08 \x01(\x04\x1a+\n\tLostEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"6\n\x07Numbers\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06values\x18\x03 \x01(\x0c\"B\n\x05Texts\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\r\n\x05\x63odes\x18\x03 \x01(\x0c\x12\r\n\x05words\x18\x04 \x03(\t\"\xdf\x01\n\x04Sums\x12\x0e\n\x06schema\x18\x01 \x01(\r\x12\x0b\n\x03key\x18\x02 \x01(\x0c\x12\x0c\n\x04sums\x18\x03 \x01(\r\x12)\n\x07numbers\x18\x04 \x03(\x0b\x32\x18.autoscale.fleet.Numbers\x12%\n\x05texts\x18\x05 \x03(\x0b\x32\x16.autoscale.fleet.Texts\x12-\n\x04lost\x18\x06 \x03(\x0b\x32\x1f.autoscale.fleet.Sums.LostEntry\x1a+\n\tLostEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x04:\x02\x38\x01\"@\n\x07Receipt\x12\x10\n\x08\x61\x63\x63\x65pted\x18\x01 \x01(\x04\x12\x11\n\tduplicate\x18\x02 \x01(\x04\x12\x10\n\x08rejected\x18\x03 \x01(\x04\x32\x8f\x01\n\x0e\x46leetCollector\x12<\n\x06Upload\x12\x16.autoscale.fleet.Batch\x1a\x18.autoscale.fleet.Receipt\"\x00\x12?\n\nUploadSums\x12\x15.autoscale.fleet.Sums\x1a\x18.autoscale.fleet.Receipt\"\x00\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -33,6 +33,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
   _globals['_BATCH_LOSTENTRY']._loaded_options = None
   _globals['_BATCH_LOSTENTRY']._serialized_options = b'8\001'
+  _globals['_SUMS_LOSTENTRY']._loaded_options = None
+  _globals['_SUMS_LOSTENTRY']._serialized_options = b'8\001'
   _globals['_BATCH']._serialized_start=58
   _globals['_BATCH']._serialized_end=321
   _globals['_BATCH_LOSTENTRY']._serialized_start=278
@@ -41,8 +43,12 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_NUMBERS']._serialized_end=377
   _globals['_TEXTS']._serialized_start=379
   _globals['_TEXTS']._serialized_end=445
-  _globals['_RECEIPT']._serialized_start=447
-  _globals['_RECEIPT']._serialized_end=511
-  _globals['_FLEETCOLLECTOR']._serialized_start=513
-  _globals['_FLEETCOLLECTOR']._serialized_end=591
+  _globals['_SUMS']._serialized_start=448
+  _globals['_SUMS']._serialized_end=671
+  _globals['_SUMS_LOSTENTRY']._serialized_start=278
+  _globals['_SUMS_LOSTENTRY']._serialized_end=321
+  _globals['_RECEIPT']._serialized_start=673
+  _globals['_RECEIPT']._serialized_end=737
+  _globals['_FLEETCOLLECTOR']._serialized_start=740
+  _globals['_FLEETCOLLECTOR']._serialized_end=883
 # @@protoc_insertion_point(module_scope)

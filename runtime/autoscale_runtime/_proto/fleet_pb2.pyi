@@ -155,6 +155,70 @@ class Texts(_message.Message):
 Global___Texts: _TypeAlias = Texts  # noqa: Y015
 
 @_typing.final
+class Sums(_message.Message):
+    """Sums of queries that came in one hour and are alike; counts of a receipt are of queries, not of sums."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class LostEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.int
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.int = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    KEY_FIELD_NUMBER: _builtins.int
+    SUMS_FIELD_NUMBER: _builtins.int
+    NUMBERS_FIELD_NUMBER: _builtins.int
+    TEXTS_FIELD_NUMBER: _builtins.int
+    LOST_FIELD_NUMBER: _builtins.int
+    schema: _builtins.int
+    """Version of the table of columns that the rows had; what is summed stands in autoscale/fleet/ledger/rollup.py."""
+    key: _builtins.bytes
+    """16 random bytes, new for every message that is made and the same whenever it is sent again: it counts once."""
+    sums: _builtins.int
+    """How many sums; every column has as many values."""
+    @_builtins.property
+    def numbers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Numbers]: ...
+    @_builtins.property
+    def texts(self) -> _containers.RepeatedCompositeFieldContainer[Global___Texts]: ...
+    @_builtins.property
+    def lost(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
+        """Rows that the device had to drop, by cause, or left out since they cannot be true, by reason; since it last said."""
+
+    def __init__(
+        self,
+        *,
+        schema: _builtins.int = ...,
+        key: _builtins.bytes = ...,
+        sums: _builtins.int = ...,
+        numbers: _abc.Iterable[Global___Numbers] | None = ...,
+        texts: _abc.Iterable[Global___Texts] | None = ...,
+        lost: _abc.Mapping[_builtins.str, _builtins.int] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "lost", b"lost", "numbers", b"numbers", "schema", b"schema", "sums", b"sums", "texts", b"texts"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___Sums: _TypeAlias = Sums  # noqa: Y015
+
+@_typing.final
 class Receipt(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 

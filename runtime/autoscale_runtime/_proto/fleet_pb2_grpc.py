@@ -39,6 +39,11 @@ class FleetCollectorStub(object):
                 request_serializer=autoscale__runtime_dot___proto_dot_fleet__pb2.Batch.SerializeToString,
                 response_deserializer=autoscale__runtime_dot___proto_dot_fleet__pb2.Receipt.FromString,
                 _registered_method=True)
+        self.UploadSums = channel.unary_unary(
+                '/autoscale.fleet.FleetCollector/UploadSums',
+                request_serializer=autoscale__runtime_dot___proto_dot_fleet__pb2.Sums.SerializeToString,
+                response_deserializer=autoscale__runtime_dot___proto_dot_fleet__pb2.Receipt.FromString,
+                _registered_method=True)
 
 
 class FleetCollectorServicer(object):
@@ -53,12 +58,24 @@ class FleetCollectorServicer(object):
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def UploadSums(self, request, context):
+        """Hand over hourly sums in place of rows, so that nothing says which device they are of. Statuses as above.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_FleetCollectorServicer_to_server(servicer, server):
     rpc_method_handlers = {
             'Upload': grpc.unary_unary_rpc_method_handler(
                     servicer.Upload,
                     request_deserializer=autoscale__runtime_dot___proto_dot_fleet__pb2.Batch.FromString,
+                    response_serializer=autoscale__runtime_dot___proto_dot_fleet__pb2.Receipt.SerializeToString,
+            ),
+            'UploadSums': grpc.unary_unary_rpc_method_handler(
+                    servicer.UploadSums,
+                    request_deserializer=autoscale__runtime_dot___proto_dot_fleet__pb2.Sums.FromString,
                     response_serializer=autoscale__runtime_dot___proto_dot_fleet__pb2.Receipt.SerializeToString,
             ),
     }
@@ -88,6 +105,33 @@ class FleetCollector(object):
             target,
             '/autoscale.fleet.FleetCollector/Upload',
             autoscale__runtime_dot___proto_dot_fleet__pb2.Batch.SerializeToString,
+            autoscale__runtime_dot___proto_dot_fleet__pb2.Receipt.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def UploadSums(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/autoscale.fleet.FleetCollector/UploadSums',
+            autoscale__runtime_dot___proto_dot_fleet__pb2.Sums.SerializeToString,
             autoscale__runtime_dot___proto_dot_fleet__pb2.Receipt.FromString,
             options,
             channel_credentials,

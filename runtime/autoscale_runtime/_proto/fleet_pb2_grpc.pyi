@@ -41,6 +41,8 @@ class FleetCollectorStub:
     FAILED_PRECONDITION: of a later schema than the collector's, keep it; RESOURCE_EXHAUSTED, UNAVAILABLE: send it
     again later. A batch has up to 16384 rows, a message up to 8 MiB.
     """
+    UploadSums: _grpc.UnaryUnaryMultiCallable[_fleet_pb2.Sums, _fleet_pb2.Receipt]
+    """Hand over hourly sums in place of rows, so that nothing says which device they are of. Statuses as above."""
 
 @_typing.type_check_only
 class FleetCollectorAsyncStub(FleetCollectorStub):
@@ -50,6 +52,8 @@ class FleetCollectorAsyncStub(FleetCollectorStub):
     FAILED_PRECONDITION: of a later schema than the collector's, keep it; RESOURCE_EXHAUSTED, UNAVAILABLE: send it
     again later. A batch has up to 16384 rows, a message up to 8 MiB.
     """
+    UploadSums: _aio.UnaryUnaryMultiCallable[_fleet_pb2.Sums, _fleet_pb2.Receipt]  # type: ignore[assignment]
+    """Hand over hourly sums in place of rows, so that nothing says which device they are of. Statuses as above."""
 
 class FleetCollectorServicer(metaclass=_abc_1.ABCMeta):
     @_abc_1.abstractmethod
@@ -62,5 +66,13 @@ class FleetCollectorServicer(metaclass=_abc_1.ABCMeta):
         FAILED_PRECONDITION: of a later schema than the collector's, keep it; RESOURCE_EXHAUSTED, UNAVAILABLE: send it
         again later. A batch has up to 16384 rows, a message up to 8 MiB.
         """
+
+    @_abc_1.abstractmethod
+    def UploadSums(
+        self,
+        request: _fleet_pb2.Sums,
+        context: _ServicerContext,
+    ) -> _typing.Union[_fleet_pb2.Receipt, _abc.Awaitable[_fleet_pb2.Receipt]]:
+        """Hand over hourly sums in place of rows, so that nothing says which device they are of. Statuses as above."""
 
 def add_FleetCollectorServicer_to_server(servicer: FleetCollectorServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -44,8 +44,8 @@ def batch_of(
         log_id=log_id,
         begins=begins,
         rows=len(rows),
-        numbers=[_numbers(name, values) for name, values in rows.numbers.items()],
-        texts=[_texts(name, texts.trimmed()) for name, texts in rows.texts.items()],
+        numbers=[number_message(name, values) for name, values in rows.numbers.items()],
+        texts=[text_message(name, texts.trimmed()) for name, texts in rows.texts.items()],
         lost=dict(lost),
     )
 
@@ -66,11 +66,20 @@ def read_batch(content: bytes) -> pb.Batch:
     if batch.schema < 1 or not (batch.device_id and batch.log_id and 0 < batch.rows <= MOST_ROWS):
         given = f"schema {batch.schema}, device '{batch.device_id}', log '{batch.log_id}', {batch.rows} rows"
         raise InvalidInput(f"a batch says {given}; allowed: all of them, and up to {MOST_ROWS} rows")
-    if len(batch.lost) > _MOST_CAUSES or not all(map(_is_loss, batch.lost.items())):
-        raise InvalidInput(
-            f"a batch names {len(batch.lost)} causes of loss; allowed: {_MOST_CAUSES}, each a word and up to 2^40 rows"
-        )
+    check_lost(batch.lost)
     return batch
+
+
+def check_lost(lost: Mapping[str, int]) -> None:
+    """Refuse what cannot be the causes of losses.
+
+    Raises:
+        InvalidInput: too many, or one that is no word or has too many rows.
+    """
+    if len(lost) > _MOST_CAUSES or not all(map(_is_loss, lost.items())):
+        raise InvalidInput(
+            f"a batch names {len(lost)} causes of loss; allowed: {_MOST_CAUSES}, each a word and up to 2^40 rows"
+        )
 
 
 def reported_rows(content: bytes) -> int:
@@ -120,7 +129,7 @@ def _rows_of_alike(batches: Sequence[pb.Batch], layout: _Layout) -> Rows:
     _check_names(schema, "numbers", tuple([each for each in number_names if each not in absent]))
     _check_names(schema, "texts", (*text_names, *absent))
     numbers = {
-        name: _whole(name, [each.values for each in of], [each.width for each in of], lengths)
+        name: whole_column(name, [each.values for each in of], [each.width for each in of], lengths)
         for name, of in columns.items()
     }
     for name in absent:
@@ -128,7 +137,7 @@ def _rows_of_alike(batches: Sequence[pb.Batch], layout: _Layout) -> Rows:
     numbers["schema"] = np.full(len(batch_of_row), schema, np.int64)
     _check_sequence(numbers["sequence"], batches, lengths)
     texts = {
-        name: _words(name, column, lengths, batch_of_row)
+        name: text_column(name, column, lengths, batch_of_row)
         for name, column in zip(text_names, zip(*[each.texts for each in batches], strict=True), strict=True)
     }
     texts |= {name: Texts(np.zeros(len(batch_of_row), np.int32), ("",)) for name in absent}
@@ -161,12 +170,14 @@ def _texts_among(schema: int, names: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(each for each in names if each in texts)
 
 
-def _numbers(name: str, values: NDArray[np.int64]) -> pb.Numbers:
+def number_message(name: str, values: NDArray[np.int64]) -> pb.Numbers:
+    """A column of whole numbers."""
     width = next(each for each in _WIDTHS if _fits(values, each))
     return pb.Numbers(name=name, width=width, values=values.astype(f"<i{width}").tobytes())
 
 
-def _texts(name: str, texts: Texts) -> pb.Texts:
+def text_message(name: str, texts: Texts) -> pb.Texts:
+    """A column of texts, without words that are not used."""
     width = next(each for each in _WIDTHS if _fits(texts.codes, each))
     return pb.Texts(name=name, width=width, codes=texts.codes.astype(f"<i{width}").tobytes(), words=texts.words)
 
@@ -176,8 +187,13 @@ def _fits(values: NDArray[Any], width: int) -> bool:
     return bool(values.min() >= info.min and values.max() <= info.max)
 
 
-def _words(name: str, column: Sequence[pb.Texts], lengths: Ints, batch_of_row: Ints) -> Texts:
-    codes = _whole(name, [each.codes for each in column], [each.width for each in column], lengths)
+def text_column(name: str, column: Sequence[pb.Texts], lengths: Ints, batch_of_row: Ints) -> Texts:
+    """A column of texts of batches one after the other.
+
+    Raises:
+        InvalidInput: a word twice, a code of none, or another length than the batch's.
+    """
+    codes = whole_column(name, [each.codes for each in column], [each.width for each in column], lengths)
     words = [tuple(each.words) for each in column]
     counts = np.array([len(each) for each in words], np.int64)
     if any(len(each) > 1 and len(set(each)) < len(each) for each in words):
@@ -196,8 +212,12 @@ def _each_once(words: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
     return tuple(at), np.fromiter(map(at.__getitem__, words), np.int32, len(words))
 
 
-def _whole(name: str, contents: Sequence[bytes], widths: Sequence[int], lengths: Ints) -> Ints:
-    """A column of batches one after the other; each batch has a width of its own."""
+def whole_column(name: str, contents: Sequence[bytes], widths: Sequence[int], lengths: Ints) -> Ints:
+    """A column of whole numbers of batches one after the other; each batch has a width of its own.
+
+    Raises:
+        InvalidInput: of another length than the batch's.
+    """
     sizes = np.fromiter(map(len, contents), np.int64, len(contents))
     unlike = np.flatnonzero(sizes != lengths * widths)
     if len(unlike) or not _DTYPES.keys() >= set(widths):

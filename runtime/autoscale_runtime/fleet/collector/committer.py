@@ -26,6 +26,8 @@ from autoscale.units import us_from_s
 from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet.batches import reported_rows, rows_of
 from autoscale_runtime.fleet.collector.judging import Receipt, judge
+from autoscale_runtime.fleet.collector.judging_sums import judge_sums
+from autoscale_runtime.fleet.sums import SumsMessage
 
 MOST_ROWS: Final = 1 << 18
 """In one commit: what bounds its memory."""
@@ -45,19 +47,19 @@ class Delivery:
     """A batch that waits to be committed.
 
     Attributes:
-        batch: as ``read_batch`` read it, or why that could not.
+        batch: as ``read_batch`` or ``read_sums`` read it, or why that could not.
         content: as it came.
         receipt: what became of it.
     """
 
-    batch: pb.Batch | InvalidInput
+    batch: pb.Batch | SumsMessage | InvalidInput
     content: bytes
     receipt: "Future[Receipt] | asyncio.Future[Receipt]" = field(default_factory=Future)
 
     @property
     def rows(self) -> int:
         """How many rows it says it has."""
-        return 0 if isinstance(self.batch, InvalidInput) else self.batch.rows
+        return self.batch.rows if isinstance(self.batch, pb.Batch) else 0
 
 
 _Answer: TypeAlias = tuple[Delivery, Receipt | AutoScaleError]
@@ -152,15 +154,23 @@ class Committer:
         self._settle(partial(_give_out, answers))
 
     def _write(self, group: Sequence[Delivery]) -> list[_Answer]:
-        read = _read(group)
+        read, now_us = _read(group), us_from_s(time.time())
         batches = [batch for _, batch in read.good]
-        judged = judge(read.rows, batches, self._state, self._rules, us_from_s(time.time()))
+        judged = judge(read.rows, batches, self._state, self._rules, now_us)
+        sent = [(each, each.batch) for each in group if isinstance(each.batch, SumsMessage)]
+        sums = judge_sums([each for _, each in sent], self._ledger.manifest.has_taken, self._rules, now_us)
         unreadable, truncated = self._unreadable([each for each, _ in read.bad])
-        counts = Counter(judged.counts) + Counter({"rejected:truncated": truncated})
-        change = Change(logs=judged.states, lost=_lost(batches), counts=counts)
-        self._ledger.commit(Intake(judged.rows, judged.reasons, unreadable, change))
+        counts = Counter(judged.counts) + Counter(sums.counts) + Counter({"rejected:truncated": truncated})
+        change = Change(logs=judged.states, lost=_lost(batches), counts=counts, taken=sums.taken)
+        self._ledger.commit(
+            Intake(judged.rows, judged.reasons, unreadable, change, sums=sums.accepted, rejected_sums=sums.rejected)
+        )
         self._remember(judged.states)
-        return [*zip((each for each, _ in read.good), judged.receipts, strict=True), *read.bad]
+        return [
+            *zip((each for each, _ in read.good), judged.receipts, strict=True),
+            *zip((each for each, _ in sent), sums.receipts, strict=True),
+            *read.bad,
+        ]
 
     def _state(self, key: LogKey) -> LogState | None:
         """What had arrived of a log before this commit."""
@@ -185,10 +195,11 @@ class Committer:
     def _compact(self, is_idle: bool) -> None:
         self._since_merged = 0
         try:
-            for day in self._ledger.crowded_days():
+            crowded = [(day, kind) for kind in ("records", "sent") for day in self._ledger.crowded_days(kind)]
+            for day, kind in crowded:
                 if is_idle and not self._waiting.empty():
                     return
-                self._ledger.compact(day)
+                self._ledger.compact(day, kind)
         except Exception as error:  # whatever it is, the small files stay and count, and batches must go on being taken
             print(f"small files of the ledger were not merged: {error}", file=sys.stderr, flush=True)
 
@@ -204,7 +215,7 @@ class _Read:
 
 def _read(group: Sequence[Delivery]) -> _Read:
     bad = [(each, each.batch) for each in group if isinstance(each.batch, InvalidInput)]
-    good = [(each, each.batch) for each in group if not isinstance(each.batch, InvalidInput)]
+    good = [(each, each.batch) for each in group if isinstance(each.batch, pb.Batch)]
     read = _read_rows(good)
     return _Read(read.rows, read.good, [*bad, *read.bad])
 

@@ -6,6 +6,8 @@
 """
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -21,6 +23,7 @@ from autoscale_runtime.fleet.batches import MOST_BYTES, LaterSchema, read_batch
 from autoscale_runtime.fleet.collector import event_loop
 from autoscale_runtime.fleet.collector.committer import Committer, Delivery
 from autoscale_runtime.fleet.collector.judging import Receipt
+from autoscale_runtime.fleet.sums import SumsMessage, read_sums
 from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.listening import listen
 from autoscale_runtime.wire.status import code_of
@@ -64,11 +67,14 @@ class Collector:
 
     async def _listen(self, host: str, port: int, certificates: Certificates | None) -> tuple[str, int]:
         # Bytes in: what cannot be read is kept as it came.
-        handler: grpc.RpcMethodHandler[bytes, pb.Receipt] = grpc.unary_unary_rpc_method_handler(
-            self._upload, response_serializer=pb.Receipt.SerializeToString
-        )
+        handlers: dict[str, grpc.RpcMethodHandler[bytes, pb.Receipt]] = {
+            name: grpc.unary_unary_rpc_method_handler(
+                partial(self._upload, read), response_serializer=pb.Receipt.SerializeToString
+            )
+            for name, read in _READERS.items()
+        }
         self._server = grpc.aio.server(options=_OPTIONS, maximum_concurrent_rpcs=_WAITING)
-        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, {"Upload": handler}),))
+        self._server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, handlers),))
         return listen(self._server, host, port, certificates.credentials() if certificates is not None else None)
 
     def stop(self, grace_s: float = 10.0) -> None:
@@ -84,12 +90,14 @@ class Collector:
     ) -> None:
         self.stop()
 
-    async def _upload(self, content: bytes, context: "grpc.aio.ServicerContext[bytes, pb.Receipt]") -> pb.Receipt:
+    async def _upload(
+        self, read: "_Reader", content: bytes, context: "grpc.aio.ServicerContext[bytes, pb.Receipt]"
+    ) -> pb.Receipt:
         if self._waiting_bytes + len(content) > _WAITING_BYTES:
             await context.abort(grpc.StatusCode.RESOURCE_EXHAUSTED, "too many batches wait; send it again later")
         self._waiting_bytes += len(content)
         try:
-            receipt = await self._take(content, self._client(context))
+            receipt = await self._take(read, content, self._client(context))
         except PermissionError as error:
             await context.abort(grpc.StatusCode.UNAUTHENTICATED, str(error))
         except NotItsOwn as error:
@@ -106,26 +114,30 @@ class Collector:
         """Who sends; None where anybody may."""
         return None if self._tokens is None else self._tokens.client(context.invocation_metadata() or ())
 
-    async def _take(self, content: bytes, client: Client | None) -> Receipt:
+    async def _take(self, read: "_Reader", content: bytes, client: Client | None) -> Receipt:
         receipt: asyncio.Future[Receipt] = asyncio.get_running_loop().create_future()
-        batch = _read(content)
+        batch = _read(read, content)
         if client is not None and not client.is_admin and _is_of_another(batch, client.name):
             raise NotItsOwn(f"'{client.name}' sends rows of another device; allowed: its own")
         self._committer.submit(Delivery(batch, content, receipt))
         return await receipt
 
 
-def _read(content: bytes) -> pb.Batch | InvalidInput:
-    """A batch, or why it cannot be read; one of a later schema is not for this collector to keep."""
+_Reader = Callable[[bytes], pb.Batch | SumsMessage]
+_READERS: Final[dict[str, _Reader]] = {"Upload": read_batch, "UploadSums": read_sums}
+
+
+def _read(read: _Reader, content: bytes) -> pb.Batch | SumsMessage | InvalidInput:
+    """What came, or why it cannot be read; of a later schema it is not for this collector to keep."""
     try:
-        return read_batch(content)
+        return read(content)
     except LaterSchema:
         raise
     except InvalidInput as problem:
         return problem
 
 
-def _is_of_another(batch: pb.Batch | InvalidInput, device_id: str) -> bool:
+def _is_of_another(batch: pb.Batch | SumsMessage | InvalidInput, device_id: str) -> bool:
     return isinstance(batch, pb.Batch) and batch.device_id != device_id
 
 

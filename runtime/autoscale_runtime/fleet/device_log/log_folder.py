@@ -5,6 +5,8 @@
     FOLDER/device_id                        random name of this installation
     FOLDER/00000000000000004096.log         a segment, named by the first sequence number that may be in it
     FOLDER/acknowledged.json                the last row that the collector has acknowledged
+    FOLDER/attempted.json                   the last row that was on its way to a collector
+    FOLDER/upload/sums.json                 the sums that are, or were last (outgoing_sums.py)
     FOLDER/full                             how many records a full disk took
     FOLDER/lock  FOLDER/upload/lock         one writer, one uploader
 
@@ -29,6 +31,7 @@ from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
 
 SUFFIX: Final = ".log"
 _ACKNOWLEDGED: Final = "acknowledged.json"
+_ATTEMPTED: Final = "attempted.json"
 BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 """On Linux and Android."""
 
@@ -55,7 +58,13 @@ class LogFolder:
         except OSError as error:
             raise InvalidInput(f"'{self.path}' cannot hold a log: {error.strerror}") from error
         with suppress(OSError):  # without it a disk that is full now will have to forget what was sent
-            _reserve(self.path / _ACKNOWLEDGED)
+            for name in (_ACKNOWLEDGED, _ATTEMPTED):
+                _reserve(self.path / name)
+
+    @property
+    def upload(self) -> Path:
+        """Where the uploader keeps what is its own."""
+        return self.path / "upload"
 
     def segments(self) -> list[SegmentFile]:
         """All segments, the oldest first; the last one may be being written."""
@@ -68,11 +77,7 @@ class LogFolder:
 
     def acknowledged(self) -> int:
         """The last row that the collector keeps; -1 for none."""
-        try:
-            kept = json.loads((self.path / _ACKNOWLEDGED).read_bytes())
-            return int(kept["sequence"]) if kept["check"] == _check(kept["sequence"]) else -1
-        except (OSError, ValueError, KeyError, TypeError):  # sent again, and known there as duplicates
-            return -1
+        return self._kept(_ACKNOWLEDGED)  # forgotten: sent again, and known there as duplicates
 
     def acknowledge(self, sequence: int) -> None:
         """Remember durably that the collector keeps all rows up to one, on a full disk too.
@@ -80,13 +85,35 @@ class LogFolder:
         Raises:
             OSError: the disk fails, or was full before there was a log.
         """
-        content = _acknowledgement(sequence)
+        self._keep(_ACKNOWLEDGED, sequence)
+
+    def attempted(self) -> int:
+        """The last row that was sent as one, whether or not it arrived; -1 for none."""
+        return self._kept(_ATTEMPTED)
+
+    def attempt(self, sequence: int) -> None:
+        """Remember likewise that rows up to one may arrive as rows: they are never sent as sums.
+
+        Raises:
+            OSError: likewise.
+        """
+        self._keep(_ATTEMPTED, sequence)
+
+    def _kept(self, name: str) -> int:
         try:
-            with atomic_write(self.path / _ACKNOWLEDGED) as file:
+            kept = json.loads((self.path / name).read_bytes())
+            return int(kept["sequence"]) if kept["check"] == _check(kept["sequence"]) else -1
+        except (OSError, ValueError, KeyError, TypeError):
+            return -1
+
+    def _keep(self, name: str, sequence: int) -> None:
+        content = _numbered(sequence)
+        try:
+            with atomic_write(self.path / name) as file:
                 file.write(content)
         except OSError as error:  # a full disk has no room for a new file, but takes the bytes of the old one
             try:
-                _overwrite(self.path / _ACKNOWLEDGED, content)
+                _overwrite(self.path / name, content)
             except OSError:
                 raise error from None
 
@@ -138,7 +165,7 @@ class LogFolder:
         return None, 0
 
 
-def _acknowledgement(sequence: int) -> bytes:
+def _numbered(sequence: int) -> bytes:
     """Of one length whatever the number, so that one can be written over another; half of it does not check."""
     return f'{{"sequence": {sequence:20d}, "check": {_check(sequence):10d}}}\n'.encode()
 
@@ -148,11 +175,11 @@ def _check(sequence: int) -> int:
 
 
 def _reserve(path: Path) -> None:
-    """Take the bytes of an acknowledgement while the disk has them."""
+    """Take the bytes of a number while the disk has them."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | BINARY, 0o644)
     try:
         if os.fstat(handle).st_size == 0:
-            os.write(handle, _acknowledgement(-1))
+            os.write(handle, _numbered(-1))
     finally:
         os.close(handle)
 

@@ -3,9 +3,11 @@
 import logging
 import random
 import threading
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,8 +23,10 @@ from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime._proto.fleet_pb2_grpc import FleetCollectorStub
 from autoscale_runtime.fleet.batches import MOST_BYTES, MOST_ROWS, LaterSchema, batch_of
 from autoscale_runtime.fleet.device_log.log_folder import LogFolder, SegmentFile
+from autoscale_runtime.fleet.device_log.outgoing_sums import Outgoing, summed_rows, sums_of
 from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
 from autoscale_runtime.fleet.shards import shard_of
+from autoscale_runtime.fleet.sums import MOST_SUMS
 from autoscale_runtime.wire.access import Access, Bearer, reached
 from autoscale_runtime.wire.certificates import client_credentials
 from autoscale_runtime.wire.client import open_channel
@@ -51,6 +55,8 @@ class UploadOptions:
             rows of one batch for the price of a few.
         first_wait_s: after a failure; twice as long after each further one.
         longest_wait_s: at most.
+        aggregate: send hourly sums in place of rows, of hours that have ended: no device, session, minute or single
+            query leaves. Rows that were under way as rows before are sent as rows.
 
     Raises:
         InvalidInput: a number that is not above 0, or too many rows.
@@ -61,6 +67,7 @@ class UploadOptions:
     every_s: float = 3600.0
     first_wait_s: float = 1.0
     longest_wait_s: float = 600.0
+    aggregate: bool = False
 
     def __post_init__(self) -> None:
         for name in ("batch_rows", "timeout_s", "every_s", "first_wait_s", "longest_wait_s"):
@@ -127,10 +134,11 @@ class Uploader(Closing):
         credentials = client_credentials(known) if known.is_secure else None
         self._bearer = Bearer(known.token)
         self._options = options or UploadOptions()
-        (self._folder.path / "upload").mkdir(exist_ok=True)
-        self._lock = FolderLock(self._folder.path / "upload", "log", "uploader")
+        self._folder.upload.mkdir(exist_ok=True)
+        self._lock = FolderLock(self._folder.upload, "log", "uploader")
         self._channel = open_channel(self._address, known, credentials, _OPTIONS, grpc.Compression.Gzip)
-        self._send = FleetCollectorStub(self._channel).Upload
+        collector = FleetCollectorStub(self._channel)
+        self._send, self._send_sums = collector.Upload, collector.UploadSums
         self._refusals = 0
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
@@ -145,7 +153,7 @@ class Uploader(Closing):
             InvalidInput: it cannot read a batch; ``LaterSchema`` where it is older than this device, whose rows wait.
             OSError: the log cannot be read, or the disk fails.
         """
-        done = Uploaded()
+        done = self._settle_sums()
         segments = self._folder.segments()
         for each, following in zip(segments, [*segments, None][1:], strict=True):
             segment = _read(each)
@@ -198,18 +206,54 @@ class Uploader(Closing):
         if len(waiting):
             with suppress(FileNotFoundError):  # the writer made room
                 sync(file.path)  # a number that was sent is never used again, not even after a power cut
-        while len(waiting) and not self._stopped.is_set():
-            batch = _batch(segment, waiting[: self._options.batch_rows])
-            brought = self._hand_over(batch)
-            self._folder.acknowledge(int(sequences[waiting[batch.rows - 1]]))
-            self.total += brought
-            done += brought
-            waiting = waiting[batch.rows :]
+        as_rows = waiting
+        if self._options.aggregate:
+            as_rows = waiting[sequences[waiting] <= self._folder.attempted()]
+        elif len(waiting):
+            self._folder.attempt(int(sequences[waiting[-1]]))
+        for rows in self._batches(segment, as_rows):
+            done += self._brought(*rows)
+        if self._options.aggregate:
+            done += self._upload_sums(segment, waiting[len(as_rows) :])
         return done
 
-    def _hand_over(self, batch: pb.Batch) -> Uploaded:
+    def _batches(self, segment: Segment, waiting: Ints) -> Iterator[tuple[Callable[[], Uploaded], int]]:
+        """What hands over some rows, in turn, and the last of them."""
+        while len(waiting) and not self._stopped.is_set():
+            batch = _batch(segment, waiting[: self._options.batch_rows])
+            last = int(segment.rows.numbers["sequence"][waiting[batch.rows - 1]])
+            yield partial(self._hand_over, self._send, batch, batch.rows), last
+            waiting = waiting[batch.rows :]
+
+    def _upload_sums(self, segment: Segment, waiting: Ints) -> Uploaded:
+        done, now_us = Uploaded(), time.time_ns() // 1000
+        waiting = summed_rows(segment, waiting, now_us)
+        while len(waiting) and not self._stopped.is_set():
+            which, waiting = waiting[:MOST_SUMS], waiting[MOST_SUMS:]
+            sums_of(segment, which, Outgoing.read(self._folder.upload), now_us).write(self._folder.upload)
+            done += self._settle_sums()
+        return done
+
+    def _settle_sums(self) -> Uploaded:
+        """Send sums that were made and did not arrive, whether or not new ones are to be made."""
+        kept = Outgoing.read(self._folder.upload)
+        if kept.last <= self._folder.acknowledged():
+            return Uploaded()
+        if not kept.message:
+            return self._brought(lambda: Uploaded(rejected=kept.left_out), kept.last)
+        sums = pb.Sums.FromString(kept.message)
+        done = self._brought(partial(self._hand_over, self._send_sums, sums, 1), kept.last)
+        return done + Uploaded(rejected=kept.left_out)
+
+    def _brought(self, hand_over: Callable[[], Uploaded], last: int) -> Uploaded:
+        brought = hand_over()
+        self._folder.acknowledge(last)
+        self.total += brought
+        return brought
+
+    def _hand_over(self, send: Callable[..., pb.Receipt], batch: pb.Batch | pb.Sums, rows: int) -> Uploaded:
         try:
-            receipt = self._send(batch, timeout=self._options.timeout_s, metadata=self._bearer.metadata())
+            receipt = send(batch, timeout=self._options.timeout_s, metadata=self._bearer.metadata())
         except grpc.RpcError as error:
             if error.code() is grpc.StatusCode.FAILED_PRECONDITION:
                 raise LaterSchema(f"{self._address}: {error.details()}; the rows wait here until then") from error
@@ -217,7 +261,7 @@ class Uploader(Closing):
                 self._refusals += 1
                 if self._refusals >= _MOST_REFUSALS:
                     self._refusals = 0
-                    return Uploaded(skipped=batch.rows)
+                    return Uploaded(skipped=rows)
             raise error_of_call(error, self._address) from error
         except ValueError as error:  # gRPC's way to say that the channel was closed meanwhile
             raise TargetError(f"{self._address}: {error}") from error

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from autoscale.errors import InvalidInput
 from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.fleet_command import fleet
-from autoscale.fleet.ledger import store
+from autoscale.fleet.ledger import new_files, store
 from autoscale.fleet.ledger.erasure import forget, retain
 from autoscale.fleet.ledger.log_state import LogState
 from autoscale.fleet.ledger.manifest import Change
@@ -34,7 +34,7 @@ NOON = "2026-11-02T12:00"
 @pytest.fixture
 def ledger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Three days; of the larger commit there are sums, of the smaller there are none."""
-    monkeypatch.setattr(store, "ROLL_UP_ROWS", 500)
+    monkeypatch.setattr(new_files, "ROLL_UP_ROWS", 500)
     return written(tmp_path / "ledger", random_rows(3000, 1), random_rows(200, 2))
 
 
