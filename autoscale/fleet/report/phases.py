@@ -1,12 +1,11 @@
 """The phases of a life cycle beside inference: typed, or taken from the logs of the runs themselves.
 
-Energy from CodeCarbon's ``emissions.csv`` is taken at this account's own intensity of the place and year of each run,
-so that training and inference stand on one basis; CodeCarbon's own grams are told beside it, and stand where a run
-names no place that is known. A run of MLPerf's log (``:::MLLOG``) has its time from ``run_start`` to ``run_stop`` and
-the watts that are given.
+Energy from CodeCarbon's ``emissions.csv`` (runs.py) is taken at this account's own intensity of the place and year of
+each run, so that training and inference stand on one basis; CodeCarbon's own grams are told beside it, and stand where
+a run names no place that is known. A run of MLPerf's log (``:::MLLOG``) has its time from ``run_start`` to ``run_stop``
+and the watts that are given.
 """
 
-import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,8 +16,9 @@ from typing import Any, Final
 
 from autoscale.carbon.embodied.footprint import product_footprint
 from autoscale.carbon.embodied.instances import find_instance, instance_footprint
-from autoscale.carbon.intensity.places import WORLD, Place, Places
+from autoscale.carbon.intensity.places import WORLD, Places
 from autoscale.errors import AutoScaleError, InvalidInput, ProfileError
+from autoscale.fleet.report.runs import Run, codecarbon_runs
 from autoscale.profiles.toml_table import TomlTable
 
 INFERENCE: Final = "inference"
@@ -31,7 +31,6 @@ _TEXTS: Final = ("region", "stage", "codecarbon", "project", "mlperf", "machine"
 _ENERGY: Final = ("carbon_kg", "energy_kwh", "codecarbon", "mlperf")
 _MLLOG: Final = ":::MLLOG"
 _J_PER_KWH: Final = 3.6e6
-_CLOUDS: Final = {"gcp": "gcp", "google": "gcp", "aws": "aws", "azure": "azure"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,25 +49,6 @@ class LifeCyclePhase:
     stands_in: str = ""
     stage: str = ""
     source: str = "as given"
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A run of a log.
-
-    Attributes:
-        energy_kwh: that it took, its building's with it where the log says so.
-        duration_s: how long.
-        logged_g: what the log itself came to; None where it has no carbon.
-        place: where; None where the log does not say, or nobody knows it.
-        year: when.
-    """
-
-    energy_kwh: float
-    duration_s: float
-    logged_g: float | None = None
-    place: Place | None = None
-    year: int = 0
 
 
 def read_phase(phase: TomlTable) -> LifeCyclePhase:
@@ -94,57 +74,6 @@ def read_phase(phase: TomlTable) -> LifeCyclePhase:
     stands_in = "" if {"region", "intensity_g_per_kwh"} & set(phase.content) else _world()
     operational_g = phase.number("energy_kwh") * _pue(phase) * _g_per_kwh(phase)
     return LifeCyclePhase(name, operational_g, embodied_g, stands_in, stage)
-
-
-def codecarbon_runs(path: Path, project: str = "") -> tuple[Run, ...]:
-    """The runs of CodeCarbon's ``emissions.csv``.
-
-    Args:
-        path: the file.
-        project: only the runs of this ``project_name``; all where empty.
-
-    Raises:
-        InvalidInput: it cannot be read, lacks a column, or holds no run of the project.
-    """
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file)
-            lacks = {"emissions", "energy_consumed", "duration"} - set(reader.fieldnames or ())
-            if lacks:
-                raise InvalidInput(
-                    f"{path} lacks the columns {', '.join(sorted(lacks))}; allowed: CodeCarbon's emissions.csv"
-                )
-            named = [(reader.line_num, row) for row in reader if project in ("", row.get("project_name"))]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path}: not a readable CSV file: {error}") from error
-    if not named:
-        of = f" of project '{project}'" if project else ""
-        raise InvalidInput(f"{path} holds no run{of}; allowed: one or more")
-    return tuple(_run(f"{path}, line {line}", row) for line, row in named)
-
-
-def _run(where: str, row: dict[str, Any]) -> Run:
-    def number(key: str) -> float:
-        try:
-            value = float(row[key])
-        except (TypeError, ValueError):
-            value = -1.0
-        if not 0.0 <= value < float("inf"):
-            raise InvalidInput(f"{where}: {key} is '{row[key]}'; allowed: a number, 0 or more")
-        return value
-
-    try:
-        year = datetime.fromisoformat(str(row.get("timestamp"))).year
-    except ValueError:
-        year = 0
-    return Run(number("energy_consumed"), number("duration"), number("emissions") * 1e3, _place(row), year)
-
-
-def _place(row: dict[str, Any]) -> Place | None:
-    cloud = _CLOUDS.get((row.get("cloud_provider") or "").casefold())
-    places, region = Places.shipped(), row.get("cloud_region") or ""
-    found = places.get(f"{cloud}:{region}") if cloud and region else None
-    return found or places.get(row.get("country_iso_code") or "") or places.get(row.get("country_name") or "")
 
 
 def mlperf_run(path: Path, power_w: float) -> Run:
@@ -189,7 +118,8 @@ def _of_log(phase: TomlTable, name: str, stage: str) -> LifeCyclePhase:
         logged += each.logged_g or 0.0
         if given or each.place is not None:
             g_per_kwh = _g_per_kwh(phase) if given else _of_year(each)
-            grams += each.energy_kwh * _pue(phase) * g_per_kwh
+            # a log's energy has its building's overhead in it, which a PUE of the phase takes the place of
+            grams += each.energy_kwh * (_pue(phase) / each.pue if "pue" in phase else 1.0) * g_per_kwh
         elif each.logged_g is not None:
             grams, unknown = grams + each.logged_g, unknown + 1
         else:

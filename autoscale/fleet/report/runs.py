@@ -1,0 +1,134 @@
+"""Runs as CodeCarbon logged them: its ``emissions.csv``, as each of its versions wrote it.
+
+The file has names for its columns, and three generations of them: up to 2.0 a run has an ``experiment_id`` alone; from
+2.1 a ``run_id``, watts, joules by part, and a ``pue`` that is in its energy already; 3 adds water and utilisation. What
+``flush`` writes of a run again is its sums so far, not more of it, so the last row of a ``run_id`` stands for the run;
+in a file of tasks (``task_name``) each row is one. ``emissions`` are kg of CO2e, ``energy_consumed`` kWh, ``duration``
+s. Columns as in mlco2/codecarbon, ``output_methods/emissions_data.py``.
+"""
+
+import csv
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from autoscale.carbon.intensity.places import Place, Places
+from autoscale.errors import InvalidInput
+from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE
+
+_NEEDED: Final = ("duration", "emissions", "energy_consumed")
+_CLOUDS: Final = {"gcp": "gcp", "google": "gcp", "aws": "aws", "azure": "azure"}
+_MOST_KG_PER_KWH: Final = MOST_MG_PER_KWH / 1e6
+_FEW: Final = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A run of a log.
+
+    Attributes:
+        energy_kwh: that it took, its building's with it where the log says so.
+        duration_s: how long.
+        logged_g: what the log itself came to; None where it has no carbon.
+        place: where; None where the log does not say, or nobody knows it.
+        year: when; 0 where the log does not say.
+        pue: of the building, which is in the energy.
+    """
+
+    energy_kwh: float
+    duration_s: float
+    logged_g: float | None = None
+    place: Place | None = None
+    year: int = 0
+    pue: float = 1.0
+
+
+def codecarbon_runs(path: Path, project: str = "") -> tuple[Run, ...]:
+    """The runs of CodeCarbon's ``emissions.csv``.
+
+    Args:
+        path: the file.
+        project: only the runs of this ``project_name``; all where empty.
+
+    Raises:
+        InvalidInput: it cannot be read, lacks a column, holds no run of the project, or rows that are none: those are
+            named by their lines.
+    """
+    header, lines = _lines(path)
+    if lacks := sorted(set(_NEEDED).difference(header)):
+        raise InvalidInput(f"{path} lacks the columns {', '.join(lacks)}; allowed: CodeCarbon's emissions.csv")
+    runs, wrong = dict[str, Run](), list[str]()
+    for number, fields in lines:
+        row = dict(zip(header, fields, strict=False))
+        if project and row.get("project_name") != project:
+            continue
+        try:
+            if len(fields) != len(header):
+                raise InvalidInput(f"{len(fields)} values; allowed: {len(header)}, as the first line has columns")
+            runs[_key(row, number)] = _run(row)
+        except InvalidInput as error:
+            wrong.append(f"line {number}: {error}")
+    if wrong:
+        more = f"; and {len(wrong) - _FEW} more" if len(wrong) > _FEW else ""
+        raise InvalidInput(f"{path}, {'; '.join(wrong[:_FEW])}{more}")
+    if not runs:
+        of = f" of project '{project}'" if project else ""
+        raise InvalidInput(f"{path} holds no run{of}; allowed: one or more")
+    return tuple(runs.values())
+
+
+def _lines(path: Path) -> tuple[list[str], Sequence[tuple[int, list[str]]]]:
+    """The names of the columns, and the values of each row by the number of its line."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            return header, [(reader.line_num, fields) for fields in reader if fields]
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InvalidInput(f"{path}: not a readable CSV file: {error}") from error
+
+
+def _key(row: Mapping[str, str], line: int) -> str:
+    """What rows of one run share; a later row of it takes the place of an earlier one."""
+    run = "" if "task_name" in row else row.get("run_id", "")
+    return run or f"line {line}"
+
+
+def _run(row: Mapping[str, str]) -> Run:
+    emissions_kg, energy_kwh = _number(row, "emissions"), _number(row, "energy_consumed")
+    if emissions_kg > energy_kwh * _MOST_KG_PER_KWH:
+        raise InvalidInput(
+            f"emissions are {emissions_kg:g} kg of {energy_kwh:g} kWh; allowed: up to {_MOST_KG_PER_KWH:g} kg/kWh"
+        )
+    pue = _number(row, "pue") if row.get("pue") else 1.0
+    if not 1.0 <= pue <= MOST_PUE:
+        raise InvalidInput(f"pue is '{row['pue']}'; allowed: 1 to {MOST_PUE:g}")
+    return Run(energy_kwh, _number(row, "duration"), emissions_kg * 1e3, _place(row), _year(row), pue)
+
+
+def _number(row: Mapping[str, str], key: str) -> float:
+    try:
+        value = float(row[key])
+    except ValueError:
+        value = -1.0
+    if not 0.0 <= value < math.inf:
+        raise InvalidInput(f"{key} is '{row[key]}'; allowed: a number, 0 or more")
+    return value
+
+
+def _year(row: Mapping[str, str]) -> int:
+    given = row.get("timestamp", "")
+    try:
+        return datetime.fromisoformat(given).year if given else 0
+    except ValueError as error:
+        raise InvalidInput(f"timestamp is '{given}'; allowed: as 2026-11-21T10:00:00") from error
+
+
+def _place(row: Mapping[str, str]) -> Place | None:
+    cloud = _CLOUDS.get(row.get("cloud_provider", "").casefold())
+    places, region = Places.shipped(), row.get("cloud_region", "")
+    found = places.get(f"{cloud}:{region}") if cloud and region else None
+    return found or places.get(row.get("country_iso_code", "")) or places.get(row.get("country_name", ""))
