@@ -9,7 +9,7 @@ TORCH  := $(shell grep '^torch==' constraints.txt)
 PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help apps export-check interop demo test test-engines test-gpu test-lowest test-newest check docs bench fit evidence proto clean
+.PHONY: help apps bench-serve export-check interop demo test test-engines test-gpu test-lowest test-newest check docs bench fit evidence proto clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
@@ -41,6 +41,9 @@ docs: $(DOCS)  ## the pages of docs/, into site/; a warning is an error
 
 apps: $(DEV)  ## five applications of others, unchanged, on a session that decides (minutes; PyTorch's gigabytes)
 	$(BIN)/python -m benchmarks.apps
+
+bench-serve: $(DEV)  ## our server beside Triton and MLServer: the same models and clients, in one run (minutes; a gigabyte)
+	$(BIN)/python -m benchmarks.serve
 
 interop: $(DEV)  ## clients and servers of other makers, unchanged, with ours (minutes; a gigabyte)
 	$(BIN)/python -m benchmarks.interop

@@ -1,12 +1,12 @@
 """A server and who asks it, in a network that has loopback alone.
 
-``python -m benchmarks.interop.alone SERVER... -- ASK...``, run by ``unshare -Urn``; SERVER's last word is its port.
+``python -m benchmarks.interop.alone SERVER... -- ASK...``, run by ``unshare -Urn``.
 """
 
 import subprocess
 import sys
 
-from benchmarks.interop.__main__ import started
+from benchmarks.interop.starting import started
 
 
 def main() -> None:
@@ -14,7 +14,7 @@ def main() -> None:
     cut = sys.argv.index("--")
     server, ask = sys.argv[1:cut], sys.argv[cut + 1 :]
     subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-    with started(server, int(server[-1])):
+    with started(server):
         done = subprocess.run(ask, check=False)
     sys.exit(done.returncode)
 

@@ -8,7 +8,11 @@ from mlserver.types import InferenceResponse
 
 class OnnxModel(MLModel):
     async def load(self):
-        self._session = onnxruntime.InferenceSession(self.settings.parameters.uri, providers=["CPUExecutionProvider"])
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        self._session = onnxruntime.InferenceSession(
+            self.settings.parameters.uri, options, providers=["CPUExecutionProvider"]
+        )
         return True
 
     async def predict(self, payload):
