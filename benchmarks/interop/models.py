@@ -1,4 +1,4 @@
-"""A model that answers with what it is asked, in every type the protocol has, and one that computes."""
+"""Models that answer with what they are asked, in every type the protocol has, and one that computes."""
 
 from pathlib import Path
 from typing import Final
@@ -26,12 +26,18 @@ WIDTH: Final = 8
 
 
 def write_models(folder: Path) -> None:
-    """A repository of both: ``identity`` (``in_TYPE`` to ``out_TYPE``) and ``net`` (``x`` to ``y``)."""
+    """A repository of ``identity`` (``in_TYPE`` to ``out_TYPE``), ``net``, and ``bfloat16`` alone (``x`` to ``y``)."""
     _write(
         folder / "identity",
         [helper.make_node("Identity", [f"in_{each}"], [f"out_{each}"]) for each in TYPES],
         [helper.make_tensor_value_info(f"in_{each}", code, ["n"]) for each, code in TYPES.items()],
         [helper.make_tensor_value_info(f"out_{each}", code, ["n"]) for each, code in TYPES.items()],
+    )
+    _write(
+        folder / "bfloat16",
+        [helper.make_node("Identity", ["x"], ["y"])],
+        [helper.make_tensor_value_info("x", TensorProto.BFLOAT16, ["n"])],
+        [helper.make_tensor_value_info("y", TensorProto.BFLOAT16, ["n"])],
     )
     weights = np.random.default_rng(0).normal(size=(WIDTH, WIDTH)).astype(np.float32)
     _write(

@@ -6,7 +6,7 @@ from queue import Queue
 
 import numpy as np
 import tritonclient.grpc as triton
-from tritonclient.utils import InferenceServerException, np_to_triton_dtype
+from tritonclient.utils import InferenceServerException, np_to_triton_dtype, triton_to_np_dtype
 
 client = triton.InferenceServerClient(sys.argv[1])
 TYPES = [
@@ -45,6 +45,7 @@ def refused(call):
 
 identity = asked("identity", {f"in_{name}": array for name, array in arrays.items()})
 answer = client.infer(**identity)
+brief = np.array([1.5, -2.0, 0.0], triton_to_np_dtype("BF16"))
 zipped = client.infer(**identity, compression_algorithm="gzip")
 replies = Queue()
 client.start_stream(callback=lambda result, error: replies.put((result, error)))
@@ -66,13 +67,16 @@ print(
                 f"{name} there and back": bool((answer.as_numpy(f"out_{name}") == array).all())
                 for name, array in arrays.items()
             },
+            "bfloat16 there and back": bool(
+                (client.infer(**asked("bfloat16", {"x": brief})).as_numpy("y") == brief).all()
+            ),
             "gzip": bool((zipped.as_numpy("out_int32") == arrays["int32"]).all()),
             "stream": all(error is None and result.as_numpy("y").shape == (2, 8) for result, error in streamed),
             "async": later[1] is None and later[0].as_numpy("y").shape == (2, 8),
             "metadata": client.get_model_metadata("net", as_json=True)["inputs"][0]["datatype"] == "FP32",
             "config": client.get_model_config("net", as_json=True)["config"]["name"] == "net",
             "statistics": bool(client.get_inference_statistics("net", as_json=True)["model_stats"]),
-            "repository index": {each["name"] for each in index} == {"identity", "net"},
+            "repository index": {each["name"] for each in index} == {"bfloat16", "identity", "net"},
             "unknown model": refused(lambda: client.infer(**asked("nobody", {"x": np.ones(3, np.float32)})))
             == "StatusCode.NOT_FOUND",
             "wrong shape": refused(lambda: client.infer(**asked("net", {"x": np.ones((2, 9), np.float32)})))

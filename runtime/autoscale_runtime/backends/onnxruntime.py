@@ -28,8 +28,9 @@ from autoscale_runtime.backends.cancellation import CURRENT, Cancellation
 from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads
 from autoscale_runtime.backends.onnx_file import OnnxFile, read_onnx
 from autoscale_runtime.backends.onnx_random import draws_at_random
+from autoscale_runtime.backends.onnx_values import run_of
 from autoscale_runtime.backends.ort_file import IDENTIFIER, read_ort
-from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec, check_feeds
+from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec, bfloat16, check_feeds
 
 DTYPES: Final = {
     "tensor(float)": "float32",
@@ -46,6 +47,7 @@ DTYPES: Final = {
     "tensor(bool)": "bool",
     "tensor(string)": "object",
 }
+_BFLOAT16: Final = "tensor(bfloat16)"
 """ONNX Runtime's names of the tensor types that numpy has."""
 
 CPU_PROVIDER: Final = "CPUExecutionProvider"
@@ -150,7 +152,7 @@ class OnnxRunner(Runner):
     def __init__(self, session: Any, path: Path) -> None:
         self.inputs = tuple(_spec(each, path) for each in session.get_inputs())
         self.outputs = tuple(_spec(each, path) for each in session.get_outputs())
-        self._run = session.run
+        self._run = run_of(session, self.inputs, self.outputs)
         self._path = path
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
@@ -189,6 +191,8 @@ class OnnxRunner(Runner):
             return DeadlineExceeded("the query was ended while it ran")
         if any(sign in str(error) for sign in _NO_MEMORY):
             return Overloaded(f"ONNX Runtime: {_reason(error)}")
+        if isinstance(error, UnicodeDecodeError):
+            return TargetError("an output has a string that is not UTF-8, which ONNX Runtime's Python cannot give")
         try:
             check_feeds(self.inputs, feeds)
             for name in output_names or ():
@@ -249,10 +253,11 @@ def session_options(threads: int, path: Path) -> Any:
 
 
 def _spec(node: Any, path: Path) -> TensorSpec:
-    if node.type not in DTYPES:
+    if node.type not in (*DTYPES, _BFLOAT16):
         raise UnsupportedModel(f"'{path}': '{node.name}' is a {node.type}; allowed: a tensor")
     shape = tuple(each if isinstance(each, int) else None for each in node.shape)
-    return TensorSpec(node.name, np.dtype(DTYPES[node.type]), shape)
+    dtype = bfloat16() if node.type == _BFLOAT16 else np.dtype(DTYPES[node.type])
+    return TensorSpec(node.name, dtype, shape)
 
 
 def load_error(path: Path, error: Exception) -> ModelError:

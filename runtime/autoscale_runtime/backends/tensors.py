@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autoscale.errors import FeedError, WrongAnswer, listing, nearest
+from autoscale.errors import FeedError, MissingExtra, WrongAnswer, listing, nearest
 
 Array = npt.NDArray[Any]
 Feeds = Mapping[str, Array]
@@ -19,7 +19,7 @@ class TensorSpec:
 
     Attributes:
         name: as the graph names it.
-        dtype: numpy's dtype; ``object`` for strings.
+        dtype: numpy's dtype; ``object`` for strings, ``bfloat16()`` for that.
         shape: a dimension is an int, or None where the graph leaves it open.
     """
 
@@ -46,6 +46,25 @@ class TensorSpec:
     def __str__(self) -> str:
         shape = "x".join("?" if each is None else str(each) for each in self.shape) or "scalar"
         return f"'{self.name}': {self.dtype}[{shape}]"
+
+
+def bfloat16() -> np.dtype[Any]:
+    """bfloat16 as a dtype of numpy's: that of the package ``ml_dtypes``, which onnx and JAX have for it.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    try:
+        from ml_dtypes import bfloat16 as scalar
+    except ImportError as error:
+        raise MissingExtra("ml-dtypes", "prepare", "tensors of bfloat16") from error
+    dtype: np.dtype[Any] = np.dtype(scalar)
+    return dtype
+
+
+def is_bfloat16(dtype: np.dtype[Any]) -> bool:
+    """Whether a dtype is bfloat16; ``ml_dtypes`` need not be installed."""
+    return dtype.kind == "V" and dtype.name == "bfloat16"
 
 
 def check_feeds(specs: Sequence[TensorSpec], feeds: Feeds) -> None:

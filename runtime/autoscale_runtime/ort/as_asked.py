@@ -6,11 +6,12 @@ from pathlib import Path
 from threading import RLock
 from typing import Any, Final
 
-from autoscale.errors import AutoScaleError
+from autoscale.errors import AutoScaleError, UnsupportedModel
 from autoscale.query.target import Target
 from autoscale_runtime.backends.cpu import cpu_targets
 from autoscale_runtime.backends.onnxruntime import CPU_PROVIDER, OnnxRunner, OnnxRuntime, inference_session_class
 from autoscale_runtime.backends.providers import processor_of
+from autoscale_runtime.backends.tensors import is_bfloat16
 from autoscale_runtime.drop_in.model_file import ModelFile
 from autoscale_runtime.host.cores import usable_cores
 from autoscale_runtime.host.memory import machine_bytes
@@ -69,7 +70,11 @@ class AsAsked(OnnxRuntime):
         Raises:
             UnsupportedModel: it takes or gives something else than tensors of numpy's types.
         """
-        return OnnxRunner(self._shared, self._file.path())
+        runner = OnnxRunner(self._shared, self._file.path())
+        for each in (*runner.inputs, *runner.outputs):
+            if is_bfloat16(each.dtype):  # ONNX Runtime gives it as a value of its own, which the application expects
+                raise UnsupportedModel(f"'{self._file.path()}': {each}; allowed: numpy's own types")
+        return runner
 
     def targets(self, precision: str) -> list[Target]:
         """The CPU at no more threads than were asked for, and what the providers lead to where that is another."""

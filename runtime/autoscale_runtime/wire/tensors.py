@@ -1,7 +1,8 @@
 """Arrays to Open Inference Protocol messages and back.
 
 Written with raw contents always, which is several times as fast as typed contents; read in either form. Strings
-(BYTES) are ``str`` in arrays of dtype object, as ONNX Runtime has them, and UTF-8 on the wire.
+(BYTES) are ``str`` in arrays of dtype object, as ONNX Runtime has them, and UTF-8 on the wire; a tensor of which some
+are not UTF-8 has them as ``bytes``, all of them.
 """
 
 import math
@@ -13,11 +14,12 @@ import numpy as np
 
 from autoscale.errors import FeedError, one_of
 from autoscale_runtime._proto import open_inference_pb2 as pb
-from autoscale_runtime.backends.tensors import Array, TensorSpec
+from autoscale_runtime.backends.tensors import Array, TensorSpec, bfloat16, is_bfloat16
 
 BYTES: Final = "BYTES"
+BF16: Final = "BF16"
 
-# Data type to (dtype on the wire, the field of InferTensorContents that holds it); FP16 travels raw alone.
+# Data type to (dtype on the wire, the field of InferTensorContents that holds it); FP16 and BF16 travel raw alone.
 DATATYPES: Final[dict[str, tuple[np.dtype[Any], str | None]]] = {
     "BOOL": (np.dtype("?"), "bool_contents"),
     "UINT8": (np.dtype("u1"), "uint_contents"),
@@ -32,8 +34,9 @@ DATATYPES: Final[dict[str, tuple[np.dtype[Any], str | None]]] = {
     "FP32": (np.dtype("<f4"), "fp32_contents"),
     "FP64": (np.dtype("<f8"), "fp64_contents"),
     BYTES: (np.dtype(object), "bytes_contents"),
+    BF16: (np.dtype("V2"), None),  # as bare bytes: what numbers they are, ``dtype_of`` knows
 }
-_NAMES: Final = {dtype: name for name, (dtype, _) in DATATYPES.items()}
+_NAMES: Final = {dtype: name for name, (dtype, _) in DATATYPES.items() if name != BF16}
 _LENGTH: Final = struct.Struct("<I")
 _LENGTH_DELIMITED: Final = 2
 """How the wire announces a field that is a length and so many bytes."""
@@ -52,7 +55,7 @@ def datatype_of(dtype: np.dtype[Any]) -> str:
     'FP32'
     """
     try:
-        return _NAMES[dtype.newbyteorder("<")]
+        return BF16 if is_bfloat16(dtype) else _NAMES[dtype.newbyteorder("<")]
     except KeyError:
         one_of("dtype", str(dtype), [str(each) for each in _NAMES], FeedError)
         raise
@@ -63,9 +66,10 @@ def dtype_of(datatype: str) -> np.dtype[Any]:
 
     Raises:
         FeedError: the name is none of them.
+        MissingExtra: it is BF16, and no package that has it is installed.
     """
     one_of("datatype", datatype, DATATYPES, FeedError)
-    return DATATYPES[datatype][0]
+    return bfloat16() if datatype == BF16 else DATATYPES[datatype][0]
 
 
 def raw_of(array: Array) -> bytes:
@@ -157,7 +161,7 @@ def _typed(tensor: Tensor, dtype: np.dtype[Any]) -> Array:
         raise FeedError(f"tensor '{tensor.name}' is {tensor.datatype} but has '{others[0]}'; allowed: '{field}'")
     values = getattr(tensor.contents, field)
     if dtype.hasobject:
-        return _strings(tensor.name, values)
+        return _strings(values)
     try:
         return np.array(values, dtype)
     except OverflowError as error:
@@ -166,7 +170,7 @@ def _typed(tensor: Tensor, dtype: np.dtype[Any]) -> Array:
 
 def _untyped(tensor: Tensor, dtype: np.dtype[Any], raw: bytes | memoryview) -> Array:
     if dtype.hasobject:
-        return _strings(tensor.name, list(_elements(tensor, raw)))
+        return _strings(list(_elements(tensor, raw)))
     if len(raw) % dtype.itemsize:
         raise FeedError(f"tensor '{tensor.name}' has {len(raw)} raw bytes; allowed: a multiple of {dtype.itemsize}")
     return np.frombuffer(raw, dtype)
@@ -186,12 +190,12 @@ def _elements(tensor: Tensor, raw: bytes | memoryview) -> Iterator[bytes]:
         at, most = end, most - 1
 
 
-def _strings(name: str, values: Sequence[bytes]) -> Array:
+def _strings(values: Sequence[bytes]) -> Array:
     array = np.empty(len(values), object)
     try:
         array[:] = [each.decode() for each in values]
-    except UnicodeDecodeError as error:
-        raise FeedError(f"tensor '{name}' has a string that is not UTF-8: {error}") from error
+    except UnicodeDecodeError:
+        array[:] = values
     return array
 
 

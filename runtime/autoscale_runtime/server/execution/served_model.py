@@ -4,11 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.tensors import TensorSpec
+from autoscale_runtime.wire.tensors import datatype_of, dtype_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +61,8 @@ Models = Mapping[str, Mapping[int, ServedModel]]
 
 
 def _tensor(spec: TensorSpec) -> tuple[str, str, list[int | None]]:
-    return spec.name, spec.dtype.str if spec.dtype != object else "object", list(spec.shape)
+    return spec.name, datatype_of(spec.dtype), list(spec.shape)
 
 
-def _spec(name: str, dtype: str, shape: list[int | None]) -> TensorSpec:
-    return TensorSpec(name, np.dtype(dtype), tuple(shape))
+def _spec(name: str, datatype: str, shape: list[int | None]) -> TensorSpec:
+    return TensorSpec(name, dtype_of(datatype), tuple(shape))
