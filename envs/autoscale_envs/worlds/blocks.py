@@ -16,7 +16,7 @@ from autoscale_envs.variance import intensity, interference, network, server, wo
 from autoscale_envs.variance.draws import Draws
 from autoscale_envs.variance.hidden import Hidden, hidden_factors
 from autoscale_envs.variance.outages import failures
-from autoscale_envs.variance.processes import Flags, Numbers, gauss_markov
+from autoscale_envs.variance.processes import Flags, Numbers, gauss_markov, sums
 from autoscale_envs.variance.unrest import unrest
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
@@ -90,7 +90,7 @@ def next_block(
     hidden = _as_exact_as(normals, hidden)
     by_chance = uniforms.transpose(1, 0, 2)
     gap_s = workload.gaps(by_chance[1], parameters.options.gap_s)
-    ends_s = np.cumsum(gap_s, axis=0, dtype=np.float64)  # a day in single precision is only known to milliseconds
+    ends_s = sums(gap_s)
     starts_s = ends_s - gap_s
     paths = gauss_markov(
         normals, memory.wandering.T.astype(normals.dtype), parameters.correlations.astype(normals.dtype)

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from autoscale.agents.features import FEATURES, encode, scaled
+from autoscale.agents.features import ABSENT, FEATURES, encode, scaled
 from autoscale.arrays import Numbers
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
@@ -17,11 +17,25 @@ Rows = npt.NDArray[np.float32]
 
 TEMPERATURE: Final = FEATURES.index("temperature_c")
 BATTERY: Final = FEATURES.index("battery")
+SENSED: Final = slice(FEATURES.index("cpu_load"), TEMPERATURE)
+"""Where in a row stands what is sensed and does not depend on choices."""
 LINK_FIGURES: Final = ("rssi_dbm", "round_trip_s", "uplink_bps", "downlink_bps")
 
 
-def sensed_features(parameters: WorldParameters, sensed: Sensed) -> dict[str, Numbers]:
-    """The features of what is sensed, in their units; those of a place without remotes are lacking."""
+def sensed_columns(parameters: WorldParameters, sensed: Sensed, shape: tuple[int, int]) -> Rows:
+    """The features that are sensed of queries of a shape (queries, n), those of a place without remotes absent.
+
+    Their shape is (queries, features, n), in the order of ``FEATURES[SENSED]``.
+    """
+    values = _sensed_features(parameters, sensed)
+    columns = np.empty((shape[0], SENSED.stop - SENSED.start, shape[1]), dtype=np.float32)
+    for column, name in enumerate(FEATURES[SENSED]):
+        columns[:, column] = scaled(name, values[name]) if name in values else ABSENT
+    return columns
+
+
+def _sensed_features(parameters: WorldParameters, sensed: Sensed) -> dict[str, Numbers]:
+    """In their units; those of a place without remotes are lacking."""
     first = parameters.firsts
     return {
         "cpu_load": sensed.cpu_load,

@@ -2,13 +2,13 @@
 
 import numpy as np
 
-from autoscale.agents.features import ABSENT, FEATURES, scaled
+from autoscale.agents.features import ABSENT, FEATURES
 from autoscale.arrays import Indices
 from autoscale_envs.variance.draws import QUERIES
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import QueryBlock
 from autoscale_envs.worlds.kept import Kept
-from autoscale_envs.worlds.observe import Rows, network_rows, sensed_features
+from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, sensed_columns
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import ALONE, PER_LINK, Sensed, SimulatedQuery
 
@@ -39,12 +39,18 @@ class Shelf:
         where = slice(some[0], some[-1] + 1) if some[-1] - some[0] == len(some) - 1 else some
         self._networks[:, where] = block.query.network
         self._asked.put(where, block.query[1:])
-        self._rows[:, where] = self._about.take(block.query.network, axis=0)
-        for name, values in sensed_features(self.parameters, block.sensed).items():
-            self._rows[:, where, FEATURES.index(name)] = scaled(name, values)
+        self._put_rows(where, block)
         if self._keeps_sensed:
             self._sensed.put(where, block.sensed)
         self._is_up[:, where] = block.is_up
+
+    def _put_rows(self, where: Indices | slice, block: QueryBlock) -> None:
+        sensed = sensed_columns(self.parameters, block.sensed, block.query.network.shape)
+        # Query by query: rows of all of them do not fit a core's cache, which to write a column each walks through.
+        for kept, networks, columns in zip(self._rows, block.query.network, sensed, strict=True):
+            rows = self._about.take(networks, axis=0)
+            rows[:, SENSED] = columns.T
+            kept[where] = rows
 
     def queries(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> SimulatedQuery:
         """Of several environments, arrays of shape (n,)."""
