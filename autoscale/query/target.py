@@ -12,6 +12,7 @@ Target('edge:tab-s6:npu/int8')
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from autoscale.errors import InvalidTarget, check_type, listing, one_of
@@ -84,14 +85,7 @@ class Target:
             InvalidTarget: the text is not of the shape ``place[:host]:processor/precision[@setting][#engine]``.
         """
         check_type("a target", text, str, f"text of the shape {_SHAPE}", InvalidTarget)
-        match = _PATTERN.fullmatch(text)
-        if match is None:
-            raise InvalidTarget(
-                f"'{text}' is not a target; the shape is {_SHAPE}, as in 'device:cpu/int8@1766MHz' or 'cloud:gpu/fp32'"
-            )
-        frequency_hz, threads, cut = _parse_setting(match["setting"], text)
-        place, host, processor, precision, _, engine = (each or "" for each in match.groups())
-        return cls(place, processor, precision, host, frequency_hz, threads, engine, cut)
+        return _parse(text)
 
     @property
     def setting(self) -> str:
@@ -122,6 +116,21 @@ class Target:
 
     def __repr__(self) -> str:
         return f"Target('{self}')"
+
+    def __deepcopy__(self, memo: object) -> "Target":
+        return self
+
+
+@lru_cache(maxsize=1 << 12)  # logs name the same few again and again
+def _parse(text: str) -> Target:
+    match = _PATTERN.fullmatch(text)
+    if match is None:
+        raise InvalidTarget(
+            f"'{text}' is not a target; the shape is {_SHAPE}, as in 'device:cpu/int8@1766MHz' or 'cloud:gpu/fp32'"
+        )
+    frequency_hz, threads, cut = _parse_setting(match["setting"], text)
+    place, host, processor, precision, _, engine = (each or "" for each in match.groups())
+    return Target(place, processor, precision, host, frequency_hz, threads, engine, cut)
 
 
 def _parse_setting(setting: str | None, text: str) -> tuple[int | None, int | None, int | None]:

@@ -16,6 +16,8 @@ from autoscale.fleet.ledger.rows import Ints, Mask, Rows, Texts, with_all_column
 from autoscale.fleet.ledger.schema import BY_NAME, COLUMNS, SCHEMA
 
 ROW_GROUP: Final = 1 << 20
+MOST_WORDS_BYTES: Final = 1 << 24
+"""Of a column's words in a row group; beyond, each row has its text. A few thousand of ``considered`` are some MB."""
 _EXTRA: Final = "the fleet's ledger"
 
 
@@ -199,6 +201,7 @@ def _options(schema: Any) -> dict[str, Any]:
     return {
         "compression": "zstd",
         "use_dictionary": texts,
+        "dictionary_pagesize_limit": MOST_WORDS_BYTES,
         "column_encoding": differences,
         "store_schema": False,
         "write_page_checksum": True,  # for who reads a file without the manifest, which has its digest

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,6 +30,9 @@ _OPTIONAL: Final = (
 )
 _ORDER: Final = ("device_id", "log_id", "sequence")
 _TEXTS: Final = ("model", "objective", "chosen", "considered")
+_ROWS_AT_ONCE: Final = 1 << 12
+_SAME: Final = 1 << 12
+"""So many last texts of ``considered`` are read once: in a simulated ledger they repeat."""
 _READERS: Final = {".parquet": "parquet", ".csv": "csv", ".jsonl": "json", ".ndjson": "json"}
 
 
@@ -89,8 +93,8 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
         return iter(())
     table = pa.concat_tables(tables, promote_options="default")
     order = [(name, "ascending") for name in _ORDER if name in table.column_names]
-    rows: list[dict[str, Any]] = (table.sort_by(order) if order else table).to_pylist()
-    return iter(rows)
+    batches = (table.sort_by(order) if order else table).to_batches(_ROWS_AT_ONCE)
+    return (row for batch in batches for row in batch.to_pylist())  # a row is larger here than in a file
 
 
 def _table(path: Path) -> Any:
@@ -142,7 +146,7 @@ def _query(row: Mapping[str, Any]) -> LoggedQuery:
     limit_s, floor = _figure(row, "goal_latency_us"), _figure(row, "goal_accuracy_ppm")
     goal = Goal(row["objective"], math.inf if limit_s is None else limit_s, floor)
     chosen = Target.parse(row["chosen"])
-    considered = read_considered(row["considered"], row["model"], goal, chosen)
+    considered = _read_considered(row["considered"], row["model"], goal, chosen)
     if chosen not in considered.targets:
         raise InvalidInput(f"chosen is {chosen}; allowed: one of {[str(each) for each in considered.targets]}")
     energy_j, operational_g, embodied_g = (
@@ -167,6 +171,9 @@ def _query(row: Mapping[str, Any]) -> LoggedQuery:
         considered,
         Target.parse(answered) if answered else None,
     )
+
+
+_read_considered: Final = lru_cache(_SAME)(read_considered)
 
 
 def _figure(row: Mapping[str, Any], name: str) -> float | None:

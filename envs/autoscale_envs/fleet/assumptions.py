@@ -44,6 +44,7 @@ def assumptions(plan: FleetPlan) -> dict[str, Any]:
             f"learned: for the least {plan.objective} in time, since long before the first day; explores this share",
             EXPLORED,
         ),
+        "considered": ("what the policy knows: the middle of its state, and the profile's forecast there", None),
         "edge": ("no connected edge is near", None),
         "battery": ("what a device draws counts in the hour it is spent, not when it was charged", None),
         "data_centre": (

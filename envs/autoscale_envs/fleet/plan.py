@@ -39,6 +39,7 @@ class FleetPlan:
         start: the first day.
         objective: what ``learned`` and ``device-best`` minimise in time: ``energy`` of the device, ``carbon`` of all
             that a query adds, or ``latency``.
+        considered: whether records keep what stood to be chosen, by which other policies can be judged on them.
 
     Raises:
         InvalidInput: a number out of range, a policy or a device that does not exist (the message names the nearest),
@@ -53,6 +54,7 @@ class FleetPlan:
     policy: str = "learned"
     start: date = date(2025, 1, 1)
     objective: str = "energy"
+    considered: bool = True
 
     def __post_init__(self) -> None:
         _check("devices", self.devices, 1, 10**9)

@@ -12,8 +12,9 @@ import numpy as np
 
 from autoscale.agents.paper_state import LOAD_EDGES
 from autoscale.arrays import Floats, Indices
+from autoscale.physics.carbon import g_per_j
 from autoscale.physics.contention import cpu_strain, memory_strain
-from autoscale.query.forecast import best_targets
+from autoscale.query.forecast import Forecast, best_targets
 from autoscale_envs.variance.network import Conditions, passage
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.variance.scenarios import LEVELS_DBM
@@ -22,6 +23,7 @@ from autoscale_envs.worlds.carbon import objective
 from autoscale_envs.worlds.dynamics import Costs, State, expected
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
+from autoscale_envs.worlds.view import forecast_of
 
 EXPLORED: Final = 0.1
 """Share of the queries that ``learned`` sends anywhere; the paper's epsilon."""
@@ -43,8 +45,8 @@ class TablePolicy:
         explored: probability of exploring.
         cloud: number of the link to the cloud.
         weak_dbm: from this signal down it is weak.
-        latency_s: forecast, shape (networks * STATES, targets).
-        energy_j: of the device, likewise.
+        levels_dbm: the middle signal of a state that is not weak, and of one that is.
+        forecast: of each state, every figure of shape (networks * STATES, targets).
     """
 
     chosen: Indices
@@ -52,8 +54,8 @@ class TablePolicy:
     explored: float
     cloud: int
     weak_dbm: float
-    latency_s: Floats
-    energy_j: Floats
+    levels_dbm: tuple[float, float]
+    forecast: Forecast
 
     def states(self, network: Indices, sensed: Sensed) -> Indices:
         """The state of each query, in the shape of ``network``."""
@@ -75,7 +77,7 @@ class TablePolicy:
 def make_policy(parameters: WorldParameters, name: str) -> TablePolicy:
     """The policy of that name (see ``plan.POLICIES``) in a world."""
     query = _typical(parameters)
-    figures = _forecast(parameters, query)
+    figures = _expected(parameters, query)
     allowed = _allowed(parameters, name)
     limits_s = parameters.limits_s.repeat(STATES)
     chosen = best_targets(
@@ -98,8 +100,8 @@ def make_policy(parameters: WorldParameters, name: str) -> TablePolicy:
         EXPLORED if learns else 0.0,
         cloud,
         weak_dbm,
-        np.asarray(figures.latency_s),
-        np.asarray(figures.device_j),
+        (levels["regular"], levels["weak"]),
+        forecast_of(parameters, query, figures),
     )
 
 
@@ -110,7 +112,7 @@ def _allowed(parameters: WorldParameters, name: str) -> Flags:
     return np.array([target.place in places for target in parameters.targets])
 
 
-def _forecast(parameters: WorldParameters, query: SimulatedQuery) -> Costs:
+def _expected(parameters: WorldParameters, query: SimulatedQuery) -> Costs:
     """Of every target in every state, shape (networks * STATES, targets), in the middle of a session."""
     gap_s = parameters.options.gap_s
     state = State(AIR_C, 1.0, [gap_s for _ in parameters.radio_links])
@@ -124,6 +126,7 @@ def _typical(parameters: WorldParameters) -> SimulatedQuery:
     (cloud,) = parameters.servers
     levels = LEVELS_DBM[parameters.links[cloud].signal]
     one, zero = np.ones(network.shape), np.zeros(network.shape)
+    home, away = (each.g_per_kwh.mean() for each in parameters.curves)
     at = Conditions(np.where(weak, levels["weak"], levels["regular"]), one, one, one)
     moved = passage(parameters.paths[cloud], at, network)
 
@@ -137,7 +140,8 @@ def _typical(parameters: WorldParameters) -> SimulatedQuery:
         cpu_strain(LOADS[cpu]),
         memory_strain(LOADS[memory]),
         *(one, one),
-        *(zero, zero, zero),
+        zero,
+        *(one * g_per_j(home), one * g_per_j(away, parameters.pue)),
         *(to_cloud(each) for each in (moved.move_s, moved.move_j, moved.round_trip_s)),
         *(to_cloud(each) for each in (one * parameters.usual_queue_s, zero)),
     )

@@ -13,6 +13,7 @@ import numpy as np
 from autoscale.arrays import Floats, Indices
 from autoscale.carbon import IntensitySource, TypicalHours
 from autoscale.profiles import load_device, load_link
+from autoscale_envs.fleet.considered import considered_texts
 from autoscale_envs.fleet.plan import LINKS, FleetPlan
 from autoscale_envs.fleet.policy import TablePolicy, make_policy
 from autoscale_envs.fleet.regions import WEIGHTS, RegionGrids
@@ -44,6 +45,7 @@ class Cohort:
         devices: how many.
         parameters: of their world.
         policy: what decides on them.
+        considered: what records keep of each of its states (``considered``); none where they keep nothing.
         grids: what they emit, by month.
     """
 
@@ -51,6 +53,7 @@ class Cohort:
     devices: int
     parameters: WorldParameters
     policy: TablePolicy
+    considered: tuple[str, ...]
     grids: RegionGrids
 
 
@@ -135,4 +138,6 @@ def _cohort(number: int, devices: int, device: str, link: str, plan: FleetPlan, 
         device=device, links={"cloud": link}, objective=plan.objective, hidden_shares=dict(BY_PROCESSOR)
     )
     parameters = replace(make_parameters(options), scenario=SCENARIO)
-    return Cohort(number, devices, parameters, make_policy(parameters, plan.policy), RegionGrids(parameters, source))
+    policy = make_policy(parameters, plan.policy)
+    considered = considered_texts(parameters, policy) if plan.considered else ()
+    return Cohort(number, devices, parameters, policy, considered, RegionGrids(parameters, source))

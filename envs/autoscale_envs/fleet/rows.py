@@ -75,7 +75,8 @@ def _sequence(device: Indices, first: Ints) -> Ints:
 def _query_figures(cohort: Cohort, day: SimulatedDay, sequence: Ints, day_us: int) -> dict[str, NDArray[Any]]:
     limit_s = cohort.parameters.limits_s.take(day.network)
     policy, ones = cohort.policy, np.ones_like(sequence)
-    which = day.state * policy.latency_s.shape[1] + day.target
+    forecast = policy.forecast
+    which = day.state * forecast.latency_s.shape[1] + day.target
     return {
         "schema": ones * SCHEMA,
         "sequence": sequence,
@@ -87,8 +88,8 @@ def _query_figures(cohort: Cohort, day: SimulatedDay, sequence: Ints, day_us: in
         "goal_latency_us": limit_s,
         "is_late": day.latency_s > limit_s,
         "accuracy_ppm": day.accuracy,
-        "predicted_latency_us": policy.latency_s.take(which),
-        "predicted_energy_uj": policy.energy_j.take(which),
+        "predicted_latency_us": forecast.latency_s.take(which),
+        "predicted_energy_uj": forecast.energy_j.take(which),
     }
 
 
@@ -137,6 +138,7 @@ def _query_texts(cohort: Cohort, day: SimulatedDay) -> dict[str, Texts]:
         "requested": Texts.same(InferenceMode.AUTO.value, count),
         "chosen": printed,
         "selected": printed,
+        **({"considered": _texts(day.state.ravel(), cohort.considered).trimmed()} if cohort.considered else {}),
         **{
             name: _words(chosen, [getattr(each, name) for each in targets])
             for name in ("place", "processor", "precision")

@@ -28,6 +28,9 @@ def simulate_command(
     policy: Annotated[str, typer.Option(help=f"What decides: {', '.join(POLICIES)}.")] = "learned",
     start: Annotated[str, typer.Option(help="The first day, UTC.")] = "2025-01-01",
     objective: Annotated[str, typer.Option(help=f"What a policy minimises: {', '.join(OBJECTIVES)}.")] = "energy",
+    considered: Annotated[
+        bool, typer.Option(help="Keep what stood to be chosen, for 'evaluate --records' and 'train --guard'.")
+    ] = True,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Make the ledger of a fleet that does not exist, to try 'fleet report' on.
@@ -49,7 +52,7 @@ def simulate_command(
 
     Example: autoscale fleet simulate --devices 10000 --days 30 --out ledger
     """
-    plan = FleetPlan(devices, days, seed, parse_mix(mix), queries_per_day, policy, _date(start), objective)
+    plan = FleetPlan(devices, days, seed, parse_mix(mix), queries_per_day, policy, _date(start), objective, considered)
     began_s = time.perf_counter()
     with watching(plan.expected_records, "records", quiet=as_json) as watch:
         watch(0)

@@ -17,6 +17,9 @@ from autoscale.fleet.ledger.logged_queries import read_logged_queries
 from autoscale.query.considered import Considered
 from autoscale_envs import WorldOptions
 from autoscale_envs.evaluation.evaluate_command import evaluate
+from autoscale_envs.fleet.plan import FleetPlan
+from autoscale_envs.fleet.simulate import simulate
+from autoscale_envs.training.train_command import train_command
 from autoscale_envs.worlds.sim_world import SimWorld
 from autoscale_runtime.fleet import LedgerWriter, Uploader
 from autoscale_runtime.fleet.collector.service import collect
@@ -202,3 +205,24 @@ def test_bad_input_is_named(ledger: Path, tmp_path: Path, arguments: tuple[str, 
     done = run(*(each.format(**places) for each in arguments))
     assert done.exit_code != 0
     assert told in str(done.exception)
+
+
+def test_a_simulated_fleet_judges_others_and_keeps_bad_ones_out(tmp_path: Path) -> None:
+    ledger, policy = tmp_path / "ledger", tmp_path / "policy.npz"
+    simulate(FleetPlan(devices=25, days=2, queries_per_day=100.0, mix={"mi8pro": 1.0}), ledger)
+    found = judged(ledger, "--agents", "cloud")
+    assert found["queries"] == found["rows"] > 3000
+    assert found["skipped"] == {}
+    row, first = found["agents"]["cloud"], read_logged_queries(ledger).queries[0]
+    assert row["refused"] or row["objective"]["snips"]["low"] > found["logged"]["objective"]
+    assert {each.place for each in first.targets} == {"device", "edge", "cloud"}
+    assert all(first.targets[at].place != "edge" for at in first.context.admitted)
+    guarded = ["--device", "mi8pro", "--agent", "q-learning", "--queries", "50", "--guard", str(ledger)]
+    app = typer.Typer()
+    app.command()(train_command)
+    trained = CliRunner().invoke(app, [*guarded, "--out", str(policy)])
+    assert trained.exit_code, trained.output
+    assert "is not written" in str(trained.exception)
+    assert not policy.exists()
+    simulate(FleetPlan(devices=2, days=1, considered=False), tmp_path / "small")
+    assert "considered" in str(run(tmp_path / "small").exception)
