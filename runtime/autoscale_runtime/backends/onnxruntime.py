@@ -153,6 +153,7 @@ class OnnxRunner(Runner):
         self.inputs = tuple(_spec(each, path) for each in session.get_inputs())
         self.outputs = tuple(_spec(each, path) for each in session.get_outputs())
         self._run = run_of(session, self.inputs, self.outputs)
+        self._options: Any = onnx_runtime().RunOptions
         self._path = path
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
@@ -169,7 +170,7 @@ class OnnxRunner(Runner):
 
     def _run_until(self, cancellation: Cancellation, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
         """Answer, unless it is called off before: kernels end, the next one does not begin."""
-        options = onnx_runtime().RunOptions()
+        options = self._options()
 
         def terminate() -> None:
             options.terminate = True

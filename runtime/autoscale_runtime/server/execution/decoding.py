@@ -1,8 +1,11 @@
 """A request's bytes to feeds: what its head says is held against the model before its contents are touched."""
 
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final, NamedTuple
 
+import numpy as np
 from google.protobuf.message import DecodeError
 
 from autoscale.errors import FeedError, one_of
@@ -17,6 +20,10 @@ CLASSIFICATION: Final = "classification"
 
 _IN_SHARED_MEMORY: Final = "shared_memory_region"
 _MOST_DIMENSIONS: Final = 64
+
+_KEPT: Final = 256
+_MOST_KEPT_BYTES: Final = 4 << 10
+"""A client's requests differ in their contents alone: what the rest of them says is read once."""
 
 
 class Query(NamedTuple):
@@ -41,26 +48,74 @@ def decoded(model: ServedModel, message: Bytes) -> Query:
     Raises:
         FeedError: it is none, or not one for this model.
     """
-    head, raw = without_raw(message)
-    try:
-        request = pb.ModelInferRequest.FromString(head)
-    except DecodeError as error:
-        raise FeedError("the request is no ModelInferRequest") from error
-    _check_declared(model.inputs, request.inputs)
+    told, raw = without_raw(message)
+    head = _read(model, told) if len(told) <= _MOST_KEPT_BYTES else _Head.of(model, told)
+    layout = head.layout
+    if layout is not None and [len(part) for part in raw] == [each.raw_bytes for each in layout]:
+        pairs = zip(layout, raw, strict=True)
+        feeds = {each.name: np.frombuffer(part, each.dtype).reshape(each.shape) for each, part in pairs}
+        return Query(head.id, feeds, head.names, head.classes)
+    feeds = tensors_of(head.inputs, raw)
+    check_feeds(model.inputs, feeds)
+    if raw and not any(array.dtype.hasobject for array in feeds.values()):
+        found = zip(feeds.items(), raw, strict=True)
+        head.layout = [_Place(name, array.dtype, array.shape, len(part)) for (name, array), part in found]
+    return Query(head.id, feeds, head.names, head.classes)
+
+
+class _Place(NamedTuple):
+    """An input, as it was found good."""
+
+    name: str
+    dtype: np.dtype[Any]
+    shape: tuple[int, ...]
+    raw_bytes: int
+
+
+@dataclass(slots=True)
+class _Head:
+    """A request but for its raw contents, held against its model.
+
+    Attributes:
+        id: as of ``Query``, like ``names`` and ``classes``.
+        inputs: as they travel.
+        layout: of raw contents that were found good; None before, and where they are strings.
+    """
+
+    id: str
+    names: list[str] | None
+    classes: dict[str, int]
+    inputs: Sequence[pb.ModelInferRequest.InferInputTensor]
+    layout: list[_Place] | None = None
+
+    @classmethod
+    def of(cls, model: ServedModel, told: bytes) -> "_Head":
+        try:
+            request = pb.ModelInferRequest.FromString(told)
+        except DecodeError as error:
+            raise FeedError("the request is no ModelInferRequest") from error
+        _check_declared(model.inputs, request.inputs)
+        names = _asked(model, request)
+        classes = {
+            each.name: each.parameters[CLASSIFICATION].int64_param
+            for each in request.outputs
+            if CLASSIFICATION in each.parameters
+        }
+        return cls(request.id, names or None, classes, request.inputs)
+
+
+_read: Final = lru_cache(_KEPT)(_Head.of)
+
+
+def _asked(model: ServedModel, request: pb.ModelInferRequest) -> list[str]:
+    """The outputs that a request names."""
     names = [each.name for each in request.outputs]
     for each in request.outputs:
         one_of("output", each.name, [spec.name for spec in model.outputs], FeedError)
         _check_memory("output", each.name, each.parameters)
     if len({*names}) != len(names):
         raise FeedError(f"an output is asked for twice: {', '.join(names[:8])}; allowed: each name once")
-    feeds = tensors_of(request.inputs, raw)
-    check_feeds(model.inputs, feeds)
-    classes = {
-        each.name: each.parameters[CLASSIFICATION].int64_param
-        for each in request.outputs
-        if CLASSIFICATION in each.parameters
-    }
-    return Query(request.id, feeds, names or None, classes)
+    return names
 
 
 def _check_declared(specs: Sequence[TensorSpec], inputs: Sequence[pb.ModelInferRequest.InferInputTensor]) -> None:

@@ -4,6 +4,7 @@ Fields of a message may follow each other in any order, so the cost is appended 
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -17,6 +18,9 @@ from autoscale_runtime.wire.identity import MODEL_SHA256
 from autoscale_runtime.wire.tensors import datatype_of, with_raw
 
 _RAW_OUTPUT_CONTENTS: Final = pb.ModelInferResponse.RAW_OUTPUT_CONTENTS_FIELD_NUMBER
+_KEPT: Final = 256
+_LONGEST_KEPT: Final = 256
+"""Of an id, which may be as long as a message."""
 
 
 def encoded(model: ServedModel, query: Query, outputs: Mapping[str, Array]) -> list[bytes | memoryview]:
@@ -26,17 +30,22 @@ def encoded(model: ServedModel, query: Query, outputs: Mapping[str, Array]) -> l
         FeedError: the best elements are asked for of what has none.
     """
     shown = {name: _best(model, name, array, query.classes.get(name)) for name, array in outputs.items()}
+    tensors = tuple((name, array.dtype, array.shape) for name, array in shown.items())
+    head = _head if len(query.id) <= _LONGEST_KEPT else _head.__wrapped__
+    return with_raw(head(model, query.id, tensors), _RAW_OUTPUT_CONTENTS, shown.values())
+
+
+@lru_cache(_KEPT)
+def _head(model: ServedModel, query_id: str, tensors: tuple[tuple[str, np.dtype[Any], tuple[int, ...]], ...]) -> bytes:
+    """An answer but for its raw contents: a client's are alike."""
     tensor = pb.ModelInferResponse.InferOutputTensor
-    response = pb.ModelInferResponse(
+    return pb.ModelInferResponse(
         model_name=model.name,
         model_version=str(model.version),
-        id=query.id,
+        id=query_id,
         parameters={MODEL_SHA256: pb.InferParameter(string_param=model.sha256)},
-        outputs=[
-            tensor(name=name, datatype=datatype_of(array.dtype), shape=array.shape) for name, array in shown.items()
-        ],
-    )
-    return with_raw(response.SerializeToString(), _RAW_OUTPUT_CONTENTS, shown.values())
+        outputs=[tensor(name=name, datatype=datatype_of(dtype), shape=shape) for name, dtype, shape in tensors],
+    ).SerializeToString()
 
 
 def _best(model: ServedModel, name: str, array: Array, count: int | None) -> Array:

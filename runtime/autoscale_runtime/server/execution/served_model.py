@@ -10,9 +10,9 @@ from autoscale_runtime.backends.tensors import TensorSpec
 from autoscale_runtime.wire.tensors import datatype_of, dtype_of
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class ServedModel:
-    """One version of a model.
+    """One version of a model; a key by which what is known of its requests is kept.
 
     Attributes:
         name: by which it is asked for.

@@ -124,6 +124,8 @@ class ProcessExecutor(Executor):
             del packet
             if jobs is not None:
                 self.on_done(jobs, ran)
+            if not self._batches:  # no other packet is on its way, and to look for one costs as much as to read it
+                return
 
 
 def _ran(message: Message) -> Ran:
