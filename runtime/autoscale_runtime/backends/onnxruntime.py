@@ -64,6 +64,11 @@ _FIRST_FIELD: Final = b"\x08"
 _SECOND_FIELDS: Final = b"\x12\x1a\x22\x28\x32\x3a\x42"
 """How an ONNX file usually begins: its version, a small number, then any other field of the model."""
 
+_CUSTOM: Final = (
+    "; an operator of its own comes in a library, for which autoscale_runtime.ort.InferenceSession takes "
+    "sess_options with register_custom_ops_library"
+)
+
 _UNSUPPORTED: Final = (
     "No Op registered",
     "not a registered",
@@ -267,7 +272,8 @@ def load_error(path: Path, error: Exception) -> ModelError:
     if type(error).__name__ == "InvalidProtobuf" or "No graph was found" in reason:
         return ModelError(f"'{path}' is not an ONNX model, or a truncated one ({path.stat().st_size} bytes)")
     kind = UnsupportedModel if any(sign in str(error) for sign in _UNSUPPORTED) else ModelError
-    return kind(f"ONNX Runtime cannot load '{path}': {reason}")
+    hint = _CUSTOM if "is not a registered function/op" in reason else ""
+    return kind(f"ONNX Runtime cannot load '{path}': {reason}{hint}")
 
 
 def _reason(error: Exception) -> str:

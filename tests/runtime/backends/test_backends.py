@@ -221,12 +221,13 @@ def test_a_target_without_setting_takes_all_cores() -> None:
     assert cpu_threads(Target.parse("device:cpu/fp32")) == usable_cores()
 
 
-def _one_node(path: Path, node: onnx.NodeProto, output: onnx.ValueInfoProto, opset: int = 17) -> Path:
+def _one_node(
+    path: Path, node: onnx.NodeProto, output: onnx.ValueInfoProto, opset: int = 17, domain: str = "ai.onnx.ml"
+) -> Path:
+    opsets = [helper.make_opsetid("", opset), helper.make_opsetid(domain, 1)]
     x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 2])
     graph = helper.make_graph([node], "one", [x], [output])
-    path.write_bytes(
-        helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=10).SerializeToString()
-    )
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=10).SerializeToString())
     return path
 
 
@@ -236,6 +237,9 @@ def test_what_onnx_runtime_lacks_is_unsupported(tmp_path: Path) -> None:
     backend = BACKENDS.get("onnxruntime")()
     for message, path in {
         "NoSuchOperator": _one_node(tmp_path / "operator.onnx", helper.make_node("NoSuchOperator", ["x"], ["y"]), y),
+        "com.acme:Own.*register_custom_ops_library": _one_node(
+            tmp_path / "own.onnx", helper.make_node("Own", ["x"], ["y"], domain="com.acme"), y, domain="com.acme"
+        ),
         "opset": _one_node(tmp_path / "opset.onnx", helper.make_node("Relu", ["x"], ["y"]), y, opset=9999),
         r"seq\(tensor": _one_node(
             tmp_path / "sequence.onnx", helper.make_node("SequenceConstruct", ["x"], ["y"]), sequence
