@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from autoscale_runtime.backends.checks import check_backend
     from autoscale_runtime.backends.tensors import TensorSpec
     from autoscale_runtime.cascade.cascade import Cascade, CascadeCalibration, CascadeDecision
+    from autoscale_runtime.device.nearby import nearby
     from autoscale_runtime.device.plan import RemoteModel
     from autoscale_runtime.device.rules import Rules
     from autoscale_runtime.fleet.collector.service import collect
@@ -50,6 +51,7 @@ __all__ = [
     "check_sensor",
     "collect",
     "install",
+    "nearby",
     "offloadable",
     "serve",
     "uninstall",
@@ -62,6 +64,7 @@ __getattr__ = lazy_names(
         "autoscale_runtime.backends.checks": "check_backend",
         "autoscale_runtime.backends.tensors": "TensorSpec",
         "autoscale_runtime.cascade.cascade": "Cascade CascadeCalibration CascadeDecision",
+        "autoscale_runtime.device.nearby": "nearby",
         "autoscale_runtime.device.plan": "RemoteModel",
         "autoscale_runtime.device.rules": "Rules",
         "autoscale_runtime.fleet.collector.service": "collect",

@@ -16,6 +16,7 @@ from autoscale.profiles import load_device
 from autoscale_runtime.host.fingerprint import tell_if_foreign
 from autoscale_runtime.host.stop_signal import StopSignal
 from autoscale_runtime.meters import best_meter
+from autoscale_runtime.server.announcement import Announcement, check_announcement
 from autoscale_runtime.server.configuration import Configuration, read_configuration
 from autoscale_runtime.server.limits import DEFAULT_WAITING, Limits
 from autoscale_runtime.server.operation import Operation
@@ -107,6 +108,13 @@ def serve(
     access_log: Annotated[
         Path | None,
         typer.Option(help="File to which a line of JSON is added for each query.", show_default=False),
+    ] = None,
+    announce: Annotated[
+        str | None,
+        typer.Option(
+            help="Tell machines near by, by this name, that it is here (DNS-SD; mutual TLS only; extra 'nearby').",
+            show_default=False,
+        ),
     ] = None,
     traces: Annotated[
         str | None,
@@ -200,6 +208,8 @@ def serve(
         None if access_log is None else _opened(access_log),
         None if traces is None else Traces(traces),
     )
+    if announce is not None:
+        check_announcement(announce, host, operation.certificates)
     with Server(
         limits,
         account,
@@ -219,11 +229,14 @@ def serve(
         if server.metrics_port is not None:
             log.info("metrics at http://%s:%d/metrics", host, server.metrics_port)
         signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=server.reload, name="reload").start())
+        announced = None if announce is None else Announcement(announce, host, server.port, operation.certificates)
         print(_greeting(server), flush=True)
         stop.wait()
         end = threading.Timer(drain_s + _LAST_S, os._exit, [1])
         end.daemon = True
         end.start()
+        if announced is not None:
+            announced.close()
         server.stop(drain_s)
         if operation.traces is not None:
             operation.traces.close()
