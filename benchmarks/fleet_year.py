@@ -1,4 +1,4 @@
-"""A year of a large fleet as hourly sums alone, reported: what is left once its rows were aged.
+"""A year of a large fleet as hourly sums alone, its months summed, and reported: what is left once its rows were aged.
 
 One day of some devices is simulated; each day of the year is that day, its sums times as many as the fleet is larger.
 A larger fleet has more groups than a small one, until it has all there are: the day should be of many devices, and how
@@ -25,6 +25,7 @@ import pyarrow.parquet as pq  # type: ignore[import-untyped]  # ships no types
 from autoscale.fleet.ledger.arrow import write_parquet
 from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.manifest import Change
+from autoscale.fleet.ledger.months import roll_up_months
 from autoscale.fleet.ledger.rollup import SUMMED, WEIGHED
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.units import US_PER_DAY
@@ -78,15 +79,20 @@ def main() -> None:
     """Simulate, write, report; print."""
     devices = int(sys.argv[1]) if len(sys.argv) > 1 else DEVICES
     days = int(sys.argv[2]) if len(sys.argv) > 2 else DAYS
-    with tempfile.TemporaryDirectory() as name:
+    with tempfile.TemporaryDirectory(dir=sys.argv[3] if len(sys.argv) > 3 else None) as name:
         day, year, told = Path(name) / "day", Path(name) / "year", Path(name) / "report.json"
         fleet = [sys.executable, "-c", FLEET]
         simulate = ["simulate", "--devices", str(devices), "--days", "1", "--start", START.date().isoformat()]
         subprocess.run([*fleet, *simulate, "--out", str(day)], check=True, capture_output=True)
         sums, queries = write_year(day, year, days, FLEET_DEVICES // devices)
         began_s = time.perf_counter()
+        with Ledger(year) as ledger:
+            made = roll_up_months(ledger)
+        rolled_s = time.perf_counter() - began_s
+        began_s = time.perf_counter()
         subprocess.run([*fleet, "report", str(year), "--json", str(told)], check=True, capture_output=True)
         elapsed_s = time.perf_counter() - began_s
+        print(f"{len(made)} months summed in {rolled_s:.1f} s, once")
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert json.loads(told.read_text())["inferences"] == queries
         print(f"{days} days of {FLEET_DEVICES:,} devices, {queries:,} queries as {sums:,} sums")

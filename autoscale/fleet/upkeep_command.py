@@ -5,9 +5,11 @@ from typing import Annotated
 import typer
 
 from autoscale.errors import InvalidInput
+from autoscale.fleet.export.storage import KINDS
 from autoscale.fleet.ledger.erasure import Erasure, forget, retain
 from autoscale.fleet.ledger.ledgers import ledger_folder, read_ledgers
 from autoscale.fleet.ledger.manifest import FILE
+from autoscale.fleet.ledger.months import roll_up_months
 from autoscale.fleet.ledger.store import Ledger
 
 _LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
@@ -20,13 +22,16 @@ def retain_command(
     """Age what is older: of rows the hourly sums stay, and no device is named any more.
 
     Reports of those days come to the same sums, by network, target, device
-    model, region and hour. Quarantine of that age goes. Stop the collector
+    model, region and hour. Quarantine of that age goes. Months that are over
+    are summed, too, so that a report of a year is one of seconds. Stop the collector
     meanwhile; run it daily, say.
 
     Example: autoscale fleet retain ledger --days 90
     """
     with _opened(ledger) as opened:
         _tell(retain(opened, days), "aged into hourly sums")
+        if months := roll_up_months(opened):
+            print(f"summed as whole months: {', '.join(months)}")
 
 
 def forget_command(
@@ -47,7 +52,9 @@ def forget_command(
 
 def files_command(
     ledgers: Annotated[list[str], typer.Argument(help="Folders of ledgers.", show_default=False, metavar="LEDGER...")],
-    kind: Annotated[str, typer.Option(help="records, sums (hourly, names no device) or devices.")] = "records",
+    kind: Annotated[
+        str, typer.Option(help="records, sums (hourly, names no device), sent (by devices) or devices.")
+    ] = "records",
 ) -> None:
     """List the files that count, a path a line, for any engine that reads Parquet.
 
@@ -57,8 +64,8 @@ def files_command(
     Example: duckdb -c "SELECT sum(energy_device_uj) FROM read_parquet([$(autoscale
     fleet files ledger | sed "s/.*/'&'/" | paste -sd,)])"
     """
-    if kind not in ("records", "sums", "devices"):
-        raise InvalidInput(f"kind is '{kind}'; allowed: records, sums, devices")
+    if kind not in KINDS:
+        raise InvalidInput(f"kind is '{kind}'; allowed: {', '.join(KINDS)}")
     for path, entry in read_ledgers(ledgers).entries.items():
         if entry.day and entry.folder == kind:
             print(path)

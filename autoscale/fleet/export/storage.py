@@ -13,7 +13,7 @@ from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.ledgers import ledger_folder
 from autoscale.fleet.ledger.view import LedgerView, read_ledger, verified
 
-KINDS: Final = ("records", "sums", "devices")
+KINDS: Final = ("records", "sums", "sent", "devices")
 _AT_ONCE: Final = 8
 
 

@@ -9,7 +9,7 @@ class Entry:
 
     Attributes:
         path: from the ledger's folder.
-        day: of its rows, as in ``2026-11-21``; empty for what is in quarantine.
+        day: of its rows, as in ``2026-11-21``; of a month's sums the month; empty for what is in quarantine.
         rows: how many it has; for what cannot be read as rows, how many it was counted as.
         bytes: its size.
         sha256: of its content, hexadecimal; empty where it was written before digests were kept.
@@ -23,7 +23,9 @@ class Entry:
 
     @property
     def folder(self) -> str:
-        """``records``, ``sums``, ``devices``, ``sent`` (sums from devices) or ``quarantine``: what it holds."""
+        """What it holds: ``records``, ``sums``, ``devices``, ``sent`` (sums from devices), ``days``, ``hours`` (sums of
+        a month) or ``quarantine``.
+        """
         return self.path.split("/")[-3 if self.day else -2]
 
     @property

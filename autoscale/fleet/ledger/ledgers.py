@@ -57,11 +57,13 @@ def _joined(folders: Sequence[Path], views: Sequence[LedgerView]) -> LedgerView:
     lost: Counter[str] = Counter()
     files: dict[Path, Entry] = {}
     damaged: list[Entry] = []
+    covers: dict[str, frozenset[str]] = {}
     for folder, view in zip(folders, views, strict=True):
         counts.update(view.counts)
         lost.update(view.lost)
         files |= {path: _named(folder, each) for path, each in view.entries.items()}
         damaged += [_named(folder, each) for each in view.damaged]
+        covers |= {f"{folder}/{path}": frozenset(f"{folder}/{each}" for each in of) for path, of in view.covers.items()}
     kept, copied = _unlike(files)
     shared = shared_logs(folders)
     counts["missing"] += _missing_together(folders, shared)
@@ -71,6 +73,7 @@ def _joined(folders: Sequence[Path], views: Sequence[LedgerView]) -> LedgerView:
         counts=dict(counts),
         lost=dict(lost),
         entries=kept,
+        covers=covers,
         is_sealed=all(each.is_sealed for each in views),
         shared=tuple(shared),
         copied_rows=copied,

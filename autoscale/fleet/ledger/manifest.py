@@ -20,7 +20,8 @@ from autoscale.units import SECONDS_PER_DAY
 
 FILE: Final = "manifest.sqlite"
 VERSION: Final = 3
-"""2 added digests of files, the seals, and when a log's rows began and end; 3 keys of sums that devices sent."""
+"""2 added digests of files, the seals, and when a log's rows began and end; 3 keys of sums that devices sent, and what
+the sums of a month are of."""
 
 _TIER_BITS: Final = 4
 
@@ -36,7 +37,10 @@ _SINCE_2: Final = (
     "ALTER TABLE logs ADD COLUMN last_us INTEGER",
     "CREATE TABLE seals(name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID",
 )
-_SINCE_3: Final = ("CREATE TABLE taken(key BLOB PRIMARY KEY, day INTEGER) WITHOUT ROWID",)
+_SINCE_3: Final = (
+    "CREATE TABLE taken(key BLOB PRIMARY KEY, day INTEGER) WITHOUT ROWID",
+    "CREATE TABLE covers(path TEXT, covered TEXT, PRIMARY KEY(path, covered)) WITHOUT ROWID",
+)
 _LOST: Final = "lost:"
 """Before the cause of a loss that came with sums, among the counts."""
 
@@ -58,6 +62,8 @@ class Change:
         counts: what to add to the counts.
         forgotten: a device of whose logs nothing is known any more; empty for none.
         taken: keys of messages of sums that were taken, each once.
+        covers: path of a file of a month's sums that is added, to the paths of the hourly sums that are in it; it is
+            retired with the first of them.
         untold_days: so long ago such a key must have come to be dropped; 0 drops none.
     """
 
@@ -68,6 +74,7 @@ class Change:
     counts: Mapping[str, int] = field(default_factory=dict)
     forgotten: str = ""
     taken: Collection[bytes] = ()
+    covers: Mapping[str, Collection[str]] = field(default_factory=dict)
     untold_days: int = 0
 
 
@@ -166,6 +173,14 @@ class LedgerManifest:
         named = {name: count for name, count in self._base.execute(counted) if not name.startswith(_LOST)}
         return {**named, "missing": missing}
 
+    def covers(self) -> dict[str, frozenset[str]]:
+        """Path of each file of a month's sums to the hourly ones that are in it."""
+        covered: dict[str, set[str]] = {}
+        known = "SELECT path, covered FROM covers" if self._version > 2 else "SELECT '', '' WHERE false"
+        for path, each in self._base.execute(known):
+            covered.setdefault(path, set()).add(each)
+        return {path: frozenset(found) for path, found in covered.items()}
+
     def lost(self) -> dict[str, int]:
         """Cause to rows that devices say they had to drop."""
         causes = "SELECT key, sum(value) FROM logs, json_each(logs.lost) GROUP BY key ORDER BY key"
@@ -236,9 +251,14 @@ class LedgerManifest:
 
     def _write_files(self, change: Change, now_s: float) -> None:
         run = self._base.executemany
+        given = json.dumps(change.retired)
+        stale = "SELECT DISTINCT path FROM covers WHERE covered IN (SELECT value FROM json_each(?))"
+        retired = [*change.retired, *(path for (path,) in self._base.execute(stale, (given,)))]
         live = f"SELECT {_ENTRY} FROM files WHERE path IN (SELECT value FROM json_each(?)) AND retired_s IS NULL"
-        gone = self._base.execute(live, (json.dumps(change.retired),)).fetchall()
-        run("UPDATE files SET retired_s=? WHERE path=?", [(now_s, each) for each in change.retired])
+        gone = self._base.execute(live, (json.dumps(retired),)).fetchall()
+        run("UPDATE files SET retired_s=? WHERE path=?", [(now_s, each) for each in retired])
+        run("DELETE FROM covers WHERE path=?", [(each,) for each in retired])
+        run("INSERT INTO covers VALUES(?, ?)", [(path, each) for path, of in change.covers.items() for each in of])
         added = [astuple(each) for each in change.added]
         run(f"INSERT INTO files({_ENTRY}) VALUES(?, ?, ?, ?, ?)", added)
         (seal,) = self._base.execute("SELECT value FROM seals WHERE name='files'").fetchone()
@@ -262,7 +282,18 @@ def is_whole(folder: Path, entry: Entry) -> bool:
     return path.is_file() and path.stat().st_size == entry.bytes
 
 
-def read_ledger_manifest(folder: Path) -> tuple[list[Entry], dict[str, int], dict[str, int], bool]:
+@dataclass(frozen=True, slots=True)
+class ManifestRead:
+    """What a manifest says at one moment, in the words of ``LedgerManifest``."""
+
+    entries: list[Entry]
+    counts: dict[str, int]
+    lost: dict[str, int]
+    covers: dict[str, frozenset[str]]
+    is_sealed: bool
+
+
+def read_ledger_manifest(folder: Path) -> ManifestRead:
     """The files that count, the counts, what devices lost, and whether its seals hold; also beside a collector.
 
     Raises:
@@ -272,7 +303,9 @@ def read_ledger_manifest(folder: Path) -> tuple[list[Entry], dict[str, int], dic
         raise InvalidInput(f"'{folder}' is no ledger: it has no {FILE}")
     try:
         with closing(LedgerManifest(folder, writes=False)) as manifest, manifest.still():
-            return manifest.entries(), manifest.counts(), manifest.lost(), manifest.is_sealed()
+            return ManifestRead(
+                manifest.entries(), manifest.counts(), manifest.lost(), manifest.covers(), manifest.is_sealed()
+            )
     except (sqlite3.Error, ValueError, TypeError) as error:  # whatever a flipped bit makes of a table
         raise InvalidInput(
             f"'{folder / FILE}' is damaged: {error}; allowed: a whole one, from a copy of the ledger"

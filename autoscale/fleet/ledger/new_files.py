@@ -112,7 +112,11 @@ class NewFiles:
 
     def day_folder(self, kind: str, day: str) -> Path:
         """The folder of a day, which is there from now on."""
-        folder = self.folder / kind / f"day={day}"
+        return self.part_folder(kind, f"day={day}")
+
+    def part_folder(self, kind: str, part: str) -> Path:
+        """The folder of a part of a kind, which is there from now on."""
+        folder = self.folder / kind / part
         if not folder.is_dir():
             folder.mkdir()
             sync(folder.parent)

@@ -6,19 +6,19 @@ regions and how figures are known, without any device's name; and ``devices/``, 
 rows, to the nanogram, since all of them are whole numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
 from autoscale.fleet.ledger.arrow import arrow, optional_package
+from autoscale.units import US_PER_DAY
 
-CARBON: Final = tuple(
-    f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in ("device", "network", "remote")
-)
+_PARTS: Final = ("device", "network", "remote")
+CARBON: Final = tuple(f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in _PARTS)
 """A query's carbon: the sum of these columns."""
 
 FIGURES: Final = (
-    *(f"energy_{part}_uj" for part in ("device", "network", "remote")),
+    *(f"energy_{part}_uj" for part in _PARTS),
     *CARBON,
     "operational_low_ng",
     "operational_high_ng",
@@ -52,9 +52,12 @@ ALIKE: Final = (
     "region_device",
     "region_remote",
     "methods",
-    *(f"intensity_{part}_kind" for part in ("device", "network", "remote")),
+    *(f"intensity_{part}_kind" for part in _PARTS),
 )
 """Columns of rows that are summed together, beside the hour."""
+
+MEMORY: Final = "2GB"
+"""What a merge of sums may hold before it spills to disk."""
 
 HOUR_US: Final = 3_600_000_000
 SUMS: Final[dict[str, str]] = {
@@ -69,6 +72,13 @@ DEVICES: Final[dict[str, str]] = {
     **dict.fromkeys(("inferences", "latency_us", "embodied_device_ng", "carbon_ng"), "int64"),
 }
 """Columns of ``devices/`` to their kinds."""
+
+MONTHLY: Final[dict[str, str]] = SUMS | dict.fromkeys(WEIGHED, "wide")
+"""Columns of the sums of a month, ``days`` and ``hours``: weights of so many may need more than 64 bits."""
+
+DROPPED: Final = {"days": ("selected",), "hours": ("methods", *(f"intensity_{part}_kind" for part in _PARTS))}
+"""Folder of sums of a month to the columns that are null in it, for fewer sums. Those by day say no target and stand at
+the day's beginning; those by hour of the day say not how figures are known, and stand on the month's first day."""
 
 _MILLION: Final = 1_000_000
 _CARBON: Final = " + ".join(CARBON)
@@ -122,13 +132,34 @@ def merged_sums(paths: Sequence[Path], inferences: int) -> Any:
         OSError: a file cannot be read, a sum needs more than 64 bits, or they are not of that many queries.
         MissingExtra: duckdb is not installed.
     """
+    return _regrouped(paths, inferences, "hour_us", (), SUMS)
+
+
+def month_sums(paths: Sequence[Path], inferences: int, folder: str, month_us: int) -> Any:
+    """The ``pyarrow.Table`` of hourly sums of a month, for a folder of ``DROPPED``.
+
+    Raises:
+        OSError: likewise.
+        MissingExtra: likewise.
+    """
+    moment = {"days": f"hour_us - hour_us % {US_PER_DAY}", "hours": f"{month_us} + hour_us % {US_PER_DAY}"}[folder]
+    return _regrouped(paths, inferences, moment, DROPPED[folder], MONTHLY)
+
+
+def _regrouped(
+    paths: Sequence[Path], inferences: int, moment: str, dropped: Sequence[str], columns: Mapping[str, str]
+) -> Any:
     duckdb = optional_package("duckdb")
-    ends = "min(first_us) AS first_us, max(last_us) AS last_us"
-    figures = ", ".join(f"sum({name})::BIGINT AS {name}" for name in ("inferences", *SUMMED, *WEIGHED))
-    merged = f"SELECT hour_us, {', '.join(ALIKE)}, {ends}, {figures} FROM read_parquet(?) GROUP BY ALL ORDER BY ALL"
+    kinds = {"int64": "BIGINT", "wide": "DECIMAL(38, 0)"}
+    keys = ", ".join(f"NULL::VARCHAR AS {name}" if name in dropped else name for name in ALIKE)
+    figures = ", ".join(f"sum({name})::{kinds[columns[name]]} AS {name}" for name in ("inferences", *SUMMED, *WEIGHED))
+    regrouped = (
+        f"SELECT {moment} AS hour_us, {keys}, min(first_us) AS first_us, max(last_us) AS last_us, {figures} "
+        "FROM read_parquet(?) GROUP BY ALL ORDER BY ALL"
+    )
     try:
-        with duckdb.connect(config={"threads": 1}) as base:
-            table = _plain(base.sql(merged, params=[list(map(str, paths))]).to_arrow_table())
+        with duckdb.connect(config={"threads": 1, "memory_limit": MEMORY}) as base:
+            table = _plain(base.sql(regrouped, params=[list(map(str, paths))]).to_arrow_table())
     except duckdb.Error as error:
         raise OSError(f"{len(paths)} files of sums cannot be merged: {error}") from error
     found = arrow("compute").sum(table["inferences"]).as_py()

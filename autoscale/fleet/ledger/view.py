@@ -10,6 +10,7 @@ from autoscale.fleet.ledger.arrow import is_readable
 from autoscale.fleet.ledger.digest import sha256_of
 from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.manifest import LogKey, is_whole, read_ledger_manifest
+from autoscale.fleet.ledger.rollup import DROPPED
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,7 @@ class LedgerView:
             anybody, so nothing of it can be missing.
         lost: cause to rows that devices say they had to drop before they could send them.
         entries: what the manifest says of each of ``files``, and of those in quarantine.
+        covers: path of each file of a month's sums to those of the hourly ones that are in it, as entries have them.
         is_sealed: whether the manifest's list of files and its counts are what was last committed.
         shared: logs of which rows are in several of the ledgers that are looked at as one.
         copied_rows: rows of files that are left out since another of the ledgers has the same.
@@ -38,13 +40,16 @@ class LedgerView:
     counts: dict[str, int]
     lost: dict[str, int]
     entries: Mapping[Path, Entry] = field(default_factory=dict)
+    covers: Mapping[str, frozenset[str]] = field(default_factory=dict)
     is_sealed: bool = True
     shared: tuple[LogKey, ...] = ()
     copied_rows: int = 0
     given_again: tuple[str, ...] = ()
 
     def has_rows_of(self, damaged: Entry) -> bool:
-        """Whether a damaged file holds sums of rows that are there."""
+        """Whether a damaged file holds sums of rows, or of other sums, that are there."""
+        if damaged.folder in DROPPED:
+            return True
         if damaged.folder not in ("sums", "devices"):
             return False
         records = damaged.beside("records")
@@ -63,12 +68,12 @@ def read_ledger(folder: Path | str) -> LedgerView:
         InvalidInput: there is none, or its manifest is damaged.
     """
     folder = Path(folder)
-    entries, counts, lost, is_sealed = read_ledger_manifest(folder)
-    damaged = tuple(each for each in entries if not is_whole(folder, each))
+    read = read_ledger_manifest(folder)
+    damaged = tuple(each for each in read.entries if not is_whole(folder, each))
     gone = {each.path for each in damaged}
-    there = {folder / each.path: each for each in entries if each.path not in gone}
+    there = {folder / each.path: each for each in read.entries if each.path not in gone}
     files = tuple(path for path, each in there.items() if each.is_rows)
-    return LedgerView(files, damaged, counts, lost, there, is_sealed)
+    return LedgerView(files, damaged, read.counts, read.lost, there, read.covers, read.is_sealed)
 
 
 def verified(view: LedgerView, files: Iterable[Path]) -> LedgerView:

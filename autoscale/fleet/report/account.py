@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from autoscale.errors import InvalidInput, one_of
 from autoscale.fleet.ledger.ledgers import read_ledgers
-from autoscale.fleet.ledger.rollup import DEVICES, SUMS
+from autoscale.fleet.ledger.rollup import DEVICES, MONTHLY, SUMS
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.ledger.view import LedgerView
 from autoscale.fleet.report import tables
@@ -119,7 +119,7 @@ def account(
     question, options = question or Question(), options or EngineOptions()
     ledgers = [ledger] if isinstance(ledger, Path | str) else list(ledger)
     view = read_ledgers(ledgers)
-    view, read = verified_reading(view, question.span, question.from_sums)
+    view, read = verified_reading(view, question.span, question.from_sums, [name for name, _ in question.only])
     if question.is_strict:
         _need_whole(view)
     with engine(options) as opened:
@@ -163,7 +163,7 @@ def _need_whole(view: LedgerView) -> None:
 def _found(opened: ReportEngine, view: LedgerView, read: Reading, question: Question) -> "_Found":
     """The rows of a span, each once, without those that cannot be; and the sums of others."""
     surveyed, span = survey(read.rows), question.span
-    is_wide = surveyed.needs_wide_sums or needs_wide_sums(read.sums)
+    is_wide = surveyed.needs_wide_sums or needs_wide_sums([*read.sums, *read.hours])
     once, repeated, impossible = tables.within(opened.read(read.rows, surveyed.is_mixed), span), 0, 0
     if view.shared:
         sent = opened.count(tables.repeated(once, view.shared))
@@ -173,25 +173,36 @@ def _found(opened: ReportEngine, view: LedgerView, read: Reading, question: Ques
         plausible = tables.plausible(once)
         impossible, once = opened.count(once) - opened.count(plausible), plausible
     rows = tables.accounted(once, is_wide)
-    parts, named = [rows] if read.rows or not read.sums else [], [rows]
+    hourly = []
+    if read.rows or not (read.sums or read.hours):
+        hourly.append(rows)
     if read.sums:
         sums = opened.read_sums(read.sums, SUMS)
-        parts.append(tables.summed(tables.within_hours(sums, span), is_wide))
-    if read.devices:
-        named.append(opened.read_sums(read.devices, DEVICES))
-    whole = tables.together(parts)
+        hourly.append(tables.summed(tables.within_hours(sums, span), is_wide))
+    named = [rows] if not read.devices else [rows, opened.read_sums(read.devices, DEVICES)]
+    by_hour, by_day = (_with_months(opened, hourly, files, is_wide) for files in (read.hours, read.days))
     for dimension, value in question.only:
         one_of("dimension", dimension, tables.DIMENSIONS)
-        whole = whole.filter(whole[dimension] == value)
-    return _Found(opened, whole, named, opened.keep("cells", tables.cells(whole)), impossible, repeated)
+        by_hour = by_hour.filter(by_hour[dimension] == value)
+        by_day = by_day.filter(by_day[dimension] == value)
+    return _Found(opened, by_day, named, opened.keep("cells", tables.cells(by_hour)), impossible, repeated)
+
+
+def _with_months(opened: ReportEngine, hourly: Sequence[Any], files: Sequence[Path], is_wide: bool) -> Any:
+    """Rows and hourly sums, and those of whole months by day or by hour of the day."""
+    months = [tables.summed(opened.read_sums(files, MONTHLY), is_wide)] if files else []
+    return tables.together([*hourly, *months])
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What an engine comes to, in the report's own types and in an order of its own."""
+    """What an engine comes to, in the report's own types and in an order of its own.
+
+    ``days_of`` has all by day and by how it is known, ``cells`` by ``DIMENSIONS``, ``named`` by device.
+    """
 
     engine: ReportEngine
-    rows: Any
+    days_of: Any
     named: Sequence[Any]
     cells: Any
     impossible: int
@@ -213,10 +224,10 @@ class _Found:
         return counterfactuals(self.engine.rows(tables.by_scenario(self.cells, *CELL, "target")))
 
     def days(self) -> list[dict[str, Any]]:
-        return self.engine.rows(tables.by_day(self.rows))
+        return self.engine.rows(tables.by_day(self.days_of))
 
     def methods(self) -> dict[str, dict[str, int]]:
-        return _methods(self.engine.rows(tables.by_method(self.rows)))
+        return _methods(self.engine.rows(tables.by_method(self.days_of)))
 
     def fleet(self, inventory: tuple[InventoryMachine, ...], span: Span, targets: Mapping[str, Sums]) -> Fleet:
         remotely = [sums for target, sums in targets.items() if not target.startswith("device:")]

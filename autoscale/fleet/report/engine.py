@@ -30,7 +30,7 @@ MEMORY: Final = "3GB"
 _LOOPBACK: Final = "127.0.0.1"
 _ANSWER_S: Final = 5.0
 _MASTER: Final = re.compile(r"local(\[(\*|[1-9]\d*)(,\s*\d+)?\])?|spark://[^\s/:]+:\d+(,[^\s/:]+:\d+)*|yarn|k8s://\S+")
-_SPARK_TYPES: Final = {"int64": "BIGINT", "int32": "INT", "bool": "BOOLEAN", "text": "STRING"}
+_SPARK_TYPES: Final = {"int64": "BIGINT", "int32": "INT", "bool": "BOOLEAN", "text": "STRING", "wide": "DECIMAL(38, 0)"}
 _IBIS_TYPES: Final = {"int64": "int64", "int32": "int32", "bool": "boolean", "text": "string"}
 _PURPOSE: Final = "the fleet's report"
 
@@ -174,7 +174,7 @@ class Spark(ReportEngine):
     def read_sums(self, files: Sequence[Path], columns: Mapping[str, str]) -> Any:
         """An Ibis table of files that hold sums."""
         names = ", ".join(f"{name} {_SPARK_TYPES[kind]}" for name, kind in columns.items())
-        name = f"sums_of_{next(iter(columns))}"
+        name = f"sums_of_{files[0].parts[-3]}"  # the folder of their kind
         self._session.read.schema(names).parquet(*(str(each.resolve()) for each in files)).createOrReplaceTempView(name)
         return self._connection.table(name)
 

@@ -1,11 +1,13 @@
 """Which files of a ledger a report reads: rows, or the hourly sums that were made of them, never both of one file."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final
 
 from autoscale.fleet.ledger.entry import Entry
-from autoscale.fleet.ledger.rollup import HOUR_US
+from autoscale.fleet.ledger.rollup import DROPPED, HOUR_US
 from autoscale.fleet.ledger.span import Span, microseconds, when
 from autoscale.fleet.ledger.view import LedgerView, verified
 from autoscale.units import US_PER_DAY
@@ -18,13 +20,17 @@ class Reading:
     Attributes:
         rows: of rows.
         sums: of hourly sums, of other rows than those.
-        devices: of sums by device, of the same rows as the hourly ones.
+        days: of sums by day, of whole months, of other rows than those.
+        hours: of sums by hour of the day, of the same rows as ``days``.
+        devices: of sums by device, of the same rows as the sums that are read.
         aged_rows: rows of which there are the hourly sums alone, and no device is named any more.
         sent_queries: queries that devices sent as hourly sums, and that never had a row.
     """
 
     rows: tuple[Path, ...]
     sums: tuple[Path, ...]
+    days: tuple[Path, ...]
+    hours: tuple[Path, ...]
     devices: tuple[Path, ...]
     aged_rows: int
     sent_queries: int
@@ -32,53 +38,90 @@ class Reading:
     @property
     def files(self) -> tuple[Path, ...]:
         """All of them."""
-        return (*self.rows, *self.sums, *self.devices)
+        return (*self.rows, *self.sums, *self.days, *self.hours, *self.devices)
 
 
-def verified_reading(view: LedgerView, span: Span, from_sums: bool) -> tuple[LedgerView, Reading]:
+def verified_reading(
+    view: LedgerView, span: Span, from_sums: bool, only: Collection[str] = ()
+) -> tuple[LedgerView, Reading]:
     """What to read, each file of it compared with its digest, and the view without those that are damaged.
 
-    Where sums are damaged their rows are read in their place, and compared in turn.
+    Where sums are damaged their rows are read in their place, or the hourly ones in that of a month's, and compared in
+    turn.
     """
     looked_at: set[Path] = set()
-    while new := set((read := reading(view, span, from_sums)).files) - looked_at:
+    while new := set((read := reading(view, span, from_sums, only)).files) - looked_at:
         view, looked_at = verified(view, sorted(new)), looked_at | new
     return view, read
 
 
-def reading(view: LedgerView, span: Span, from_sums: bool) -> Reading:
+def reading(view: LedgerView, span: Span, from_sums: bool, only: Collection[str] = ()) -> Reading:
     """What to read of a ledger for a span: sums where rows were aged, or where they are asked for and tell as much.
 
     Rows of logs that are in several ledgers are read themselves, since a sum does not say whose rows are in it.
+
+    Args:
+        view: of the ledger.
+        span: that is asked for.
+        from_sums: whether sums are read where there are rows, too.
+        only: dimensions of which one value is asked for.
     """
     by_path = {each.path: path for path, each in view.entries.items()}
     damaged = {each.path for each in view.damaged}
+    is_free = from_sums and not view.shared
     rows, sums, devices, aged, sent = [], [], [], 0, 0
     for entry in _touching(view, span):
         path, beside = by_path[entry.path], {name: entry.beside(name) for name in ("records", "sums", "devices")}
         if entry.is_rows:
             is_summed = beside["sums"] in by_path and beside["devices"] in by_path
-            if not (from_sums and is_summed and not view.shared and _is_of_hours(span, entry.day)):
+            if not (is_free and is_summed and _is_of_hours(span, entry.day)):
                 rows.append(path)
         elif entry.folder == "sent":
-            sums.append(path)
+            sums.append(entry.path)
             sent += entry.rows
         elif entry.folder == "sums" and beside["records"] not in damaged:
             has_rows = beside["records"] in by_path
             if not has_rows:
-                sums.append(path)
+                sums.append(entry.path)
                 aged += entry.rows
-            elif from_sums and not view.shared and beside["devices"] in by_path and _is_of_hours(span, entry.day):
-                sums.append(path)
+            elif is_free and beside["devices"] in by_path and _is_of_hours(span, entry.day):
+                sums.append(entry.path)
                 devices.append(by_path[beside["devices"]])
-    return Reading(tuple(rows), tuple(sums), tuple(devices), aged, sent)
+    months = [] if _BY_HOUR.intersection(only) else list(_months(view, frozenset(sums), span))
+    covered = frozenset[str]().union(*(view.covers[each] for each in months))
+    days, hours = ([each for each in months if view.entries[by_path[each]].folder == folder] for folder in DROPPED)
+    hourly = [each for each in sums if each not in covered]
+    of_sums, of_days, of_hours = (tuple(by_path[each] for each in which) for which in (hourly, days, hours))
+    return Reading(tuple(rows), of_sums, of_days, of_hours, tuple(devices), aged, sent)
+
+
+_BY_HOUR: Final = frozenset(("target", "hour"))
+"""Dimensions that the sums of a month by day do not have."""
+
+
+def _months(view: LedgerView, hourly: frozenset[str], span: Span) -> Iterator[str]:
+    """Both files of each month that is whole in a span, and of which all hourly sums would be read else."""
+    found: dict[frozenset[str], list[str]] = {}
+    for entry in view.entries.values():
+        covered = view.covers.get(entry.path, frozenset())
+        if covered and covered <= hourly and _has_month(span, entry.day):
+            found.setdefault(covered, []).append(entry.path)
+    return (path for paths in found.values() if len(paths) == len(DROPPED) for path in paths)
+
+
+def _has_month(span: Span, month: str) -> bool:
+    begins = f"{month}-01"
+    ends = (datetime.fromisoformat(begins) + timedelta(days=31)).replace(day=1).date().isoformat()
+    is_in = span.since_us is None or span.since_us <= microseconds(begins)
+    return is_in and (span.until_us is None or span.until_us >= microseconds(ends))
 
 
 def _touching(view: LedgerView, span: Span) -> Iterator[Entry]:
     """Entries of days that touch the span."""
     since = "" if span.since_us is None else when(span.since_us)[:10]
     until = "9999" if span.until_us is None else when(span.until_us)[:10]
-    return (each for each in view.entries.values() if each.day and since <= each.day <= until)
+    dated = (each for each in view.entries.values() if each.day and each.folder not in DROPPED)
+    return (each for each in dated if since <= each.day <= until)
 
 
 def _is_of_hours(span: Span, day: str) -> bool:

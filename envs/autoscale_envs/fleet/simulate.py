@@ -15,6 +15,7 @@ import numpy as np
 
 from autoscale.errors import InvalidInput
 from autoscale.files import atomic_write
+from autoscale.fleet.ledger.months import roll_up_months
 from autoscale.fleet.ledger.rows import Rows, Texts, joined
 from autoscale.fleet.ledger.store import Ledger
 from autoscale_envs.fleet.assumptions import FILE, printed
@@ -97,6 +98,7 @@ def simulate(plan: FleetPlan, out: Path | str, report: Report = lambda _: True, 
             if not report(records):
                 break
         else:
+            roll_up_months(ledger)
             _tell(ledger.folder, plan, is_complete=True)
     return records
 

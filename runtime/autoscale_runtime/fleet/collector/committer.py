@@ -19,6 +19,7 @@ from typing import Final, TypeAlias
 from autoscale.errors import AutoScaleError, InvalidInput, Overloaded
 from autoscale.fleet.ledger.log_state import LogState
 from autoscale.fleet.ledger.manifest import Change, LogKey
+from autoscale.fleet.ledger.months import roll_up_months
 from autoscale.fleet.ledger.rows import Rows, joined, none
 from autoscale.fleet.ledger.store import Intake, Ledger
 from autoscale.fleet.ledger.validation import Rules
@@ -200,6 +201,8 @@ class Committer:
                 if is_idle and not self._waiting.empty():
                     return
                 self._ledger.compact(day, kind)
+            if is_idle and self._waiting.empty():
+                roll_up_months(self._ledger)
         except Exception as error:  # whatever it is, the small files stay and count, and batches must go on being taken
             print(f"small files of the ledger were not merged: {error}", file=sys.stderr, flush=True)
 

@@ -169,5 +169,5 @@ def test_a_damaged_file_is_left_out_and_named(tmp_path: Path, ledger: Path) -> N
 def test_what_is_no_place_is_refused(tmp_path: Path, ledger: Path) -> None:
     with pytest.raises(InvalidInput, match="allowed: a folder, or an address"):
         publish(ledger, "floppy://a/b")
-    with pytest.raises(InvalidInput, match="allowed: records, sums, devices"):
+    with pytest.raises(InvalidInput, match="allowed: records, sums, sent, devices"):
         publish(ledger, str(tmp_path), "rows")
