@@ -21,12 +21,6 @@ from autoscale_runtime.models.preparation.prepare import prepare
 RECIPE: Final = 2
 """Raised when ``prepare`` makes other variants of the same network than it did."""
 
-CALIBRATION: Final = 96
-"""Samples given to ``prepare``: half set the ranges of int8, half are compared with fp32."""
-
-EVALUATION: Final = 100
-"""Samples, other than the day's, on which each variant's accuracy is measured."""
-
 EVALUATION_SEED: Final = 1
 
 
@@ -47,7 +41,7 @@ def bundle_of(network: Network, step: Callable[[str], None]) -> Bundle:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="autoscale-demo-") as scratch:
         samples = Path(scratch) / "samples.npz"
-        stacked = [sample.feeds for sample in network.calibration(CALIBRATION)]
+        stacked = [sample.feeds for sample in network.calibration(network.calibrated_on)]
         write_arrays(samples, {name: np.stack([feeds[name] for feeds in stacked]) for name in stacked[0]})
         draft_folder = Path(scratch) / network.name
         draft = prepare(network.model_path, samples, None, draft_folder, step, keep=("fp16", "int8")).bundle
@@ -56,8 +50,8 @@ def bundle_of(network: Network, step: Callable[[str], None]) -> Bundle:
 
 def validated(bundle: Bundle, network: Network) -> Bundle:
     """The bundle with accuracies against the true labels instead of agreement with fp32."""
-    samples = network.samples(EVALUATION, EVALUATION_SEED)
-    source = f"mean score on {EVALUATION} labelled samples of {network.title}"
+    samples = network.samples(network.evaluated_on, EVALUATION_SEED)
+    source = f"mean score on {network.evaluated_on} labelled samples of {network.title}"
     backend, accuracies = OnnxRuntime(), {}
     for variant in bundle.variants:
         runner = backend.load(variant.path, backend.targets(variant.precision)[0])

@@ -3,8 +3,9 @@
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Final
@@ -18,25 +19,36 @@ from autoscale.agents.policies import load_policy
 from autoscale.errors import one_of
 from autoscale.files import atomic_write
 from autoscale.profiles import load_device
-from autoscale.query.goal import Goal
 from autoscale_runtime.backends.onnxruntime import onnx_runtime
+from autoscale_runtime.backends.openvino import OpenVINO
 from autoscale_runtime.demo.bundles import bundle_of
-from autoscale_runtime.demo.day import day, heavy_co_runners
-from autoscale_runtime.demo.networks import fetch
+from autoscale_runtime.demo.day import day
+from autoscale_runtime.demo.machine import Measured, co_runners, measured
+from autoscale_runtime.demo.networks import NETWORKS, Network, fetch
 from autoscale_runtime.demo.picture import draw, figure_type
-from autoscale_runtime.demo.play import DemoPolicy, Effort, Step, StepResult, Task, play, schedule
+from autoscale_runtime.demo.play import DemoPolicy, Effort, Step, StepResult, play, schedule
+from autoscale_runtime.demo.recorded import RADIO, recorded_day
 from autoscale_runtime.demo.stage import Stage
-from autoscale_runtime.demo.summary import PolicySummary, row, to_json, to_table, where
+from autoscale_runtime.demo.summary import (
+    CLAIRVOYANT,
+    CLOUD,
+    OURS,
+    REFERENCE,
+    STATIC,
+    DayResult,
+    day_result,
+    to_json,
+    to_table,
+    where,
+)
 from autoscale_runtime.device.agent_choice import is_policy
-from autoscale_runtime.session import Session, SessionOptions
+from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.session import SessionOptions
 
-GOALS: Final = {"file-type": Goal(latency_s=0.050), "text-line": Goal(latency_s=0.100)}
-"""The paper's limits: 50 ms for non-streaming vision, 100 ms for translation, which reading a line begins."""
-
-REFERENCE: Final = "device-cpu-fp32"
-OURS: Final = "autoscale"
 REFRESH_S: Final = 0.25
 TIMEOUT_S: Final = 1.0
+RECORDED: Final = 5
+"""One query of the recorded day for so many of the made one."""
 
 
 def demo(
@@ -46,15 +58,19 @@ def demo(
         str, typer.Option(help="Who decides for the policy 'autoscale': an agent's name, or a file of autoscale train.")
     ] = "corrector",
     power_table: Annotated[str, typer.Option(help="Device profile whose watts the modelled energy uses.")] = "mi8pro",
-    queries: Annotated[int, typer.Option(min=6, help="How many queries each policy answers, in whole sixths.")] = 360,
+    queries: Annotated[int, typer.Option(min=6, help="How many queries each policy answers, in whole sixths.")] = 240,
+    network: Annotated[
+        list[str] | None, typer.Option(help=f"Which network asks: {', '.join(NETWORKS)}; all, if not given.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Of the day and of the agent.")] = 0,
 ) -> None:
-    """Watch this machine decide, per query, where two real networks run.
+    """Watch this machine decide, per query, where three real networks run.
 
-    A server starts as a process of its own behind a shaped link. Four policies then live through the same day of good
-    link, weak link, outage and busy CPU: the device's CPU in fp32, the cloud, the best fixed choice on the device, and
-    AutoScale, which learns as it goes. Times are measured here; energy is those times at the watts of the named power
-    table. The first run fetches and prepares the networks (30 s); about two minutes in all.
+    A server starts as a process of its own behind a shaped link. Fixed policies and AutoScale, which learns as it goes,
+    then live through the same day of good link, weak link, outage and busy CPU, and through a shorter one that was
+    recorded. What each network's best fixed choice would have been is known afterwards, and what a clairvoyant would
+    have spent. Times are measured here; energy is those times at the watts of the named power table. The first run
+    fetches and prepares the networks (two minutes); under three minutes then.
 
     Example: autoscale demo --json demo.json
     """
@@ -62,29 +78,32 @@ def demo(
         load_policy(agent)
     else:
         one_of("agent", agent, AGENTS.names())
+    for each in network or ():
+        one_of("network", each, NETWORKS)
     load_device(power_table)
     _check_paths(picture, json_file)
-    onnx_runtime(), figure_type()  # two minutes of work are not to be lost for want of them
+    onnx_runtime(), figure_type()  # minutes of work are not to be lost for want of them
     console = Console()
     options = SessionOptions(power_table=power_table, meters=("modelled",), timeout_s=TIMEOUT_S, seed=seed)
-    policies = [
-        DemoPolicy(REFERENCE, "device-cpu-fp32", "ONLY_ON_DEVICE"),
-        DemoPolicy("cloud", "cloud", hedge=False),
-        DemoPolicy("device-best", "device-best", "ONLY_ON_DEVICE"),
-        DemoPolicy(OURS, agent),
-    ]
-    tasks = _tasks(console)
-    with TemporaryDirectory(prefix="autoscale-demo-") as folder, Stage(_repository(tasks, Path(folder))) as stage:
-        co_runners = _co_runners(tasks, options)
-        steps = schedule(tasks, day(co_runners), queries // 6, seed)
-        _introduce(console, stage, co_runners, power_table)
-        days, efforts = _play_all(console, policies, steps, stage, options)
-    rows = _rows(days, efforts)
+    networks = _networks(console, network or NETWORKS)
+    with TemporaryDirectory(prefix="autoscale-demo-") as folder, Stage(_repository(networks, Path(folder))) as stage:
+        with console.status("measuring this machine"):
+            machine = [measured(network, bundle, options) for network, bundle in networks]
+        policies = _policies(machine, agent)
+        tasks, loads = [each.task for each in machine], co_runners(machine)
+        _introduce(console, stage, machine, loads, power_table)
+        made = _lived(console, policies, schedule(tasks, day(loads), queries // 6, seed), stage, options)
+        console.print("\na shorter day as it was recorded: the link of a drive, the requests of a service")
+        radio = RADIO if RADIO in load_device(power_table).radios else None
+        steps = recorded_day(tasks, max(queries // RECORDED, len(tasks)), seed)
+        recorded = _lived(console, policies, steps, stage, replace(options, radio=radio))
     method = f"latency measured; energy modelled: measured times x power table '{power_table}'; carbon modelled"
-    _tell(console, rows, method, days, picture)
+    _tell(console, made, recorded, method)
+    draw(made.days, OURS, picture)
+    console.print(f"picture: {picture}", highlight=False)
     if json_file is not None:
         with atomic_write(json_file) as file:
-            file.write(json.dumps(to_json(rows, len(steps), method, efforts[OURS]), indent=2).encode())
+            file.write(json.dumps(to_json(made, recorded, method, tasks), indent=2).encode())
 
 
 def _check_paths(*paths: Path | None) -> None:
@@ -95,55 +114,59 @@ def _check_paths(*paths: Path | None) -> None:
             raise FileNotFoundError(f"cannot write '{path}': the folder '{path.parent}' does not exist")
 
 
-def _tasks(console: Console) -> list[Task]:
-    tasks = []
+def _networks(console: Console, names: Sequence[str]) -> list[tuple[Network, Bundle]]:
     with console.status("fetching the networks") as status:
-
-        def step(text: str) -> None:
-            status.update(text)
-
-        for name, goal in GOALS.items():
-            network = fetch(name, console.print)
-            tasks.append(Task(network, bundle_of(network, step), goal))
-    for task in tasks:
-        precisions = ", ".join(
-            f"{each.precision} {each.accuracy.value:.1%}" for each in task.bundle.variants if each.accuracy
-        )
-        console.print(f"[bold]{task.network.name}[/] {task.network.title}, from {task.network.wheel}", highlight=False)
-        console.print(f"  right: {precisions}; limit {1e3 * task.goal.latency_s:.0f} ms", highlight=False)
-    return tasks
+        networks = [fetch(name, console.print) for name in names]
+        return [(each, bundle_of(each, status.update)) for each in networks]
 
 
-def _repository(tasks: list[Task], folder: Path) -> Path:
+def _repository(networks: Sequence[tuple[Network, Bundle]], folder: Path) -> Path:
     """The bundles as the server wants them: side by side."""
-    for task in tasks:
-        shutil.copytree(task.bundle.variants[0].path.parent, folder / task.network.name)
+    for network, bundle in networks:
+        shutil.copytree(bundle.variants[0].path.parent, folder / network.name)
     return folder
 
 
-def _co_runners(tasks: list[Task], options: SessionOptions) -> int:
-    """Enough to make the slowest network late on the device's best target."""
-    slowest = tasks[-1]
-    return heavy_co_runners(_best_latency_s(slowest, options), slowest.goal.latency_s)
+def _policies(machine: Sequence[Measured], agent: str) -> list[DemoPolicy]:
+    """The fixed choices that may turn out the best, and AutoScale.
+
+    They are the cloud, the CPU in fp32, and of the device's other targets the two that were cheapest for each network:
+    what changes over the day makes the device's targets late or not, but hardly moves one past another.
+    """
+    names = [each.task.network.name for each in machine]
+    others = [[t for t in each.cheapest if t != each.reference] or [each.reference] for each in machine]
+    pinned = [{name: own[min(rank, len(own) - 1)] for name, own in zip(names, others, strict=True)} for rank in (0, 1)]
+    kept = pinned if pinned[0] != pinned[1] else pinned[:1]
+    return [
+        DemoPolicy(REFERENCE, REFERENCE, "ONLY_ON_DEVICE"),
+        *(DemoPolicy(f"device, choice {i}", "pinned", "ONLY_ON_DEVICE", pinned=pins) for i, pins in enumerate(kept, 1)),
+        DemoPolicy(CLOUD, CLOUD, hedge=False),
+        DemoPolicy(OURS, agent),
+    ]
 
 
-def _best_latency_s(task: Task, options: SessionOptions) -> float:
-    with Session(task.bundle, task.goal, mode="ONLY_ON_DEVICE", options=options) as session:
-        session.warm_up(task.network.samples(1, options.seed)[0].feeds)
-        return min(outcome.latency_s for _, outcome in session.calibration.lessons)
-
-
-def _introduce(console: Console, stage: Stage, co_runners: int, power_table: str) -> None:
+def _introduce(console: Console, stage: Stage, machine: Sequence[Measured], loads: int, power_table: str) -> None:
+    for network, bundle, goal in ((each.task.network, each.task.bundle, each.task.goal) for each in machine):
+        right = ", ".join(f"{each.precision} {each.accuracy.value:.1%}" for each in bundle.variants if each.accuracy)
+        macs = bundle.profile.macs / 1e9
+        console.print(
+            f"[bold]{network.name}[/] {network.title}, {macs:.2f} GMACs, from {network.wheel}", highlight=False
+        )
+        console.print(f"  right: {right}; limit {1e3 * goal.latency_s:.0f} ms", highlight=False)
+    engines = "ONNX Runtime and OpenVINO"
+    if not OpenVINO.is_available():
+        engines = "ONNX Runtime alone (a second engine: pip install 'autoscale-inference[openvino]')"
     console.print(
         f"device: {len(stage.device_cores)} core(s) of this machine at the watts of power table '{power_table}' "
-        f"(modelled); cloud: the other core(s), behind a shaped link; busy CPU: {co_runners} processes a core",
+        f"(modelled), by {engines}; cloud: the other core(s), behind a shaped link; busy CPU: {loads} processes a core",
         highlight=False,
     )
 
 
-def _play_all(
-    console: Console, policies: list[DemoPolicy], steps: list[Step], stage: Stage, options: SessionOptions
-) -> tuple[dict[str, list[StepResult]], dict[str, Effort]]:
+def _lived(
+    console: Console, policies: Sequence[DemoPolicy], steps: list[Step], stage: Stage, options: SessionOptions
+) -> DayResult:
+    """One day of every policy."""
     days: dict[str, list[StepResult]] = {}
     efforts: dict[str, Effort] = {}
     with _progress(console, len(steps)) as advance:
@@ -156,14 +179,14 @@ def _play_all(
                 advance(name, len(answers), answered)
 
             efforts[policy.name] = play(policy, steps, stage, options, on_answer)
-    return days, efforts
+    return day_result(days, efforts[OURS])
 
 
 @contextmanager
 def _progress(console: Console, total: int) -> Iterator[Callable[[str, int, StepResult], None]]:
     """A bar a policy, drawn between queries and not too often: the device's core has other things to do."""
     columns = (
-        TextColumn("{task.description:<15}"),
+        TextColumn("{task.description:<16}"),
         BarColumn(bar_width=12),
         MofNCompleteColumn(),
         TextColumn("{task.fields[now]:<38}"),
@@ -187,33 +210,22 @@ def _progress(console: Console, total: int) -> Iterator[Callable[[str, int, Step
         yield advance
 
 
-def _rows(days: Mapping[str, list[StepResult]], efforts: Mapping[str, Effort]) -> dict[str, PolicySummary]:
-    reference = row(days[REFERENCE], 0.0, None)
-    return {
-        name: reference if name == REFERENCE else row(answers, efforts[OURS].warm_up_j * (name == OURS), reference)
-        for name, answers in days.items()
-    }
-
-
-def _tell(
-    console: Console,
-    rows: Mapping[str, PolicySummary],
-    method: str,
-    days: Mapping[str, list[StepResult]],
-    picture: Path,
-) -> None:
-    console.print(to_table(rows))
-    for name, each in rows.items():
+def _tell(console: Console, made: DayResult, recorded: DayResult, method: str) -> None:
+    console.print(to_table(made.rows))
+    for name, each in made.rows.items():
         console.print(f"{name:<16} ran on {where(each)}", highlight=False)
-    console.print()
-    ours, fixed = rows[OURS], {name: each for name, each in rows.items() if name != OURS}
-    best = max(fixed, key=lambda name: fixed[name].ppw)
-    console.print(
-        f"{method}. AutoScale's energy includes what it spent on learning.\n"
-        f"AutoScale: {ours.ppw:.2f}x the inferences per joule of {REFERENCE}, {ours.ppw / fixed[best].ppw:.2f}x those "
-        f"of the best fixed policy in hindsight ({best}); late {ours.late_fraction:.1%}, the fixed ones "
-        f"{min(each.late_fraction for each in fixed.values()):.1%} or more; {ours.lost} lost.",
-        highlight=False,
+    console.print(f"\n{method}.", highlight=False)
+    console.print(f"The made day: {_in_words(made)}.", highlight=False)
+    console.print(f"The recorded day: {_in_words(recorded)}.", highlight=False)
+
+
+def _in_words(day: DayResult) -> str:
+    ours, static = day.rows[OURS], day.rows[STATIC]
+    targets = ", ".join(f"{network} {target}" for network, target in day.static.items())
+    return (
+        f"AutoScale has {ours.ppw:.2f}x the inferences per joule of {REFERENCE}, and {day.energy_over(STATIC):.2f} of "
+        f"the energy of each network's best fixed choice in hindsight ({targets}), of which a clairvoyant has "
+        f"{day.energy_over(STATIC) / day.energy_over(CLAIRVOYANT):.2f}; late {ours.late_fraction:.1%}, the fixed "
+        f"choice {static.late_fraction:.1%}; {ours.lost} lost. Getting to know the targets took "
+        f"{day.effort.warm_up_j:.1f} J of its {ours.energy_j_per_query * len(day.days[OURS]):.1f}"
     )
-    draw(days, OURS, picture)
-    console.print(f"picture: {picture}", highlight=False)

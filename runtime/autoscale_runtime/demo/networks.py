@@ -17,6 +17,7 @@ from autoscale_runtime.demo.wheels import Wheel, unpacked
 _CLASSES = {
     "file-type": "autoscale_runtime.demo.magika:FileType",
     "text-line": "autoscale_runtime.demo.ocr:TextLine",
+    "text-page": "autoscale_runtime.demo.page:TextPage",
 }
 NETWORKS = tuple(_CLASSES)
 
@@ -46,6 +47,8 @@ class Network(ABC):
         wheel: where it comes from, and under which licence.
         model: its fp32 ONNX file, as a member of the wheel.
         shapes: input name to the shape of every query.
+        calibrated_on: samples given to ``prepare``: half set the ranges of int8, half are compared with fp32.
+        evaluated_on: samples, other than the day's, on which each variant's accuracy is measured.
     """
 
     name: ClassVar[str]
@@ -53,6 +56,8 @@ class Network(ABC):
     wheel: ClassVar[Wheel]
     model: ClassVar[str]
     shapes: ClassVar[Mapping[str, tuple[int, ...]]]
+    calibrated_on: ClassVar[int] = 96
+    evaluated_on: ClassVar[int] = 100
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder

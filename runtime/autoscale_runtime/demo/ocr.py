@@ -31,6 +31,9 @@ RAPIDOCR = Wheel(
     licence="Apache-2.0",
     sha256="971d7d5f223a7a808662229df1ef69893809d8457d834e6373d3854bc1782cbf",
     members={
+        "rapidocr_onnxruntime/models/ch_PP-OCRv4_det_infer.onnx": (
+            "d2a7720d45a54257208b1e13e36a8479894cb74155a5efe29462512d42f49da9"
+        ),
         _MODEL: "48fc40f24f6d2a207a2b1091d3437eb3cc3eb6b676dc3ef9c37384005483683b",
         "rapidocr_onnxruntime-1.4.4.dist-info/METADATA": (
             "1ac15bed7c7fb77d3fac58c2aba0a4d3e2da48de5c65badd3503900acebcf1df"

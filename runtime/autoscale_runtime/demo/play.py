@@ -33,12 +33,14 @@ class DemoPolicy:
         agent: the registered agent, or a policy file, whose targets are mapped to the session's.
         mode: the inference mode.
         hedge: whether a late remote target is given up in time for the device to answer.
+        pinned: network to the one target that it uses, whatever the agent.
     """
 
     name: str
     agent: str
     mode: str = "AUTO"
     hedge: bool = True
+    pinned: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +54,12 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One query of the day."""
+    """One query of the day, which comes ``gap_s`` after the one before, or when that has its answer."""
 
     phase: Phase
     task: Task
     sample: Sample
+    gap_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,6 +161,8 @@ def _session(policy: DemoPolicy, task: Task, stage: Stage, options: SessionOptio
         options=SessionOptions(
             timeout_s=options.timeout_s,
             hedge=policy.hedge,
+            target=policy.pinned.get(task.network.name),
+            radio=options.radio,
             power_table=options.power_table,
             meters=options.meters,
             electricity=options.electricity,
@@ -176,13 +181,16 @@ def _live(
     on_answer: Callable[[StepResult], None],
     settle_s: float,
 ) -> None:
-    rng, phase = np.random.default_rng(0), None
+    rng, phase, due_s = np.random.default_rng(0), "", 0.0
     for step in steps:
         stage.set_link(conditions(step.phase, rng))
-        if step.phase is not phase:
-            phase = step.phase
-            stage.set_co_runners(phase.co_runners)
+        if step.phase.name != phase:
+            phase = step.phase.name
+            stage.set_co_runners(step.phase.co_runners)
             _settle(sessions, settle_s)
+            due_s = time.monotonic()
+        due_s += step.gap_s
+        time.sleep(max(due_s - time.monotonic(), 0.0))
         on_answer(_answer(sessions[step.task.network.name], step))
 
 

@@ -3,13 +3,21 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from autoscale_runtime.demo.play import Effort, StepResult
+from autoscale_runtime.demo.hindsight import best_static, clairvoyant
+from autoscale_runtime.demo.play import Effort, StepResult, Task
+
+REFERENCE: Final = "device-cpu-fp32"
+CLOUD: Final = "cloud"
+DEVICE: Final = "device-best"
+STATIC: Final = "static-best"
+OURS: Final = "autoscale"
+CLAIRVOYANT: Final = "clairvoyant"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +64,73 @@ def row(day: Sequence[StepResult], learning_j: float, reference: PolicySummary |
     )
 
 
-def to_json(rows: Mapping[str, PolicySummary], queries: int, method: str, effort: Effort) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class DayResult:
+    """What a day came to.
+
+    Attributes:
+        days: policy to what became of its queries; the best fixed choices in hindsight are policies too.
+        rows: the same, summed up.
+        static: network to its best fixed choice in hindsight.
+        effort: what deciding took AutoScale.
+    """
+
+    days: Mapping[str, Sequence[StepResult]]
+    rows: Mapping[str, PolicySummary]
+    static: Mapping[str, str]
+    effort: Effort
+
+    def energy_over(self, name: str) -> float:
+        """AutoScale's energy over another policy's."""
+        return self.rows[OURS].energy_j_per_query / self.rows[name].energy_j_per_query
+
+
+def day_result(played: Mapping[str, Sequence[StepResult]], effort: Effort) -> DayResult:
+    """Sum up a day that fixed policies and AutoScale lived through.
+
+    Args:
+        played: policy to what became of its queries; all but ``autoscale`` are fixed, all but it and ``cloud`` stay on
+            the device.
+        effort: AutoScale's.
+    """
+    fixed = {name: lived for name, lived in played.items() if name != OURS}
+    static, targets = best_static(fixed)
+    days = {
+        REFERENCE: played[REFERENCE],
+        CLOUD: played[CLOUD],
+        DEVICE: best_static({name: lived for name, lived in fixed.items() if name != CLOUD})[0],
+        STATIC: static,
+        OURS: played[OURS],
+        CLAIRVOYANT: clairvoyant(played),
+    }
+    reference = row(days[REFERENCE], 0.0, None)
+    rows = {name: row(lived, effort.warm_up_j * (name == OURS), reference) for name, lived in days.items()}
+    return DayResult(days, {**rows, REFERENCE: reference}, targets, effort)
+
+
+def to_json(made: DayResult, recorded: DayResult, method: str, tasks: Sequence[Task]) -> dict[str, Any]:
     """The document that ``--json`` writes."""
     return {
-        "queries": queries,
-        "lost": sum(each.lost for each in rows.values()),
         "method": method,
-        "policies": {name: {k: v for k, v in asdict(each).items() if k != "lost"} for name, each in rows.items()},
+        "limits_s": {each.network.name: each.goal.latency_s for each in tasks},
         "decision_us": {
-            "select_p50": 1e6 * float(np.median(effort.select_s)),
-            "learn_p50": 1e6 * float(np.median(effort.learn_s)),
+            "select_p50": 1e6 * float(np.median(made.effort.select_s)),
+            "learn_p50": 1e6 * float(np.median(made.effort.learn_s)),
         },
+        **_day_json(made),
+        "recorded": _day_json(recorded),
+    }
+
+
+def _day_json(day: DayResult) -> dict[str, Any]:
+    return {
+        "queries": len(day.days[OURS]),
+        "lost": sum(each.lost for each in day.rows.values()),
+        "policies": {name: {k: v for k, v in asdict(each).items() if k != "lost"} for name, each in day.rows.items()},
+        "static_best": dict(day.static),
+        "energy_over_static_best": day.energy_over(STATIC),
+        "energy_over_clairvoyant": day.energy_over(CLAIRVOYANT),
+        "learning_j": day.effort.warm_up_j,
     }
 
 

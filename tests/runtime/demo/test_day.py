@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscale_runtime.demo.day import MOST_CO_RUNNERS, OUTAGE, Phase, conditions, day, heavy_co_runners
+from autoscale_runtime.demo.day import MOST_CO_RUNNERS, OUTAGE, Phase, conditions, day, heavy_co_runners, limit_s
 
 phases = st.sampled_from(day(4))
 
@@ -59,3 +59,9 @@ def test_co_runners_make_a_query_late_by_a_third_as_far_as_they_may(latency_s: f
         assert (count + 1) * latency_s >= 1.33 * limit_s * (1 - 1e-9)
     if 3 < count < MOST_CO_RUNNERS:
         assert count * latency_s < 1.33 * limit_s * (1 + 1e-9)
+
+
+@given(st.floats(1e-4, 10.0))
+def test_a_limit_leaves_twice_the_time_and_never_less_than_the_papers(reference_s: float) -> None:
+    assert limit_s(reference_s) >= max(0.05, 2 * reference_s)
+    assert limit_s(reference_s) in (0.05, 2 * reference_s)

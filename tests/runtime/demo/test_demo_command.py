@@ -12,10 +12,16 @@ import pytest
 
 from autoscale.errors import ModelError
 from autoscale.query.target import Target
-from autoscale_runtime.demo.networks import NETWORKS, fetch
+from autoscale_runtime.demo.networks import fetch
 
 PNG = b"\x89PNG\r\n\x1a\n"
-POLICIES = {"device-cpu-fp32", "cloud", "device-best", "autoscale"}
+POLICIES = {"device-cpu-fp32", "cloud", "device-best", "static-best", "autoscale", "clairvoyant"}
+DAY = {
+    *("queries", "lost", "policies", "static_best", "energy_over_static_best", "energy_over_clairvoyant"),
+    "learning_j",
+}
+FEW = ["file-type", "text-line"]
+"""The large network alone would take most of the time."""
 
 
 def autoscale(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str]":
@@ -27,12 +33,13 @@ def autoscale(*arguments: str, folder: Path) -> "subprocess.CompletedProcess[str
 @pytest.fixture(scope="module")
 def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple["subprocess.CompletedProcess[str]", Path]:
     try:
-        for name in NETWORKS:
+        for name in FEW:
             fetch(name)
     except ModelError as error:
         pytest.skip(f"the demonstration's networks cannot be had: {error}")
     folder = tmp_path_factory.mktemp("demo")
-    return autoscale("demo", "--queries", "12", "--json", "day.json", "--picture", "day.png", folder=folder), folder
+    options = ["--queries", "12", "--json", "day.json", "--picture", "day.png"]
+    return autoscale("demo", *options, *(f"--network={name}" for name in FEW), folder=folder), folder
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +51,18 @@ def document(ran: tuple["subprocess.CompletedProcess[str]", Path]) -> dict[str, 
 
 
 def test_the_document_is_as_scripts_expect_it(document: dict[str, Any]) -> None:
-    assert document.keys() == {"queries", "lost", "method", "policies", "decision_us"}
+    assert document.keys() == {"method", "limits_s", "decision_us", "recorded", *DAY}
+    assert document["recorded"].keys() == DAY
     assert (document["queries"], document["lost"]) == (12, 0)
+    assert (document["recorded"]["queries"], document["recorded"]["lost"]) == (2, 0)
+    assert all(limit_s >= 0.05 for limit_s in document["limits_s"].values())
+    assert [*document["limits_s"]] == FEW
     assert "energy modelled" in document["method"]
     assert "'mi8pro'" in document["method"]
     assert document["decision_us"].keys() == {"select_p50", "learn_p50"}
     assert all(value > 0.0 for value in document["decision_us"].values())
-    assert document["policies"].keys() == POLICIES
-    for policy in document["policies"].values():
+    assert document["policies"].keys() == document["recorded"]["policies"].keys() == POLICIES
+    for policy in (*document["policies"].values(), *document["recorded"]["policies"].values()):
         targets = policy["targets"]
         figures = {name: value for name, value in policy.items() if name != "targets"}
         assert figures.keys() == {
@@ -76,6 +87,14 @@ def test_the_fixed_policies_are_what_they_are_called(document: dict[str, Any]) -
     assert any(target.startswith("cloud:") for target in policies["cloud"]["targets"])
 
 
+def test_hindsight_is_never_dearer_than_what_it_looks_back_on(document: dict[str, Any]) -> None:
+    for day in (document, document["recorded"]):
+        energy_j = {name: policy["energy_j_per_query"] for name, policy in day["policies"].items()}
+        assert energy_j["static-best"] <= min(energy_j["device-best"], energy_j["cloud"]) * (1 + 1e-9)
+        assert energy_j["device-best"] <= energy_j["device-cpu-fp32"] * (1 + 1e-9)
+        assert day["energy_over_static_best"] == pytest.approx(energy_j["autoscale"] / energy_j["static-best"])
+
+
 def test_a_picture_lies_beside_it_and_nothing_half_written(
     ran: tuple["subprocess.CompletedProcess[str]", Path], document: dict[str, Any]
 ) -> None:
@@ -93,6 +112,7 @@ def test_a_picture_lies_beside_it_and_nothing_half_written(
     [
         (["--agent", "q-lerning"], "did you mean 'q-learning'"),
         (["--power-table", "mi8"], "did you mean 'mi8pro'"),
+        (["--network", "text-pages"], "did you mean 'text-page'"),
         (["--queries", "5"], "6"),
         (["--queries", "many"], "--queries"),
         (["--json", "none/day.json"], "'none' does not exist"),

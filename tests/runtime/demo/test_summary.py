@@ -11,10 +11,11 @@ from autoscale.query.outcome import Outcome, Split
 from autoscale.query.record import Attempt, Decision
 from autoscale.query.target import Target
 from autoscale_runtime.demo.day import FAST, OUTAGE, Phase
+from autoscale_runtime.demo.hindsight import best_static, clairvoyant
 from autoscale_runtime.demo.picture import draw
 from autoscale_runtime.demo.play import Effort, Step, StepResult, Task
-from autoscale_runtime.demo.summary import row, to_json, to_table, where
-from tests.runtime.demo.demo_parts import task_in
+from autoscale_runtime.demo.summary import day_result, row, to_json, to_table, where
+from tests.runtime.demo.demo_parts import Sign, task_in
 
 HERE, THERE = Target.parse("device:cpu/int8@1t"), Target.parse("cloud:cpu/fp32")
 GOOD, BAD = Phase("good", FAST), Phase("outage", OUTAGE)
@@ -63,19 +64,31 @@ def test_a_row_counts_what_was_lost_as_late_and_wrong_and_learning_as_spent(day:
     assert ours.ppw == pytest.approx(0.5)
 
 
-def test_the_document_has_the_keys_that_scripts_know(day: list[StepResult]) -> None:
-    reference = row(day, 0.0, None)
+def test_the_document_has_the_keys_that_scripts_know(task: Task, day: list[StepResult]) -> None:
     effort = Effort([3e-6, 5e-6, 4e-6], [1e-6, 9e-6], 0.5)
-    document = json.loads(json.dumps(to_json({"one": reference, "two": reference}, 4, "modelled", effort)))
-    assert document.keys() == {"queries", "lost", "method", "policies", "decision_us"}
-    assert (document["queries"], document["lost"], document["method"]) == (4, 2, "modelled")
+    lived = day_result({"device-cpu-fp32": day, "cloud": day, "autoscale": day}, effort)
+    document = json.loads(json.dumps(to_json(lived, lived, "modelled", [task])))
+    assert document["limits_s"] == {"net": 0.15}
     assert document["decision_us"] == {"select_p50": pytest.approx(4.0), "learn_p50": pytest.approx(5.0)}
-    assert document["policies"].keys() == {"one", "two"}
-    for policy in document["policies"].values():
-        assert policy.keys() == {
-            *("energy_j_per_query", "ppw", "latency_p50_s", "latency_p95_s", "late_fraction"),
-            *("accuracy", "carbon_g_per_query", "targets"),
-        }
+    for told in (document, document["recorded"]):
+        assert (told["queries"], told["learning_j"], told["static_best"]) == (4, 0.5, {"net": str(HERE)})
+        assert told["energy_over_static_best"] == pytest.approx(7.5 / 7.0)
+        for policy in told["policies"].values():
+            assert policy.keys() == {
+                *("energy_j_per_query", "ppw", "latency_p50_s", "latency_p95_s", "late_fraction"),
+                *("accuracy", "carbon_g_per_query", "targets"),
+            }
+
+
+def test_hindsight_chooses_a_target_for_each_network_and_a_clairvoyant_for_each_query(task: Task) -> None:
+    other = Task(Sign(task.network.folder), task.bundle, task.goal)
+    other.network.name = "other"
+    here = [answered(task, HERE, 0.1, 3.0), answered(task, HERE, 0.1, 3.0), answered(other, HERE, 0.1, 1.0)]
+    there = [answered(task, THERE, 0.1, 1.0), answered(task, THERE, 0.9, 2.0), answered(other, THERE, 0.1, 2.0)]
+    lived, targets = best_static({"here": here, "there": there})
+    assert targets == {"net": str(THERE), "other": str(HERE)}
+    assert lived == [there[0], there[1], here[2]]
+    assert clairvoyant({"here": here, "there": there}) == [there[0], here[1], here[2]]
 
 
 def test_people_read_the_same(day: list[StepResult]) -> None:
