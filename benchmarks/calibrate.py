@@ -13,9 +13,9 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -32,7 +32,7 @@ from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import Target
 from autoscale_runtime.profiling.host_profile import host_profile
 from autoscale_runtime.profiling.probes import PREFIX, write_probes
-from autoscale_runtime.profiling.runs import DISTURBED, Runs
+from autoscale_runtime.profiling.runs import DISTURBED, VISITS, Runs
 from autoscale_runtime.profiling.speeds import fitted
 from autoscale_runtime.profiling.subjects import Subject
 from autoscale_runtime.sensors.load import LoadSensor
@@ -44,7 +44,7 @@ SPIN: Final = "while True: pass"
 
 @dataclass(frozen=True, slots=True)
 class Timed:
-    """One setting: undisturbed as far as that is sure, or beside others at a load."""
+    """One setting, undisturbed as far as that is sure or beside others, and what each burst of it says alone."""
 
     network: str
     target: Target
@@ -52,23 +52,45 @@ class Timed:
     is_sure: bool
     is_beside: bool
     load: float
+    visits_s: tuple[float, ...]
 
 
-def timed(subjects: Sequence[Subject], seconds: float, beside: bool = False) -> Iterator[Timed]:
-    """Every setting of some models."""
-    for subject in subjects:
+@dataclass
+class Lot:
+    """The runs of a setting, all of them and by burst, and the load that each burst met."""
+
+    runs: Runs
+    bursts: list[Runs] = field(default_factory=list)
+    loads: list[float] = field(default_factory=list)
+
+    def visit(self, run: Callable[[], object], seconds: float) -> None:
+        """A burst."""
+        burst = Runs(self.runs.threads)
+        burst.take(run, seconds)
+        self.bursts.append(burst)
+        self.runs.latency_s += burst.latency_s
+        self.runs.waiting_s += burst.waiting_s
+
+    def timed(self, network: str, target: Target, beside: bool) -> Timed:
+        """What they come to; beside others as they come."""
+        latency_s = Interval.exactly(float(np.median(self.runs.latency_s))) if beside else self.runs.interval()
+        is_sure = beside or self.runs.how != DISTURBED
+        each_s = tuple(burst.interval().mid for burst in self.bursts)
+        return Timed(network, target, latency_s, is_sure, beside, float(np.mean(self.loads)), each_s)
+
+
+def timed(subjects: Sequence[Subject], seconds: float, beside: bool = False) -> list[Timed]:
+    """Every setting of some models, in bursts that lie apart, as a calibration has them."""
+    lots: dict[tuple[str, Target], Lot] = {}
+    for subject in (each for _ in range(VISITS) for each in subjects):
         with subject.opened() as settings:
             for setting in settings:
-                runs, sensor = Runs(setting.target.threads or 0), LoadSensor(window_s=60.0)
-                until_s = time.monotonic() + seconds
+                lot = lots.setdefault(setting.key, Lot(Runs(setting.target.threads or 0)))
+                sensor = LoadSensor(window_s=60.0)
                 sensor.read()
-                while time.monotonic() < until_s and (beside or not runs.is_enough):
-                    runs.take(setting.run, 0.05)
-                load = sensor.read().cpu_load or 0.0
-                middle = float(np.median(runs.latency_s))
-                latency_s = Interval.exactly(middle) if beside else runs.interval()
-                is_sure = runs.how != DISTURBED
-                yield Timed(setting.network, setting.target, latency_s, is_sure or beside, beside, load)
+                lot.visit(setting.run, seconds / VISITS)
+                lot.loads.append(sensor.read().cpu_load or 0.0)
+    return [lot.timed(*key, beside) for key, lot in lots.items()]
 
 
 def foretold(
@@ -81,8 +103,7 @@ def foretold(
     ]
     device = host_profile("here", None, ())
     device = fitted(device, rows, networks) if fits else device
-    own = [row for row in rows if not row.network.startswith(PREFIX)]
-    device = replace(device, measured=tuple(own), networks={row.network: networks[row.network] for row in own})
+    device = replace(device, measured=tuple(rows), networks={row.network: networks[row.network] for row in rows})
     found = []
     for each in asked:
         met = Conditions(cpu_load=each.load if each.is_beside else 0.0)
@@ -139,10 +160,15 @@ def left_out_threads(quiet: Sequence[Timed], networks: Mapping[str, ModelProfile
     return errors(foretold(known, left, networks), left)
 
 
+def again(quiet: Sequence[Timed]) -> Floats:
+    """How far the first two bursts of each setting lie apart: no forecast can be seen to be closer than that."""
+    return np.array([each.visits_s[0] / each.visits_s[1] - 1.0 for each in quiet if each.is_sure])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--models", type=int, default=4, help="how many of the zoo are a user's")
-    parser.add_argument("--seconds", type=float, default=1.0, help="for each setting")
+    parser.add_argument("--seconds", type=float, default=0.5, help="for each setting")
     parser.add_argument("--co-runners", type=int, default=1, help="programs beside, a core each")
     parser.add_argument("--json", type=Path, help="also write what was timed")
     options = parser.parse_args()
@@ -150,9 +176,10 @@ def main() -> None:
         paths = [*write(Path(folder)), *write_probes(Path(folder), "fp32")]
         subjects = [Subject(path, {}) for path in paths]
         networks = {each.name: each.bundle.profile for each in subjects}
-        quiet = list(timed(subjects, options.seconds))
+        quiet = timed(subjects, options.seconds)
         with co_runner(options.co_runners):
-            beside = list(timed(subjects[: -len(write_probes(Path(folder), "fp32"))], options.seconds, beside=True))
+            own = [each for each in subjects if not each.name.startswith(PREFIX)]
+            beside = timed(own, options.seconds, beside=True)
     report(quiet, beside, networks, options.models)
     if options.json:
         lots = {"quiet": quiet, "beside": beside}
@@ -166,6 +193,7 @@ def main() -> None:
 def report(quiet: list[Timed], beside: list[Timed], networks: Mapping[str, ModelProfile], models: int) -> None:
     """The medians, and on what they rest."""
     found = {
+        "the same measured again, a third of the runs each": again(quiet),
         f"networks left out ({models} of a user's, and the probes)": study(quiet, quiet, networks, models),
         **{
             f"{threads} threads left out, of every network": left_out_threads(quiet, networks, threads)

@@ -22,7 +22,7 @@ from autoscale_runtime.profiling.joules import Joules, Spent
 from autoscale_runtime.profiling.link_files import MeasuredLink, measure_links
 from autoscale_runtime.profiling.probes import PREFIX, write_probes
 from autoscale_runtime.profiling.profile_file import is_row_of, row_of, rows_of, write
-from autoscale_runtime.profiling.runs import DISTURBED, Runs
+from autoscale_runtime.profiling.runs import DISTURBED, VISITS, Runs
 from autoscale_runtime.profiling.speeds import fitted
 from autoscale_runtime.profiling.subjects import Setting, Subject, check_names
 
@@ -139,7 +139,7 @@ class Calibration:
 
     def _measure_all(self, subjects: Sequence[Subject]) -> None:
         until_s = time.monotonic() + self._plan.seconds
-        share_s = min(max(self._plan.seconds / (2.0 * TARGETS * len(subjects)), SHORTEST_S), LONGEST_S)
+        share_s = min(max(self._plan.seconds / (VISITS * TARGETS * len(subjects)), SHORTEST_S), LONGEST_S)
         if self._joules is not None:
             self._joules.rest()
         pending = list(subjects)
@@ -209,7 +209,7 @@ class Calibration:
     def _finished(self, count: int) -> Found:
         """The last profile, with the speeds that explain its rows."""
         found = self._found
-        if not self._own_rows():
+        if not self._has_own():
             if found.stopped:
                 return found
             what, why = next(iter(found.left_out.items()), ("nothing", "no engine reads it"))
@@ -219,24 +219,24 @@ class Calibration:
         ]
         device = fitted(self._device, [*self._rows.values()], self._networks)
         missing = self._missing(count) if found.stopped else ""
-        found.device = write(self._plan.out, device, self._own_rows(), self._known(), missing)
+        found.device = write(self._plan.out, device, [*self._rows.values()], self._known(), missing)
         return found
 
     def _write(self, count: int) -> None:
         """What there is so far, marked."""
-        if not self._own_rows():
+        if not self._has_own():
             return
-        write(self._plan.out, self._device, self._own_rows(), self._known(), self._missing(count))
+        write(self._plan.out, self._device, [*self._rows.values()], self._known(), self._missing(count))
 
     def _missing(self, count: int) -> str:
         reason = f"; {self._found.stopped}" if self._found.stopped else ""
         return f"{len(self._done)} of {count} models measured{reason}; 'autoscale calibrate --resume' goes on"
 
-    def _own_rows(self) -> list[MeasuredRow]:
-        """Those of the user's models; the probes are in the speeds."""
-        return [row for row in self._rows.values() if not row.network.startswith(PREFIX)]
+    def _has_own(self) -> bool:
+        """Whether there is a row of a model of the user's; the probes' alone are no calibration."""
+        return any(not row.network.startswith(PREFIX) for row in self._rows.values())
 
     def _known(self) -> dict[str, ModelProfile]:
         """The networks of rows, as far as their layers are counted."""
-        names = {row.network for row in self._own_rows()}
+        names = {row.network for row in self._rows.values()}
         return {name: each for name, each in self._networks.items() if name in names and is_counted(each)}

@@ -28,6 +28,7 @@ from autoscale_runtime.profiling.host_profile import host_profile
 from autoscale_runtime.profiling.joules import Joules, counter_here
 from autoscale_runtime.profiling.link_files import MeasuredLink, check_links, parse_addresses
 from autoscale_runtime.profiling.link_times import LinkTimes
+from autoscale_runtime.profiling.probes import PREFIX
 from autoscale_runtime.profiling.profile_file import check_place
 from autoscale_runtime.profiling.subjects import parse_models
 
@@ -206,10 +207,16 @@ def _show(plan: Plan, found: Found, why: str) -> None:
 
 def _table(found: Found) -> Table:
     table = Table(
-        "network", "target", "latency", "energy", "", title="the middle run (from the 10th to the 90th percentile)"
+        "network",
+        "target",
+        "latency",
+        "energy",
+        "",
+        title="undisturbed runs (from the fastest to the 90th percentile)",
     )
     disturbed = set(found.disturbed)
-    for row in () if found.device is None else found.device.measured:
+    rows = () if found.device is None else found.device.measured
+    for row in (each for each in rows if not each.network.startswith(PREFIX)):
         latency = readable_range(row.latency_s.low, row.latency_s.mid, row.latency_s.high, "s")
         joules = row.energy_j
         energy = "" if joules is None else readable_range(joules.low, joules.mid, joules.high, "J")

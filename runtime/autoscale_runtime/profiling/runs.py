@@ -22,8 +22,13 @@ ENOUGH: Final = 9
 
 FEWEST: Final = 3
 MOST: Final = 200
-ENDS: Final = (0.1, 0.5, 0.9)
-"""The quantiles of single runs that an interval holds."""
+VISITS: Final = 3
+"""Bursts of runs at least: what slows a machine for a second slows each run of that second."""
+
+ENDS: Final = (0.0, 0.1, 0.9)
+"""The quantiles of undisturbed runs that an interval holds, the middle one as its value. Nothing speeds a run up, and
+much slows it down that no counter shows, as neighbours of a virtual machine do: two measurements of the same differ
+least in their fastest runs (Chen and Revels, Robust benchmarking in noisy environments, arXiv 1608.04295)."""
 
 FASTEST: Final = (0.0, 0.02, 0.5)
 
@@ -38,15 +43,17 @@ class Runs:
         threads: that work on a run; 0 where that is not the CPU's affair.
         latency_s: of each run.
         waiting_s: of each run, what its threads waited for a core; NaN where the system does not tell.
+        visits: how many bursts those were.
     """
 
     threads: int = 0
     latency_s: list[float] = field(default_factory=list)
     waiting_s: list[float] = field(default_factory=list)
+    visits: int = 0
 
     def take(self, run: Callable[[], object], longest_s: float, clock: Callable[[], float] = time.perf_counter) -> None:
         """Run it again and again, for so long; once at least, and no more often than tells anything new."""
-        until_s = clock() + longest_s
+        until_s, self.visits = clock() + longest_s, self.visits + 1
         with CoreWaits(self.threads == 1) as waits:
             for _ in range(MOST):
                 before, began_s = waits.now_s(), clock()
@@ -71,7 +78,7 @@ class Runs:
     @property
     def is_enough(self) -> bool:
         """Whether more of them would tell nothing new."""
-        return self.quiet_s.size >= ENOUGH or len(self.latency_s) >= 10 * MOST
+        return self.visits >= VISITS and (self.quiet_s.size >= ENOUGH or len(self.latency_s) >= 10 * MOST)
 
     @property
     def is_quiet(self) -> bool:
@@ -86,7 +93,7 @@ class Runs:
         return "beside other work, what the runs waited for a core taken off" if self.threads == 1 else DISTURBED
 
     def interval(self) -> Interval:
-        """The middle run and the ends of single runs.
+        """A run as it is when nothing slows it, and the ends of single runs.
 
         Where others disturbed it all the while, and the system tells who waited: of one thread, what it waited is taken
         off; of several, which then take each other's share of the work, the fastest run is the nearest to alone.
