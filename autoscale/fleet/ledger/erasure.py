@@ -1,8 +1,9 @@
 """Taking rows out of a ledger because somebody asked, or because they are old enough: retired, rewritten, and counted.
 
 One transaction changes the ledger: before it nothing has happened, after it the rows are gone from what counts. What
-held them is removed at once, without the grace that a compaction leaves to reports which are under way. What a file
-system or a copy keeps beyond that is not in the ledger's hands.
+held them is removed at once, without the grace that a compaction leaves to reports which are under way; where that is
+interrupted, when the ledger is next opened for writing. What a file system or a copy keeps beyond that is not in the
+ledger's hands.
 """
 
 import time
@@ -162,6 +163,7 @@ def _commit(ledger: Ledger, plan: _Plan, forgotten: str = "", untold_days: int =
     change = Change(
         added=tuple(plan.added),
         retired=tuple(plan.retired),
+        is_erased=True,
         counts=plan.counts,
         forgotten=forgotten,
         untold_days=untold_days,

@@ -57,6 +57,7 @@ class Change:
     Attributes:
         added: files that count from now on.
         retired: paths of files that do not any more.
+        is_erased: whether those go at once: where that is interrupted, with the next opening, and not after a grace.
         logs: what has arrived of logs.
         lost: what a log's device says it had to drop, cause to rows; it never falls, so the greatest reported counts.
         counts: what to add to the counts.
@@ -69,6 +70,7 @@ class Change:
 
     added: tuple[Entry, ...] = ()
     retired: tuple[str, ...] = ()
+    is_erased: bool = False
     logs: Mapping[LogKey, LogState] = field(default_factory=dict)
     lost: Mapping[LogKey, Mapping[str, int]] = field(default_factory=dict)
     counts: Mapping[str, int] = field(default_factory=dict)
@@ -256,7 +258,8 @@ class LedgerManifest:
         retired = [*change.retired, *(path for (path,) in self._base.execute(stale, (given,)))]
         live = f"SELECT {_ENTRY} FROM files WHERE path IN (SELECT value FROM json_each(?)) AND retired_s IS NULL"
         gone = self._base.execute(live, (json.dumps(retired),)).fetchall()
-        run("UPDATE files SET retired_s=? WHERE path=?", [(now_s, each) for each in retired])
+        since_s = 0.0 if change.is_erased else now_s
+        run("UPDATE files SET retired_s=? WHERE path=?", [(since_s, each) for each in retired])
         run("DELETE FROM covers WHERE path=?", [(each,) for each in retired])
         run("INSERT INTO covers VALUES(?, ?)", [(path, each) for path, of in change.covers.items() for each in of])
         added = [astuple(each) for each in change.added]

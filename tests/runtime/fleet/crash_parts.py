@@ -6,8 +6,11 @@ import shutil
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,17 +18,23 @@ import numpy as np
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet import read_ledger
+from autoscale.fleet.ledger.erasure import forget, retain
 from autoscale.fleet.ledger.manifest import Change
+from autoscale.fleet.ledger.months import roll_up_months
 from autoscale.fleet.ledger.readmission import readmit
+from autoscale.fleet.ledger.rollup import DROPPED
 from autoscale.fleet.ledger.rows import Rows
 from autoscale.fleet.ledger.store import MANY, Intake, Ledger
 from autoscale.fleet.ledger.validation import Rules
+from autoscale.fleet.ledger.verification import GONE_ON_PURPOSE, verify
 from autoscale_runtime.fleet.batches import batch_of, rows_of
 from autoscale_runtime.fleet.collector.committer import Committer, Delivery
 from tests.runtime.fleet.fleet_parts import keys, rows_of_log
 
+LATER = datetime.now(UTC) + timedelta(days=70)
 DAY_US = 86_400_000_000
 KNOWN, KNOWN_NOW = Rules(device_models=frozenset()), Rules(device_models=frozenset(["mi8pro"]))
+DEVICES = ("device-0", "device-1")
 CHANGING = (
     "mkdir",
     "write",
@@ -101,6 +110,42 @@ def let_in(ledger: Path, given: Rows) -> None:
         readmit(opened, KNOWN_NOW)
 
 
+def summed(ledger: Path, given: Rows) -> None:
+    """Files of some devices, with their hourly sums and those of their month."""
+    good = given.take(given.numbers["latency_us"] >= 0)
+    with Ledger(ledger) as opened, opened.written() as added:
+        for device in DEVICES:
+            opened.commit(Intake(of_device(good, device)))
+        for entry in opened.manifest.entries():
+            opened.roll_up(opened.folder / entry.path, entry.day, entry.rows, added, least=1)
+        opened.manifest.commit(Change(added=tuple(added)), time.time())
+        roll_up_months(opened, LATER)
+
+
+def small_sums(ledger: Path, given: Rows) -> None:
+    """The same without sums of the month."""
+    summed(ledger, given)
+    with Ledger(ledger) as opened:
+        months = [each.path for each in opened.manifest.entries() if each.folder in DROPPED]
+        opened.manifest.commit(Change(retired=tuple(months)), time.time())
+        opened.remove(months)
+
+
+def take_out(ledger: Path, given: Rows) -> None:
+    with Ledger(ledger) as opened:
+        forget(opened, DEVICES[0])
+
+
+def age(ledger: Path, given: Rows) -> None:
+    with Ledger(ledger) as opened:
+        retain(opened, 1, LATER)
+
+
+def sum_months(ledger: Path, given: Rows) -> None:
+    with Ledger(ledger) as opened:
+        roll_up_months(opened, LATER)
+
+
 def left_over(ledger: Path, given: Rows) -> None:
     """A ledger with what crashes leave."""
     deliver(ledger, given)
@@ -120,33 +165,43 @@ CASES: dict[str, tuple[Step, Step]] = {
     "merge": (small_files, merge),
     "readmit": (lambda ledger, given: deliver(ledger, given, KNOWN), let_in),
     "reopen": (left_over, reopen),
+    "forget": (summed, take_out),
+    "retain": (summed, age),
+    "months": (small_sums, sum_months),
 }
 EXPECTED = {
     "commit": (9, {"rejected:negative": 1, "rejected:truncated": 1}),
     "merge": (5 * MANY, {}),
     "readmit": (9, {"rejected:negative": 1, "rejected:truncated": 1}),
     "reopen": (9, {"rejected:negative": 1, "rejected:truncated": 1}),
+    "forget": (18, {}),
+    "retain": (18, {}),
+    "months": (18, {}),
 }
+GONE = {"forget": 9, "retain": 18}
 
 
 def check(case: str, ledger: Path) -> None:
     """Exactly what should be there is, counted as it should be, and nothing else lies about."""
     accepted, rejected = EXPECTED[case]
     view, arrived = read_ledger(ledger), keys(ledger)
-    assert len(arrived) == len(set(arrived)) == accepted, arrived
+    gone = GONE.get(case, 0)
+    assert len(arrived) == len(set(arrived)) == accepted - gone, arrived
     assert view.counts["accepted"] == accepted
+    assert sum(view.counts.get(name, 0) for name in GONE_ON_PURPOSE) == gone
+    assert verify(ledger).is_whole
     assert {name: count for name, count in view.counts.items() if "rejected" in name} == rejected
     assert (view.damaged, view.counts["missing"]) == ((), 0)
     with Ledger(ledger) as opened:
         in_quarantine = sum(each.rows for each in opened.manifest.entries(""))
         assert in_quarantine == sum(rejected.values())
         files = {each.relative_to(ledger).as_posix() for each in ledger.glob("*/**/*") if each.is_file()}
-        assert files == opened.manifest.known()
+        assert files == opened.manifest.known(), files ^ opened.manifest.known()
 
 
-def calls() -> Iterator[Callable[[], None]]:
+def calls(step: int = 1) -> Iterator[Callable[[], None]]:
     """Ways to be killed: at the first call, the second, ..."""
-    for at in range(1, 1000):
+    for at in range(1, 1000, step):
         killer = Killer(at)
 
         def arm(killer: Killer = killer) -> None:
@@ -190,7 +245,7 @@ def main(case: str, how: str, folder: Path) -> None:
     given = rows(folder / "rows")
     make(folder / "made", given)
     kills = 0
-    for number, arm in enumerate({"calls": calls, "writes": writes}[how]()):
+    for number, arm in enumerate({"calls": calls, "some calls": partial(calls, 4), "writes": writes}[how]()):
         ledger = folder / f"{number}"
         if (folder / "made").exists():
             shutil.copytree(folder / "made", ledger)

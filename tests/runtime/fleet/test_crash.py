@@ -21,6 +21,9 @@ ROOT = Path(__file__).resolve().parents[3]
         ("readmit", "calls", 20),
         ("readmit", "writes", 8),
         ("reopen", "calls", 8),
+        ("forget", "some calls", 8),
+        ("retain", "some calls", 8),
+        ("months", "some calls", 8),
     ],
 )
 def test_killed_anywhere_it_recovers_to_an_exact_count(tmp_path: Path, case: str, how: str, kills: int) -> None:

@@ -1,6 +1,10 @@
 """Hourly sums equal the rows to the nanogram; retention leaves them, erasure takes a device out of all."""
 
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -13,7 +17,7 @@ from autoscale.errors import InvalidInput
 from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.fleet_command import fleet
 from autoscale.fleet.ledger import new_files, store
-from autoscale.fleet.ledger.erasure import forget, retain
+from autoscale.fleet.ledger.erasure import Erasure, forget, retain
 from autoscale.fleet.ledger.log_state import LogState
 from autoscale.fleet.ledger.manifest import Change
 from autoscale.fleet.ledger.store import Intake, Ledger
@@ -172,3 +176,29 @@ def test_rows_that_came_into_two_ledgers_count_once(tmp_path: Path) -> None:
     assert (found["inferences"], found["exact"]["energy_uj"]["device"]) == (10, 45)
     assert (found["rows"]["repeated"], found["rows"]["missing"]) == (2, 0)
     assert any("in more than one of the ledgers" in each for each in found["notices"])
+
+
+def test_of_two_rewrites_at_once_one_waits_or_is_told(ledger: Path) -> None:
+    told: list[str] = []
+
+    def rewrite(work: Callable[[Ledger], Erasure]) -> int:
+        for _ in range(1000):
+            try:
+                with Ledger(ledger) as opened:
+                    return work(opened).rows
+            except InvalidInput as error:
+                told.append(str(error))
+                time.sleep(0.01)
+        return -1
+
+    today = datetime(2026, 11, 3, tzinfo=UTC)
+    works = [*(partial(forget, device_id=f"device-{each}") for each in range(4)), partial(retain, days=1, today=today)]
+    with ThreadPoolExecutor(len(works)) as pool:
+        taken = list(pool.map(rewrite, works))
+    assert all("is in use by process" in each for each in told)
+    assert min(taken) >= 0
+    view = read_ledger(ledger)
+    assert (view.counts["forgotten"], view.counts["aged"]) == (sum(taken[:4]), taken[4])
+    assert sum(each.rows for each in view.entries.values() if each.is_rows) == 3200 - sum(taken)
+    assert account(ledger).total.inferences == 3200 - sum(taken[:4])
+    assert verify(ledger).is_whole
