@@ -219,14 +219,14 @@ class Calibration:
         ]
         device = fitted(self._device, [*self._rows.values()], self._networks)
         missing = self._missing(count) if found.stopped else ""
-        found.device = write(self._plan.out, device, [*self._rows.values()], self._known(), missing)
+        found.device = write(self._plan.out, device, self._kept(), self._known(), missing)
         return found
 
     def _write(self, count: int) -> None:
         """What there is so far, marked."""
         if not self._has_own():
             return
-        write(self._plan.out, self._device, [*self._rows.values()], self._known(), self._missing(count))
+        write(self._plan.out, self._device, self._kept(), self._known(), self._missing(count))
 
     def _missing(self, count: int) -> str:
         reason = f"; {self._found.stopped}" if self._found.stopped else ""
@@ -236,7 +236,11 @@ class Calibration:
         """Whether there is a row of a model of the user's; the probes' alone are no calibration."""
         return any(not row.network.startswith(PREFIX) for row in self._rows.values())
 
+    def _kept(self) -> list[MeasuredRow]:
+        """What the profile holds: a probe that was disturbed all the while would only mislead."""
+        return [row for row in self._rows.values() if not (row.network.startswith(PREFIX) and DISTURBED in row.source)]
+
     def _known(self) -> dict[str, ModelProfile]:
         """The networks of rows, as far as their layers are counted."""
-        names = {row.network for row in self._rows.values()}
+        names = {row.network for row in self._kept()}
         return {name: each for name, each in self._networks.items() if name in names and is_counted(each)}
