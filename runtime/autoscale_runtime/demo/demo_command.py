@@ -38,6 +38,7 @@ from autoscale_runtime.demo.summary import (
     DayResult,
     day_result,
     to_json,
+    to_network_table,
     to_table,
     where,
 )
@@ -159,6 +160,7 @@ def _introduce(console: Console, stage: Stage, machine: Sequence[Measured], load
     console.print(
         f"device: {len(stage.device_cores)} core(s) of this machine at the watts of power table '{power_table}' "
         f"(modelled), by {engines}; cloud: the other core(s), behind a shaped link; busy CPU: {loads} processes a core",
+        markup=False,
         highlight=False,
     )
 
@@ -212,6 +214,7 @@ def _progress(console: Console, total: int) -> Iterator[Callable[[str, int, Step
 
 def _tell(console: Console, made: DayResult, recorded: DayResult, method: str) -> None:
     console.print(to_table(made.rows))
+    console.print(to_network_table(made))
     for name, each in made.rows.items():
         console.print(f"{name:<16} ran on {where(each)}", highlight=False)
     console.print(f"\n{method}.", highlight=False)
@@ -221,10 +224,9 @@ def _tell(console: Console, made: DayResult, recorded: DayResult, method: str) -
 
 def _in_words(day: DayResult) -> str:
     ours, static = day.rows[OURS], day.rows[STATIC]
-    targets = ", ".join(f"{network} {target}" for network, target in day.static.items())
     return (
         f"AutoScale has {ours.ppw:.2f}x the inferences per joule of {REFERENCE}, and {day.energy_over(STATIC):.2f} of "
-        f"the energy of each network's best fixed choice in hindsight ({targets}), of which a clairvoyant has "
+        f"the energy of each network's best fixed choice in hindsight, of which a clairvoyant has "
         f"{day.energy_over(STATIC) / day.energy_over(CLAIRVOYANT):.2f}; late {ours.late_fraction:.1%}, the fixed "
         f"choice {static.late_fraction:.1%}; {ours.lost} lost. Getting to know the targets took "
         f"{day.effort.warm_up_j:.1f} J of its {ours.energy_j_per_query * len(day.days[OURS]):.1f}"

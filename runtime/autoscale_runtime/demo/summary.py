@@ -22,9 +22,13 @@ CLAIRVOYANT: Final = "clairvoyant"
 
 @dataclass(frozen=True, slots=True)
 class PolicySummary:
-    """One policy's day. Energy is the device's; the field names are those of ``--json``."""
+    """One policy's day. Energy is the device's; the field names are those of ``--json``.
+
+    What getting to know the targets took is in ``energy_j_per_query`` and in no network's share of it.
+    """
 
     energy_j_per_query: float
+    network_energy_j_per_query: Mapping[str, float]
     ppw: float
     latency_p50_s: float
     latency_p95_s: float
@@ -52,6 +56,7 @@ def row(day: Sequence[StepResult], learning_j: float, reference: PolicySummary |
     lost = len(day) - len(decided)
     return PolicySummary(
         energy_j_per_query=energy_j,
+        network_energy_j_per_query=_by_network(day),
         ppw=1.0 if reference is None else reference.energy_j_per_query / energy_j,
         latency_p50_s=float(np.quantile(latencies_s, 0.5)),
         latency_p95_s=float(np.quantile(latencies_s, 0.95)),
@@ -62,6 +67,14 @@ def row(day: Sequence[StepResult], learning_j: float, reference: PolicySummary |
         targets={target: count / len(day) for target, count in ran.most_common()},
         lost=lost,
     )
+
+
+def _by_network(day: Sequence[StepResult]) -> dict[str, float]:
+    spent_j: dict[str, list[float]] = {}
+    for each in day:
+        energy_j = 0.0 if each.decision is None else each.decision.outcome.energy_j.device
+        spent_j.setdefault(each.step.task.network.name, []).append(energy_j)
+    return {network: float(np.mean(energies_j)) for network, energies_j in sorted(spent_j.items())}
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +164,18 @@ def to_table(rows: Mapping[str, PolicySummary]) -> Table:
             f"{1e3 * each.carbon_g_per_query:.3f}",
             str(each.lost),
         )
+    return table
+
+
+def to_network_table(day: DayResult) -> Table:
+    """For each network its best fixed choice, and what each policy spent a query."""
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    shown = (DEVICE, CLOUD, STATIC, OURS, CLAIRVOYANT)
+    for name in ("mJ/query", "best fixed choice", *shown):
+        table.add_column(name, justify="left" if name in ("mJ/query", "best fixed choice") else "right", no_wrap=True)
+    for network, target in sorted(day.static.items()):
+        spent_j = (day.rows[name].network_energy_j_per_query[network] for name in shown)
+        table.add_row(network, target, *(f"{1e3 * each:.1f}" for each in spent_j))
     return table
 
 

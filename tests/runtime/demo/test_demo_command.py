@@ -64,7 +64,10 @@ def test_the_document_is_as_scripts_expect_it(document: dict[str, Any]) -> None:
     assert document["policies"].keys() == document["recorded"]["policies"].keys() == POLICIES
     for policy in (*document["policies"].values(), *document["recorded"]["policies"].values()):
         targets = policy["targets"]
-        figures = {name: value for name, value in policy.items() if name != "targets"}
+        assert all(energy_j > 0.0 for energy_j in policy["network_energy_j_per_query"].values())
+        figures = {
+            name: value for name, value in policy.items() if name not in ("targets", "network_energy_j_per_query")
+        }
         assert figures.keys() == {
             *("energy_j_per_query", "ppw", "latency_p50_s", "latency_p95_s", "late_fraction"),
             *("accuracy", "carbon_g_per_query"),

@@ -59,6 +59,7 @@ def test_a_row_counts_what_was_lost_as_late_and_wrong_and_learning_as_spent(day:
     assert reference.accuracy == pytest.approx(2.5 / 4)
     assert reference.carbon_g_per_query == pytest.approx(0.006)
     assert reference.targets == {"device:cpu/int8@1t": 0.5, "cloud:cpu/fp32": 0.25}
+    assert reference.network_energy_j_per_query == {"net": pytest.approx(7.0 / 4)}
     ours = row(day, 7.0, reference)
     assert ours.energy_j_per_query == pytest.approx(14.0 / 4)
     assert ours.ppw == pytest.approx(0.5)
@@ -76,6 +77,7 @@ def test_the_document_has_the_keys_that_scripts_know(task: Task, day: list[StepR
         for policy in told["policies"].values():
             assert policy.keys() == {
                 *("energy_j_per_query", "ppw", "latency_p50_s", "latency_p95_s", "late_fraction"),
+                "network_energy_j_per_query",
                 *("accuracy", "carbon_g_per_query", "targets"),
             }
 
