@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from itertools import groupby
+from itertools import cycle, groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +18,14 @@ if TYPE_CHECKING:
 
 Day = Sequence[StepResult]
 
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito: distinct to colour-blind eyes too
+_COLOURS = (
+    "#0072b2",
+    "#d55e00",
+    "#009e73",
+    "#cc79a7",
+    "#000000",
+    "#e69f00",
+)  # Okabe and Ito: distinct to colour-blind eyes too
 _CALM, _HARD = "#ffffff", "#f0ede6"
 
 
@@ -106,7 +113,7 @@ def _latency(axes: "Axes", day: Day) -> None:
 
 def _energy(axes: "Axes", days: Mapping[str, Day]) -> None:
     totals_j = []
-    for colour, (name, day) in zip(_COLOURS, days.items(), strict=False):
+    for colour, (name, day) in zip(cycle(_COLOURS), days.items(), strict=False):
         used_j = np.cumsum([each.decision.outcome.energy_j.device if each.decision else 0.0 for each in day])
         axes.plot(used_j, color=colour, label=name)
         totals_j.append(float(used_j[-1]))
