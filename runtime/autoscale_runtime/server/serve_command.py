@@ -23,7 +23,7 @@ from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import DEFAULT_MACHINE, DRAIN_S, Server
 from autoscale_runtime.server.tracing import Traces
-from autoscale_runtime.server.transports.choice import GRPC
+from autoscale_runtime.server.transports.choice import AUTO
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE
 from autoscale_runtime.wire.certificates import certificates_of
 from autoscale_runtime.wire.malloc import keep_freed_memory
@@ -64,8 +64,12 @@ def serve(
         ),
     ] = IS_POSSIBLE,
     transport: Annotated[
-        str, typer.Option(help="What speaks with clients: grpc, or fast (libnghttp2: less CPU; extra 'fast').")
-    ] = GRPC,
+        str,
+        typer.Option(
+            help="What speaks with clients: grpc (gRPC's own server), fast (libnghttp2, less CPU; extra 'fast'), or "
+            "auto: fast where that extra is installed."
+        ),
+    ] = AUTO,
     threads_per_model: Annotated[
         int, typer.Option(min=0, help="Threads each query computes on; 0: one a core, at most 4.")
     ] = 0,
@@ -224,6 +228,7 @@ def serve(
     ) as server:
         log = logging.getLogger("autoscale.server")
         log.info("%s; power table '%s', electricity of '%s'", why, power_table, region)
+        log.info("transport '%s'", server.transport)
         if host not in ("127.0.0.1", "::1", "localhost"):
             _warn(log, host, operation)
         if server.metrics_port is not None:

@@ -31,7 +31,7 @@ from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.repository.scan import Found, scan
 from autoscale_runtime.server.serving import Serving
 from autoscale_runtime.server.transports.base import Methods
-from autoscale_runtime.server.transports.choice import GRPC, transport_of
+from autoscale_runtime.server.transports.choice import AUTO, chosen, transport_of
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE, WorkerHost
 from autoscale_runtime.wire.listening import check_can_listen
 
@@ -54,6 +54,7 @@ class Server:
     Attributes:
         address: ``host:port`` that clients connect to.
         port: the port alone, the one that was found if none was asked for.
+        transport: what speaks with clients, ``grpc`` or ``fast``.
         metrics_port: where Prometheus finds its page; None for nowhere.
 
     Args:
@@ -67,7 +68,7 @@ class Server:
         isolate: whether models run in processes of their own.
         owns_process: whether all CPU time of this process is the server's.
         operation: who may call, what is encrypted, what it tells of itself.
-        transport: what speaks with clients: ``grpc``, or ``fast`` of the extra of that name.
+        transport: as of :func:`serve`.
     """
 
     address: str
@@ -86,16 +87,16 @@ class Server:
         isolate: bool = False,
         owns_process: bool = False,
         operation: Operation | None = None,
-        transport: str = GRPC,
+        transport: str = AUTO,
     ) -> None:
-        self._new_transport = transport_of(transport)
+        self.transport = chosen(transport)
+        self._new_transport = transport_of(self.transport)
         if isolate and not IS_POSSIBLE:
             raise InvalidInput("isolate is True; allowed on this system: False, models within the server's process")
         self._limits, self._account = limits.settled(), account
         self._repository, self._model_name = repository, model_name
         self._loaded, self._isolate = loaded or {}, isolate
-        self._owns_process = owns_process
-        self._operation = operation or Operation()
+        self._owns_process, self._operation = owns_process, operation or Operation()
         self._updates = asyncio.Lock()
         self._is_stopped = False
         self._loop = EventLoop()
@@ -263,7 +264,7 @@ def serve(
     *,
     isolate: bool = False,
     model_name: str = "",
-    transport: str = GRPC,
+    transport: str = AUTO,
 ) -> Server:
     """Load a repository and start to answer.
 
@@ -276,7 +277,8 @@ def serve(
         isolate: run models in processes of their own, so that one that crashes or hangs harms no other; it costs some
             80 MiB a model and a tenth of a millisecond a query. Without it they run on threads of this process.
         model_name: the folder is that one model, or holds its file alone, as KServe mounts it.
-        transport: what speaks with clients: ``grpc``, or ``fast`` of the extra of that name.
+        transport: what speaks with clients: ``grpc``, ``fast``, or ``auto``: ``fast`` where the extra of that name is
+            installed, else ``grpc``.
 
     Raises:
         RepositoryError: no models there.

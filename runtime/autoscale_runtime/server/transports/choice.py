@@ -1,11 +1,13 @@
 """The transports by name."""
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Final
 
 from autoscale.errors import MissingExtra, one_of
 from autoscale_runtime.server.transports.base import Transport
 
+AUTO: Final = "auto"
 GRPC: Final = "grpc"
 FAST: Final = "fast"
 
@@ -16,14 +18,26 @@ _TRANSPORTS: Final = {
 NAMES: Final = tuple(_TRANSPORTS)
 
 
+def chosen(name: str) -> str:
+    """The transport that a name stands for: ``auto`` is ``fast`` where its extra is installed, else ``grpc``.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    one_of("transport", name, (AUTO, *NAMES))
+    if name != AUTO:
+        return name
+    return FAST if find_spec("ngh2") is not None else GRPC
+
+
 def transport_of(name: str) -> type[Transport]:
-    """The transport of that name.
+    """The transport that a name stands for.
 
     Raises:
         UnknownName: there is none.
         MissingExtra: the package that it needs is not installed.
     """
-    one_of("transport", name, NAMES)
+    name = chosen(name)
     module, kind = _TRANSPORTS[name]
     try:
         found: type[Transport] = getattr(import_module(module), kind)
