@@ -138,9 +138,13 @@ class Corrector(Agent):
         self._view = None
 
     def _compare(self, network: Network, path: Triple, seen: Triple, mean: Triple, offset: Triple) -> None:
-        """Learn how far targets lie apart, from one whose network's level is known and that was not tried before."""
+        """Learn how far targets lie apart, from the first one on a processor, the network's level being known.
+
+        Of a processor that was tried the tree tells already most of what a target will be: it would make targets look
+        alike that are not, and what no other processor resembles would never be worth a look.
+        """
         for q in (ENERGY, LATENCY):
-            if network.level.variance[q] < SETTLED and path[q] == 1.0 and seen[q] == seen[q]:
+            if network.level.variance[q] < SETTLED and self._tree.is_untried(path, q) and seen[q] == seen[q]:
                 explained = offset[q] + network.level.variance[q]
                 self._scale.take_in(seen[q] - mean[q] - network.level.mean[q], explained)
 

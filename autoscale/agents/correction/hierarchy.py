@@ -102,6 +102,10 @@ class Hierarchy:
         path: list[float] = known.take(self._paths[index]).tolist()
         return path
 
+    def is_untried(self, path: Sequence[float], quantity: int) -> bool:
+        """Whether nothing is known of the processor that a path ends at."""
+        return path[_NODE * (len(OWN) - 1) + quantity] == 1.0
+
     def predict_one(
         self, path: Sequence[float], scale: float, mean: Triple, variance: Triple
     ) -> tuple[list[float], list[float]]:

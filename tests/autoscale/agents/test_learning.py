@@ -9,6 +9,10 @@ from autoscale.agents.base import Choice
 from autoscale.agents.corrector import Corrector
 from autoscale.agents.q_learning import QLearning, QLearningOptions
 from autoscale.query.context import Context
+from autoscale.query.goal import Goal
+from autoscale.query.model_profile import ModelProfile
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Outcome, Split
 from autoscale.query.target import Target
 from tests.autoscale.agents.toy_parts import FEW, MANY, NETWORKS, Run, ToyWorld
 
@@ -153,3 +157,19 @@ def test_corrector_is_back_soon_after_the_forecast_is_good_again(seed: int) -> N
         _teach(world, agent, context, picks[-1])
     assert best in picks[:40]
     assert picks.count(best) > 20
+
+
+def test_told_nothing_it_learns_how_unlike_processors_are_and_not_from_settings_that_are_alike() -> None:
+    agent, cpu, gpu = Corrector(MANY), range(8), 50
+    goal, seen, everything = Goal(latency_s=1.0), Observation(), np.arange(len(MANY))
+    for number in range(12):
+        context = Context(ModelProfile(f"net-{number}"), seen, goal, everything)
+        ratio = 4.0 if number % 2 else 0.25  # of one processor to the other, now this way, now that
+        for index, figure in [(gpu, 0.02)] * 20 + [(each, ratio * 0.02) for each in cpu]:
+            agent.learn(context, index, Outcome(figure, Split(device=figure)), 0.0)
+    fresh = Context(ModelProfile("fresh"), seen, goal, everything)
+    for _ in range(20):
+        agent.learn(fresh, gpu, Outcome(0.02, Split(device=0.02)), 0.0)
+    belief = agent.believe(fresh)
+    assert belief.energy_spread[cpu[0]] > 0.8, "a factor of four was as usual as none"
+    assert belief.energy_spread[gpu] < 0.3
