@@ -1,8 +1,8 @@
 """What agents spend that nobody tells anything: ``python -m benchmarks.no_profile [--agent NAME] [--seeds N]``.
 
 On each of three phones without a profile all networks ask in turn (S1). Told, by how often a network has asked, is
-what an agent's chances cost beyond the oracle's energy, its looks and what is late among them, in the mean of networks and seeds; and
-the three networks that are the dearest in their last queries.
+what an agent's chances cost beyond the oracle's energy, its looks and what is late among them, in the mean of networks
+and seeds; and the three networks that are the dearest in their last queries.
 """
 
 import argparse

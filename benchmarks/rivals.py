@@ -1,8 +1,8 @@
 """The rivals' table: ``python -m benchmarks.rivals FOLDER [--seeds 10] [--jobs 2] [--without vw-squarecb,dqn,ppo]``.
 
 Three phones, all scenarios, networks asked in turn: ``autoscale evaluate --in-turn --scenario all --agents rivals``,
-but each cell of it is kept in FOLDER as soon as it is done, so that what was interrupted goes on where it was; the table,
-and rivals.png in FOLDER, are of the cells that are there. Scenarios come first in the order, then phones.
+but each cell of it is kept in FOLDER as soon as it is done, so that what was interrupted goes on where it was; the
+table, and rivals.png in FOLDER, are of the cells that are there.
 """
 
 import argparse
