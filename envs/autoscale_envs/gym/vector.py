@@ -60,6 +60,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         self._world = BatchedWorld(self.parameters, [None] * num_envs, is_viewed=False)
         self._done = np.zeros(num_envs, dtype=np.intp)
         self._is_over = np.zeros(num_envs, dtype=np.bool_)
+        self._are_some_over = False
         self._never = np.zeros(num_envs, dtype=np.bool_)
         self._all_masks = np.ones((num_envs, len(self.parameters.targets)), dtype=np.int8)
         self._all_masks.flags.writeable = False  # every info holds this very one
@@ -96,9 +97,9 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         """
         targets = self._checked(np.asarray(actions))
         best = self.oracle_actions() if self._shows_oracle else None
-        active = ~self._is_over
+        active, were_some_over = ~self._is_over, self._are_some_over
         refused = self._world.is_refused(targets) if self.parameters.may_lose_links else self._never
-        cost, score = self._world.step(targets, active)
+        cost, score = self._world.step(targets, active if were_some_over else True)
         infos = {
             "energy_j": cost.device_j,
             "latency_s": cost.latency_s,
@@ -112,10 +113,11 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         infos |= {f"_{name}": active for name in infos}
         self._done += active
         rewards = score.reward
-        if self._is_over.any():
+        if were_some_over:
             rewards = np.where(active, rewards, 0.0)
             self._restart(np.flatnonzero(self._is_over))
         self._is_over = self._done >= self.parameters.options.queries
+        self._are_some_over = bool(self._is_over.any())
         infos |= self._masks()
         return self._world.rows(), rewards, np.zeros(self.num_envs, dtype=np.bool_), self._is_over, infos
 
@@ -154,12 +156,13 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         self._world.restart(environments)
         self._done[environments] = 0
         self._is_over[environments] = False
+        self._are_some_over = bool(self._is_over.any())
 
     def _checked(self, actions: Indices) -> Indices:
         """The actions, those of environments about to be reset made harmless."""
-        if self._is_over.any():
+        if self._are_some_over:
             actions = np.where(self._is_over, 0, actions)
-        if actions.shape != (self.num_envs,) or not np.issubdtype(actions.dtype, np.integer):
+        if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
             raise InvalidTarget(f"actions are {actions.dtype}{actions.shape}; allowed: integers ({self.num_envs},)")
         if actions.min() < 0 or actions.max() >= len(self.targets):
             raise InvalidTarget(f"actions {actions} are out of range; allowed: 0 to {len(self.targets) - 1}")

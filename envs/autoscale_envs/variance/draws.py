@@ -17,6 +17,8 @@ QUERIES: Final = 64
 """Queries in a block."""
 BLOCKS: Final = 8
 """Blocks whose numbers are drawn together: for 64 queries the call of a generator takes as long as its numbers."""
+AHEAD: Final = 2
+"""How many times ``BLOCKS`` there is room for: the next are drawn while the last are used."""
 AT_ONCE: Final = 1024
 """Environments whose blocks are made together, at most: beyond a megabyte or two an array leaves a core's cache, and
 below, the thread that makes them interrupts the one that steps, which Python lets go on by turns, that much oftener."""
@@ -45,13 +47,14 @@ class Draws:
         self._episodes = [_generator(seed, 1) for seed in seeds]
         self._normals = _room(len(seeds), normals)
         self._uniforms = _room(len(seeds), uniforms)
-        self._used = np.full(len(seeds), BLOCKS, dtype=np.intp)
+        self._used = np.zeros(len(seeds), dtype=np.intp)
+        self._drawn = np.zeros(len(seeds), dtype=np.intp)
 
     def reseed(self, environment: int, seed: int | None) -> None:
         """Begin an environment's numbers anew."""
         self._generators[environment] = _generator(seed)
         self._episodes[environment] = _generator(seed, 1)
-        self._used[environment] = BLOCKS
+        self._used[environment] = self._drawn[environment] = 0
 
     def episode(self, environments: Indices, normals: int, uniforms: int) -> tuple[Floats, Floats]:
         """What is drawn once an episode: shapes (n, normals) and (n, uniforms)."""
@@ -63,37 +66,44 @@ class Draws:
 
     def block(self, environments: Indices) -> tuple[Drawn, Drawn]:
         """What the next block of queries needs: shapes (queries, normals, n) and (queries, uniforms, n)."""
-        for environment in environments[self._used.take(environments) == BLOCKS].tolist():
-            generator = self._generators[environment]
-            generator.standard_normal(out=self._normals[environment], dtype=np.float32)
-            generator.random(out=self._uniforms[environment], dtype=np.float32)
-            self._used[environment] = 0
-        first = self._used.take(environments)
+        used, drawn = self._used.take(environments), self._drawn.take(environments)
+        # By turns, each well before it runs out: all together would keep the next block waiting for eight blocks' work.
+        is_its_turn = (used % BLOCKS == environments % BLOCKS) & (drawn - used <= BLOCKS)
+        for environment in environments[is_its_turn | (used == drawn)].tolist():
+            self._draw(environment)
         self._used[environments] += 1
+        first = used % (AHEAD * BLOCKS)
         return self._at(self._normals, environments, first), self._at(self._uniforms, environments, first)
 
     def take_back(self) -> None:
         """Have the last block of all drawn once more, as if it had not been."""
         self._used -= 1
 
+    def _draw(self, environment: int) -> None:
+        """The numbers of its next ``BLOCKS`` blocks, in place of those it has used."""
+        generator, room = self._generators[environment], self._drawn[environment] // BLOCKS % AHEAD
+        generator.standard_normal(out=self._normals[environment, room], dtype=np.float32)
+        generator.random(out=self._uniforms[environment, room], dtype=np.float32)
+        self._drawn[environment] += BLOCKS
+
     def _at(self, drawn: Drawn, environments: Indices, first: Indices) -> Drawn:
         if (first == first[0]).all():  # in step, they need no gathering
-            start = QUERIES * int(first[0])
-            rows = drawn[:, :, start : start + QUERIES]
+            room, block = divmod(int(first[0]), BLOCKS)
+            rows = drawn[:, room, :, QUERIES * block : QUERIES * (block + 1)]
             if environments[-1] - environments[0] == len(environments) - 1:
                 mine = rows[environments[0] : environments[-1] + 1]
             else:
                 mine = rows[environments]
         else:
-            by_block = drawn.reshape(*drawn.shape[:2], BLOCKS, QUERIES)
-            mine = by_block[environments, :, first]
+            by_block = drawn.reshape(*drawn.shape[:3], BLOCKS, QUERIES)
+            mine = by_block[environments, first // BLOCKS, :, first % BLOCKS]
         return np.ascontiguousarray(mine.transpose(2, 1, 0))
 
 
 def _room(environments: int, numbers: int) -> Drawn:
-    """For so many numbers a query, shape (environments, numbers, BLOCKS * QUERIES)."""
-    drawn = np.empty((environments, numbers * BLOCKS * QUERIES + APART), dtype=np.float32)
-    return drawn[:, :-APART].reshape(environments, numbers, BLOCKS * QUERIES)
+    """For so many numbers a query, shape (environments, AHEAD, numbers, BLOCKS * QUERIES)."""
+    drawn = np.empty((environments, AHEAD * numbers * BLOCKS * QUERIES + APART), dtype=np.float32)
+    return drawn[:, :-APART].reshape(environments, AHEAD, numbers, BLOCKS * QUERIES)
 
 
 def _generator(seed: int | None, number: int = 0) -> np.random.Generator:

@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats, Indices
+from autoscale.arrays import Floats, Indices, exponential
 from autoscale.profiles import Processor, Thermal
 from autoscale.query.target import Target
 from autoscale_envs.variance.processes import Numbers
@@ -32,7 +32,7 @@ def warmed_c(
 ) -> Numbers:
     """The temperature after ``span_s`` at ``power_w``; any one shape, or numbers."""
     settled_c = air_c + thermal.resistance_k_per_w * power_w
-    left = np.exp(span_s / (-thermal.resistance_k_per_w * thermal.capacitance_j_per_k))
+    left = exponential(span_s / (-thermal.resistance_k_per_w * thermal.capacitance_j_per_k))
     return settled_c + (temperature_c - settled_c) * left
 
 

@@ -58,7 +58,7 @@ class CostCoefficients(NamedTuple):
 
     def of_link(self, values: Iterable[Numbers]) -> Numbers:
         """Of a value for each link, that of the target's; 0 for a local one."""
-        return total(map(mul, self.on, values))
+        return total([*map(mul, self.on, values)])
 
 
 class NominalCosts(NamedTuple):
@@ -147,7 +147,6 @@ class NominalCosts(NamedTuple):
         return list(np.array([constants[target.link] for target in self.targets]).T)
 
 
-def total(values: Iterable[Numbers]) -> Numbers:
+def total(values: Sequence[Numbers]) -> Numbers:
     """Their sum, 0 of none; without the 0 that ``sum`` adds to the first, which of arrays takes as long as any."""
-    each = iter(values)
-    return reduce(add, each, next(each, 0.0))
+    return reduce(add, values) if values else 0.0

@@ -10,12 +10,12 @@ stays awake for its tail; a transfer is charged for as much of the tail as it ad
 network and the remote machine is kept apart, for carbon.
 """
 
-from operator import add
+from operator import add, mul
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats, most
+from autoscale.arrays import Floats, looked_up, most
 from autoscale.physics import radio
 from autoscale.physics.contention import SPINNING
 from autoscale.physics.power import busy_j
@@ -76,6 +76,7 @@ class Costs(NamedTuple):
         device_j: of the device.
         remote_j: of the machine that answered.
         remote_s: how long that computed.
+        uses: whether each radio is used, 1.0 or 0.0.
         coefficients: what network and target have to do with it.
     """
 
@@ -84,6 +85,7 @@ class Costs(NamedTuple):
     device_j: Numbers
     remote_j: Numbers
     remote_s: Numbers
+    uses: PerLink
     coefficients: CostCoefficients
 
 
@@ -118,7 +120,7 @@ def costs(
     # Python's own arithmetic takes a third of the time that of numpy's scalars does, with the same result.
     is_one = rows.ndim == 1
     pair = CostCoefficients.of(rows.tolist() if is_one else rows)
-    which = environment * parameters.hierarchy.cells + parameters.hierarchy.cell.take(column)
+    which = environment * parameters.hierarchy.cells + looked_up(parameters.hierarchy.cell, column)
     factors = hidden.computing.reshape(-1, 2).take(which, axis=0)
     slower, hungrier = factors[..., 0], factors[..., 1]
     if parameters.scenario.is_restless:
@@ -132,27 +134,28 @@ def costs(
     compute_s = alone_s * (1.0 + for_cores + for_memory)
     busy_s = alone_s * (1.0 + SPINNING * for_cores + for_memory)
     move_s, move_j = pair.of_link(query.move_s), pair.of_link(query.move_j)
-    rest_s = pair.of_link(map(state.rest_s.__getitem__, parameters.radio_of))
+    uses = [total([pair.on[link] for link in links]) for links in parameters.radio_links]
+    rest_s = total([*map(mul, uses, state.rest_s)])
     waits_s = map(add, map(add, query.round_trip_s, query.queue_s), query.surprise_s)
     wait_s = pair.of_link(waits_s) + radio.wake_s(pair.promotion_s, pair.tail_s, rest_s)
-    is_remote = total(pair.on)
+    is_remote = total(uses)
     remote_s = is_remote * compute_s
     waiting_j = radio.waiting_j(pair.tail_w, pair.tail_s, pair.rest_w, wait_s + remote_s)
     radio_j = move_j + waiting_j + radio.tail_j(pair.tail_w, pair.tail_s, rest_s)
     latency_s = (compute_s + move_s) * query.latency_noise + wait_s
-    opening_j: Numbers = 0.0
     if state.opened is not None:
         openings = parameters.openings
         unpaid = unopened(state.opened, openings.pair(query.network, target))
         latency_s = latency_s + unpaid * openings.seconds.take(target)
-        opening_j = unpaid * openings.joules.take(target)
     core_s = pair.cores * busy_s
     worked_j = hungrier * busy_j(pair.busy_w, pair.core_w, compute_s, core_s)
     away_j = is_remote * worked_j
     own_j = worked_j - away_j + radio_j
-    device_j = own_j * query.energy_noise + parameters.device.idle_w * latency_s + opening_j
+    device_j = own_j * query.energy_noise + parameters.device.idle_w * latency_s
+    if state.opened is not None:
+        device_j = device_j + unpaid * openings.joules.take(target)
     remote_j = away_j + pair.remote_idle_w * remote_s
-    return Costs(latency_s, core_s, device_j, remote_j, remote_s, pair)
+    return Costs(latency_s, core_s, device_j, remote_j, remote_s, uses, pair)
 
 
 def _run(parameters: WorldParameters, temperature_c: Numbers, target: Numbers) -> Numbers:
@@ -241,8 +244,7 @@ def transition(
     beside_w = parameters.device.idle_w + query.co_runner_w
     power_w = (cost.device_j - parameters.device.idle_w * cost.latency_s) / span_s + beside_w
     rest_s = [
-        _rest_s(rested_s, span_s, unused_s, total(map(cost.coefficients.on.__getitem__, links)))
-        for rested_s, links in zip(state.rest_s, parameters.radio_links, strict=True)
+        _rest_s(rested_s, span_s, unused_s, is_used) for rested_s, is_used in zip(state.rest_s, cost.uses, strict=True)
     ]
     return State(
         thermal.warmed_c(state.temperature_c, power_w, span_s, parameters.thermal, parameters.scenario.air_c),

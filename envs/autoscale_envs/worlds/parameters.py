@@ -224,14 +224,6 @@ class WorldParameters:
         return tuple(tuple(i for i, each in enumerate(names) if each == name) for name in dict.fromkeys(names))
 
     @cached_property
-    def radio_of(self) -> tuple[int, ...]:
-        """Which radio each link uses."""
-        return tuple(
-            next(radio for radio, links in enumerate(self.radio_links) if link in links)
-            for link in range(len(self.links))
-        )
-
-    @cached_property
     def reference_target(self) -> int:
         """``device:cpu/fp32`` at its highest setting: the unit of the reward."""
         kind = ("device", "cpu", "fp32")

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from autoscale.agents.reward import reward_of
+from autoscale.arrays import looked_up
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.carbon import added_g, objective
 from autoscale_envs.worlds.dynamics import Costs
@@ -31,9 +32,9 @@ class Score(NamedTuple):
 def score(parameters: WorldParameters, query: SimulatedQuery, cost: Costs) -> Score:
     """The reward of what was cost, in units of the network's cost on the reference target."""
     floor = parameters.options.min_accuracy
-    is_late = cost.latency_s > parameters.limits_s.take(query.network)
+    is_late = cost.latency_s > looked_up(parameters.limits_s, query.network)
     is_inaccurate = cost.coefficients.accuracy < (-1.0 if floor is None else floor)
     carbon_g = added_g(parameters, query, cost)
     value = carbon_g if parameters.options.objective == "carbon" else objective(parameters, query, cost)
-    reward = reward_of(value, parameters.references.take(query.network), is_late, is_inaccurate)
+    reward = reward_of(value, looked_up(parameters.references, query.network), is_late, is_inaccurate)
     return Score(reward, is_late, is_inaccurate, value, carbon_g)

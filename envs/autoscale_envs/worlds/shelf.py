@@ -1,5 +1,7 @@
 """The next block of queries of all environments, as a step reads it: one row of each array is one query of each."""
 
+from typing import Final
+
 import numpy as np
 
 from autoscale.agents.features import ABSENT, FEATURES
@@ -11,6 +13,9 @@ from autoscale_envs.worlds.kept import Kept
 from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, sensed_columns
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import ALONE, PER_LINK, Sensed, SimulatedQuery
+
+QUERIES_AT_ONCE: Final = 8
+"""Queries of all environments whose rows are written together."""
 
 
 class Shelf:
@@ -46,11 +51,12 @@ class Shelf:
 
     def _put_rows(self, where: Indices | slice, block: QueryBlock) -> None:
         sensed = sensed_columns(self.parameters, block.sensed, block.query.network.shape)
-        # Query by query: rows of all of them do not fit a core's cache, which to write a column each walks through.
-        for kept, networks, columns in zip(self._rows, block.query.network, sensed, strict=True):
-            rows = self._about.take(networks, axis=0)
-            rows[:, SENSED] = columns.T
-            kept[where] = rows
+        # Some at a time: rows of all of them do not fit a core's cache, which to write a column each walks through.
+        for first in range(0, QUERIES, QUERIES_AT_ONCE):
+            some = slice(first, first + QUERIES_AT_ONCE)
+            rows = self._about.take(block.query.network[some], axis=0)
+            rows[:, :, SENSED] = sensed[some].transpose(0, 2, 1)
+            self._rows[some, where] = rows
 
     def queries(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> SimulatedQuery:
         """Of several environments, arrays of shape (n,)."""

@@ -76,8 +76,11 @@ class Streams:
 
     def advance(self, where: Flags | bool = True) -> None:
         """Go to the next query in the environments marked, shape (n,)."""
+        first = self._at()[0]
         self._position += where
         self._where = None
+        if where is True and isinstance(first, int):  # all go on together
+            self._where = first + 1, slice(None)
         first = self._at()[0]
         if (first if isinstance(first, int) else first.max()) == QUERIES:
             self._fill(np.flatnonzero(self._position == QUERIES))
