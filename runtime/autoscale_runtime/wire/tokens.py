@@ -110,6 +110,10 @@ class TokenFile:
             raise PermissionError(f"the bearer token of '{client.name}' expired on {client.expires}")
         return client
 
+    def is_admin(self, name: str) -> bool:
+        """Whether a client of that name is an admin."""
+        return any(each.is_admin for each in self._clients.values() if each.name == name)
+
     def _look_again(self) -> None:
         now_s = self._clock()
         if now_s - self._looked_s < _LOOKED_S:

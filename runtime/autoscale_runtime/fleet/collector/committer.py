@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Final, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
 from autoscale.errors import AutoScaleError, InvalidInput, Overloaded
 from autoscale.fleet.ledger.log_state import LogState
@@ -43,6 +43,19 @@ _MOST_KNOWN: Final = 1 << 17
 """Logs whose state is kept in memory; the others are looked up."""
 
 
+class Settled(Protocol):
+    """Where a receipt goes that nobody awaits, as a future takes it."""
+
+    def done(self) -> bool:
+        """Whether it came."""
+
+    def set_result(self, receipt: Receipt, /) -> None:
+        """What became of the batch."""
+
+    def set_exception(self, error: Exception, /) -> None:
+        """Why nothing did."""
+
+
 @dataclass(frozen=True, slots=True)
 class Delivery:
     """A batch that waits to be committed.
@@ -55,7 +68,7 @@ class Delivery:
 
     batch: pb.Batch | SumsMessage | InvalidInput
     content: bytes
-    receipt: "Future[Receipt] | asyncio.Future[Receipt]" = field(default_factory=Future)
+    receipt: "Future[Receipt] | asyncio.Future[Receipt] | Settled" = field(default_factory=Future)
 
     @property
     def rows(self) -> int:
@@ -106,7 +119,9 @@ class Committer:
             InvalidInput: it cannot be read as rows, and lies in quarantine.
         """
         self.submit(delivery)
-        return delivery.receipt.result()
+        assert isinstance(delivery.receipt, Future)
+        receipt: Receipt = delivery.receipt.result()
+        return receipt
 
     def close(self) -> None:
         """Commit what waits, and let the ledger go."""

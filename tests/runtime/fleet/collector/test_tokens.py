@@ -27,13 +27,16 @@ def enrolled(device: str, tokens: Path) -> str:
     return done.output.strip()
 
 
-def test_a_device_sends_its_own_rows_with_its_token(tmp_path: Path) -> None:
+@pytest.mark.parametrize("transport", ["grpc", "fast"])
+def test_a_device_sends_its_own_rows_with_its_token(tmp_path: Path, transport: str) -> None:
+    if transport == "fast":
+        pytest.importorskip("ngh2")
     tokens = tmp_path / "devices.toml"
     for name in ("a", "b"):
         logged(tmp_path / name, 3)
     given = {name: enrolled((tmp_path / name / "device_id").read_text(), tokens) for name in ("a", "b")}
     assert given["a"] not in tokens.read_text()
-    with collect(tmp_path / "ledger", tokens=TokenFile(tokens)) as collector:
+    with collect(tmp_path / "ledger", tokens=TokenFile(tokens), transport=transport) as collector:
         for token in ("", "junk", given["b"]):
             with (
                 Uploader(tmp_path / "a", collector.address, token=token) as uploader,

@@ -13,6 +13,7 @@ PREFIX_BYTES: Final = 5
 _WINDOW_BITS: Final = {"gzip": 31, "deflate": 15}
 ENCODINGS: Final = ("identity", *_WINDOW_BITS)
 _SHORT_BYTES: Final = 16 << 10
+_SHORT_PLAIN_BYTES: Final = 64 << 10
 
 
 class Message(NamedTuple):
@@ -107,6 +108,21 @@ def decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes:
     if not reader.eof:
         raise Refused(grpc.StatusCode.INTERNAL, f"the request's {encoding} ends early")
     return message
+
+
+def shortly_decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes | None:
+    """A compressed message's bytes where they are few: in less time than it takes to ask another thread for them.
+
+    None where they are many, or none: that is for ``decompressed`` to find out, elsewhere.
+    """
+    if len(body) > _SHORT_BYTES:
+        return None
+    reader = zlib.decompressobj(_WINDOW_BITS[encoding])
+    try:
+        message = reader.decompress(body, min(most_bytes, _SHORT_PLAIN_BYTES))
+    except zlib.error:
+        return None
+    return message if reader.eof else None
 
 
 def framed(message: bytes) -> list[bytes]:

@@ -11,7 +11,7 @@ import grpc
 from autoscale_runtime.server.transports.base import Call, Refusal, Refused, Trailers, shortened
 from autoscale_runtime.server.transports.fast.heads import Head
 from autoscale_runtime.server.transports.fast.home import Home
-from autoscale_runtime.server.transports.fast.messages import Message, Reader, decompressed
+from autoscale_runtime.server.transports.fast.messages import Message, Reader, decompressed, shortly_decompressed
 
 
 class Wire(Protocol):
@@ -182,10 +182,12 @@ class UnaryStream(Stream):
         if self.call is not None or self.unpacking is not None:
             raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "the call has more than one request")
         body = self.plain(message)
-        if message.is_compressed:
-            self.unpacking = self.home.loop.create_task(self._unpack(body))
-        else:
+        if not message.is_compressed:
             self._ask(body)
+        elif plain := shortly_decompressed(body, self.head.encoding, self.home.limits.max_message_bytes):
+            self._ask(plain)
+        else:
+            self.unpacking = self.home.loop.create_task(self._unpack(body))
 
     def ended(self) -> None:
         """Its caller sends no more."""
