@@ -25,6 +25,7 @@ from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 from autoscale_envs.worlds.query import SimulatedQuery
 from autoscale_envs.worlds.view import View, lone
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
+from autoscale_runtime.device.radio_rest import RadioRest
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters import ModelledMeter
 from autoscale_runtime.server.query_cost import ServerAccount
@@ -146,7 +147,9 @@ def compare_on(view: View, asked: list[tuple[SimulatedQuery, list[Passage]]], nu
     target, link = parameters.targets[number], parameters.links[0]
     clocks, profile = Clocks(), with_radio(parameters)
     meter = ModelledMeter(profile, link.radio_name, lambda: clocks.wall_s, lambda: clocks.cpu_s)
-    account = DeviceAccount(meter, meter, GridWatch(Electricity(source=DEVICE_G_PER_KWH)), clock=lambda: clocks.wall_s)
+    account = DeviceAccount(
+        meter, meter, GridWatch(Electricity(source=DEVICE_G_PER_KWH)), RadioRest(lambda: clocks.wall_s)
+    )
     state = State.of([float(each[0]) for each in initial(parameters, np.ones(1)).figures()])
     for query, moves in asked:
         cost = costs(parameters, view.world.hidden, 0, query, state, number)
@@ -197,7 +200,7 @@ def test_what_differs_is_seen() -> None:
     assert cost.device_j - soon.device_j > 0.9 * parameters.radios[0].tail_w * parameters.radios[0].tail_s
     assert load_link("lte").promotion_s == pytest.approx(float(cost.latency_s - soon.latency_s))
     meter = ModelledMeter(parameters.device, "lte", lambda: 0.0, lambda: 0.0)
-    account = DeviceAccount(meter, meter, GridWatch(Electricity(source=1.0)), clock=lambda: 0.0)
+    account = DeviceAccount(meter, meter, GridWatch(Electricity(source=1.0)), RadioRest(lambda: 0.0))
     moved = transfer_of(parameters, query, parameters.targets[cloud], moves)
     metered = account.end(
         account.begin(),

@@ -17,6 +17,7 @@ from autoscale_runtime.device.behind import Behind
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel, routes_of
 from autoscale_runtime.device.query_cost import DeviceAccount
+from autoscale_runtime.device.radio_rest import rest_of
 from autoscale_runtime.device.routes.base import Moment, Route
 from autoscale_runtime.device.streams import Streams
 from autoscale_runtime.device.world import DeviceWorld
@@ -131,7 +132,8 @@ def account_of(goal: Goal, options: SessionOptions, network: str = "") -> tuple[
     grid = _grid_watch(goal.mode, options)
     table = ModelledMeter(tell_if_foreign(load_device(options.power_table)), options.radio, network=network)
     meter = best_meter(str(options.power_table), options.meters)
-    return DeviceAccount(table if isinstance(meter.meter, ModelledMeter) else meter.meter, table, grid), meter
+    own = table if isinstance(meter.meter, ModelledMeter) else meter.meter
+    return DeviceAccount(own, table, grid, rest_of(table.radio)), meter
 
 
 def _remote_models(remotes: Mapping[str, str | RemoteModel], mode: InferenceMode) -> dict[str, RemoteModel]:

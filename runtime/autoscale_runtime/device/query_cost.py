@@ -1,7 +1,6 @@
 """What a query costs: joules of this device by its meter, what the remote machine says of itself, and grams of CO2e."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -77,7 +76,7 @@ class DeviceAccount:
         meter: tells this device's energy in a window.
         table: the power table, for forecasts, and for the radio where the meter does not see it.
         grid: the electricity of this device and of the network.
-        clock: seconds; tells how long the radio rests between queries.
+        radio_rest: how long the radio rests between queries, whoever uses it; None where nobody else does.
     """
 
     def __init__(
@@ -85,7 +84,7 @@ class DeviceAccount:
         meter: Meter,
         table: ModelledMeter,
         grid: GridWatch,
-        clock: Callable[[], float] = time.perf_counter,
+        radio_rest: RadioRest | None = None,
     ) -> None:
         self.table = table
         self.is_modelled = isinstance(meter, ModelledMeter)
@@ -95,7 +94,7 @@ class DeviceAccount:
         self._embodied = device_footprint(table.profile).g_per_s()
         medium = MEDIUM_OF_RADIO[table.radio]
         self._shares = {kind: load_network_share(medium, kind) for kind in KINDS}
-        self._radio_rest = RadioRest(clock)
+        self._radio_rest = RadioRest() if radio_rest is None else radio_rest
         self._rates = PerGrids(self._rates_of)
 
     def end(

@@ -3,7 +3,14 @@
 import math
 import time
 from collections.abc import Callable
+from functools import cache
 from threading import Lock
+
+
+@cache
+def rest_of(radio: str) -> "RadioRest":
+    """Of this device's radio of that name: it has one, however many sessions use it."""
+    return RadioRest()
 
 
 class RadioRest:

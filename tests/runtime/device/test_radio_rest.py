@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 
 from autoscale.carbon import Electricity
 from autoscale.profiles import load_device
+from autoscale.query.goal import Goal
 from autoscale.query.target import Target
+from autoscale_runtime.device.assemble import account_of
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
-from autoscale_runtime.device.radio_rest import RadioRest
+from autoscale_runtime.device.radio_rest import RadioRest, rest_of
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters import ModelledMeter
 
@@ -37,7 +40,7 @@ def test_queries_in_a_row_pay_for_the_time_in_a_tail_once(queries: list[tuple[fl
     """Against the same queries alone, each of which pays a whole tail: only what another's tail covers is saved."""
     now_s = [0.0]
     meter = ModelledMeter(load_device("mi8pro"), "lte", lambda: now_s[0], lambda: 0.0)
-    account = DeviceAccount(meter, meter, GridWatch(Electricity(source=100.0)), clock=lambda: now_s[0])
+    account = DeviceAccount(meter, meter, GridWatch(Electricity(source=100.0)), RadioRest(lambda: now_s[0]))
     spent_j = alone_j = saved_s = 0.0
     for number, (gap_s, latency_s) in enumerate(queries):
         now_s[0] += gap_s
@@ -52,7 +55,7 @@ def test_queries_in_a_row_pay_for_the_time_in_a_tail_once(queries: list[tuple[fl
 def test_what_a_query_would_cost_now_takes_no_note_of_itself() -> None:
     now_s = [0.0]
     meter = ModelledMeter(load_device("mi8pro"), "lte", lambda: now_s[0], lambda: 0.0)
-    account = DeviceAccount(meter, meter, GridWatch(Electricity(source=100.0)), clock=lambda: now_s[0])
+    account = DeviceAccount(meter, meter, GridWatch(Electricity(source=100.0)), RadioRest(lambda: now_s[0]))
     rested_j = account.radio_j(SENT, 0.3)
     assert rested_j == account.radio_j(SENT, 0.3)
     account.end(account.begin(), CLOUD, 0.0, transfer=SENT)
@@ -67,3 +70,11 @@ def test_of_queries_that_end_together_one_finds_the_radio_at_rest() -> None:
     for each in threads:
         each.join()
     assert sorted(found) == [0.0] * 15 + [math.inf]
+
+
+def test_two_sessions_of_a_device_use_one_radio() -> None:
+    options = SessionOptions(power_table="mi8pro", meters=("modelled",), radio="lte")
+    one, other = (account_of(Goal(), options)[0] for _ in range(2))
+    one.end(one.begin(), CLOUD, 0.0, transfer=SENT)
+    assert other.radio_j(SENT, 0.3) == pytest.approx(one.radio_j(SENT, 0.3), rel=0.05)
+    assert rest_of("lte") is not rest_of("wifi")

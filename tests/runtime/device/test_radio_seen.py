@@ -9,6 +9,7 @@ from autoscale.profiles import load_device
 from autoscale.query.outcome import Method, Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
+from autoscale_runtime.device.radio_rest import RadioRest
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters import AttributedMeter, Meter, ModelledMeter
 from autoscale_runtime.meters.guarded import GuardedMeter
@@ -27,7 +28,7 @@ def table_on(clock: Clock) -> ModelledMeter:
 
 
 def account_of(meter: Meter, table: ModelledMeter, clock: Clock) -> DeviceAccount:
-    return DeviceAccount(meter, table, GridWatch(Electricity(source=100.0)), clock=clock)
+    return DeviceAccount(meter, table, GridWatch(Electricity(source=100.0)), RadioRest(clock))
 
 
 def queried(account: DeviceAccount, clock: Clock, target: Target = CLOUD) -> Outcome:
