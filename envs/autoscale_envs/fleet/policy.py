@@ -15,6 +15,7 @@ from autoscale.arrays import Floats, Indices
 from autoscale.physics.carbon import g_per_j
 from autoscale.physics.contention import cpu_strain, memory_strain
 from autoscale.query.forecast import Forecast, best_targets
+from autoscale_envs.fleet.regions import mean_pue
 from autoscale_envs.variance.network import Conditions, passage
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.variance.scenarios import LEVELS_DBM
@@ -141,7 +142,7 @@ def _typical(parameters: WorldParameters) -> SimulatedQuery:
         memory_strain(LOADS[memory]),
         *(one, one),
         zero,
-        *(one * g_per_j(home), one * g_per_j(away, parameters.pue)),
+        *(one * g_per_j(home), one * g_per_j(away, mean_pue())),
         *(to_cloud(each) for each in (moved.move_s, moved.move_j, moved.round_trip_s)),
         *(to_cloud(each) for each in (one * parameters.usual_queue_s, zero)),
     )

@@ -127,6 +127,11 @@ def pues() -> Floats:
     return np.array([data_centre_pue(each.cloud) for each in REGIONS])
 
 
+def mean_pue() -> float:
+    """Of a query's data centre, regions by their weights: what a table that is the same in all of them reckons with."""
+    return float(np.average(pues(), weights=WEIGHTS))
+
+
 def place_of(region: Indices, time_s: Floats) -> Indices:
     """The number of a region at times since midnight UTC, in the shape that the two make."""
     return np.asarray(region * HOURS + (time_s * (1.0 / SECONDS_PER_HOUR)).astype(np.intp))
