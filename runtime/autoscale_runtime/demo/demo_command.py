@@ -215,6 +215,8 @@ def _progress(console: Console, total: int) -> Iterator[Callable[[str, int, Step
 def _tell(console: Console, made: DayResult, recorded: DayResult, method: str) -> None:
     console.print(to_table(made.rows))
     console.print(to_network_table(made))
+    for network, target in sorted(made.static.items()):
+        console.print(f"best fixed choice of {network}: {target}", highlight=False)
     for name, each in made.rows.items():
         console.print(f"{name:<16} ran on {where(each)}", highlight=False)
     console.print(f"\n{method}.", highlight=False)
