@@ -40,6 +40,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "span": {"since": when_or_open(report.span.since_us), "until": when_or_open(report.span.until_us)},
         "notices": notices(report),
         "devices": report.devices,
+        "devices_of_most_carbon": [asdict(each) for each in report.heaviest],
         "inferences": total.inferences,
         "energy_kwh": _kwh(total.energy_uj),
         "carbon_kg": _carbon(total),

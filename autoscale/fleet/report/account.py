@@ -58,6 +58,15 @@ class DayRow:
 
 
 @dataclass(frozen=True, slots=True)
+class DeviceCarbon:
+    """What the queries of one device emitted together, everywhere."""
+
+    device_id: str
+    inferences: int
+    carbon_ng: int
+
+
+@dataclass(frozen=True, slots=True)
 class Report:
     """The account.
 
@@ -80,6 +89,7 @@ class Report:
         repeated: rows of the span that are in more than one ledger, and count once.
         aged: rows of the days of the span of which the ledger has hourly sums alone, and names no device any more.
         sent_as_sums: queries of those days that devices sent as hourly sums: nobody but they knows which device.
+        heaviest: the ten devices whose queries emitted most, the most first, as far as devices are named.
     """
 
     ledgers: tuple[str, ...]
@@ -100,6 +110,7 @@ class Report:
     repeated: int = 0
     aged: int = 0
     sent_as_sums: int = 0
+    heaviest: Sequence[DeviceCarbon] = ()
 
     @property
     def ledger(self) -> str:
@@ -145,9 +156,13 @@ def account(
             impossible=found.impossible,
             aged=read.aged_rows,
             sent_as_sums=read.sent_queries,
+            heaviest=found.heaviest(),
             repeated=view.copied_rows + found.repeated,
         )
 
+
+HEAVIEST: Final = 10
+"""So many devices are named."""
 
 _DAY_ROWS: Final = ("day", "inferences", "first_us", "last_us")
 
@@ -210,6 +225,10 @@ class _Found:
 
     def devices(self) -> int:
         return self.engine.count(tables.devices(self.named))
+
+    def heaviest(self) -> list[DeviceCarbon]:
+        rows = self.engine.rows(tables.heaviest(self.named, HEAVIEST))
+        return [DeviceCarbon(row["device_id"], int(row["inferences"]), int(row["carbon_ng"])) for row in rows]
 
     def total(self) -> Sums:
         return Sums.of(self.engine.rows(tables.total(self.cells))[0])

@@ -206,6 +206,16 @@ def by_device(parts: Sequence[Any]) -> Any:
     )
 
 
+def heaviest(parts: Sequence[Any], most: int) -> Any:
+    """The devices whose queries emitted most, in order: how many queries, and their carbon everywhere."""
+    columns = ("device_id", "inferences", "carbon_ng")
+    named = [each if "carbon_ng" in each.columns else each.mutate(carbon_ng=carbon_ng(each)) for each in parts]
+    parts = [each.select("device_id", **{name: each[name].cast(_WIDE) for name in columns[1:]}) for each in named]
+    rows = _named(parts, *columns)
+    summed = rows.group_by("device_id").agg(inferences=rows.inferences.sum(), carbon_ng=rows.carbon_ng.sum())
+    return summed.order_by([summed.carbon_ng.desc(), summed.device_id]).limit(most)
+
+
 def devices(parts: Sequence[Any]) -> Any:
     """The devices that reported, each once; to count them so is faster on DuckDB than a distinct count."""
     return _named(parts, "device_id").distinct()

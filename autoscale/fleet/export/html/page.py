@@ -11,6 +11,7 @@ from autoscale.fleet.export.html.charts import KINDS, Bar, bars, columns, figure
 from autoscale.fleet.export.html.outlook import fleet_section, growth, life_cycle
 from autoscale.fleet.export.html.tables import (
     dimension_table,
+    heaviest_table,
     savings_table,
     scenarios_table,
     split_table,
@@ -210,6 +211,7 @@ def _tables(report: Report, _: Figures) -> str:
             dimension_table(
                 "By region of the remote machine", "region", _called(by["far_region"], "none asked, or not known")
             ),
+            _folded("Devices of most carbon", heaviest_table(report.heaviest)),
             _folded("By hour of the day, UTC", dimension_table("By hour of the day, UTC", "hour", by["hour"], True)),
             _folded("By day, UTC", dimension_table("By day, UTC", "day", sums_by_day(report), True)),
         )

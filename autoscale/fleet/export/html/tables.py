@@ -5,6 +5,7 @@ from html import escape
 from typing import Any, Final
 
 from autoscale.fleet.export.units import count, energy, interval, mass, percent
+from autoscale.fleet.report.account import DeviceCarbon
 from autoscale.fleet.report.sums import Sums
 
 _MANY: Final = 4
@@ -36,6 +37,13 @@ def dimension_table(caption: str, first: str, named: Mapping[str, Sums], in_orde
     rows = [_dimension_row(name, sums, whole) for name, sums in listed[:LONGEST]]
     hidden = len(listed) - LONGEST
     return table(caption, head, rows, f"and {hidden} more, in the JSON" if hidden > 0 else "")
+
+
+def heaviest_table(devices: Sequence[DeviceCarbon]) -> str:
+    """The devices whose queries emitted most."""
+    rows = [(each.device_id, count(each.inferences), mass(each.carbon_ng)) for each in devices]
+    note = "Of all queries, whatever is filtered; devices whose rows were aged or came as sums are not named."
+    return table("Devices of most carbon", ("device", "inferences", "total"), rows, note)
 
 
 def split_table(total: Sums) -> str:

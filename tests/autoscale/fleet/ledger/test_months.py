@@ -107,3 +107,11 @@ def test_where_the_sums_of_a_month_are_damaged_the_hourly_ones_are_read(months: 
     after = figures(months, sums=True)
     assert (after["exact"], after["by"]) == (before["exact"], before["by"])
     assert "1 files of sums are damaged: the rows are read in their place." in after["notices"]
+
+
+def test_the_devices_of_most_carbon_are_the_same_by_rows_and_by_sums(months: Path) -> None:
+    by_rows, by_sums = figures(months), figures(months, sums=True)
+    named = by_rows["devices_of_most_carbon"]
+    assert named == by_sums["devices_of_most_carbon"]
+    grams = [each["carbon_ng"] for each in named]
+    assert (len(named), grams) == (10, sorted(grams, reverse=True))
