@@ -146,7 +146,8 @@ class Seat:
             return self.view.cost_of(target)
         costs, at = self._batch.costs, (self.view.number, target)
         coefficients = CostCoefficients.of([float(each[at]) for each in costs.coefficients.rows()])
-        return Costs._make((*(float(each[at]) for each in costs[:-1]), coefficients))
+        uses = [float(each[at]) for each in costs.uses]
+        return Costs._make((*(float(each[at]) for each in costs[:-2]), uses, coefficients))
 
     def check(self, target: int) -> None:
         """Whether there is such a target.
