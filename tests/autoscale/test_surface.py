@@ -42,7 +42,7 @@ PUBLIC = {
             "Session",
         ),
         *("SessionOptions", "TensorSpec", "Uploader", "check_backend", "check_meter", "check_sensor"),
-        *("collect", "install", "offloadable", "serve", "uninstall"),
+        *("collect", "install", "nearby", "offloadable", "serve", "uninstall"),
     ],
     "autoscale_envs": ["MeasuredWorld", "Scenario", "SimWorld", "Training", "WorldOptions", "read_measured", "train"],
 }

@@ -79,7 +79,17 @@ def upload(folder: Path, address: str, aggregate: bool = True) -> Uploaded:
 def figures(ledger: Path) -> dict[str, Any]:
     """What a report says of the queries, beside whose they are and how they came."""
     told = as_json(account(ledger))
-    without = ("devices", "rows", "ledger", "ledgers", "generated", "notices", "span", "declarations")
+    without = (
+        "devices",
+        "devices_of_most_carbon",
+        "rows",
+        "ledger",
+        "ledgers",
+        "generated",
+        "notices",
+        "span",
+        "declarations",
+    )
     return {name: value for name, value in told.items() if name not in without}
 
 
