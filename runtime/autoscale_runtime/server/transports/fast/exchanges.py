@@ -11,7 +11,7 @@ import grpc
 from autoscale_runtime.server.transports.base import Exchange, Refusal, Refused
 from autoscale_runtime.server.transports.fast.heads import Head
 from autoscale_runtime.server.transports.fast.home import Home
-from autoscale_runtime.server.transports.fast.messages import Message, decompressed
+from autoscale_runtime.server.transports.fast.messages import Message, unpacked
 from autoscale_runtime.server.transports.fast.streams import Stream, Wire
 
 _LOG: Final = logging.getLogger("autoscale.server")
@@ -73,7 +73,7 @@ class ExchangeStream(Stream):
             body = self.plain(message)
             if message.is_compressed:
                 most = self.home.limits.max_message_bytes
-                body = await asyncio.to_thread(decompressed, body, self.head.encoding, most)
+                body = await unpacked(body, self.head.encoding, most)
             yield body
 
     async def _answer(self, exchange: Exchange) -> None:

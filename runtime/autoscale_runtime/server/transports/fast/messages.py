@@ -1,11 +1,13 @@
 """gRPC's messages within a stream of bytes: each has a flag, a length, and may be compressed."""
 
+import asyncio
 import zlib
 from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 import grpc
 
+from autoscale_runtime.host.memory import give_back_freed_memory
 from autoscale_runtime.server.transports.base import Refused
 
 PREFIX_BYTES: Final = 5
@@ -108,6 +110,20 @@ def decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes:
     if not reader.eof:
         raise Refused(grpc.StatusCode.INTERNAL, f"the request's {encoding} ends early")
     return message
+
+
+async def unpacked(body: bytes, encoding: str, most_bytes: int) -> bytes:
+    """As ``decompressed``, in another thread; what a message took that has too much is given back at once.
+
+    Raises:
+        Refused: it has more than allowed, or is none of that encoding.
+    """
+    try:
+        return await asyncio.to_thread(decompressed, body, encoding, most_bytes)
+    except Refused as error:
+        refusal = error.refusal
+    give_back_freed_memory()
+    raise Refused(*refusal)
 
 
 def shortly_decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes | None:

@@ -11,7 +11,7 @@ import grpc
 from autoscale_runtime.server.transports.base import Call, Refusal, Refused, Trailers, shortened
 from autoscale_runtime.server.transports.fast.heads import Head
 from autoscale_runtime.server.transports.fast.home import Home
-from autoscale_runtime.server.transports.fast.messages import Message, Reader, decompressed, shortly_decompressed
+from autoscale_runtime.server.transports.fast.messages import Message, Reader, shortly_decompressed, unpacked
 
 
 class Wire(Protocol):
@@ -206,7 +206,7 @@ class UnaryStream(Stream):
     async def _unpack(self, body: bytes) -> None:
         most = self.home.limits.max_message_bytes
         try:
-            message = await asyncio.to_thread(decompressed, body, self.head.encoding, most)
+            message = await unpacked(body, self.head.encoding, most)
         except Refused as error:
             self.refuse(error.refusal)
         else:
