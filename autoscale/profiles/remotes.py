@@ -117,6 +117,8 @@ def parse_links(text: str, remotes: Sequence[Remote]) -> dict[str, str]:
     """
     links = _pairs("link", text, "as in cloud=lte,edge:tablet=mine-edge-tablet.toml") if text.strip() else {}
     known = [*dict.fromkeys([each.name for each in remotes] + [each.place for each in remotes])]
+    if links and not known:
+        raise InvalidInput(f"link '{next(iter(links))}' leads to no remote, since there are none; allowed: no links")
     for name in links:
         one_of("link", name, known, InvalidInput)
     return links

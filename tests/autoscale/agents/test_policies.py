@@ -221,6 +221,11 @@ def test_a_failed_write_leaves_the_old_file_whole(saved: Path) -> None:
     assert [each.name for each in saved.parent.iterdir()] == [saved.name]
 
 
+def test_a_write_that_cannot_begin_names_the_file_that_was_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match=r"none/policy\.npz'$"), atomic_write(tmp_path / "none" / "policy.npz"):
+        pass
+
+
 def test_an_atomic_write_appears_when_it_is_complete(tmp_path: Path) -> None:
     path = tmp_path / "file"
     path.write_bytes(b"old")

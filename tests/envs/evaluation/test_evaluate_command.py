@@ -140,6 +140,7 @@ def test_spellings_of_one_name_are_one_cell() -> None:
         (("--hidden-shares", "processor=0.6"), "hidden_shares sum to 0.6"),
         (("--scenario", "mine.toml"), "mine.toml cannot be read"),
         (("--links", "clod=lte"), "unknown link 'clod' (did you mean 'cloud'?)"),
+        (("--links", "cloud=lte", "--remotes", "none"), "link 'cloud' leads to no remote, since there are none"),
         (("--links", "cloud=mine.toml"), "mine.toml cannot be read"),
         (("--links", "cloud=lte", "--measured", "boards.csv"), "--links is of the simulator"),
         (("--profile", "mi8pro"), "--profile is told with --measured"),
