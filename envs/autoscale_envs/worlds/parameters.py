@@ -318,4 +318,5 @@ make_tables = make_parameters
 
 def _goal(options: WorldOptions, model: ModelProfile) -> Goal:
     usual_s = VISION_LATENCY_S if model.conv else TEXT_LATENCY_S
-    return Goal(options.objective, options.latency_s or usual_s, options.min_accuracy)
+    limit_s = usual_s if options.latency_s is None else options.latency_s  # 0 is refused, and not the usual one
+    return Goal(options.objective, limit_s, options.min_accuracy)

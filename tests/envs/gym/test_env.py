@@ -224,6 +224,7 @@ def test_a_trace_file_is_read(tmp_path) -> None:
         ({"gap_s": 0.0}, InvalidInput, "gap_s"),
         ({"min_accuracy": 70}, InvalidGoal, "min_accuracy"),
         ({"latency_s": -1.0}, InvalidGoal, "latency_s"),
+        ({"latency_s": 0}, InvalidGoal, "latency_s is 0"),
         ({"sigma_hidden": 0.1}, UnknownName, "hidden_sigma"),
         ({"frameskip": 4}, TypeError, "unexpected keyword argument 'frameskip'"),
         ({"scenario": None}, InvalidInput, "scenario is None, of type NoneType; allowed: one of S1"),
