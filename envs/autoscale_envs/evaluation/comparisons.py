@@ -7,7 +7,7 @@ from typing import Any, Final, Protocol
 
 from rich.console import Console
 
-from autoscale.errors import InvalidInput
+from autoscale.errors import InvalidInput, listing
 from autoscale_envs.evaluation import display
 from autoscale_envs.evaluation.contestants import check_contestants
 from autoscale_envs.evaluation.measured_plan import MeasuredPlan
@@ -17,8 +17,12 @@ from autoscale_envs.evaluation.picture import draw
 from autoscale_envs.evaluation.plan import Plan
 from autoscale_envs.evaluation.report import Row, rows, summary
 from autoscale_envs.evaluation.rollout import rollout
+from autoscale_envs.measured.contestants import played_elsewhere
+from autoscale_envs.measured.table import MeasuredTable
 
 Results = Mapping[Any, Any]
+TOLD: Final = 8
+"""Networks that a line names."""
 HEADLINERS: Final = ("opt", "q-learning", "q-learning-greedy", "corrector")
 
 
@@ -137,6 +141,8 @@ class MeasuredComparison:
             frugal = f"the fastest target is the most frugal of {row['fastest_is_frugal_fraction']:.0%} of them"
             title = f"{row['device']}: {len(row['networks'])} networks, {len(row['targets'])} targets; {frugal}"
             console.print(display.measured(title, row["agents"]))
+            for name in row["agents"]:
+                self._tell_missing(console, name, self.plan.tables[row["device"]])
         console.print(display.MEASURED_LEGEND, highlight=False)
         plan = self.plan
         told = "nothing" if plan.profile is None else f"the physics of {plan.profile.name}"
@@ -145,3 +151,14 @@ class MeasuredComparison:
             f"agents are told {told}; noise {'on' if plan.noisy else 'off'}; {took_s:.0f} s",
             highlight=False,
         )
+
+    def _tell_missing(self, console: Console, name: str, table: MeasuredTable) -> None:
+        """Whose networks ``engine:NAME`` plays on another runtime; the rows tell how many of all."""
+        if missing := played_elsewhere(name, table):
+            console.print(
+                f"{name} has no row of {len(missing)} of {len(table.networks)} networks, and plays the fastest target "
+                f"there: {listing(missing[:TOLD])}{', ...' * (len(missing) > TOLD)}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+            )

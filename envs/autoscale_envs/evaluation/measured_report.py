@@ -12,6 +12,7 @@ from autoscale_envs.evaluation.measured_run import Judged, MeasuredResult
 from autoscale_envs.evaluation.metrics import settled
 from autoscale_envs.evaluation.report import US_PER_NS, Row
 from autoscale_envs.evaluation.statistics import interval
+from autoscale_envs.measured.contestants import played_elsewhere
 from autoscale_envs.measured.forecast import known_fraction
 from autoscale_envs.measured.table import MeasuredTable
 
@@ -27,7 +28,8 @@ def measured_rows(plan: MeasuredPlan, results: MeasuredResults) -> list[Row]:
     Of the table: ``targets``, by name; ``fastest_is_frugal_fraction``, the share of networks whose fastest target
     takes the least energy; ``forecast``, what agents were told (``flat``, or a profile's name) and
     ``forecast_known_fraction``, of how many networks it says anything. Of each agent beside what ``report.rows`` tells:
-    ``gap_to_oracle_first``, of the first query of each network; ``gap_to_oracle_10``, the mean of its queries 2 to 10.
+    ``gap_to_oracle_first``, of the first query of each network; ``gap_to_oracle_10``, the mean of its queries 2 to 10;
+    ``engine_missing_fraction``, the share of networks that ``engine:NAME`` plays on another runtime, which ran them.
     Gaps are of expected figures (the means of the table's rows), the mean over networks and seeds.
     """
     made = []
@@ -43,7 +45,13 @@ def _row(plan: MeasuredPlan, table: MeasuredTable, runs: Sequence[Mapping[str, M
     return {
         "device": table.device,
         "scenario": SCENARIO,
-        "agents": {name: _figures(plan, table, [run[name] for run in runs]) for name in runs[0]},
+        "agents": {
+            name: {
+                **_figures(plan, table, [run[name] for run in runs]),
+                "engine_missing_fraction": len(played_elsewhere(name, table)) / len(table.networks),
+            }
+            for name in runs[0]
+        },
         "objective": plan.goal.objective,
         "networks": list(table.networks),
         "targets": [str(target) for target in table.targets],

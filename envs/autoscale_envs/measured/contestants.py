@@ -10,6 +10,7 @@ from autoscale.arrays import Indices
 from autoscale.errors import InvalidInput, one_of
 from autoscale.query.context import Context
 from autoscale.query.target import PROCESSORS
+from autoscale_envs.measured.table import MeasuredTable
 from autoscale_envs.measured.world import MeasuredWorld
 
 ORACLE: Final = "opt"
@@ -59,6 +60,11 @@ def rule(name: str, world: MeasuredWorld) -> Rule | None:
         return Rule(world, name, lambda world, admitted: _of_engine(world, admitted, engine))
     picks: dict[str, Pick] = {ORACLE: _best, FASTEST: _fastest, STATIC_ORDER: _static_order}
     return Rule(world, name, picks[name]) if name in picks else None
+
+
+def played_elsewhere(name: str, table: MeasuredTable) -> tuple[str, ...]:
+    """The networks on which ``engine:NAME`` has no row, and takes the fastest target of another runtime."""
+    return table.without(name.removeprefix(ENGINE)) if name.startswith(ENGINE) else ()
 
 
 def check_rules(names: tuple[str, ...], engines: tuple[str, ...]) -> None:

@@ -100,6 +100,11 @@ class MeasuredTable:
         """The runtimes that targets name."""
         return tuple(dict.fromkeys(target.engine for target in self.targets if target.engine))
 
+    def without(self, engine: str) -> tuple[str, ...]:
+        """The networks that no row ran by a runtime."""
+        ran = {row.network for row in self.rows if row.target.engine == engine}
+        return tuple(name for name in self.networks if name not in ran)
+
     @cached_property
     def latency_s(self) -> Floats:
         """Means over runs, shape (networks, targets); NaN where nothing was measured."""

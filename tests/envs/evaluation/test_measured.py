@@ -88,6 +88,18 @@ def test_a_limit_and_seeds_and_processes(table: Path, tmp_path: Path) -> None:
     assert alone["agents"]["q-learning"]["gap_to_oracle"] == spread["agents"]["q-learning"]["gap_to_oracle"]
 
 
+def test_a_runtime_that_lacks_networks_is_said_to_play_another(table: Path) -> None:
+    table.write_text("\n".join([HEAD, *LINES, "board,net-x,device:gpu/fp16#armnn,1,1"]))
+    arguments = "--measured", table, "--agents", "engine:armnn,engine:tflite", "--seeds", 1, "--queries", 2
+    assert (
+        "engine:tflite has no row of 1 of 5 networks, and plays the fastest target there: 'net-x'"
+        in run(*arguments).output
+    )
+    (row,) = rows(*arguments)
+    missing = {name: figures["engine_missing_fraction"] for name, figures in row["agents"].items()}
+    assert missing == {"opt": 0.0, "engine:armnn": 0.0, "engine:tflite": 0.2}
+
+
 def test_rivals_take_part_as_far_as_a_table_has_what_they_need(table: Path) -> None:
     arguments = "--measured", table, "--agents", "rivals", "--seeds", 1, "--queries", 4
     result = run(*arguments)
