@@ -2,9 +2,9 @@
 
 The file has names for its columns, and three generations of them: up to 2.0 a run has an ``experiment_id`` alone; from
 2.1 a ``run_id``, watts, joules by part, and a ``pue`` that is in its energy already; 3 adds water and utilisation. What
-``flush`` writes of a run again is its sums so far, not more of it, so the last row of a ``run_id`` stands for the run;
-in a file of tasks (``task_name``) each row is one. ``emissions`` are kg of CO2e, ``energy_consumed`` kWh, ``duration``
-s. Columns as in mlco2/codecarbon, ``output_methods/emissions_data.py``.
+``flush`` writes of a run again is its sums so far, not more of it, so the longest row of a ``run_id`` stands for the
+run, in whatever order they are; in a file of tasks (``task_name``) each row is one. ``emissions`` are kg of CO2e,
+``energy_consumed`` kWh, ``duration`` s. Columns as in mlco2/codecarbon, ``output_methods/emissions_data.py``.
 """
 
 import csv
@@ -63,12 +63,13 @@ def codecarbon_runs(path: Path, project: str = "") -> tuple[Run, ...]:
     runs, wrong = dict[str, Run](), list[str]()
     for number, fields in lines:
         row = dict(zip(header, fields, strict=False))
-        if project and row.get("project_name") != project:
-            continue
         try:
-            if len(fields) != len(header):
+            if len(fields) != len(header):  # before the project is asked for, which a shifted row has elsewhere
                 raise InvalidInput(f"{len(fields)} values; allowed: {len(header)}, as the first line has columns")
-            runs[_key(row, number)] = _run(row)
+            if project and row.get("project_name") != project:
+                continue
+            run, key = _run(row), _key(row, number)
+            runs[key] = max(run, runs.get(key, run), key=lambda each: each.duration_s)
         except InvalidInput as error:
             wrong.append(f"line {number}: {error}")
     if wrong:
@@ -92,7 +93,7 @@ def _lines(path: Path) -> tuple[list[str], Sequence[tuple[int, list[str]]]]:
 
 
 def _key(row: Mapping[str, str], line: int) -> str:
-    """What rows of one run share; a later row of it takes the place of an earlier one."""
+    """What rows of one run share."""
     run = "" if "task_name" in row else row.get("run_id", "")
     return run or f"line {line}"
 

@@ -60,7 +60,7 @@ def test_every_generation_of_columns_is_read(tmp_path: Path, header: str) -> Non
 def test_what_was_flushed_of_a_run_is_not_more_of_it(tmp_path: Path) -> None:
     flushed = [
         line(OF_3, run_id=run, duration=10 * so_far, emissions=0.01 * so_far, energy_consumed=0.1 * so_far)
-        for run, so_far in (("a", 1), ("b", 1), ("a", 2), ("a", 3))
+        for run, so_far in (("a", 1), ("b", 1), ("a", 3), ("a", 2))  # sorted anew, or put together from files
     ]
     runs = codecarbon_runs(written(tmp_path, OF_3, *flushed))
     assert [each.duration_s for each in runs] == [30.0, 10.0]
@@ -79,6 +79,13 @@ def test_a_building_that_is_in_the_energy_is_not_added_again(tmp_path: Path) -> 
         (tmp_path / "life.toml").write_text(given + pue)
         (phase,) = read_life_cycle(tmp_path / "life.toml").phases
         assert phase.operational_g == pytest.approx(grams)
+
+
+def test_a_shifted_row_is_not_taken_for_one_of_another_project(tmp_path: Path) -> None:
+    good = line(OF_3, run_id="a", duration=5, emissions=0.1, energy_consumed=1)
+    for shifted, values in ((f"x,{good}", 38), (good.replace(",train", "", 1), 36)):
+        with pytest.raises(InvalidInput, match=f"line 3: {values} values; allowed: 37"):
+            codecarbon_runs(written(tmp_path, OF_3, good, shifted), "train")
 
 
 def test_rows_that_are_none_are_all_named(tmp_path: Path) -> None:
