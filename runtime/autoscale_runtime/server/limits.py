@@ -6,7 +6,7 @@ from typing import Final
 from autoscale.errors import InvalidInput
 from autoscale_runtime.host.cores import usable_cores
 
-DEFAULT_WAITING: Final = 64
+DEFAULT_WAITING: Final = 256
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,15 +39,6 @@ _AGAIN_S: Final = 0.05
 _KEEPALIVE_MS: Final = 60_000
 _IDLE_MS: Final = 3_600_000
 
-UNSEEN: Final = 96
-MOST_UNSEEN: Final = 160
-"""Calls that Python has not looked at yet: beyond the first gRPC's core ends some (CANCELLED), beyond the second all.
-
-A first-come queue of gRPC's own stands before every other; by default it holds 1000 to 3000 calls, which a front that
-handles some thousands a second sees when their time is up. Ended there, a call costs a seventh of a refusal by Python.
-As many as a model's queue holds by default are never ended so.
-"""
-
 
 class AioTransport(Transport, grpc.GenericRpcHandler):
     """All methods, as raw bytes.
@@ -200,8 +191,6 @@ def options(limits: Limits) -> tuple[tuple[str, int], ...]:
         ("grpc.max_receive_message_length", limits.max_message_bytes),
         ("grpc.max_send_message_length", -1),  # answers are held to the limit where they are made
         ("grpc.max_concurrent_streams", limits.max_streams),
-        ("grpc.server.max_pending_requests", UNSEEN),
-        ("grpc.server.max_pending_requests_hard_limit", MOST_UNSEEN),
         ("grpc.so_reuseport", 0),  # else a second server on the same port takes half of the queries, silently
         ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
         ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
