@@ -13,7 +13,8 @@ from autoscale.errors import InvalidGoal, InvalidInput, one_of
 from autoscale.profiles import DeviceProfile
 from autoscale.query.goal import Goal
 from autoscale_envs.evaluation.contestants import PAPER
-from autoscale_envs.evaluation.measured_rivals import missing_target
+from autoscale_envs.evaluation.deep import DEEP
+from autoscale_envs.evaluation.measured_rivals import missing_target, what_lacks
 from autoscale_envs.evaluation.own_agent import check_agent_name
 from autoscale_envs.measured.contestants import ENGINE, ORACLE, RULES, check_rules
 from autoscale_envs.measured.table import MeasuredTable
@@ -70,8 +71,9 @@ class MeasuredPlan:
         engines = self._engines()
         for name in self.agents:
             if not name.startswith(ENGINE):
-                check_agent_name(name, {*RULES, PAPER, *AGENTS.names()} - {*FITTED})
-                self._check_target(name)
+                if name not in DEEP:
+                    check_agent_name(name, {*RULES, PAPER, *AGENTS.names()} - {*FITTED})
+                self._check_able(name)
         check_rules(self.agents, engines)
         for name, value, least in (("seeds", self.seeds, 1), ("queries", self.queries, 2), ("seed", self.seed, 0)):
             if value < least:
@@ -103,10 +105,10 @@ class MeasuredPlan:
         named = np.random.SeedSequence([self.seed, crc32("|".join(cell).encode())])
         return int(named.generate_state(1, np.uint64)[0])
 
-    def _check_target(self, name: str) -> None:
-        lacks = [missing_target(name, table.targets) for table in self.tables.values()]
-        if all(lacks):
-            raise InvalidInput(f"agent '{name}' needs {lacks[0]}, and no table has one")
+    def _check_able(self, name: str) -> None:
+        every = [target for table in self.tables.values() for target in table.targets]
+        if lacks := what_lacks(name, every, self.profile is not None):
+            raise InvalidInput(f"agent '{name}' cannot take part: {lacks}")
 
     def _engines(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(engine for table in self.tables.values() for engine in table.engines))

@@ -22,13 +22,18 @@ def measured_rivals(tables: Iterable[MeasuredTable], is_told: bool) -> tuple[tup
         is_told: whether agents have a profile's forecast.
     """
     targets = [target for table in tables for target in table.targets]
-    lacks = {**rivals()[1], **dict.fromkeys(DEEP, "it is trained in the simulator, which knows nothing of a table")}
-    for name in (each for each in RIVALS if each not in lacks):
-        if missing := missing_target(name, targets):
-            lacks[name] = f"it needs {missing}, and the table has none"
-    if not is_told:
-        lacks[BY_FORECAST] = "it goes by a forecast alone, and without --profile every target's is the same"
+    lacks = rivals()[1] | {name: why for name in RIVALS if (why := what_lacks(name, targets, is_told))}
     return tuple(name for name in RIVALS if name not in lacks), _in_order(lacks)
+
+
+def what_lacks(name: str, targets: Iterable[Target], is_told: bool) -> str:
+    """Why an agent cannot play in a table of these targets, in words; empty where it can."""
+    if name in DEEP:
+        return "it is trained in the simulator, which knows nothing of a table"
+    if name == BY_FORECAST and not is_told:
+        return "it goes by a forecast alone, and without --profile every target's is the same"
+    missing = missing_target(name, targets)
+    return f"it needs {missing}, and the table has none" if missing else ""
 
 
 def missing_target(name: str, targets: Iterable[Target]) -> str:

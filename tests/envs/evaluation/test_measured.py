@@ -132,7 +132,12 @@ def test_networks_can_be_chosen_and_people_can_read_it(table: Path) -> None:
         (("--scenario", "S1"), "--scenario is of the simulator"),
         (("--plot", "x.png"), "--plot is of the simulator"),
         (("--agents", "fastes"), "did you mean 'fastest'"),
-        (("--agents", "cloud"), "agent 'cloud' needs a cloud target, and no table has one"),
+        (("--agents", "cloud"), "agent 'cloud' cannot take part: it needs a cloud target, and the table has none"),
+        (
+            ("--agents", "device-best"),
+            "'device-best' cannot take part: it goes by a forecast alone, and without --profile",
+        ),
+        (("--agents", "dqn"), "'dqn' cannot take part: it is trained in the simulator"),
         (("--agents", "svm"), "unknown agent 'svm'"),
         (("--agents", "engine:openvino"), "unknown engine 'openvino'"),
         (("--device", "bord"), "unknown device of the table 'bord' (did you mean 'board'"),
