@@ -68,6 +68,8 @@ class MeasuredPlan:
             raise InvalidGoal(
                 "objective is 'carbon', but a table of measurements has no grams; allowed: energy, latency"
             )
+        for table in self.tables.values():
+            table.held_to(self.goal)
         engines = self._engines()
         for name in self.agents:
             if not name.startswith(ENGINE):

@@ -70,7 +70,7 @@ def measured_run(plan: MeasuredPlan, cell: MeasuredCell) -> dict[str, MeasuredRe
 
 
 def _one(plan: MeasuredPlan, cell: MeasuredCell, name: str) -> MeasuredResult:
-    table, seed = plan.tables[cell.device], plan.seed_of(cell)
+    table, seed = plan.tables[cell.device].held_to(plan.goal), plan.seed_of(cell)
     forecasts = None if plan.profile is None else profile_forecasts(plan.profile, table)
     world = MeasuredWorld(table, plan.goal, seed, forecasts, noisy=plan.noisy)
     agent = Stopwatch(_agent(name, world, seed))

@@ -2,14 +2,15 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from autoscale.arrays import Floats
-from autoscale.errors import InvalidInput
+from autoscale.errors import InvalidGoal, InvalidInput
+from autoscale.query.goal import Goal
 from autoscale.query.target import Target
 
 P90: Final = 1.2816
@@ -80,10 +81,12 @@ class MeasuredTable:
     Attributes:
         device: its name.
         rows: at least one; several of one network and target are runs of it.
+        unknown_accuracy: what a target counts as whose accuracy no row tells.
     """
 
     device: str
     rows: tuple[MeasuredRun, ...]
+    unknown_accuracy: float = math.nan
 
     @cached_property
     def networks(self) -> tuple[str, ...]:
@@ -117,12 +120,29 @@ class MeasuredTable:
 
     @cached_property
     def accuracy(self) -> Floats:
-        """Likewise, fractions; NaN where nobody measured it, too."""
-        return self._means("accuracy")
+        """Likewise, fractions; ``unknown_accuracy`` where nobody measured it."""
+        return np.nan_to_num(self._means("accuracy"), nan=self.unknown_accuracy)
 
     def only(self, networks: Sequence[str]) -> "MeasuredTable":
         """The rows of some networks."""
-        return MeasuredTable(self.device, tuple(row for row in self.rows if row.network in networks))
+        return replace(self, rows=tuple(row for row in self.rows if row.network in networks))
+
+    def held_to(self, goal: Goal) -> "MeasuredTable":
+        """The table as a goal reads it: against a floor, an accuracy that no row tells counts as 0.
+
+        Raises:
+            InvalidGoal: a floor for a network of which no row tells an accuracy.
+        """
+        if goal.min_accuracy is None:
+            return self
+        told = {row.network for row in self.rows if row.accuracy is not None}
+        if blank := [name for name in self.networks if name not in told]:
+            raise InvalidGoal(
+                f"min_accuracy is {goal.min_accuracy}, but no row of '{blank[0]}' ({len(blank)} of "
+                f"{len(self.networks)} networks of '{self.device}') tells an accuracy; allowed: "
+                "networks that have one, or no floor"
+            )
+        return replace(self, unknown_accuracy=0.0)
 
     @cached_property
     def samples(self) -> tuple[Sample, ...]:

@@ -43,6 +43,9 @@ class MeasuredWorld:
         forecasts: what agents are told of a network's targets; None tells them nothing (``flat``).
         noisy: False gives every query the mean of the runs.
 
+    Raises:
+        InvalidGoal: a floor for a network of which no row tells an accuracy.
+
     Attributes:
         targets: of the table.
         network: the number of the one that asks now.
@@ -57,6 +60,7 @@ class MeasuredWorld:
         *,
         noisy: bool = True,
     ) -> None:
+        table = table.held_to(goal)
         self.table, self.goal, self.targets = table, goal, table.targets
         self._rng = np.random.default_rng(seed)
         self._order = self._rng.permutation(len(table.networks))

@@ -143,6 +143,7 @@ def test_networks_can_be_chosen_and_people_can_read_it(table: Path) -> None:
         (("--device", "bord"), "unknown device of the table 'bord' (did you mean 'board'"),
         (("--networks", "net-1"), "unknown network of the table"),
         (("--objective", "carbon"), "has no grams; allowed: energy, latency"),
+        (("--min-accuracy", "0.6"), "no row of 'net-0' (4 of 4 networks of 'board') tells an accuracy"),
         (("--seeds", "0"), "seeds is 0"),
         (("--queries", "9", "--warm-up", "9"), "warm_up is 9; allowed: 0 to 8"),
     ],

@@ -8,7 +8,7 @@ import pytest
 
 from autoscale.agents.base import Choice, make_agent
 from autoscale.checks import check_world
-from autoscale.errors import InvalidTarget, UnknownName
+from autoscale.errors import InvalidGoal, InvalidTarget, UnknownName
 from autoscale.interval import Interval
 from autoscale.loop import run_query
 from autoscale.profiles import load_device
@@ -133,7 +133,13 @@ def test_rules_are_what_they_are_called(name: str, small: Target, large: Target)
 
 def test_limits_and_accuracy_bind_the_oracle() -> None:
     assert MeasuredWorld(TABLE.only(["large"]), Goal(latency_s=0.35)).oracle() == 1
-    assert MeasuredWorld(TABLE.only(["large"]), Goal(latency_s=math.inf, min_accuracy=0.7)).oracle() == 1
+    large = TABLE.only(["large"])
+    assert MeasuredWorld(large, Goal("latency", math.inf, min_accuracy=0.6)).oracle() == 2, "the others' are unknown"
+    world = MeasuredWorld(large, Goal(latency_s=math.inf, min_accuracy=0.6))
+    context = world.observe()
+    assert world.perform(None, context, Choice(1, 1.0)).outcome.misses_accuracy(context.goal)
+    with pytest.raises(InvalidGoal, match=r"no row of 'small' \(2 of 3 networks of 'board'\) tells an accuracy"):
+        MeasuredWorld(TABLE, Goal(min_accuracy=0.5))
 
 
 def test_an_engine_that_no_target_has_is_named() -> None:
