@@ -37,7 +37,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """All sequence numbers from 0 to ``high_water`` have arrived, but for the gaps: (first, last), sorted.
+    """All sequence numbers from 0 to ``high_water`` came or are not due, but for the gaps: (first, last), sorted.
 
     Attributes:
         first_us: the earliest time of its accepted rows; 0 where there is none, or it is not known.
@@ -62,6 +62,10 @@ class LogState:
         fresh = sequences[is_fresh]
         before = np.maximum.accumulate(np.concatenate([[self.high_water], fresh]))[:-1]
         return self._filled(np.sort(fresh)), Verdict(is_fresh, int(np.count_nonzero(fresh < before)))
+
+    def beginning(self, number: int) -> "LogState":
+        """With nothing due between its last row and one that a device says it goes on with."""
+        return self if number <= self.high_water + 1 else replace(self, high_water=number - 1)
 
     def followed_by(self, rows: int) -> "LogState":
         """With so many rows that are numbered on from the last one."""

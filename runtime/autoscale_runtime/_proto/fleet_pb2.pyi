@@ -64,7 +64,9 @@ class Batch(_message.Message):
     rows: _builtins.int
     """How many rows; every column has as many values."""
     begins: _builtins.int
-    """The number of the log's first row; its other rows have greater ones."""
+    """The number of the log's first row that is due as a row: what has not arrived before it does not exist, or came as
+    sums. No row of the batch has a smaller one.
+    """
     @_builtins.property
     def numbers(self) -> _containers.RepeatedCompositeFieldContainer[Global___Numbers]: ...
     @_builtins.property

@@ -37,7 +37,7 @@ class LaterSchema(InvalidInput):
 def batch_of(
     rows: Rows, device_id: str, log_id: str, lost: Mapping[str, int], schema: int = SCHEMA, begins: int = 0
 ) -> pb.Batch:
-    """Rows of one log, which begins with some number, as a message."""
+    """Rows of one log, of which none before some number is due as a row, as a message."""
     return pb.Batch(
         schema=schema,
         device_id=device_id,

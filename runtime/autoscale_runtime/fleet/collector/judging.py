@@ -99,7 +99,7 @@ class _Arrivals:
         spans = zip((ends - lengths).tolist(), ends.tolist(), _are_runs(sequence, lengths).tolist(), strict=True)
         for batch, (start, end, is_run) in zip(batches, spans, strict=True):
             key = batch.device_id, batch.log_id
-            state = self.states.get(key) or self._known(key) or LogState(batch.begins - 1)
+            state = (self.states.get(key) or self._known(key) or LogState()).beginning(batch.begins)
             self._keys.append(key)
             self._high_waters.append(state.high_water)
             if is_run and sequence[start] == state.high_water + 1:

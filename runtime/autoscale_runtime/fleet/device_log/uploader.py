@@ -219,8 +219,9 @@ class Uploader(Closing):
 
     def _batches(self, segment: Segment, waiting: Ints) -> Iterator[tuple[Callable[[], Uploaded], int]]:
         """What hands over some rows, in turn, and the last of them."""
+        begins = max(segment.header.begins, Outgoing.read(self._folder.upload).last + 1)  # no gap: they came as sums
         while len(waiting) and not self._stopped.is_set():
-            batch = _batch(segment, waiting[: self._options.batch_rows])
+            batch = _batch(segment, waiting[: self._options.batch_rows], begins)
             last = int(segment.rows.numbers["sequence"][waiting[batch.rows - 1]])
             yield partial(self._hand_over, self._send, batch, batch.rows), last
             waiting = waiting[batch.rows :]
@@ -274,12 +275,12 @@ def _collector_of(folder: LogFolder, addresses: Sequence[str]) -> str:
     return shard_of(folder.device_id(_read(segments[-1]) if segments else None), addresses)
 
 
-def _batch(segment: Segment, which: Ints) -> pb.Batch:
+def _batch(segment: Segment, which: Ints, begins: int) -> pb.Batch:
     """As many of some rows as fit into a message."""
     log = segment.header
     while True:
         rows = segment.rows.take(which)
-        batch = batch_of(rows, log.device_id, log.log_id, segment.lost, log.schema, log.begins)
+        batch = batch_of(rows, log.device_id, log.log_id, segment.lost, log.schema, begins)
         if batch.ByteSize() <= MOST_BYTES or len(which) == 1:
             return batch
         which = which[: len(which) // 2]

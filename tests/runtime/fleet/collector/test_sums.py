@@ -166,6 +166,17 @@ def test_rows_that_were_under_way_stay_rows(tmp_path: Path) -> None:
     assert (report.total.inferences, report.sent_as_sums) == (210, 10)
 
 
+def test_rows_between_which_others_went_as_sums_have_no_gap(tmp_path: Path) -> None:
+    log, ledger = tmp_path / "log", tmp_path / "ledger"
+    with collect(ledger) as collector:
+        for number, aggregate in enumerate((True, False, True, True, False, False)):
+            device(log, number, 10)
+            assert upload(log, collector.address, aggregate).accepted == 10
+    report = account(ledger)
+    assert (report.total.inferences, report.sent_as_sums) == (60, 30)
+    assert report.ledger_view.counts == {"accepted": 60, "missing": 0, "clock_set_back": 2}
+
+
 def test_an_hour_that_has_not_ended_waits(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path / "log") as log:
         log.append(record(1, time_s=time.time() - 2.0 * HOUR_S))
