@@ -49,7 +49,7 @@ class Plan:
         seconds: about how long it may measure.
         like: the device whose watts and making stand in for what is not measured; None for a usual one's, as defaults.
         has_probes: whether small networks of its own are measured too.
-        resumes: whether rows of an earlier run are kept where their file and target are the same.
+        resumes: whether rows of an earlier run are kept: all but those of a model that is given and has changed.
         remotes: link to ``host:port`` of the server that it leads to.
     """
 
@@ -118,14 +118,27 @@ class Calibration:
         check_names(subjects, self._plan.models)
         check_shapes(self._plan.shapes, [each.bundle.inputs for each in subjects])
         self._device = host_profile(self._plan.out.stem, self._plan.like, ())
-        earlier, networks = rows_of(self._plan.out) if self._plan.resumes else ((), {})
-        self._networks.update(networks)
-        self._earlier = {(row.network, row.target): row for row in earlier}
         with TemporaryDirectory(prefix="autoscale-") as folder:
             subjects += self._probes(Path(folder), subjects)
+            self._keep(subjects)
             self._measure_all(subjects)
             self._measure_links(subjects)
         return self._finished(len(subjects))
+
+    def _keep(self, subjects: Sequence[Subject]) -> None:
+        """Take over what an earlier run measured, of models that are not given now too."""
+        earlier, networks = rows_of(self._plan.out) if self._plan.resumes else ((), {})
+        digests = {each.name: each.digests for each in subjects}
+        rows = [row for row in earlier if row.network not in digests or is_row_of(row, digests[row.network].values())]
+        self._networks.update(networks)
+        self._rows = {(row.network, row.target): row for row in rows}
+        self._earlier, self._found.kept = frozenset(self._rows), len(rows)
+        for row in rows:
+            self._meet(row.target.processor)
+        others = [row.network for row in rows if row.network not in digests]
+        if others:
+            names = ", ".join(dict.fromkeys(each for each in others if not each.startswith(PREFIX))) or "probes"
+            self._found.notes.append(f"{len(others)} of the rows kept are of what was not measured this time: {names}")
 
     def _probes(self, folder: Path, subjects: Sequence[Subject]) -> list[Subject]:
         """Where ONNX files are run here, in the precisions that these have."""
@@ -178,10 +191,7 @@ class Calibration:
 
     def _burst(self, setting: Setting, share_s: float, count: int) -> bool:
         """Runs of one setting; whether it has enough."""
-        earlier = self._earlier.get(setting.key)
-        if earlier is not None and is_row_of(earlier, setting):
-            self._found.kept += setting.key not in self._rows
-            self._rows[setting.key] = earlier
+        if setting.key in self._earlier:
             return True
         self._meet(setting.target.processor)
         runs = self._runs.setdefault(setting.key, Runs(setting.target.threads or 0))

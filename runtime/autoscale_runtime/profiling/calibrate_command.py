@@ -61,7 +61,7 @@ def calibrate(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with --out: what it has of these files is kept.")
+        bool, typer.Option("--resume", help="Go on with --out: its rows are kept, what is missing is measured.")
     ] = False,
     replace: Annotated[bool, typer.Option("--replace", help="Begin anew where --out exists.")] = False,
     probes: Annotated[
@@ -232,7 +232,7 @@ def _notes(plan: Plan, found: Found, why: str) -> Iterator[str]:
     elif found.stopped:
         yield f"incomplete: {found.device.incomplete}"
     if found.kept:
-        yield f"{found.kept} rows are of an earlier run"
+        yield f"{found.kept} rows of an earlier run are kept"
     if found.disturbed:
         yield f"{len(found.disturbed)} settings were disturbed all the while: their sources say how they are known"
     if found.waited_s >= 1.0:

@@ -1,6 +1,6 @@
 """The profile that a calibration writes: whole at every moment, and marked as long as something is missing."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -64,9 +64,9 @@ def row_of(setting: Setting, runs: Runs, energy_j: Interval | None = None, scope
     return MeasuredRow(setting.network, setting.target, runs.interval(), energy_j, source=source)
 
 
-def is_row_of(row: MeasuredRow, setting: Setting) -> bool:
-    """Whether a row was measured of that very file on that target."""
-    return (row.network, row.target) == setting.key and f"SHA-256 {setting.digest[:DIGEST]}" in row.source
+def is_row_of(row: MeasuredRow, digests: Iterable[str]) -> bool:
+    """Whether a row was measured of one of these files."""
+    return any(f"SHA-256 {digest[:DIGEST]}" in row.source for digest in digests)
 
 
 def write(

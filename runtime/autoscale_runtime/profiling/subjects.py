@@ -81,6 +81,11 @@ class Subject:
         return self._query.feeds
 
     @property
+    def digests(self) -> dict[str, str]:
+        """Precision to SHA-256 of the files that run in it."""
+        return {each.precision: each.digest() for each in reversed(self.bundle.variants)}
+
+    @property
     def served_names(self) -> list[str]:
         """What a server calls its variants."""
         return [served_name(self.name, each.precision) for each in self.bundle.variants]
@@ -102,7 +107,7 @@ class Subject:
             device.close()
 
     def _settings(self, device: Device) -> Iterator[Setting]:
-        digests = {each.precision: each.digest() for each in reversed(self.bundle.variants)}
+        digests = self.digests
         routes = [each for each in device.world.routes if isinstance(each, LocalRoute)]
         for route in sorted(routes, key=lambda each: -(each.target.threads or 0)):
             if route.target not in self.left_out:
