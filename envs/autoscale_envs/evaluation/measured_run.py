@@ -73,7 +73,7 @@ def _one(plan: MeasuredPlan, cell: MeasuredCell, name: str) -> MeasuredResult:
     table, seed = plan.tables[cell.device].held_to(plan.goal), plan.seed_of(cell)
     forecasts = None if plan.profile is None else profile_forecasts(plan.profile, table)
     world = MeasuredWorld(table, plan.goal, seed, forecasts, noisy=plan.noisy)
-    agent = Stopwatch(_agent(name, world, seed))
+    agent = Stopwatch(_agent(name, world, seed), name)
     shape = len(table.networks), plan.queries
     chosen, late = np.zeros(shape, np.intp), np.zeros(shape, np.bool_)
     for _ in range(chosen.size):

@@ -3,10 +3,11 @@
 import sys
 from collections.abc import Iterable, Sequence
 from importlib import import_module
+from numbers import Integral
 from pathlib import Path
 
-from autoscale.agents.base import AGENTS, Agent, make_agent
-from autoscale.errors import InvalidInput, check_type, one_of
+from autoscale.agents.base import AGENTS, Agent, Choice, make_agent
+from autoscale.errors import AutoScaleError, InvalidInput, InvalidTarget, check_type, one_of
 from autoscale.query.target import Target
 
 
@@ -24,8 +25,38 @@ def check_agent_name(name: str, known: Iterable[str]) -> None:
 
 
 def agent_of(name: str, targets: Sequence[Target], seed: int) -> Agent:
-    """The agent of that name; errors as for ``check_agent_name`` and ``make_agent``."""
-    return _own_class(name)(targets, seed=seed) if ":" in name else make_agent(name, targets, seed)
+    """The agent of that name.
+
+    Raises:
+        RuntimeError: the code of one's own raised.
+        AutoScaleError: as for ``check_agent_name`` and ``make_agent``.
+    """
+    if ":" not in name:
+        return make_agent(name, targets, seed)
+    made = _own_class(name)
+    try:
+        return made(targets, seed=seed)
+    except AutoScaleError:
+        raise
+    except Exception as error:
+        raise blamed(name, error) from error
+
+
+def check_choice(name: str, choice: object, targets: int) -> None:
+    """Whether an agent chose one of so many targets.
+
+    Raises:
+        InvalidTarget: it did not; a negative index would count from the end.
+    """
+    index = choice.index if isinstance(choice, Choice) else None
+    if not isinstance(index, Integral) or not 0 <= index < targets:
+        told = f"{choice!r}; allowed: a Choice" if index is None else f"{index!r}; allowed: 0 to {targets - 1}"
+        raise InvalidTarget(f"agent '{name}' chose {told}")
+
+
+def blamed(name: str, error: Exception) -> RuntimeError:
+    """What an agent's code raised, with the name of the agent: a traceback's last line is what people read."""
+    return RuntimeError(f"agent '{name}' raised {type(error).__name__}: {error}")
 
 
 def _own_class(name: str) -> type[Agent]:

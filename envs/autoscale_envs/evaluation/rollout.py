@@ -13,6 +13,7 @@ import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.arrays import Floats, Indices
+from autoscale.errors import AutoScaleError
 from autoscale.loop import run_query
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
@@ -29,6 +30,7 @@ from autoscale_envs.evaluation.metrics import (
     recovery,
     scores_of,
 )
+from autoscale_envs.evaluation.own_agent import blamed, check_choice
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 
@@ -59,7 +61,11 @@ class Result:
 
 
 class Stopwatch(Agent):
-    """Times another agent.
+    """Times another agent, and answers for it: what it does wrong is told with the name it was asked for by.
+
+    Args:
+        agent: whom.
+        asked: the name it takes part by.
 
     Attributes:
         learns: whether the agent has anything to learn.
@@ -67,26 +73,46 @@ class Stopwatch(Agent):
 
     name = "stopwatch"
 
-    def __init__(self, agent: Agent) -> None:
+    def __init__(self, agent: Agent, asked: str) -> None:
         super().__init__(agent.targets)
-        self.agent = agent
+        self.agent, self.asked = agent, asked
         self.learns = type(agent).learn is not Agent.learn
         self.select_ns: list[int] = []
         self.learn_ns: list[int] = []
 
     def select(self, context: Context) -> Choice:
-        """The agent's choice."""
+        """The agent's choice.
+
+        Raises:
+            InvalidTarget: it is none of the targets.
+            RuntimeError: the agent's code raised.
+        """
         start = perf_counter_ns()
-        choice = self.agent.select(context)
+        try:
+            choice = self.agent.select(context)
+        except AutoScaleError:
+            raise
+        except Exception as error:
+            raise blamed(self.asked, error) from error
         self.select_ns.append(perf_counter_ns() - start)
+        check_choice(self.asked, choice, len(self.targets))
         return choice
 
     def learn(
         self, context: Context, index: int, outcome: Outcome, reward: float, next_context: Context | None = None
     ) -> None:
-        """Let the agent learn."""
+        """Let the agent learn.
+
+        Raises:
+            RuntimeError: its code raised.
+        """
         start = perf_counter_ns()
-        self.agent.learn(context, index, outcome, reward, next_context)
+        try:
+            self.agent.learn(context, index, outcome, reward, next_context)
+        except AutoScaleError:
+            raise
+        except Exception as error:
+            raise blamed(self.asked, error) from error
         self.learn_ns.append(perf_counter_ns() - start)
 
     def state(self) -> Arrays:
@@ -108,8 +134,10 @@ def _rollout(plan: Plan, cell: Cell) -> dict[str, Result]:
     parameters, make = make_parameters(plan.world(cell)), makers(plan, cell)
     seeds = plan.run_seeds(cell)
     batch = Batch(parameters, seeds * len(make), plan.noisy)
-    one_each = [(maker, seed) for maker in make.values() for seed in seeds]
-    agents = [Stopwatch(maker(world, seed)) for world, (maker, seed) in zip(batch.worlds, one_each, strict=True)]
+    one_each = [(name, seed) for name in make for seed in seeds]
+    agents = [
+        Stopwatch(make[name](world, seed), name) for world, (name, seed) in zip(batch.worlds, one_each, strict=True)
+    ]
     trial, changed = _trial(batch, agents, plan.run_queries)
     trials = dict(zip(make, _split(trial, len(seeds)), strict=True))
     own = [slice(first, first + len(seeds)) for first in range(0, len(agents), len(seeds))]

@@ -102,6 +102,29 @@ def test_an_agent_of_ones_own_takes_part(tmp_path: Path, monkeypatch: pytest.Mon
     assert [*row["agents"]["mine:First"]["places"]] == ["device:cpu"]
 
 
+def test_an_agent_of_ones_own_answers_for_what_it_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "Beyond": ("Choice(99, 1.0)", "chose 99; allowed: 0 to "),
+        "Before": ("Choice(-1, 1.0)", "chose -1; allowed: 0 to "),
+        "Bare": ("0", "chose 0; allowed: a Choice"),
+        "Raises": ("1 / 0", "raised ZeroDivisionError: division by zero"),
+    }
+    (tmp_path / "evil.py").write_text(
+        "from autoscale import Agent, Choice\n"
+        + "".join(
+            f"class {kind}(Agent):\n    name = 'evil'\n    def select(self, context):\n        return {answer}\n"
+            for kind, (answer, _) in answers.items()
+        )
+    )
+    row = "device,network,target,latency_s,energy_j\ns10e,mobilenet-v2,device:cpu/fp32,0.1,0.2\n"
+    (tmp_path / "table.csv").write_text(row)
+    monkeypatch.chdir(tmp_path)
+    for kind, (_, message) in answers.items():
+        for where in (("--scenario", "S1"), ("--measured", "table.csv")):
+            failed = run(*where, "--agents", f"evil:{kind}")
+            assert f"agent 'evil:{kind}' {message}" in str(failed.exception)
+
+
 def test_a_limit_makes_answers_late() -> None:
     fast, slow = (
         json.loads(run("--scenario", "S1", "--json", "-", "--latency-limit-s", s).stdout) for s in ("9", "1e-6")
