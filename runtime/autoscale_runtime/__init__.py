@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from autoscale_runtime.device.plan import RemoteModel
     from autoscale_runtime.device.rules import Rules
     from autoscale_runtime.fleet.collector.service import collect
-    from autoscale_runtime.fleet.device_log.uploader import Uploader
+    from autoscale_runtime.fleet.device_log.uploader import Uploader, UploadOptions
     from autoscale_runtime.fleet.device_log.writer import LedgerWriter
     from autoscale_runtime.installing import install, uninstall
     from autoscale_runtime.meters.base import CounterMeter
@@ -45,6 +45,7 @@ __all__ = [
     "Session",
     "SessionOptions",
     "TensorSpec",
+    "UploadOptions",
     "Uploader",
     "check_backend",
     "check_meter",
@@ -68,7 +69,7 @@ __getattr__ = lazy_names(
         "autoscale_runtime.device.plan": "RemoteModel",
         "autoscale_runtime.device.rules": "Rules",
         "autoscale_runtime.fleet.collector.service": "collect",
-        "autoscale_runtime.fleet.device_log.uploader": "Uploader",
+        "autoscale_runtime.fleet.device_log.uploader": "UploadOptions Uploader",
         "autoscale_runtime.fleet.device_log.writer": "LedgerWriter",
         "autoscale_runtime.installing": "install uninstall",
         "autoscale_runtime.meters.base": "CounterMeter",

@@ -41,7 +41,7 @@ PUBLIC = {
             "Sensor",
             "Session",
         ),
-        *("SessionOptions", "TensorSpec", "Uploader", "check_backend", "check_meter", "check_sensor"),
+        *("SessionOptions", "TensorSpec", "UploadOptions", "Uploader", "check_backend", "check_meter", "check_sensor"),
         *("collect", "install", "nearby", "offloadable", "serve", "uninstall"),
     ],
     "autoscale_envs": ["MeasuredWorld", "Scenario", "SimWorld", "Training", "WorldOptions", "read_measured", "train"],
