@@ -4,9 +4,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.logged_queries import LoggedQueries, logged_queries_of
-from autoscale_runtime.fleet.device_log.log_folder import SUFFIX
+from autoscale_runtime.fleet.device_log.log_folder import SUFFIX, LogFolder
 from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
 
 
@@ -29,6 +31,17 @@ def read_log(folder: Path, *, latest_run: bool = False) -> LoggedQueries:
     rows = [row for segment in segments for row in _rows(segment)]
     run = rows[-1]["session_id"] if rows else ""
     return logged_queries_of(row for row in rows if not latest_run or row["session_id"] == run)
+
+
+def unsent_rows(folder: Path) -> int:
+    """How many rows of a log no collector has acknowledged.
+
+    Raises:
+        OSError: it cannot be read.
+    """
+    log = LogFolder(folder)
+    acknowledged, segments = log.acknowledged(), (read_segment(each.path) for each in log.segments())
+    return sum(int(np.count_nonzero(each.rows.numbers["sequence"] > acknowledged)) for each in segments if each)
 
 
 def _rows(segment: Segment) -> Iterator[dict[str, Any]]:

@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from autoscale.errors import InvalidInput
-from autoscale_runtime.fleet.device_log.reading import is_log
+from autoscale_runtime.fleet.device_log.reading import is_log, unsent_rows
 from autoscale_runtime.fleet.device_log.uploader import Uploader, UploadOptions
 
 
@@ -39,4 +39,7 @@ def upload_command(
         raise InvalidInput(f"'{log}' is no device's log; allowed: the folder that LedgerWriter writes")
     with Uploader(log, collectors, UploadOptions(aggregate=aggregate), token or "") as uploader:
         done = uploader.upload()
+        waiting = unsent_rows(log) if aggregate else 0
     print(f"accepted {done.accepted}, duplicate {done.duplicate}, rejected {done.rejected}, left out {done.skipped}")
+    if waiting:
+        print(f"{waiting} wait until their hour has ended")

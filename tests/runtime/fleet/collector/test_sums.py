@@ -181,8 +181,10 @@ def test_an_hour_that_has_not_ended_waits(tmp_path: Path) -> None:
     with LedgerWriter(tmp_path / "log") as log:
         log.append(record(1, time_s=time.time() - 2.0 * HOUR_S))
         log.append(record(2, time_s=time.time()))
+    command = ["upload", str(tmp_path / "log")]
     with collect(tmp_path / "ledger") as collector:
-        assert upload(tmp_path / "log", collector.address).accepted == 1
+        told = CliRunner().invoke(fleet, [*command, collector.address, "--aggregate"]).output
+        assert told == "accepted 1, duplicate 0, rejected 0, left out 0\n1 wait until their hour has ended\n"
         assert upload(tmp_path / "log", collector.address, aggregate=False).accepted == 1
 
 
