@@ -155,11 +155,10 @@ class Calibration:
         share_s = min(max(self._plan.seconds / (VISITS * TARGETS * len(subjects)), SHORTEST_S), LONGEST_S)
         if self._joules is not None:
             self._joules.rest()
-        pending = list(subjects)
-        while pending and not self._found.stopped:
-            pending = [each for each in pending if not self._measure(each, share_s, len(subjects))]
-            if time.monotonic() >= until_s:
-                break
+        pending, visits = list(subjects), 0
+        while pending and not self._found.stopped and (visits < VISITS or time.monotonic() < until_s):
+            visits += 1
+            pending = [each for each in pending if not self._measure(each, share_s, visits, len(subjects))]
 
     def _measure_links(self, subjects: Sequence[Subject]) -> None:
         """The links, once the models are done."""
@@ -173,7 +172,7 @@ class Calibration:
         found.links, left_out = measure_links(self._plan.out, self._plan.remotes, queries)
         found.left_out |= left_out
 
-    def _measure(self, subject: Subject, share_s: float, count: int) -> bool:
+    def _measure(self, subject: Subject, share_s: float, visits: int, count: int) -> bool:
         """A burst of each of its settings; whether more would tell nothing new."""
         self._tell(subject.name, len(self._done), count)
         self._networks[subject.name] = subject.bundle.profile
@@ -184,7 +183,7 @@ class Calibration:
             self._found.left_out[subject.name] = str(error)
             return True
         self._found.left_out |= {f"{subject.name} {target}": why for target, why in subject.left_out.items()}
-        if not self._found.stopped:
+        if not self._found.stopped and (is_over or visits >= VISITS):
             self._done.add(subject.name)
             self._write(count)
         return is_over
@@ -206,6 +205,8 @@ class Calibration:
         except AutoScaleError as error:
             self._found.left_out[f"{setting.network} {setting.target}"] = str(error)
             return True
+        if runs.gap:
+            return runs.is_enough
         spent = self._spent.get(setting.key)
         self._rows[setting.key] = row_of(setting, runs, *(() if spent is None else (spent.energy_j, spent.scope)))
         self._write(count)
@@ -219,13 +220,17 @@ class Calibration:
     def _finished(self, count: int) -> Found:
         """The last profile, with the speeds that explain its rows."""
         found = self._found
+        gaps = {f"{key[0]} {key[1]}": runs.gap for key, runs in self._runs.items() if runs.visits and runs.gap}
+        found.left_out = gaps | found.left_out
         if not self._has_own():
             if found.stopped:
                 return found
             what, why = next(iter(found.left_out.items()), ("nothing", "no engine reads it"))
             raise ModelError(f"no model can be measured here; {what}: {why}")
         found.disturbed = [
-            f"{network} {target}" for (network, target), runs in self._runs.items() if runs.how == DISTURBED
+            f"{network} {target}"
+            for (network, target), runs in self._runs.items()
+            if not runs.gap and runs.how == DISTURBED
         ]
         device = fitted(self._device, [*self._rows.values()], self._networks)
         missing = self._missing(count) if found.stopped else ""

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from autoscale.arrays import Floats
 from autoscale.interval import Interval
@@ -16,6 +17,9 @@ QUIET: Final = 0.03
 
 DISTURBED: Final = "beside other work, the fastest of the runs"
 """How the latency of a setting is known whose threads never had their cores to themselves."""
+
+MOSTLY: Final = 0.5
+"""A run whose threads waited for more than this share of it tells nothing of what it takes alone."""
 
 ENOUGH: Final = 9
 """So many undisturbed runs tell a middle and where single runs lie."""
@@ -76,6 +80,21 @@ class Runs:
         return np.sort(latency_s[~(waited | np.append(waited[1:], False))])
 
     @property
+    def _usable(self) -> NDArray[np.bool_]:
+        """Of each run, whether it mostly ran; a wait that began before a run may be longer than the run."""
+        waiting_s: Floats = np.nan_to_num(np.array(self.waiting_s))
+        return np.less_equal(waiting_s, MOSTLY * np.array(self.latency_s))
+
+    @property
+    def gap(self) -> str:
+        """Why these runs tell no latency, in words; empty where they do."""
+        if self.visits < VISITS:
+            return f"it had {self.visits} of {VISITS} bursts; 'autoscale calibrate --resume' measures it"
+        if not self.is_quiet and np.count_nonzero(self._usable) < FEWEST:
+            return "other work had the cores in its runs; 'autoscale calibrate --resume' measures it when that is over"
+        return ""
+
+    @property
     def is_enough(self) -> bool:
         """Whether more of them would tell nothing new."""
         return self.visits >= VISITS and (self.quiet_s.size >= ENOUGH or len(self.latency_s) >= 10 * MOST)
@@ -96,14 +115,15 @@ class Runs:
         """A run as it is when nothing slows it, and the ends of single runs.
 
         Where others disturbed it all the while, and the system tells who waited: of one thread, what it waited is taken
-        off; of several, which then take each other's share of the work, the fastest run is the nearest to alone.
+        off; of several, which then take each other's share of the work, the fastest run is the nearest to alone. Runs
+        that mostly waited do not count; where there is a ``gap``, there is no interval.
         """
         if self.is_quiet or np.isnan(self.waiting_s).all():
             return _quantiles(self.quiet_s, ENDS)
+        latency_s, waiting_s = np.array(self.latency_s)[self._usable], np.array(self.waiting_s)[self._usable]
         if self.threads == 1:
-            alone_s = np.array(self.latency_s) - np.nan_to_num(np.array(self.waiting_s))
-            return _quantiles(np.maximum(alone_s, TINY_S), ENDS)
-        return _quantiles(np.array(self.latency_s), FASTEST)
+            return _quantiles(latency_s - np.nan_to_num(waiting_s), ENDS)
+        return _quantiles(latency_s, FASTEST)
 
 
 def _quantiles(latency_s: Floats, ends: Sequence[float]) -> Interval:

@@ -46,14 +46,23 @@ def test_runs_are_enough_after_some_bursts_that_lie_apart() -> None:
 
 
 def test_of_one_thread_what_it_waited_is_taken_off() -> None:
-    runs = Runs(1, [0.030, 0.050, 0.041], [0.020, 0.040, 0.030])
+    runs = Runs(1, [0.015, 0.018, 0.016, 0.002], [0.005, 0.008, 0.006, 0.040], VISITS)
     assert not runs.is_quiet
-    assert runs.interval().mid == pytest.approx(0.010)
+    assert not runs.gap
+    ends = runs.interval()  # the last run's wait began before it: that tells nothing
+    assert (ends.low, ends.mid, ends.high) == pytest.approx((0.010, 0.010, 0.010))
     assert "taken off" in runs.how
 
 
+@pytest.mark.parametrize("threads", [1, 4])
+def test_runs_that_mostly_waited_and_too_few_bursts_are_a_gap(threads: int) -> None:
+    assert "other work had the cores" in Runs(threads, [0.046] * 3, [0.045] * 3, VISITS).gap
+    assert "it had 1 of 3 bursts" in Runs(threads, [0.001] * 9, [0.0] * 9, 1).gap
+    assert not Runs(threads, [0.001] * 3, [float("nan")] * 3, VISITS).gap
+
+
 def test_of_several_threads_that_never_had_their_cores_the_fastest_is_told() -> None:
-    runs = Runs(4, [0.030, 0.050, 0.041], [0.020, 0.040, 0.030])
+    runs = Runs(4, [0.030, 0.050, 0.041], [0.010, 0.020, 0.015])
     assert (runs.interval().low, runs.how) == (0.030, DISTURBED)
     assert runs.interval().mid < 0.031
 
