@@ -137,14 +137,18 @@ class MeasuredComparison:
 
     def tell(self, console: Console, results: Results, took_s: float) -> None:
         """A table for each device."""
+        plan = self.plan
         for row in self.rows(results):
             frugal = f"the fastest target is the most frugal of {row['fastest_is_frugal_fraction']:.0%} of them"
             title = f"{row['device']}: {len(row['networks'])} networks, {len(row['targets'])} targets; {frugal}"
             console.print(display.measured(title, row["agents"]))
+            if plan.noisy and (count := row["rows_p90_not_played"]):
+                console.print(
+                    f"{count} of {row['rows']} rows: {display.P90_NOT_PLAYED}", highlight=False, soft_wrap=True
+                )
             for name in row["agents"]:
-                self._tell_missing(console, name, self.plan.tables[row["device"]])
+                self._tell_missing(console, name, plan.tables[row["device"]])
         console.print(display.MEASURED_LEGEND, highlight=False)
-        plan = self.plan
         told = "nothing" if plan.profile is None else f"the physics of {plan.profile.name}"
         console.print(
             f"{plan.queries} queries of each network, judged from the {plan.warm_up + 1}. on, {plan.seeds} seeds; "

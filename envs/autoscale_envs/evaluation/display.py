@@ -66,6 +66,10 @@ LEGEND: Final = "vs CPU, vs cloud: inferences per joule against the CPU in fp32 
 )
 MEASURED_LEGEND: Final = _SHARED.format(further=", also of a network's first query and of queries 2 to 10")
 
+P90_NOT_PLAYED: Final = (
+    "latency_p90_s below the mean is played without a spread, one above 2.18 times the mean as 2.18 times"
+)
+
 
 def comparison(title: str, agents: Mapping[str, Figures]) -> Table:
     """Every contestant's figures, at most 80 columns wide."""

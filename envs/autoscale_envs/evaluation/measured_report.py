@@ -25,11 +25,12 @@ TEN: Final = 10
 def measured_rows(plan: MeasuredPlan, results: MeasuredResults) -> list[Row]:
     """A row for each device whose runs are all done, with the keys that a simulated one has, and further ones.
 
-    Of the table: ``targets``, by name; ``fastest_is_frugal_fraction``, the share of networks whose fastest target
-    takes the least energy; ``forecast``, what agents were told (``flat``, or a profile's name) and
-    ``forecast_known_fraction``, of how many networks it says anything. Of each agent beside what ``report.rows`` tells:
+    Of the table: ``targets``, by name; ``rows_p90_not_played``, how many rows tell a p90 that no query's spread has;
+    ``fastest_is_frugal_fraction``, the share of networks whose fastest target takes the least energy; ``forecast``,
+    what agents were told (``flat``, or a profile's name) and ``forecast_known_fraction``, of how many networks it says
+    anything. Of each agent beside what ``report.rows`` tells:
     ``gap_to_oracle_first``, of the first query of each network; ``gap_to_oracle_10``, the mean of its queries 2 to 10;
-    ``engine_missing_fraction``, the share of networks that ``engine:NAME`` plays on another runtime, which ran them.
+    ``engine_missing_fraction``, the share of networks that ``engine:NAME`` has no row of (it plays another runtime).
     Gaps are of expected figures (the means of the table's rows), the mean over networks and seeds.
     """
     made = []
@@ -56,6 +57,7 @@ def _row(plan: MeasuredPlan, table: MeasuredTable, runs: Sequence[Mapping[str, M
         "networks": list(table.networks),
         "targets": [str(target) for target in table.targets],
         "rows": len(table.rows),
+        "rows_p90_not_played": sum(not row.is_p90_played for row in table.rows),
         "fastest_is_frugal_fraction": table.fastest_is_frugal,
         "forecast": "flat" if plan.profile is None else plan.profile.name,
         "forecast_known_fraction": 0.0 if plan.profile is None else known_fraction(plan.profile, table),

@@ -57,6 +57,15 @@ class MeasuredRun:
         above = 2.0 * math.log(self.latency_p90_s / self.latency_s)
         return min(P90 - math.sqrt(max(P90**2 - above, 0.0)), WIDEST)
 
+    @property
+    def is_p90_played(self) -> bool:
+        """Whether queries have the p90 that was told: none has one below the mean, nor beyond the widest spread."""
+        if self.latency_p90_s is None:
+            return True
+        spread = self.query_spread
+        played_s = self.latency_s * math.exp(P90 * spread - spread**2 / 2.0)
+        return math.isclose(played_s, self.latency_p90_s, rel_tol=1e-6)
+
 
 class Sample(NamedTuple):
     """What the runs of a network say of every target, arrays of shape (runs, targets); unused places repeat a run.

@@ -100,6 +100,15 @@ def test_a_runtime_that_lacks_networks_is_said_to_play_another(table: Path) -> N
     assert missing == {"opt": 0.0, "engine:armnn": 0.0, "engine:tflite": 0.2}
 
 
+def test_rows_whose_p90_is_not_played_are_counted(tmp_path: Path) -> None:
+    p90s = "", "1", "0.9", "2", "2.18", "2.2"
+    lines = [f"x,n{number},device:cpu/fp32,1,1,{p90_s}" for number, p90_s in enumerate(p90s)]
+    (tmp_path / "p90.csv").write_text("\n".join([f"{HEAD},latency_p90_s", *lines]))
+    arguments = "--measured", tmp_path / "p90.csv", "--agents", "fastest", "--seeds", 1, "--queries", 2
+    assert rows(*arguments)[0]["rows_p90_not_played"] == 2
+    assert "2 of 6 rows: latency_p90_s below the mean is played without a spread" in run(*arguments).output
+
+
 def test_rivals_take_part_as_far_as_a_table_has_what_they_need(table: Path) -> None:
     arguments = "--measured", table, "--agents", "rivals", "--seeds", 1, "--queries", 4
     result = run(*arguments)
