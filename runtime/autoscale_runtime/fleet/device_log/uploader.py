@@ -4,7 +4,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
@@ -219,12 +220,16 @@ class Uploader(Closing):
 
     def _batches(self, segment: Segment, waiting: Ints) -> Iterator[tuple[Callable[[], Uploaded], int]]:
         """What hands over some rows, in turn, and the last of them."""
-        begins = max(segment.header.begins, Outgoing.read(self._folder.upload).last + 1)  # no gap: they came as sums
+        sums = Outgoing.read(self._folder.upload)
+        begins = max(segment.header.begins, sums.last + 1)  # no gap: they came as sums, or are told as lost
+        lost = Counter(segment.lost) + Counter(sums.untold)
         while len(waiting) and not self._stopped.is_set():
-            batch = _batch(segment, waiting[: self._options.batch_rows], begins)
+            batch = _batch(segment, waiting[: self._options.batch_rows], lost, begins)
             last = int(segment.rows.numbers["sequence"][waiting[batch.rows - 1]])
             yield partial(self._hand_over, self._send, batch, batch.rows), last
             waiting = waiting[batch.rows :]
+            if sums.untold:  # who goes on has handed it over
+                replace(sums, untold={}).write(self._folder.upload)
 
     def _upload_sums(self, segment: Segment, waiting: Ints) -> Uploaded:
         done, now_us = Uploaded(), time.time_ns() // 1000
@@ -275,12 +280,12 @@ def _collector_of(folder: LogFolder, addresses: Sequence[str]) -> str:
     return shard_of(folder.device_id(_read(segments[-1]) if segments else None), addresses)
 
 
-def _batch(segment: Segment, which: Ints, begins: int) -> pb.Batch:
+def _batch(segment: Segment, which: Ints, lost: Mapping[str, int], begins: int) -> pb.Batch:
     """As many of some rows as fit into a message."""
     log = segment.header
     while True:
         rows = segment.rows.take(which)
-        batch = batch_of(rows, log.device_id, log.log_id, segment.lost, log.schema, begins)
+        batch = batch_of(rows, log.device_id, log.log_id, lost, log.schema, begins)
         if batch.ByteSize() <= MOST_BYTES or len(which) == 1:
             return batch
         which = which[: len(which) // 2]

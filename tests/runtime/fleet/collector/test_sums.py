@@ -197,6 +197,16 @@ def test_rows_that_cannot_be_true_are_told_and_in_no_sum(tmp_path: Path) -> None
     assert read_ledger(tmp_path / "ledger").lost == {"past_dated": 1}
 
 
+def test_rows_that_cannot_be_true_are_told_with_rows_where_no_sums_follow(tmp_path: Path) -> None:
+    with collect(tmp_path / "ledger") as collector:
+        for time_s, aggregate in ((3.0, True), (time.time() - 5.0 * HOUR_S, False), (time.time() - 4.0 * HOUR_S, True)):
+            with LedgerWriter(tmp_path / "log") as log:
+                log.append(record(1, time_s=time_s))
+            upload(tmp_path / "log", collector.address, aggregate)
+    told = read_ledger(tmp_path / "ledger")
+    assert (told.lost, told.counts) == ({"past_dated": 1}, {"accepted": 2, "missing": 0})
+
+
 def test_sums_that_cannot_be_true_go_to_quarantine(tmp_path: Path) -> None:
     wrong: list[tuple[dict[str, int], str]] = [
         ({"energy_device_uj": -1}, "negative"),
