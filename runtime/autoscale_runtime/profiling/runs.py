@@ -15,6 +15,7 @@ from autoscale_runtime.profiling.core_waits import CoreWaits
 QUIET: Final = 0.03
 """A run is undisturbed where its threads waited for a core for less than this share of it."""
 
+TAKEN_OFF: Final = "beside other work, what the runs waited for a core taken off"
 DISTURBED: Final = "beside other work, the fastest of the runs"
 """How the latency of a setting is known whose threads never had their cores to themselves."""
 
@@ -86,11 +87,15 @@ class Runs:
         return np.less_equal(waiting_s, MOSTLY * np.array(self.latency_s))
 
     @property
+    def _has_usable(self) -> bool:
+        return int(np.count_nonzero(self._usable)) >= FEWEST
+
+    @property
     def gap(self) -> str:
         """Why these runs tell no latency, in words; empty where they do."""
         if self.visits < VISITS:
             return f"it had {self.visits} of {VISITS} bursts; 'autoscale calibrate --resume' measures it"
-        if not self.is_quiet and np.count_nonzero(self._usable) < FEWEST:
+        if not self.is_quiet and not self._has_usable:
             return "other work had the cores in its runs; 'autoscale calibrate --resume' measures it when that is over"
         return ""
 
@@ -109,20 +114,21 @@ class Runs:
         """How the latency is known, in words."""
         if self.is_quiet or np.isnan(self.waiting_s).all():
             return "runs that waited for no core"
-        return "beside other work, what the runs waited for a core taken off" if self.threads == 1 else DISTURBED
+        return TAKEN_OFF if self.threads == 1 and self._has_usable else DISTURBED
 
     def interval(self) -> Interval:
         """A run as it is when nothing slows it, and the ends of single runs.
 
         Where others disturbed it all the while, and the system tells who waited: of one thread, what it waited is taken
-        off; of several, which then take each other's share of the work, the fastest run is the nearest to alone. Runs
-        that mostly waited do not count; where there is a ``gap``, there is no interval.
+        off where they mostly ran; of several, which then take each other's share of the work, the fastest run is the
+        nearest to alone. Where there is a ``gap``, this is no measurement.
         """
         if self.is_quiet or np.isnan(self.waiting_s).all():
             return _quantiles(self.quiet_s, ENDS)
-        latency_s, waiting_s = np.array(self.latency_s)[self._usable], np.array(self.waiting_s)[self._usable]
-        if self.threads == 1:
-            return _quantiles(latency_s - np.nan_to_num(waiting_s), ENDS)
+        latency_s = np.array(self.latency_s)
+        if self.how == TAKEN_OFF:
+            alone_s = latency_s - np.nan_to_num(np.array(self.waiting_s))
+            return _quantiles(alone_s[self._usable], ENDS)
         return _quantiles(latency_s, FASTEST)
 
 

@@ -56,7 +56,9 @@ def test_of_one_thread_what_it_waited_is_taken_off() -> None:
 
 @pytest.mark.parametrize("threads", [1, 4])
 def test_runs_that_mostly_waited_and_too_few_bursts_are_a_gap(threads: int) -> None:
-    assert "other work had the cores" in Runs(threads, [0.046] * 3, [0.045] * 3, VISITS).gap
+    waited = Runs(threads, [0.046] * 3, [0.045] * 3, VISITS)
+    assert "other work had the cores" in waited.gap
+    assert (waited.how, waited.interval().low) == (DISTURBED, 0.046)
     assert "it had 1 of 3 bursts" in Runs(threads, [0.001] * 9, [0.0] * 9, 1).gap
     assert not Runs(threads, [0.001] * 3, [float("nan")] * 3, VISITS).gap
 
