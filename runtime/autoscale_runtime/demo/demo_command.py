@@ -71,7 +71,7 @@ def demo(
     then live through the same day of good link, weak link, outage and busy CPU, and through a shorter one that was
     recorded. What each network's best fixed choice would have been is known afterwards, and what a clairvoyant would
     have spent. Times are measured here; energy is those times at the watts of the named power table. The first run
-    fetches and prepares the networks (two minutes); under three minutes then.
+    fetches and prepares the networks too: four minutes and a half.
 
     Example: autoscale demo --json demo.json
     """
