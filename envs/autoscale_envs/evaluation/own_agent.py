@@ -1,7 +1,8 @@
 """Agents by name: those that ship or are plugged in, and a class of one's own as ``module:Class``."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib import import_module
 from numbers import Integral
 from pathlib import Path
@@ -34,12 +35,8 @@ def agent_of(name: str, targets: Sequence[Target], seed: int) -> Agent:
     if ":" not in name:
         return make_agent(name, targets, seed)
     made = _own_class(name)
-    try:
+    with blaming(name):
         return made(targets, seed=seed)
-    except AutoScaleError:
-        raise
-    except Exception as error:
-        raise blamed(name, error) from error
 
 
 def check_choice(name: str, choice: object, targets: int) -> None:
@@ -54,9 +51,19 @@ def check_choice(name: str, choice: object, targets: int) -> None:
         raise InvalidTarget(f"agent '{name}' chose {told}")
 
 
-def blamed(name: str, error: Exception) -> RuntimeError:
-    """What an agent's code raised, with the name of the agent: a traceback's last line is what people read."""
-    return RuntimeError(f"agent '{name}' raised {type(error).__name__}: {error}")
+@contextmanager
+def blaming(name: str) -> Iterator[None]:
+    """Whatever an agent's code raises names the agent: a traceback's last line is what people read.
+
+    Raises:
+        RuntimeError: it raised; our own errors go on as they are.
+    """
+    try:
+        yield
+    except AutoScaleError:
+        raise
+    except Exception as error:
+        raise RuntimeError(f"agent '{name}' raised {type(error).__name__}: {error}") from error
 
 
 def _own_class(name: str) -> type[Agent]:

@@ -13,7 +13,6 @@ import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.arrays import Floats, Indices
-from autoscale.errors import AutoScaleError
 from autoscale.loop import run_query
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
@@ -30,7 +29,7 @@ from autoscale_envs.evaluation.metrics import (
     recovery,
     scores_of,
 )
-from autoscale_envs.evaluation.own_agent import blamed, check_choice
+from autoscale_envs.evaluation.own_agent import blaming, check_choice
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 
@@ -87,14 +86,10 @@ class Stopwatch(Agent):
             InvalidTarget: it is none of the targets.
             RuntimeError: the agent's code raised.
         """
-        start = perf_counter_ns()
-        try:
+        with blaming(self.asked):
+            start = perf_counter_ns()
             choice = self.agent.select(context)
-        except AutoScaleError:
-            raise
-        except Exception as error:
-            raise blamed(self.asked, error) from error
-        self.select_ns.append(perf_counter_ns() - start)
+            self.select_ns.append(perf_counter_ns() - start)
         check_choice(self.asked, choice, len(self.targets))
         return choice
 
@@ -106,14 +101,10 @@ class Stopwatch(Agent):
         Raises:
             RuntimeError: its code raised.
         """
-        start = perf_counter_ns()
-        try:
+        with blaming(self.asked):
+            start = perf_counter_ns()
             self.agent.learn(context, index, outcome, reward, next_context)
-        except AutoScaleError:
-            raise
-        except Exception as error:
-            raise blamed(self.asked, error) from error
-        self.learn_ns.append(perf_counter_ns() - start)
+            self.learn_ns.append(perf_counter_ns() - start)
 
     def state(self) -> Arrays:
         """The agent's."""

@@ -2,9 +2,9 @@
 
 import ipaddress
 import socket
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
+from autoscale.closing import Closing
 from autoscale.errors import InvalidInput
 from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.dns_sd import TYPE, opened, own_addresses, zeroconf
@@ -12,7 +12,7 @@ from autoscale_runtime.wire.dns_sd import TYPE, opened, own_addresses, zeroconf
 _LONGEST: Final = 63
 
 
-class Announcement:
+class Announcement(Closing):
     """From when it is made until it is closed; a context manager. Not for an event loop: it waits for the network.
 
     Attributes:
@@ -45,14 +45,6 @@ class Announcement:
         """Say that it is gone."""
         self._zeroconf.unregister_service(self._info)
         self._zeroconf.close()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
 
 def check_announcement(name: str, host: str, certificates: Certificates | None) -> None:

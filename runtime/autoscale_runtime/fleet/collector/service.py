@@ -9,14 +9,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from autoscale.errors import MissingExtra
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime.fleet.collector import event_loop
-from autoscale_runtime.fleet.collector.aio_front import AioFront
 from autoscale_runtime.fleet.collector.committer import Committer
-from autoscale_runtime.fleet.collector.fast_front import FastFront
-from autoscale_runtime.server.transports.choice import FAST, transport_of
+from autoscale_runtime.fleet.collector.front import LIMITS, METHODS, Front
+from autoscale_runtime.server.transports.choice import AUTO, transport_of
 from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.tokens import TokenFile
 
@@ -37,21 +35,22 @@ class Collector:
         port: int,
         tokens: TokenFile | None = None,
         certificates: Certificates | None = None,
-        transport: str = "",
+        transport: str = AUTO,
     ) -> None:
         self.address, self.port = event_loop.run(self._listen(host, port, tokens, certificates, transport))
         self._committer = Committer(ledger, rules, event_loop.soon)
-        event_loop.run(self._front.start())
+        event_loop.run(self._transport.start())
 
     async def _listen(
         self, host: str, port: int, tokens: TokenFile | None, certificates: Certificates | None, transport: str
     ) -> tuple[str, int]:
-        self._front = _front(transport)(lambda delivery: self._committer.submit(delivery), tokens)
-        return await self._front.listen(host, port, certificates)
+        front = Front(lambda delivery: self._committer.submit(delivery), tokens)
+        self._transport = transport_of(transport)(METHODS, front, LIMITS, tokens)
+        return await self._transport.listen(host, port, certificates)
 
     def stop(self, grace_s: float = 10.0) -> None:
         """Take no more batches, commit and answer those that came, and let the ledger go."""
-        event_loop.run(self._front.stop(grace_s))
+        event_loop.run(self._transport.stop(grace_s))
         self._committer.close()
 
     def __enter__(self) -> Self:
@@ -63,18 +62,6 @@ class Collector:
         self.stop()
 
 
-def _front(transport: str) -> type[AioFront | FastFront]:
-    """What speaks with devices."""
-    if transport:
-        transport_of(transport)
-        return FastFront if transport == FAST else AioFront
-    try:
-        transport_of(FAST)
-    except MissingExtra:
-        return AioFront
-    return FastFront
-
-
 def collect(
     ledger: Path | str,
     rules: Rules | None = None,
@@ -82,7 +69,7 @@ def collect(
     port: int = 0,
     tokens: TokenFile | None = None,
     certificates: Certificates | None = None,
-    transport: str = "",
+    transport: str = AUTO,
 ) -> Collector:
     """Open a ledger and start to collect into it.
 
@@ -93,7 +80,7 @@ def collect(
         port: 0 takes a free one.
         tokens: who may send, each the rows of the device of its name (an admin's those of any); None lets everybody.
         certificates: for TLS; None listens without encryption.
-        transport: ``fast`` or ``grpc``, as of a server; empty for ``fast`` where it is installed.
+        transport: ``fast``, ``grpc`` or ``auto``, as of a server.
 
     Raises:
         InvalidInput: another collector has the ledger, or it is of a later version; a port that is none; certificates

@@ -1,7 +1,4 @@
-"""The collector on the transport ``fast``: no coroutine, no future and no task for a batch, but its bytes alone.
-
-gRPC's asyncio server spends more on a call than the ledger spends on a batch of 50 rows.
-"""
+"""What a collector does with a call, whichever of the server's transports it came by."""
 
 from collections.abc import Callable
 from typing import Final
@@ -16,18 +13,22 @@ from autoscale_runtime.fleet.collector.judging import Receipt
 from autoscale_runtime.fleet.collector.reading import (
     MOST_WAITING,
     MOST_WAITING_BYTES,
+    READERS,
     SERVICE,
     read_delivery,
     status_of,
 )
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.transports.base import Call, Methods
-from autoscale_runtime.server.transports.choice import FAST, transport_of
-from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.tokens import TokenFile
 
+_METHODS: Final = {f"{SERVICE}/{name}": name for name in READERS}
 
-class FastFront:
+METHODS: Final = Methods(frozenset(_METHODS))
+LIMITS: Final = Limits(max_message_bytes=MOST_BYTES, max_streams=MOST_WAITING, max_unfinished_bytes=MOST_WAITING_BYTES)
+
+
+class Front:
     """Takes batches from a transport, and answers each when it is committed.
 
     Args:
@@ -38,20 +39,6 @@ class FastFront:
     def __init__(self, submit: Callable[[Delivery], None], tokens: TokenFile | None) -> None:
         self._submit, self._tokens = submit, tokens
         self._waiting_bytes = 0
-        limits = Limits(max_message_bytes=MOST_BYTES, max_streams=MOST_WAITING, max_unfinished_bytes=MOST_WAITING_BYTES)
-        self._transport = transport_of(FAST)(Methods(frozenset(_METHODS)), self, limits, tokens)
-
-    async def listen(self, host: str, port: int, certificates: Certificates | None) -> tuple[str, int]:
-        """Bind an address; as ``Transport.listen``."""
-        return await self._transport.listen(host, port, certificates)
-
-    async def start(self) -> None:
-        """Answer."""
-        await self._transport.start()
-
-    async def stop(self, grace_s: float) -> None:
-        """Take no more batches, and give those under way some time."""
-        await self._transport.stop(grace_s)
 
     def request(self, call: Call) -> None:
         """Take a batch."""
@@ -61,10 +48,11 @@ class FastFront:
             return
         try:
             batch = read_delivery(_METHODS[call.method], call.message, self._sender(call))
-            self._waiting_bytes += size
             self._submit(Delivery(batch, call.message, _Reply(call, self._let_go)))
         except AutoScaleError as error:
             call.refuse(status_of(error), str(error))
+        else:
+            self._waiting_bytes += size
 
     def _let_go(self, size: int) -> None:
         self._waiting_bytes -= size
@@ -74,9 +62,6 @@ class FastFront:
         if self._tokens is None or self._tokens.is_admin(call.client):
             return ""
         return call.client
-
-
-_METHODS: Final = {f"{SERVICE}/{name}": name for name in ("Upload", "UploadSums")}
 
 
 class _Reply:
