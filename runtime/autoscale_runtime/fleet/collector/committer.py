@@ -3,7 +3,6 @@
 So a lone batch waits for nothing, and under load a commit grows until its fixed cost no longer counts.
 """
 
-import asyncio
 import hashlib
 import queue
 import sys
@@ -44,10 +43,7 @@ _MOST_KNOWN: Final = 1 << 17
 
 
 class Settled(Protocol):
-    """Where a receipt goes that nobody awaits, as a future takes it."""
-
-    def done(self) -> bool:
-        """Whether it came."""
+    """Where a receipt goes, as a future takes it."""
 
     def set_result(self, receipt: Receipt, /) -> None:
         """What became of the batch."""
@@ -68,7 +64,7 @@ class Delivery:
 
     batch: pb.Batch | SumsMessage | InvalidInput
     content: bytes
-    receipt: "Future[Receipt] | asyncio.Future[Receipt] | Settled" = field(default_factory=Future)
+    receipt: "Future[Receipt] | Settled" = field(default_factory=Future)
 
     @property
     def rows(self) -> int:
@@ -255,8 +251,6 @@ def _read_rows(given: Sequence[tuple[Delivery, pb.Batch]]) -> _Read:
 
 def _give_out(answers: Sequence[_Answer]) -> None:
     for each, answer in answers:
-        if each.receipt.done():  # whoever sent it is gone
-            continue
         if isinstance(answer, AutoScaleError):
             each.receipt.set_exception(answer)
         else:

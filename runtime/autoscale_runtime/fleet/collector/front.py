@@ -72,10 +72,6 @@ class _Reply:
     def __init__(self, call: Call, let_go: Callable[[int], None]) -> None:
         self._call, self._let_go = call, let_go
 
-    def done(self) -> bool:
-        """Never: who has left is told nothing."""
-        return False
-
     def set_result(self, receipt: Receipt) -> None:
         """Answer."""
         self._let_go(len(self._call.message))
