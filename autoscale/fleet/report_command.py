@@ -12,7 +12,8 @@ from autoscale.files import atomic_write
 from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.export.units import energy, interval, mass
 from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
-from autoscale.fleet.report.boundary import left_out
+from autoscale.fleet.report.account import DeviceCarbon
+from autoscale.fleet.report.boundary import asked_by, left_out
 from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.life_cycle import LifeCycle, read_life_cycle
 from autoscale.fleet.report.notices import notices
@@ -121,7 +122,7 @@ def _show(report: Report) -> None:
     figures = as_json(report)
     console = Console(highlight=False)
     console.print(
-        f"{figures['inferences']:,} inferences of {_number(figures['devices'], 'device')}, "
+        f"{report.total.inferences:,} inferences of {asked_by(_number(report.devices, 'device'), report)}, "
         f"{figures['span']['since'] or '...'} to {figures['span']['until'] or '...'}"
     )
     total, fleet = report.total, report.fleet
@@ -130,6 +131,8 @@ def _show(report: Report) -> None:
     drawn = energy(sum(total.energy_uj))
     console.print(f"{'Queries alone: ' if fleet else ''}{_mass(total.total_ng)} CO2e, {drawn}; {_each(total.sci_g)}")
     console.print(_split(figures["carbon_kg"]), _scenarios(figures["counterfactuals"]), sep="\n")
+    if report.heaviest:
+        console.print(_heaviest(report.heaviest))
     if fleet is not None:
         parts = {"queries": fleet.queries_ng, "idle": fleet.idle_ng, "unallocated making": fleet.unallocated_ng}
         console.print(f"Fleet, CO2e: {', '.join(f'{name} {mass(ends.mid)}' for name, ends in parts.items())}")
@@ -174,6 +177,16 @@ def _scenarios(counterfactuals: Iterable[Mapping[str, Any]]) -> Any:
             else ("not known",) * 3
         )
         table.add_row(scenario["name"], *figures, f"{scenario['covered_fraction']:.1%}")
+    return table
+
+
+def _heaviest(devices: Iterable[DeviceCarbon]) -> Any:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table("devices of most carbon", "inferences", "CO2e")
+    for each in devices:
+        table.add_row(Text(each.device_id), f"{each.inferences:,}", mass(each.carbon_ng))
     return table
 
 

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any, Final
 
 from autoscale.fleet.export.declarations import declarations, sci_for_ai
-from autoscale.fleet.ledger.span import when_or_open
+from autoscale.fleet.ledger.span import when, when_or_open
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.boundary import included, left_out
 from autoscale.fleet.report.counterfactual import Counterfactual
@@ -26,11 +26,13 @@ def as_json(report: Report) -> dict[str, Any]:
     """What ``--json`` writes.
 
     ``notices`` says what the figures rest on and leave out. ``inferences``, ``energy_kwh``, ``carbon_kg`` and
-    ``sci_g_per_inference`` are of the queries alone; ``fleet`` adds what waits, where an inventory was given. ``rows``
-    counts the whole ledger, whatever the span. ``exact`` holds the whole numbers that all is rounded from. ``hour`` is
-    of the day, UTC; a ``far_region`` of "" asked no remote machine. ``growth`` starts from the span, a day at least,
-    and from the whole fleet where that is known. ``declarations`` says of each value its boundary, method, unit, nature
-    and completeness, and whose scope it stands in.
+    ``sci_g_per_inference`` are of the queries alone; ``fleet`` adds what waits, where an inventory was given.
+    ``devices`` counts those that are named: not those of queries that are sums alone. ``rows`` counts the whole ledger,
+    whatever the span, but for ``impossible``, ``repeated``, ``aged``, ``sent_as_sums`` and ``cut_hours``. ``exact``
+    holds the whole numbers that all is rounded from. ``hour`` is of the day, UTC; a ``far_region`` of "" asked no
+    remote machine. ``growth`` starts from the span, a day at least, and from the whole fleet where that is known.
+    ``declarations`` says of each value its boundary, method, unit, nature and completeness, and whose scope it stands
+    in.
     """
     total = report.total
     return {
@@ -40,6 +42,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "span": {"since": when_or_open(report.span.since_us), "until": when_or_open(report.span.until_us)},
         "notices": notices(report),
         "devices": report.devices,
+        "has_unnamed_devices": report.has_unnamed_devices,
         "devices_of_most_carbon": [asdict(each) for each in report.heaviest],
         "inferences": total.inferences,
         "energy_kwh": _kwh(total.energy_uj),
@@ -126,8 +129,12 @@ def _rows(report: Report) -> dict[str, Any]:
         "damaged": {each.path: each.rows for each in view.damaged},
         "impossible": report.impossible,
         "repeated": report.repeated,
-        "aged": report.aged,
-        "sent_as_sums": report.sent_as_sums,
+        "aged": report.sums_alone.aged,
+        "sent_as_sums": report.sums_alone.sent,
+        "cut_hours": [
+            {"hour": when(each.hour_us), "queries": each.queries, "is_counted": each.is_counted}
+            for each in report.sums_alone.cut
+        ],
         "forgotten": view.counts.get("forgotten", 0),
         "without_digest": view.undigested,
         "is_sealed": view.is_sealed,

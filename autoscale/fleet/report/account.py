@@ -21,6 +21,7 @@ from autoscale.fleet.report.life_cycle import LifeCycle
 from autoscale.fleet.report.reading import Reading, verified_reading
 from autoscale.fleet.report.savings import Saving, savings
 from autoscale.fleet.report.sums import PARTS, Sums
+from autoscale.fleet.report.sums_alone import SumsAlone, sums_alone
 from autoscale.fleet.report.survey import needs_wide_sums, survey
 from autoscale.units import SECONDS_PER_DAY
 
@@ -87,8 +88,7 @@ class Report:
         strays: rows far from all others in time, by whose clocks the span does not go.
         impossible: rows of the span that an older collector took and that cannot be; in no sum.
         repeated: rows of the span that are in more than one ledger, and count once.
-        aged: rows of the days of the span of which the ledger has hourly sums alone, and names no device any more.
-        sent_as_sums: queries of those days that devices sent as hourly sums: nobody but they knows which device.
+        sums_alone: queries of the span that are hourly sums and no rows.
         heaviest: the ten devices whose queries emitted most, the most first, as far as devices are named.
     """
 
@@ -108,14 +108,18 @@ class Report:
     strays: Sequence[DayRows] = ()
     impossible: int = 0
     repeated: int = 0
-    aged: int = 0
-    sent_as_sums: int = 0
+    sums_alone: SumsAlone = field(default_factory=SumsAlone)
     heaviest: Sequence[DeviceCarbon] = ()
 
     @property
     def ledger(self) -> str:
         """The ledgers' folders as people write them."""
         return ", ".join(self.ledgers)
+
+    @property
+    def has_unnamed_devices(self) -> bool:
+        """Whether queries are counted whose devices are not, since only sums of them are there."""
+        return bool(self.sums_alone.aged or self.sums_alone.sent)
 
 
 def account(
@@ -154,8 +158,7 @@ def account(
             life_cycle=question.life_cycle,
             strays=extent.strays,
             impossible=found.impossible,
-            aged=read.aged_rows,
-            sent_as_sums=read.sent_queries,
+            sums_alone=sums_alone(read, view.entries, question.span),
             heaviest=found.heaviest(),
             repeated=view.copied_rows + found.repeated,
         )

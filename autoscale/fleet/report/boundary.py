@@ -12,6 +12,13 @@ def included(report: Report) -> str:
     return f"{whole}; beside them {', '.join(phases)}" if phases else whole
 
 
+def asked_by(devices: str, report: Report) -> str:
+    """Whose queries they are: the devices that are named, as a text, and those that nobody can name."""
+    if not report.has_unnamed_devices:
+        return devices
+    return f"{devices} and others that are not named" if report.devices else "devices that are not named"
+
+
 def left_out(report: Report) -> list[str]:
     """One sentence for each thing that is in none of the figures."""
     return [*_machines(report), *_phases(report), "Water, metals and land are left out, and no offset is counted."]

@@ -69,12 +69,19 @@ def _left_out(report: Report) -> Iterator[str]:
         yield f"{sum(rejected.values()):,} rows of the ledger were rejected and are left out: {reasons}."
     if report.impossible:
         yield f"{report.impossible:,} rows are left out: their figures are beyond what a query can take."
-    if report.aged:
-        yield f"{report.aged:,} rows were aged into hourly sums: they count, and their devices are not named any more."
-    if report.sent_as_sums:
+    alone = report.sums_alone
+    if alone.aged:
+        yield f"{alone.aged:,} rows were aged into hourly sums: they count, and their devices are not named any more."
+    if alone.sent:
         yield (
-            f"{report.sent_as_sums:,} queries came as hourly sums: they count, and which devices, which decisions and "
+            f"{alone.sent:,} queries came as hourly sums: they count, and which devices, which decisions and "
             "which minutes they were cannot be told; nor whether a row of them was wrong."
+        )
+    for each in alone.cut:
+        what = "all of them count" if each.is_counted else "none of them counts"
+        yield (
+            f"The span cuts the hour from {when(each.hour_us)}, of which {each.queries:,} queries are sums alone: "
+            f"{what}, since an hour counts whole where it begins."
         )
     missing = view.counts.get("missing", 0)
     if missing:

@@ -23,8 +23,8 @@ class Reading:
         days: of sums by day, of whole months, of other rows than those.
         hours: of sums by hour of the day, of the same rows as ``days``.
         devices: of sums by device, of the same rows as the sums that are read.
-        aged_rows: rows of which there are the hourly sums alone, and no device is named any more.
-        sent_queries: queries that devices sent as hourly sums, and that never had a row.
+        aged: of hourly sums of rows that are no more, so that no device is named; among ``sums``, or in a month's.
+        sent: of hourly sums that devices sent, of queries that never had a row; likewise.
     """
 
     rows: tuple[Path, ...]
@@ -32,8 +32,8 @@ class Reading:
     days: tuple[Path, ...]
     hours: tuple[Path, ...]
     devices: tuple[Path, ...]
-    aged_rows: int
-    sent_queries: int
+    aged: tuple[Path, ...]
+    sent: tuple[Path, ...]
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -69,7 +69,7 @@ def reading(view: LedgerView, span: Span, from_sums: bool, only: Collection[str]
     by_path = {each.path: path for path, each in view.entries.items()}
     damaged = {each.path for each in view.damaged}
     is_free = from_sums and not view.shared
-    rows, sums, devices, aged, sent = [], [], [], 0, 0
+    rows, sums, devices, aged, sent = [], [], [], list[Path](), list[Path]()
     for entry in _touching(view, span):
         path, beside = by_path[entry.path], {name: entry.beside(name) for name in ("records", "sums", "devices")}
         if entry.is_rows:
@@ -78,12 +78,12 @@ def reading(view: LedgerView, span: Span, from_sums: bool, only: Collection[str]
                 rows.append(path)
         elif entry.folder == "sent":
             sums.append(entry.path)
-            sent += entry.rows
+            sent.append(path)
         elif entry.folder == "sums" and beside["records"] not in damaged:
             has_rows = beside["records"] in by_path
             if not has_rows:
                 sums.append(entry.path)
-                aged += entry.rows
+                aged.append(path)
             elif is_free and beside["devices"] in by_path and _is_of_hours(span, entry.day):
                 sums.append(entry.path)
                 devices.append(by_path[beside["devices"]])
@@ -92,7 +92,7 @@ def reading(view: LedgerView, span: Span, from_sums: bool, only: Collection[str]
     days, hours = ([each for each in months if view.entries[by_path[each]].folder == folder] for folder in DROPPED)
     hourly = [each for each in sums if each not in covered]
     of_sums, of_days, of_hours = (tuple(by_path[each] for each in which) for which in (hourly, days, hours))
-    return Reading(tuple(rows), of_sums, of_days, of_hours, tuple(devices), aged, sent)
+    return Reading(tuple(rows), of_sums, of_days, of_hours, tuple(devices), tuple(aged), tuple(sent))
 
 
 _BY_HOUR: Final = frozenset(("target", "hour"))

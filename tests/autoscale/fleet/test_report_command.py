@@ -43,6 +43,7 @@ def test_it_writes_all_that_is_asked_for_and_shows_the_rest(ledger: Path, tmp_pa
     assert ran.returncode == 0, ran.stderr
     assert "1,000 inferences of 40 devices" in ran.stdout
     assert "oracle" in ran.stdout
+    assert ran.stdout.count("device-") == 10  # those of most carbon
     found = json.loads((tmp_path / "report.json").read_text())
     parts = [*found["carbon_kg"]["operational"].values(), *found["carbon_kg"]["embodied"].values()]
     assert found["carbon_kg"]["total"] == pytest.approx(sum(parts))

@@ -19,7 +19,7 @@ from autoscale.fleet.export.html.tables import (
 )
 from autoscale.fleet.export.units import count, energy, joules, mass, percent
 from autoscale.fleet.report.account import Report
-from autoscale.fleet.report.boundary import included, left_out
+from autoscale.fleet.report.boundary import asked_by, included, left_out
 from autoscale.fleet.report.counterfactual import Counterfactual
 from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.notices import notices
@@ -73,6 +73,7 @@ def _headline(report: Report, figures: Figures) -> str:
     low, mid, high = (figures["sci_g_per_inference"][end] * NG_PER_G for end in ("low", "mid", "high"))
     embodied = sum(total.embodied_ng) / (total.total_ng.mid or 1)
     whole = () if report.fleet is None else _fleet_cards(report.fleet, total.inferences)
+    asked = asked_by(f"{count(report.devices)} devices", report)
     cards = (
         *whole,
         (
@@ -93,7 +94,7 @@ def _headline(report: Report, figures: Figures) -> str:
         (
             "Inferences",
             count(total.inferences),
-            f"of {count(report.devices)} devices, {percent(total.missed_fraction)} missed the goal",
+            f"of {asked}, {percent(total.missed_fraction)} missed the goal",
         ),
     )
     listed = "".join(

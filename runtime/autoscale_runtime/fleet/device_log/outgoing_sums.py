@@ -9,9 +9,9 @@ import json
 import secrets
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from autoscale.fleet.ledger.hourly import hourly_sums
 from autoscale.fleet.ledger.rollup import HOUR_US
 from autoscale.fleet.ledger.rows import Ints, Rows, Texts, with_all_columns
 from autoscale.fleet.ledger.validation import REASONS, Rules, validate
+from autoscale_runtime.fleet.device_log.losses import Losses
 from autoscale_runtime.fleet.device_log.segment import Segment
 from autoscale_runtime.fleet.sums import KEY_BYTES, SumsMessage, message_of
 
@@ -34,17 +35,13 @@ class Outgoing:
     Attributes:
         message: as it is sent; empty where no row of it could be true.
         last: number of the last row in it.
-        log_id: of the log whose losses were told, in this message or an earlier one.
-        lost: what was told of them so far.
-        untold: what is to be told with the next message.
+        losses: what was told of rows that were dropped, this message included.
         left_out: rows that are in no sum.
     """
 
     message: bytes
     last: int
-    log_id: str
-    lost: Mapping[str, int]
-    untold: Mapping[str, int]
+    losses: Losses
     left_out: int
 
     def write(self, folder: Path) -> None:
@@ -56,9 +53,7 @@ class Outgoing:
         kept = {
             "message": base64.b64encode(self.message).decode(),
             "last": self.last,
-            "log_id": self.log_id,
-            "lost": dict(self.lost),
-            "untold": dict(self.untold),
+            "losses": asdict(self.losses),
             "left_out": self.left_out,
         }
         with atomic_write(folder / FILE) as file:
@@ -74,10 +69,11 @@ class Outgoing:
         """
         path = folder / FILE
         if not path.is_file():
-            return cls(b"", -1, "", {}, {}, 0)
+            return cls(b"", -1, Losses(), 0)
         try:
             kept = json.loads(path.read_bytes())
-            return cls(**{**kept, "message": base64.b64decode(kept["message"])})
+            losses = Losses(**kept["losses"]) if "losses" in kept else _as_once(kept)
+            return cls(base64.b64decode(kept["message"]), kept["last"], losses, kept["left_out"])
         except (ValueError, KeyError, TypeError) as error:
             raise InvalidInput(
                 f"'{path}' is damaged: {error!r}; allowed: to remove it, and the rows after the last acknowledged one "
@@ -103,15 +99,18 @@ def sums_of(segment: Segment, which: Ints, before: Outgoing, now_us: int) -> Out
     log = segment.header
     rows = _completed(segment.rows.take(which), log.device_id, log.log_id, log.schema)
     reasons = validate(rows, Rules(), now_us)
-    told = before.lost if before.log_id == log.log_id else {}
-    lost = Counter(dict(segment.lost)) - Counter(dict(told)) + Counter(dict(before.untold))
-    lost.update(REASONS[each] for each in reasons[reasons >= 0].tolist())
     last = int(segment.rows.numbers["sequence"][which[-1]])
-    message, is_good = b"", reasons < 0
+    left_out = Counter(REASONS[each] for each in reasons[reasons >= 0].tolist())
+    losses, message, is_good = before.losses.of(log.log_id, segment.lost, left_out), b"", reasons < 0
     if is_good.any():
-        sent = SumsMessage(secrets.token_bytes(KEY_BYTES), hourly_sums(rows.take(is_good)), lost)
-        message, lost = message_of(sent).SerializeToString(), Counter()
-    return Outgoing(message, last, log.log_id, dict(segment.lost), lost, int(np.count_nonzero(~is_good)))
+        sent = SumsMessage(secrets.token_bytes(KEY_BYTES), hourly_sums(rows.take(is_good)), losses.untold)
+        message, losses = message_of(sent).SerializeToString(), losses.told_by_sums()
+    return Outgoing(message, last, losses, left_out.total())
+
+
+def _as_once(kept: Mapping[str, Any]) -> Losses:
+    """Losses as they were kept before those that rows told were."""
+    return Losses(kept["log_id"], kept["lost"], kept["untold"], by_sums=kept["lost"])
 
 
 def _completed(rows: Rows, device_id: str, log_id: str, schema: int) -> Rows:

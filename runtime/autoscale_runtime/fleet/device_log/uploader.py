@@ -4,7 +4,6 @@ import logging
 import random
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -220,16 +219,19 @@ class Uploader(Closing):
 
     def _batches(self, segment: Segment, waiting: Ints) -> Iterator[tuple[Callable[[], Uploaded], int]]:
         """What hands over some rows, in turn, and the last of them."""
-        sums = Outgoing.read(self._folder.upload)
-        begins = max(segment.header.begins, sums.last + 1)  # no gap: they came as sums, or are told as lost
-        lost = Counter(segment.lost) + Counter(sums.untold)
+        if not len(waiting):
+            return
+        sums, log = Outgoing.read(self._folder.upload), segment.header
+        begins = max(log.begins, sums.last + 1)  # no gap: they came as sums, or are told as lost
+        losses = sums.losses.of(log.log_id, segment.lost)
+        if losses.untold:  # kept before it is sent: what may have arrived with rows is not told with sums
+            with suppress(OSError):  # a full disk is no reason to keep the rows that fill it
+                replace(sums, losses=losses.told_by_rows()).write(self._folder.upload)
         while len(waiting) and not self._stopped.is_set():
-            batch = _batch(segment, waiting[: self._options.batch_rows], lost, begins)
+            batch = _batch(segment, waiting[: self._options.batch_rows], losses.due_with_rows, begins)
             last = int(segment.rows.numbers["sequence"][waiting[batch.rows - 1]])
             yield partial(self._hand_over, self._send, batch, batch.rows), last
             waiting = waiting[batch.rows :]
-            if sums.untold:  # who goes on has handed it over
-                replace(sums, untold={}).write(self._folder.upload)
 
     def _upload_sums(self, segment: Segment, waiting: Ints) -> Uploaded:
         done, now_us = Uploaded(), time.time_ns() // 1000

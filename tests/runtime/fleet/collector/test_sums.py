@@ -16,6 +16,7 @@ from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.fleet_command import fleet
 from autoscale.fleet.ledger.hourly import HourlySums, hourly_sums
 from autoscale.fleet.ledger.rollup import HOUR_US, SUMS
+from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.ledger.validation import Rules
 from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
@@ -33,7 +34,8 @@ pytest.importorskip("duckdb")
 from autoscale.fleet.ledger.rollup import sums_of
 from autoscale.fleet.ledger.store import MANY, Ledger
 from autoscale.fleet.ledger.verification import verify
-from autoscale.fleet.report import account
+from autoscale.fleet.report import Question, account
+from autoscale.fleet.report.notices import notices
 from autoscale_runtime.fleet.collector.committer import Committer, Delivery
 from autoscale_runtime.fleet.collector.service import collect
 from tests.autoscale.fleet.ledger_parts import random_rows, rows, written
@@ -81,6 +83,7 @@ def figures(ledger: Path) -> dict[str, Any]:
     told = as_json(account(ledger))
     without = (
         "devices",
+        "has_unnamed_devices",
         "devices_of_most_carbon",
         "rows",
         "ledger",
@@ -120,7 +123,7 @@ def test_half_of_a_fleet_in_sums_comes_to_the_same_account_to_the_nanogram(tmp_p
             assert upload(tmp_path / "copies" / str(seed), half.address, aggregate=seed % 2 == 0) == Uploaded()
     assert figures(tmp_path / "half") == figures(tmp_path / "all")
     report = account(tmp_path / "half")
-    assert (report.devices, report.sent_as_sums, report.total.inferences) == (2, 400, 800)
+    assert (report.devices, report.sums_alone.sent, report.total.inferences) == (2, 400, 800)
     assert report.ledger_view.counts == {"accepted": 800, "missing": 0}
     assert verify(tmp_path / "half").is_whole
     for each in (tmp_path / "copies" / "0", tmp_path / "copies" / "2"):
@@ -163,7 +166,7 @@ def test_rows_that_were_under_way_stay_rows(tmp_path: Path) -> None:
         device(log, 2, 10)
         assert upload(log, collector.address) == Uploaded(accepted=10, duplicate=200)
     report = account(ledger)
-    assert (report.total.inferences, report.sent_as_sums) == (210, 10)
+    assert (report.total.inferences, report.sums_alone.sent) == (210, 10)
 
 
 def test_rows_between_which_others_went_as_sums_have_no_gap(tmp_path: Path) -> None:
@@ -173,7 +176,7 @@ def test_rows_between_which_others_went_as_sums_have_no_gap(tmp_path: Path) -> N
             device(log, number, 10)
             assert upload(log, collector.address, aggregate).accepted == 10
     report = account(ledger)
-    assert (report.total.inferences, report.sent_as_sums) == (60, 30)
+    assert (report.total.inferences, report.sums_alone.sent) == (60, 30)
     assert report.ledger_view.counts == {"accepted": 60, "missing": 0, "clock_set_back": 2}
 
 
@@ -207,6 +210,19 @@ def test_rows_that_cannot_be_true_are_told_with_rows_where_no_sums_follow(tmp_pa
     assert (told.lost, told.counts) == ({"past_dated": 1}, {"accepted": 2, "missing": 0})
 
 
+def test_what_a_device_dropped_counts_once_whichever_way_it_sends(tmp_path: Path) -> None:
+    log, dice, dropped = tmp_path / "log", np.random.default_rng(1), []
+    with collect(tmp_path / "ledger") as collector:
+        for aggregate in (False, True, True, False, False, True):
+            with LedgerWriter(log, max_bytes=64 << 10) as writer:
+                for _ in range(300):
+                    writer.append(varied(0, dice))
+                dropped.append(writer.lost["space"])
+            upload(log, collector.address, aggregate)
+            assert read_ledger(tmp_path / "ledger").lost == {"space": dropped[-1]}
+    assert dropped == sorted(set(dropped))
+
+
 def test_sums_that_cannot_be_true_go_to_quarantine(tmp_path: Path) -> None:
     wrong: list[tuple[dict[str, int], str]] = [
         ({"energy_device_uj": -1}, "negative"),
@@ -228,6 +244,24 @@ def test_sums_that_cannot_be_true_go_to_quarantine(tmp_path: Path) -> None:
     assert CliRunner().invoke(fleet, ["forget", str(tmp_path), "a"]).exit_code == 0
     assert verify(tmp_path).is_whole
     assert account(tmp_path).total.inferences == 3
+
+
+def test_a_span_within_hours_counts_sums_where_their_hour_begins_and_says_so(tmp_path: Path) -> None:
+    commit(tmp_path, message(1), message(2))
+    hour_us = (time.time_ns() // 1000 // HOUR_US - 2) * HOUR_US
+    half = hour_us + HOUR_US // 2
+    spans = [Span(None, half), Span(half, half + 1), Span(half, None), Span(None, hour_us), Span(hour_us, None)]
+    reports = [account(tmp_path, Question(each)) for each in spans]
+    assert [each.sums_alone.sent for each in reports] == [6, 0, 0, 0, 6]
+    assert [each.total.inferences for each in reports] == [6, 0, 0, 0, 6]
+    told = [[each for each in notices(report) if "cuts the hour" in each] for report in reports]
+    assert ["6 queries are sums alone" in " ".join(each) for each in told] == [True, True, True, False, False]
+    assert ("all of them" in told[0][0], "none of them" in told[1][0]) == (True, True)
+    assert (
+        CliRunner()
+        .invoke(fleet, ["report", str(tmp_path)])
+        .output.startswith("6 inferences of devices that are not named")
+    )
 
 
 def test_many_small_files_of_sums_are_merged_to_the_same_account(tmp_path: Path) -> None:
