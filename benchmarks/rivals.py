@@ -1,74 +1,157 @@
 """The rivals' table: ``python -m benchmarks.rivals FOLDER [--seeds 10] [--jobs 2] [--without vw-squarecb,dqn,ppo]``.
 
-Three phones, all scenarios, networks asked in turn: ``autoscale evaluate --in-turn --scenario all --agents rivals``,
-but each cell of it is kept in FOLDER as soon as it is done, so that what was interrupted goes on where it was; the
-table, and rivals.png in FOLDER, are of the cells that are there.
+Three phones, all scenarios, both sigmas, networks asked in turn: ``autoscale evaluate --in-turn --scenario all --agents
+rivals``, but a few runs at a time of each cell, all cells by turns, each kept in FOLDER as soon as it is done. So what
+was interrupted goes on where it was, and what is there at any time is of all cells alike; DQN and PPO are trained once
+for each phone. It prints a table for each sigma, and draws its curves into FOLDER.
 """
 
 import argparse
 import pickle
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from time import perf_counter
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zlib import crc32
-
-from rich.console import Console
 
 from autoscale.files import atomic_write
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.comparisons import SimulatedComparison
-from autoscale_envs.evaluation.contestants import RIVALS
+from autoscale_envs.evaluation.contestants import ORACLE, rivals
+from autoscale_envs.evaluation.deep import DEEP, with_trained
 from autoscale_envs.evaluation.plan import Cell, Plan
+from autoscale_envs.evaluation.report import summary
+from autoscale_envs.evaluation.rollout import Result, joined, rollout
 from autoscale_envs.variance.scenarios import SCENARIOS
 
-QUERIES: Final = 60
-"""Of each network; the last half is judged."""
+SIGMAS: Final = (0.15, 0.3)
+QUERIES: Final = 200
+"""Of each network."""
+WARM_UP: Final = 150
+"""Of these; the rest is judged."""
+RUNS: Final = 2
+"""Of a cell at a time: the more, the less each costs."""
+WORSE: Final = "D5"
+BETTER: Final = "D6"
+"""Where processors change by a factor of three unannounced."""
+HEADS: Final = (
+    "energy beyond the oracle's",
+    "of a network's first query, mean",
+    "within 1 %",
+    "within 5 %",
+    "networks within 5 % after ten",
+    "late, mean",
+    "back in 15: worse, better",
+)
+
+
+class Piece(NamedTuple):
+    """Some runs of one cell of a plan."""
+
+    sigma: float
+    cell: Cell
+    first: int
 
 
 def main() -> None:
-    """Compute the cells that are not there, and print the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Compute the pieces that are not there, and print the tables."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--seeds", type=int, default=10, help=f"of each cell, {RUNS} at a time")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--without", default="", help="agents, by commas")
     parser.add_argument("--table", action="store_true", help="compute nothing")
     options = parser.parse_args()
-    left_out = options.without.split(",")
+    options.folder.mkdir(parents=True, exist_ok=True)
+    plans = _plans(options.seeds, options.without.split(","), options.folder)
+    pieces = [
+        Piece(sigma, cell, first)
+        for first in range(0, options.seeds, RUNS)
+        for sigma, plan in plans.items()
+        for cell in plan.cells()
+    ]
+    files = {each: _file(plans[each.sigma], options.folder, each) for each in pieces}
+    missing = [] if options.table else [each for each in pieces if not files[each].exists()]
+    for done, (piece, found) in enumerate(pool.local(partial(_played, plans), missing, options.jobs), 1):
+        with atomic_write(files[piece]) as file:
+            file.write(pickle.dumps(found))
+        print(f"{done} of {len(missing)} pieces", flush=True)
+    for sigma, plan in plans.items():
+        own = [each for each in pieces if each.sigma == sigma and files[each].exists()]
+        _tell(plan, options.folder, {each: pickle.loads(files[each].read_bytes()) for each in own})
+
+
+def _plans(seeds: int, left_out: Sequence[str], folder: Path) -> dict[float, Plan]:
+    """One a sigma; the deep agents of both are trained in the first one's worlds."""
+    able, lacks = rivals()
+    for name, needed in lacks.items():
+        print(f"'{name}' is left out: {needed}")
+    names = [each for each in able if each not in left_out]
     plan = Plan(
         scenarios=tuple(SCENARIOS),
-        agents=tuple(each for each in RIVALS if each not in left_out),
-        seeds=options.seeds,
+        agents=tuple(each for each in names if each not in DEEP),
+        seeds=seeds,
         queries=QUERIES,
-        warm_up=QUERIES // 2,
+        warm_up=WARM_UP,
         in_turn=True,
+        hidden_sigma=SIGMAS[0],
     )
-    comparison, began_s = SimulatedComparison(plan), perf_counter()
-    options.folder.mkdir(parents=True, exist_ok=True)
-    results = dict(_kept(plan, options.folder))
-    missing = [each for each in sorted(plan.cells(), key=_order) if each not in results]
-    for cell, found in pool.local(comparison.work(), () if options.table else missing, options.jobs):
-        results[cell] = found
-        with atomic_write(_file(plan, options.folder, cell)) as file:
-            file.write(pickle.dumps(found))
-        print(f"{len(results)} of {len(plan.cells())} cells", flush=True)
-    comparison.tell(Console(width=120), results, perf_counter() - began_s)
-    comparison.draw(results, options.folder / "rivals.png")
+    plan = with_trained(plan, [each for each in names if each in DEEP], folder)
+    return {sigma: replace(plan, hidden_sigma=sigma) for sigma in SIGMAS}
 
 
-def _order(cell: Cell) -> tuple[str, ...]:
-    return cell.scenario[::-1], cell.device
+def _played(plans: Mapping[float, Plan], piece: Piece) -> dict[str, Result]:
+    return rollout(plans[piece.sigma], piece.cell, piece.first, RUNS)
 
 
-def _kept(plan: Plan, folder: Path) -> Iterator[tuple[Cell, Any]]:
-    files = ((cell, _file(plan, folder, cell)) for cell in plan.cells())
-    return ((cell, pickle.loads(file.read_bytes())) for cell, file in files if file.exists())
+def _file(plan: Plan, folder: Path, piece: Piece) -> Path:
+    """Of a piece of this plan and no other; how many pieces there are to be does not matter."""
+    alike = replace(plan, seeds=1, policies=dict.fromkeys(plan.policies, ""))
+    name = "-".join([*piece.cell, f"{piece.sigma:g}", str(piece.first)])
+    return folder / f"{name}-{crc32(repr(alike).encode()):08x}.pickle"
 
 
-def _file(plan: Plan, folder: Path, cell: Sequence[str]) -> Path:
-    """Of a cell of this plan and no other."""
-    return folder / f"{'-'.join(cell)}-{crc32(repr(plan).encode()):08x}.pickle"
+def _tell(plan: Plan, folder: Path, found: Mapping[Piece, dict[str, Result]]) -> None:
+    """The table of one sigma, of as many runs of each cell as all that have any have; and its picture."""
+    parts = {
+        cell: [found[each] for each in found if each.cell == cell] for cell in dict.fromkeys(p.cell for p in found)
+    }
+    if not parts:
+        return
+    fewest = min(map(len, parts.values()))
+    results = {
+        cell: {name: joined([each[name] for each in own[:fewest]]) for name in own[0]} for cell, own in parts.items()
+    }
+    agents = summary(results)
+    changed = [
+        summary({cell: own for cell, own in results.items() if cell.scenario == each}) for each in (WORSE, BETTER)
+    ]
+    runs = len(next(iter(results.values()))[ORACLE].recovery)
+    print(f"\nsigma {plan.hidden_sigma:g}: {len(results)} of {len(plan.cells())} cells, {runs} seeds each\n")
+    print(f"| | {' | '.join(HEADS)} |\n|---|{'---:|' * len(HEADS)}")
+    for name in sorted(agents, key=lambda each: agents[each]["gap_to_oracle_iqm"]):
+        print(f"| {name} | {' | '.join(_row(agents[name], [each.get(name, {}) for each in changed]))} |")
+    SimulatedComparison(plan).draw(results, folder / f"rivals-{plan.hidden_sigma:g}.png")
+
+
+def _row(figures: Mapping[str, Any], changed: Sequence[Mapping[str, Any]]) -> list[str]:
+    sure = [_interval(figures, name) for name in ("gap_to_oracle", "optimal_within_1pct", "optimal_within_5pct")]
+    back = [each.get("recovered_within_15") for each in changed]
+    return [
+        sure[0],
+        f"{figures['gap_to_oracle_first']:.1%}",
+        *sure[1:],
+        _interval(figures, "networks_within_5pct"),
+        f"{figures['late_fraction']:.2%}",
+        ", ".join("-" if each is None else f"{each:.1%}" for each in back),
+    ]
+
+
+def _interval(figures: Mapping[str, Any], name: str) -> str:
+    middle, low, high = (100.0 * figures[f"{name}_{end}"] for end in ("iqm", "low", "high"))
+    digits = 1 if abs(middle) < 10.0 or name != "gap_to_oracle" else 0
+    return f"{middle:.{digits}f} % ({low:.{digits}f} to {high:.{digits}f})"
 
 
 if __name__ == "__main__":

@@ -49,7 +49,7 @@ class VowpalSquareCb(Agent):
         self._actions = [f"|a {_word(each)} {' '.join(_parts(each))}" for each in self.targets]
         self._seed = seed % _SEEDS
         self._machine = _workspace(f"{ARGUMENTS} --random_seed {self._seed}")
-        self._asked: tuple[Context, list[str], Floats] | None = None
+        self._asked: tuple[Context, list[Any], Floats] | None = None
 
     def select(self, context: Context) -> Choice:
         """One of the admitted targets, drawn by the machine's chances."""
@@ -71,11 +71,11 @@ class VowpalSquareCb(Agent):
             return
         chances = self._chances(context)
         assert self._asked is not None
-        lines, number = [*self._asked[1]], int(np.flatnonzero(context.admitted == index)[0])
+        parsed, number = self._asked[1], int(np.flatnonzero(context.admitted == index)[0])
         cost = math.log(max(-reward, LEAST_COST))
-        lines[number + 1] = f"0:{cost:.6g}:{max(float(chances[number]), 1e-6):.6g} {lines[number + 1]}"
-        self._machine.learn(lines)
-        self._asked = None
+        parsed[number + 1].set_label_string(f"0:{cost:.6g}:{max(float(chances[number]), 1e-6):.6g}")
+        self._machine.learn(parsed)
+        self._forget()
 
     def state(self) -> Arrays:
         """The machine's own file, as bytes: as one writes it that was just loaded, whose running counts are 0."""
@@ -89,19 +89,26 @@ class VowpalSquareCb(Agent):
         """
         if state.keys() != {_MODEL}:
             raise PolicyError(f"agent '{self.name}' needs its model, but the policy holds {sorted(state)}")
+        self._forget()
         try:
             self._machine = _loaded(state[_MODEL])
         except RuntimeError as error:
             raise PolicyError(f"agent '{self.name}' cannot read its model: {error}") from error
-        self._asked = None
 
     def _chances(self, context: Context) -> Floats:
         """Of each admitted target, of sum 1; asked once for a context until something is learned."""
         if self._asked is None or self._asked[0] is not context:
-            lines = self._lines(context)
-            chances = np.array(self._machine.predict(lines), dtype=np.float64)
-            self._asked = context, lines, chances / chances.sum()
+            self._forget()
+            parsed = self._machine.parse(self._lines(context))
+            chances = np.array(self._machine.predict(parsed), dtype=np.float64)
+            self._asked = context, parsed, chances / chances.sum()
         return self._asked[2]
+
+    def _forget(self) -> None:
+        """Give back what was parsed of the last question; parsing it again to learn would take as long as all else."""
+        if self._asked is not None:
+            self._machine.finish_example(self._asked[1])
+        self._asked = None
 
     def _lines(self, context: Context) -> list[str]:
         told = _expected(context)

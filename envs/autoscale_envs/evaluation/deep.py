@@ -32,7 +32,7 @@ def with_trained(plan: Plan, names: Sequence[str], folder: Path, queries: Mappin
     Args:
         plan: the comparison.
         names: some of ``DEEP``.
-        folder: where the policies go.
+        folder: where the policies go; one that is there already is taken as it is.
         queries: how many train each.
 
     Raises:
@@ -48,7 +48,8 @@ def with_trained(plan: Plan, names: Sequence[str], folder: Path, queries: Mappin
         for device in plan.devices:
             path = Path(policies[name].replace("{device}", device))
             path.parent.mkdir(parents=True, exist_ok=True)  # a device may be a file somewhere
-            _train(replace(plan, in_turn=True), name, device, path, queries[name])
+            if not path.exists():
+                _train(replace(plan, in_turn=True), name, device, path, queries[name])
     return replace(plan, policies=policies)
 
 

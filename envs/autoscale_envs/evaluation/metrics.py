@@ -24,6 +24,9 @@ TOLERANCE: Final = 0.05
 SOON: Final = 15
 """So many queries after a change are soon enough to be back."""
 
+EARLY: Final = 10
+"""Queries of a network after which an agent should know it."""
+
 BACK: Final = 5
 """So many queries in a row, on average within the tolerance, make an agent be back: one alone may be luck."""
 
@@ -71,6 +74,9 @@ class Scores(NamedTuple):
         ppw_vs_cloud: likewise, against the cloud.
         optimal_exact: share of choices that were the oracle's for that very state.
         optimal_within_1pct: share of choices as good as the oracle's, see ``as_good``.
+        optimal_within_5pct: share of choices whose ``excess_of`` is at most 5 %.
+        networks_within_5pct: share of networks whose ``excess_of`` is at most 5 % in the mean of all queries after the
+            tenth.
         gap_to_oracle: see ``gap``, the mean over networks.
         gap_to_oracle_first: the mean ``excess_of`` of the first query of each network.
         gap_to_oracle_10: of its queries 2 to 10.
@@ -86,6 +92,8 @@ class Scores(NamedTuple):
     ppw_vs_cloud: Floats
     optimal_exact: Floats
     optimal_within_1pct: Floats
+    optimal_within_5pct: Floats
+    networks_within_5pct: Floats
     gap_to_oracle: Floats
     gap_to_oracle_first: Floats
     gap_to_oracle_10: Floats
@@ -99,14 +107,17 @@ class Scores(NamedTuple):
 
 def scores_of(trial: Trial, oracle: Trial, reference: Trial, cloud: Trial, warm_up: int) -> Scores:
     """The figures of some runs beside those of the oracle, the CPU in fp32 and the cloud over the same queries."""
-    judged = trial.since(warm_up)
+    judged, (first, further, steady) = trial.since(warm_up), _by_visit(trial)
     return Scores(
         performance_ratio(reference.since(warm_up).energy_j, judged.energy_j),
         performance_ratio(cloud.since(warm_up).energy_j, judged.energy_j),
         judged.exact.mean(axis=1),
         judged.near.mean(axis=1),
+        (judged.excess <= TOLERANCE).mean(axis=1),
+        steady,
         gap(judged.objective, oracle.since(warm_up).objective, judged.network),
-        *_early(trial),
+        first,
+        further,
         judged.late.mean(axis=1),
         judged.inaccurate.mean(axis=1),
         performance_ratio(reference.energy_j, trial.energy_j),
@@ -162,14 +173,6 @@ def by_visit(excess: Floats, network: Indices) -> Floats:
     return found
 
 
-def learning_curve(trial: Trial) -> Floats:
-    """The mean excess of the first query of a network, of its second, ..., as far as half of all networks' runs go."""
-    found = by_visit(trial.excess, trial.network)
-    known = ~np.isnan(found)
-    enough = known.mean(axis=(0, 1)) >= 0.5
-    return np.asarray(found[:, :, enough].mean(axis=(0, 1), where=known[:, :, enough]))
-
-
 def curves(trial: Trial) -> Floats:
     """The excess of each run's first query of a network, of its second, ..., the mean over networks, as far as half of
     all networks' runs go; shape (runs, visits), NaN where a run has no network that came so far.
@@ -181,11 +184,16 @@ def curves(trial: Trial) -> Floats:
     return np.asarray(np.divide(sums, counts, out=np.full(sums.shape, np.nan), where=counts > 0))
 
 
-def _early(trial: Trial) -> tuple[Floats, Floats]:
-    """The mean excess of first queries, and of queries 2 to 10, one a run."""
+def _by_visit(trial: Trial) -> tuple[Floats, Floats, Floats]:
+    """One a run: the mean excess of first queries, that of queries 2 to 10, and of what share of the networks all that
+    follow are near (0 where none comes so far).
+    """
     found = by_visit(trial.excess, trial.network)
-    first, further = (each.mean(axis=(1, 2), where=~np.isnan(each)) for each in (found[:, :, :1], found[:, :, 1:10]))
-    return first, further
+    first, further = (each.mean(axis=(1, 2), where=~np.isnan(each)) for each in (found[:, :, :1], found[:, :, 1:EARLY]))
+    late = found[:, :, EARLY:]
+    counts = (~np.isnan(late)).sum(axis=2)
+    near = np.nansum(late, axis=2) <= TOLERANCE * counts
+    return first, further, np.asarray((near & (counts > 0)).sum(axis=1) / np.maximum((counts > 0).sum(axis=1), 1))
 
 
 def as_good(objective: Floats, best: Floats, meets: Flags, best_meets: Flags) -> Flags:

@@ -15,14 +15,17 @@ from autoscale.files import atomic_write
 from autoscale_envs.evaluation.learning import Stretch, learning_curve
 from autoscale_envs.evaluation.metrics import SOON, Scores, settled
 from autoscale_envs.evaluation.plan import Cell, Plan
-from autoscale_envs.evaluation.rollout import Result
+from autoscale_envs.evaluation.rollout import Result, mean_places
 from autoscale_envs.evaluation.statistics import geometric_mean, interval
 
 Results = Mapping[Cell, Mapping[str, Result]]
 Row = dict[str, Any]
 
 RATIOS: Final = ("ppw_vs_cpu_fp32", "ppw_vs_cloud")
-SURE: Final = (*RATIOS, "optimal_exact", "optimal_within_1pct", "gap_to_oracle", "late_fraction")
+SURE: Final = (
+    *(*RATIOS, "optimal_exact", "optimal_within_1pct", "optimal_within_5pct", "networks_within_5pct"),
+    *("gap_to_oracle", "late_fraction", "gap_to_oracle_first"),
+)
 """Figures that come with an interval."""
 
 US_PER_NS: Final = 1e-3
@@ -106,7 +109,7 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
     """One contestant's figures over some cells."""
     scores = Scores._make(np.stack(each) for each in zip(*(result.scores for result in results), strict=True))
     figures: dict[str, Any] = {name: float(values.mean()) for name, values in scores._asdict().items()}
-    figures["convergence_queries"] = _settled([result.learning for result in results])
+    figures["convergence_queries"] = _settled([each.curves for each in results if each.learns])
     figures |= _recovered(np.concatenate([result.recovery for result in results]))
     figures["select_us_p50"] = US_PER_NS * float(np.median([result.select_ns for result in results]))
     figures["learn_us_p50"] = US_PER_NS * float(np.median([result.learn_ns for result in results]))
@@ -116,9 +119,7 @@ def _figures(results: Sequence[Result]) -> dict[str, Any]:
     for name in SURE:
         sure = interval(getattr(scores, name))
         figures |= {f"{name}_iqm": sure.mean, f"{name}_low": sure.low, f"{name}_high": sure.high}
-    places = {place for result in results for place in result.places}
-    shares = {place: sum(each.places.get(place, 0.0) for each in results) / len(results) for place in places}
-    figures["places"] = dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+    figures["places"] = mean_places(results)
     curve = learning_curve([result.curves for result in results])
     return {**figures, "learning_curve": [_stretch(each) for each in curve]}
 
@@ -139,11 +140,11 @@ def _recovered(queries: Floats) -> dict[str, float | None]:
     }
 
 
-def _settled(curves: Sequence[Floats | None]) -> float | None:
+def _settled(curves: Sequence[Floats]) -> float | None:
     """Of the mean of all runs; None where it never settles, or nothing is learned."""
-    learned = [curve for curve in curves if curve is not None]
-    shortest = min(map(len, learned), default=0)
-    queries = settled(np.mean([curve[:shortest] for curve in learned], axis=0)) if learned else math.inf
+    shortest = min((each.shape[1] for each in curves), default=0)
+    means = [np.nanmean(each[:, :shortest], axis=0) for each in curves]
+    queries = settled(np.mean(means, axis=0)) if means else math.inf
     return queries if math.isfinite(queries) else None
 
 

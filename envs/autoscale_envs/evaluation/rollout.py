@@ -25,7 +25,6 @@ from autoscale_envs.evaluation.metrics import (
     as_good,
     curves,
     excess_of,
-    learning_curve,
     recovery,
     scores_of,
 )
@@ -42,7 +41,7 @@ class Result:
         scores: one value a run.
         curves: see ``metrics.curves``, shape (runs, visits).
         recovery: see ``metrics.recovery``, one a run.
-        learning: see ``metrics.learning_curve``; None where it never learns.
+        learns: whether it has anything to learn.
         places: ``place:processor`` to the share of judged queries sent there.
         select_ns: median time to choose.
         learn_ns: median time to learn; 0 where there is nothing to.
@@ -52,7 +51,7 @@ class Result:
     scores: Scores
     curves: Floats
     recovery: Floats
-    learning: Floats | None
+    learns: bool
     places: dict[str, float]
     select_ns: float
     learn_ns: float
@@ -111,19 +110,46 @@ class Stopwatch(Agent):
         return self.agent.state()
 
 
-def rollout(plan: Plan, cell: Cell) -> dict[str, Result]:
+def rollout(plan: Plan, cell: Cell, first: int = 0, runs: int | None = None) -> dict[str, Result]:
     """Every contestant's result in one cell; the same whenever and wherever it is computed, but for the times.
+
+    Args:
+        plan: the comparison.
+        cell: which of its cells.
+        first: of the cell's runs the first one, counted from 0.
+        runs: how many; None for all that follow. ``joined`` makes one result of several parts of a cell.
 
     Raises:
         AutoScaleError: a contestant cannot be made, or cannot choose in this world.
     """
     with _one_thread():
-        return _rollout(plan, cell)
+        return _rollout(plan, cell, plan.run_seeds(cell)[first:][:runs])
 
 
-def _rollout(plan: Plan, cell: Cell) -> dict[str, Result]:
+def joined(parts: Sequence[Result]) -> Result:
+    """One contestant's result in one cell, of parts of as many runs each."""
+    visits = min(each.curves.shape[1] for each in parts)
+    return Result(
+        Scores._make(np.concatenate(each) for each in zip(*(part.scores for part in parts), strict=True)),
+        np.concatenate([each.curves[:, :visits] for each in parts]),
+        np.concatenate([each.recovery for each in parts]),
+        parts[0].learns,
+        mean_places(parts),
+        _median(each.select_ns for each in parts),
+        _median(each.learn_ns for each in parts),
+        max(each.table_bytes for each in parts),
+    )
+
+
+def mean_places(results: Sequence[Result]) -> dict[str, float]:
+    """``place:processor`` to the mean share of judged queries sent there, the largest first."""
+    places = {place for each in results for place in each.places}
+    shares = {place: sum(each.places.get(place, 0.0) for each in results) / len(results) for place in places}
+    return dict(sorted(shares.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _rollout(plan: Plan, cell: Cell, seeds: list[int]) -> dict[str, Result]:
     parameters, make = make_parameters(plan.world(cell)), makers(plan, cell)
-    seeds = plan.run_seeds(cell)
     batch = Batch(parameters, seeds * len(make), plan.noisy)
     one_each = [(name, seed) for name in make for seed in seeds]
     agents = [
@@ -188,7 +214,7 @@ def _result(
         scores_of(trial, oracle, trials[REFERENCE], trials[CLOUD], warm_up),
         curves(trial),
         recovery(trial.excess, changed),
-        learning_curve(trial) if watches[0].learns else None,
+        watches[0].learns,
         _places(parameters, trial.chosen[:, warm_up:]),
         _median(ns for watch in watches for ns in watch.select_ns),
         _median(ns for watch in watches for ns in watch.learn_ns or (0,)),
@@ -205,5 +231,5 @@ def _places(parameters: WorldParameters, chosen: Indices) -> dict[str, float]:
     return shares
 
 
-def _median(times_ns: Iterable[int]) -> float:
+def _median(times_ns: Iterable[float]) -> float:
     return float(np.median(np.fromiter(times_ns, dtype=np.float64)))

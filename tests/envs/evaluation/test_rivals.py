@@ -18,7 +18,7 @@ from autoscale_envs.evaluation.deep import DEEP, with_trained
 from autoscale_envs.evaluation.evaluate_app import app
 from autoscale_envs.evaluation.learning import learning_curve, stretches
 from autoscale_envs.evaluation.plan import Plan
-from autoscale_envs.evaluation.rollout import rollout
+from autoscale_envs.evaluation.rollout import joined, rollout
 
 SMALL = Plan(("mi8pro",), ("S1",), ("mobilenet-v1", "mobilebert"), seeds=2, queries=12, warm_up=6, in_turn=True)
 
@@ -72,6 +72,20 @@ def test_a_rival_whose_package_lacks_is_left_out_aloud() -> None:
         assert "autoscale-inference[vw]" in lacks["vw-squarecb"]
         with pytest.raises(MissingExtra, match=r"autoscale-inference\[vw\]"):
             check_contestants(replace(SMALL, agents=("vw-squarecb",)))
+
+
+def test_parts_of_a_cell_joined_are_the_cell() -> None:
+    plan = replace(SMALL, agents=("lin-ts",), queries=14)
+    (cell,) = plan.cells()
+    whole, parts = rollout(plan, cell), [rollout(plan, cell, first, 1) for first in (0, 1)]
+    for name, mine in whole.items():
+        found = joined([each[name] for each in parts])
+        assert np.array_equal(found.scores, mine.scores)
+        visits = found.curves.shape[1]  # as far as every part goes
+        assert np.array_equal(found.curves, mine.curves[:, :visits], equal_nan=True)
+        assert found.places == pytest.approx(mine.places)
+    near = whole["lin-ts"].scores.networks_within_5pct
+    assert {*near.tolist()} <= {0.0, 0.5, 1.0}, "of two networks"
 
 
 def test_one_command_one_table(tmp_path: Path) -> None:
