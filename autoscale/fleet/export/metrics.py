@@ -1,12 +1,9 @@
 """The account as OpenTelemetry metrics: gauges in joules and grams, pushed once by OTLP over gRPC."""
 
-import logging
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib import import_module
 from typing import Any, Final
 
-from autoscale.errors import MissingExtra, TargetUnavailable
+from autoscale.errors import TargetUnavailable
+from autoscale.fleet.export.otlp import package, resource, unheard
 from autoscale.fleet.report import Fleet, Report
 from autoscale.fleet.report.sums import NG_PER_G, sci_g_of
 from autoscale.units import MICRO_PER_UNIT
@@ -75,35 +72,15 @@ def push(report: Report, endpoint: str, timeout_s: float = TIMEOUT_S) -> None:
         MissingExtra: opentelemetry is not installed.
         TargetUnavailable: nothing took them in time.
     """
-    sdk, export = _package("opentelemetry.sdk.metrics"), _package("opentelemetry.sdk.metrics.export")
-    resources = _package("opentelemetry.sdk.resources")
-    otlp = _package("opentelemetry.exporter.otlp.proto.grpc.metric_exporter")
+    names = ("sdk.metrics", "sdk.metrics.export", "exporter.otlp.proto.grpc.metric_exporter")
+    sdk, export, otlp = (package(f"opentelemetry.{name}", _PURPOSE) for name in names)
     exporter = otlp.OTLPMetricExporter(endpoint=endpoint, insecure=True, timeout=timeout_s)
     reader = export.InMemoryMetricReader()
-    named = resources.Resource.create({"service.name": SERVICE}).merge(resources.OTELResourceDetector().detect())
-    provider = sdk.MeterProvider([reader], named, shutdown_on_exit=False)
+    provider = sdk.MeterProvider([reader], resource({"service.name": SERVICE}, _PURPOSE), shutdown_on_exit=False)
     publish(report, provider.get_meter(SCOPE))
-    with _unheard("opentelemetry.exporter.otlp.proto.grpc.exporter"):
+    with unheard():
         result = exporter.export(reader.get_metrics_data(), timeout_millis=timeout_s * 1e3)
     provider.shutdown()
     exporter.shutdown()
     if result is not export.MetricExportResult.SUCCESS:
         raise TargetUnavailable(f"no collector of OTLP took the metrics at '{endpoint}' within {timeout_s:g} s")
-
-
-@contextmanager
-def _unheard(logger: str) -> Iterator[None]:
-    """Without what a package logs of its failures: they are reported once, as an error."""
-    log = logging.getLogger(logger)
-    log.disabled, before = True, log.disabled
-    try:
-        yield
-    finally:
-        log.disabled = before
-
-
-def _package(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra("opentelemetry-exporter-otlp-proto-grpc", "telemetry", _PURPOSE) from error

@@ -5,17 +5,17 @@ conventions for RPC; what they have no name for begins with ``autoscale.``, with
 ``OTEL_*`` variables of the environment set (sampler, headers, certificates, the service's name) is followed.
 """
 
-import threading
 import time
-from importlib import import_module
 from importlib.metadata import version as installed_version
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import grpc
 
-from autoscale.errors import AutoScaleError, InvalidInput, MissingExtra
+from autoscale.errors import AutoScaleError, InvalidInput
+from autoscale.fleet.export.otlp import package, resource
 from autoscale_runtime.server.execution.job import Job, Ran
+from autoscale_runtime.server.span_sender import SpanSender
 from autoscale_runtime.server.transports.base import Call, Trailers, shortened
 from autoscale_runtime.wire.cost import ServerCost
 from autoscale_runtime.wire.head import infer_head
@@ -28,8 +28,7 @@ BOUNDARY: Final = "the serving machine: its processors, idle power and making, a
 """What is inside a query's SCI: neither the network nor the device that asks."""
 
 _TIMEOUT_S: Final = 5.0
-_LAST_S: Final = 2.0
-"""After which spans that no collector takes are given up as the server stops."""
+_PURPOSE: Final = "the server's traces"
 
 _SERVERS_FAULTS: Final = frozenset(
     {"UNKNOWN", "DEADLINE_EXCEEDED", "UNIMPLEMENTED", "INTERNAL", "UNAVAILABLE", "DATA_LOSS"}
@@ -50,17 +49,17 @@ class Traces:
 
     def __init__(self, endpoint: str) -> None:
         _check(endpoint)
-        trace, sdk = _package("opentelemetry.trace"), _package("opentelemetry.sdk.trace")
-        export, resources = _package("opentelemetry.sdk.trace.export"), _package("opentelemetry.sdk.resources")
-        otlp = _package("opentelemetry.exporter.otlp.proto.grpc.trace_exporter")
+        trace, sdk = package("opentelemetry.trace", _PURPOSE), package("opentelemetry.sdk.trace", _PURPOSE)
+        export = package("opentelemetry.sdk.trace.export", _PURPOSE)
+        otlp = package("opentelemetry.exporter.otlp.proto.grpc.trace_exporter", _PURPOSE)
         own = {"service.name": SERVICE, "service.version": installed_version("autoscale-inference")}
-        named = resources.Resource.create(own).merge(resources.OTELResourceDetector().detect())
-        self._exporter = otlp.OTLPSpanExporter(endpoint=endpoint, timeout=_TIMEOUT_S)
-        self._provider = sdk.TracerProvider(resource=named, shutdown_on_exit=False)
-        self._provider.add_span_processor(export.BatchSpanProcessor(self._exporter))
+        self._sender = SpanSender(otlp.OTLPSpanExporter(endpoint=endpoint, timeout=_TIMEOUT_S), endpoint)
+        self._provider = sdk.TracerProvider(resource=resource(own, _PURPOSE), shutdown_on_exit=False)
+        self._provider.add_span_processor(export.BatchSpanProcessor(self._sender))
         self._tracer = self._provider.get_tracer(SCOPE)
-        self._parent = _package("opentelemetry.trace.propagation.tracecontext").TraceContextTextMapPropagator().extract
-        self._nothing = _package("opentelemetry.context").Context()
+        w3c = package("opentelemetry.trace.propagation.tracecontext", _PURPOSE)
+        self._parent = w3c.TraceContextTextMapPropagator().extract
+        self._nothing = package("opentelemetry.context", _PURPOSE).Context()
         self._server, self._error = trace.SpanKind.SERVER, trace.StatusCode.ERROR
 
     def traced(self, call: Call) -> Call:
@@ -68,15 +67,15 @@ class Traces:
         parent = self._parent(call.trace, self._nothing) if call.trace else self._nothing
         method = {"rpc.system.name": "grpc", "rpc.method": call.method}
         span = self._tracer.start_span(call.method, parent, self._server, method)
-        return TracedCall(call, span, self._error) if span.is_recording() else call
+        if not span.is_recording():
+            return call
+        self._sender.made += 1
+        return TracedCall(call, span, self._error)
 
     def close(self) -> None:
-        """Send what is left; a collector that does not answer is given up soon."""
-        giving_up = threading.Timer(_LAST_S, self._exporter.shutdown)
-        giving_up.daemon = True
-        giving_up.start()
-        self._provider.shutdown()
-        giving_up.cancel()
+        """Send what is left, within a second or so; a collector that does not answer is given up, and told."""
+        with self._sender.closing():
+            self._provider.shutdown()
 
 
 class TracedCall(Call):
@@ -175,10 +174,3 @@ def _check(endpoint: str) -> None:
         is_good = False
     if not is_good:
         raise InvalidInput(f"the collector is '{endpoint}'; allowed: http://HOST:PORT, or https://HOST:PORT with TLS")
-
-
-def _package(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra("opentelemetry-exporter-otlp-proto-grpc", "telemetry", "the server's traces") from error

@@ -1,11 +1,9 @@
 """A span of each query, as a real collector on loopback receives it."""
 
 import re
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,30 +20,14 @@ from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import Server
 from autoscale_runtime.server.tracing import BOUNDARY, Traces
+from tests.otlp_collector import collector
 from tests.waiting import LONGEST_WAIT_S
 
-service = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2")
-wire = pytest.importorskip("opentelemetry.proto.collector.trace.v1.trace_service_pb2_grpc")
 pytest.importorskip("opentelemetry.exporter.otlp.proto.grpc.trace_exporter")
 
 TRACE, PARENT = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
 SAMPLED = [("traceparent", f"00-{TRACE}-{PARENT}-01"), ("tracestate", "vendor=1")]
 NOT_SAMPLED = [("traceparent", f"00-{TRACE}-{PARENT}-00")]
-
-
-@contextmanager
-def collector(received: list[Any]) -> Iterator[str]:
-    class Servicer(wire.TraceServiceServicer):  # type: ignore[name-defined,misc]  # generated, untyped
-        def Export(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-            received.append(request)
-            return service.ExportTraceServiceResponse()
-
-    server = grpc.server(ThreadPoolExecutor(1))
-    wire.add_TraceServiceServicer_to_server(Servicer(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"http://127.0.0.1:{port}"
-    server.stop(None).wait()
 
 
 def ones(model: str = "scale") -> pb.ModelInferRequest:
@@ -66,8 +48,8 @@ def attributes_of(span: Any) -> dict[str, Any]:
 def test_each_query_is_a_span_of_its_callers_trace(repository: Path, transport: str) -> None:
     received: list[Any] = []
     account = ServerAccount(load_device("laptop"))
-    with collector(received) as endpoint:
-        traces = Traces(endpoint)
+    with collector(received) as address:
+        traces = Traces(f"http://{address}")
         operation = Operation(traces=traces)
         with (
             Server(Limits(1), account, repository=repository, operation=operation, transport=transport) as server,
@@ -110,9 +92,9 @@ def test_each_query_is_a_span_of_its_callers_trace(repository: Path, transport: 
 
 def test_the_command_sends_its_last_spans_as_it_stops(repository: Path) -> None:
     received: list[Any] = []
-    with collector(received) as endpoint:
+    with collector(received) as address:
         command = [sys.executable, "-c", "from autoscale.cli import main; main()", "serve", str(repository), "--quiet"]
-        options = ["--port=0", "--no-isolate", f"--traces={endpoint}"]
+        options = ["--port=0", "--no-isolate", f"--traces=http://{address}"]
         with subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True) as process:
             assert process.stdout is not None
             greeting = process.stdout.readline()
@@ -131,14 +113,22 @@ def test_a_collector_that_is_none_is_refused(endpoint: str) -> None:
         Traces(endpoint)
 
 
-def test_a_collector_that_is_not_there_holds_nothing_up(repository: Path, caplog: pytest.LogCaptureFixture) -> None:
-    traces = Traces("http://127.0.0.1:1")
-    account = ServerAccount(load_device("laptop"))
-    with (
-        Server(Limits(1), account, repository=repository, operation=Operation(traces=traces)) as server,
-        grpc.insecure_channel(server.address) as channel,
-    ):
-        stub = GRPCInferenceServiceStub(channel)
-        assert stub.ModelInfer(ones(), timeout=LONGEST_WAIT_S).model_name == "scale"
-    traces.close()
-    assert "127.0.0.1:1" in caplog.text
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_collector_that_answers_nothing_holds_nothing_up_and_is_told_in_a_line(
+    repository: Path, caplog: pytest.LogCaptureFixture, is_there: bool
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1] if is_there else 1
+        traces = Traces(f"http://127.0.0.1:{port}")
+        account = ServerAccount(load_device("laptop"))
+        with (
+            Server(Limits(1), account, repository=repository, operation=Operation(traces=traces)) as server,
+            grpc.insecure_channel(server.address) as channel,
+        ):
+            stub = GRPCInferenceServiceStub(channel)
+            assert stub.ModelInfer(ones(), timeout=LONGEST_WAIT_S).model_name == "scale"
+        traces.close()
+    [told] = [each for each in caplog.records if each.levelname in ("WARNING", "ERROR")]
+    assert told.getMessage().startswith(f"1 of 1 spans were lost; the trace collector at http://127.0.0.1:{port}: ")
+    assert ("no answer" if is_there else "onnect") in told.getMessage()
+    assert told.exc_info is None

@@ -1,43 +1,23 @@
 """The account as OpenTelemetry metrics, sent to a real collector on loopback."""
 
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
-import grpc
 import pytest
 
 from autoscale.errors import TargetUnavailable
 from autoscale.fleet.export import metrics
 from autoscale.fleet.report import Report, account
 from tests.autoscale.fleet.ledger_parts import random_rows, written
+from tests.otlp_collector import collector
 
 for needed in ("duckdb", "ibis", "pyarrow"):
     pytest.importorskip(needed)
-service = pytest.importorskip("opentelemetry.proto.collector.metrics.v1.metrics_service_pb2")
-wire = pytest.importorskip("opentelemetry.proto.collector.metrics.v1.metrics_service_pb2_grpc")
 pytest.importorskip("opentelemetry.exporter.otlp.proto.grpc.metric_exporter")
 
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
     return account(written(tmp_path_factory.mktemp("metrics") / "ledger", random_rows(500, 1)))
-
-
-@contextmanager
-def collector(received: list[Any]) -> Iterator[str]:
-    class Servicer(wire.MetricsServiceServicer):  # type: ignore[name-defined,misc]  # generated, untyped
-        def Export(self, request: Any, context: grpc.ServicerContext) -> Any:  # noqa: N802
-            received.append(request)
-            return service.ExportMetricsServiceResponse()
-
-    server = grpc.server(ThreadPoolExecutor(1))
-    wire.add_MetricsServiceServicer_to_server(Servicer(), server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    yield f"127.0.0.1:{port}"
-    server.stop(None).wait()
 
 
 def test_a_collector_receives_joules_and_grams(report: Report) -> None:

@@ -1,7 +1,6 @@
 """One client's connection: bytes of the socket to calls, and back. HTTP/2 itself is libnghttp2's (``ngh2``)."""
 
 import asyncio
-import contextlib
 import math
 import time
 from collections.abc import Callable
@@ -9,22 +8,14 @@ from typing import Any, Final
 
 import ngh2
 
-from autoscale_runtime.server.transports.base import Refusal, Refused
-from autoscale_runtime.server.transports.fast.heads import (
-    ANSWER,
-    DONE,
-    Head,
-    Headers,
-    NotGrpc,
-    error_headers,
-    head_of,
-)
+from autoscale_runtime.server.transports.base import Refused
+from autoscale_runtime.server.transports.fast.heads import ANSWER, Head, Headers, NotGrpc, error_headers, head_of
 from autoscale_runtime.server.transports.fast.home import Home
-from autoscale_runtime.server.transports.fast.messages import PREFIX_BYTES, framed
+from autoscale_runtime.server.transports.fast.messages import PREFIX_BYTES
+from autoscale_runtime.server.transports.fast.outgoing import GONE, Outgoing
 from autoscale_runtime.server.transports.fast.streams import Stream
 from autoscale_runtime.server.transports.fast.windows import FIRST_BYTES, Windows
 
-_CHUNK_BYTES: Final = 256 << 10
 _MOST_UNWRITTEN_BYTES: Final = 1 << 20
 _MOST_HEADERS_BYTES: Final = 16 << 10
 
@@ -47,9 +38,6 @@ _CONFIGURATION: Final = ngh2.Configuration(
     stream_reset_rate_limit=(10_000, 1_000),
 )
 
-_GONE: Final = contextlib.suppress(ngh2.NGH2Error, ValueError)
-"""Around what is said of a stream: its caller may have left meanwhile. One for all, since each query passes a few."""
-
 Opened = Callable[["Connection", int, Head, Headers], Stream]
 """Makes the stream of a call, or raises ``Refused``."""
 
@@ -59,6 +47,7 @@ class Connection(asyncio.Protocol):
 
     Attributes:
         peer: who it is.
+        wire: what its calls speak through.
 
     Args:
         home: of all calls.
@@ -72,8 +61,8 @@ class Connection(asyncio.Protocol):
         self._home, self._windows, self._opened, self._all_open = home, windows, opened, all_open
         self._http = ngh2.Connection(ngh2.Role.SERVER, _CONFIGURATION)
         self._streams: dict[int, Stream] = {}
-        self._cut: list[int] = []
-        self._is_paused = self._is_due = self._is_leaving = self._is_greeted = False
+        self.wire = Outgoing(self._http, home.loop, windows, self._handle_events)
+        self._is_leaving = self._is_greeted = False
         self._heard_s = time.monotonic()
         self._pinged_s = self._paused_s = math.inf
         self._on: dict[type, Callable[[Any], None]] = {
@@ -89,6 +78,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:  # uvloop's are no asyncio.Transport by class
         """The socket is there, and with TLS its handshake done."""
         self._transport: asyncio.Transport = transport
+        self.wire.transport = transport
         self._all_open.add(self)
         self.peer = _named(transport.get_extra_info("peername"))
         secured = transport.get_extra_info("ssl_object")
@@ -105,7 +95,7 @@ class Connection(asyncio.Protocol):
             }
         )
         self._http.set_local_window_size(_WINDOW_BYTES)
-        self._write()
+        self.wire.write()
 
     def data_received(self, data: bytes) -> None:
         """Some bytes have come."""
@@ -115,9 +105,9 @@ class Connection(asyncio.Protocol):
         except ngh2.NGH2Error:  # another protocol, or an attack: there is nobody to answer
             self._transport.abort()
             return
-        self._is_due = True  # whatever these events lead to is written below, at once
+        self.wire.hold()  # whatever these events lead to is written below, at once
         self._handle_events()
-        self._write()
+        self.wire.write()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone, and everybody in it."""
@@ -129,74 +119,27 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client reads slower than it is answered."""
-        self._is_paused, self._paused_s = True, time.monotonic()
+        self.wire.is_paused, self._paused_s = True, time.monotonic()
 
     def resume_writing(self) -> None:
         """It has caught up."""
-        self._is_paused, self._paused_s = False, math.inf
-        self._write()
-
-    def send_answer(self, stream: Stream, message: bytes) -> None:
-        """All of an answer of one message."""
-        http, number = self._http, stream.number
-        with _GONE:
-            http.send_response(number, ANSWER)
-            for part in framed(message):
-                http.send_data(number, part)
-            http.send_trailers(number, DONE)
-        self._write_soon()
-
-    def send_message(self, stream: Stream, message: bytes) -> None:
-        """One message of an answer."""
-        with _GONE:
-            self._send_head(stream)
-            for part in framed(message):
-                self._http.send_data(stream.number, part)
-        self._write_soon()
-
-    def send_end(self, stream: Stream) -> None:
-        """The end of an answer."""
-        with _GONE:
-            self._send_head(stream)
-            self._http.send_trailers(stream.number, DONE)
-        self._write_soon()
-
-    def send_error(self, stream: Stream, refusal: Refusal) -> None:
-        """The end of an answer that is an error."""
-        self._windows.whole(stream)
-        if stream.has_begun:
-            with _GONE:
-                self._http.send_trailers(stream.number, error_headers(refusal))
-            self._write_soon()
-        else:
-            self._send_alone(stream.number, [*ANSWER, *error_headers(refusal)], stream.is_ended)
-
-    def unsent_bytes(self, stream: Stream) -> int:
-        """What of its answer waits here."""
-        return int(self._http.queued_body_size(stream.number))
-
-    def open_window(self, stream: Stream) -> None:
-        """Let its caller send on, where it may."""
-        if not stream.owed_bytes or stream.is_full or not self._windows.may_send(stream):
-            return
-        owed_bytes, stream.owed_bytes = stream.owed_bytes, 0
-        self._consume(stream.number, owed_bytes)
-        self._write_soon()
+        self.wire.is_paused, self._paused_s = False, math.inf
+        self.wire.write()
 
     def leave(self) -> None:
         """Take no more calls; close once those under way have their answers."""
         if self._is_leaving:
             return
         self._is_leaving = True
-        with _GONE:
+        with GONE:
             self._http.send_shutdown_notice() if self._streams else self._http.terminate_connection()
-        self._write_soon()
+        self.wire.write_soon()
 
     def end(self) -> None:
         """Close now; what is under way is lost."""
-        with _GONE:
+        with GONE:
             self._http.terminate_connection()
-            self._write()
+            self.wire.write()
         self._transport.close()
 
     def sweep(self, now_s: float) -> None:
@@ -208,25 +151,25 @@ class Connection(asyncio.Protocol):
             return
         for stream in [*self._streams.values()]:
             if stream.answered_s < now_s - self._home.limits.body_s:  # its answer is not taken
-                self._cut.append(stream.number)
+                self.wire.cut(stream)
         is_idle = not self._streams and quiet_s > _IDLE_S
-        with _GONE:
+        with GONE:
             if is_idle or self._http.local_window_size < _WINDOW_BYTES // 2:
                 self.leave()
             elif quiet_s > _KEEPALIVE_S and self._pinged_s == math.inf:
                 self._pinged_s = now_s
                 self._http.ping()
-        self._write_soon()
+        self.wire.write_soon()
 
     def _on_request(self, event: Any) -> None:
         number, headers = event.stream_id, event.headers
         try:
             stream = self._opened(self, number, head_of(headers), headers)
         except NotGrpc as error:
-            self._send_alone(number, [(b":status", error.status)], event.end_stream)
+            self.wire.send_alone(number, [(b":status", error.status)], event.end_stream)
             return
         except Refused as error:
-            self._send_alone(number, [*ANSWER, *error_headers(error.refusal)], event.end_stream)
+            self.wire.send_alone(number, [*ANSWER, *error_headers(error.refusal)], event.end_stream)
             return
         self._streams[number] = stream
         if event.end_stream:
@@ -237,7 +180,7 @@ class Connection(asyncio.Protocol):
     def _on_data(self, event: Any) -> None:
         stream, data = self._streams.get(event.stream_id), event.data
         if stream is None:
-            self._consume(event.stream_id, len(data))
+            self.wire.consume(event.stream_id, len(data))
             return
         if data:
             self._receive(stream, data)
@@ -260,13 +203,13 @@ class Connection(asyncio.Protocol):
                 self._widen(stream, stream.reader.length + PREFIX_BYTES)
         else:
             self._windows.whole(stream)
-        self.open_window(stream)
+        self.wire.open_window(stream)
 
     def _widen(self, stream: Stream, message_bytes: int) -> None:
         """A long message has begun: it need not stop and go."""
         share_bytes = self._windows.share_bytes(message_bytes)
         if share_bytes > FIRST_BYTES and self._windows.may_send(stream):
-            with _GONE:
+            with GONE:
                 self._http.set_local_window_size(share_bytes, stream_id=stream.number)
 
     def _on_trailers(self, event: Any) -> None:
@@ -279,13 +222,13 @@ class Connection(asyncio.Protocol):
         if stream is None:
             return
         if stream.owed_bytes:
-            self._consume(stream.number, stream.owed_bytes)
+            self.wire.consume(stream.number, stream.owed_bytes)
         self._windows.whole(stream)
         stream.close()
         if self._is_leaving and not self._streams:
-            with _GONE:
+            with GONE:
                 self._http.terminate_connection()
-            self._write_soon()
+            self.wire.write_soon()
 
     def _on_settings(self, event: Any) -> None:
         self._is_greeted = True
@@ -301,61 +244,6 @@ class Connection(asyncio.Protocol):
             handle = self._on.get(type(event))
             if handle is not None:
                 handle(event)
-
-    def _consume(self, number: int, count: int) -> None:
-        if count:
-            with _GONE:
-                self._http.acknowledge_received_data(count, number)
-
-    def _send_head(self, stream: Stream) -> None:
-        if not stream.has_begun:
-            stream.has_begun = True
-            self._http.send_response(stream.number, ANSWER)
-
-    def _send_alone(self, number: int, headers: Headers, is_ended: bool) -> None:
-        """An answer of headers alone; a caller that still sends is told to stop."""
-        with _GONE:
-            self._http.send_response(number, headers, end_stream=True)
-        if not is_ended:
-            self._cut.append(number)
-        self._write_soon()
-
-    def _write_soon(self) -> None:
-        """Together with whatever else is said in this turn of the loop."""
-        if not self._is_due:
-            self._is_due = True
-            self._home.loop.call_soon(self._write)
-
-    def _write(self) -> None:
-        self._is_due = False
-        if self._transport.is_closing():
-            return
-        try:
-            while self._push() or self._cut_off():
-                pass
-        except ngh2.NGH2Error:
-            self._transport.abort()
-            return
-        self._handle_events()
-
-    def _push(self) -> bool:
-        """Write what there is, as far as the client takes it; whether there may be more."""
-        if self._is_paused:
-            return False
-        chunk = self._http.data_to_send(_CHUNK_BYTES)
-        if chunk:
-            self._transport.write(chunk)
-        return len(chunk) >= _CHUNK_BYTES
-
-    def _cut_off(self) -> bool:
-        """End the streams that have their answers, once these are written; whether there were any."""
-        if self._is_paused or not self._cut:
-            return False
-        cut, self._cut = self._cut, []
-        for number in cut:
-            with _GONE:
-                self._http.reset_stream(number, ngh2.ErrorCode.NO_ERROR)
-        return True
 
 
 def _named(address: object) -> str:

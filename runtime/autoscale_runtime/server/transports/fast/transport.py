@@ -111,12 +111,12 @@ class FastTransport(Transport):
             beside = self._methods.beside.get(head.method)
             if beside is None:
                 raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"there is no method '{head.method[:200]}'")
-            return ExchangeStream(connection, self._home, number, head, connection.peer, now_s, beside)
+            return ExchangeStream(connection.wire, self._home, number, head, connection.peer, now_s, beside)
         client = self._admission.client(name, metadata_of(headers), connection.peer, len(self._windows))
         if head.method in self._methods.unary:
-            return UnaryStream(connection, self._home, number, head, client, now_s)
+            return UnaryStream(connection.wire, self._home, number, head, client, now_s)
         exchange = self._in_turn(head, client, now_s + head.timeout_s)
-        return ExchangeStream(connection, self._home, number, head, client, now_s, exchange)
+        return ExchangeStream(connection.wire, self._home, number, head, client, now_s, exchange)
 
     def _in_turn(self, head: Head, client: str, deadline_s: float) -> Exchange:
         """Each request by itself, the next one when the last has its answer."""
