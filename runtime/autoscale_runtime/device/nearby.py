@@ -7,8 +7,10 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from autoscale.errors import AutoScaleError
+from autoscale.errors import AutoScaleError, InvalidInput
 from autoscale_runtime.device.plan import RemoteModel
+from autoscale_runtime.wire.access import Access, Bearer
+from autoscale_runtime.wire.certificates import check_in_time, client_credentials
 from autoscale_runtime.wire.client import OffloadClient
 from autoscale_runtime.wire.dns_sd import TYPE, opened, zeroconf
 
@@ -60,9 +62,11 @@ def nearby(
         ``edge:NAME`` to where it is and how it is spoken to.
 
     Raises:
-        InvalidInput: a file that cannot be used.
+        InvalidInput: a file that cannot be used: not there, no PEM, a key that is not the certificate's, a certificate
+            that has expired; no TLS.
         MissingExtra: zeroconf is not installed.
     """
+    _check(Access(tls, certificate, key, token, server_name))
     places = {}
     for found in _announced(look_s, interfaces):
         place = f"edge:{_NO_HOST.sub('-', found.name).strip('-._') or 'server'}"
@@ -78,6 +82,15 @@ def nearby(
         if place not in places and is_trusted(remote):
             places[place] = remote
     return places
+
+
+def _check(access: Access) -> None:
+    """Say what is wrong with the files: else servers are left out for it, and where there is none nothing is said."""
+    if not access.is_secure:
+        raise InvalidInput(f"tls is {access.tls!r}; allowed: a file of root certificates, or True")
+    client_credentials(access)
+    check_in_time(access)
+    Bearer(access.token)
 
 
 def _announced(look_s: float, interfaces: Sequence[str]) -> Iterator[_Found]:

@@ -117,7 +117,7 @@ class Front:
         except AutoScaleError as error:
             call.refuse(code_of(error), str(error))
         except DecodeError:
-            call.refuse(grpc.StatusCode.INVALID_ARGUMENT, f"the request is no message of {method}")
+            call.refuse(grpc.StatusCode.INVALID_ARGUMENT, f"the request is no {method}Request")
         except Exception as error:
             _LOG.exception("%s failed", method)
             call.refuse(grpc.StatusCode.INTERNAL, f"the server failed: {error!r}")
@@ -188,9 +188,9 @@ class Front:
     def _load(self, call: Call) -> None:
         asked = pb.RepositoryModelLoadRequest.FromString(call.message)
         if self._reload is None:
-            raise FeedError("this server's models did not come from a repository; allowed: those it serves")
+            raise FeedError("no model can be loaded: this server has no repository; allowed: the models it serves")
         if asked.parameters:
-            raise FeedError("a model comes with the request; allowed: one in the repository's folder")
+            raise FeedError("the request brings parameters; allowed: none, models come from the repository")
         task = asyncio.get_running_loop().create_task(self._loaded(call, asked.model_name))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

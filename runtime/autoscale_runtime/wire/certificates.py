@@ -123,6 +123,33 @@ def client_credentials(access: Access) -> grpc.ChannelCredentials:
     return grpc.ssl_channel_credentials(roots, key, certificate)
 
 
+def check_in_time(access: Access) -> None:
+    """Whether the client's own certificate can be shown today: it is shown to one who trusts it, in memory.
+
+    Raises:
+        InvalidInput: it has expired, is not valid yet, or not for clients.
+    """
+    if access.certificate is None:
+        return
+    chain = access.certificate, access.certificate if access.key is None else access.key
+    asks, shows = (ssl.SSLContext(each) for each in (ssl.PROTOCOL_TLS_SERVER, ssl.PROTOCOL_TLS_CLIENT))
+    for each in (asks, shows):
+        each.load_cert_chain(*chain)
+    shows.check_hostname, shows.verify_mode = False, ssl.CERT_NONE
+    asks.load_verify_locations(access.certificate)
+    asks.verify_mode, asks.maximum_version = ssl.CERT_REQUIRED, ssl.TLSVersion.TLSv1_2
+    asks.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    there, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    sides = shows.wrap_bio(back, there), asks.wrap_bio(there, back, server_side=True)
+    try:
+        for side in 2 * sides:  # TLS 1.2 goes twice to and fro
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    except ssl.SSLCertVerificationError as error:
+        wrong = f"the certificate '{access.certificate}' cannot be used: {error.verify_message}"
+        raise InvalidInput(f"{wrong}; allowed: one that is valid now, of a client") from error
+
+
 def _try(what: str, path: str | Path, load: Callable[[], None]) -> None:
     try:
         load()

@@ -109,7 +109,7 @@ def _spans(view: Bytes) -> Iterator[tuple[int, int, int, int]]:
         if end > size or tag < 8:
             raise FeedError(f"the request is no message: its field at byte {start} ends after it")
         if count > MOST_FIELDS:
-            raise FeedError(f"the request has more than {MOST_FIELDS} fields; allowed: as many tensors as a model has")
+            raise FeedError(f"the request has more than {MOST_FIELDS} fields; allowed: those of its model's tensors")
         yield tag >> 3, start, at, end
         at = end
 

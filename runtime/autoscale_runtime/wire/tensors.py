@@ -140,7 +140,7 @@ def tensors_of(tensors: Sequence[Tensor], raw: Sequence[bytes | memoryview]) -> 
 def _array(tensor: Tensor, raw: bytes | memoryview | None) -> Array:
     dtype = dtype_of(tensor.datatype)
     if any(each < 0 for each in tensor.shape):
-        raise FeedError(f"tensor '{tensor.name}' has the shape {list(tensor.shape)}; allowed: 0 or more")
+        raise FeedError(f"tensor '{tensor.name}' has the shape {list(tensor.shape)}; allowed: sizes of 0 or more")
     if raw is None:
         flat = _typed(tensor, dtype)
     elif tensor.contents.ListFields():  # another maker's server may write an empty one beside the raw contents

@@ -16,7 +16,7 @@ from autoscale_runtime.server.operation import Operation
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import Server
 from autoscale_runtime.wire.certificates import Certificates
-from tests.runtime.certificate_parts import made, needs_openssl
+from tests.runtime.certificate_parts import made, made_expired, needs_openssl
 from tests.runtime.session_parts import PATIENT, QUIET, network, rows, written
 from tests.waiting import until
 
@@ -33,6 +33,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made(folder, "server", "-addext", "subjectAltName=DNS:box.example")
     made(folder, "client")
     made(folder, "stranger")
+    made_expired(folder, "old")
     return folder
 
 
@@ -85,6 +86,27 @@ def test_an_announcement_is_nobodys_word(
     named = {"model": changed.get("model", "net"), "server_name": changed.get("server_name", "box.example")}
     assert not is_trusted(RemoteModel(announced.address, **paths, **named))  # type: ignore[arg-type]
     assert f"{announced.address} announces itself and is left out" in caplog.text
+
+
+@needs_openssl
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"certificate": "nowhere.pem"}, "'.*nowhere.pem' cannot be read: No such file"),
+        ({"tls": "client.key", "key": "stranger.key"}, "client.key"),
+        ({"key": "stranger.key"}, "client.pem' cannot be used: key values mismatch"),
+        ({"certificate": "old.pem", "key": "old.key"}, "old.pem' cannot be used: certificate has expired"),
+        ({"token": "nowhere"}, "nowhere' cannot be read"),
+        ({"tls": ""}, "tls is False; allowed: a file of root certificates"),
+    ],
+)
+def test_what_a_device_cannot_show_is_said_though_nobody_announces_himself(
+    files: Path, changed: dict[str, str], why: str
+) -> None:
+    names = {"tls": "server.pem", "certificate": "client.pem", "key": "client.key", **changed}
+    paths = {name: files / file if file else False for name, file in names.items()}
+    with pytest.raises(InvalidInput, match=why):
+        nearby(**paths, look_s=0.0, interfaces=[HERE])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def test_a_server_with_too_much_to_do_is_unavailable(account: ServerAccount) -> 
         first, second = RemoteRunner(held.server.address, "gate"), RemoteRunner(held.server.address, "gate")
         running = pool.submit(first.run, None, {"x": ONES}, LONGEST_WAIT_S)
         until(lambda: held.gate.entered == 1)
-        with pytest.raises(TargetUnavailable, match="1 queries run and 0 wait"):
+        with pytest.raises(TargetUnavailable, match="0 queries wait for it; allowed: 0"):
             second.run(None, {"x": ONES}, LONGEST_WAIT_S)
         held.gate.open.set()
         assert running.result(LONGEST_WAIT_S).outputs[0].tolist() == ONES.tolist()

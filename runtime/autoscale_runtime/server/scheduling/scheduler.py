@@ -160,7 +160,7 @@ class Scheduler:
         begun_s = time.monotonic() - self._max_compute_s
         for job in [*self._running] if self._max_compute_s else ():
             if job.begun_s < begun_s and not job.is_done:
-                text = f"it ran for {self._max_compute_s} s, longer than this server allows"
+                text = f"it ran for longer than the {self._max_compute_s:g} s that this server allows"
                 job.call.refuse(grpc.StatusCode.DEADLINE_EXCEEDED, text)
                 self.leave(job)
 
@@ -177,15 +177,14 @@ class Scheduler:
         if self._queue.waiting >= self._max_waiting:
             other = self._queue.last_of_the_greediest(job.call.client)
             if other is None:
-                room = f"{len(self._running)} queries run and {self._queue.waiting} wait"
-                self._refuse(job, f"{room}; allowed: {self._executor.instances} and {self._max_waiting}")
+                self._refuse(job, f"{self._queue.waiting} queries wait for it; allowed: {self._max_waiting}")
                 return False
             self._queue.leave(other)
-            self._refuse(other, f"{self._queue.waiting + 1} queries wait, most of them this client's")
-        wait_s = self._wait_s(self._queue.ahead(job.call.client))
-        if job.arrived_s + SAFETY * (wait_s + self._service.mean_s) > job.deadline_s:
-            left_s = job.deadline_s - job.arrived_s
-            self._refuse(job, f"it would wait some {1e3 * wait_s:.0f} ms of the {1e3 * left_s:.0f} ms it has left")
+            self._refuse(other, f"{self._queue.waiting + 1} queries wait for it, most of them this client's")
+        needs_s = SAFETY * (self._wait_s(self._queue.ahead(job.call.client)) + self._service.mean_s)
+        if job.arrived_s + needs_s > job.deadline_s:
+            left_ms = max(1e3 * (job.deadline_s - job.arrived_s), 0.0)
+            self._refuse(job, f"the answer is due in {left_ms:.0f} ms, and may take {1e3 * needs_s:.0f} ms")
             return False
         return True
 

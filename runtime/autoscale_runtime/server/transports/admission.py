@@ -43,7 +43,7 @@ class Admission:
             Refused: it may not.
         """
         if unfinished >= self._limits.max_unfinished:
-            text = f"{unfinished} requests are on their way; allowed: {self._limits.max_unfinished}"
+            text = f"{unfinished} requests of all clients are coming in; allowed at once: {self._limits.max_unfinished}"
             raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
         if self._tokens is None or name in OPEN:
             return peer

@@ -175,7 +175,7 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
         except asyncio.CancelledError:
             if task not in self._late:
                 raise
-            text = f"no whole request within {self._limits.body_s} s"
+            text = f"no whole request within {self._limits.body_s:g} s"
             raise Refused(grpc.StatusCode.DEADLINE_EXCEEDED, text) from None
         finally:
             del self._unfinished[task]

@@ -98,7 +98,7 @@ class FastTransport(Transport):
         while True:
             await asyncio.sleep(min(_SWEPT_S, limits.body_s))
             now_s = time.monotonic()
-            late = Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, f"no whole request within {limits.body_s} s")
+            late = Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, f"no whole request within {limits.body_s:g} s")
             for stream in self._windows:
                 if stream.begun_s < now_s - limits.body_s:
                     stream.refuse(late)
