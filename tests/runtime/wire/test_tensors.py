@@ -102,7 +102,7 @@ TYPED = pb.InferTensorContents(fp32_contents=[0] * 6)
         ([tensor(X)], [bytes(23)], "23 raw bytes; allowed: a multiple of 4"),
         ([tensor(X)], [bytes(20)], "has 5 elements of FP32; its shape .2, 3. takes 6"),
         ([tensor(X)], [], "has 0 elements"),
-        ([tensor(X, shape=[-2, -3])], [bytes(24)], "shape .-2, -3.; allowed: 0 or more"),
+        ([tensor(X, shape=[-2, -3])], [bytes(24)], "shape .-2, -3.; allowed: sizes of 0 or more"),
         ([tensor(X, contents=TYPED)], [bytes(24)], "both raw and typed contents"),
         ([tensor(X, datatype="FP23")], [bytes(24)], "'FP23'.*did you mean 'FP32'"),
         ([tensor(X), tensor(X)], [bytes(24)] * 2, "'x' is there twice"),
