@@ -19,8 +19,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-import numpy as np
-
 from autoscale.carbon import CarbonAccount, Electricity, Machine, data_centre_pue, device_footprint, load_network_share
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO, NO_NETWORK
 from autoscale.errors import InvalidInput
@@ -28,7 +26,7 @@ from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.physics import Compute, compute
 from autoscale.physics.contention import SPINNING, cpu_strain, exposed, memory_strain, share_of_cores
 from autoscale.physics.measured import accuracy
-from autoscale.physics.power import Init, busy_j, initialising
+from autoscale.physics.power import Init, busy_j, idle_range_w, initialising
 from autoscale.physics.queueing import USUAL_LOAD, mean_wait_s, wait_s
 from autoscale.physics.radio import airtime_s, query_j, wake_s
 from autoscale.profiles import DeviceProfile, LinkProfile, Radio
@@ -222,7 +220,7 @@ def _remote(
         latency_s.append(moving_s)
         radio_j.append(joules)
     held_s = Interval(*latency_s)
-    device_j = _idle_j(device, held_s) + Interval(*radio_j)
+    device_j = idle_range_w(device).times(held_s) + Interval(*radio_j)
     run = _Run(held_s, device_j, worst(there.latency, Method.MODELLED), worst(there.energy, Method.MODELLED))
     judged = accuracy(remote.machine, model, target)
     return _prediction(model, target, run, there.latency_s, there.energy_j, account, judged)
@@ -277,23 +275,12 @@ def _run(machine: DeviceProfile, cost: Compute, strain: tuple[float, float] = (0
     """Computing beside others: what waits for a core or for memory takes that much longer."""
     for_cores, for_memory = cost.cpu_bound * strain[0], float(exposed(cost.memory_bound)) * strain[1]
     longer, busier = 1.0 + for_cores + for_memory, 1.0 + SPINNING * for_cores + for_memory
-    alone_s = Interval(cost.low_s, cost.latency_s, cost.high_s)
-    latency_s = alone_s * longer
-    work_j = busy_j(cost.busy_w, cost.core_w, cost.latency_s * longer, cost.cores * cost.latency_s * busier)
-    plain_j = busy_j(cost.busy_w, cost.core_w, cost.latency_s, cost.cores * cost.latency_s)
-    factor = work_j / plain_j if plain_j else longer
-    worked_j = Interval(cost.energy_low_j, cost.energy_j, cost.energy_high_j) * factor
+    latency_s = Interval(cost.low_s, cost.latency_s, cost.high_s) * longer
+    work_j = busy_j(cost.busy_w, cost.core_w, latency_s.mid, cost.cores * cost.latency_s * busier)
+    more = (work_j + machine.idle_w * latency_s.mid) / (cost.energy_j + machine.idle_w * cost.latency_s or 1.0)
     is_disturbed = longer > 1.0
     methods = [worst(each, Method.MODELLED) if is_disturbed else each for each in (cost.method, cost.energy_method)]
-    # A meter saw the idle power too: only its share of the time is left to tell.
-    idle_j = latency_s * machine.idle_w if cost.energy_method is Method.MEASURED else _idle_j(machine, latency_s)
-    return _Run(latency_s, worked_j + idle_j, *methods)
-
-
-def _idle_j(machine: DeviceProfile, held_s: Interval) -> Interval:
-    figure = machine.figures["power.idle_w"]
-    low_w, high_w = (machine.idle_w if end is None else float(np.max(end)) for end in (figure.low, figure.high))
-    return Interval(low_w, machine.idle_w, high_w).times(held_s)
+    return _Run(latency_s, cost.whole_j * more if is_disturbed else cost.whole_j, *methods)
 
 
 def _prediction(

@@ -10,8 +10,8 @@ import numpy as np
 from autoscale.arrays import Floats
 from autoscale.errors import ProfileError
 from autoscale.interval import Interval
-from autoscale.physics.measured import Known, Run, correction, exact_rows, rows_power, spanning
-from autoscale.physics.power import busy_j, power_range, threads_of, watts_of
+from autoscale.physics.measured import Known, Run, correction, exact_rows, rows_joules, spanning
+from autoscale.physics.power import idle_range_w, power_range, threads_of, working_w
 from autoscale.physics.roofline import Seconds, macs_by_kind, pace_of, seconds
 from autoscale.profiles import DeviceProfile, Speed
 from autoscale.profiles.measured import MeasuredRow
@@ -32,7 +32,7 @@ class Compute:
 
     Attributes:
         latency_s: from the call to the answer.
-        energy_j: above the idle machine, by all its processors.
+        energy_j: above the idle machine, by all its processors; below 0 where a row has less than the idle machine.
         busy_w: of a GPU or NPU, above the idle machine, all the while; 0 where the CPU computes.
         core_w: of each CPU core that computes, above the idle machine; 0 where it does not.
         cores: how many of those work all the while.
@@ -42,8 +42,7 @@ class Compute:
             rows, default where neither is so.
         low_s: the latency may be as short as this.
         high_s: and as long as this.
-        energy_low_j: the energy may be as little as this.
-        energy_high_j: and as much as this.
+        whole_j: the energy of the whole machine, its idle power included, with its range; of a row the row's own.
         energy_method: how the energy is known.
     """
 
@@ -57,8 +56,7 @@ class Compute:
     method: Method
     low_s: float
     high_s: float
-    energy_low_j: float
-    energy_high_j: float
+    whole_j: Interval
     energy_method: Method
 
 
@@ -73,10 +71,6 @@ class CostTable:
     cores: Floats
     memory_bound: Floats
     cpu_bound: Floats
-    low_s: Floats
-    high_s: Floats
-    energy_low_j: Floats
-    energy_high_j: Floats
 
 
 def compute(device: DeviceProfile, model: ModelProfile, target: Target, frequency_hz: float | None = None) -> Compute:
@@ -126,38 +120,44 @@ def _as_modelled(device: DeviceProfile, run: Run) -> Compute:
 def _as_measured(device: DeviceProfile, run: Run, rows: Sequence[MeasuredRow]) -> Compute:
     """One row, or those of several engines, each of which it may be."""
     latency = Known(worst(*(row.method for row in rows)), spanning([row.latency_s for row in rows]))
-    power = rows_power(device, run, rows) or Known(*power_range(device, run.target))
-    speed = device.processors[run.target.processor].speed
-    if speed is None or run.target.precision not in speed.mac_per_s:
-        return _computed(device, run, UNKNOWN_PARTS, latency, power)
-    pace = pace_of(device.processors[run.target.processor], speed, run.target, run.frequency_hz)
-    return _computed(device, run, seconds(speed, run.target.precision, run.model, pace), latency, power)
+    processor, parts = device.processors[run.target.processor], UNKNOWN_PARTS
+    if processor.speed is not None and run.target.precision in processor.speed.mac_per_s:
+        pace = pace_of(processor, processor.speed, run.target, run.frequency_hz)
+        parts = seconds(processor.speed, run.target.precision, run.model, pace)
+    joules = rows_joules(rows)
+    if joules is None:
+        return _computed(device, run, parts, latency, Known(*power_range(device, run.target)))
+    above_w = joules.factor.mid / latency.factor.mid - device.idle_w
+    return _cost(device, run, parts, latency, above_w, joules)
 
 
 def _computed(device: DeviceProfile, run: Run, parts: Seconds, latency: Known, power: Known) -> Compute:
     """What a latency and a factor on the device's own watts come to; ``parts`` say what holds the processor up."""
-    watts, on_cpu = watts_of(device, run.target, frequency_hz=run.frequency_hz), run.target.processor == "cpu"
+    above_w = power.factor.mid * working_w(device, run.target, run.frequency_hz)
+    least, most = _energy_ends(latency.factor, power.factor)
+    worked_j = Interval(least, 1.0, most) * (above_w * latency.factor.mid)
+    whole_j = worked_j + idle_range_w(device).times(latency.factor)
+    return _cost(device, run, parts, latency, above_w, Known(worst(latency.method, power.method), whole_j))
+
+
+def _cost(device: DeviceProfile, run: Run, parts: Seconds, latency: Known, above_w: float, joules: Known) -> Compute:
+    """All of it, of a processor that draws so many watts above the idle machine while it computes."""
+    on_cpu, taken_s, whole_s = run.target.processor == "cpu", latency.factor, parts.total_s or 1.0
     cores = threads_of(device, run.target) if on_cpu else 0
-    busy_w, core_w = power.factor.mid * watts.busy_w, power.factor.mid * watts.core_w if on_cpu else 0.0
-    taken_s = latency.factor
-    energy_j = busy_j(busy_w, core_w, taken_s.mid, cores * taken_s.mid)
-    low, high = _energy_ends(taken_s, power.factor)
-    whole_s = parts.total_s or 1.0
     cpu_s = parts.total_s - parts.memory_s if on_cpu else parts.overhead_s
     return Compute(
         taken_s.mid,
-        energy_j,
-        busy_w,
-        core_w,
+        above_w * taken_s.mid,
+        0.0 if on_cpu else above_w,
+        above_w / cores if on_cpu else 0.0,
         cores,
         parts.memory_s / whole_s,
         cpu_s / whole_s,
         latency.method,
         taken_s.low,
         taken_s.high,
-        low * energy_j,
-        high * energy_j,
-        worst(latency.method, power.method),
+        joules.factor,
+        joules.method,
     )
 
 

@@ -153,6 +153,19 @@ def rows_power(device: DeviceProfile, run: Run, rows: Sequence[MeasuredRow]) -> 
     return Known(worst(*(row.method for row, _ in metered)), spread * (1.0 / own_w))
 
 
+def rows_joules(rows: Sequence[MeasuredRow]) -> Known | None:
+    """The joules of the whole device that these rows have, each with its own spread; None where none was metered.
+
+    Rows that were not metered, of other engines, draw the watts of those that were.
+    """
+    metered_w = [mean_w for row in rows if (mean_w := row.mean_w) is not None]
+    if not metered_w:
+        return None
+    usual_w = float(np.exp(np.mean(np.log(metered_w))))
+    joules = [row.joules or row.latency_s * usual_w for row in rows]
+    return Known(worst(*(row.method for row in rows if row.mean_w is not None)), spanning(joules))
+
+
 def spanning(ends: Sequence[Interval]) -> Interval:
     """What holds them all; in the middle their geometric mean."""
     mid = float(np.exp(np.mean(np.log([each.mid for each in ends]))))

@@ -101,6 +101,13 @@ def working_w(machine: DeviceProfile, target: Target, frequency_hz: float | None
     return float(watts.core_w * threads_of(machine, target) if target.processor == "cpu" else watts.busy_w)
 
 
+def idle_range_w(machine: DeviceProfile) -> Interval:
+    """What a machine draws idle, with the range that its file gives."""
+    figure = machine.figures["power.idle_w"]
+    low_w, high_w = (machine.idle_w if end is None else float(np.max(end)) for end in (figure.low, figure.high))
+    return Interval(low_w, machine.idle_w, high_w)
+
+
 def power_range(machine: DeviceProfile, target: Target) -> tuple[Method, Interval]:
     """How those watts are known, and their ends as factors: as the machine's file has them at the highest clock."""
     kind, threads = target.processor, threads_of(machine, target)

@@ -67,12 +67,7 @@ def _judge(device: DeviceProfile, part: str, row: MeasuredRow) -> Judged:
     assert model is not None, "rows of unknown networks are left out before"
     cost = compute(device, model, row.target)
     latency_s = Interval(cost.low_s, cost.latency_s, cost.high_s)
-    idle_w = device.figures["power.idle_w"]
-    least_w, most_w = (device.idle_w if end is None else float(end) for end in (idle_w.low, idle_w.high))  # type: ignore[arg-type]
-    idle_j = Interval(least_w, device.idle_w, most_w).times(latency_s)
-    return Judged(
-        device.name, part, row, latency_s, idle_j + Interval(cost.energy_low_j, cost.energy_j, cost.energy_high_j)
-    )
+    return Judged(device.name, part, row, latency_s, cost.whole_j)
 
 
 def _unseen(device: DeviceProfile, studies: Sequence[Study], network: str) -> DeviceProfile:

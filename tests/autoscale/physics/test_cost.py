@@ -96,7 +96,7 @@ def test_a_table_is_compute_for_every_pair():
     costs = cost_table(device, models, device.targets())
     assert costs.latency_s.shape == (10, 61)
     cell = compute(device, models[3], device.targets()[40])
-    assert (costs.energy_j[3, 40], costs.high_s[3, 40]) == (cell.energy_j, cell.high_s)
+    assert (costs.energy_j[3, 40], costs.cpu_bound[3, 40]) == (cell.energy_j, cell.cpu_bound)
 
 
 def test_a_profile_without_counts_of_layers_and_values_is_still_placed_in_the_right_order():

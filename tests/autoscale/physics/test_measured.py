@@ -12,6 +12,7 @@ from autoscale.errors import ProfileError
 from autoscale.interval import Interval
 from autoscale.physics import compute, cost_table
 from autoscale.physics.measured import accuracy
+from autoscale.prediction import predictions
 from autoscale.profiles import DeviceProfile, load_device
 from autoscale.profiles.measured import MeasuredRow
 from autoscale.profiles.networks import load_network, measured_networks
@@ -43,7 +44,7 @@ def test_a_row_is_what_it_costs():
     cost = at(board(row(0.5, power_w=7.0)), "cpu/int8@4t#tflite")
     assert (cost.low_s, cost.latency_s, cost.high_s) == pytest.approx((0.475, 0.5, 0.525))
     assert cost.energy_j + BOARD.idle_w * 0.5 == pytest.approx(3.5)
-    assert cost.energy_low_j < cost.energy_j < cost.energy_high_j
+    assert (cost.whole_j.low, cost.whole_j.mid, cost.whole_j.high) == pytest.approx((3.325, 3.5, 3.675))
     assert (cost.method, cost.energy_method) == (Method.MEASURED, Method.MEASURED)
 
 
@@ -56,6 +57,17 @@ def test_without_joules_the_watts_are_the_devices_own():
     cost = at(board(row(0.5)), "cpu/int8")
     assert cost.energy_j == pytest.approx(0.5 * BOARD.processors["cpu"].busy_w(4))
     assert cost.energy_method is BOARD.figures["cpu.core_w"].method
+
+
+@pytest.mark.parametrize(("power_w", "spread"), [(1.5, 0.01), (2.9, 0.3), (3.0, 0.0), (9.0, 0.01)])
+def test_a_rows_joules_are_its_own_whatever_the_idle_power_and_its_latency(power_w, spread):
+    joules = Interval.about(0.5 * power_w, spread)
+    wide = replace(row(0.5), latency_s=Interval(0.3, 0.5, 0.9), energy_j=joules)
+    cost = at(board(wide), "cpu/int8@4t#tflite")
+    assert (cost.whole_j, cost.energy_method) == (joules, Method.MEASURED)
+    assert cost.energy_j + BOARD.idle_w * 0.5 == pytest.approx(joules.mid)
+    found = {each.target: each for each in predictions(board(wide), MODEL)}
+    assert (found[INT8].latency_s, found[INT8].energy_j) == (wide.latency_s, joules)
 
 
 def test_a_target_without_an_engine_may_be_any_that_was_measured():
@@ -139,7 +151,8 @@ def test_the_middle_lies_between_the_ends(one_s, other_s, where):
     device = board(row(one_s, power_w=4.0), row(other_s, OTHER.name, power_w=9.0))
     cost = at(device, where)
     assert 0.0 < cost.low_s <= cost.latency_s <= cost.high_s
-    assert 0.0 < cost.energy_low_j <= cost.energy_j <= cost.energy_high_j
+    assert 0.0 < cost.whole_j.low <= cost.whole_j.mid <= cost.whole_j.high
+    assert cost.whole_j.mid == pytest.approx(cost.energy_j + BOARD.idle_w * cost.latency_s)
 
 
 def test_many_rows_make_it_surer_than_one():
@@ -155,7 +168,7 @@ def test_a_table_is_its_cells():
     device = board(row(0.5, power_w=7.0))
     costs = cost_table(device, [MODEL, OTHER], device.targets())
     cell = compute(device, OTHER, device.targets()[3])
-    assert (costs.latency_s[1, 3], costs.energy_high_j[1, 3]) == (cell.latency_s, cell.energy_high_j)
+    assert (costs.latency_s[1, 3], costs.energy_j[1, 3]) == (cell.latency_s, cell.energy_j)
 
 
 def test_what_was_judged_on_the_device_comes_before_the_networks_own_accuracy():
@@ -178,4 +191,5 @@ def test_a_figure_that_may_be_nothing_has_a_low_end():
     figures = {**BOARD.figures, "cpu.core_w": replace(BOARD.figures["cpu.core_w"], low=tuple([0.0] * 10))}
     figures["cpu.shared_w"] = replace(BOARD.figures["cpu.shared_w"], low=tuple([0.0] * 10))
     cost = at(replace(BOARD, figures=figures), "cpu/int8")
-    assert 0.0 < cost.energy_low_j < 0.01 * cost.energy_j
+    idle_j = BOARD.figures["power.idle_w"].low * cost.low_s
+    assert 0.0 < cost.whole_j.low - idle_j < 0.01 * cost.energy_j

@@ -2,10 +2,14 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from autoscale.errors import FeedError, one_of
 
 Shape = tuple[int, ...]
+
+LONGEST: Final = 2**31 - 1
+"""Of a dimension: what a TFLite file can hold, and more than any input has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +44,22 @@ Ask = Callable[[OpenInput], Shape]
 def parse_shape(text: str) -> tuple[str, Shape]:
     """Read ``name=1x3x224x224``; nothing after ``=`` is a scalar.
 
+    A length may be 0, as that of a decoder's past is at first, but not the leading one: no rows are no query.
+
     >>> parse_shape("input:0=1x3x224x224")
     ('input:0', (1, 3, 224, 224))
 
     Raises:
-        FeedError: it is not of that form.
+        FeedError: it is not of that form, or holds a length that no query has.
     """
     name, equals, dims = text.rpartition("=")
     parts = dims.replace(",", "x").lower().split("x") if dims else []
     if not (equals and name and all(part.isascii() and part.isdigit() for part in parts)):
         raise FeedError(f"--shape '{text}' is not NAME=DIMS; allowed: for example input=1x3x224x224")
-    return name, tuple(int(part) for part in parts)
+    lengths = tuple(int(part) for part in parts)
+    if 0 in lengths[:1] or max(lengths, default=0) > LONGEST:
+        raise FeedError(f"--shape '{text}' is no query's; allowed: 1 or more rows, lengths of {LONGEST} at most")
+    return name, lengths
 
 
 def parse_shapes(texts: Sequence[str]) -> dict[str, Shape]:
