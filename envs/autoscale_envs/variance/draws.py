@@ -5,13 +5,13 @@ lives through the very episode that a lone environment with that seed does. Bloc
 call of a generator for many numbers.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from autoscale.arrays import Floats, Indices
+from autoscale.arrays import Floats, Indices, in_place
 
 QUERIES: Final = 64
 """Queries in a block."""
@@ -22,14 +22,15 @@ AHEAD: Final = 2
 AT_ONCE: Final = 1024
 """Environments whose blocks are made together, at most: beyond a megabyte or two an array leaves a core's cache, and
 below, the thread that makes them interrupts the one that steps, which Python lets go on by turns, that much oftener."""
-APART: Final = 16
-"""Numbers between those of neighbouring environments, a line of a core's cache: at distances of a power of two all
-environments' would share a few places there."""
+TOGETHER: Final = 16
+"""Neighbours that are drawn together: their numbers lie side by side, and a line of a core's cache holds so many."""
 UNIFORMS: Final = 7
 """Uniforms a query needs where no link fails."""
 
 Drawn = npt.NDArray[Any]
 """In single precision, which is enough for what varies, and half of the work."""
+Draw = Callable[..., Any]
+"""A method of a generator that fills an array."""
 
 
 class Draws:
@@ -45,8 +46,8 @@ class Draws:
         self._generators = [_generator(seed) for seed in seeds]
         # Apart, so that what an episode is like does not depend on how many blocks were drawn before.
         self._episodes = [_generator(seed, 1) for seed in seeds]
-        self._normals = _room(len(seeds), normals)
-        self._uniforms = _room(len(seeds), uniforms)
+        self._normals = _room(normals, len(seeds))
+        self._uniforms = _room(uniforms, len(seeds))
         self._used = np.zeros(len(seeds), dtype=np.intp)
         self._drawn = np.zeros(len(seeds), dtype=np.intp)
 
@@ -65,45 +66,56 @@ class Draws:
         )
 
     def block(self, environments: Indices) -> tuple[Drawn, Drawn]:
-        """What the next block of queries needs: shapes (queries, normals, n) and (queries, uniforms, n)."""
+        """What the next block of queries needs: shapes (queries, normals, n) and (queries, uniforms, n).
+
+        They may be views: good until the block after the next.
+        """
         used, drawn = self._used.take(environments), self._drawn.take(environments)
         # By turns, each well before it runs out: all together would keep the next block waiting for eight blocks' work.
-        is_its_turn = (used % BLOCKS == environments % BLOCKS) & (drawn - used <= BLOCKS)
-        for environment in environments[is_its_turn | (used == drawn)].tolist():
-            self._draw(environment)
+        is_its_turn = (used % BLOCKS == environments // TOGETHER % BLOCKS) & (drawn - used <= BLOCKS)
+        self._draw(environments[is_its_turn | (used == drawn)])
         self._used[environments] += 1
         first = used % (AHEAD * BLOCKS)
-        return self._at(self._normals, environments, first), self._at(self._uniforms, environments, first)
+        return _at(self._normals, environments, first), _at(self._uniforms, environments, first)
 
     def take_back(self) -> None:
         """Have the last block of all drawn once more, as if it had not been."""
         self._used -= 1
 
-    def _draw(self, environment: int) -> None:
-        """The numbers of its next ``BLOCKS`` blocks, in place of those it has used."""
-        generator, room = self._generators[environment], self._drawn[environment] // BLOCKS % AHEAD
-        generator.standard_normal(out=self._normals[environment, room], dtype=np.float32)
-        generator.random(out=self._uniforms[environment, room], dtype=np.float32)
-        self._drawn[environment] += BLOCKS
-
-    def _at(self, drawn: Drawn, environments: Indices, first: Indices) -> Drawn:
-        if (first == first[0]).all():  # in step, they need no gathering
-            room, block = divmod(int(first[0]), BLOCKS)
-            rows = drawn[:, room, :, QUERIES * block : QUERIES * (block + 1)]
-            if environments[-1] - environments[0] == len(environments) - 1:
-                mine = rows[environments[0] : environments[-1] + 1]
-            else:
-                mine = rows[environments]
-        else:
-            by_block = drawn.reshape(*drawn.shape[:3], BLOCKS, QUERIES)
-            mine = by_block[environments, first // BLOCKS, :, first % BLOCKS]
-        return np.ascontiguousarray(mine.transpose(2, 1, 0))
+    def _draw(self, environments: Indices) -> None:
+        """The numbers of their next ``BLOCKS`` blocks, in place of those they have used."""
+        room = self._drawn.take(environments) // BLOCKS % AHEAD
+        for now in range(AHEAD):
+            mine = environments[room == now]
+            for first in range(0, len(mine), TOGETHER):
+                some = mine[first : first + TOGETHER]
+                own = [self._generators[i] for i in some.tolist()]
+                _fill(self._normals[now], some, own, np.random.Generator.standard_normal)
+                _fill(self._uniforms[now], some, own, np.random.Generator.random)
+        self._drawn[environments] += BLOCKS
 
 
-def _room(environments: int, numbers: int) -> Drawn:
-    """For so many numbers a query, shape (environments, AHEAD, numbers, BLOCKS * QUERIES)."""
-    drawn = np.empty((environments, AHEAD * numbers * BLOCKS * QUERIES + APART), dtype=np.float32)
-    return drawn[:, :-APART].reshape(environments, AHEAD, numbers, BLOCKS * QUERIES)
+def _room(numbers: int, environments: int) -> Drawn:
+    """For so many numbers a query."""
+    return np.empty((AHEAD, BLOCKS, numbers, QUERIES, environments), dtype=np.float32)
+
+
+def _fill(room: Drawn, environments: Indices, generators: Sequence[np.random.Generator], draw: Draw) -> None:
+    """Draw what some environments have room for, of each number all queries' together."""
+    blocks, numbers, queries, _ = room.shape
+    drawn = np.empty((len(generators), numbers, blocks, queries), dtype=np.float32)
+    for generator, mine in zip(generators, drawn, strict=True):
+        draw(generator, out=mine, dtype=np.float32)
+    room[..., in_place(environments)] = drawn.transpose(2, 1, 3, 0)
+
+
+def _at(room: Drawn, environments: Indices, first: Indices) -> Drawn:
+    """A block of each environment, its number within all there is room for."""
+    by_block = room.reshape(AHEAD * BLOCKS, *room.shape[2:])
+    if (first == first[0]).all():  # in step, they need no gathering
+        mine: Drawn = by_block[first[0]][..., in_place(environments)]
+        return mine.transpose(1, 0, 2)
+    return np.ascontiguousarray(by_block[first, :, :, environments].transpose(1, 2, 0)).transpose(1, 0, 2)
 
 
 def _generator(seed: int | None, number: int = 0) -> np.random.Generator:

@@ -22,16 +22,13 @@ SENSED: Final = slice(FEATURES.index("cpu_load"), TEMPERATURE)
 LINK_FIGURES: Final = ("rssi_dbm", "round_trip_s", "uplink_bps", "downlink_bps")
 
 
-def sensed_columns(parameters: WorldParameters, sensed: Sensed, shape: tuple[int, int]) -> Rows:
-    """The features that are sensed of queries of a shape (queries, n), those of a place without remotes absent.
+def sensed_columns(parameters: WorldParameters, sensed: Sensed) -> list[Numbers]:
+    """The features that are sensed of queries, in their shape and the order of ``FEATURES[SENSED]``.
 
-    Their shape is (queries, features, n), in the order of ``FEATURES[SENSED]``.
+    Those of a place without remotes are absent.
     """
     values = _sensed_features(parameters, sensed)
-    columns = np.empty((shape[0], SENSED.stop - SENSED.start, shape[1]), dtype=np.float32)
-    for column, name in enumerate(FEATURES[SENSED]):
-        columns[:, column] = scaled(name, values[name]) if name in values else ABSENT
-    return columns
+    return [scaled(name, values[name]) if name in values else ABSENT for name in FEATURES[SENSED]]
 
 
 def _sensed_features(parameters: WorldParameters, sensed: Sensed) -> dict[str, Numbers]:

@@ -1,11 +1,9 @@
 """The next block of queries of all environments, as a step reads it: one row of each array is one query of each."""
 
-from typing import Final
-
 import numpy as np
 
-from autoscale.agents.features import ABSENT, FEATURES
-from autoscale.arrays import Indices
+from autoscale.agents.features import ABSENT
+from autoscale.arrays import Indices, in_place
 from autoscale_envs.variance.draws import QUERIES
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import QueryBlock
@@ -13,9 +11,6 @@ from autoscale_envs.worlds.kept import Kept
 from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, sensed_columns
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import ALONE, PER_LINK, Sensed, SimulatedQuery
-
-QUERIES_AT_ONCE: Final = 8
-"""Queries of all environments whose rows are written together."""
 
 
 class Shelf:
@@ -35,28 +30,20 @@ class Shelf:
         links = len(parameters.remotes)
         self._asked = Kept(ALONE, PER_LINK, links, QUERIES, count)
         self._sensed = Kept(4, 4, links, QUERIES, count if keeps_sensed else 0)
-        self._rows = np.full((QUERIES, count, len(FEATURES)), ABSENT, dtype=np.float32)
+        # By feature: a step makes rows of one query of each environment, which a block of rows would all lie apart.
+        self._seen = np.full((SENSED.stop - SENSED.start, QUERIES, count), ABSENT, dtype=np.float32)
         self._is_up = np.ones((QUERIES, count), dtype=np.bool_)
 
     def put(self, some: Indices, block: QueryBlock) -> None:
         """Keep the block of some environments."""
-        # A slice is written in place, many times faster than an array of indices.
-        where = slice(some[0], some[-1] + 1) if some[-1] - some[0] == len(some) - 1 else some
+        where = in_place(some)
         self._networks[:, where] = block.query.network
         self._asked.put(where, block.query[1:])
-        self._put_rows(where, block)
+        for kept, values in zip(self._seen, sensed_columns(self.parameters, block.sensed), strict=True):
+            kept[:, where] = values
         if self._keeps_sensed:
             self._sensed.put(where, block.sensed)
         self._is_up[:, where] = block.is_up
-
-    def _put_rows(self, where: Indices | slice, block: QueryBlock) -> None:
-        sensed = sensed_columns(self.parameters, block.sensed, block.query.network.shape)
-        # Some at a time: rows of all of them do not fit a core's cache, which to write a column each walks through.
-        for first in range(0, QUERIES, QUERIES_AT_ONCE):
-            some = slice(first, first + QUERIES_AT_ONCE)
-            rows = self._about.take(block.query.network[some], axis=0)
-            rows[:, :, SENSED] = sensed[some].transpose(0, 2, 1)
-            self._rows[some, where] = rows
 
     def queries(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> SimulatedQuery:
         """Of several environments, arrays of shape (n,)."""
@@ -64,7 +51,8 @@ class Shelf:
 
     def rows(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> Rows:
         """These as rows of features, shape (n, 24)."""
-        rows: Rows = self._rows[at].copy()
+        rows: Rows = self._about.take(self._networks[at], axis=0)
+        rows[:, SENSED] = self._seen[:, *at].T
         return rows
 
     def are_up(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> Flags:
@@ -78,7 +66,8 @@ class Shelf:
 
     def row(self, position: int, environment: int) -> Rows:
         """Of one, shape (24,)."""
-        row: Rows = self._rows[position, environment].copy()
+        row: Rows = self._about[self._networks[position, environment]].copy()
+        row[SENSED] = self._seen[:, position, environment]
         return row
 
     def sensed(self, position: int, environment: int) -> Sensed:
