@@ -74,6 +74,12 @@ class Agent(ABC):
     def select(self, context: Context) -> Choice:
         """Choose one of ``context.admitted``."""
 
+    def anticipate(self, context: Context) -> None:
+        """Work out ahead what choosing in this context will take, while nobody waits for it.
+
+        A query in it is likely next, though none may come; choices are the same with this and without.
+        """
+
     def probabilities(self, context: Context) -> Floats:
         """The chance of each target in this context, shape (targets,), of sum 1; asking teaches the agent nothing.
 

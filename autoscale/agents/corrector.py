@@ -96,6 +96,10 @@ class Corrector(Agent):
         number = draw(view.chance, self.rng.random())
         return Choice(int(context.admitted[number]), float(view.chance[number]))
 
+    def anticipate(self, context: Context) -> None:
+        """Look at the targets, so that only the draw is left."""
+        self.believe(context)
+
     def learn(
         self,
         context: Context,

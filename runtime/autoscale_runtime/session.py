@@ -405,12 +405,15 @@ class Session(Closing):
             self._open_again()
         if not self._is_warm and not (self._is_warm_here and self._world.barred(query)):
             self._warm_up(query)
-        self._device.behind.settle()
+        self._device.behind.hurry()
         time_s = time.time()
         answered = answer_query(self._world, self._agent, query, self._requested(query), self._guard)
         decided = self._last.set(answered.decision, answered.context)
         if not self._agent.is_fixed:
-            self._device.behind.put(partial(_teach, answered, self._agent, self._guard, decided))
+            self._device.behind.put(
+                partial(_teach, answered, self._agent, self._guard, decided),
+                then=partial(_prepare, self._device, self._agent, self._guard, query),
+            )
         if self.options.on_record is not None:
             self._device.behind.settle()  # a record also tells what was believed afterwards
             self.options.on_record(self._device.record(time_s, answered.context, decided.decision))
@@ -448,6 +451,18 @@ def _learn(world: DeviceWorld, agent: Agent, guard: threading.Lock, query: Query
 def _teach(answered: Answered, agent: Agent, guard: threading.Lock, decided: Decided) -> None:
     """Let the agent learn from a query; holds no session either."""
     decided.decision = answered.teach(agent, guard)
+
+
+def _prepare(device: Device, agent: Agent, guard: threading.Lock, query: Query) -> None:
+    """Have the next decision ready, for a query like this one; holds no session either."""
+    ahead = device.world.ahead
+    if not ahead.is_worthwhile():
+        return
+    device.hub.freshen(ahead.pause_s)
+    with FORKING, ahead.making, guard, suppress(AutoScaleError):  # what is wrong the next query is told
+        context = device.world.prepare(query)
+        if context is not None:
+            agent.anticipate(context)
 
 
 def _close_behind(device: Device) -> None:

@@ -97,6 +97,10 @@ class Timed(Agent):
         self._effort.select_s.append(time.perf_counter() - started_s)
         return choice
 
+    def anticipate(self, context: Context) -> None:
+        """Let the other agent look ahead."""
+        self._agent.anticipate(context)
+
     def learn(
         self, context: Context, index: int, outcome: Outcome, reward: float, next_context: Context | None = None
     ) -> None:

@@ -1,8 +1,10 @@
 """Puts a device together: its sensors, meter and grids, and the world whose routes stand on them."""
 
 import logging
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from autoscale.errors import InvalidGoal, check_type
@@ -108,18 +110,18 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
         if route.target.is_remote:
             remote.setdefault(route.target.link, []).append(route)
 
-    def look() -> Moment:
+    def look(is_ahead: bool = False) -> Moment:
         grids = grid.read()
-        seen = hub.now({link: any(each.is_open for each in there) for link, there in remote.items()})
+        circuits = {link: any(each.is_open for each in there) for link, there in remote.items()}
+        seen = hub.now(circuits, keeps_awake=not is_ahead)
         intensities = grids.observation.intensity_g_per_kwh
         if seen.intensity_g_per_kwh is not intensities:  # the sensors saw an older snapshot
             seen = replace(seen, intensity_g_per_kwh=intensities)
-        return Moment(seen, grids)
+        return Moment(seen, grids, math.inf if is_ahead else account.rest_s())
 
     streams = Streams(bundle.state, [each.name for each in bundle.outputs], keeps_state)
-    world = DeviceWorld(
-        bundle.profile, routes, goal, look, options.timeout_s, options.hedge, streams, options.rules, options.prefer
-    )
+    how = options.timeout_s, options.hedge, streams, options.rules, options.prefer, partial(look, is_ahead=True)
+    world = DeviceWorld(bundle.profile, routes, goal, look, *how)
     return Device(table.profile.name, bundle.name, world, hub, grid, meter, options.log_considered)
 
 

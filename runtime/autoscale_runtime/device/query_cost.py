@@ -1,5 +1,6 @@
 """What a query costs: joules of this device by its meter, what the remote machine says of itself, and grams of CO2e."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -151,9 +152,14 @@ class DeviceAccount:
         )
         return here if reported is NOTHING_REPORTED else _with_reported(here, reported)
 
-    def radio_j(self, transfer: Transfer, latency_s: float) -> float:
-        """What the radio would spend on a query that began now, the tail that it adds with it."""
-        return self._radio_j(transfer, latency_s, self._radio_rest.now_s())
+    def rest_s(self) -> float:
+        """How long the radio has not been used; infinite where that is longer than its tail."""
+        rest_s = self._radio_rest.now_s()
+        return rest_s if rest_s < self.table.tail_s else math.inf
+
+    def radio_j(self, transfer: Transfer, latency_s: float, rest_s: float) -> float:
+        """What the radio would spend on a query that begins after that rest, the tail that it adds with it."""
+        return self._radio_j(transfer, latency_s, rest_s)
 
     def added_g(self, energy_j: float, latency_s: float, moved_bytes: int = 0, grids: Grids | None = None) -> float:
         """Grams of CO2e that a query adds here and on the network, operational and embodied."""

@@ -41,6 +41,11 @@ class Streams:
         self._guard = Lock()
 
     @property
+    def may_carry_on(self) -> bool:
+        """Whether a query may carry a stream on that its caller does not name."""
+        return self.keeps_state or bool(self._pairs)
+
+    @property
     def is_bound(self) -> bool:
         """Whether a stream is under way whose state no other target has."""
         return self._current is not None

@@ -27,6 +27,7 @@ from autoscale.query.target import Target
 from autoscale_runtime.backends.comparison import is_finite, other_finiteness
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.admission import Admission
+from autoscale_runtime.device.ahead import Ahead, Basis
 from autoscale_runtime.device.copies import Copies, LazyRunner
 from autoscale_runtime.device.device_context import NOTHING_BARRED, DeviceContext, barred_in
 from autoscale_runtime.device.fast_path import FastPath
@@ -59,6 +60,8 @@ class DeviceWorld:
         streams: which queries carry a state on; None for a network without one.
         rules: what must hold whatever is chosen; None for nothing.
         prefer: the kind of this device's processors to choose from, where it is here; None for any.
+        look_ahead: what they say for a query to come, which finds the radio at rest: how much of a tail will have
+            passed by then cannot be known. None for what they say now.
 
     Raises:
         InvalidGoal: no route meets the goal's mode and accuracy floor.
@@ -75,13 +78,14 @@ class DeviceWorld:
         streams: Streams | None = None,
         rules: Rules | None = None,
         prefer: str | None = None,
+        look_ahead: Callable[[], Moment] | None = None,
     ) -> None:
         self._streams = Streams({}, ()) if streams is None else streams
         self.targets = tuple(route.target for route in routes)
         self.routes = tuple(routes)
         self.goal = goal
         self.reference = 1.0
-        self.look = look
+        self.look, self._look_ahead = look, look_ahead or look
         self._ledger = Ledger(Rules() if rules is None else rules)
         self._prefer = prefer
         self._links = [target.link for target in self.targets if target.is_remote]
@@ -102,6 +106,7 @@ class DeviceWorld:
         self._known: tuple[Query, Reference] | None = None
         self._unknown: frozenset[int] = frozenset()
         self._admitting = Lock()
+        self.ahead = Ahead()
         self._residents = self._large_models()
         self.restrict(set())
 
@@ -117,19 +122,48 @@ class DeviceWorld:
 
     def observe(self, query: Query) -> DeviceContext:
         """What the agent may know of this query."""
-        moment = self.look()
-        forecast = partial(self._forecast, query, moment)
-        goal = query.goal or self.goal
+        basis = self._basis(query, self.look())
+        return self.ahead.take(basis) or self._context(query, basis)
+
+    def prepare(self, query: Query) -> DeviceContext | None:
+        """Work out the context of a query like this one, so that the next one, which may be such a one, has it ready.
+
+        None where a stream decides.
+        """
+        if query.stream is not None or self._streams.may_carry_on:
+            return None
+        basis = self._basis(query, self._look_ahead())
+        context = self._context(query, basis)
+        if context.forecast is not None:
+            self.ahead.put(basis, context)
+        return context
+
+    def _basis(self, query: Query, moment: Moment) -> Basis:
+        goal, barred = query.goal or self.goal, self.barred(query)
+        return Basis(
+            query.size,
+            0 if self.is_local else query.nbytes,
+            self.model,
+            goal,
+            moment,
+            barred,
+            self._ledger.saving(moment.observation),
+            self.reference,
+            tuple([route.standing for route in self.routes]),
+            self._open_to(query, self._admission(goal, barred)),
+        )
+
+    def _context(self, query: Query, basis: Basis) -> DeviceContext:
+        goal, moment = basis.goal, basis.moment
         is_usual = query.size == FIXED and goal.objective == self.goal.objective
         unit = self.reference if is_usual else self._objective(self._reference, query, moment, goal)
-        barred = self.barred(query)
-        admitted = self._open_to(query, self._admission(goal, barred))
-        context = DeviceContext(self.model, moment.observation, goal, admitted, forecast, unit)
+        forecast = partial(self._forecast, query, moment)
+        context = DeviceContext(basis.model, moment.observation, goal, basis.admitted, forecast, unit)
         if self._cut and context.forecast is not None:
-            context.admitted = self._without_vain_cuts(context.forecast, goal, admitted)
+            context.admitted = self._without_vain_cuts(context.forecast, goal, basis.admitted)
         context._first = None
         context.unlearned = partial(self._unlearned, query.size, moment)
-        context.moment, context.barred, context.saving = moment, barred, self._ledger.saving(moment.observation)
+        context.moment, context.barred, context.saving = moment, basis.barred, basis.saving
         admitted = context.admitted
         if context.saving is not None and context.forecast is not None and len(admitted) > 1:
             thrifty = replace(goal, objective=context.saving.objective)
@@ -366,6 +400,7 @@ class DeviceWorld:
     def calibrated(self) -> None:
         """Keep what this device's targets are expected to cost as it is now, for agents that correct it."""
         self._is_calibrated = True
+        self.ahead.clear()
         for route in self.routes:
             if isinstance(route, LocalRoute):
                 route.calibrated()

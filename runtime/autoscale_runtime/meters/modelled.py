@@ -122,6 +122,11 @@ class ModelledMeter(Meter):
             return Drawn(watts, Method.MODELLED, f"{self.source}, its measured rows" if is_metered else self.source)
         return Drawn(watts, Method.DEFAULT, f"{self.source}, default watts of a {target.processor}")
 
+    @property
+    def tail_s(self) -> float:
+        """How long the radio stays awake after a transfer; 0 for a wire."""
+        return 0.0 if self._radio is None else self._radio.tail_s
+
     def radio_j(
         self,
         sent_bytes: int,

@@ -63,13 +63,14 @@ class SensorHub(Closing):
         self._thread: Thread | None = None
         self.refresh()
 
-    def now(self, circuits: Mapping[str, bool | None] = NO_CIRCUITS) -> Observation:
+    def now(self, circuits: Mapping[str, bool | None] = NO_CIRCUITS, keeps_awake: bool = True) -> Observation:
         """The current observation.
 
         Args:
             circuits: link name to whether its circuit breaker lets queries through, None if never tried.
+            keeps_awake: whether the sensors are read again for it.
         """
-        if not self._asked.is_set():
+        if keeps_awake and not self._asked.is_set():
             self._ask()
         seen = self._seen
         if seen.version == self._version and seen.circuits == circuits:
@@ -116,6 +117,14 @@ class SensorHub(Closing):
         """
         return self._link(link).wait()
 
+    def ageing(self, link: str) -> tuple[float, bool]:
+        """How far what is believed of a link has gone back to what it was before; see ``LinkEstimator.ageing``.
+
+        Raises:
+            UnknownName: no link of that name.
+        """
+        return self._link(link).ageing()
+
     def predict_s(self, link: str, sent_bytes: int, received_bytes: int) -> TransferTime | None:
         """How long a transfer will take; None while nothing is known of the link.
 
@@ -130,6 +139,12 @@ class SensorHub(Closing):
             self._read = merged(sensor.read() for sensor in self.sensors)
             self._read_s = self._clock()
             self._version += 1
+
+    def freshen(self, within_s: float) -> None:
+        """Read every sensor now, in this thread, where the hub's own would within so many seconds."""
+        if self._asked.is_set() and self._read_s + self.max_age_s < self._clock() + within_s:
+            self._asked.clear()
+            self.refresh()
 
     def start(self) -> Self:
         """Start the thread that keeps the readings fresh; without it they stay as ``refresh`` left them."""
@@ -156,11 +171,15 @@ class SensorHub(Closing):
             self._asked.set()
 
     def _keep_fresh(self) -> None:
-        while not self._closed.wait(self.max_age_s):
+        while not self._closed.wait(self._due_in_s()):
             self._asked.wait()
-            if not self._closed.is_set():
+            if not self._closed.is_set() and self._due_in_s() <= 0.0:  # nobody else has read meanwhile
                 self._asked.clear()
                 self.refresh()
+
+    def _due_in_s(self) -> float:
+        """In how many seconds the readings are as old as they may be."""
+        return max(self._read_s + self.max_age_s - self._clock(), 0.0)
 
     def _compose(self, circuits: Mapping[str, bool | None]) -> Observation:
         read = self._read

@@ -198,6 +198,14 @@ class LinkEstimator:
                 self._has_news()
             self._failures += 1
 
+    def ageing(self) -> tuple[float, bool]:
+        """The share of what the link was before it became slower in what is believed, and whether probes tell of it.
+
+        While these are the same and nothing is learned, so is ``predict_s``, until what is known expires.
+        """
+        with self._lock:
+            return (0.0, False) if self._before is None else (self._share(), self._is_probed())
+
     def predict_s(self, sent_bytes: int, received_bytes: int) -> TransferTime | None:
         """The time a transfer of this size will take; None while nothing is known of the link.
 
@@ -256,11 +264,17 @@ class LinkEstimator:
         """
         if self._before is None:
             return self._fit.values
-        share = min((self._clock() - self._news_s) / WAIT_S, self._waiting / WAIT_QUERIES, 1.0)
+        share = self._share()
         aged: Vector = self._fit.values ** (1.0 - share) * self._before.values**share
-        if self._clock() - self._probed_s < WAIT_S:
+        if self._is_probed():
             aged[0] = self._fit.values[0]
         return aged
+
+    def _share(self) -> float:
+        return min((self._clock() - self._news_s) / WAIT_S, self._waiting / WAIT_QUERIES, 1.0)
+
+    def _is_probed(self) -> bool:
+        return self._clock() - self._probed_s < WAIT_S
 
     def _changed(self, took_s: float, error: float, asked: Vector) -> Vector:
         """What to believe of a link that has changed by a surprising transfer's word."""

@@ -56,10 +56,10 @@ def test_what_a_query_would_cost_now_takes_no_note_of_itself() -> None:
     now_s = [0.0]
     meter = ModelledMeter(load_device("mi8pro"), "lte", lambda: now_s[0], lambda: 0.0)
     account = DeviceAccount(meter, meter, GridWatch(Electricity(source=100.0)), RadioRest(lambda: now_s[0]))
-    rested_j = account.radio_j(SENT, 0.3)
-    assert rested_j == account.radio_j(SENT, 0.3)
+    rested_j = account.radio_j(SENT, 0.3, account.rest_s())
+    assert rested_j == account.radio_j(SENT, 0.3, account.rest_s())
     account.end(account.begin(), CLOUD, 0.0, transfer=SENT)
-    assert rested_j - account.radio_j(SENT, 0.3) == pytest.approx(LTE.tail_w * LTE.tail_s)
+    assert rested_j - account.radio_j(SENT, 0.3, account.rest_s()) == pytest.approx(LTE.tail_w * LTE.tail_s)
 
 
 def test_of_queries_that_end_together_one_finds_the_radio_at_rest() -> None:
@@ -76,5 +76,5 @@ def test_two_sessions_of_a_device_use_one_radio() -> None:
     options = SessionOptions(power_table="mi8pro", meters=("modelled",), radio="lte")
     one, other = (account_of(Goal(), options)[0] for _ in range(2))
     one.end(one.begin(), CLOUD, 0.0, transfer=SENT)
-    assert other.radio_j(SENT, 0.3) == pytest.approx(one.radio_j(SENT, 0.3), rel=0.05)
+    assert other.rest_s() == pytest.approx(one.rest_s(), abs=0.5)
     assert rest_of("lte") is not rest_of("wifi")

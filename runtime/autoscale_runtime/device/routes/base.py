@@ -1,7 +1,8 @@
 """A way to an answer: one target, loaded and ready, that says what it would cost and what it did cost."""
 
+import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from autoscale.errors import TargetError
@@ -21,10 +22,12 @@ class Moment(NamedTuple):
     Attributes:
         observation: what the sensors saw; its intensities are those of ``grids``.
         grids: the electricity of all that the query touches.
+        rest_s: how long the radio has not been used; infinite where that is longer than its tail.
     """
 
     observation: Observation
     grids: Grids
+    rest_s: float = math.inf
 
 
 class Expected(NamedTuple):
@@ -70,6 +73,11 @@ class Route(ABC):
     def is_open(self) -> bool:
         """Whether it leads anywhere just now."""
         return True
+
+    @property
+    def standing(self) -> Hashable:
+        """What its forecasts go by beside the query and the moment: while it is the same, so are they."""
+        return None
 
     @abstractmethod
     def expected(self, query: Query, moment: Moment) -> Expected:

@@ -72,6 +72,7 @@ class LocalRoute(Route):
         self._cpu_clock = time.process_time
         self._cpu_s = SizedMean(self._first_cpu_s(model), WEIGHT)
         self._first: LocalRoute | None = None
+        self._lessons = 0
 
     def _first_cpu_s(self, model: LocalModel) -> float:
         """How long this process's cores work on a query, until the first has run."""
@@ -91,6 +92,11 @@ class LocalRoute(Route):
     def is_open(self) -> bool:
         """Whether it can answer without another setting of the same model being let go."""
         return not isinstance(self._runner, LazyRunner) or self._runner.is_ready
+
+    @property
+    def standing(self) -> int:
+        """How often it has learned."""
+        return self._lessons
 
     @abstractmethod
     def expected_times_s(self, cpu_load: float | None, size: Size = FIXED) -> tuple[float, float]:
@@ -135,6 +141,7 @@ class LocalRoute(Route):
         self.learn(*figures)
         if self._first is not None and self._first._cpu_s.count(query.size) < FIRST:
             self._first.learn(*figures)
+        self._lessons += 1
         return answer.outputs, account.end(mark, self.target, latency_s, self.accuracy, grids=grids)
 
     def settle(self) -> FastPath | None:

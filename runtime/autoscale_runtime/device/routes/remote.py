@@ -86,6 +86,7 @@ class RemoteRoute(Route):
         self._moved: Callable[[str, int], None] = lambda link, moved_bytes: None
         self._account = account
         self._received_bytes = SizedMean(bundle.profile.output_bytes, 1.0)
+        self._lessons = 0
         self._server_s = SizedMean(first_guess_s(bundle.profile.macs), WEIGHT)
         self._unreported = UnreportedServerCost(target.place, account.grid)
         self._server_cost = self._unreported.completed(RemoteCost(0, 0), self._server_s.at())
@@ -99,6 +100,11 @@ class RemoteRoute(Route):
     def closed_reason(self) -> str:
         """Why no query is sent there; empty while queries pass."""
         return self._circuit.reason
+
+    @property
+    def standing(self) -> tuple[int, float, bool]:
+        """How often it has learned, and how far what is believed of the link has gone back to what it was before."""
+        return self._lessons, *self._hub.ageing(self._link)
 
     def tell_moved(self, moved: Callable[[str, int], None]) -> None:
         """Be given whom to tell of a link and the bytes that crossed it."""
@@ -121,7 +127,9 @@ class RemoteRoute(Route):
         link_s = _default_s(transfer) if known is None else known.expected_s
         here_s, here_cpu_s = self.expected_here_s(query.size)
         latency_s = here_s + link_s + self._server_s.at(query.size)
-        energy_j = self._account.table.energy_j(latency_s, here_cpu_s) + self._account.radio_j(transfer, latency_s)
+        energy_j = self._account.table.energy_j(latency_s, here_cpu_s) + self._account.radio_j(
+            transfer, latency_s, moment.rest_s
+        )
         there_g = (self._server_cost.carbon_operational_g or 0.0) + (self._server_cost.carbon_embodied_g or 0.0)
         here_g = self._account.added_g(energy_j, latency_s, transfer.network_bytes, moment.grids)
         return Expected(latency_s, energy_j, here_g + there_g)
@@ -272,6 +280,7 @@ class RemoteRoute(Route):
         self._server_cost = cost
         if cost.grid is not None:
             self._account.grid.report(self.target.place, cost.grid)
+        self._lessons += 1
 
     def _transfer(self, sent_bytes: int, received_bytes: int, moment: Moment) -> Transfer:
         link = moment.observation.link(self._link)
