@@ -1,8 +1,10 @@
 """The demonstration's networks in every precision, made once by the same code as ``autoscale prepare``."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
@@ -15,37 +17,53 @@ from autoscale.query.model_profile import Accuracy
 from autoscale_runtime.backends.onnxruntime import OnnxRuntime, onnx_runtime
 from autoscale_runtime.demo.networks import Network
 from autoscale_runtime.host.cache import cache_folder
+from autoscale_runtime.host.cores import usable_cores
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.preparation.prepare import prepare
 
-RECIPE: Final = 2
+RECIPE: Final = 3
 """Raised when ``prepare`` makes other variants of the same network than it did."""
 
 EVALUATION_SEED: Final = 1
 
 
-def bundle_of(network: Network, step: Callable[[str], None]) -> Bundle:
-    """The network's bundle as this ONNX Runtime makes it, out of the user's cache or made now.
+def bundles_of(networks: Sequence[Network], step: Callable[[str], None]) -> list[Bundle]:
+    """The networks' bundles as this ONNX Runtime makes them, out of the user's cache or made now, side by side.
 
     Raises:
-        ModelError: it cannot be made or written.
+        ModelError: one cannot be made or written.
     """
+    folders = [_folder_of(each) for each in networks]
+    missing = [(network, folder) for network, folder in zip(networks, folders, strict=True) if not _is_there(folder)]
+    if missing:
+        step(f"preparing {', '.join(network.name for network, _ in missing)}")
+        with ProcessPoolExecutor(min(usable_cores(), len(missing)), get_context("spawn")) as pool:
+            list(pool.map(_make, *zip(*reversed(missing), strict=True)))  # those of most work first
+    return [Bundle.read(folder) for folder in folders]
+
+
+def _folder_of(network: Network) -> Path:
     maker = str(onnx_runtime().__version__)  # an older one may not load what a newer one made
     made_of = hashlib.sha256(network.model_path.read_bytes() + f"{maker} {RECIPE}".encode()).hexdigest()[:12]
-    folder = cache_folder() / "bundles" / made_of / network.name
+    return cache_folder() / "bundles" / made_of / network.name
+
+
+def _is_there(folder: Path) -> bool:
     try:
-        return Bundle.read(folder)
+        Bundle.read(folder)
     except ModelError:
-        pass  # not there yet, or damaged: made anew
-    step(f"preparing {network.title}")
+        return False  # not there yet, or damaged: made anew
+    return True
+
+
+def _make(network: Network, folder: Path) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(prefix="autoscale-demo-") as scratch:
         samples = Path(scratch) / "samples.npz"
         stacked = [sample.feeds for sample in network.calibration(network.calibrated_on)]
         write_arrays(samples, {name: np.stack([feeds[name] for feeds in stacked]) for name in stacked[0]})
-        draft_folder = Path(scratch) / network.name
-        draft = prepare(network.model_path, samples, None, draft_folder, step, keep=("fp16", "int8")).bundle
-        return validated(draft, network).write(folder)
+        draft = prepare(network.model_path, samples, None, Path(scratch) / network.name, keep=("fp16", "int8")).bundle
+        validated(draft, network).write(folder)
 
 
 def validated(bundle: Bundle, network: Network) -> Bundle:

@@ -1,6 +1,7 @@
 """The command ``autoscale demo``."""
 
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -21,12 +22,12 @@ from autoscale.files import atomic_write
 from autoscale.profiles import load_device
 from autoscale_runtime.backends.onnxruntime import onnx_runtime
 from autoscale_runtime.backends.openvino import OpenVINO
-from autoscale_runtime.demo.bundles import bundle_of
+from autoscale_runtime.demo.bundles import bundles_of
 from autoscale_runtime.demo.day import day
 from autoscale_runtime.demo.machine import Measured, co_runners, measured
 from autoscale_runtime.demo.networks import NETWORKS, Network, fetch
 from autoscale_runtime.demo.picture import draw, figure_type
-from autoscale_runtime.demo.play import DemoPolicy, Effort, Step, StepResult, play, schedule
+from autoscale_runtime.demo.play import DemoPolicy, Step, StepResult, play, schedule
 from autoscale_runtime.demo.recorded import RADIO, recorded_day
 from autoscale_runtime.demo.stage import Stage
 from autoscale_runtime.demo.summary import (
@@ -68,10 +69,9 @@ def demo(
     """Watch this machine decide, per query, where three real networks run.
 
     A server starts as a process of its own behind a shaped link. Fixed policies and AutoScale, which learns as it goes,
-    then live through the same day of good link, weak link, outage and busy CPU, and through a shorter one that was
-    recorded. What each network's best fixed choice would have been is known afterwards, and what a clairvoyant would
-    have spent. Times are measured here; energy is those times at the watts of the named power table. The first run
-    fetches and prepares the networks too: four minutes and a half.
+    then live side by side through a day of good link, weak link, outage and busy CPU, and through a shorter one that
+    was recorded. What each network's best fixed choice would have been is known afterwards, and what a clairvoyant
+    would have spent. Times are measured here; energy is those times at the watts of the named power table.
 
     Example: autoscale demo --json demo.json
     """
@@ -83,6 +83,7 @@ def demo(
         one_of("network", each, NETWORKS)
     load_device(power_table)
     _check_paths(picture, json_file)
+    logging.getLogger("autoscale.session").addFilter(Once())
     onnx_runtime(), figure_type()  # minutes of work are not to be lost for want of them
     console = Console()
     options = SessionOptions(power_table=power_table, meters=("modelled",), timeout_s=TIMEOUT_S, seed=seed)
@@ -107,6 +108,20 @@ def demo(
             file.write(json.dumps(to_json(made, recorded, method, tasks), indent=2).encode())
 
 
+class Once(logging.Filter):
+    """Lets each message through once: the sessions of every policy find the same of the same target."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._told: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether nobody said it before."""
+        is_new = record.getMessage() not in self._told
+        self._told.add(record.getMessage())
+        return is_new
+
+
 def _check_paths(*paths: Path | None) -> None:
     for path in paths:
         if path is not None and path.is_dir():
@@ -118,7 +133,7 @@ def _check_paths(*paths: Path | None) -> None:
 def _networks(console: Console, names: Sequence[str]) -> list[tuple[Network, Bundle]]:
     with console.status("fetching the networks") as status:
         networks = [fetch(name, console.print) for name in names]
-        return [(each, bundle_of(each, status.update)) for each in networks]
+        return list(zip(networks, bundles_of(networks, status.update), strict=True))
 
 
 def _repository(networks: Sequence[tuple[Network, Bundle]], folder: Path) -> Path:
@@ -135,12 +150,12 @@ def _policies(machine: Sequence[Measured], agent: str) -> list[DemoPolicy]:
     what changes over the day makes the device's targets late or not, but hardly moves one past another.
     """
     names = [each.task.network.name for each in machine]
+    reference = {each.task.network.name: each.reference for each in machine}
     others = [[t for t in each.cheapest if t != each.reference] or [each.reference] for each in machine]
     pinned = [{name: own[min(rank, len(own) - 1)] for name, own in zip(names, others, strict=True)} for rank in (0, 1)]
-    kept = pinned if pinned[0] != pinned[1] else pinned[:1]
     return [
-        DemoPolicy(REFERENCE, REFERENCE, "ONLY_ON_DEVICE"),
-        *(DemoPolicy(f"device, choice {i}", "pinned", "ONLY_ON_DEVICE", pinned=pins) for i, pins in enumerate(kept, 1)),
+        DemoPolicy(REFERENCE, "pinned", "ONLY_ON_DEVICE", pinned=reference),
+        *(DemoPolicy(f"device, choice {i}", "pinned", "ONLY_ON_DEVICE", pinned=p) for i, p in enumerate(pinned, 1)),
         DemoPolicy(CLOUD, CLOUD, hedge=False),
         DemoPolicy(OURS, agent),
     ]
@@ -169,18 +184,14 @@ def _lived(
     console: Console, policies: Sequence[DemoPolicy], steps: list[Step], stage: Stage, options: SessionOptions
 ) -> DayResult:
     """One day of every policy."""
-    days: dict[str, list[StepResult]] = {}
-    efforts: dict[str, Effort] = {}
+    days: dict[str, list[StepResult]] = {policy.name: [] for policy in policies}
     with _progress(console, len(steps)) as advance:
-        for policy in policies:
-            answers: list[StepResult] = []
-            days[policy.name] = answers
 
-            def on_answer(answered: StepResult, answers: list[StepResult] = answers, name: str = policy.name) -> None:
-                answers.append(answered)
-                advance(name, len(answers), answered)
+        def on_answer(name: str, answered: StepResult) -> None:
+            days[name].append(answered)
+            advance(name, len(days[name]), answered)
 
-            efforts[policy.name] = play(policy, steps, stage, options, on_answer)
+        efforts = play(policies, steps, stage, options, on_answer)
     return day_result(days, efforts[OURS])
 
 
@@ -201,10 +212,10 @@ def _progress(console: Console, total: int) -> Iterator[Callable[[str, int, Step
         nonlocal drawn_s
         if name not in bars:
             bars[name] = progress.add_task(name, total=total, now="")
+        target = "lost" if answered.decision is None else str(answered.decision.selected)
+        now = "" if done == total else f"{answered.step.phase.name}: {target}"
+        progress.update(bars[name], completed=done, now=now)
         if done == total or time.monotonic() - drawn_s > REFRESH_S:
-            target = "lost" if answered.decision is None else str(answered.decision.selected)
-            now = "" if done == total else f"{answered.step.phase.name}: {target}"
-            progress.update(bars[name], completed=done, now=now)
             progress.refresh()
             drawn_s = time.monotonic()
 

@@ -55,6 +55,8 @@ class TextLine(Network):
     wheel = RAPIDOCR
     model = _MODEL
     shapes: ClassVar = {"x": (1, 3, HEIGHT, WIDTH)}
+    calibrated_on: ClassVar = 48  # a line has 40 answers
+    evaluated_on: ClassVar = 50
 
     @property
     def model_path(self) -> Path:

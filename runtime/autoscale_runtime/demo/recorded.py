@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from autoscale_runtime.demo.day import Phase
-from autoscale_runtime.demo.play import Step, Task
+from autoscale_runtime.demo.play import Step, Task, questions
 from autoscale_runtime.link.conditions import LinkConditions
 
 RADIO: Final = "lte"
@@ -52,10 +52,10 @@ JITTER_S: Final = 0.008
 
 def recorded_day(tasks: Sequence[Task], queries: int, seed: int) -> list[Step]:
     """So many queries, each of a task drawn at random, as they came and under the link's next second."""
-    drawn = np.random.default_rng(seed).integers(0, len(tasks), queries)
-    samples = [iter(task.network.samples(queries, seed + 1)) for task in tasks]
-    rates = zip(cycle(UPLINK_MBPS), cycle(DOWNLINK_MBPS), islice(cycle(GAPS_S), queries), drawn.tolist(), strict=False)
-    return [Step(_phase(up, down), tasks[which], next(samples[which]), gap_s) for up, down, gap_s, which in rates]
+    drawn = np.random.default_rng(seed).integers(0, len(tasks), queries).tolist()
+    asked = questions(tasks, drawn, seed + 1)
+    rates = zip(cycle(UPLINK_MBPS), cycle(DOWNLINK_MBPS), islice(cycle(GAPS_S), queries), drawn, strict=False)
+    return [Step(_phase(up, down), tasks[which], next(asked[which]), gap_s) for up, down, gap_s, which in rates]
 
 
 def _phase(up_mbps: float, down_mbps: float) -> Phase:

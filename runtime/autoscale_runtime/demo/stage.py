@@ -21,7 +21,7 @@ from autoscale_runtime.sensors.base import Sensor
 
 _BUSY: Final = """
 import os, time
-parent, end = os.getppid(), time.monotonic() + 120
+parent, end = os.getppid(), time.monotonic() + 600
 while time.monotonic() < end and os.getppid() == parent:
     sum(range(100_000))
 """

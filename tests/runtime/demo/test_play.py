@@ -10,8 +10,9 @@ import pytest
 from autoscale.errors import TargetUnavailable
 from autoscale.query.goal import Goal
 from autoscale_runtime.demo.day import FAST, OUTAGE, Phase, day
-from autoscale_runtime.demo.play import DemoPolicy, Step, StepResult, Task, play, schedule
+from autoscale_runtime.demo.play import DemoPolicy, Effort, OwnTime, Step, StepResult, Task, play, schedule
 from autoscale_runtime.demo.stage import SignalSensor, Stage
+from autoscale_runtime.device.radio_rest import another_device, rest_of
 from autoscale_runtime.session import SessionOptions
 from tests.runtime.demo.demo_parts import Sign, task_in
 from tests.runtime.session_parts import repository
@@ -34,6 +35,14 @@ def described(steps: Sequence[Step]) -> list[tuple[str, str, str]]:
     return [(step.phase.name, step.task.network.name, step.sample.label) for step in steps]
 
 
+def lived(
+    policies: Sequence[DemoPolicy], steps: Sequence[Step], stage: Stage, settle_s: float = 0.0
+) -> tuple[dict[str, list[StepResult]], dict[str, Effort]]:
+    days: dict[str, list[StepResult]] = {each.name: [] for each in policies}
+    efforts = play(policies, steps, stage, OPTIONS, lambda name, answered: days[name].append(answered), settle_s)
+    return days, efforts
+
+
 def test_one_seed_is_one_day_and_every_phase_gets_its_share(task: Task) -> None:
     other = Task(Sign(task.network.folder), task.bundle, Goal())
     steps, again = (schedule([task, other], day(3), 5, seed=4) for _ in range(2))
@@ -45,8 +54,8 @@ def test_one_seed_is_one_day_and_every_phase_gets_its_share(task: Task) -> None:
 
 def test_a_day_is_lived_and_nothing_is_lost(task: Task, stage: Stage) -> None:
     steps = schedule([task], [Phase("good", FAST), Phase("outage", OUTAGE), Phase("busy", FAST, 2)], 8, seed=0)
-    answers: list[StepResult] = []
-    effort = play(DemoPolicy("ours", "cloud"), steps, stage, OPTIONS, answers.append, settle_s=0.1)
+    days, efforts = lived([DemoPolicy("ours", "cloud")], steps, stage, settle_s=0.1)
+    answers, effort = days["ours"], efforts["ours"]
     assert [each.step for each in answers] == steps
     assert [each.score for each in answers] == [1.0] * 24
     sources = [each.decision.inference_source for each in answers if each.decision]
@@ -61,10 +70,43 @@ def test_a_day_is_lived_and_nothing_is_lost(task: Task, stage: Stage) -> None:
 
 def test_what_cannot_be_answered_is_lost_and_the_day_goes_on(task: Task, stage: Stage) -> None:
     steps = schedule([task], [Phase("good", FAST), Phase("outage", OUTAGE)], 2, seed=0)
-    answers: list[StepResult] = []
-    play(DemoPolicy("cloud", "cloud", "ONLY_IN_CLOUD"), steps, stage, OPTIONS, answers.append, settle_s=0.0)
+    cloud = DemoPolicy("cloud", "cloud", "ONLY_IN_CLOUD")
+    answers = lived([cloud], steps, stage)[0]["cloud"]
     assert [each.decision is None for each in answers] == [False, False, True, True]
     assert [each.score for each in answers] == [1.0, 1.0, 0.0, 0.0]
+
+
+def test_policies_live_side_by_side_and_what_two_pin_alike_is_played_once(task: Task, stage: Stage) -> None:
+    steps = schedule([task], [Phase("good", FAST)], 4, seed=0)
+    here = {"net": "device:cpu/fp32@1t"}
+    policies = [DemoPolicy(name, "pinned", "ONLY_ON_DEVICE", pinned=here) for name in ("first", "second")]
+    days, efforts = lived([*policies, DemoPolicy("cloud", "cloud")], steps, stage)
+    assert days["first"] == days["second"]
+    assert (len(efforts["first"].select_s), efforts["second"].select_s) == (4, [])
+    assert {each.decision.inference_source for each in days["cloud"] if each.decision} == {"in_cloud"}
+    assert [each.step for each in days["cloud"]] == steps
+
+
+def test_a_policys_own_time_stands_still_between_its_turns() -> None:
+    clock = OwnTime()
+    assert clock() == 0.0
+    with clock.goes():
+        assert clock() <= clock()
+    passed_s = clock()
+    clock.wait_until(0.0)
+    assert clock() == passed_s > 0.0
+    clock.wait_until(passed_s + 1.0)
+    assert clock() == passed_s + 1.0
+
+
+def test_another_device_has_a_radio_of_its_own() -> None:
+    clock = OwnTime()
+    with another_device(clock):
+        radio = rest_of("wifi")
+        assert rest_of("wifi") is radio
+    assert rest_of("wifi") is not radio
+    radio.used(0.0)
+    assert radio.now_s() == 0.0
 
 
 def test_the_stage_senses_its_own_signal(stage: Stage) -> None:
