@@ -24,18 +24,22 @@ Infos = dict[str, Any]
 class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
     """One query a step in each of ``num_envs`` environments.
 
-    An environment whose episode has ended is reset by the next step (Gymnasium's ``NEXT_STEP``), whatever the action.
-    ``info`` holds what the scalar environment's does but for ``target``, as arrays of shape (num_envs,).
+    An environment whose episode has ended is reset as Gymnasium's ``SyncVectorEnv`` does it: by the next step, whatever
+    the action (``NEXT_STEP``); by the same one (``SAME_STEP``), whose ``info`` then holds ``final_obs`` and
+    ``final_info``; or by ``reset`` alone (``DISABLED``). ``info`` holds what the scalar environment's does but for
+    ``target``, as arrays of shape (num_envs,).
 
     Args:
         num_envs: how many.
+        autoreset_mode: when ended episodes begin anew, or its name (``NextStep``, ``SameStep``, ``Disabled``).
         oracle: whether ``info`` holds ``oracle_action``; it costs several times the step itself.
         render_mode: None; watch a scalar environment instead.
         **settings: see ``WorldOptions``.
 
     Raises:
         UnexpectedKeyword: a setting that does not exist.
-        InvalidInput: one that is out of range; from ``step``, an action that is out of range.
+        InvalidInput: one that is out of range; from ``step``, an action that is out of range, or an episode that has
+            ended and is not reset.
     """
 
     metadata = {  # noqa: RUF012 - Gymnasium declares it so
@@ -44,12 +48,19 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
     }
 
     def __init__(
-        self, num_envs: int = 1, *, oracle: bool = False, render_mode: None = None, **settings: Unpack[WorldKeywords]
+        self,
+        num_envs: int = 1,
+        *,
+        autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
+        oracle: bool = False,
+        render_mode: None = None,
+        **settings: Unpack[WorldKeywords],
     ) -> None:
         if num_envs < 1:
             raise InvalidInput(f"num_envs is {num_envs}; allowed: 1 or more")
         self.num_envs = num_envs
-        self.autoreset_mode = AutoresetMode.NEXT_STEP
+        self.autoreset_mode = _mode(autoreset_mode)
+        self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self.parameters = make_parameters(options_from(settings))
         self.single_observation_space = observation_space()
@@ -62,8 +73,9 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         self._is_over = np.zeros(num_envs, dtype=np.bool_)
         self._are_some_over = False
         self._never = np.zeros(num_envs, dtype=np.bool_)
+        self._never.flags.writeable = False  # every info holds this very one, as it does the masks
         self._all_masks = np.ones((num_envs, len(self.parameters.targets)), dtype=np.int8)
-        self._all_masks.flags.writeable = False  # every info holds this very one
+        self._all_masks.flags.writeable = False
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -94,6 +106,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
 
         Raises:
             InvalidTarget: an action that is out of range; nothing was changed.
+            InvalidInput: an episode has ended, and nobody resets it; likewise.
         """
         targets = self._checked(np.asarray(actions))
         best = self.oracle_actions() if self._shows_oracle else None
@@ -116,10 +129,13 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         if were_some_over:
             rewards = np.where(active, rewards, 0.0)
             self._restart(np.flatnonzero(self._is_over))
-        self._is_over = self._done >= self.parameters.options.queries
-        self._are_some_over = bool(self._is_over.any())
+        is_over = self._done >= self.parameters.options.queries
+        self._are_some_over = bool(is_over.any())
+        self._is_over = is_over.copy()  # people keep what they were given
+        if self._are_some_over and self.autoreset_mode is AutoresetMode.SAME_STEP:
+            infos = self._ended(infos)
         infos |= self._masks()
-        return self._world.rows(), rewards, np.zeros(self.num_envs, dtype=np.bool_), self._is_over, infos
+        return self._world.rows(), rewards, np.zeros(self.num_envs, dtype=np.bool_), is_over, infos
 
     def action_masks(self) -> Flags:
         """Which actions can be chosen now, shape (num_envs, targets)."""
@@ -128,6 +144,17 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
     def oracle_actions(self) -> Indices:
         """The best action for each query now asked, shape (num_envs,)."""
         return self._world.best(*self._world.weighed())
+
+    def _ended(self, infos: Infos) -> Infos:
+        """Reset what has ended; that step's observation and info become the final ones."""
+        is_over, last = self._is_over.copy(), self._world.rows()
+        seen = np.full(self.num_envs, None, dtype=object)
+        for environment in np.flatnonzero(is_over):
+            seen[environment] = last[environment]
+        final = {name: is_over if name.startswith("_") else value for name, value in (infos | self._masks()).items()}
+        self._restart(np.flatnonzero(is_over))
+        told = {name: ~is_over if name.startswith("_") else value for name, value in infos.items()}
+        return told | {"final_obs": seen, "_final_obs": is_over, "final_info": final, "_final_info": is_over}
 
     def _masks(self) -> Infos:
         """``action_mask`` of the queries asked next; where no link can fail, one array that is always the same."""
@@ -160,6 +187,11 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
 
     def _checked(self, actions: Indices) -> Indices:
         """The actions, those of environments about to be reset made harmless."""
+        if self._are_some_over and self.autoreset_mode is AutoresetMode.DISABLED:
+            ended = np.flatnonzero(self._is_over).tolist()
+            raise InvalidInput(
+                f"the episodes of {ended} have ended; allowed: reset(options={{'reset_mask': ...}}) first"
+            )
         if self._are_some_over:
             actions = np.where(self._is_over, 0, actions)
         if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
@@ -167,3 +199,9 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         if actions.min() < 0 or actions.max() >= len(self.targets):
             raise InvalidTarget(f"actions {actions} are out of range; allowed: 0 to {len(self.targets) - 1}")
         return actions
+
+
+def _mode(mode: AutoresetMode | str) -> AutoresetMode:
+    if not isinstance(mode, AutoresetMode):
+        one_of("autoreset mode", mode, [each.value for each in AutoresetMode])
+    return AutoresetMode(mode)

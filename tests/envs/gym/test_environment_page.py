@@ -46,7 +46,7 @@ def test_every_argument_with_its_default() -> None:
         "links": {},
         "hidden_shares": {**USUAL_SHARES},
     }
-    options |= {"oracle": False, "render_mode": None}
+    options |= {"oracle": False, "render_mode": None, "autoreset_mode": "NextStep"}
     shown = {row[0]: row[1].replace('"', "'") for row in table("| argument | default | meaning |")}
     assert shown == {name: repr(default) for name, default in options.items()}
 

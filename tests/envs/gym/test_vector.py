@@ -1,6 +1,7 @@
 import copy
 import os
 import pickle
+from typing import Any
 
 import numpy as np
 import pytest
@@ -83,21 +84,57 @@ def test_bad_actions_are_refused(actions) -> None:
         env.step(np.array(actions))
 
 
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
 @pytest.mark.parametrize("scenario", ["D4", "D5", "D8"])
-def test_it_is_gymnasiums_own_vector_environment_to_the_last_bit(scenario: str) -> None:
+def test_it_is_gymnasiums_own_vector_environment_to_the_last_bit(scenario: str, mode: str) -> None:
     settings = {"scenario": scenario, "queries": 40, "device": "s10e"}
-    native = EdgeInferenceVectorEnv(3, **settings)
-    sync = SyncVectorEnv([lambda: EdgeInferenceEnv(**settings)] * 3)
+    native = EdgeInferenceVectorEnv(3, autoreset_mode=mode, **settings)
+    sync = SyncVectorEnv([lambda: EdgeInferenceEnv(**settings)] * 3, autoreset_mode=mode)
     rng = np.random.default_rng(1)
     mine, theirs = native.reset(seed=5), sync.reset(seed=5)
-    for _ in range(100):
+    again = {"seed": [None, 8, None], "options": {"reset_mask": np.array([False, True, True])}}
+    for step in range(100):
         assert (mine[0] == theirs[0]).all()
-        for name in {*theirs[-1]} - {"target", "_target"}:
-            asked = mine[-1].get(f"_{name}", True)
-            assert (np.where(asked, mine[-1][name].T == theirs[-1][name].T, True)).all(), name
+        check_infos(mine[-1], theirs[-1])
+        if step == 25 or (mode == "Disabled" and mine[3:4] and mine[3].any()):
+            if step != 25:
+                again["options"] = {"reset_mask": mine[3]}
+            mine, theirs = native.reset(**copy.deepcopy(again)), sync.reset(**copy.deepcopy(again))
+            assert (mine[0] == theirs[0]).all()
         actions = rng.integers(0, len(native.targets), 3)
         mine, theirs = native.step(actions), sync.step(actions)
         assert all((one == other).all() for one, other in zip(mine[1:4], theirs[1:4], strict=True))
+
+
+def check_infos(mine: dict[str, Any], theirs: dict[str, Any]) -> None:
+    for name in {*theirs} - {"target", "_target"}:
+        if name == "final_info":
+            check_infos(mine[name], theirs[name])
+        elif not name.startswith("_"):
+            asked = np.flatnonzero(theirs[f"_{name}"])
+            assert mine[f"_{name}"][asked].all()
+            assert all((mine[name][i] == theirs[name][i]).all() for i in asked), name
+    told = {name for name, value in mine.items() if name.startswith("_") and value.any()}
+    assert told <= {*theirs} and all((mine[name] <= theirs[name]).all() for name in told - {"_action_mask"})
+
+
+@pytest.mark.parametrize("mode", ["NextStep", "SameStep"])
+def test_what_a_step_gave_stays_as_it_was(mode: str) -> None:
+    env = EdgeInferenceVectorEnv(2, queries=3, autoreset_mode=mode)
+    env.reset(seed=0)
+    given = [env.step(np.array([60, 0])) for _ in range(7)]
+    ends = [2, 6] if mode == "NextStep" else [2, 5]
+    assert [step for step, each in enumerate(given) if each[3].all()] == ends
+
+
+def test_ended_episodes_that_nobody_resets_are_refused() -> None:
+    env = EdgeInferenceVectorEnv(2, queries=1, autoreset_mode="Disabled")
+    env.reset(seed=0)
+    env.step(np.array([60, 60]))
+    with pytest.raises(InvalidInput, match=r"episodes of \[0, 1\] have ended; allowed"):
+        env.step(np.array([60, 60]))
+    with pytest.raises(InvalidInput, match="unknown autoreset mode 'same'"):
+        EdgeInferenceVectorEnv(2, autoreset_mode="same")
 
 
 def test_blocks_made_ahead_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
