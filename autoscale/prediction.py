@@ -34,7 +34,7 @@ from autoscale.profiles.figure import Figure
 from autoscale.profiles.link import USUAL_DBM
 from autoscale.profiles.radio import radio_at
 from autoscale.profiles.remotes import Remote
-from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
+from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Method, worst
 from autoscale.query.target import Target
 
@@ -163,7 +163,7 @@ def predictions(
     met, grids = conditions or Conditions(), _Grids(electricity or Electricity())
     account = grids.account(device, None)
     found = [_local(device, model, target, met, account) for target in own_targets(device, model, settings)]
-    for remote in remotes if is_counted(model) or not device.measured else ():
+    for remote in remotes if model.is_counted or not device.measured else ():
         account = grids.account(device, remote)
         found += [_remote(device, model, remote, target, met, account) for target in remote.targets]
     return found
@@ -172,16 +172,11 @@ def predictions(
 def own_targets(device: DeviceProfile, model: ModelProfile, settings: str) -> list[Target]:
     """Where the device itself can run a network: as its settings have it, and where this or another was measured."""
     measured = [row.target for row in device.measured if row.network == model.name]
-    if measured and not is_counted(model):
+    if measured and not model.is_counted:
         return measured
     known = [each for each in device.targets(settings) if _has_speed(device, each)]
     engines = [row.target for row in device.measured if _has_speed(device, row.target)]
     return list(dict.fromkeys([*known, *measured, *engines]))
-
-
-def is_counted(model: ModelProfile) -> bool:
-    """Whether anything is known of a network's work, which a latency could be predicted from."""
-    return model.macs > 0 or any(getattr(model, kind) for kind in LAYER_KINDS)
 
 
 def _has_speed(device: DeviceProfile, target: Target) -> bool:

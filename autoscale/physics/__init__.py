@@ -13,6 +13,6 @@ account all call them.
 True
 """
 
-from autoscale.physics.compute import Compute, CostTable, compute, cost_table
+from autoscale.physics.compute import Compute, CostTable, compute, cost_table, is_known
 
-__all__ = ["Compute", "CostTable", "compute", "cost_table"]
+__all__ = ["Compute", "CostTable", "compute", "cost_table", "is_known"]

@@ -7,12 +7,21 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.arrays import Floats
+from autoscale.arrays import Flags, Floats
 from autoscale.errors import ProfileError
 from autoscale.interval import Interval
-from autoscale.physics.measured import Known, Run, correction, exact_rows, rows_joules, spanning
+from autoscale.physics.measured import (
+    UNKNOWN_PARTS,
+    Known,
+    Run,
+    correction,
+    exact_rows,
+    parts_of,
+    rows_joules,
+    spanning,
+)
 from autoscale.physics.power import idle_range_w, power_range, threads_of, working_w
-from autoscale.physics.roofline import Seconds, macs_by_kind, pace_of, seconds
+from autoscale.physics.roofline import Seconds, macs_by_kind, pace_of
 from autoscale.profiles import DeviceProfile, Speed
 from autoscale.profiles.measured import MeasuredRow
 from autoscale.query.model_profile import ModelProfile
@@ -21,9 +30,6 @@ from autoscale.query.target import Target
 
 LEAST_FACTOR: Final = 1e-3
 """Of a figure whose low end is 0, what its logarithm is taken of."""
-
-UNKNOWN_PARTS: Final = Seconds(arithmetic_s=0.5, memory_s=0.4, overhead_s=0.1)
-"""What holds a processor up of whose speed its file says nothing: about what networks of convolutions come to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,10 +109,18 @@ def compute(device: DeviceProfile, model: ModelProfile, target: Target, frequenc
     return _as_modelled(device, Run(model, there, frequency_hz if there.processor == target.processor else None))
 
 
+def is_known(device: DeviceProfile, model: ModelProfile, target: Target) -> bool:
+    """Whether the file tells what a network costs there: by a measured row, or by a speed where its work is counted."""
+    if device.measured and exact_rows(device, Run(model, target)):
+        return True
+    speed = device.processors[target.processor].speed
+    return model.is_counted and speed is not None and target.precision in speed.mac_per_s
+
+
 def _as_modelled(device: DeviceProfile, run: Run) -> Compute:
     processor, speed = device.processors[run.target.processor], speed_of(device, run.target)
     pace = pace_of(processor, speed, run.target, run.frequency_hz)
-    parts = seconds(speed, run.target.precision, run.model, pace)
+    parts = parts_of(device, speed, run, pace)
     known = correction(device, run) if device.measured else None
     latency = _speed_known(device, run.target) if known is None else Known(Method.MODELLED, known.latency)
     power = (
@@ -123,7 +137,7 @@ def _as_measured(device: DeviceProfile, run: Run, rows: Sequence[MeasuredRow]) -
     processor, parts = device.processors[run.target.processor], UNKNOWN_PARTS
     if processor.speed is not None and run.target.precision in processor.speed.mac_per_s:
         pace = pace_of(processor, processor.speed, run.target, run.frequency_hz)
-        parts = seconds(processor.speed, run.target.precision, run.model, pace)
+        parts = parts_of(device, processor.speed, run, pace)
     joules = rows_joules(rows)
     if joules is None:
         return _computed(device, run, parts, latency, Known(*power_range(device, run.target)))
@@ -175,13 +189,22 @@ def cost_table(
     models: Sequence[ModelProfile],
     targets: Sequence[Target],
     frequencies_hz: Sequence[float | None] | None = None,
+    known: Flags | None = None,
 ) -> CostTable:
-    """``compute`` for every network on every target, at the clock of each target; raises what it raises."""
+    """``compute`` for every network on every target, at the clock of each target; raises what it raises.
+
+    Where ``known``, of shape (networks, targets), says that nothing is, there is NaN.
+    """
     clocks_hz = [None] * len(targets) if frequencies_hz is None else frequencies_hz
     runs = list(zip(targets, clocks_hz, strict=True))
-    rows = [[compute(device, model, *run) for run in runs] for model in models]
+    wanted = np.ones((len(models), len(runs)), np.bool_) if known is None else known
+    rows = [
+        [compute(device, model, *run) if is_told else None for run, is_told in zip(runs, told, strict=True)]
+        for model, told in zip(models, wanted, strict=True)
+    ]
     names = CostTable.__dataclass_fields__
-    return CostTable(**{name: np.array([[getattr(cell, name) for cell in row] for row in rows]) for name in names})
+    columns = {name: [[getattr(cell, name, np.nan) for cell in row] for row in rows] for name in names}
+    return CostTable(**{name: np.array(column) for name, column in columns.items()})
 
 
 def placed(device: DeviceProfile, model: ModelProfile, target: Target) -> Target:

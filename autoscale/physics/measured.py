@@ -16,10 +16,10 @@ import numpy as np
 from autoscale.interval import Interval
 from autoscale.physics.kriging import Kriging, Points, Spread, features
 from autoscale.physics.power import Watts, watts_of, working_w
-from autoscale.physics.roofline import pace_of, seconds
-from autoscale.profiles import DeviceProfile
+from autoscale.physics.roofline import Pace, Seconds, pace_of, seconds
+from autoscale.profiles import DeviceProfile, Speed
 from autoscale.profiles.measured import RUN_TO_RUN, MeasuredRow
-from autoscale.profiles.networks import known_network
+from autoscale.profiles.networks import device_networks, known_network
 from autoscale.profiles.processor import Setting, setting_of
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Method, worst
@@ -42,6 +42,10 @@ MOST: Final = 400
 
 LEAST_SHARE: Final = 0.05
 """Of a row's watts, what is above idle at least, however the idle power was metered."""
+
+UNKNOWN_PARTS: Final = Seconds(arithmetic_s=0.5, memory_s=0.4, overhead_s=0.1)
+"""What holds a processor up where its file says nothing of its speed, or nobody counted the network: about what
+networks of convolutions come to."""
 
 
 class Run(NamedTuple):
@@ -261,11 +265,22 @@ def _kriging(
     return Kriging(spread, _points(device, [run for _, run in rows]), residuals)
 
 
+def parts_of(device: DeviceProfile, speed: Speed, run: Run, pace: Pace) -> Seconds:
+    """What holds a processor up; of a network that only rows know, no more than how its seconds compare by setting."""
+    if run.model.is_counted or run.model.name not in device_networks(device):
+        return seconds(speed, run.target.precision, run.model, pace)
+    return Seconds(
+        UNKNOWN_PARTS.arithmetic_s * pace.arithmetic,
+        UNKNOWN_PARTS.memory_s * pace.traffic,
+        UNKNOWN_PARTS.overhead_s * pace.overhead,
+    )
+
+
 def _lateness(device: DeviceProfile, row: MeasuredRow, run: Run) -> float:
     processor = device.processors[run.target.processor]
     speed = processor.speed
     assert speed is not None, "a processor without a speed has no residuals"
-    modelled = seconds(speed, run.target.precision, run.model, pace_of(processor, speed, run.target))
+    modelled = parts_of(device, speed, run, pace_of(processor, speed, run.target))
     return row.latency_s.mid / (modelled.total_s or row.latency_s.mid)
 
 

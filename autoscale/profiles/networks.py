@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from autoscale.errors import check_type
-from autoscale.profiles.device import check_name
+from autoscale.profiles.device import DeviceProfile, check_name
 from autoscale.profiles.folder import devices_folder, is_file, names, shipped_name
 from autoscale.profiles.model_profile_codec import manifest_profile, own_networks, profile_of
 from autoscale.profiles.reader import facts_of
@@ -48,6 +48,36 @@ def load_network(name_or_path: str | Path) -> ModelProfile:
     name = shipped_name("network", str(name_or_path), [*network_names(), *measured_networks()])
     found = known_network(name, {})
     assert found is not None, "every name is one of a file or of a row"
+    return found
+
+
+def network_of(device: DeviceProfile, name_or_path: str | Path) -> ModelProfile:
+    """A network that a device's file knows, as ``load_network`` has it otherwise; errors are those of that.
+
+    Of one that only its measured rows name, the name is all that is known.
+    """
+    if isinstance(name_or_path, str) and name_or_path in device_networks(device):
+        return device_networks(device)[name_or_path]
+    check_type("network", name_or_path, (str, Path), "a name, or a .toml file")
+    return load_network(
+        name_or_path if is_file(name_or_path) else shipped_name("network", str(name_or_path), names_for(device))
+    )
+
+
+def names_for(device: DeviceProfile) -> list[str]:
+    """The names by which networks are known beside a device: its file's own, then those that ship."""
+    return [*dict.fromkeys([*device_networks(device), *network_names(), *measured_networks()])]
+
+
+def device_networks(device: DeviceProfile) -> Mapping[str, ModelProfile]:
+    """Networks that a device's file knows by name; of some it has rows alone."""
+    if device_networks not in device.derived:
+        rows = {each.network: known_network(each.network, device.networks) for each in device.measured}
+        device.derived[device_networks] = {
+            **{name: known or ModelProfile(name) for name, known in rows.items()},
+            **device.networks,
+        }
+    found: Mapping[str, ModelProfile] = device.derived[device_networks]
     return found
 
 

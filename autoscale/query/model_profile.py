@@ -80,6 +80,11 @@ class ModelProfile:
         for precision in self.accuracies:
             one_of("precision", precision, PRECISIONS, ModelError)
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether anything is known of its work, which a latency could be predicted from."""
+        return self.macs > 0 or any(getattr(self, kind) for kind in LAYER_KINDS)
+
     def accuracy(self, precision: str) -> float | None:
         """The measured accuracy at a precision, or None where nobody measured it."""
         measured = self.accuracies.get(precision)

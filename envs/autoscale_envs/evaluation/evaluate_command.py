@@ -12,7 +12,7 @@ import typer
 from autoscale.errors import InvalidInput
 from autoscale.profiles import device_names, load_device
 from autoscale.profiles.folder import is_file, shipped_name
-from autoscale.profiles.networks import network_names
+from autoscale.profiles.networks import names_for, network_names
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
 from autoscale.query.goal import Goal
 from autoscale_envs.evaluation.comparisons import Comparison, MeasuredComparison, SimulatedComparison
@@ -33,6 +33,7 @@ from autoscale_envs.measured.csv_file import read_measured
 from autoscale_envs.variance.hidden import USUAL_SHARES
 from autoscale_envs.variance.scenario_file import load_scenario
 from autoscale_envs.variance.scenarios import HARDER, PAPERS, SCENARIOS
+from autoscale_envs.worlds.parameters import make_parameters
 
 OF_RUNS: Final = (
     *("address", "device", "scenario", "networks", "seeds", "queries", "warm_up", "latency_limit_s", "min_accuracy"),
@@ -187,7 +188,7 @@ def evaluate(
         plan = Plan(
             devices=_devices(device),
             scenarios=_scenarios(scenario),
-            networks=tuple(_network(each) for each in _listed(networks, tuple(network_names()))),
+            networks=_networks(networks, _devices(device)),
             agents=_agents(agents, [*files]),
             policies=files,
             objective=objective,
@@ -206,6 +207,10 @@ def evaluate(
             links=reach.links,
             cold_start=cold_start,
         )
+        for name in plan.devices:
+            world = replace(plan.world(plan.cells()[0]), device=name, networks=plan.networks)
+            for note in make_parameters(world).notes():
+                typer.echo(f"note: {name}: {note}", err=True)
         with TemporaryDirectory() as folder:  # of what is trained for this comparison alone
             deep = [name for name in DEEP if name in plan.agents]
             if deep and ray:
@@ -268,8 +273,13 @@ def _scenarios(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(each if is_file(each) else load_scenario(each).name for each in names))
 
 
-def _network(name: str) -> str:
-    return name if is_file(name) else shipped_name("network", name, network_names())
+def _networks(text: str, devices: Sequence[str]) -> tuple[str, ...]:
+    """Names of networks that ship, or that the files of these devices know."""
+    known = network_names()
+    names = _listed(text, tuple(known))
+    if not {*known}.issuperset(names):
+        known = [*dict.fromkeys(name for each in devices for name in names_for(load_device(each)))]
+    return tuple(each if is_file(each) else shipped_name("network", each, known) for each in names)
 
 
 def _policy(text: str) -> tuple[str, str]:

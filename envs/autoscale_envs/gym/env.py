@@ -131,7 +131,7 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
 
     def _mask(self) -> npt.NDArray[np.int8]:
         """New each time: people keep infos."""
-        return self._view.admitted().astype(np.int8) if self.parameters.may_lose_links else self._all.copy()
+        return self._view.admitted().astype(np.int8) if self.parameters.may_refuse else self._all.copy()
 
     def oracle_action(self) -> int:
         """The best action for the query now asked."""

@@ -111,7 +111,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         targets = self._checked(np.asarray(actions))
         best = self.oracle_actions() if self._shows_oracle else None
         active, were_some_over = ~self._is_over, self._are_some_over
-        refused = self._world.is_refused(targets) if self.parameters.may_lose_links else self._never
+        refused = self._world.is_refused(targets) if self.parameters.may_refuse else self._never
         cost, score = self._world.step(targets, active if were_some_over else True)
         infos = {
             "energy_j": cost.device_j,
@@ -158,8 +158,8 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
 
     def _masks(self) -> Infos:
         """``action_mask`` of the queries asked next; where no link can fail, one array that is always the same."""
-        lose = self.parameters.may_lose_links
-        masks = self.action_masks().astype(np.int8) if lose else self._all_masks
+        refuse = self.parameters.may_refuse
+        masks = self.action_masks().astype(np.int8) if refuse else self._all_masks
         return {"action_mask": masks, "_action_mask": ~self._never}
 
     def _mask_of(self, options: Mapping[str, Any]) -> Flags:

@@ -4,7 +4,6 @@ import numpy as np
 
 from autoscale.errors import AutoScaleError
 from autoscale.physics import compute
-from autoscale.prediction import is_counted
 from autoscale.profiles import DeviceProfile
 from autoscale.query.forecast import Forecast
 from autoscale.query.model_profile import ModelProfile
@@ -40,13 +39,11 @@ def _forecast(profile: DeviceProfile, table: MeasuredTable, network: int) -> For
 
 
 def _is_known(profile: DeviceProfile, model: ModelProfile) -> bool:
-    return is_counted(model) or any(row.network == model.name for row in profile.measured)
+    return model.is_counted or any(row.network == model.name for row in profile.measured)
 
 
 def _figures(profile: DeviceProfile, model: ModelProfile, target: Target) -> tuple[float, float]:
-    if not is_counted(model) and not any(
-        row.network == model.name and row.target == target for row in profile.measured
-    ):
+    if not model.is_counted and not any(row.network == model.name and row.target == target for row in profile.measured):
         return np.nan, np.nan
     try:
         cost = compute(profile, model, target)

@@ -90,7 +90,7 @@ class DqnLearner(Sb3Learner):
     """Deep Q-learning.
 
     Raises:
-        InvalidInput: a world that may lose its links: DQN knows no masks.
+        InvalidInput: a world that may refuse a choice: DQN knows no masks.
     """
 
     num_envs = 32
@@ -98,9 +98,10 @@ class DqnLearner(Sb3Learner):
 
     def make(self, env: NativeVecEnv, seed: int) -> DQN:
         """A DQN for about 100 000 queries."""
-        if env.env.parameters.may_lose_links:
+        if env.env.parameters.may_refuse:
             raise InvalidInput(
-                "'dqn' may choose a link that is down, as it knows no masks; allowed with a trace: 'ppo'"
+                "'dqn' may choose what is refused (a link that is down, a target where nothing is known of a network), "
+                "as it knows no masks; allowed: 'ppo'"
             )
         return DQN(
             "MlpPolicy",

@@ -80,10 +80,13 @@ def train_command(
     if not out.parent.is_dir():
         raise PolicyError(f"policy {out} cannot be written: the folder {out.parent} does not exist")
     logged = None if guard is None else read_guard(guard, objective)
+    parameters = make_parameters(options)
+    for note in parameters.notes():
+        typer.echo(f"note: {note}", err=True)
     training = Training(agent, options, seed)
     total = queries or USUAL_QUERIES.get(agent, ONLINE_QUERIES)
     checkpoint = out.with_suffix(".checkpoint.npz")
-    begin = None if start is None else load_policy(start, make_parameters(options).targets, seed, adapt=True)
+    begin = None if start is None else load_policy(start, parameters.targets, seed, adapt=True)
     with watching(total, "queries", quiet=as_json) as watch:
         trained = train(
             training, total, start=begin, resume=resume, checkpoint=checkpoint, every=checkpoint_every, report=watch

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats
+from autoscale.arrays import Flags, Floats, Indices
 from autoscale.physics import CostTable, cost_table
 from autoscale.physics.contention import exposed, share_of_cores
 from autoscale.physics.measured import accuracy
@@ -71,6 +71,8 @@ class NominalCosts(NamedTuple):
         networks: that ask.
         targets: local ones first, then each remote's.
         runs: the targets, and what else they become while the device is hot.
+        covered: which network's costs are known on which target, shape (networks, targets).
+        references: of each network the target that answers for those where they are not, shape (networks,).
     """
 
     device: DeviceProfile
@@ -79,9 +81,11 @@ class NominalCosts(NamedTuple):
     networks: Sequence[ModelProfile]
     targets: Sequence[Target]
     runs: Sequence[thermal.Run]
+    covered: Flags
+    references: Indices
 
     def computing(self) -> CostTable:
-        """Costs of computing, each array of shape (networks, runs)."""
+        """Costs of computing, each array of shape (networks, runs); NaN where they are not known."""
         local = sum(not target.is_remote for target in self.targets)
         runs = [self.runs[:local], self.runs[len(self.targets) :]]
         own, throttled = (
@@ -90,16 +94,24 @@ class NominalCosts(NamedTuple):
                 self.networks,
                 [self.targets[run.target] for run in some],
                 [run.frequency_hz for run in some],
+                self.covered[:, [run.target for run in some]],
             )
             for some in runs
         )
-        parts = [own, *(cost_table(each.machine, self.networks, each.targets) for each in self.remotes)]
+        parts, first = [own], local
+        for each in self.remotes:
+            known = self.covered[:, first : first + len(each.targets)]
+            parts.append(cost_table(each.machine, self.networks, each.targets, known=known))
+            first += len(each.targets)
         parts += [throttled] if runs[1] else []
         names = CostTable.__dataclass_fields__
         return CostTable(**{name: np.hstack([getattr(part, name) for part in parts]) for name in names})
 
     def coefficients(self, costs: CostTable) -> Floats:
-        """The rows of ``CostCoefficients``, shape (fields, networks * runs); ``costs`` as ``computing`` gives them."""
+        """The rows of ``CostCoefficients``, shape (fields, networks * runs); ``costs`` as ``computing`` gives them.
+
+        Where a network's costs are not known, nobody may run it; what answers in its stead stands there.
+        """
         target = np.array([run.target for run in self.runs], dtype=np.intp)
         shape = (len(self.networks), len(self.runs))
         local = np.array([not each.is_remote for each in self.targets]).take(target)
@@ -115,7 +127,8 @@ class NominalCosts(NamedTuple):
             self._accuracy().take(target, axis=1),
             *(np.broadcast_to(column.take(target), shape) for column in self._constants()),
         ]
-        return np.stack([np.ravel(each) for each in rows])
+        own = np.where(self.covered.take(target, axis=1), np.arange(len(self.runs)), self.references[:, None])
+        return np.stack([np.take_along_axis(each, own, axis=1).ravel() for each in rows])
 
     def _share_of_cores(self, target: Target) -> float:
         return 1.0 if target.is_remote else share_of_cores(self.device.processors[target.processor], target.threads)

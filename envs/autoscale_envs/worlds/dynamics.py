@@ -176,7 +176,7 @@ def attempted(
     target: Numbers,
     is_refused: Numbers,
 ) -> Costs:
-    """``costs`` of a choice that may be refused, because its link is down.
+    """``costs`` of a choice that may be refused, because its link is down or nothing is known of the network there.
 
     The device then waits for an answer until it is too late (``PATIENCE_S`` where nothing is), its radio awake, and
     runs the query on the reference target.
@@ -190,7 +190,9 @@ def attempted(
         target: what was chosen.
         is_refused: 1 where it is refused, else 0.
     """
-    cost = costs(parameters, hidden, environment, query, state, answering(parameters, target, is_refused))
+    cost = costs(
+        parameters, hidden, environment, query, state, answering(parameters, query.network, target, is_refused)
+    )
     lost_s = is_refused * parameters.patience_s.take(query.network)
     return cost._replace(
         latency_s=cost.latency_s + lost_s,
@@ -198,9 +200,9 @@ def attempted(
     )
 
 
-def answering(parameters: WorldParameters, target: Numbers, is_refused: Numbers) -> Numbers:
-    """The target that answers: the reference target where a choice is refused (1, else 0)."""
-    return target + is_refused * (parameters.reference_target - target)
+def answering(parameters: WorldParameters, network: Numbers, target: Numbers, is_refused: Numbers) -> Numbers:
+    """The target that answers: the network's reference target where a choice is refused (1, else 0)."""
+    return target + is_refused * (looked_up(parameters.reference_targets, network) - target)
 
 
 def expected(

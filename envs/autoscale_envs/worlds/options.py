@@ -12,8 +12,15 @@ from autoscale.profiles import link_names
 from autoscale.profiles.device import SETTINGS
 from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.profiles.link_trace import End, LinkTrace
-from autoscale.profiles.networks import network_names
-from autoscale.profiles.remotes import USUAL_LINKS, USUAL_REMOTES, Profile, check_profile, parsed_name
+from autoscale.profiles.networks import names_for, network_names
+from autoscale.profiles.remotes import (
+    USUAL_LINKS,
+    USUAL_REMOTES,
+    Profile,
+    check_profile,
+    device_profile_of,
+    parsed_name,
+)
 from autoscale.query.goal import OBJECTIVES
 from autoscale_envs.variance.hidden import LEVELS, USUAL_SHARES
 from autoscale_envs.variance.scenario_file import ScenarioLike, load_scenario
@@ -48,7 +55,8 @@ class WorldOptions:
         device: profile of the device that decides: its name, its file, or itself.
         scenario: what varies: a name of ``scenarios.py``, a ``.toml`` file, or a ``Scenario``.
         objective: ``energy`` (of the device), ``carbon`` (of all), ``latency``.
-        networks: the networks that ask: names, files, or the ``model.toml`` of bundles; none means all that ship.
+        networks: the networks that ask: names, of the device's file too, files, or the ``model.toml`` of bundles; none
+            means the paper's ten. One that the device's measured rows alone know is played on their targets.
         links: place (``edge``, ``cloud``), or the link of one of the remotes, to link profile; one left out keeps its
             Wi-Fi.
         trace: what the links to the cloud do, in place of the link profile's rates: a trace or its file.
@@ -101,8 +109,7 @@ class WorldOptions:
             raise InvalidInput(f"networks is {self.networks!r}; allowed: a sequence of names, as ('mobilenet-v1',)")
         for network in self.networks:
             check_type("a network", network, (str, Path), "its name, or a .toml file")
-            if not is_file(network):
-                shipped_name("network", str(network), network_names())
+            self._check_network(network)
         places = dict.fromkeys([*USUAL_LINKS, *self._check_remotes()])
         allowed = "a mapping of places to links, as {'cloud': 'lte'}"
         check_type("links", self.links, Mapping, allowed)
@@ -112,6 +119,11 @@ class WorldOptions:
             if not is_file(link):
                 shipped_name("link", link, link_names())
         self._check_numbers()
+
+    def _check_network(self, network: str | Path) -> None:
+        """The device is read only for the name of a network of its own."""
+        if not is_file(network) and network not in network_names():
+            shipped_name("network", str(network), names_for(device_profile_of(self.device)))
 
     def _check_remotes(self) -> list[str]:
         """The names of the links to the remotes."""

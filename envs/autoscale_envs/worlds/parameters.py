@@ -16,7 +16,7 @@ from autoscale.physics.queueing import USUAL_LOAD, mean_wait_s
 from autoscale.profiles import DeviceProfile, LinkProfile, Radio, Thermal
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale.profiles.link_trace_files import read_trace
-from autoscale.profiles.networks import load_network, network_names
+from autoscale.profiles.networks import network_names, network_of
 from autoscale.profiles.remotes import Remote, device_profile_of, make_remotes
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
@@ -32,6 +32,7 @@ from autoscale_envs.variance.scenarios import Scenario
 from autoscale_envs.variance.server import LOAD_MEMORY_S
 from autoscale_envs.variance.unrest import calm
 from autoscale_envs.worlds.coefficients import NominalCosts
+from autoscale_envs.worlds.coverage import check_playable, coverage, notes, own_targets, reference_of
 from autoscale_envs.worlds.opening import Openings, openings
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.rates import machine_g_per_s, network_rates
@@ -143,7 +144,18 @@ class WorldParameters:
 
     @property
     def _nominal(self) -> NominalCosts:
-        return NominalCosts(self.device, self.remotes, self.radios, self.networks, self.targets, self.runs)
+        about = self.device, self.remotes, self.radios, self.networks, self.targets, self.runs
+        return NominalCosts(*about, self.covered, self.reference_targets)
+
+    @cached_property
+    def covered(self) -> Flags:
+        """Which network can be played on which target, shape (networks, targets)."""
+        return coverage(self.device, self.remotes, self.networks, self.targets)
+
+    @cached_property
+    def covers_all(self) -> bool:
+        """Whether every network can be played on every target."""
+        return bool(self.covered.all())
 
     @cached_property
     def network_rates(self) -> dict[Kind, tuple[list[float], list[float]]]:
@@ -226,18 +238,21 @@ class WorldParameters:
     @cached_property
     def reference_target(self) -> int:
         """``device:cpu/fp32`` at its highest setting: the unit of the reward."""
-        kind = ("device", "cpu", "fp32")
-        own = [i for i, each in enumerate(self.targets) if (each.place, each.processor, each.precision) == kind]
-        return max(own, key=lambda i: (self.targets[i].frequency_hz or 0, self.targets[i].threads or 0))
+        return reference_of(self.targets, np.ones(len(self.targets), np.bool_))
+
+    @cached_property
+    def reference_targets(self) -> Indices:
+        """The same for each network, of the targets where it can be played, shape (networks,)."""
+        return np.array([reference_of(self.targets, covered) for covered in self.covered], dtype=np.intp)
 
     @cached_property
     def references(self) -> Floats:
         """The objective of each network on the reference target, undisturbed, at the year's mean intensity."""
-        at = self.reference_target
-        latency_s, cores = self.costs.latency_s[:, at], self.costs.cores[:, at]
+        at = np.arange(len(self.networks)), self.reference_targets
+        latency_s, cores = self.costs.latency_s[at], self.costs.cores[at]
         if self.options.objective == "latency":
             return latency_s
-        watts = Watts(self.device.idle_w, self.costs.busy_w[:, at], self.costs.core_w[:, at])
+        watts = Watts(self.device.idle_w, self.costs.busy_w[at], self.costs.core_w[at])
         device_j = np.asarray(energy_j(watts, latency_s, cores * latency_s))
         if self.options.objective == "energy":
             return device_j
@@ -264,9 +279,19 @@ class WorldParameters:
         """Whether there can be outages."""
         return self.trace is not None or self.scenario.outages is not None
 
-    def admitted(self, links_up: Flags) -> Flags:
-        """Which targets can be reached where links to the cloud are up, shape (n, targets); the edge always is."""
-        return np.asarray(links_up[:, None] | self._is_near)
+    def notes(self) -> list[str]:
+        """What people are to know of networks that cannot be played everywhere, a line each."""
+        return [*notes(self.networks, self.targets, self.covered)]
+
+    @cached_property
+    def may_refuse(self) -> bool:
+        """Whether a choice can be refused: its link may be down, or the network not be known there."""
+        return self.may_lose_links or not self.covers_all
+
+    def admitted(self, links_up: Flags, network: Indices) -> Flags:
+        """Which targets can be chosen where links to the cloud are up, shape (n, targets); the edge always is."""
+        reached = np.asarray(links_up[:, None] | self._is_near)
+        return reached if self.covers_all else reached & self.covered.take(network, axis=0)
 
     @cached_property
     def _is_near(self) -> Flags:
@@ -298,13 +323,15 @@ def make_parameters(options: WorldOptions) -> WorldParameters:
         InvalidGoal: a latency limit or accuracy floor that nothing can meet.
     """
     device, trace = device_profile_of(options.device), options.trace
-    networks = tuple(load_network(name) for name in options.networks or network_names())
+    networks = tuple(network_of(device, name) for name in options.networks or network_names())
     remotes = make_remotes(options.remotes, options.links)
+    own = own_targets(device, options.settings)
+    check_playable(device, networks, own)
     return WorldParameters(
         options,
         device,
         remotes,
-        (*device.targets(options.settings), *(target for remote in remotes for target in remote.targets)),
+        (*own, *(target for remote in remotes for target in remote.targets)),
         networks,
         tuple(_goal(options, model) for model in networks),
         load_scenario(options.scenario),

@@ -116,7 +116,8 @@ class SimWorld:
     def perform(self, query: Any, context: Context, choice: Choice) -> Performance:
         """Run the query now asked on the chosen target; the next one is asked.
 
-        A target whose link is down does not answer: the reference target does, once the device has waited in vain.
+        A target that is refused (its link is down, or nothing is known of the network there) does not answer: the
+        reference target does, once the device has waited in vain.
 
         Raises:
             InvalidTarget: no such target.
@@ -129,8 +130,10 @@ class SimWorld:
         if not is_refused:
             return Performance(outcome, (Attempt(target, outcome.latency_s),))
         lost_s = float(parameters.patience_s[asked.network])
-        failed = Attempt(target, lost_s, "its link is down", TargetUnavailable.__name__)
-        answered = Attempt(self.targets[parameters.reference_target], outcome.latency_s - lost_s)
+        is_known = parameters.covered[asked.network, choice.index]
+        why = "its link is down" if is_known else "nothing is known of the network there"
+        failed = Attempt(target, lost_s, why, TargetUnavailable.__name__)
+        answered = Attempt(self.targets[parameters.reference_targets[asked.network]], outcome.latency_s - lost_s)
         return Performance(outcome, (failed, answered))
 
     def truth(self) -> Forecast:

@@ -56,8 +56,9 @@ class View:
         self.refresh()
 
     def admitted(self) -> Flags:
-        """Which targets can be reached now, shape (targets,)."""
-        admitted: Flags = self.parameters.admitted(np.array([self.is_cloud_up()]))[0]
+        """Which targets can be chosen now, shape (targets,)."""
+        is_up, network = np.array([self.is_cloud_up()]), np.array([self.query.network])
+        admitted: Flags = self.parameters.admitted(is_up, network)[0]
         return admitted
 
     def run(self, target: int) -> Costs:
@@ -67,21 +68,21 @@ class View:
             InvalidTarget: no such target; nothing was changed.
         """
         cost = self.cost_of(target)
-        answered = answering(self.parameters, target, int(self.is_refused(target)))
+        answered = answering(self.parameters, self.query.network, target, int(self.is_refused(target)))
         self.state = transition(self.parameters, self.query, self.state, cost, answered)
         self.world.advance(self.number, self.state)
         self.query = self.world.streams.now_at(self.number)
         return cost
 
     def cost_of(self, target: int) -> Costs:
-        """What the query will cost on a target; that of a failed attempt where its link is down.
+        """What the query will cost on a target; that of a failed attempt where it is refused.
 
         Raises:
             InvalidTarget: no such target.
         """
         self.check(target)
         at = self.parameters, self.world.hidden, self.number, self.query, self.state, target
-        return attempted(*at, int(self.is_refused(target))) if self.parameters.may_lose_links else costs(*at)
+        return attempted(*at, int(self.is_refused(target))) if self.parameters.may_refuse else costs(*at)
 
     def check(self, target: int) -> None:
         """Whether there is such a target.
@@ -94,8 +95,8 @@ class View:
             raise InvalidTarget(f"action {target} is out of range; allowed: 0 to {len(targets) - 1}")
 
     def is_refused(self, target: int) -> bool:
-        """Whether its link is down."""
-        return self.parameters.may_lose_links and not self.admitted()[target]
+        """Whether its link is down, or the network not known there."""
+        return self.parameters.may_refuse and not self.admitted()[target]
 
     def costs_everywhere(self) -> Costs:
         """What the query would cost on every target, figures of shape (targets,)."""
@@ -127,8 +128,8 @@ class View:
         return weighed.best(self.parameters.goals[self.query.network], self.reachable())
 
     def reachable(self) -> Indices:
-        """Indices of the targets that can be reached now."""
-        return np.flatnonzero(self.admitted()) if self.parameters.may_lose_links else self._all
+        """Indices of the targets that can be chosen now."""
+        return np.flatnonzero(self.admitted()) if self.parameters.may_refuse else self._all
 
     def is_cloud_up(self) -> bool:
         """Whether the links to the cloud are up."""

@@ -100,9 +100,9 @@ class BatchedWorld:
         """Run each query on its target, and go to the next in the environments marked, shape (n,)."""
         parameters, query = self.parameters, self.query
         answered = targets
-        if parameters.may_lose_links:
+        if parameters.may_refuse:
             refused = self.is_refused(targets).astype(np.intp)
-            cost, answered = self._attempted(targets, refused), answering(parameters, targets, refused)
+            cost, answered = self._attempted(targets, refused), answering(parameters, query.network, targets, refused)
         else:
             cost = self._costs(targets)
         worth = score(parameters, query, cost)
@@ -112,7 +112,7 @@ class BatchedWorld:
         return cost, worth
 
     def is_refused(self, targets: Indices) -> Flags:
-        """Whether each choice is, because its link is down; shape (n,)."""
+        """Whether each choice is, because its link is down or the network not known there; shape (n,)."""
         refused: Flags = ~self.admitted()[self.everyone, targets]
         return refused
 
@@ -158,8 +158,8 @@ class BatchedWorld:
         return np.asarray(self.query.elapsed_s >= self.hidden.unrest.moment_s)
 
     def admitted(self) -> Flags:
-        """Which targets can be reached now, shape (n, targets)."""
-        return self.parameters.admitted(self.streams.links_up())
+        """Which targets can be chosen now, shape (n, targets)."""
+        return self.parameters.admitted(self.streams.links_up(), self.query.network)
 
     def rows(self) -> Rows:
         """The queries as rows of features, shape (n, 24)."""

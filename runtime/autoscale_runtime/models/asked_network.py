@@ -7,7 +7,7 @@ from pathlib import Path
 from autoscale.errors import UnknownName, listing
 from autoscale.profiles import DeviceProfile
 from autoscale.profiles.folder import is_file, shipped_name
-from autoscale.profiles.networks import known_network, load_network, measured_networks, network_names
+from autoscale.profiles.networks import device_networks, load_network, measured_networks, network_names
 from autoscale.query.model_profile import ModelProfile
 from autoscale_runtime.backends.engines import suffixes
 from autoscale_runtime.models.inspection import inspect
@@ -47,7 +47,7 @@ def asked_network(
         FeedError: a shape is missing, or does not fit the file.
         MissingExtra: the package that reads a model file is not installed.
     """
-    path, own = Path(text), {} if device is None else _measured_on(device)
+    path, own = Path(text), {} if device is None else device_networks(device)
     if text in own:
         return AskedNetwork(own[text])
     if text and path.is_dir():
@@ -61,11 +61,3 @@ def asked_network(
         return AskedNetwork(load_network(shipped_name("network", text, [*own, *network_names(), *measured_networks()])))
     except UnknownName as error:
         raise UnknownName(f"{error}; or a .toml, a bundle's folder, or a model file ({listing(suffixes())})") from error
-
-
-def _measured_on(device: DeviceProfile) -> dict[str, ModelProfile]:
-    """Networks that a device's file knows by name; of some it has rows alone."""
-    rows = {
-        row.network: known_network(row.network, device.networks) or ModelProfile(row.network) for row in device.measured
-    }
-    return {**rows, **device.networks}

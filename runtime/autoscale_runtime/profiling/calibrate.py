@@ -8,7 +8,6 @@ from tempfile import TemporaryDirectory
 from typing import Final
 
 from autoscale.errors import AutoScaleError, MissingExtra, ModelError
-from autoscale.prediction import is_counted
 from autoscale.profiles import DeviceProfile
 from autoscale.profiles.measured import MeasuredRow
 from autoscale.query.model_profile import ModelProfile
@@ -258,4 +257,4 @@ class Calibration:
     def _known(self) -> dict[str, ModelProfile]:
         """The networks of rows, as far as their layers are counted."""
         names = {row.network for row in self._kept()}
-        return {name: each for name, each in self._networks.items() if name in names and is_counted(each)}
+        return {name: each for name, each in self._networks.items() if name in names and each.is_counted}

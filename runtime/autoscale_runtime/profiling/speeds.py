@@ -8,7 +8,6 @@ import numpy as np
 
 from autoscale.arrays import Floats
 from autoscale.physics.fitting import Prior, Problem, Sample, fit, left_out_errors, speed_of
-from autoscale.prediction import is_counted
 from autoscale.profiles import DeviceProfile, Figure, Processor, Speed
 from autoscale.profiles.measured import MeasuredRow
 from autoscale.query.model_profile import ModelProfile
@@ -59,7 +58,7 @@ def _samples(kind: str, rows: Sequence[MeasuredRow], networks: Mapping[str, Mode
         and not row.target.engine
         and DISTURBED not in row.source
         and row.network in networks
-        and is_counted(networks[row.network])
+        and networks[row.network].is_counted
     ]
 
 
