@@ -94,7 +94,7 @@ class NominalCosts(NamedTuple):
                 self.networks,
                 [self.targets[run.target] for run in some],
                 [run.frequency_hz for run in some],
-                self.covered[:, [run.target for run in some]],
+                self._known(some),
             )
             for some in runs
         )
@@ -110,7 +110,8 @@ class NominalCosts(NamedTuple):
     def coefficients(self, costs: CostTable) -> Floats:
         """The rows of ``CostCoefficients``, shape (fields, networks * runs); ``costs`` as ``computing`` gives them.
 
-        Where a network's costs are not known, nobody may run it; what answers in its stead stands there.
+        Where a network's costs are not known, nobody may run it; what answers in its stead stands there. Where they are
+        not known of a hot device, for want of a speed, they are those of a cool one.
         """
         target = np.array([run.target for run in self.runs], dtype=np.intp)
         shape = (len(self.networks), len(self.runs))
@@ -127,8 +128,18 @@ class NominalCosts(NamedTuple):
             self._accuracy().take(target, axis=1),
             *(np.broadcast_to(column.take(target), shape) for column in self._constants()),
         ]
-        own = np.where(self.covered.take(target, axis=1), np.arange(len(self.runs)), self.references[:, None])
+        cooler = np.where(self.covered.take(target, axis=1), target, self.references[:, None])
+        own = np.where(np.isnan(costs.latency_s), cooler, np.arange(len(self.runs)))
         return np.stack([np.take_along_axis(each, own, axis=1).ravel() for each in rows])
+
+    def _known(self, runs: Sequence[thermal.Run]) -> Flags:
+        """Which network's costs are, of the device's own runs: to another clock it takes a speed to scale a row."""
+        scaled = [run.frequency_hz is None or self._has_speed(self.targets[run.target]) for run in runs]
+        return self.covered[:, [run.target for run in runs]] & np.array(scaled, np.bool_)
+
+    def _has_speed(self, target: Target) -> bool:
+        speed = self.device.processors[target.processor].speed
+        return speed is not None and target.precision in speed.mac_per_s
 
     def _share_of_cores(self, target: Target) -> float:
         return 1.0 if target.is_remote else share_of_cores(self.device.processors[target.processor], target.threads)
