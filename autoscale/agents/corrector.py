@@ -93,12 +93,13 @@ class Corrector(Agent):
     def select(self, context: Context) -> Choice:
         """The target with the least expected cost in time, or one that is worth a look."""
         view = self._look(context)
-        number = draw(view.chance, self.rng.random())
+        number = draw(view.edges(), self.rng.random())
         return Choice(int(context.admitted[number]), float(view.chance[number]))
 
     def anticipate(self, context: Context) -> None:
         """Look at the targets, so that only the draw is left."""
         self.believe(context)
+        self._look(context).edges()
 
     def learn(
         self,
@@ -159,6 +160,11 @@ class Corrector(Agent):
     def believe(self, context: Context) -> Belief:
         """What is believed of every target now, and with what chance each would be chosen."""
         view = self._look(context)
+        if view.belief is None:
+            view.belief = self._belief(context, view)
+        return view.belief
+
+    def _belief(self, context: Context, view: "_View") -> Belief:
         forecast, mean = view.forecast, view.mean
         network = self._network(context)
         noise = self._shared.noise[:CARBON] * np.array(network.restless[:CARBON])[:, None]
@@ -338,7 +344,18 @@ class Corrector(Agent):
 class _View:
     """What was worked out for one context."""
 
-    __slots__ = ("chance", "context", "features", "forecast", "in_time", "margin", "mean", "variance")
+    __slots__ = (
+        "_edges",
+        "belief",
+        "chance",
+        "context",
+        "features",
+        "forecast",
+        "in_time",
+        "margin",
+        "mean",
+        "variance",
+    )
 
     def __init__(
         self,
@@ -354,6 +371,14 @@ class _View:
         self.context, self.features, self.forecast = context, features, forecast
         self.mean, self.variance, self.margin = mean, variance, margin
         self.in_time, self.chance = in_time, chance
+        self.belief: Belief | None = None
+        self._edges: list[float] = []
+
+    def edges(self) -> list[float]:
+        """Where the span of 0 to 1 that stands for each admitted target ends."""
+        if not self._edges:
+            self._edges = self.chance.cumsum().tolist()
+        return self._edges
 
 
 def _margin(forecast: Forecast, context: Context, residual: Floats) -> Floats:

@@ -9,7 +9,8 @@ Where it pays, a share of queries goes there; everywhere else inverse-gap weight
 found. All chances are closed forms.
 """
 
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 from statistics import NormalDist
 from typing import Final
 
@@ -184,6 +185,6 @@ def completed(best: int, chance: Floats) -> Floats:
     return chance
 
 
-def draw(chance: Floats, uniform: float) -> int:
-    """The index that a uniform number stands for."""
-    return min(int(chance.cumsum().searchsorted(uniform, side="right")), chance.size - 1)
+def draw(edges: Sequence[float], uniform: float) -> int:
+    """The index that a uniform number stands for, by where the spans of 0 to 1 end that stand for each."""
+    return min(bisect_right(edges, uniform), len(edges) - 1)
