@@ -26,7 +26,7 @@ GONE_FROM_OS = (
 GONE_FROM_SIGNAL = "SIGHUP SIGUSR1 SIGUSR2 pause sigwait pthread_kill setitimer"
 GONE_FROM_PSUTIL = "sensors_temperatures sensors_fans"
 GONE_MODULES = ("fcntl", "grp", "pwd", "resource", "termios")
-PACKAGES = "numpy grpc onnx onnxruntime pyarrow duckdb ibis rich.console typer"
+PACKAGES = "numpy grpc onnx onnxruntime pyarrow duckdb rich.console typer"
 """Others' packages look for Linux by its name, which stays: they are imported while everything is there."""
 
 FOLDERS = ("/proc", "/sys")

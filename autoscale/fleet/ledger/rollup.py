@@ -81,20 +81,27 @@ DROPPED: Final = {"days": ("selected",), "hours": ("methods", *(f"intensity_{par
 the day's beginning; those by hour of the day say not how figures are known, and stand on the month's first day."""
 
 _MILLION: Final = 1_000_000
-_CARBON: Final = " + ".join(CARBON)
-_MISSED: Final = "CASE WHEN is_late OR coalesce(accuracy_ppm < goal_accuracy_ppm, false) THEN 1 ELSE 0 END"
-_WEIGHT: Final = (
-    f"CASE WHEN probability_ppb >= {LEAST_PPB} AND chosen = selected THEN {MILLI_PPB} // probability_ppb ELSE 0 END"
-)
-_MADE: Final = {
-    "missed": _MISSED,
-    "weight_milli": _WEIGHT,
-    "weighed_ng_milli": f"({_WEIGHT}) * least({_CARBON}, {MOST_WEIGHED_NG})",
-    "weighed_missed_milli": f"({_WEIGHT}) * ({_MISSED})",
-    "building_uj": (
-        f"energy_remote_uj * (greatest(coalesce(pue_remote_ppm, 0), {_MILLION}) - {_MILLION}) // {_MILLION}"
-    ),
-}
+CARBON_NG: Final = " + ".join(CARBON)
+"""SQL of all carbon of a row, operational and embodied, everywhere."""
+
+
+def made(divided: str = "//") -> dict[str, str]:
+    """SQL of what is summed and is no column of a row: figure to expression, each of whole numbers.
+
+    Args:
+        divided: the engine's division of whole numbers, rounded down.
+    """
+    missed = "CASE WHEN is_late OR coalesce(accuracy_ppm < goal_accuracy_ppm, false) THEN 1 ELSE 0 END"
+    stands = f"probability_ppb >= {LEAST_PPB} AND chosen = selected"
+    weight = f"CASE WHEN {stands} THEN {MILLI_PPB} {divided} probability_ppb ELSE 0 END"
+    overhead = f"greatest(coalesce(pue_remote_ppm, 0), {_MILLION}) - {_MILLION}"
+    return {
+        "missed": missed,
+        "weight_milli": weight,
+        "weighed_ng_milli": f"({weight}) * least({CARBON_NG}, {MOST_WEIGHED_NG})",
+        "weighed_missed_milli": f"({weight}) * ({missed})",
+        "building_uj": f"(energy_remote_uj * ({overhead})) {divided} {_MILLION}",
+    }
 
 
 def sums_of(path: Path) -> tuple[Any, Any]:
@@ -105,7 +112,8 @@ def sums_of(path: Path) -> tuple[Any, Any]:
         MissingExtra: duckdb is not installed.
     """
     duckdb = optional_package("duckdb")
-    figures = ", ".join(f"sum({_MADE.get(name, name)})::BIGINT AS {name}" for name in (*SUMMED, *WEIGHED))
+    expressions = made()
+    figures = ", ".join(f"sum({expressions.get(name, name)})::BIGINT AS {name}" for name in (*SUMMED, *WEIGHED))
     keys = ", ".join(ALIKE)
     hourly = (
         f"SELECT time_us - time_us % {HOUR_US} AS hour_us, {keys}, count(*) AS inferences, min(time_us) AS first_us, "
@@ -113,7 +121,7 @@ def sums_of(path: Path) -> tuple[Any, Any]:
     )
     by_device = (
         "SELECT device_id, count(*) AS inferences, sum(latency_us)::BIGINT AS latency_us, sum(embodied_device_ng)"
-        f"::BIGINT AS embodied_device_ng, sum({_CARBON})::BIGINT AS carbon_ng FROM read_parquet(?) "
+        f"::BIGINT AS embodied_device_ng, sum({CARBON_NG})::BIGINT AS carbon_ng FROM read_parquet(?) "
         "GROUP BY ALL ORDER BY ALL"
     )
     try:

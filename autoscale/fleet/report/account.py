@@ -184,31 +184,33 @@ def _found(opened: ReportEngine, view: LedgerView, read: Reading, question: Ques
     is_wide = surveyed.needs_wide_sums or needs_wide_sums([*read.sums, *read.hours])
     once, repeated, impossible = tables.within(opened.read(read.rows, surveyed.is_mixed), span), 0, 0
     if view.shared:
-        sent = opened.count(tables.repeated(once, view.shared))
-        once = opened.keep("once", tables.counted_once(once, view.shared))
-        repeated = sent - opened.count(tables.repeated(once, view.shared))
+        logs = {name: [key[i] for key in view.shared] for i, name in enumerate(tables.LOG)}
+        shared = opened.given("shared", logs)
+        sent = opened.count(tables.repeated(once, shared))
+        once = opened.keep("once", tables.counted_once(once, shared))
+        repeated = sent - opened.count(tables.repeated(once, shared))
     if not surveyed.is_plausible:
         plausible = tables.plausible(once)
         impossible, once = opened.count(once) - opened.count(plausible), plausible
-    rows = tables.accounted(once, is_wide)
+    rows = tables.accounted(once, is_wide, opened.dialect)
     hourly = []
     if read.rows or not (read.sums or read.hours):
         hourly.append(rows)
     if read.sums:
-        sums = opened.read_sums(read.sums, SUMS)
-        hourly.append(tables.summed(tables.within_hours(sums, span), is_wide))
-    named = [rows] if not read.devices else [rows, opened.read_sums(read.devices, DEVICES)]
+        sums = tables.within_hours(opened.read_sums(read.sums, SUMS), span)
+        hourly.append(tables.summed(sums, is_wide, opened.dialect))
     by_hour, by_day = (_with_months(opened, hourly, files, is_wide) for files in (read.hours, read.days))
-    for dimension, value in question.only:
-        one_of("dimension", dimension, tables.DIMENSIONS)
-        by_hour = by_hour.filter(by_hour[dimension] == value)
-        by_day = by_day.filter(by_day[dimension] == value)
-    return _Found(opened, by_day, named, opened.keep("cells", tables.cells(by_hour)), impossible, repeated)
+    for name, _ in question.only:
+        one_of("dimension", name, tables.DIMENSIONS)
+    only = [f"{name} = {opened.text(value)}" for name, value in question.only]
+    cells = opened.keep("cells", tables.cells(tables.filtered(by_hour, only)))
+    devices = [opened.read_sums(read.devices, DEVICES)] if read.devices else []
+    return _Found(opened, tables.filtered(by_day, only), rows, devices, cells, impossible, repeated)
 
 
-def _with_months(opened: ReportEngine, hourly: Sequence[Any], files: Sequence[Path], is_wide: bool) -> Any:
+def _with_months(opened: ReportEngine, hourly: Sequence[str], files: Sequence[Path], is_wide: bool) -> str:
     """Rows and hourly sums, and those of whole months by day or by hour of the day."""
-    months = [tables.summed(opened.read_sums(files, MONTHLY), is_wide)] if files else []
+    months = [tables.summed(opened.read_sums(files, MONTHLY), is_wide, opened.dialect)] if files else []
     return tables.together([*hourly, *months])
 
 
@@ -216,21 +218,23 @@ def _with_months(opened: ReportEngine, hourly: Sequence[Any], files: Sequence[Pa
 class _Found:
     """What an engine comes to, in the report's own types and in an order of its own.
 
-    ``days_of`` has all by day and by how it is known, ``cells`` by ``DIMENSIONS``, ``named`` by device.
+    ``days_of`` has all by day and by how it is known, ``cells`` by ``DIMENSIONS``; ``rows`` and ``device_sums`` (one
+    table or none) are of other queries each.
     """
 
     engine: ReportEngine
-    days_of: Any
-    named: Sequence[Any]
-    cells: Any
+    days_of: str
+    rows: str
+    device_sums: Sequence[str]
+    cells: str
     impossible: int
     repeated: int
 
     def devices(self) -> int:
-        return self.engine.count(tables.devices(self.named))
+        return self.engine.count(tables.devices([self.rows, *self.device_sums]))
 
     def heaviest(self) -> list[DeviceCarbon]:
-        rows = self.engine.rows(tables.heaviest(self.named, HEAVIEST))
+        rows = self.engine.rows(tables.heaviest(self.rows, self.device_sums, HEAVIEST, self.engine.dialect))
         return [DeviceCarbon(row["device_id"], int(row["inferences"]), int(row["carbon_ng"])) for row in rows]
 
     def total(self) -> Sums:
@@ -255,7 +259,8 @@ class _Found:
         remotely = [sums for target, sums in targets.items() if not target.startswith("device:")]
         total = self.total()
         remote = Held(sum(sums.latency_us for sums in remotely), total.embodied_ng.remote)
-        return whole_fleet(inventory, self.engine.rows(tables.by_device(self.named)), span, total, remote)
+        reported = self.engine.rows(tables.by_device([self.rows, *self.device_sums]))
+        return whole_fleet(inventory, reported, span, total, remote)
 
 
 def _day_rows(found: Iterable[Mapping[str, Any]]) -> list[DayRow]:

@@ -108,43 +108,69 @@ class Counterfactual:
     refused: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Queries that are alike in some dimensions: by target, and all of them."""
+
+    targets: Targets
+    whole: ScenarioTally
+
+
+Levels: TypeAlias = Mapping[int, Mapping[Key, _Group]]
+"""How many dimensions of ``CELL`` are kept, from the finest, to the groups."""
+
+
 def counterfactuals(rows: Iterable[Mapping[str, Any]]) -> list[Counterfactual]:
     """How it went and three scenarios, from rows of ``tables.by_scenario`` over ``CELL`` and target."""
-    cells = _cells(rows)
-    actual = _total("actual", [_went(_merged(targets.values()), True) for targets in cells.values()])
+    levels = _levels(_cells(rows))
+    actual = _total("actual", [_went(each.whole, True) for each in levels[len(CELL)].values()])
     placed = (
-        _all_at(place, name, cells) for place, name in (("device", "all on device"), ("cloud", "all in the cloud"))
+        _all_at(place, name, levels) for place, name in (("device", "all on device"), ("cloud", "all in the cloud"))
     )
-    return [actual, *placed, _oracle(cells)]
+    return [actual, *placed, _oracle(levels)]
 
 
 def _cells(rows: Iterable[Mapping[str, Any]]) -> Cells:
     """In the order of their keys, so that no engine's order of rows shows."""
-    cells: dict[Key, Targets] = defaultdict(lambda: defaultdict(ScenarioTally))
+    cells: dict[Key, Targets] = defaultdict(dict)
     key_of = itemgetter(*CELL)
     figures = ("inferences", "carbon_ng", "missed", "weight_milli", "weighed_ng_milli", "weighed_missed_milli")
+    figures_of = itemgetter(*figures)
     for row in rows:
-        cells[key_of(row)][row["target"]].add(ScenarioTally(*(int(row[name]) for name in figures)))
+        targets, tally = cells[key_of(row)], ScenarioTally(*map(int, figures_of(row)))
+        if (known := targets.setdefault(row["target"], tally)) is not tally:
+            known.add(tally)
     return dict(sorted(cells.items()))
+
+
+def _levels(cells: Cells) -> Levels:
+    """Each level of the one below it, which is shorter than all cells."""
+    levels, finer = {}, cells
+    for kept in range(len(CELL), 0, -1):
+        if kept < len(CELL):
+            finer = _coarse(finer, kept)
+        levels[kept] = {key: _Group(targets, _merged(targets.values())) for key, targets in finer.items()}
+    return levels
 
 
 def _coarse(cells: Cells, kept: int) -> Cells:
     coarser: dict[Key, Targets] = defaultdict(lambda: defaultdict(ScenarioTally))
     for key, targets in cells.items():
+        group = coarser[key[:kept]]
         for target, tally in targets.items():
-            coarser[key[:kept]][target].add(tally)
+            group[target].add(tally)
     return coarser
 
 
-def _all_at(place: str, name: str, cells: Cells) -> Counterfactual:
+def _all_at(place: str, name: str, levels: Levels) -> Counterfactual:
     """Each network of each device model at one target of a place."""
-    by_network, clusters = _coarse(cells, 1), defaultdict[Key, list[Targets]](list)
-    for key, targets in cells.items():
-        clusters[key[:_STRATUM]].append(targets)
+    by_network, clusters = levels[1], defaultdict[Key, list[Targets]](list)
+    for key, cell in levels[len(CELL)].items():
+        clusters[key[:_STRATUM]].append(cell.targets)
     found, silent = [], 0
-    for key, targets in _coarse(cells, _STRATUM).items():
-        whole = _merged(targets.values())
-        target = _most_chosen(place, targets if place == "device" else by_network[key[:1]])
+    for key, group in levels[_STRATUM].items():
+        targets, whole = group.targets, group.whole
+        target = _most_chosen(place, targets if place == "device" else by_network[key[:1]].targets)
         if target in targets and targets[target].tells(whole.queries, LEAST_WEIGHED):
             found.append(_weighed(targets[target], [each[target] for each in clusters[key] if target in each], whole))
         else:
@@ -184,26 +210,26 @@ def _went(tally: ScenarioTally, is_estimated: bool) -> _Estimate:
     return _Estimate(tally.queries, tally.carbon_ng, tally.missed * _MILLI, 0, is_estimated)
 
 
-def _oracle(cells: Cells) -> Counterfactual:
-    groups = dict(cells)
-    for kept in _COARSER:
-        groups |= _coarse(cells, kept)
-    best = {key: each for key, targets in groups.items() if (each := _cheapest(targets)) is not None}
+def _oracle(levels: Levels) -> Counterfactual:
+    order = (len(CELL), *_COARSER)
+    best = {kept: {key: _cheapest(group) for key, group in levels[kept].items()} for kept in order}
     found = []
-    for key, targets in cells.items():
-        own = _merged(targets.values())
-        finest = next((best[key[:kept]] for kept in (len(CELL), *_COARSER) if key[:kept] in best), None)
-        found.append(_went(own, False) if finest is None else _improved(own, finest))
+    for key, cell in levels[len(CELL)].items():
+        told = (best[kept][key[:kept]] for kept in order)
+        finest = next((each for each in told if each is not None), None)
+        found.append(_went(cell.whole, False) if finest is None else _improved(cell.whole, finest))
     return _total("oracle", found, "" if all(each.is_estimated for each in found) else _ORACLE_SILENT)
 
 
 _ORACLE_SILENT: Final = "left as they went where no target has enough queries whose inverse probabilities add up to all"
 
 
-def _cheapest(targets: Targets) -> ScenarioTally | None:
+def _cheapest(group: _Group) -> ScenarioTally | None:
     """Of the targets that tell and miss no more often than all; where none is as good, all as they went."""
-    whole = _merged(targets.values())
-    seen = [each for _, each in sorted(targets.items()) if each.tells(whole.queries, LEAST_SEEN)]
+    whole = group.whole
+    if whole.queries < LEAST_SEEN:
+        return None
+    seen = [each for _, each in sorted(group.targets.items()) if each.tells(whole.queries, LEAST_SEEN)]
     as_good = [each for each in seen if each.weighed_missed * whole.queries <= whole.missed * each.weight]
     as_went = ScenarioTally(weight=whole.queries, weighed_ng=whole.carbon_ng, weighed_missed=whole.missed)
     return min(as_good, key=lambda each: each.weighed_ng / each.weight, default=as_went if seen else None)

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.fleet.ledger.ledgers import read_ledgers
+from autoscale.fleet.ledger.rollup import CARBON_NG
 from autoscale.fleet.report import tables
 from autoscale.fleet.report.account import Question
 from autoscale.fleet.report.engine import EngineOptions, engine
@@ -42,8 +43,6 @@ def decisions(ledgers: Sequence[Path | str], question: Question, most: int = MOS
     files = verified_reading(read_ledgers(ledgers), question.span, from_sums=False)[1].rows
     with engine(EngineOptions()) as opened:
         rows = tables.within(opened.read(files, survey(files).is_mixed), question.span)
-        for name, value in question.only:
-            rows = rows.filter(rows[tables.COLUMN_OF[name]] == value)
-        rows = rows.mutate(carbon_ng=tables.carbon_ng(rows))
-        ordered = rows.order_by([rows.carbon_ng.desc(), rows.time_us]).limit(most)
-        return opened.rows(ordered.select(*COLUMNS, "carbon_ng"))
+        only = [f"{tables.COLUMN_OF[name]} = {opened.text(value)}" for name, value in question.only]
+        table = f"SELECT {', '.join(COLUMNS)}, {CARBON_NG} AS carbon_ng FROM ({tables.filtered(rows, only)})"
+        return opened.rows(f"{table} ORDER BY carbon_ng DESC, time_us LIMIT {most}")

@@ -1,21 +1,23 @@
-"""What computes a report: DuckDB on this machine, Spark where a fleet outgrows it; the same expressions on both."""
+"""What computes a report: DuckDB on this machine, Spark where a fleet outgrows it; the same queries on both."""
 
 import os
 import re
 import shutil
 import socket
 import tempfile
-import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from autoscale.errors import InvalidInput, MissingExtra
+from autoscale.fleet.ledger.arrow import arrow
+from autoscale.fleet.ledger.column import Column
 from autoscale.fleet.ledger.schema import COLUMNS
+from autoscale.fleet.report.tables import Dialect
 from autoscale.registry import Registry
 
 ENGINES: Final = Registry(
@@ -30,8 +32,6 @@ MEMORY: Final = "3GB"
 _LOOPBACK: Final = "127.0.0.1"
 _ANSWER_S: Final = 5.0
 _MASTER: Final = re.compile(r"local(\[(\*|[1-9]\d*)(,\s*\d+)?\])?|spark://[^\s/:]+:\d+(,[^\s/:]+:\d+)*|yarn|k8s://\S+")
-_SPARK_TYPES: Final = {"int64": "BIGINT", "int32": "INT", "bool": "BOOLEAN", "text": "STRING", "wide": "DECIMAL(38, 0)"}
-_IBIS_TYPES: Final = {"int64": "int64", "int32": "int32", "bool": "boolean", "text": "string"}
 _PURPOSE: Final = "the fleet's report"
 
 
@@ -51,11 +51,23 @@ class EngineOptions:
 
 
 class ReportEngine(ABC):
-    """Reads Parquet files as an Ibis table, and runs Ibis expressions; :func:`engine` opens one."""
+    """Reads Parquet files as tables, and answers SQL over them; :func:`engine` opens one.
+
+    A table is a query in SQL, as ``tables.py`` makes them.
+
+    Attributes:
+        errors: what it raises where it cannot compute.
+        dialect: its words for what others say differently.
+        types: kind of column (``int64``, ``int32``, ``bool``, ``text``) to its own name of it.
+    """
+
+    errors: tuple[type[Exception], ...]
+    dialect: ClassVar[Dialect]
+    types: ClassVar[Mapping[str, str]]
 
     @abstractmethod
-    def read(self, files: Sequence[Path], is_mixed: bool) -> Any:
-        """An Ibis table of the rows of some files with every column of today's.
+    def read(self, files: Sequence[Path], is_mixed: bool) -> str:
+        """A table of the rows of some files with every column of today's.
 
         Args:
             files: Parquet; none make a table without rows.
@@ -63,8 +75,8 @@ class ReportEngine(ABC):
         """
 
     @abstractmethod
-    def read_sums(self, files: Sequence[Path], columns: Mapping[str, str]) -> Any:
-        """An Ibis table of files that hold sums; one or more.
+    def read_sums(self, files: Sequence[Path], columns: Mapping[str, str]) -> str:
+        """A table of files that hold sums; one or more.
 
         Args:
             files: Parquet.
@@ -72,68 +84,103 @@ class ReportEngine(ABC):
         """
 
     @abstractmethod
-    def keep(self, name: str, expression: Any) -> Any:
-        """An Ibis table of what an expression comes to, computed once; of a name of its own."""
+    def given(self, name: str, columns: Mapping[str, Sequence[str]]) -> str:
+        """A table of texts, of a name of its own; one row or more."""
+
+    @abstractmethod
+    def keep(self, name: str, table: str) -> str:
+        """A table of what a query comes to, computed once; of a name of its own."""
+
+    @abstractmethod
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows that a query comes to."""
+
+    @abstractmethod
+    def text(self, value: str) -> str:
+        """A text as it stands in a query."""
 
     @abstractmethod
     def close(self) -> None:
         """Let everything go."""
 
-    def count(self, table: Any) -> int:
+    def count(self, table: str) -> int:
         """How many rows a table has."""
-        return int(self.rows(table.agg(rows=table.count()))[0]["rows"])
+        return int(self.rows(f"SELECT count(*) AS counted FROM ({table})")[0]["counted"])
 
-    def rows(self, expression: Any) -> list[dict[str, Any]]:
-        """The rows that an expression comes to."""
-        found: list[dict[str, Any]] = expression.to_pyarrow().to_pylist()
-        return found
+    def completed(self, table: str, has: Collection[str]) -> str:
+        """With every column: in rows of older schemas stands what the table of columns says of them."""
+        if all(each.name in has and each.default is None for each in COLUMNS):
+            return table
+        return f"SELECT {', '.join(self._column(each, each.name in has) for each in COLUMNS)} FROM ({table})"
+
+    def _column(self, column: Column, is_there: bool) -> str:
+        default = column.default
+        value = self.text(default) if isinstance(default, str) else "NULL" if default is None else str(default)
+        if not is_there:
+            return f"CAST({value} AS {self.types[column.kind]}) AS {column.name}"
+        return column.name if default is None else f"coalesce({column.name}, {value}) AS {column.name}"
 
 
 class DuckDb(ReportEngine):
     """DuckDB in this process; spills to a temporary folder.
 
     Raises:
-        MissingExtra: duckdb or ibis is not installed.
+        MissingExtra: duckdb is not installed.
     """
 
+    dialect = Dialect("//", "HUGEINT")
+    types: ClassVar[Mapping[str, str]] = {"int64": "BIGINT", "int32": "INTEGER", "bool": "BOOLEAN", "text": "VARCHAR"}
+
     def __init__(self, options: EngineOptions) -> None:
-        self.errors: tuple[type[Exception], ...] = (package("duckdb", "fleet").Error,)
-        ibis = package("ibis", "fleet")
+        duckdb = package("duckdb", "fleet")
+        self.errors = (duckdb.Error,)
         self._spilled = tempfile.TemporaryDirectory(prefix="autoscale-report-")
         limits: dict[str, Any] = {"memory_limit": MEMORY, "temp_directory": self._spilled.name}
         if options.threads:
             limits["threads"] = options.threads
-        self._connection = ibis.duckdb.connect(preserve_insertion_order=False, **limits)
-        self._connection.raw_sql("SET enable_progress_bar = false")
+        self._base = duckdb.connect(config={"preserve_insertion_order": "false", **limits})
+        self._base.execute("SET enable_progress_bar = false")
 
-    def read(self, files: Sequence[Path], is_mixed: bool) -> Any:
-        """An Ibis table of the rows of some files."""
+    def read(self, files: Sequence[Path], is_mixed: bool) -> str:
+        """A table of the rows of some files."""
         if not files:
-            empty = package("ibis", "fleet").schema({each.name: _IBIS_TYPES[each.kind] for each in COLUMNS})
-            return self._connection.create_table("nothing", schema=empty, temp=True)
-        paths = [str(each) for each in files]
-        return _completed(self._connection.read_parquet(paths, hive_partitioning=False, union_by_name=is_mixed))
+            return f"SELECT * FROM ({self.completed('SELECT 1', ())}) WHERE false"
+        table = (
+            f"SELECT * FROM {self._of(files)}, union_by_name=true)" if is_mixed else f"SELECT * FROM {self._of(files)})"
+        )
+        described = self._base.execute(f"SELECT * FROM ({table}) LIMIT 0").description
+        return self.completed(table, [name for name, *_ in described or ()])
 
-    def read_sums(self, files: Sequence[Path], columns: Mapping[str, str]) -> Any:
-        """An Ibis table of files that hold sums."""
-        paths = [str(each) for each in files]
-        return self._connection.read_parquet(paths, hive_partitioning=False).select(*columns)
+    def read_sums(self, files: Sequence[Path], columns: Mapping[str, str]) -> str:
+        """A table of files that hold sums."""
+        return f"SELECT {', '.join(columns)} FROM {self._of(files)})"
 
-    def rows(self, expression: Any) -> list[dict[str, Any]]:
-        """The rows that an expression comes to: by a cursor, since Ibis imports pandas (half a second) for a table."""
-        if expression.op().find(package("ibis.expr.operations", "fleet").InMemoryTable):
-            return super().rows(expression)  # Ibis hands it to DuckDB
-        cursor = self._connection.raw_sql(self._connection.compile(expression))
-        names = [each[0] for each in cursor.description]
+    def _of(self, files: Sequence[Path]) -> str:
+        return f"read_parquet([{', '.join(self.text(str(each)) for each in files)}], hive_partitioning=false"
+
+    def given(self, name: str, columns: Mapping[str, Sequence[str]]) -> str:
+        """A table of texts, by way of Arrow."""
+        self._base.register(name, arrow().table(dict(columns)))
+        return f"SELECT * FROM {name}"
+
+    def keep(self, name: str, table: str) -> str:
+        """A temporary table."""
+        self._base.execute(f"CREATE TEMP TABLE {name} AS {table}")
+        return f"SELECT * FROM {name}"
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows that a query comes to."""
+        cursor = self._base.execute(table)
+        names = [each[0] for each in cursor.description or ()]
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
-    def keep(self, name: str, expression: Any) -> Any:
-        """A temporary table."""
-        return self._connection.create_table(name, expression, temp=True)
+    def text(self, value: str) -> str:
+        """Quotes are doubled."""
+        return "'" + value.replace("'", "''") + "'"
 
     def close(self) -> None:
         """Let everything go."""
-        self._connection.disconnect()
+        self._base.close()
         self._spilled.cleanup()
 
 
@@ -141,17 +188,22 @@ class Spark(ReportEngine):
     """A Spark session; a local one listens at loopback alone.
 
     Raises:
-        MissingExtra: pyspark or ibis is not installed.
+        MissingExtra: pyspark is not installed.
         InvalidInput: what is no master, no Java, or no session at that master.
     """
 
+    dialect = Dialect("DIV", "DECIMAL(38, 0)")
+    types: ClassVar[Mapping[str, str]] = {
+        "int64": "BIGINT",
+        "int32": "INT",
+        "bool": "BOOLEAN",
+        "text": "STRING",
+        "wide": "DECIMAL(38, 0)",
+    }
+
     def __init__(self, options: EngineOptions) -> None:
         session, errors = package("pyspark.sql", "spark").SparkSession, package("pyspark.errors", "spark")
-        self.errors: tuple[type[Exception], ...] = (
-            errors.PySparkException,
-            package("py4j.protocol", "spark").Py4JError,
-        )
-        ibis = package("ibis", "fleet")
+        self.errors = (errors.PySparkException, package("py4j.protocol", "spark").Py4JError)
         _need_master(options.master)
         _need_java()
         builder = session.builder.appName("autoscale fleet report").master(options.master)
@@ -161,28 +213,43 @@ class Spark(ReportEngine):
             self._session = builder.getOrCreate()
         except (*self.errors, OSError) as error:
             raise InvalidInput(f"no Spark at '{options.master}': {_first_line(error)}") from error
-        self._connection = ibis.pyspark.connect(self._session)
 
-    def read(self, files: Sequence[Path], is_mixed: bool) -> Any:
-        """An Ibis table of the rows of some files."""
-        names = ", ".join(f"{each.name} {_SPARK_TYPES[each.kind]}" for each in COLUMNS)
-        paths = [str(each.resolve()) for each in files]
-        frame = self._session.read.schema(names).parquet(*paths) if paths else self._session.createDataFrame([], names)
-        frame.createOrReplaceTempView("ledger")
-        return _completed(self._connection.table("ledger"))
+    def read(self, files: Sequence[Path], is_mixed: bool) -> str:
+        """A table of the rows of some files."""
+        kinds = {each.name: each.kind for each in COLUMNS}
+        return self.completed(self._read("ledger", files, kinds), kinds)
 
-    def read_sums(self, files: Sequence[Path], columns: Mapping[str, str]) -> Any:
-        """An Ibis table of files that hold sums."""
-        names = ", ".join(f"{name} {_SPARK_TYPES[kind]}" for name, kind in columns.items())
-        name = f"sums_of_{files[0].parts[-3]}"  # the folder of their kind
-        self._session.read.schema(names).parquet(*(str(each.resolve()) for each in files)).createOrReplaceTempView(name)
-        return self._connection.table(name)
+    def read_sums(self, files: Sequence[Path], columns: Mapping[str, str]) -> str:
+        """A table of files that hold sums."""
+        return self._read(f"sums_of_{files[0].parts[-3]}", files, columns)  # the folder of their kind
 
-    def keep(self, name: str, expression: Any) -> Any:
+    def _read(self, name: str, files: Sequence[Path], columns: Mapping[str, str]) -> str:
+        types = {**self.types, "wide": self.dialect.wide}
+        named = ", ".join(f"{column} {types[kind]}" for column, kind in columns.items())
+        paths, session = [str(each.resolve()) for each in files], self._session
+        frame = session.read.schema(named).parquet(*paths) if paths else session.createDataFrame([], named)
+        return self._viewed(name, frame)
+
+    def given(self, name: str, columns: Mapping[str, Sequence[str]]) -> str:
+        """A table of texts, sent to the session."""
+        rows = list(zip(*columns.values(), strict=True))
+        return self._viewed(name, self._session.createDataFrame(rows, list(columns)))
+
+    def keep(self, name: str, table: str) -> str:
         """A cached view."""
-        frame = self._session.sql(self._connection.compile(expression)).cache()
+        return self._viewed(name, self._session.sql(table).cache())
+
+    def _viewed(self, name: str, frame: Any) -> str:
         frame.createOrReplaceTempView(name)
-        return self._connection.table(name)
+        return f"SELECT * FROM {name}"
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """The rows that a query comes to."""
+        return [each.asDict() for each in self._session.sql(table).collect()]
+
+    def text(self, value: str) -> str:
+        """Quotes and what escapes them are escaped."""
+        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
     def close(self) -> None:
         """Stop the session."""
@@ -200,12 +267,7 @@ def engine(options: EngineOptions) -> Iterator[ReportEngine]:
     """
     opened = ENGINES.get(options.name)(options)
     try:
-        with warnings.catch_warnings():
-            # Ibis 12 calls what DuckDB 2 deprecates, which is no business of who asks for a report
-            warnings.filterwarnings(
-                "ignore", message=r"fetch_arrow_table\(\) is deprecated", category=DeprecationWarning
-            )
-            yield opened
+        yield opened
     except opened.errors as error:
         raise InvalidInput(f"{options.name} cannot compute the report: {_first_line(error)}") from error
     finally:
@@ -222,18 +284,6 @@ def package(name: str, extra: str) -> Any:
         return import_module(name)
     except ImportError as error:
         raise MissingExtra(name.partition(".")[0], extra, _PURPOSE) from error
-
-
-def _completed(table: Any) -> Any:
-    """With every column: in rows of older schemas stands what the table of columns says of them."""
-    ibis, has = package("ibis", "fleet"), set(table.columns)
-    lacked = {each.name: ibis.literal(each.default, _IBIS_TYPES[each.kind]) for each in COLUMNS if each.name not in has}
-    filled = {
-        each.name: table[each.name].fill_null(each.default)
-        for each in COLUMNS
-        if each.name in has and each.default is not None
-    }
-    return table.mutate(**lacked, **filled) if lacked or filled else table
 
 
 def _settings(master: str) -> dict[str, str]:

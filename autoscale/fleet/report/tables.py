@@ -1,18 +1,16 @@
-"""The analysis: Ibis expressions over the ledger's rows, the same for every engine.
+"""The analysis: SQL over the ledger's rows, the same for every engine but for its word for a division of whole numbers.
 
-Sums can neither round nor overflow: they are of 64 bits where the files' own statistics say that this holds them, of
-decimals of 38 digits else. The rows are read into ``cells``, the finest grouping that the report needs; most tables are
-then sums of its sums.
+A table is a query, of which the next is made. Sums can neither round nor overflow: they are of 64 bits where the files'
+own statistics say that this holds them, of decimals of 38 digits else. The rows are read into ``cells``, the finest
+grouping that the report needs; most tables are then sums of its sums.
 """
 
-from collections.abc import Sequence
-from typing import Any, Final
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, NamedTuple
 
-from autoscale.fleet.ledger.manifest import LogKey
-from autoscale.fleet.ledger.rollup import HOUR_US, LEAST_PPB, MILLI_PPB, MOST_WEIGHED_NG, SUMMED, WEIGHED
+from autoscale.fleet.ledger.rollup import CARBON_NG, HOUR_US, SUMMED, WEIGHED, made
 from autoscale.fleet.ledger.schema import COLUMNS
 from autoscale.fleet.ledger.span import Span
-from autoscale.fleet.report.engine import package
 from autoscale.fleet.report.sums import FIGURES, PARTS
 from autoscale.units import US_PER_DAY
 
@@ -35,214 +33,214 @@ KINDS: Final = tuple(f"intensity_{part}_kind" for part in PARTS)
 JUDGED: Final = (*(name for name in FIGURES if name != "missed"), "time_us")
 """Columns whose numbers are checked again before they are summed."""
 
-_LOG: Final = ("device_id", "log_id")
+LOG: Final = ("device_id", "log_id")
+"""What names a log."""
+
+
+class Dialect(NamedTuple):
+    """What engines say differently.
+
+    Attributes:
+        divided: the division of whole numbers, rounded down.
+        wide: the type of whole numbers of 38 digits.
+    """
+
+    divided: str
+    wide: str
+
+
 _OPTIONAL: Final = ("region", "far_region", "methods", *KINDS)
-
-_MILLION: Final = 1_000_000
-_WIDE: Final = "decimal(38, 0)"
-
-
-def counted_once(ledger: Any, shared: Sequence[LogKey]) -> Any:
-    """Rows of several ledgers, each of a log that is in more than one of them once, by its number."""
-    if not shared:
-        return ledger
-    keys = package("ibis", "fleet").memtable({name: [key[i] for key in shared] for i, name in enumerate(_LOG)})
-    return ledger.anti_join(keys, _LOG).union(repeated(ledger, shared).distinct(on=[*_LOG, "sequence"], keep="first"))
+_NARROW: Final = "BIGINT"
+_TAKEN: Final = (*DIMENSIONS, "methods", *KINDS, "day", "inferences", "first_us", "last_us", *SUMMED, *WEIGHED)
+"""Columns of rows, and of sums, as the report takes them."""
 
 
-def repeated(ledger: Any, shared: Sequence[LogKey]) -> Any:
+def counted_once(ledger: str, shared: str) -> str:
+    """Rows of several ledgers, each of a log that is in more than one of them once, by its number.
+
+    Args:
+        ledger: a table of rows.
+        shared: of the columns ``LOG``, the logs that are in more than one.
+    """
+    columns = ", ".join(each.name for each in COLUMNS)
+    numbered = f"row_number() OVER (PARTITION BY {', '.join(LOG)}, sequence ORDER BY time_us) AS nth"
+    first = f"SELECT {columns} FROM (SELECT {columns}, {numbered} FROM ({repeated(ledger, shared)})) WHERE nth = 1"
+    return f"SELECT {columns} FROM ({ledger}) AS a WHERE NOT {_is_of(shared)} UNION ALL {first}"
+
+
+def repeated(ledger: str, shared: str) -> str:
     """The rows of logs that are in more than one ledger."""
-    keys = package("ibis", "fleet").memtable({name: [key[i] for key in shared] for i, name in enumerate(_LOG)})
-    return ledger.semi_join(keys, _LOG)
+    return f"SELECT * FROM ({ledger}) AS a WHERE {_is_of(shared)}"
 
 
-def plausible(ledger: Any) -> Any:
+def _is_of(shared: str) -> str:
+    same = " AND ".join(f"a.{name} = b.{name}" for name in LOG)
+    return f"EXISTS (SELECT 1 FROM ({shared}) AS b WHERE {same})"
+
+
+def plausible(ledger: str) -> str:
     """The rows in which no number is beyond what its column allows: an older collector took what this one would not."""
-    limits = ((ledger[each.name], each) for each in COLUMNS if each.name in JUDGED)
-    return ledger.filter(*((value <= each.limit) & (value >= 0) for value, each in limits))
+    limits = (f"{each.name} BETWEEN 0 AND {each.limit}" for each in COLUMNS if each.name in JUDGED)
+    return f"SELECT * FROM ({ledger}) WHERE {' AND '.join(limits)}"
 
 
-def within(ledger: Any, span: Span) -> Any:
+def within(ledger: str, span: Span) -> str:
     """The rows of a span."""
-    if span.since_us is not None:
-        ledger = ledger.filter(ledger.time_us >= span.since_us)
-    return ledger if span.until_us is None else ledger.filter(ledger.time_us < span.until_us)
+    return _between(ledger, "time_us", span)
 
 
-def within_hours(sums: Any, span: Span) -> Any:
-    """The hourly sums of a span of whole hours."""
-    if span.since_us is not None:
-        sums = sums.filter(sums.hour_us >= span.since_us)
-    return sums if span.until_us is None else sums.filter(sums.hour_us < span.until_us)
+def within_hours(sums: str, span: Span) -> str:
+    """The hourly sums of a span: each whole, where its hour begins."""
+    return _between(sums, "hour_us", span)
 
 
-def accounted(ledger: Any, is_wide: bool) -> Any:
-    """Rows with the columns that the report takes, and dimensions by their names here.
+def _between(table: str, moment: str, span: Span) -> str:
+    ends = [] if span.since_us is None else [f"{moment} >= {span.since_us}"]
+    ends += [] if span.until_us is None else [f"{moment} < {span.until_us}"]
+    return filtered(table, ends)
+
+
+def filtered(table: str, conditions: Sequence[str]) -> str:
+    """The rows of which all conditions hold."""
+    return f"SELECT * FROM ({table}) WHERE {' AND '.join(conditions)}" if conditions else table
+
+
+def accounted(ledger: str, is_wide: bool, dialect: Dialect) -> str:
+    """Rows with the columns that the report takes, and dimensions by their names here; ``device_id`` too.
 
     Args:
         ledger: a table of its rows.
         is_wide: whether 64 bits may not hold the sums.
+        dialect: the engine's.
     """
-    ibis = package("ibis", "fleet")
-    time_us = ledger.time_us
-    missed = _missed(ledger)
-    days = (time_us - time_us % US_PER_DAY) / US_PER_DAY
-    kind = _WIDE if is_wide else "int64"
-    return ledger.select(
-        **{name: ledger[name].cast(kind) for name in FIGURES if name != "missed"},
-        device_id=ledger.device_id,
-        inferences=ibis.literal(1, kind),
-        first_us=time_us,
-        last_us=time_us,
-        device_model=ledger.device_model,
-        network=ledger.model,
-        target=ledger.selected,
-        region=ledger.region_device,
-        far_region=ledger.region_remote,
-        methods=ledger.methods,
-        **{name: ledger[name] for name in KINDS},
-        hour=((time_us % US_PER_DAY - time_us % HOUR_US) / HOUR_US).cast("int64"),
-        day=days.cast("int64"),
-        missed=missed.cast(kind),
-        building_uj=_building_uj(ledger).cast(kind),
-        **_weighed(ledger, missed),
-    )
+    kind, expressions = dialect.wide if is_wide else _NARROW, made(dialect.divided)
+    taken = {
+        **{name: _cast(expressions.get(name, name), kind) for name in SUMMED},
+        **{name: _cast(expressions[name], dialect.wide) for name in WEIGHED},
+        "inferences": _cast("1", kind),
+        "first_us": "time_us",
+        "last_us": "time_us",
+        **_named_parts("time_us", dialect.divided),
+        "device_id": "device_id",
+    }
+    return _selected(taken, ledger)
 
 
-def summed(sums: Any, is_wide: bool) -> Any:
-    """Hourly sums with the columns that the report takes, as :func:`accounted` has them."""
-    kind, hour_us = _WIDE if is_wide else "int64", sums.hour_us
-    days = (hour_us - hour_us % US_PER_DAY) / US_PER_DAY
-    return sums.select(
-        **{name: sums[name].cast(kind) for name in SUMMED},
-        **{name: sums[name].cast(_WIDE) for name in WEIGHED},
-        inferences=sums.inferences.cast(kind),
-        first_us=sums.first_us,
-        last_us=sums.last_us,
-        device_model=sums.device_model,
-        network=sums.model,
-        target=sums.selected,
-        region=sums.region_device,
-        far_region=sums.region_remote,
-        methods=sums.methods,
-        **{name: sums[name] for name in KINDS},
-        hour=((hour_us % US_PER_DAY) / HOUR_US).cast("int64"),
-        day=days.cast("int64"),
-    )
+def summed(sums: str, is_wide: bool, dialect: Dialect) -> str:
+    """Hourly sums with the columns that the report takes, as :func:`accounted` has them, but for the device."""
+    kind = dialect.wide if is_wide else _NARROW
+    taken = {
+        **{name: _cast(name, kind) for name in (*SUMMED, "inferences")},
+        **{name: _cast(name, dialect.wide) for name in WEIGHED},
+        "first_us": "first_us",
+        "last_us": "last_us",
+        **_named_parts("hour_us", dialect.divided),
+    }
+    return _selected(taken, sums)
 
 
-def together(parts: Sequence[Any]) -> Any:
+def _named_parts(moment: str, divided: str) -> dict[str, str]:
+    """Dimensions, how figures are known, and the day."""
+    return {
+        **COLUMN_OF,
+        "hour": f"({moment} % {US_PER_DAY}) {divided} {HOUR_US}",
+        "methods": "methods",
+        **{name: name for name in KINDS},
+        "day": f"{moment} {divided} {US_PER_DAY}",
+    }
+
+
+def _cast(expression: str, kind: str) -> str:
+    return f"CAST({expression} AS {kind})"
+
+
+def _selected(columns: Mapping[str, str], table: str) -> str:
+    return f"SELECT {', '.join(f'{each} AS {name}' for name, each in columns.items())} FROM ({table})"
+
+
+def together(parts: Sequence[str]) -> str:
     """Rows and sums as one table, one of them at least."""
-    first, *others = (each.select(*sorted(set(each.columns) - {"device_id"})) for each in parts)
-    return first.union(*others) if others else parts[0]
+    return _united(parts, _TAKEN)
 
 
-def _missed(ledger: Any) -> Any:
-    is_short = (ledger.accuracy_ppm < ledger.goal_accuracy_ppm).fill_null(False)
-    return package("ibis", "fleet").ifelse(ledger.is_late | is_short, 1, 0)
+def _united(parts: Iterable[str], columns: Sequence[str]) -> str:
+    return " UNION ALL ".join(f"SELECT {', '.join(columns)} FROM ({each})" for each in parts)
 
 
-def _weighed(ledger: Any, missed: Any) -> dict[str, Any]:
-    """``WEIGHED`` of each row: in 64 bits; their sums in more."""
-    ibis, ppb = package("ibis", "fleet"), ledger.probability_ppb.cast("int64")
-    # Rounded down to a whole number without a division of doubles, which would round otherwise
-    inverse = (MILLI_PPB - MILLI_PPB % ppb.clip(lower=1)) / ppb.clip(lower=1)
-    stands = (ppb >= LEAST_PPB) & (ledger.chosen == ledger.selected)
-    weight = ibis.ifelse(stands, inverse.round().cast("int64"), 0)
-    capped = carbon_ng(ledger).clip(upper=MOST_WEIGHED_NG).cast("int64")
-    values = (weight, weight * capped, weight * missed.cast("int64"))
-    return {name: each.cast(_WIDE) for name, each in zip(WEIGHED, values, strict=True)}
-
-
-def _building_uj(ledger: Any) -> Any:
-    """A whole number, as all that is summed is, rounded down: 0 where a row does not say its PUE."""
-    beyond = ledger.energy_remote_uj * (
-        ledger.pue_remote_ppm.fill_null(0).clip(lower=_MILLION).cast("int64") - _MILLION
-    )
-    return ((beyond - beyond % _MILLION) / _MILLION).round().cast("int64")
-
-
-def cells(rows: Any) -> Any:
+def cells(rows: str) -> str:
     """Sums for every combination of ``DIMENSIONS``; for an engine to keep."""
-    return _grouped(rows, DIMENSIONS, **_sums(rows), **_of(rows, WEIGHED))
+    return _grouped(rows, DIMENSIONS, _of((*SUMMED, *WEIGHED)))
 
 
-def total(cells: Any) -> Any:
+def total(cells: str) -> str:
     """One row: the sums of all."""
-    return cells.agg(inferences=cells.inferences.sum(), **_sums(cells))
+    return f"SELECT {', '.join(_of(('inferences', *SUMMED)))} FROM ({cells})"
 
 
-def by(cells: Any, *dimensions: str) -> Any:
-    """Sums for each value of some of ``DIMENSIONS``."""
-    return cells.group_by(*dimensions).agg(inferences=cells.inferences.sum(), **_sums(cells))
+def by(cells: str, dimension: str) -> str:
+    """Sums for each value of one of ``DIMENSIONS``."""
+    return _grouped(cells, (dimension,), _of(SUMMED))
 
 
-def by_scenario(cells: Any, *dimensions: str) -> Any:
+def by_scenario(cells: str, *dimensions: str) -> str:
     """Queries, their carbon, how many missed the goal, what they weigh: for each value of some of ``DIMENSIONS``."""
-    return cells.group_by(*dimensions).agg(
-        inferences=cells.inferences.sum(), carbon_ng=carbon_ng(cells).sum(), **_of(cells, ("missed", *WEIGHED))
-    )
+    return _grouped(cells, dimensions, [f"sum({CARBON_NG}) AS carbon_ng", *_of(("missed", *WEIGHED))])
 
 
-def carbon_ng(table: Any) -> Any:
-    """All carbon of a row, operational and embodied, everywhere."""
-    first, *others = (table[f"{kind}_{part}_ng"] for kind in ("operational", "embodied") for part in PARTS)
-    return sum(others, first)
-
-
-def by_day(rows: Any) -> Any:
+def by_day(rows: str) -> str:
     """Sums, first and last time for each day (whole days since 1970), device model and pair of regions: what time
     series are made of.
     """
-    ends = {"first_us": rows.first_us.min(), "last_us": rows.last_us.max()}
-    return _grouped(rows, ("day", "device_model", "region", "far_region"), **ends, **_sums(rows))
+    ends = ["min(first_us) AS first_us", "max(last_us) AS last_us"]
+    return _grouped(rows, ("day", "device_model", "region", "far_region"), [*ends, *_of(SUMMED)])
 
 
-def by_device(parts: Sequence[Any]) -> Any:
+def by_device(parts: Sequence[str]) -> str:
     """For each device that reported: its busy microseconds, and the embodied carbon that its queries carry."""
-    rows = _named(parts, "device_id", "latency_us", "embodied_device_ng")
-    return rows.group_by("device_id").agg(
-        latency_us=rows.latency_us.sum(), embodied_device_ng=rows.embodied_device_ng.sum()
-    )
+    figures = ("latency_us", "embodied_device_ng")
+    return f"SELECT device_id, {', '.join(_of(figures))} FROM ({_united(parts, ('device_id', *figures))}) GROUP BY 1"
 
 
-def heaviest(parts: Sequence[Any], most: int) -> Any:
-    """The devices whose queries emitted most, in order: how many queries, and their carbon everywhere."""
-    columns = ("device_id", "inferences", "carbon_ng")
-    named = [each if "carbon_ng" in each.columns else each.mutate(carbon_ng=carbon_ng(each)) for each in parts]
-    parts = [each.select("device_id", **{name: each[name].cast(_WIDE) for name in columns[1:]}) for each in named]
-    rows = _named(parts, *columns)
-    summed = rows.group_by("device_id").agg(inferences=rows.inferences.sum(), carbon_ng=rows.carbon_ng.sum())
-    return summed.order_by([summed.carbon_ng.desc(), summed.device_id]).limit(most)
+def heaviest(rows: str, sums: Sequence[str], most: int, dialect: Dialect) -> str:
+    """The devices whose queries emitted most, in order: how many queries, and their carbon everywhere.
+
+    Args:
+        rows: as :func:`accounted` has them.
+        sums: of devices, none or one.
+        most: so many.
+        dialect: the engine's.
+    """
+    wide = "SELECT device_id, {} AS inferences, {} AS carbon_ng FROM ({})"
+    inferences, carbon_ng = _cast("inferences", dialect.wide), _cast(CARBON_NG, dialect.wide)
+    parts = [wide.format(inferences, carbon_ng, rows)]
+    parts += [wide.format(inferences, _cast("carbon_ng", dialect.wide), each) for each in sums]
+    summed = ", ".join(_of(("inferences", "carbon_ng")))
+    by_device = f"SELECT device_id, {summed} FROM ({' UNION ALL '.join(parts)}) GROUP BY 1"
+    return f"{by_device} ORDER BY carbon_ng DESC, device_id LIMIT {most}"
 
 
-def devices(parts: Sequence[Any]) -> Any:
+def devices(parts: Sequence[str]) -> str:
     """The devices that reported, each once; to count them so is faster on DuckDB than a distinct count."""
-    return _named(parts, "device_id").distinct()
+    return f"SELECT DISTINCT device_id FROM ({_united(parts, ('device_id',))})"
 
 
-def _named(parts: Sequence[Any], *columns: str) -> Any:
-    """Some columns of rows and of sums by device."""
-    first, *others = (each.select(*columns) for each in parts)
-    return first.union(*others) if others else first
-
-
-def by_method(rows: Any) -> Any:
+def by_method(rows: str) -> str:
     """How many queries' figures are known in which way."""
-    return _grouped(rows, ("methods", *KINDS))
+    return _grouped(rows, ("methods", *KINDS), ())
 
 
-def _grouped(rows: Any, names: Sequence[str], **figures: Any) -> Any:
+def _grouped(rows: str, names: Sequence[str], figures: Sequence[str]) -> str:
     """Rows by some columns. Texts that are not known become empty in what comes out, not in every row: DuckDB groups
     by the files' dictionaries as they are, and any change to a text unpacks them.
     """
-    grouped = rows.group_by(*names).agg(inferences=rows.inferences.sum(), **figures)
-    return grouped.fill_null({name: "" for name in names if name in _OPTIONAL})
+    grouped = f"SELECT {', '.join((*names, *_of(('inferences',)), *figures))} FROM ({rows}) GROUP BY {', '.join(names)}"
+    optional = [name for name in names if name in _OPTIONAL]
+    if not optional:
+        return grouped
+    figured = [each.rpartition(" AS ")[2] for each in figures]
+    keys = (f"coalesce({name}, '') AS {name}" if name in optional else name for name in names)
+    return f"SELECT {', '.join((*keys, 'inferences', *figured))} FROM ({grouped})"
 
 
-def _sums(table: Any) -> dict[str, Any]:
-    return _of(table, SUMMED)
-
-
-def _of(table: Any, names: Sequence[str]) -> dict[str, Any]:
-    return {name: table[name].sum() for name in names}
+def _of(names: Iterable[str]) -> list[str]:
+    return [f"sum({name}) AS {name}" for name in names]

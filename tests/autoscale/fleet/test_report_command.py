@@ -10,7 +10,7 @@ import pytest
 
 from tests.autoscale.fleet.ledger_parts import random_rows, written
 
-for needed in ("duckdb", "ibis", "pyarrow"):
+for needed in ("duckdb", "pyarrow"):
     pytest.importorskip(needed)
 
 RUN = """\

@@ -190,7 +190,7 @@ from autoscale.fleet.report.survey import survey
 with engine(EngineOptions(sys.argv[2], "local[1]")) as opened:
     files = read_ledger(sys.argv[1]).files
     table = opened.read(files, survey(files).is_mixed)
-    rows = opened.rows(table.select("latency_us", "queue_us", "tries"))
+    rows = opened.rows(f"SELECT latency_us, queue_us, tries FROM ({table})")
 print(json.dumps(sorted([row["latency_us"], row["queue_us"], row["tries"]] for row in rows)))
 """
 

@@ -10,7 +10,7 @@ from autoscale.fleet.report import Report, account
 from tests.autoscale.fleet.ledger_parts import random_rows, written
 from tests.otlp_collector import collector
 
-for needed in ("duckdb", "ibis", "pyarrow"):
+for needed in ("duckdb", "pyarrow"):
     pytest.importorskip(needed)
 pytest.importorskip("opentelemetry.exporter.otlp.proto.grpc.metric_exporter")
 

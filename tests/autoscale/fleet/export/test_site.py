@@ -18,7 +18,7 @@ from autoscale.fleet.serve_command import opened
 from tests.autoscale.fleet.export.test_html import BROWSER, HOSTILE, SWITCHES, Outline
 from tests.autoscale.fleet.ledger_parts import random_rows, rows, written
 
-for needed in ("duckdb", "ibis", "pyarrow"):
+for needed in ("duckdb", "pyarrow"):
     pytest.importorskip(needed)
 
 

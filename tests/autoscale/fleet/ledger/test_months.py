@@ -18,7 +18,7 @@ from autoscale.fleet.report.reading import reading
 from autoscale.units import US_PER_DAY
 from tests.autoscale.fleet.ledger_parts import random_rows, written
 
-for needed in ("duckdb", "ibis", "pyarrow"):
+for needed in ("duckdb", "pyarrow"):
     pytest.importorskip(needed)
 
 SAME = ("exact", "by", "inferences", "devices", "counterfactuals", "methods", "span", "savings", "growth")

@@ -28,7 +28,7 @@ from autoscale.fleet.report import EngineOptions, Question, Span, account
 from autoscale.fleet.report.inventory import read_inventory
 from tests.autoscale.fleet.ledger_parts import FIRST_US, random_rows, rows, written
 
-for needed in ("duckdb", "ibis", "pyarrow"):
+for needed in ("duckdb", "pyarrow"):
     pytest.importorskip(needed)
 
 SAME = ("exact", "by", "inferences", "devices", "counterfactuals", "methods", "span", "savings", "growth")

@@ -296,7 +296,7 @@ def test_life_cycles_that_are_wrong(tmp_path: Path, text: str, message: str) -> 
 
 
 def test_exports_hold_the_same_carbon_as_the_report(tmp_path: Path) -> None:
-    for needed in ("duckdb", "ibis", "pyarrow"):
+    for needed in ("duckdb", "pyarrow"):
         pytest.importorskip(needed)
     yaml = pytest.importorskip("yaml")
     span = Span.parse("2026-11-01T06:00", "2026-11-03")
@@ -320,7 +320,7 @@ def test_exports_hold_the_same_carbon_as_the_report(tmp_path: Path) -> None:
 
 
 def test_a_zone_lies_in_its_country_for_codecarbon(tmp_path: Path) -> None:
-    for needed in ("duckdb", "ibis", "pyarrow"):
+    for needed in ("duckdb", "pyarrow"):
         pytest.importorskip(needed)
     regions = ["US-CAL-CISO", "Guinea-Bissau", "aws:eu-west-1", "nowhere"]
     report = account(written(tmp_path / "ledger", rows(4, region_device=regions)))

@@ -18,7 +18,7 @@ from autoscale.fleet.report import Question, account
 from tests.autoscale.fleet.ledger_parts import random_rows, written
 from tests.golden_files import GOLDEN
 
-for needed in ("duckdb", "ibis", "pyarrow"):
+for needed in ("duckdb", "pyarrow"):
     pytest.importorskip(needed)
 
 FLIPS = 300

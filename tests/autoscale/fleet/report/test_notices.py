@@ -13,7 +13,7 @@ from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.notices import ASSUMPTIONS, notices
 from tests.autoscale.fleet.ledger_parts import rows, written
 
-for needed in ("duckdb", "ibis", "pyarrow"):
+for needed in ("duckdb", "pyarrow"):
     pytest.importorskip(needed)
 
 

@@ -19,7 +19,7 @@ from autoscale.fleet.report.scopes import by_scope
 from autoscale.fleet.report.sums import kg
 from tests.autoscale.fleet.ledger_parts import DAY_US, FIRST_US, rows, written
 
-for needed in ("duckdb", "ibis", "pyarrow"):
+for needed in ("duckdb", "pyarrow"):
     pytest.importorskip(needed)
 
 DAY_S = 86_400

@@ -8,7 +8,7 @@ from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.report import account
 from tests.autoscale.fleet.ledger_parts import random_rows, written
 
-for needed in ("duckdb", "ibis", "pyarrow"):
+for needed in ("duckdb", "pyarrow"):
     pytest.importorskip(needed)
 
 TIMES = 10**9
