@@ -168,7 +168,7 @@ class Front:
             self._account.overhead(self._protocol_s())
 
     def _infer(self, call: Call) -> None:
-        if self.is_draining:
+        if self._serving.is_closed:
             call.refuse(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
             return
         head = infer_head(call.message)

@@ -231,9 +231,9 @@ class Server:
         self._front.is_draining = True
         self._metrics.close()
         self._health.leave()
-        self._transport.leave(grace_s + _ENDED_S)
         ends_s = time.monotonic() + grace_s
-        while self._serving.is_busy and time.monotonic() < ends_s:
+        await self._transport.leave(grace_s + _ENDED_S)
+        while (self._serving.is_busy or self._transport.under_way) and time.monotonic() < ends_s:
             await asyncio.sleep(0.01)
         await self._serving.close()
         ends_s = time.monotonic() + _ENDED_S / 2

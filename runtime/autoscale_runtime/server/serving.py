@@ -65,6 +65,11 @@ class Served:
 class Serving:
     """Name to model. For the event loop.
 
+    Attributes:
+        models: that are served.
+        left_out: paths that are not, and why.
+        is_closed: it serves none any more.
+
     Args:
         host: loads and runs them.
         limits: of each.
@@ -87,7 +92,7 @@ class Serving:
         self.left_out: dict[str, str] = {}
         self._leaving: set[asyncio.Task[None]] = set()
         self._stamped: dict[str, object] = {}
-        self._is_closed = False
+        self.is_closed = False
 
     def versions(self) -> Models:
         """What is served."""
@@ -181,7 +186,7 @@ class Serving:
 
     async def close(self) -> None:
         """End what runs and let all models go; what is being loaded is let go as it comes."""
-        self._is_closed = True
+        self.is_closed = True
         for each in self.models.values():
             each.scheduler.refuse_all(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
         await asyncio.gather(*(each.executor.close() for each in self.models.values()))
@@ -235,7 +240,7 @@ class Serving:
             )
         before = self.models.get(entry.name)
         lost = {*refused} & {*before.versions} if before is not None else set()
-        if versions and not lost and not self._is_closed and loaded.executor is not None:
+        if versions and not lost and not self.is_closed and loaded.executor is not None:
             self.put(entry.name, versions, loaded.executor, entry)
         elif loaded.executor is not None:
             await loaded.executor.close()

@@ -301,7 +301,8 @@ def test_what_is_under_way_ends_well_when_it_leaves(echo: tuple[Echo, Listening,
     handler, running, channel = echo
     kept = unary(channel).future(b"keep")
     until(lambda: len(handler.kept) == 1)
-    running.call_soon(running.transport.leave, LONGEST_WAIT_S)
+    running.loop.run(running.transport.leave(LONGEST_WAIT_S))
+    assert running.transport.under_way == 1
     with grpc.insecure_channel(running.address, LARGE) as other, pytest.raises(grpc.RpcError) as refused:
         unary(other)(b"on", timeout=LONGEST_WAIT_S)
     assert refused.value.code() is grpc.StatusCode.UNAVAILABLE
@@ -434,6 +435,24 @@ def test_many_calls_at_once_are_all_looked_at(transport: str) -> None:
         others = [unary(channel).future(b"%d" % number) for number in range(count)]
         stuck.go.set()
         assert {each.code() for each in (first, *others)} == {grpc.StatusCode.OK}
+
+
+def test_calls_that_came_before_it_leaves_are_answered_though_nobody_has_looked_at_them(transport: str) -> None:
+    stuck, count = Stuck(), 200
+    calls = [frame(1, 4, 2 * n + 1, head()) + frame(0, 1, 2 * n + 1, b"\0\0\0\0\2on") for n in range(count)]
+    with (
+        listening(stuck, transport, limits=Limits(max_streams=2 * count)) as running,
+        grpc.insecure_channel(running.address, LARGE) as channel,
+        ThreadPoolExecutor(1) as pool,
+    ):
+        first = unary(channel).future(b"first")
+        until(lambda: stuck.seen == 1)
+        with raw(running.port, *calls):
+            left = pool.submit(lambda: running.loop.run(running.transport.leave(LONGEST_WAIT_S)))
+            stuck.go.set()
+            until(lambda: stuck.seen == count + 1)
+            assert first.result(LONGEST_WAIT_S) == b"first"
+            left.result(LONGEST_WAIT_S)
 
 
 def test_an_unknown_transport_is_told() -> None:

@@ -140,8 +140,13 @@ class Transport(ABC):
         """Answer."""
 
     @abstractmethod
-    def leave(self, longest_s: float) -> None:
-        """Take no more calls; those under way go on, for ``longest_s`` seconds at most."""
+    async def leave(self, longest_s: float) -> None:
+        """Tell clients to send no more calls; those they have sent go on, for ``longest_s`` seconds at most."""
+
+    @property
+    @abstractmethod
+    def under_way(self) -> int:
+        """Calls of one request that have come, or are coming in, and have not their answer."""
 
     @abstractmethod
     async def stop(self, grace_s: float) -> None:

@@ -36,6 +36,11 @@ _LOG: Final = logging.getLogger("autoscale.server")
 
 _SWEPT_S: Final = 1.0
 _AGAIN_S: Final = 0.05
+_QUIET_S: Final = 0.1
+_QUIET_IDLE_S: Final = 0.05
+"""Of a server whose callers all have their answers."""
+
+_LONGEST_KEPT_S: Final = 2.0
 _KEEPALIVE_MS: Final = 60_000
 _IDLE_MS: Final = 3_600_000
 
@@ -60,6 +65,9 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
         self._methods |= {f"/{name}": self._stream_handler(name) for name in methods.streaming}
         self._methods |= {f"/{name}": _beside_handler(exchange) for name, exchange in methods.beside.items()}
         self._is_leaving = self._was_ended = False
+        self._under_way, self._shown_s, self._kept_until_s = 0, 0.0, 0.0
+        self._answers_go = asyncio.Event()
+        self._answers_go.set()
         self._bind: Callable[[grpc.aio.Server], object]
 
     async def listen(self, host: str, port: int, certificates: Certificates | None = None) -> tuple[str, int]:
@@ -76,14 +84,36 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
         loop = asyncio.get_running_loop()
         self._tasks += [loop.create_task(self._sweep()), loop.create_task(self._supervise())]
 
-    def leave(self, longest_s: float) -> None:
-        """Take no more calls."""
+    async def leave(self, longest_s: float) -> None:
+        """Tell clients to send no more calls.
+
+        With that gRPC's core ends those that it has not shown us yet, of a burst nearly all. So answers are kept back
+        until no more come, or one is due: callers who wait send nothing more, the core has shown all it had, and its
+        word goes out before the answers do.
+        """
+        self._answers_go.clear()
+        self._shown_s = time.monotonic()
+        self._kept_until_s = self._shown_s + min(_LONGEST_KEPT_S, longest_s / 2)
+        while time.monotonic() < min(self._shown_s + self._quiet_s(), self._kept_until_s):
+            await asyncio.sleep(_QUIET_IDLE_S / 2)
         self._is_leaving = True
         self._tasks.append(asyncio.get_running_loop().create_task(self._server.stop(longest_s)))
+        await asyncio.sleep(0)
+        self._answers_go.set()
+        await asyncio.sleep(_QUIET_IDLE_S / 2)  # who was shown last is under way now
+
+    def _quiet_s(self) -> float:
+        return _QUIET_S if self._under_way else _QUIET_IDLE_S
+
+    @property
+    def under_way(self) -> int:
+        """Calls of one request without their answer."""
+        return self._under_way
 
     async def stop(self, grace_s: float) -> None:
         """End what is under way; a second stop shortens the first one's time."""
-        self._is_leaving = True
+        if not self._is_leaving:
+            await self.leave(grace_s)
         # A server that a caller has just ended, see _supervise, says so here again.
         try:
             await self._server.stop(grace_s)
@@ -124,6 +154,7 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
 
     def service(self, handler_call_details: grpc.HandlerCallDetails) -> "_Method | None":
         """The handler of a method; None for one that is not the service's."""
+        self._shown_s = time.monotonic()
         return self._methods.get(handler_call_details.method)
 
     async def _sweep(self) -> None:
@@ -138,15 +169,28 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
     def _unary_handler(self, method: str) -> _Method:
         # As a stream of requests, of which the first counts: so the head is seen before the body is there.
         async def answer(_requests: AsyncIterator[bytes], context: Any) -> bytes:
+            self._under_way += 1
             try:
                 client = self._client(method, context)
                 message = await self._whole(context)
                 call = AwaitedCall(method, message, client, _deadline(context), _trace(context))
-                return await call.answered(self._handler)
+                answer = await call.answered(self._handler)
             except Refused as error:
+                await self._may_go(context)
                 await _abort(context, error.refusal)
+            else:
+                await self._may_go(context)
+                return answer
+            finally:
+                self._under_way -= 1
 
         return grpc.stream_unary_rpc_method_handler(answer)
+
+    async def _may_go(self, context: Any) -> None:
+        """Wait while answers are kept back, see ``leave``."""
+        if not self._answers_go.is_set():
+            self._kept_until_s = min(self._kept_until_s, _deadline(context) - _QUIET_S)
+            await self._answers_go.wait()
 
     def _stream_handler(self, method: str) -> _Method:
         async def answer(requests: AsyncIterator[bytes], context: Any) -> None:

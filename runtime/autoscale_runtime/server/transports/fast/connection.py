@@ -13,7 +13,7 @@ from autoscale_runtime.server.transports.fast.heads import ANSWER, Head, Headers
 from autoscale_runtime.server.transports.fast.home import Home
 from autoscale_runtime.server.transports.fast.messages import PREFIX_BYTES
 from autoscale_runtime.server.transports.fast.outgoing import GONE, Outgoing
-from autoscale_runtime.server.transports.fast.streams import Stream
+from autoscale_runtime.server.transports.fast.streams import Stream, UnaryStream
 from autoscale_runtime.server.transports.fast.windows import FIRST_BYTES, Windows
 
 _MOST_UNWRITTEN_BYTES: Final = 1 << 20
@@ -30,6 +30,9 @@ _GREETING_S: Final = 20.0
 _KEEPALIVE_S: Final = 60.0
 _PONG_S: Final = 20.0
 _IDLE_S: Final = 3600.0
+
+_LEAVING: Final = b"leaving "
+"""Of the ping that is answered by a client who has heard so; eight bytes."""
 
 _CONFIGURATION: Final = ngh2.Configuration(
     auto_window_update=False,
@@ -48,6 +51,7 @@ class Connection(asyncio.Protocol):
     Attributes:
         peer: who it is.
         wire: what its calls speak through.
+        has_heard: the client knows that it is to send no more calls: what it sent before is here.
 
     Args:
         home: of all calls.
@@ -62,7 +66,7 @@ class Connection(asyncio.Protocol):
         self._http = ngh2.Connection(ngh2.Role.SERVER, _CONFIGURATION)
         self._streams: dict[int, Stream] = {}
         self.wire = Outgoing(self._http, home.loop, windows, self._handle_events)
-        self._is_leaving = self._is_greeted = False
+        self.has_heard = self._is_leaving = self._is_greeted = False
         self._heard_s = time.monotonic()
         self._pinged_s = self._paused_s = math.inf
         self._on: dict[type, Callable[[Any], None]] = {
@@ -126,13 +130,19 @@ class Connection(asyncio.Protocol):
         self.wire.is_paused, self._paused_s = False, math.inf
         self.wire.write()
 
+    @property
+    def under_way(self) -> int:
+        """Calls of one request that are open."""
+        return sum(isinstance(each, UnaryStream) for each in self._streams.values())
+
     def leave(self) -> None:
-        """Take no more calls; close once those under way have their answers."""
+        """Ask for no more calls; close once those sent before that was heard have their answers."""
         if self._is_leaving:
             return
-        self._is_leaving = True
+        self._is_leaving, self._pinged_s = True, time.monotonic()
         with GONE:
-            self._http.send_shutdown_notice() if self._streams else self._http.terminate_connection()
+            self._http.send_shutdown_notice()
+            self._http.ping(_LEAVING)
         self.wire.write_soon()
 
     def end(self) -> None:
@@ -225,7 +235,10 @@ class Connection(asyncio.Protocol):
             self.wire.consume(stream.number, stream.owed_bytes)
         self._windows.whole(stream)
         stream.close()
-        if self._is_leaving and not self._streams:
+        self._close_if_done()
+
+    def _close_if_done(self) -> None:
+        if self.has_heard and not self._streams:
             with GONE:
                 self._http.terminate_connection()
             self.wire.write_soon()
@@ -235,6 +248,9 @@ class Connection(asyncio.Protocol):
 
     def _on_pong(self, event: Any) -> None:
         self._pinged_s = math.inf
+        if event.opaque_data == _LEAVING:
+            self.has_heard = True
+            self._close_if_done()
 
     def _on_end(self, event: Any) -> None:
         self._transport.close()

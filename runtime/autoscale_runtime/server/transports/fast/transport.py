@@ -25,6 +25,9 @@ from autoscale_runtime.wire.tokens import TokenFile
 _SWEPT_S: Final = 1.0
 _BACKLOG: Final = 1024
 _HANDSHAKE_S: Final = 20.0
+_LOOKED_S: Final = 0.01
+_HEARD_S: Final = 0.5
+"""A client that is told to send no more has so long to say that it has heard."""
 
 
 class FastTransport(Transport):
@@ -65,19 +68,27 @@ class FastTransport(Transport):
         await self._server.start_serving()
         self._sweeps = self._home.loop.create_task(self._sweep())
 
-    def leave(self, longest_s: float) -> None:
-        """Take no more calls."""
+    async def leave(self, longest_s: float) -> None:
+        """Tell clients to send no more calls."""
         self._server.close()
         for each in [*self._connections]:
             each.leave()
         self._home.loop.call_later(longest_s, self._end)
+        ends_s = time.monotonic() + min(_HEARD_S, longest_s)
+        while not all(each.has_heard for each in self._connections) and time.monotonic() < ends_s:
+            await asyncio.sleep(_LOOKED_S)
+
+    @property
+    def under_way(self) -> int:
+        """Calls of one request without their answer."""
+        return sum(each.under_way for each in self._connections)
 
     async def stop(self, grace_s: float) -> None:
         """End what is under way."""
-        self.leave(grace_s)
+        await self.leave(grace_s)
         ends_s = time.monotonic() + grace_s
         while self._connections and time.monotonic() < ends_s:
-            await asyncio.sleep(min(grace_s, 0.01))
+            await asyncio.sleep(min(grace_s, _LOOKED_S))
         self._end()
         await asyncio.sleep(0)  # the last bytes are on their way
         self._home.deadlines.close()
