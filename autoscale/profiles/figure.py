@@ -50,7 +50,7 @@ UNITS: Final = {
     "ratio": Unit("ratio"),
     "w": Unit("W"),
     "w_per_mbps": Unit("W per Mbit/s"),
-    "wh": Unit("Wh"),
+    "wh": Unit("Wh", 1e-6),
     "s": Unit("s"),
     "mhz": Unit("MHz", 1e-3),
     "mbps": Unit("Mbit/s"),

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from autoscale.agents.features import FEATURES, HIGH, LOW
 from autoscale.errors import InvalidTarget, one_of
 from autoscale.query.target import Target
+from autoscale_envs.gym.arguments import no_options
 from autoscale_envs.gym.render import RENDER_MODES, History, draw
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.observe import Rows
@@ -83,7 +84,12 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         return self.parameters.targets
 
     def reset(self, *, seed: int | None = None, options: dict[str, Any] | None = None) -> tuple[Rows, dict[str, Any]]:
-        """Begin an episode: new hidden factors, a cool device; there are no options."""
+        """Begin an episode: new hidden factors, a cool device.
+
+        Raises:
+            InvalidInput: there are no options.
+        """
+        no_options(options)
         super().reset(seed=seed)
         self._view.restart(seed)
         self._history = History(self.parameters)

@@ -1,6 +1,6 @@
 """Many ``AutoScale/EdgeInference-v0`` computed together; sub-environment ``i`` is the scalar one of its seed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Unpack
 
 import gymnasium
@@ -9,8 +9,9 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 
 from autoscale.arrays import Indices
-from autoscale.errors import InvalidInput, InvalidTarget, one_of
+from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale.query.target import Target
+from autoscale_envs.gym.arguments import count_of, mask_of, mode_of, seeds_of
 from autoscale_envs.gym.env import observation_space
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.observe import Rows
@@ -56,10 +57,10 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         render_mode: None = None,
         **settings: Unpack[WorldKeywords],
     ) -> None:
-        if num_envs < 1:
-            raise InvalidInput(f"num_envs is {num_envs}; allowed: 1 or more")
-        self.num_envs = num_envs
-        self.autoreset_mode = _mode(autoreset_mode)
+        if render_mode is not None:
+            raise InvalidInput(f"render_mode is {render_mode!r}; allowed: None; watch a scalar environment instead")
+        self.num_envs = num_envs = count_of(num_envs)
+        self.autoreset_mode = mode_of(autoreset_mode)
         self.metadata = self.metadata | {"autoreset_mode": self.autoreset_mode}
         self.render_mode = render_mode
         self.parameters = make_parameters(options_from(settings))
@@ -92,10 +93,10 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
             options: ``reset_mask``, flags of shape (num_envs,), begins only those marked.
 
         Raises:
-            InvalidInput: other options, or a mask or seeds of another length.
+            InvalidInput: other options, or a mask or seeds of another length or kind; nothing was changed.
         """
-        mask = self._mask_of(options or {})
-        for environment, each in enumerate(self._seeds(seed)):
+        mask = mask_of(options, self.num_envs)
+        for environment, each in enumerate(seeds_of(seed, self.num_envs)):
             if each is not None and mask[environment]:
                 self._world.reseed(environment, each)
         self._restart(np.flatnonzero(mask))
@@ -162,24 +163,9 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         masks = self.action_masks().astype(np.int8) if refuse else self._all_masks
         return {"action_mask": masks, "_action_mask": ~self._never}
 
-    def _mask_of(self, options: Mapping[str, Any]) -> Flags:
-        for name in options:
-            one_of("option of reset", name, ("reset_mask",))
-        mask: Flags = np.asarray(options.get("reset_mask", ~self._never), dtype=np.bool_)
-        if mask.shape != (self.num_envs,):
-            raise InvalidInput(f"reset_mask is of shape {mask.shape}; allowed: ({self.num_envs},)")
-        return mask
-
-    def _seeds(self, seed: int | Sequence[int | None] | None) -> Sequence[int | None]:
-        if seed is None:
-            return [None] * self.num_envs
-        if isinstance(seed, int | np.integer):
-            return [int(seed) + environment for environment in range(self.num_envs)]
-        if len(seed) != self.num_envs:
-            raise InvalidInput(f"seed holds {len(seed)}; allowed: {self.num_envs}, one for each environment")
-        return seed
-
     def _restart(self, environments: Indices) -> None:
+        if not len(environments):
+            return
         self._world.restart(environments)
         self._done[environments] = 0
         self._is_over[environments] = False
@@ -199,9 +185,3 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         if actions.min() < 0 or actions.max() >= len(self.targets):
             raise InvalidTarget(f"actions {actions} are out of range; allowed: 0 to {len(self.targets) - 1}")
         return actions
-
-
-def _mode(mode: AutoresetMode | str) -> AutoresetMode:
-    if not isinstance(mode, AutoresetMode):
-        one_of("autoreset mode", mode, [each.value for each in AutoresetMode])
-    return AutoresetMode(mode)

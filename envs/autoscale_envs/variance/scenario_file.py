@@ -36,7 +36,7 @@ def load_scenario(scenario: ScenarioLike) -> Scenario:
 def _read(path: Path) -> Scenario:
     table = read_toml(path)
     keys = [each.name for each in fields(Scenario)]
-    table.check_keys(("schema", "name"), keys)
+    table.check_keys(("schema", "name"), [key for key in keys if key != "name"])
     table.schema(VERSION)
     given: dict[str, Any] = {key: table.content[key] for key in keys if key in table}
     given |= {key: _made(table.table(key), kind) for key, kind in TABLES.items() if key in table}

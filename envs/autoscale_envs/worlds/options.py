@@ -1,11 +1,11 @@
 """What a simulated world may be asked to be: one dataclass is the default, the type and the help."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from pathlib import Path
-from typing import TypedDict, get_args
+from typing import Final, TypedDict, get_args
 
 from autoscale.errors import InvalidGoal, InvalidInput, UnknownName, check_type, listing, nearest, one_of
 from autoscale.profiles import link_names
@@ -24,6 +24,9 @@ from autoscale.profiles.remotes import (
 from autoscale.query.goal import OBJECTIVES
 from autoscale_envs.variance.hidden import LEVELS, USUAL_SHARES
 from autoscale_envs.variance.scenario_file import ScenarioLike, load_scenario
+
+LONGEST_GAP_S: Final = 1e9
+"""Thirty years: what lasts as long in a scenario (its dwell, its period) has the same end."""
 
 
 class WorldKeywords(TypedDict, total=False):
@@ -105,8 +108,9 @@ class WorldOptions:
         one_of("settings", self.settings, SETTINGS)
         one_of("end of a trace", self.trace_end, get_args(End))
         check_type("cold_start", self.cold_start, bool, "True or False")
-        if isinstance(self.networks, str) or not isinstance(self.networks, Iterable):
+        if isinstance(self.networks, str | Set) or not isinstance(self.networks, Iterable):  # a set's order is chance
             raise InvalidInput(f"networks is {self.networks!r}; allowed: a sequence of names, as ('mobilenet-v1',)")
+        object.__setattr__(self, "networks", tuple(self.networks))  # what gives them once is read here
         for network in self.networks:
             check_type("a network", network, (str, Path), "its name, or a .toml file")
             self._check_network(network)
@@ -140,34 +144,38 @@ class WorldOptions:
         return links
 
     def _check_numbers(self) -> None:
-        _check_number("hidden_sigma", self.hidden_sigma, Real, "a number, 0 (the profile is true) to 2")
-        _check_number("queries", self.queries, Integral, "a whole number, 1 or more")
-        _check_number("gap_s", self.gap_s, Real, "seconds above 0, finite")
+        check_number("hidden_sigma", self.hidden_sigma, Real, "a number, 0 (the profile is true) to 2")
+        check_number("queries", self.queries, Integral, "a whole number, 1 or more")
+        check_number("gap_s", self.gap_s, Real, f"seconds above 0, to {LONGEST_GAP_S:g}")
         if self.latency_s is not None:
-            _check_number("latency_s", self.latency_s, Real, "seconds above 0, inf for no limit, or None", InvalidGoal)
+            check_number("latency_s", self.latency_s, Real, "seconds above 0, inf for no limit, or None", InvalidGoal)
         if self.min_accuracy is not None:
-            _check_number("min_accuracy", self.min_accuracy, Real, "a fraction from 0 to 1, or None", InvalidGoal)
+            check_number("min_accuracy", self.min_accuracy, Real, "a fraction from 0 to 1, or None", InvalidGoal)
         self._check_shares()
         if not 0.0 <= self.hidden_sigma <= 2.0:
             raise InvalidInput(f"hidden_sigma is {self.hidden_sigma}; allowed: 0 (the profile is true) to 2")
         if self.queries < 1:
             raise InvalidInput(f"queries is {self.queries}; allowed: a whole number, 1 or more")
-        if not (0.0 < self.gap_s < math.inf):
-            raise InvalidInput(f"gap_s is {self.gap_s}; allowed: seconds above 0, finite")
+        if not (0.0 < self.gap_s <= LONGEST_GAP_S):
+            raise InvalidInput(f"gap_s is {self.gap_s}; allowed: seconds above 0, to {LONGEST_GAP_S:g}")
 
     def _check_shares(self) -> None:
         check_type("hidden_shares", self.hidden_shares, Mapping, f"fractions of {listing(LEVELS)} that sum to 1")
         for level, share in self.hidden_shares.items():
             one_of("level of hidden_shares", level, LEVELS)
-            _check_number(f"hidden_shares of '{level}'", share, Real, "a fraction from 0 to 1")
+            check_number(f"hidden_shares of '{level}'", share, Real, "a fraction from 0 to 1")
             if not 0.0 <= share <= 1.0:
                 raise InvalidInput(f"hidden_shares of '{level}' is {share}; allowed: a fraction from 0 to 1")
         if not math.isclose(sum(self.hidden_shares.values()), 1.0, abs_tol=1e-6):
             raise InvalidInput(f"hidden_shares sum to {sum(self.hidden_shares.values()):g}; allowed: 1")
 
 
-def _check_number(what: str, value: object, kind: type, allowed: str, error: type[InvalidInput] = InvalidInput) -> None:
-    """Numpy's numbers are numbers too; True is none."""
+def check_number(what: str, value: object, kind: type, allowed: str, error: type[InvalidInput] = InvalidInput) -> None:
+    """Raise ``error`` unless ``value`` is a number of that kind. Numpy's are numbers too; True is none.
+
+    Raises:
+        InvalidInput: the given subclass, as ``check_type``.
+    """
     check_type(what, value, kind, allowed, error)
     if isinstance(value, bool):
         raise error(f"{what} is {value}; allowed: {allowed}")

@@ -60,6 +60,11 @@ WRONG = {
     ),
     "bare number": ('idle_w = { value = 0.1, source = "lab" }', "idle_w = 0.1", r"power\.idle_w is 0\.1.*value = "),
     "negative": ("[0.4, 1.0]", "[-0.4, 1.0]", r"cpu\.core_w: value\[0\] is -0\.4; allowed: a number in W, 0 or more"),
+    "an empty battery": (
+        "[power]",
+        '[power]\nbattery_wh = { value = 0, source = "lab" }',
+        r"power\.battery_wh: value is 0; allowed: a number in Wh, 1e-06 or more",
+    ),
     "not a number": ("value = 0.01", "value = nan", r"cpu\.idle_w: value is nan"),
     "infinite": ("value = 0.01", "value = inf", r"cpu\.idle_w: value is inf"),
     "text for a number": ("value = 0.01", 'value = "0.01"', r"cpu\.idle_w: value is '0\.01'"),

@@ -74,6 +74,11 @@ def test_the_paper_has_66_targets(env: EdgeInferenceEnv) -> None:
     assert env.action_space.n == 66
 
 
+def test_reset_has_no_options(env: EdgeInferenceEnv) -> None:
+    with pytest.raises(InvalidInput, match=r"options of reset are .*allowed: none"):
+        env.reset(options={"scenario": "D4"})
+
+
 def test_an_episode_is_truncated_at_its_end(env: EdgeInferenceEnv) -> None:
     env.reset(seed=0)
     ends = [env.step(NPU)[2:4] for _ in range(20)]
@@ -222,6 +227,7 @@ def test_a_trace_file_is_read(tmp_path) -> None:
         ({"hidden_sigma": float("nan")}, InvalidInput, "hidden_sigma"),
         ({"queries": 0}, InvalidInput, "queries"),
         ({"gap_s": 0.0}, InvalidInput, "gap_s"),
+        ({"gap_s": 1e300}, InvalidInput, "gap_s is 1e.300; allowed: seconds above 0"),
         ({"min_accuracy": 70}, InvalidGoal, "min_accuracy"),
         ({"latency_s": -1.0}, InvalidGoal, "latency_s"),
         ({"latency_s": 0}, InvalidGoal, "latency_s is 0"),
@@ -233,6 +239,7 @@ def test_a_trace_file_is_read(tmp_path) -> None:
         ({"links": 3}, InvalidInput, "links is 3"),
         ({"links": {"cloud": 3}}, InvalidInput, "link of 'cloud' is 3"),
         ({"networks": 3}, InvalidInput, "networks is 3"),
+        ({"networks": {"mobilenet-v1"}}, InvalidInput, "allowed: a sequence of names"),
         ({"hidden_sigma": "a"}, InvalidInput, "hidden_sigma is 'a'"),
         ({"hidden_shares": {"processor": 0.5}}, InvalidInput, "hidden_shares sum to 0.5; allowed: 1"),
         ({"hidden_shares": {"procesor": 1.0}}, UnknownName, "did you mean 'processor'"),
@@ -248,6 +255,11 @@ def test_a_trace_file_is_read(tmp_path) -> None:
 def test_bad_settings_are_named(settings, error, message) -> None:
     with pytest.raises(error, match=message):
         EdgeInferenceEnv(**settings)
+
+
+def test_networks_that_are_told_once_are_kept() -> None:
+    made = EdgeInferenceEnv(networks=(name for name in ("mobilenet-v1", "mobilebert")))
+    assert [each.name for each in made.parameters.networks] == ["mobilenet-v1", "mobilebert"]
 
 
 def test_numpys_numbers_and_paths_are_taken(tmp_path) -> None:

@@ -174,14 +174,29 @@ def test_a_forked_process_goes_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> 
     env.step(np.full(4, 60))
 
 
-@pytest.mark.parametrize("options", [{"mask": [True]}, {"reset_mask": [True]}])
-def test_reset_options_it_does_not_know_are_refused(options) -> None:
+@pytest.mark.parametrize("options", [{"mask": [True]}, {"reset_mask": [True]}, {"reset_mask": [0, 1]}, 5])
+def test_reset_options_it_does_not_know_are_refused(options: Any) -> None:
     with pytest.raises(InvalidInput, match="allowed"):
         EdgeInferenceVectorEnv(2).reset(options=options)
 
 
-def test_bad_sizes_are_refused() -> None:
-    with pytest.raises(InvalidInput, match="num_envs is 0"):
-        EdgeInferenceVectorEnv(0)
-    with pytest.raises(InvalidInput, match="allowed: 2"):
-        EdgeInferenceVectorEnv(2).reset(seed=[1, 2, 3])
+@pytest.mark.parametrize("seed", [[1, 2, 3], -1, 1.5, "ab", [1, -1], [True, 2], {0: 1, 1: 2}])
+def test_bad_seeds_are_refused(seed: Any) -> None:
+    env = EdgeInferenceVectorEnv(2)
+    before = copy.deepcopy(env)
+    with pytest.raises(InvalidInput, match=r"seed .*allowed"):
+        env.reset(seed=seed)
+    assert (env.reset()[0] == before.reset()[0]).all()
+
+
+@pytest.mark.parametrize("count", [0, 2.0, "2", True, None])
+def test_bad_sizes_are_refused(count: Any) -> None:
+    with pytest.raises(InvalidInput, match=rf"num_envs is {count!r}.*allowed"):
+        EdgeInferenceVectorEnv(count)
+
+
+def test_a_picture_of_many_is_refused_and_a_reset_of_none_changes_nothing() -> None:
+    with pytest.raises(InvalidInput, match="render_mode is 'rgb_array'; allowed: None"):
+        EdgeInferenceVectorEnv(2, render_mode="rgb_array")  # type: ignore[arg-type]
+    env = EdgeInferenceVectorEnv(2)
+    assert (env.reset(seed=0)[0] == env.reset(options={"reset_mask": np.zeros(2, dtype=np.bool_)})[0]).all()
