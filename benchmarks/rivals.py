@@ -26,12 +26,8 @@ from autoscale_envs.evaluation.rollout import Result, joined, rollout
 from autoscale_envs.variance.scenarios import SCENARIOS
 
 SIGMAS: Final = (0.15, 0.3)
-QUERIES: Final = 200
-"""Of each network."""
-WARM_UP: Final = 150
-"""Of these; the rest is judged."""
-RUNS: Final = 2
-"""Of a cell at a time: the more, the less each costs."""
+RUNS: Final = 1
+"""Of a cell at a time: more cost some tenths less each, and what is there is of fewer cells."""
 WORSE: Final = "D5"
 BETTER: Final = "D6"
 """Where processors change by a factor of three unannounced."""
@@ -59,17 +55,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=10, help=f"of each cell, {RUNS} at a time")
+    parser.add_argument("--queries", type=int, default=60, help="of each network")
+    parser.add_argument("--warm-up", type=int, default=30, help="of these; the rest is judged")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--without", default="", help="agents, by commas")
     parser.add_argument("--table", action="store_true", help="compute nothing")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
-    plans = _plans(options.seeds, options.without.split(","), options.folder)
+    plans = _plans(options)
     pieces = [
         Piece(sigma, cell, first)
         for first in range(0, options.seeds, RUNS)
-        for sigma, plan in plans.items()
-        for cell in plan.cells()
+        for cell in sorted(plans[SIGMAS[0]].cells(), key=_scattered)
+        for sigma in plans
     ]
     files = {each: _file(plans[each.sigma], options.folder, each) for each in pieces}
     missing = [] if options.table else [each for each in pieces if not files[each].exists()]
@@ -82,23 +80,29 @@ def main() -> None:
         _tell(plan, options.folder, {each: pickle.loads(files[each].read_bytes()) for each in own})
 
 
-def _plans(seeds: int, left_out: Sequence[str], folder: Path) -> dict[float, Plan]:
+def _plans(options: argparse.Namespace) -> dict[float, Plan]:
     """One a sigma; the deep agents of both are trained in the first one's worlds."""
     able, lacks = rivals()
     for name, needed in lacks.items():
         print(f"'{name}' is left out: {needed}")
+    left_out = options.without.split(",")
     names = [each for each in able if each not in left_out]
     plan = Plan(
         scenarios=tuple(SCENARIOS),
         agents=tuple(each for each in names if each not in DEEP),
-        seeds=seeds,
-        queries=QUERIES,
-        warm_up=WARM_UP,
+        seeds=options.seeds,
+        queries=options.queries,
+        warm_up=options.warm_up,
         in_turn=True,
         hidden_sigma=SIGMAS[0],
     )
-    plan = with_trained(plan, [each for each in names if each in DEEP], folder)
+    plan = with_trained(plan, [each for each in names if each in DEEP], options.folder)
     return {sigma: replace(plan, hidden_sigma=sigma) for sigma in SIGMAS}
+
+
+def _scattered(cell: Cell) -> int:
+    """An order in which a part of the cells is of all phones and kinds of scenarios."""
+    return crc32("|".join(cell).encode())
 
 
 def _played(plans: Mapping[float, Plan], piece: Piece) -> dict[str, Result]:

@@ -1,5 +1,6 @@
 """What a policy would have cost on queries that another one decided."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
@@ -23,6 +24,8 @@ from autoscale.off_policy.overlap import LEAST_EFFECTIVE, uncovered
 from autoscale.query.target import Target
 
 ESTIMATORS: Final = ("ips", "snips", "doubly_robust")
+
+_UNLIKE: Final = ", whose probabilities do not add up to that"
 
 MakeAgent = Callable[[Sequence[Target]], Agent]
 
@@ -53,7 +56,7 @@ class Judgement:
         """Why there is no estimate; None where there is one."""
         if self.uncovered:
             targets = [
-                f"{target} (policy {share:.1%}, log {tried} of {self.queries})"
+                f"{target} (policy {share:.1%}, log {tried} of {self.queries}{_UNLIKE * (tried > 0)})"
                 for target, (share, tried) in self.uncovered.items()
             ]
             return f"the log does not cover {', '.join(targets)}"
@@ -136,8 +139,11 @@ def _chances(agent: Agent, queries: Sequence[LoggedQuery], learns: bool) -> Floa
 
 def _joined(parts: Sequence[_Evidence]) -> Judgement:
     weights = np.concatenate([each.weights for each in parts])
-    lacking = {target: found for each in parts for target, found in each.uncovered.items()}
-    worth = effective_queries(weights)
+    worth, lacking = effective_queries(weights), dict[Target, tuple[float, int]]()
+    for each in parts:
+        for target, (share, tried) in each.uncovered.items():
+            so_far, before = lacking.get(target, (0.0, 0))
+            lacking[target] = so_far + share * each.weights.size / weights.size, before + tried
     if lacking or worth < LEAST_EFFECTIVE:
         return Judgement(weights.size, worth, uncovered=lacking)
     figures = {name: np.concatenate([each.figures[name] for each in parts], axis=1) for name in parts[0].figures}
@@ -147,7 +153,8 @@ def _joined(parts: Sequence[_Evidence]) -> Judgement:
         name: Estimate(each.mean, each.low, each.high + unseen).within(0.0, 1.0)
         for name, each in found["missed"].items()
     }
-    return Judgement(weights.size, worth, found["objective"], missed, found["reward"])
+    objective = {name: each.within(0.0, math.inf) for name, each in found["objective"].items()}
+    return Judgement(weights.size, worth, objective, missed, found["reward"])
 
 
 def _estimates(weights: Floats, values: Floats, expected: Floats, modelled: Floats) -> dict[str, Estimate]:

@@ -15,12 +15,16 @@ LEAST_SHARE: Final = 0.01
 FIT: Final = 4.0
 """Standard errors by which the weights of a target may differ from what they must be on average."""
 
+LEAST_OFF: Final = 0.1
+"""As a share of that: a log of many queries shows differences that hardly matter."""
+
 
 def uncovered(chances: Floats, chosen: Indices, weights: Floats) -> dict[int, tuple[float, int]]:
     """The targets that a policy would use and the log does not cover, each with its share and how often it was chosen.
 
     Where a log could have chosen all that a policy may, the weights of a target sum on average to the chances that the
-    policy gives it. Where the log could not, they fall short, whatever probabilities it tells.
+    policy gives it. Where it could not, or not in some of its queries, they fall short, whatever probabilities it
+    tells; where they exceed them, it tells too low ones.
 
     Args:
         chances: of the policy, shape (queries, targets).
@@ -33,6 +37,6 @@ def uncovered(chances: Floats, chosen: Indices, weights: Floats) -> dict[int, tu
         short = chances[:, target] - weights * own
         error = float(short.std()) / np.sqrt(short.size)
         share, tried = float(chances[:, target].mean()), int(own.sum())
-        if not tried or float(short.mean()) > max(FIT * error, 0.5 * share):
+        if not tried or abs(float(short.mean())) > max(FIT * error, LEAST_OFF * share):
             found[target] = (share, tried)
     return found

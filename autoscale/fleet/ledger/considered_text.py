@@ -91,6 +91,8 @@ def read_considered(text: str, model: str, goal: Goal, chosen: Target | None = N
         kept = json.loads(text)
         targets = tuple(map(Target.parse, kept["targets"]))
         left_out = set(kept.get("left_out", ()))
+        if not left_out <= {*range(len(targets))}:
+            raise ValueError(f"'left_out' is {sorted(map(str, left_out))}; allowed: indices of {len(targets)} targets")
         admitted = np.array([index for index in range(len(targets)) if index not in left_out], np.intp)
         forecast = _forecast(kept, len(targets))
         seen, profile = _observation(kept.get("seen", {})), _profile(model, kept.get("model", {}))

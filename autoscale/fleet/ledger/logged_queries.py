@@ -28,6 +28,10 @@ _OPTIONAL: Final = (
     *("device_id", "log_id", "sequence", "goal_latency_us", "goal_accuracy_ppm", "accuracy_ppm"),
     *(*_SPLITS, _ANSWERED),
 )
+_MINIMISED: Final = {"energy": _SPLITS[:1], "carbon": _SPLITS[len(_PARTS) :], "latency": ("latency_us",)}
+"""Objective to the columns of which one must tell what came of it."""
+_MOST: Final = 2.0**63
+"""What the ledger's whole numbers stay below."""
 _ORDER: Final = ("device_id", "log_id", "sequence")
 _TEXTS: Final = ("model", "objective", "chosen", "considered")
 _ROWS_AT_ONCE: Final = 1 << 12
@@ -43,8 +47,9 @@ class LoggedQueries:
     Attributes:
         queries: in the order of their logs.
         rows: of the log in all.
-        skipped: reason to rows that no policy can be judged by: ``considered`` was not kept, no ``probability``, or
-            what they say of one of the two cannot be read.
+        skipped: reason to rows that no policy can be judged by: ``considered`` was not kept, no ``probability``,
+            nothing told of what the goal minimises (``energy``, ``carbon``), what they say cannot be read, or
+            ``repeated``: of the same device, log and sequence number as one before.
     """
 
     queries: tuple[LoggedQuery, ...]
@@ -65,11 +70,13 @@ def read_logged_queries(path: Path | str) -> LoggedQueries:
 
 def logged_queries_of(rows: Iterable[Mapping[str, Any]]) -> LoggedQueries:
     """The queries of rows, each of which has the ledger's columns by name."""
-    queries, skipped, count = [], dict[str, int](), 0
+    queries, skipped, count, last = [], dict[str, int](), 0, None
     for row in rows:
         count += 1
+        place = tuple(row.get(name) for name in _ORDER)
         try:
-            reason = _unusable(row)
+            reason = "repeated" if place == last and None not in place else _unusable(row)
+            last = place
             if reason is None:
                 queries.append(_query(row))
                 continue
@@ -138,8 +145,12 @@ def _unusable(row: Mapping[str, Any]) -> str | None:
         return next(name for name in reversed(_TEXTS) if not row.get(name))
     if not (row["probability_ppb"] or 0) >= 1:
         return "probability"
-    latency_us = row["latency_us"]
-    return None if latency_us is not None and 0 <= latency_us < math.inf else "latency_us"
+    if row["objective"] not in _MINIMISED:
+        return "objective"
+    if _figure(row, "latency_us") is None:
+        return "latency_us"
+    told = [_figure(row, name) for name in _MINIMISED[row["objective"]]]
+    return row["objective"] if told.count(None) == len(told) else None
 
 
 def _query(row: Mapping[str, Any]) -> LoggedQuery:
@@ -177,6 +188,6 @@ _read_considered: Final = lru_cache(_SAME)(read_considered)
 
 
 def _figure(row: Mapping[str, Any], name: str) -> float | None:
-    """A figure in SI units; None where the row or the file does not have it."""
+    """A figure in SI units; None where the row or the file does not have it, or it is none that a ledger can hold."""
     value = row.get(name)
-    return None if value is None or not value >= 0 else value / BY_NAME[name].per_unit
+    return None if value is None or not 0 <= value < _MOST else value / BY_NAME[name].per_unit

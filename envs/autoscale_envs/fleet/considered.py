@@ -1,7 +1,8 @@
 """What stood to be chosen in each state of the table: what other policies are judged by on a simulated ledger.
 
 It tells what the table knew, no more: the middle of the state's bins and what the profile forecasts there. Chances hang
-on nothing else, so that inverse probabilities are exact; and a state has one text, which a file holds once.
+on nothing else, so that inverse probabilities are exact; and a state has one text, which a file holds once. What
+is near could have been chosen, whatever the policy takes of it.
 """
 
 import numpy as np
@@ -31,6 +32,6 @@ def _text(parameters: WorldParameters, policy: TablePolicy, state: int) -> str:
     )
     reference = float(parameters.references[network])
     context = Context(
-        parameters.networks[network], seen, parameters.goals[network], policy.allowed, lambda: told, reference
+        parameters.networks[network], seen, parameters.goals[network], policy.near, lambda: told, reference
     )
     return considered_text(Considered(parameters.targets, context))

@@ -29,6 +29,9 @@ from autoscale_envs.worlds.view import forecast_of
 EXPLORED: Final = 0.1
 """Share of the queries that ``learned`` sends anywhere; the paper's epsilon."""
 
+LEARNED: Final = "learned"
+"""The policy that takes all that is near."""
+
 LOADS: Final = np.array([0.0, 0.12, 0.5, 0.9])
 """The middle of each bin."""
 BINS: Final = len(LOADS)
@@ -42,6 +45,7 @@ class TablePolicy:
 
     Attributes:
         chosen: target of each state, shape (networks * STATES,).
+        near: targets that are there to be chosen, whatever the policy takes of them.
         allowed: targets that exploring may take.
         explored: probability of exploring.
         cloud: number of the link to the cloud.
@@ -51,6 +55,7 @@ class TablePolicy:
     """
 
     chosen: Indices
+    near: Indices
     allowed: Indices
     explored: float
     cloud: int
@@ -89,7 +94,7 @@ def make_policy(parameters: WorldParameters, name: str) -> TablePolicy:
         limits_s[:, None],
         parameters.options.min_accuracy,
     )
-    learns = name == "learned"
+    learns = name == LEARNED
     if not learns:  # as in a calm world, whatever the state
         chosen = chosen[::STATES].repeat(STATES)
     (cloud,) = parameters.servers
@@ -97,6 +102,7 @@ def make_policy(parameters: WorldParameters, name: str) -> TablePolicy:
     weak_dbm = 0.5 * (levels["middle"] + levels["weak"])
     return TablePolicy(
         chosen,
+        np.flatnonzero(_allowed(parameters, LEARNED)),
         np.flatnonzero(allowed),
         EXPLORED if learns else 0.0,
         cloud,

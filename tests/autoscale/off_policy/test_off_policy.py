@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -119,6 +120,20 @@ def test_probabilities_that_the_log_only_pretends_are_found_out() -> None:
     rare = [each for each in some if each.chosen == 2][:20]  # as if the rest had been lost
     found = judge(Cloud, [*queries, *rare])
     assert list(found.uncovered) == [TARGETS[2]]
+
+
+def test_a_log_of_which_half_never_explored_is_found_out() -> None:
+    half = [replace(each, chosen=0, probability=1.0) for each in log([0.4, 0.3, 0.3], 800, 1)]
+    found = judge(Cloud, [*log([0.4, 0.3, 0.3], 800, 0), *half])
+    assert found.refusal is not None and "do not add up" in found.refusal
+    low = [replace(each, probability=each.probability / 2.0) for each in log([0.4, 0.3, 0.3], 800, 0)]
+    assert list(judge(Cloud, low).uncovered) == [TARGETS[2]], "probabilities too low weigh too much"
+
+
+def test_a_forecast_of_nonsense_costs_no_less_than_nothing() -> None:
+    wild = Forecast(FORECAST.latency_s, np.array([1e9, 1.0, 1e-9]), EXPECTED_J, FORECAST.accuracy)
+    found = judge(Cloud, log([0.4, 0.3, 0.3], 400, 0, forecast=wild))
+    assert all(each.low >= 0.0 for each in found.objective.values())
 
 
 def test_too_few_queries_tell_nothing() -> None:

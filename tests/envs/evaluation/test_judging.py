@@ -158,6 +158,13 @@ ROW = {
         ({"considered": json.dumps({**HELD, "reference": 0})}, {"considered": 1}),
         ({"considered": json.dumps({**HELD, "energy_uj": [1]})}, {"considered": 1}),
         ({"considered": "null"}, {"considered": 1}),
+        ({"considered": json.dumps({**HELD, "left_out": [7]})}, {"considered": 1}),
+        ({"energy_device_uj": None}, {"energy": 1}),
+        ({"energy_device_uj": -3}, {"energy": 1}),
+        ({"energy_device_uj": 1e300}, {"energy": 1}),
+        ({"objective": "carbon", "operational_device_ng": None}, {"carbon": 1}),
+        ({"objective": "carbon", "operational_device_ng": 5}, {}),
+        ({"objective": "joules"}, {"objective": 1}),
     ],
 )
 def test_a_row_written_by_hand_judges_or_is_counted(
@@ -167,6 +174,14 @@ def test_a_row_written_by_hand_judges_or_is_counted(
     path.write_text("\n".join(json.dumps(each) for each in (ROW, ROW | changed)))
     log = read_logged_queries(path)
     assert (log.rows, dict(log.skipped), len(log.queries)) == (2, skipped, 1 + (not skipped))
+
+
+def test_a_row_that_comes_twice_counts_once(tmp_path: Path) -> None:
+    path, place = tmp_path / "own.jsonl", {"device_id": "a", "log_id": 1}
+    rows = [ROW | place | {"sequence": each} for each in (0, 1, 1, 0)]
+    path.write_text("\n".join(json.dumps(each) for each in rows))
+    log = read_logged_queries(path)
+    assert (len(log.queries), dict(log.skipped)) == (2, {"repeated": 2})
 
 
 @pytest.mark.parametrize(
@@ -224,5 +239,9 @@ def test_a_simulated_fleet_judges_others_and_keeps_bad_ones_out(tmp_path: Path) 
     assert trained.exit_code, trained.output
     assert "is not written" in str(trained.exception)
     assert not policy.exists()
+    simulate(FleetPlan(devices=2, days=3, mix={"mi8pro": 1.0}, policy="cloud"), tmp_path / "cloud")
+    alone = judged(tmp_path / "cloud", "--agents", "device-best,cloud")["agents"]
+    assert "log 0 of" in alone["device-best"]["refused"], "the phone was there to be chosen"
+    assert alone["cloud"]["refused"] is None
     simulate(FleetPlan(devices=2, days=1, considered=False), tmp_path / "small")
     assert "considered" in str(run(tmp_path / "small").exception)
