@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
-from zipfile import ZIP_DEFLATED, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +49,8 @@ def write_arrays(path: Path | str, arrays: Mapping[str, NDArray[Any]]) -> None:
         ValueError: an array of Python's objects.
         OSError: the folder is missing, read-only or full.
     """
+    from zipfile import ZIP_DEFLATED, ZipFile  # here: most files are no archives
+
     with atomic_write(path) as file, ZipFile(file, "w", ZIP_DEFLATED) as archive:
         for name, array in arrays.items():
             with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:

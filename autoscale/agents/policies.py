@@ -4,7 +4,6 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
-from zipfile import is_zipfile
 
 import numpy as np
 
@@ -92,6 +91,8 @@ def make(name: str, targets: Sequence[Target], options: dict[str, Any], seed: in
 
 def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
     try:
+        from zipfile import is_zipfile  # here: few sessions begin with a policy
+
         if path.exists() and not is_zipfile(path):  # numpy would advise to unpickle it
             raise PolicyError(f"{path} is damaged or no policy of AutoScale: it is no .npz file")
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:

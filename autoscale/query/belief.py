@@ -2,16 +2,12 @@
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
-from typing import Final
 
 import numpy as np
 
 from autoscale.arrays import Flags, Floats
 from autoscale.errors import InvalidInput
 from autoscale.query.target import Target
-
-_STANDARD: Final = NormalDist()
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,4 +80,6 @@ class TargetBelief:
 def _deviations(share: float) -> float:
     if not 0.0 < share < 1.0:
         raise InvalidInput(f"the share of a quantile is {share}; allowed: above 0 and below 1")
-    return _STANDARD.inv_cdf(share)
+    from statistics import NormalDist  # here: a session's import need not wait for it
+
+    return NormalDist().inv_cdf(share)

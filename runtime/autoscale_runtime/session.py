@@ -13,7 +13,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import NoneType
-from typing import Final, NoReturn
+from typing import TYPE_CHECKING, Final, NoReturn
 
 from autoscale.agents.base import Agent
 from autoscale.agents.policies import save_policy
@@ -29,7 +29,6 @@ from autoscale.errors import (
 )
 from autoscale.loop import Answered, answer_query
 from autoscale.query.considered import Considered
-from autoscale.query.explanation import Explanation, explain
 from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
@@ -54,6 +53,9 @@ from autoscale_runtime.device.stream import Stream
 from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.host.process import FORKING, generation
 from autoscale_runtime.models.bundle import Bundle
+
+if TYPE_CHECKING:
+    from autoscale.query.explanation import Explanation
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
@@ -258,7 +260,7 @@ class Session(Closing):
         earned = reward(outcome, self.goal, self._world.reference)
         return replace(last, attempts=attempts, outcome=outcome, reward=earned)
 
-    def explain(self) -> Explanation | None:
+    def explain(self) -> "Explanation | None":
         """Why this thread's last query went where it went; None before the first.
 
         Candidates, what ruled each out, what was believed of it before and after, what happened, and how much of the
@@ -269,6 +271,8 @@ class Session(Closing):
         decision, decided = self.last, self._last.get()
         if decision is None or decided is None:
             return None
+        from autoscale.query.explanation import explain  # here: few ask for it
+
         left_out = {**self._calibration.distrusted, **decision.left_out}
         believed = (decision.belief, decision.belief_after, left_out, decision.coverage)
         told = explain(

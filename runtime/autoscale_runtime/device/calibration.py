@@ -5,7 +5,6 @@ import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
@@ -158,6 +157,8 @@ class _Acquaintance:
         """All at once."""
         if not indices:
             return {}
+        from concurrent.futures import ThreadPoolExecutor  # here: few sessions want it, and it takes long to import
+
         with ThreadPoolExecutor(len(indices)) as pool:
             return dict(zip(indices, pool.map(self._ask, indices), strict=True))
 

@@ -12,7 +12,7 @@ from autoscale.query.record import Record
 from autoscale.query.target import PROCESSORS
 from autoscale_runtime.backends.base import BACKENDS, Backend
 from autoscale_runtime.device.rules import Rules
-from autoscale_runtime.meters.choice import PREFERRED
+from autoscale_runtime.meters.base import PREFERRED
 from autoscale_runtime.sensors.base import Sensor
 
 NO_RULES: Final = Rules()

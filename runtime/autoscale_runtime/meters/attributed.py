@@ -13,7 +13,6 @@ One window can be wrong: its ratio counts only as far as it agrees with the medi
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from statistics import median
 from threading import Lock
 from typing import ClassVar, Final, NamedTuple, Self
 
@@ -59,6 +58,8 @@ def calibration_of(windows: Sequence[tuple[float, float]]) -> float | None:
     """
     if len(windows) < FEWEST:
         return None
+    from statistics import median  # here: a session's import need not wait for it
+
     middle = median(measured_j / expected_j for measured_j, expected_j in windows)
     measured_sum_j = expected_sum_j = 0.0
     for measured_j, expected_j in windows:

@@ -217,3 +217,6 @@ METERS: Final = Registry(
     },
     group="autoscale.meters",
 )
+
+PREFERRED: Final = ("rapl", "rapl-perf", "ina3221", "battery", "modelled")
+"""What a session uses where nothing else is asked for, the most wanted first; see ``meters.choice``."""

@@ -13,12 +13,11 @@ from typing import NamedTuple
 
 from autoscale.errors import InvalidInput, one_of
 from autoscale_runtime.meters.attributed import AttributedMeter
-from autoscale_runtime.meters.base import METERS, CounterMeter, Meter
+from autoscale_runtime.meters.base import METERS, PREFERRED, CounterMeter, Meter
 from autoscale_runtime.meters.guarded import GuardedMeter
 from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.meters.null import NullMeter
 
-PREFERRED = ("rapl", "rapl-perf", "ina3221", "battery", "modelled")
 OWN = (CounterMeter, AttributedMeter, ModelledMeter, NullMeter)
 
 

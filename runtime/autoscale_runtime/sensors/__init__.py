@@ -8,11 +8,16 @@
 (True, True)
 """
 
-from autoscale_runtime.sensors.base import NOTHING_SENSED, SENSORS, Sensor, host_sensors
-from autoscale_runtime.sensors.hub import SensorHub
-from autoscale_runtime.sensors.links import LinkEstimator, TransferTime
-from autoscale_runtime.sensors.load import LoadSensor
-from autoscale_runtime.sensors.replay import ReplaySensor, record, watch
+from typing import TYPE_CHECKING
+
+from autoscale.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from autoscale_runtime.sensors.base import NOTHING_SENSED, SENSORS, Sensor, host_sensors
+    from autoscale_runtime.sensors.hub import SensorHub
+    from autoscale_runtime.sensors.links import LinkEstimator, TransferTime
+    from autoscale_runtime.sensors.load import LoadSensor
+    from autoscale_runtime.sensors.replay import ReplaySensor, record, watch
 
 __all__ = [
     "NOTHING_SENSED",
@@ -27,3 +32,14 @@ __all__ = [
     "record",
     "watch",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "autoscale_runtime.sensors.base": "NOTHING_SENSED SENSORS Sensor host_sensors",
+        "autoscale_runtime.sensors.hub": "SensorHub",
+        "autoscale_runtime.sensors.links": "LinkEstimator TransferTime",
+        "autoscale_runtime.sensors.load": "LoadSensor",
+        "autoscale_runtime.sensors.replay": "ReplaySensor record watch",
+    },
+)
