@@ -42,6 +42,7 @@ from autoscale_runtime.device.assemble import Device, assemble
 from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.feeds import arrays_of, check_query
+from autoscale_runtime.device.kept_calibration import CalibrationFile
 from autoscale_runtime.device.last import Decided, Last
 from autoscale_runtime.device.open_shapes import OpenShapes
 from autoscale_runtime.device.options import NO_RULES
@@ -71,9 +72,11 @@ class Session(Closing):
     >>> session.last.selected, session.last.outcome.energy_j.device  # doctest: +SKIP
 
     The first query is also run on every target that the mode allows, to know their speed and to see that their
-    answers agree with the reference's; ``warm_up`` does that beforehand. Remote targets are asked behind it, all at
-    once: it waits for them no longer than its limit leaves. The reference is the engine that ships for the model's
-    format, on ``device:cpu/fp32`` at its highest setting. A large model is loaded once, at one thread count at a time.
+    answers agree with the reference's; ``warm_up`` does that beforehand, and ``SessionOptions.calibration`` keeps it
+    for the next session. Remote targets are asked behind it, all at once: it waits for them no longer than its limit
+    leaves. Where answers here are cheap and the radio is dear to wake (cellular), they are met when a query goes there.
+    The reference is the engine that ships for the model's format, on ``device:cpu/fp32`` at its highest setting. A
+    large model is loaded once, at one thread count at a time.
 
     Args:
         model: a model file, or a bundle made by ``autoscale prepare``.
@@ -428,15 +431,23 @@ class Session(Closing):
             return str(self.targets[0])
         return str((query.goal or self.goal).mode)
 
+    def _kept(self) -> CalibrationFile | None:
+        file = self.options.calibration
+        return (
+            None
+            if file is None
+            else CalibrationFile(Path(file), self._known.bundle, f"{self.meter.meter.name} {self.options.power_table}")
+        )
+
     def _warm_up(self, query: Query, is_patient: bool = False) -> None:
         """Get to know the targets; an impatient query waits no longer for remote ones than its limit leaves."""
         began_s = time.perf_counter()
         with self._warming:
             if not self._is_warm and not (self._is_warm_here and self._world.barred(query)):
                 learn = partial(_learn, self._world, self._agent, self._guard, query)
-                patience_s = partial(self._world.spare_s, query, began_s)
-                waits = {} if is_patient else {"patience_s": patience_s}
-                self._calibration = calibrate(self._world, query, self.options.timeout_s, learn, **waits)
+                patience_s = None if is_patient else partial(self._world.spare_s, query, began_s)
+                timeout_s, kept = self.options.timeout_s, self._kept()
+                self._calibration = calibrate(self._world, query, timeout_s, learn, patience_s, kept)
                 self._world.calibrated()
                 self._is_warm_here = True
                 self._is_warm = not self._world.barred(query)

@@ -5,7 +5,7 @@ import logging
 import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -88,9 +88,11 @@ def demo(
     console = Console()
     options = SessionOptions(power_table=power_table, meters=("modelled",), timeout_s=TIMEOUT_S, seed=seed)
     networks = _networks(console, network or NETWORKS)
-    with TemporaryDirectory(prefix="autoscale-demo-") as folder, Stage(_repository(networks, Path(folder))) as stage:
+    with ExitStack() as close:
+        folder, kept = (Path(close.enter_context(TemporaryDirectory(prefix="autoscale-demo-"))) for _ in range(2))
+        stage = close.enter_context(Stage(_repository(networks, folder)))
         with console.status("measuring this machine"):
-            machine = [measured(network, bundle, options) for network, bundle in networks]
+            machine = [measured(network, bundle, options, kept) for network, bundle in networks]
         policies = _policies(machine, agent)
         tasks, loads = [each.task for each in machine], co_runners(machine)
         _introduce(console, stage, machine, loads, power_table)
@@ -100,12 +102,13 @@ def demo(
         steps = recorded_day(tasks, max(queries // RECORDED, len(tasks)), seed)
         recorded = _lived(console, policies, steps, stage, replace(options, radio=radio))
     method = f"latency measured; energy modelled: measured times x power table '{power_table}'; carbon modelled"
-    _tell(console, made, recorded, method)
+    setup_j = sum(each.setup_j for each in machine)
+    _tell(console, made, recorded, setup_j, method)
     draw(made.days, OURS, picture)
     console.print(f"picture: {picture}", highlight=False)
     if json_file is not None:
         with atomic_write(json_file) as file:
-            file.write(json.dumps(to_json(made, recorded, method, tasks), indent=2).encode())
+            file.write(json.dumps(to_json(made, recorded, setup_j, method, tasks), indent=2).encode())
 
 
 class Once(logging.Filter):
@@ -223,7 +226,7 @@ def _progress(console: Console, total: int) -> Iterator[Callable[[str, int, Step
         yield advance
 
 
-def _tell(console: Console, made: DayResult, recorded: DayResult, method: str) -> None:
+def _tell(console: Console, made: DayResult, recorded: DayResult, setup_j: float, method: str) -> None:
     console.print(to_table(made.rows))
     console.print(to_network_table(made))
     for network, target in sorted(made.static.items()):
@@ -233,6 +236,8 @@ def _tell(console: Console, made: DayResult, recorded: DayResult, method: str) -
     console.print(f"\n{method}.", highlight=False)
     console.print(f"The made day: {_in_words(made)}.", highlight=False)
     console.print(f"The recorded day: {_in_words(recorded)}.", highlight=False)
+    setup = f"Before either, getting to know this device's own targets took {setup_j:.1f} J, once"
+    console.print(f"{setup}: sessions keep it in a file.", highlight=False)
 
 
 def _in_words(day: DayResult) -> str:
@@ -241,6 +246,6 @@ def _in_words(day: DayResult) -> str:
         f"AutoScale has {ours.ppw:.2f}x the inferences per joule of {REFERENCE}, and {day.energy_over(STATIC):.2f} of "
         f"the energy of each network's best fixed choice in hindsight, of which a clairvoyant has "
         f"{day.energy_over(STATIC) / day.energy_over(CLAIRVOYANT):.2f}; late {ours.late_fraction:.1%}, the fixed "
-        f"choice {static.late_fraction:.1%}; {ours.lost} lost. Getting to know the targets took "
+        f"choice {static.late_fraction:.1%}; {ours.lost} lost. Getting to know the cloud took "
         f"{day.effort.warm_up_j:.1f} J of its {ours.energy_j_per_query * len(day.days[OURS]):.1f}"
     )

@@ -26,9 +26,7 @@ def clairvoyant(days: Mapping[str, Sequence[StepResult]]) -> list[StepResult]:
 
     It knows what each choice will take this very time, noise and all: no policy that chooses beforehand can have less.
     """
-    return [
-        min(alike, key=lambda each: (_is_late(each), _energy_j(each))) for alike in zip(*days.values(), strict=True)
-    ]
+    return [min(alike, key=lambda each: (is_late(each), _energy_j(each))) for alike in zip(*days.values(), strict=True)]
 
 
 def _spent_j(day: Sequence[StepResult], network: str) -> float:
@@ -41,7 +39,8 @@ def _mostly(day: Sequence[StepResult], network: str) -> str:
     return Counter(chosen).most_common(1)[0][0]
 
 
-def _is_late(answered: StepResult) -> bool:
+def is_late(answered: StepResult) -> bool:
+    """Whether an answer came after its goal's limit, or not at all."""
     return answered.decision is None or answered.decision.outcome.is_late(answered.step.task.goal)
 
 

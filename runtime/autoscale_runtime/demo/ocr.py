@@ -13,13 +13,13 @@ from typing import ClassVar
 
 import numpy as np
 
-from autoscale.errors import MissingExtra
 from autoscale.files import atomic_write
 from autoscale_runtime.backends.onnxruntime import onnx_runtime
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.rendering import Page, line, typeface
 from autoscale_runtime.demo.wheels import Wheel
+from autoscale_runtime.host.extras import needed
 
 HEIGHT, WIDTH, MARGIN = 48, 320, 4  # pixels
 
@@ -109,10 +109,8 @@ def _with_head(path: Path) -> bytes:
     Raises:
         MissingExtra: the package onnx is not installed.
     """
-    try:
+    with needed("onnx", "demo", "the demonstration"):
         import onnx
-    except ImportError:
-        raise MissingExtra("onnx", "demo", "the demonstration") from None
     model = onnx.load(path)
     graph, classes = model.graph, model.graph.output[0].name
     graph.node.extend(

@@ -12,12 +12,12 @@ from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 
-from autoscale.errors import MissingExtra
 from autoscale.files import atomic_write
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.ocr import RAPIDOCR
 from autoscale_runtime.demo.rendering import Page, line, typeface
+from autoscale_runtime.host.extras import needed
 
 SIDE: Final = 640
 """Of a page, in pixels."""
@@ -163,10 +163,8 @@ def _whole(path: Path) -> bytes:
     Raises:
         MissingExtra: the package onnx is not installed.
     """
-    try:
+    with needed("onnx", "demo", "the demonstration"):
         import onnx
-    except ImportError:
-        raise MissingExtra("onnx", "demo", "the demonstration") from None
     model = onnx.load(path)
     graph, node = model.graph, onnx.helper.make_node
     pixels, chances = graph.input[0].name, graph.output[0].name

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -53,11 +54,12 @@ class DemoPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One network of the day, prepared, with its goal."""
+    """One network of the day, prepared, with its goal, and the file in which its sessions keep their calibration."""
 
     network: Network
     bundle: Bundle
     goal: Goal
+    calibration: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,6 +253,7 @@ def _session(policy: DemoPolicy, task: Task, stage: Stage, options: SessionOptio
             options,
             hedge=policy.hedge,
             target=policy.pinned.get(task.network.name),
+            calibration=task.calibration,
             sensors=[LoadSensor(), SignalSensor(stage, "cloud")],
         ),
     )

@@ -9,7 +9,7 @@ import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from autoscale_runtime.demo.hindsight import best_static, clairvoyant
+from autoscale_runtime.demo.hindsight import best_static, clairvoyant, is_late
 from autoscale_runtime.demo.play import Effort, StepResult, Task
 
 REFERENCE: Final = "device-cpu-fp32"
@@ -24,7 +24,7 @@ CLAIRVOYANT: Final = "clairvoyant"
 class PolicySummary:
     """One policy's day. Energy is the device's; the field names are those of ``--json``.
 
-    What getting to know the targets took is in ``energy_j_per_query`` and in no network's share of it.
+    What getting to know the cloud took is in ``energy_j_per_query`` and in no network's share of it.
     """
 
     energy_j_per_query: float
@@ -72,8 +72,7 @@ def row(day: Sequence[StepResult], learning_j: float, reference: PolicySummary |
 def _by_network(day: Sequence[StepResult]) -> dict[str, float]:
     spent_j: dict[str, list[float]] = {}
     for each in day:
-        energy_j = 0.0 if each.decision is None else each.decision.outcome.energy_j.device
-        spent_j.setdefault(each.step.task.network.name, []).append(energy_j)
+        spent_j.setdefault(each.step.task.network.name, []).append(_device_j(each))
     return {network: float(np.mean(energies_j)) for network, energies_j in sorted(spent_j.items())}
 
 
@@ -121,10 +120,11 @@ def day_result(played: Mapping[str, Sequence[StepResult]], effort: Effort) -> Da
     return DayResult(days, {**rows, REFERENCE: reference}, targets, effort)
 
 
-def to_json(made: DayResult, recorded: DayResult, method: str, tasks: Sequence[Task]) -> dict[str, Any]:
+def to_json(made: DayResult, recorded: DayResult, setup_j: float, method: str, tasks: Sequence[Task]) -> dict[str, Any]:
     """The document that ``--json`` writes."""
     return {
         "method": method,
+        "setup_j": setup_j,
         "limits_s": {each.network.name: each.goal.latency_s for each in tasks},
         "decision_us": {
             "select_p50": 1e6 * float(np.median(made.effort.select_s)),
@@ -141,10 +141,33 @@ def _day_json(day: DayResult) -> dict[str, Any]:
         "lost": sum(each.lost for each in day.rows.values()),
         "policies": {name: {k: v for k, v in asdict(each).items() if k != "lost"} for name, each in day.rows.items()},
         "static_best": dict(day.static),
+        "phases": _by_phase(day),
         "energy_over_static_best": day.energy_over(STATIC),
         "energy_over_clairvoyant": day.energy_over(CLAIRVOYANT),
         "learning_j": day.effort.warm_up_j,
     }
+
+
+def _device_j(answered: StepResult) -> float:
+    return 0.0 if answered.decision is None else answered.decision.outcome.energy_j.device
+
+
+def _by_phase(day: DayResult) -> list[dict[str, Any]]:
+    """Network by network and phase by phase: how many queries, and the joules and late answers of each policy."""
+    first = next(iter(day.days.values()))
+    cells: dict[tuple[str, str], list[int]] = {}
+    for number, each in enumerate(first):
+        cells.setdefault((each.step.task.network.name, each.step.phase.name), []).append(number)
+    return [
+        {
+            "network": network,
+            "phase": phase,
+            "queries": len(numbers),
+            "energy_j": {name: sum(_device_j(lived[i]) for i in numbers) for name, lived in day.days.items()},
+            "late": {name: sum(is_late(lived[i]) for i in numbers) for name, lived in day.days.items()},
+        }
+        for (network, phase), numbers in cells.items()
+    ]
 
 
 def to_table(rows: Mapping[str, PolicySummary]) -> Table:

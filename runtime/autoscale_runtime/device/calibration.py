@@ -4,16 +4,18 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
 from autoscale.errors import WrongAnswer
+from autoscale.query.goal import InferenceMode
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.comparison import repeats
 from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.kept_calibration import CalibrationFile, KeptCalibration, KeptTarget
 from autoscale_runtime.device.routes.base import Failed, Moment, Query
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.verification import Reference, disagreement
@@ -24,6 +26,11 @@ RUNS_BEHIND: Final = 4
 
 RUNS: Final = 2
 """The first connects and allocates, the second tells the speed."""
+
+DEAR: Final = 4.0
+CHEAP_J: Final = 0.5
+"""Where waking the radio costs so many answers of this device, and so many joules (a cellular one does: its tail is of
+seconds), a remote is not asked only to get to know it."""
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
@@ -74,7 +81,8 @@ def calibrate(
     query: Query,
     timeout_s: float,
     learn: Callable[[int, Outcome], None] = lambda index, outcome: None,
-    patience_s: Callable[[], float] = lambda: math.inf,
+    patience_s: Callable[[], float] | None = None,
+    kept: CalibrationFile | None = None,
 ) -> Calibration:
     """Run every route on ``query``, set the world's reference, and leave out what fails verification.
 
@@ -87,14 +95,16 @@ def calibrate(
         query: what they are asked; all its outputs, where its feeds are for all.
         timeout_s: how long a remote route may take for an answer.
         learn: called with index and cost of each second run that passes verification, from whichever thread asked.
-        patience_s: asked once the device's own targets are known: how long remote ones may be waited for.
+        patience_s: asked once the device's own targets are known: how long remote ones may be waited for; None for as
+            long as it takes.
+        kept: where what the device's own targets told is kept: those that stand there are not run; None for nowhere.
 
     Raises:
         FeedError: the feeds are not the model's.
         TargetError: nothing that could be the reference answers.
         InvalidGoal: no verified target is left that meets the goal.
     """
-    return _Acquaintance(world, _of_all(world, query), timeout_s, learn).make(patience_s)
+    return _Acquaintance(world, _of_all(world, query), timeout_s, learn, kept).make(patience_s)
 
 
 def _of_all(world: DeviceWorld, query: Query) -> Query:
@@ -107,40 +117,97 @@ class _Acquaintance:
     """One calibration under way."""
 
     def __init__(
-        self, world: DeviceWorld, query: Query, timeout_s: float, learn: Callable[[int, Outcome], None]
+        self,
+        world: DeviceWorld,
+        query: Query,
+        timeout_s: float,
+        learn: Callable[[int, Outcome], None],
+        kept: CalibrationFile | None,
     ) -> None:
         self._world = world
         self._query = query
         self._timeout_s = timeout_s
         self._learn = learn
+        self._kept = kept
         self._moment = Moment(Observation(), world.look().grids)
         self._guard = threading.Lock()
         self._found = Calibration()
 
-    def make(self, patience_s: Callable[[], float]) -> Calibration:
+    def make(self, patience_s: Callable[[], float] | None) -> Calibration:
         world, found = self._world, self._found
         here, away = self._wanted()
-        answers: dict[int, Answered | Failed] = {index: self._ask(index) for index in here}
-        if not any(world.routes[i].is_shipped and isinstance(answered, Answered) for i, answered in answers.items()):
-            answers |= self._ask_all(away)  # who is right is not known without them
-        first, answer = _reference(world, answers)
-        found.reference = world.targets[first]
-        self._right = _right(world, first, answer)
-        for index in away:
-            world.routes[index].hold_to(self._query, self._right)
-        unknown = [index for index in away if index not in answers]
-        world.restrict({index for index, answered in answers.items() if self._validate(index, answered)})
+        first, is_random, asked = self._recalled(here, away) or self._met(here, away)
+        unknown = [index for index in away if index not in asked]
         may_wait = world.can_do_without(unknown)
+        if may_wait:
+            unknown = [index for index in unknown if self._may_pay(index)]
         for index, answered in ({} if may_wait else self._ask_all(unknown)).items():
             self._validate(index, answered)
         _tell(found.distrusted)
-        found.is_random = self._right.found_random or not answer.repeats
+        found.is_random = self._right.found_random or is_random
         world.hold_to(first, self._query, self._right)
         for index, outcome in found.lessons:
             self._learn(index, outcome)
         if unknown and may_wait:
             self._ask_behind(unknown, patience_s)
         return found
+
+    def _met(self, here: list[int], away: list[int]) -> tuple[int, bool, Collection[int]]:
+        """Ask this device's own targets; which is the reference, whether it draws at random, and who was asked."""
+        world = self._world
+        answers: dict[int, Answered | Failed] = {index: self._ask(index) for index in here}
+        if not any(world.routes[i].is_shipped and isinstance(answered, Answered) for i, answered in answers.items()):
+            answers |= self._ask_all(away)  # who is right is not known without them
+        first, answer = _reference(world, answers)
+        self._hold_to(first, answer, away)
+        world.restrict({index for index, answered in answers.items() if self._validate(index, answered)})
+        self._keep(first, answers)
+        return first, not answer.repeats, answers.keys()
+
+    def _recalled(self, here: list[int], away: list[int]) -> tuple[int, bool, Collection[int]] | None:
+        """As ``_met``, of what a session before found; of the reference one answer is needed all the same."""
+        world, found = self._world, self._found
+        known = None if self._kept is None else self._kept.read(self._query.size.steps)
+        own = {world.targets[index]: index for index in here}
+        if known is None or known.reference not in own or not own.keys() <= known.targets.keys():
+            return None
+        first = own[known.reference]
+        answer = self._ask(first, runs=1)
+        if isinstance(answer, Failed):
+            return None
+        for target, index in own.items():
+            each, route = known.targets[target], world.routes[index]
+            assert isinstance(route, LocalRoute)
+            outcome = route.recall(each, self._query.size, self._moment.grids)
+            if each.distrusted:
+                found.distrusted[target] = each.distrusted
+            else:
+                found.lessons.append((index, outcome))
+        self._hold_to(first, answer, away)
+        world.restrict({own[target] for target in found.distrusted})
+        return first, known.is_random, own.values()
+
+    def _hold_to(self, first: int, answer: Answered, away: list[int]) -> None:
+        self._found.reference = self._world.targets[first]
+        self._right = _right(self._world, first, answer)
+        for index in away:
+            self._world.routes[index].hold_to(self._query, self._right)
+
+    def _keep(self, first: int, answers: Answers) -> None:
+        """For the next session; not where a target failed, which may be another matter then."""
+        routes = {i: route for i, route in enumerate(self._world.routes) if isinstance(route, LocalRoute)}
+        own = {i: answered for i, answered in answers.items() if i in routes and isinstance(answered, Answered)}
+        if self._kept is None or first not in own or len(own) < len(answers):
+            return
+        size, targets = self._query.size, {}
+        for index, answered in own.items():
+            latency_s, cpu_s = routes[index].expected_times_s(None, size)
+            outcome, target = answered.outcome, routes[index].target
+            energy_j = outcome.energy_j.device * latency_s / outcome.latency_s  # one of the runs may have had to wait
+            why = self._found.distrusted.get(target, "")
+            targets[target] = KeptTarget(latency_s, cpu_s, energy_j, outcome.methods["energy_j.device"], why)
+        is_random = self._right.found_random or not own[first].repeats
+        self._kept.write(KeptCalibration(routes[first].target, is_random, targets), size.steps)
 
     def _wanted(self) -> tuple[list[int], list[int]]:
         """Indices of the targets to ask, on this device and elsewhere, by rank."""
@@ -153,6 +220,18 @@ class _Acquaintance:
         away = [i for i in may if prefers(world.targets[i])]
         return here, away if here or away else ranked[:1]
 
+    def _may_pay(self, index: int) -> bool:
+        """Whether a remote is worth asking to get to know it: not over a radio that much too much would be spent on.
+
+        A query still goes there once that is expected to pay, and its answer is verified then.
+        """
+        goal = self._query.goal or self._world.goal
+        own = [outcome for i, outcome in self._found.lessons if not self._world.targets[i].is_remote]
+        in_time_j = [outcome.energy_j.device for outcome in own if not outcome.is_late(goal)]
+        if goal.objective != "energy" or goal.mode is not InferenceMode.AUTO or not in_time_j:
+            return True
+        return self._world.routes[index].least_j(self._query, self._moment) <= max(CHEAP_J, DEAR * min(in_time_j))
+
     def _ask_all(self, indices: list[int]) -> dict[int, Answered | Failed]:
         """All at once."""
         if not indices:
@@ -162,20 +241,21 @@ class _Acquaintance:
         with ThreadPoolExecutor(len(indices)) as pool:
             return dict(zip(indices, pool.map(self._ask, indices), strict=True))
 
-    def _ask_behind(self, there: list[int], patience_s: Callable[[], float]) -> None:
+    def _ask_behind(self, there: list[int], patience_s: Callable[[], float] | None) -> None:
         self._world.wait_for(there)
+        runs = RUNS if patience_s is None else RUNS_BEHIND
         threads = [
-            threading.Thread(target=self._meet, args=(index,), name="autoscale-calibration", daemon=True)
+            threading.Thread(target=self._meet, args=(index, runs), name="autoscale-calibration", daemon=True)
             for index in there
         ]
         self._found.under_way = threads
         for thread in threads:
             thread.start()
-        self._found.wait(patience_s())
+        self._found.wait(math.inf if patience_s is None else patience_s())
 
-    def _meet(self, index: int) -> None:
+    def _meet(self, index: int, runs: int) -> None:
         try:
-            answered = self._ask(index, RUNS_BEHIND)
+            answered = self._ask(index, runs)
             with self._guard:
                 self._validate(index, answered)
                 target = self._world.targets[index]
@@ -217,7 +297,7 @@ class _Acquaintance:
                 outputs, outcome = self._world.routes[index].run(self._query, self._moment, self._timeout_s)
                 answers.append(outputs)
                 spent_j += outcome.energy_j.device
-            return Answered(outputs, repeats(*answers[-RUNS:]), outcome)
+            return Answered(outputs, repeats(answers[-min(runs, RUNS)], outputs), outcome)
         except Failed as failure:
             spent_j += failure.outcome.energy_j.device
             return failure

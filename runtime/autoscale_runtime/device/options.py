@@ -44,6 +44,9 @@ class SessionOptions:
         rules: what it must not do, or must save, whatever the agent thinks.
         backends: what stands in the place of those registered by these names: one of yours, or one set up otherwise.
         on_record: called with every query's record, from the querying thread.
+        calibration: a file that keeps what getting to know this device's own targets told, written by the first session
+            of a model and read by those after it, as long as model, engines, machine and meter are the same; None for
+            no file. One for each model.
         log_considered: whether records keep what stood to be chosen and what was seen, by which other policies can be
             judged on them; some hundred bytes a query.
 
@@ -67,6 +70,7 @@ class SessionOptions:
     consent: bool = True
     rules: Rules = NO_RULES
     backends: Mapping[str, Backend] = field(default_factory=dict)
+    calibration: str | Path | None = None
     log_considered: bool = True
 
     def __post_init__(self) -> None:
@@ -90,6 +94,7 @@ class SessionOptions:
         for name, backend in self.backends.items():
             one_of("backend", name, BACKENDS.names(), UnknownName)
             check_type(f"backend '{name}'", backend, Backend, "a Backend")
+        check_type("calibration", self.calibration, (str, Path, NoneType), "a file, or None")
         check_type("log_considered", self.log_considered, bool, "True or False")
         check_type("shapes", self.shapes, Mapping, "a mapping of input names to shapes")
         if not 0.0 < self.timeout_s < float("inf"):

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.errors import MissingExtra
+from autoscale_runtime.host.extras import needed
 
 OPSET: Final = 17
 IR_VERSION: Final = 9
@@ -19,10 +19,8 @@ def onnx() -> Any:
     Raises:
         MissingExtra: it is not installed.
     """
-    try:
+    with needed("onnx", "prepare", "exporting a policy"):
         return import_module("onnx")
-    except ImportError as error:
-        raise MissingExtra("onnx", "prepare", "exporting a policy") from error
 
 
 class Graph:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from autoscale.errors import MissingExtra
+from autoscale_runtime.host.extras import needed
 
 if TYPE_CHECKING:
     from autoscale_runtime.profiling.onnx_net import Net
@@ -27,10 +27,8 @@ def write_probes(folder: Path, precision: str) -> list[Path]:
     """
     if precision not in PRECISIONS:
         return []
-    try:
+    with needed("onnx", "prepare", "measuring with probes"):
         from autoscale_runtime.profiling.onnx_net import Net
-    except ImportError as error:
-        raise MissingExtra("onnx", "prepare", "measuring with probes") from error
     return [
         make(Net(shape, precision == "int8"), folder / f"{PREFIX}{name}-{precision}.onnx")
         for name, (shape, make) in PROBES.items()

@@ -18,7 +18,7 @@ PNG = b"\x89PNG\r\n\x1a\n"
 POLICIES = {"device-cpu-fp32", "cloud", "device-best", "static-best", "autoscale", "clairvoyant"}
 DAY = {
     *("queries", "lost", "policies", "static_best", "energy_over_static_best", "energy_over_clairvoyant"),
-    "learning_j",
+    *("learning_j", "phases"),
 }
 FEW = ["file-type", "text-line"]
 """The large network alone would take most of the time."""
@@ -51,9 +51,11 @@ def document(ran: tuple["subprocess.CompletedProcess[str]", Path]) -> dict[str, 
 
 
 def test_the_document_is_as_scripts_expect_it(document: dict[str, Any]) -> None:
-    assert document.keys() == {"method", "limits_s", "decision_us", "recorded", *DAY}
+    assert document.keys() == {"method", "setup_j", "limits_s", "decision_us", "recorded", *DAY}
     assert document["recorded"].keys() == DAY
     assert (document["queries"], document["lost"]) == (12, 0)
+    assert min(document["setup_j"], document["learning_j"]) > 0.0
+    assert sum(each["queries"] for each in document["phases"]) == 12
     assert (document["recorded"]["queries"], document["recorded"]["lost"]) == (2, 0)
     assert all(limit_s >= 0.05 for limit_s in document["limits_s"].values())
     assert [*document["limits_s"]] == FEW

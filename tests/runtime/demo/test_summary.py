@@ -68,12 +68,19 @@ def test_a_row_counts_what_was_lost_as_late_and_wrong_and_learning_as_spent(day:
 def test_the_document_has_the_keys_that_scripts_know(task: Task, day: list[StepResult]) -> None:
     effort = Effort([3e-6, 5e-6, 4e-6], [1e-6, 9e-6], 0.5)
     lived = day_result({"device-cpu-fp32": day, "cloud": day, "autoscale": day}, effort)
-    document = json.loads(json.dumps(to_json(lived, lived, "modelled", [task])))
+    document = json.loads(json.dumps(to_json(lived, lived, 1.5, "modelled", [task])))
+    assert document["setup_j"] == 1.5
     assert document["limits_s"] == {"net": 0.15}
     assert document["decision_us"] == {"select_p50": pytest.approx(4.0), "learn_p50": pytest.approx(5.0)}
     for told in (document, document["recorded"]):
         assert (told["queries"], told["learning_j"], told["static_best"]) == (4, 0.5, {"net": str(HERE)})
         assert told["energy_over_static_best"] == pytest.approx(7.5 / 7.0)
+        assert [(each["network"], each["phase"], each["queries"]) for each in told["phases"]] == [
+            ("net", "good", 3),
+            ("net", "outage", 1),
+        ]
+        assert [each["energy_j"]["autoscale"] for each in told["phases"]] == [7.0, 0.0]
+        assert [each["late"]["autoscale"] for each in told["phases"]] == [1, 1]
         for policy in told["policies"].values():
             assert policy.keys() == {
                 *("energy_j_per_query", "ppw", "latency_p50_s", "latency_p95_s", "late_fraction"),

@@ -83,6 +83,10 @@ class Route(ABC):
     def expected(self, query: Query, moment: Moment) -> Expected:
         """What this query would cost now."""
 
+    def least_j(self, query: Query, moment: Moment) -> float:
+        """What a query would cost this device now, if it were computed in no time."""
+        return 0.0
+
     @abstractmethod
     def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
         """Answer the query.

@@ -14,9 +14,12 @@ from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.copies import LazyRunner
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.first_guess import first_guess_s
+from autoscale_runtime.device.kept_calibration import KeptTarget
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
 from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
+from autoscale_runtime.grid.watch import Grids
+from autoscale_runtime.meters.base import Reading
 
 WEIGHT: Final = 0.1
 """Share of a new observation in the running means of a route: the last ten or so count."""
@@ -143,6 +146,13 @@ class LocalRoute(Route):
             self._first.learn(*figures)
         self._lessons += 1
         return answer.outputs, account.end(mark, self.target, latency_s, self.accuracy, grids=grids)
+
+    def recall(self, known: KeptTarget, size: Size, grids: Grids) -> Outcome:
+        """Take in what a session before measured of queries of a size; what one costs."""
+        for _ in range(FIRST):
+            self.learn(known.latency_s, known.cpu_s, None, size)
+        reading = Reading(known.energy_j, known.method, "as a session before read it", known.latency_s)
+        return self._account.outcome(reading, known.latency_s, self.accuracy, grids=grids)
 
     def settle(self) -> FastPath | None:
         """The route without its learning, for a session that has nothing left to decide.

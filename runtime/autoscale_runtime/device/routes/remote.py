@@ -134,6 +134,11 @@ class RemoteRoute(Route):
         here_g = self._account.added_g(energy_j, latency_s, transfer.network_bytes, moment.grids)
         return Expected(latency_s, energy_j, here_g + there_g)
 
+    def least_j(self, query: Query, moment: Moment) -> float:
+        """The radio's part, over the link as it is believed to be."""
+        transfer = self._transfer(self.sent_bytes(query), round(self._received_bytes.at(query.size)), moment)
+        return self._account.radio_j(transfer, 0.0, moment.rest_s)
+
     def sent_bytes(self, query: Query) -> int:
         """What a query sends there."""
         return query.nbytes

@@ -6,13 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from autoscale.errors import MissingExtra, ModelError, UnsupportedModel
+from autoscale.errors import ModelError, UnsupportedModel
+from autoscale_runtime.host.extras import needed
 
-try:
+with needed("onnx", "prepare", "reading an ONNX file"):
     import onnx
-except ImportError as error:
-    raise MissingExtra("onnx", "prepare", "reading an ONNX file") from error
-
 from google.protobuf.message import DecodeError
 from onnx import ModelProto, TypeProto, ValueInfoProto, helper, inliner
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from autoscale.errors import AutoScaleError, FeedError, InvalidInput, MissingExtra, ModelError, TargetError, one_of
+from autoscale.errors import AutoScaleError, FeedError, InvalidInput, ModelError, TargetError, one_of
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.engines import format_of
+from autoscale_runtime.host.extras import needed
 from autoscale_runtime.models.bare_model import load, precision_of
 from autoscale_runtime.models.bundle import Bundle, check_folder
 from autoscale_runtime.models.preparation.samples import Samples, read_samples
@@ -97,10 +98,8 @@ def _check_source(model: Path) -> None:
     load(model).close()
     if format_of(model) != ".onnx":
         return
-    try:
+    with needed("onnx", "prepare", "preparing a model"):
         import onnx  # noqa: F401  # asked here for one clear message
-    except ImportError:
-        raise MissingExtra("onnx", "prepare", "preparing a model") from None
     precision = precision_of(model)
     if precision != "fp32":
         raise ModelError(f"'{model}' is {precision} already; allowed: an fp32 .onnx file")

@@ -12,19 +12,17 @@ from itertools import groupby
 from pathlib import Path
 from typing import Final
 
-from autoscale.errors import MissingExtra, ModelError, UnsupportedModel, listing
-
-try:
-    from onnx import GraphProto, NodeProto, TypeProto
-except ImportError as error:
-    raise MissingExtra("onnx", "prepare", "cutting a network in two") from error
-
+from autoscale.errors import ModelError, UnsupportedModel, listing
 from autoscale.query.model_profile import ModelProfile
+from autoscale_runtime.host.extras import needed
 from autoscale_runtime.models.inspection.entry import NO_SHAPES
 from autoscale_runtime.models.inspection.inputs import Ask, Shape
 from autoscale_runtime.models.inspection.onnx_model import OpenedModel, open_model, tensor_info
 from autoscale_runtime.models.inspection.onnx_values import Value, label
 from autoscale_runtime.models.inspection.report import Inspection, Tally, TensorInfo, Weights
+
+with needed("onnx", "prepare", "cutting a network in two"):
+    from onnx import GraphProto, NodeProto, TypeProto
 
 MOVABLE: Final = ("bool", "float16", "float32", "float64")
 INTEGERS: Final = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64))
