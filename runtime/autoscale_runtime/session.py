@@ -433,11 +433,10 @@ class Session(Closing):
 
     def _kept(self) -> CalibrationFile | None:
         file = self.options.calibration
-        return (
-            None
-            if file is None
-            else CalibrationFile(Path(file), self._known.bundle, f"{self.meter.meter.name} {self.options.power_table}")
-        )
+        if file is None or self.options.target is not None:  # of one target alone there is nothing to keep
+            return None
+        meter = f"{self.meter.meter.name} {self.options.power_table}"
+        return CalibrationFile(Path(file), self._known.bundle, meter)
 
     def _warm_up(self, query: Query, is_patient: bool = False) -> None:
         """Get to know the targets; an impatient query waits no longer for remote ones than its limit leaves."""
