@@ -37,28 +37,29 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """A unit that a key may end in, and the values that make sense in it."""
+    """A unit that a key may end in, and the values that make sense in it; of what is counted, whole ones."""
 
     symbol: str
     least: float = 0.0
     most: float = math.inf
+    is_count: bool = False
 
 
 UNITS: Final = {
-    "cores": Unit("cores", 1.0),
+    "cores": Unit("cores", 1.0, 1e6, is_count=True),
     "fraction": Unit("fraction", 0.0, 1.0),
     "ratio": Unit("ratio"),
     "w": Unit("W"),
     "w_per_mbps": Unit("W per Mbit/s"),
     "wh": Unit("Wh", 1e-6),
     "s": Unit("s"),
-    "mhz": Unit("MHz", 1e-3),
+    "mhz": Unit("MHz", 1e-3, 1e6),
     "mbps": Unit("Mbit/s"),
     "dbm": Unit("dBm", -200.0, 50.0),
-    "layers": Unit("layers"),
-    "macs": Unit("MAC"),
-    "values": Unit("values"),
-    "bytes": Unit("B"),
+    "layers": Unit("layers", is_count=True),
+    "macs": Unit("MAC", is_count=True),
+    "values": Unit("values", is_count=True),
+    "bytes": Unit("B", is_count=True),
     "mac_per_s": Unit("MAC/s", 1.0),
     "gb_per_s": Unit("GB/s", 1e-6),
     "gb": Unit("GB"),
@@ -133,9 +134,11 @@ def _numbers(at: str, name: str, raw: Any, unit: Unit) -> Value:
 
 def _number(at: str, name: str, raw: Any, unit: Unit) -> float:
     is_number = isinstance(raw, int | float) and not isinstance(raw, bool)
-    if not is_number or not math.isfinite(raw) or not unit.least <= raw <= unit.most:
+    is_whole = is_number and math.isfinite(raw) and (not unit.is_count or raw == int(raw))
+    if not is_whole or not unit.least <= raw <= unit.most:
         limits = f"{unit.least:g} to {unit.most:g}" if math.isfinite(unit.most) else f"{unit.least:g} or more"
-        raise ProfileError(f"{at}: {name} is {raw!r}; allowed: a number in {unit.symbol}, {limits}")
+        number = "whole number" if unit.is_count else "number"
+        raise ProfileError(f"{at}: {name} is {raw!r}; allowed: a {number} in {unit.symbol}, {limits}")
     return float(raw)
 
 

@@ -105,7 +105,7 @@ def processor_from(facts: Facts, kind: str) -> Processor:
     """The processor that the table ``[cpu]``, ``[gpu]`` or ``[npu]`` of a device file describes.
 
     Raises:
-        ProfileError: a precision that does not exist, or a power that falls as the frequency rises.
+        ProfileError: a precision that does not exist or stands there twice, or a power that falls as frequencies rise.
     """
     precisions = _precisions(facts, kind)
     stepped = kind != "npu"
@@ -131,6 +131,8 @@ def _precisions(facts: Facts, kind: str) -> tuple[str, ...]:
     listed = (names,) if isinstance(names, str) else tuple(names)
     for name in listed:
         one_of(f"precision in {facts.path}: {kind}.precisions:", name, PRECISIONS, ProfileError)
+    if len({*listed}) != len(listed):
+        raise ProfileError(f"{facts.path}: {kind}.precisions is {list(listed)}; allowed: each once")
     return listed
 
 

@@ -107,8 +107,12 @@ def test_the_page_says_what_misses_and_what_lies_inside() -> None:
     row = MeasuredRow(model.name, target, Interval.about(2.0 * cost.latency_s, 0.01))
     found = Judged("rpi5", CHECK, row, Interval(cost.low_s, cost.latency_s, cost.high_s), Interval.about(1.0, 0.1))
     page = evidence.page(evidence.parts([found]), [])
-    assert "| rpi5 | cpu | 1 check | 1 | **50 %** | 0 % | - | - |" in page
+    assert "| rpi5 | cpu | 1 check | 1 | **50 %** | **0 %** | - | - |" in page
     assert "Of 1 check rows 0 %" in page and "<!--" not in page
+    assert "1 rows are of devices with few networks, of whose 1 processors 1 miss a target" in page
+    assert (
+        "or 20 % on a GPU: rpi5 cpu 50.0 %. Energy, beyond 20 %: none. Fewer than 90 % inside: rpi5 cpu 0.0 %" in page
+    )
 
 
 def test_without_the_data_the_page_stands_and_it_says_so(tmp_path: Path) -> None:

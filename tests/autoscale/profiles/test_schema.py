@@ -50,6 +50,9 @@ lifetime_years = { value = 3, source = "lab" }
 """
 
 WRONG = {
+    "half a core": ("cores = { value = 2,", "cores = { value = 2.5,", r"cpu\.cores: value is 2\.5; .*a whole number"),
+    "endless cores": ("cores = { value = 2,", "cores = { value = 1e9,", r"a whole number in cores, 1 to 1e\+06"),
+    "a precision twice": ('["fp32", "int8"]', '["fp32", "fp32"]', r"cpu\.precisions is .*; allowed: each once"),
     "missing key": ("core_w = {", "# {", r"'cpu\.core_w' is missing"),
     "missing table": ("[storage]\nflash_gb", "[memory2]\nflash_gb", r"unknown key 'memory2'.*did you mean 'memory'"),
     "unknown key": ("layer_s =", "layers_s =", r"unknown key 'layers_s' in \[cpu\.speed\].*did you mean 'layer_s'"),
@@ -170,8 +173,9 @@ def test_every_key_of_the_schema_ends_in_a_unit():
 def test_a_figure_is_read_if_and_only_if_its_unit_allows_it(key, value):
     unit = UNITS[key]
     entry = {"value": value, "source": "lab"}
-    if unit.least <= value <= unit.most and abs(value) != float("inf"):
+    is_one = abs(value) != float("inf") and (not unit.is_count or value.is_integer())
+    if unit.least <= value <= unit.most and is_one:
         assert read_figure("file", f"x_{key}", entry, {"lab": "here"}).value == value
     else:
-        with pytest.raises(ProfileError, match="allowed: a number in"):
+        with pytest.raises(ProfileError, match=r"allowed: a (whole )?number in"):
             read_figure("file", f"x_{key}", entry, {"lab": "here"})
