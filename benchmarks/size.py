@@ -15,7 +15,7 @@ Row = dict[str, Any]
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 LIMIT_MB: Final = 230.0
-LIMIT_S: Final = 0.4
+LIMIT_S: Final = 0.25
 IMPORTS: Final = 10
 UNWANTED: Final = ("torch", "pandas")
 

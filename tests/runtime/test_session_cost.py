@@ -77,8 +77,8 @@ def test_the_first_query_is_answered_while_silent_remotes_are_still_asked(path: 
             session.run(None, X)
             assert session.last is not None
             assert session.last.inference_source == "on_device"
-        assert [each.is_alive() for each in session._calibration.under_way] == [True] * 3
-    until(lambda: not any(each.is_alive() for each in session._calibration.under_way))
+        assert [each.is_alive() for each in session._decider.calibration.under_way] == [True] * 3
+    until(lambda: not any(each.is_alive() for each in session._decider.calibration.under_way))
 
 
 def test_silent_remotes_are_asked_all_at_once(path: Path, silent: str) -> None:
@@ -87,7 +87,7 @@ def test_silent_remotes_are_asked_all_at_once(path: Path, silent: str) -> None:
     remotes = dict.fromkeys(("cloud", "edge:tab", "edge:pc"), silent)
     with Session(path, Goal(latency_s=0.2), remotes=remotes, options=options) as session:
         session.warm_up(X)
-        assert not any(each.is_alive() for each in session._calibration.under_way)
+        assert not any(each.is_alive() for each in session._decider.calibration.under_way)
         assert session.calibration.distrusted == {}
 
 

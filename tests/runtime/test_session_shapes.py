@@ -38,7 +38,7 @@ def test_agents_see_it_too(path: Path) -> None:
     with Session(path, options=QUIET) as session:
         session.warm_up({"x": rows(1).reshape(1, 1, WIDTH)})
         assert session.bundle.profile.macs == MACS
-        assert session._world.model == session.bundle.profile
+        assert session._decider.world.model == session.bundle.profile
 
 
 def test_the_caller_may_tell_beforehand(path: Path) -> None:
@@ -73,21 +73,21 @@ def test_a_shape_that_does_not_fit_is_refused(path: Path) -> None:
 
 def test_each_size_is_forecast_by_itself(path: Path) -> None:
     with Session(path, options=QUIET) as session:
-        sizes = {session._query(None, {"x": np.zeros((1, n, WIDTH), np.float32)}).size for n in (1, 40, 4000)}
+        sizes = {session._asking.usual(None, {"x": np.zeros((1, n, WIDTH), np.float32)}).size for n in (1, 40, 4000)}
         assert len(sizes) == 3
 
 
 def test_agents_correct_what_was_expected_before_the_session_learned(path: Path) -> None:
     with Session(path, options=QUIET) as session:
-        query = session._query(None, {"x": rows(40).reshape(1, 40, WIDTH)})
+        query = session._asking.usual(None, {"x": rows(40).reshape(1, 40, WIDTH)})
         session.warm_up(query.feeds)
-        first = session._world.observe(query).first_forecast
+        first = session._decider.world.observe(query).first_forecast
         assert first is not None
-        for route in session._world.routes:
+        for route in session._decider.world.routes:
             if isinstance(route, LocalRoute):
                 for _ in range(30):
                     route.learn(0.5, 0.5, 0.0, query.size)
-        context = session._world.observe(query)
+        context = session._decider.world.observe(query)
         assert context.forecast is not None
         assert context.first_forecast is not None
         assert context.forecast.latency_s.min() > 0.4
