@@ -25,6 +25,7 @@ from autoscale.agents.correction.exploring import (
     draw,
     expected,
     floor,
+    horizon_of,
     late_looks,
     looks,
     told_by_one,
@@ -73,7 +74,20 @@ class Corrector(Agent):
     """A forecast, corrected; it says what it believes, and how sure it is."""
 
     name = "corrector"
-    per_target = ("tree", "sums", "effects", "spread", "noise", "figures", "alarms", "idle", "failures", FLEET)
+    per_target = (
+        "tree",
+        "sums",
+        "effects",
+        "spread",
+        "noise",
+        "figures",
+        "alarms",
+        "idle",
+        "failures",
+        "steady",
+        "aged",
+        FLEET,
+    )
     derived = ("above",)
 
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
@@ -123,8 +137,9 @@ class Corrector(Agent):
         residuals = _residuals(view.forecast if view and is_seen else self._told(context), index, outcome)
         if not shared.is_informed:
             self._compare(network, path, residuals, mean, doubt)
-        lesson = take_in(cells, features, residuals, mean, variance, network, was_due=was_due)
-        self._turns.tried(precision, was_due, any(lesson.is_better), outcome.is_late(context.goal))
+        changed = self._turns.chance_changed(precision) if shared.is_informed else 0.0
+        lesson = take_in(cells, features, residuals, mean, variance, network, changed=changed)
+        self._turns.tried(precision, was_due, lesson, outcome.is_late(context.goal))
         most = [
             MEMORY / cell.noise * (STALE if changed else 1.0)
             for cell, changed in zip(cells, lesson.has_changed, strict=True)
@@ -255,7 +270,9 @@ class Corrector(Agent):
             hope = 1.0 - chance_late(margin, np.sqrt(told_by_one(unsure, noise[1]))) if is_late else None
             most_late = late_looks(goal.on_time, self._shared.is_informed)
             learned = told_by_one(doubt, noise[0])
-            worth = looks(best, cost, learned, in_time, accurate, late, hope, cell, network.queries, most_late)
+            horizon = horizon_of(network.queries)
+            stakes = self._turns.stakes(horizon).take(cell) if self._shared.is_informed else None
+            worth = looks(best, cost, learned, in_time, accurate, late, hope, cell, horizon, most_late, stakes)
             chance = chance if worth is None else np.maximum(chance, worth)
         chance = completed(best, chance)
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:

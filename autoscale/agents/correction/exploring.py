@@ -3,7 +3,8 @@
 A look at another target costs the gap between its expected cost and the best one's, once. It pays by how much that
 target can be expected to undercut the best once one more figure of it is known (the knowledge gradient of Frazier,
 Powell and Dayanik, SIAM J. Control and Optimization 47:2410, 2008), in every query to come: as many as came so far.
-Where the best is late, what may be in time is worth ``RESCUE`` of its costs besides.
+Where the best is late, what may be in time is worth ``RESCUE`` of its costs besides. And it pays by what it may have
+become since it was tried (``turns``).
 Where it pays, a share of queries goes there; everywhere else inverse-gap weighting (SquareCB, Foster and Rakhlin, ICML
 2020, arXiv 2002.04926) keeps a floor under every target that is in time, so that improvements nobody announces are
 found. All chances are closed forms.
@@ -16,6 +17,7 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.agents.correction.shared import CHANGE
 from autoscale.arrays import Flags, Floats, Indices
 
 LOOKING: Final = 0.6
@@ -123,8 +125,9 @@ def looks(
     late: Floats,
     hope: Floats | None,
     cell: Indices,
-    queries: float,
+    horizon: float,
     most_late: float,
+    stakes: Floats | None,
 ) -> Floats | None:
     """Chances of the targets worth a look, shape (n,); None where there are none.
 
@@ -137,8 +140,9 @@ def looks(
         late: the chance that each is not in time.
         hope: where the best is late, the chance that a figure would show each one in time; else None.
         cell: which targets tell much of each other; a look is at one of them, so together they weigh as one.
-        queries: how many there were of this network.
+        horizon: how many queries may profit.
         most_late: how many late answers a query all looks may be expected to cost.
+        stakes: in how many queries each is expected to be no more what it was; None where that is nothing to go by.
     """
     above = np.maximum(cost - cost.item(best), 0.0)
     width = np.sqrt(learned)
@@ -147,7 +151,10 @@ def looks(
     undercut = width * np.exp(-0.919 - away * (1.16 + 0.4 * away))
     gap = np.expm1(np.minimum(above, LARGEST_GAP))
     saved = undercut * (1.0 - late) if hope is None else undercut + RESCUE * hope
-    worth = np.maximum(min(queries, LONGEST_HORIZON) * saved - gap, 0.0)
+    worth = horizon * saved - gap
+    if stakes is not None:
+        worth += stakes * (1.0 - late) * (0.5 * CHANGE * np.exp(above / -CHANGE))  # of Laplace's distribution
+    worth = np.maximum(worth, 0.0)
     worth[best] = 0.0
     if accurate is not None:
         worth *= accurate
@@ -163,6 +170,11 @@ def looks(
     if expected_late > most_late:
         chance[out] *= most_late / expected_late
     return chance
+
+
+def horizon_of(queries: float) -> float:
+    """How many queries of a network may profit from a look: as many as came so far."""
+    return min(queries, LONGEST_HORIZON)
 
 
 def late_looks(on_time: float, is_informed: bool) -> float:

@@ -9,6 +9,7 @@ from autoscale.agents.correction.hierarchy import QUANTITIES, Triple
 from autoscale.agents.correction.network import Network
 from autoscale.agents.correction.shared import (
     ALARM,
+    CHANGE,
     FAMILIAR,
     JUMP,
     LEAST_NOISE,
@@ -22,12 +23,21 @@ from autoscale.agents.correction.shared import (
 
 
 class Lesson(NamedTuple):
-    """What is left for the tree of the network, one number a quantity."""
+    """What is left for the tree of the network, one number a quantity, and whether the processor has changed.
+
+    Attributes:
+        residual: for the tree.
+        precision: one over its variance; 0 where nothing was observed.
+        has_changed: whether it costs more or less than it did.
+        is_better: whether it costs less, by this one figure.
+        likelier: how many times likelier than not it is that it costs less.
+    """
 
     residual: list[float]
     precision: list[float]
     has_changed: list[bool]
     is_better: list[bool]
+    likelier: list[float]
 
 
 def take_in(
@@ -38,7 +48,7 @@ def take_in(
     variance: Triple,
     network: Network,
     *,
-    was_due: bool,
+    changed: float,
 ) -> Lesson:
     """Let what all networks share learn from one outcome.
 
@@ -49,9 +59,11 @@ def take_in(
         mean: of the target's residual as its network's tree has it.
         variance: likewise.
         network: whose level and restlessness are changed in place.
-        was_due: whether it had not been tried for long; that it is far better than believed is a change, then.
+        changed: the chance that the target is no more what it was when it was tried last.
     """
-    lesson = Lesson([math.nan] * QUANTITIES, [0.0] * QUANTITIES, [False] * QUANTITIES, [False] * QUANTITIES)
+    lesson = Lesson(
+        [math.nan] * QUANTITIES, [0.0] * QUANTITIES, [False] * QUANTITIES, [False] * QUANTITIES, [0.0] * QUANTITIES
+    )
     level = network.level
     for q, cell in enumerate(cells):
         if seen[q] != seen[q]:  # NaN: not observed
@@ -62,7 +74,8 @@ def take_in(
         doubt, noise = _product(reach, features), cell.noise * network.restless[q]
         total = variance[q] + doubt + noise + level.variance[q]
         jump = before = 0.0
-        if was_due and surprise < -OUTLIER * math.sqrt(total):
+        lesson.likelier[q] = _odds(changed, surprise, total) if surprise < 0.0 else 0.0
+        if lesson.likelier[q] > 1.0:
             lesson.is_better[q] = lesson.has_changed[q] = True
             before = surprise * surprise  # wide enough to believe it at once
             reach[SHIFT] += before
@@ -125,6 +138,22 @@ def _is_change(cell: Cell, surprise: float) -> bool:
     is_change: bool = max(dearer, cheaper) >= ALARM
     cell.dearer, cell.cheaper = (0.0, 0.0) if is_change else (dearer, cheaper)
     return is_change
+
+
+def _odds(changed: float, surprise: float, variance: float) -> float:
+    """What speaks for a change, beside what speaks against it, after a surprise: Laplace's distribution and the normal.
+
+    Args:
+        changed: the chance of a change before it.
+        surprise: in ln(cost).
+        variance: of a surprise where nothing has changed.
+    """
+    if not changed:
+        return 0.0
+    usual = math.exp(-0.5 * surprise * surprise / variance) / math.sqrt(2.0 * math.pi * variance)
+    after = math.exp(-abs(surprise) / CHANGE) / (2.0 * CHANGE)
+    against = (1.0 - changed) * usual
+    return changed * after / against if against else math.inf
 
 
 def _expected_square(ratio: float, share: float) -> float:

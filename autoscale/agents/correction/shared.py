@@ -40,8 +40,10 @@ two figures far off suffice, and where nothing changes it is wrong once in thous
 FAMILIAR: Final = 2.0
 """Only of targets of which so much is known is anything a change: their variance is at most so many times the noise."""
 LOUDEST: Final = 3.0
-JUMP: Final = 0.5**2
-"""Variance that the shift of a processor gets when it has changed."""
+CHANGE: Final = 0.5
+"""By how much ln(cost) is more or less where a processor has changed, in the mean."""
+JUMP: Final = CHANGE**2
+"""Variance that its shift gets then."""
 RESTLESS: Final = 2e-4
 """Variance a shift gains with every query, for each unit of its square: what changed once may change back."""
 DRIFT: Final = 1e-5

@@ -5,8 +5,8 @@ which nothing is known; ``above`` the nodes above them, (networks + 1, 2, quanti
 worked out; ``networks`` their names, ``queries``, ``scales`` and ``restless`` (networks, quantities) what ``Network``
 says; ``levels`` (networks, 2, quantities) and ``apart`` (2,) are of ``Level`` and ``Scale``. ``sums`` (2, quantities,
 targets), ``effects`` (quantities, effects, targets), ``spread`` (quantities, effects, effects, targets), ``noise`` and
-``figures`` (quantities, targets), ``alarms`` (2, quantities, targets): of each target's processor; ``idle`` and
-``failures`` (targets,): of its precision.
+``figures`` (quantities, targets), ``alarms`` (2, quantities, targets): of each target's processor; ``idle``,
+``failures``, ``steady`` and ``aged`` (targets,): of its precision.
 """
 
 from typing import Final
@@ -48,6 +48,8 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale:
         "is_informed": np.array([shared.is_informed]),
         "idle": turns.idle[cells.precision],
         "failures": turns.failures[cells.precision],
+        "steady": turns.steady[cells.precision],
+        "aged": turns.aged[cells.precision],
         **{
             name: np.moveaxis(getattr(shared, name).take(cells.processor, axis), axis, -1)
             for name, axis in _SHARED.items()
@@ -108,8 +110,11 @@ def _shared(state: Arrays, cells: Cells) -> Shared:
 
 def _turns(state: Arrays, cells: Cells) -> Turns:
     turns = Turns(len(cells.precisions))
-    _check(state, {"idle", "failures"})
-    for name in ("idle", "failures"):
+    _check(state, {"idle", "failures", "queries"})
+    if "steady" not in state:  # of an earlier release: all that was tried has been as it is ever since
+        seen = state["queries"].sum() - state["idle"]
+        state = state | {"steady": np.where(seen > 0.0, seen, -1.0), "aged": state["idle"]}
+    for name in ("idle", "failures", "steady", "aged"):
         _check_shape(state, name, cells.precision.shape)
         getattr(turns, name)[cells.precision] = state[name]
     return turns

@@ -3,13 +3,18 @@
 What was late or dear is avoided, so nothing shows that it no longer would be. If the forecast alone speaks for it, it
 is tried once it has waited; where it is as bad as believed, it waits twice as long, for the forecast may go on being
 wrong. Where it is far better than believed, something has changed.
+
+Any may have changed meanwhile, whatever the forecast says. That it has is as likely as Laplace's rule of succession
+makes it, from for how long all precisions were seen to stay as they are; and it then costs so much more or less that
+half of changes are by more than a factor of 1.4 (Laplace's distribution of the logarithm).
 """
 
 from typing import Final
 
 import numpy as np
 
-from autoscale.arrays import Flags
+from autoscale.agents.correction.lesson import Lesson
+from autoscale.arrays import Flags, Floats
 
 PATIENCE: Final = 20.0
 """For how many queries, of any network, a precision waits at first."""
@@ -39,10 +44,13 @@ class Turns:
     Attributes:
         idle: queries since it was tried, shape (precisions,).
         failures: how often in a row a turn was in vain, likewise.
+        steady: for how many queries it was seen to be as it is, likewise; below 0 before the first.
+        aged: for how many it may have changed since: more than ``idle`` where its last figure made that likelier.
     """
 
     def __init__(self, precisions: int) -> None:
-        self.idle, self.failures = np.zeros(precisions), np.zeros(precisions)
+        self.idle, self.failures, self.aged = (np.zeros(precisions) for _ in range(3))
+        self.steady = np.full(precisions, -1.0)
 
     def due(self) -> Flags:
         """Whose turn has come, shape (precisions,)."""
@@ -54,17 +62,45 @@ class Turns:
         is_due: bool = float(self.idle[precision]) >= min(patience, LONGEST_PATIENCE)
         return is_due
 
-    def tried(self, precision: int, was_due: bool, is_better: bool, is_late: bool) -> None:
+    def chance_changed(self, precision: int) -> float:
+        """The chance that one is no more what it was when it was tried."""
+        aged = float(self.aged[precision])
+        return aged / (self._seen() + aged)
+
+    def stakes(self, horizon: float) -> Floats:
+        """In how many queries each is expected to be no more what it was, shape (precisions,).
+
+        Those since it was tried: once what they may have missed is worth a look, one is due, so that all looks cost
+        about as much as what they find is late. What was seen at one moment only may never have been so at another;
+        there all queries to come may profit from one look.
+
+        Args:
+            horizon: how many those are.
+        """
+        seen = self._seen()
+        is_alone = (self.steady == 0.0) * self.aged / (1.0 + self.aged)
+        return np.asarray(self.aged - seen * np.log1p(self.aged / seen) + horizon * is_alone)
+
+    def _seen(self) -> float:
+        """For how many queries precisions were seen to stay as they are, all together, and one more."""
+        return 1.0 + float(np.maximum(self.steady, 0.0).sum())
+
+    def tried(self, precision: int, was_due: bool, lesson: Lesson, is_late: bool) -> None:
         """Take in that one was tried while the others wait on.
 
         Args:
             precision: which.
             was_due: whether it was its turn.
-            is_better: whether it was far better than believed.
+            lesson: what came of it.
             is_late: whether the answer was late.
         """
+        is_better, has_changed = any(lesson.is_better), any(lesson.has_changed)
         self.idle += 1.0
+        self.aged += 1.0
+        steady = float(self.steady[precision])
+        self.steady[precision] = 0.0 if has_changed or steady < 0.0 else steady + self.idle[precision]
         self.idle[precision] = 0.0
+        self.aged[precision] = 0.0 if has_changed else max(lesson.likelier) * self._seen()
         if is_better or not (was_due or is_late):
             self.failures[precision] = 0.0
         elif was_due:

@@ -16,7 +16,7 @@ from autoscale.agents.correction.conditions import EFFECTS, POSITION, SHIFT
 from autoscale.agents.correction.fleet import fleet_from_state
 from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, ROW, TINY, Hierarchy
 from autoscale.agents.correction.network import LEVEL, Level, Network
-from autoscale.agents.correction.shared import Shared
+from autoscale.agents.correction.shared import CHANGE, Shared
 from autoscale.agents.correction.stored import from_state
 from autoscale.agents.correction.turns import EVERY, TURN
 from autoscale.agents.corrector import SAME, Corrector
@@ -57,11 +57,11 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     cost, margin = (graph("Where", is_hole, holes.HOLE, each) for each in (cost, margin))
     best, in_time = _best_of(graph, cost, accurate, margin, spread, goal.on_time)
     late = _chance_late(graph, margin, spread)
-    queries = graph("Gather", graph.constant(known.queries), case)
+    pays = tuple(graph("Gather", graph.constant(each), case) for each in (known.horizon, known.stakes))
     most_late = graph("Gather", graph.constant(known.most_late), case)
     is_late = graph("Greater", graph("Gather", margin, best), 0.0)
     hope = graph("Where", is_late, graph("Sub", 1.0, _chance_late(graph, margin, graph("Sqrt", sharper))), -1.0)
-    looks = _looks(graph, best, cost, learned, in_time, late, hope, known.cells.precision, queries, most_late, accurate)
+    looks = _looks(graph, best, cost, learned, in_time, late, hope, known.cells.precision, pays, most_late, accurate)
     looks_now = graph("Or", is_late, graph("Gather", graph.constant(known.looks), case))
     looks = graph("Where", looks_now, looks, 0.0)
     chance = _chances(graph, best, cost, in_time, looks, admitted)
@@ -104,7 +104,11 @@ class _Known:
         everyone = [*((each, usual) for each in networks.values()), (strangers[0], True), (strangers[1], False)]
         cases = [self._case(tree, network, is_informed) for network, is_informed in everyone]
         self.mean, self.variance = (np.array([getattr(each, name) for each in cases]) for name in _Case.__slots__)
-        self.queries = np.array([network.queries for network, _ in everyone])
+        self.horizon = np.array([exploring.horizon_of(network.queries) for network, _ in everyone])
+        stakes = [
+            turns.stakes(horizon) * informed for horizon, (_, informed) in zip(self.horizon, everyone, strict=True)
+        ]
+        self.stakes: Floats = np.array(stakes).take(self.cells.precision, 1)
         self.is_due = np.array([n.queries % EVERY == EVERY - 1 and is_informed for n, is_informed in everyone])
         self.looks = np.array([n.queries % exploring.LOOKS_EVERY == 1 for n, _ in everyone])
         self.most_late = np.array([exploring.late_looks(on_time, is_informed) for _, is_informed in everyone])
@@ -271,22 +275,28 @@ def _looks(
     late: str,
     hope: str,
     cell: Indices,
-    queries: str,
+    pays: tuple[str, str],
     most_late: str,
     accurate: str,
 ) -> str:
-    """Chances of the targets worth a look; where the best is not late, ``hope`` is below 0."""
+    """Chances of the targets worth a look; where the best is not late, ``hope`` is below 0.
+
+    What pays is the horizon of what a figure teaches, and what each target may have become.
+    """
+    horizon, stakes = pays
     above = graph("Max", graph("Sub", cost, graph("Gather", cost, best)), 0.0)
     gap = graph("Sub", graph("Exp", graph("Min", above, exploring.LARGEST_GAP)), 1.0)
     width = graph("Sqrt", learned)
     away = graph("Div", above, width)
     fall = graph("Mul", away, graph("Add", graph("Mul", away, 0.4), 1.16))
     undercut = graph("Mul", width, graph("Exp", graph("Sub", -0.919, fall)))
-    horizon = graph("Min", queries, exploring.LONGEST_HORIZON)
     rescued = graph("Add", undercut, graph("Mul", hope, exploring.RESCUE))
-    cheaper = graph("Mul", undercut, graph("Sub", 1.0, late))
+    in_time_by = graph("Sub", 1.0, late)
+    cheaper = graph("Mul", undercut, in_time_by)
     saved = graph("Where", graph("Less", hope, 0.0), cheaper, rescued)
-    worth = graph("Max", graph("Sub", graph("Mul", horizon, saved), gap), 0.0)
+    changed = graph("Mul", 0.5 * CHANGE, graph("Exp", graph("Div", above, -CHANGE)))
+    found = graph("Mul", graph("Mul", stakes, in_time_by), changed)
+    worth = graph("Max", graph("Sub", graph("Add", graph("Mul", horizon, saved), found), gap), 0.0)
     may = graph("And", accurate, graph("Not", graph("Equal", _numbered(graph, gap), best)))
     worth = graph("Where", may, worth, 0.0)
     members = graph.constant((cell == np.arange(cell.max() + 1)[:, None]).astype(np.float64))

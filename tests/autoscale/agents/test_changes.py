@@ -1,0 +1,76 @@
+"""What nobody announces: a first figure that was not what is usual, and a target that is better than it was."""
+
+from typing import Final
+
+import numpy as np
+import pytest
+
+from autoscale.agents.base import make_agent
+from autoscale.query.context import Context
+from autoscale.query.forecast import Forecast
+from autoscale.query.goal import Goal
+from autoscale.query.observation import Observation
+from autoscale.query.outcome import Outcome, Split
+from autoscale.query.target import Target
+from tests.autoscale.agents.toy_parts import NETWORKS, Floats
+
+TARGETS: Final = (Target.parse("device:cpu/fp32@1t"), Target.parse("cloud:cpu/fp32"))
+LATENCY_S, ENERGY_J = np.array([0.03, 0.04]), np.array([0.4, 0.24])
+"""The cloud is the better target, whatever its first figure or its forecast says."""
+
+
+class _Asked:
+    """A corrector that met each target once, the cloud when it was cold; its forecast of the cloud is told anew."""
+
+    def __init__(self, seed: int, first: float, noise: float) -> None:
+        self.rng, self.noise = np.random.default_rng(seed), noise
+        self.agent = make_agent("corrector", TARGETS, seed)
+        for index, factor in enumerate((1.0, first)):
+            self.agent.learn(self._context(first), index, self._outcome(index, factor), 0.0)
+
+    def picks(self, told: float, queries: int) -> Floats:
+        """Which target answered each of so many queries, where the cloud's forecast is wrong by a factor at first."""
+        picks = []
+        for _ in range(queries):
+            context = self._context(told)
+            index = self.agent.select(context).index
+            outcome = self._outcome(index, float(np.exp(self.rng.normal(0.0, self.noise))))
+            self.agent.learn(context, index, outcome, 0.0)
+            if index == 1:
+                told += 0.2 * (outcome.latency_s / LATENCY_S[1] - told)  # as a session's forecasts do
+            picks.append(index)
+        return np.array(picks, dtype=np.float64)
+
+    def _context(self, told: float) -> Context:
+        factors = np.array([1.0, told])
+        figures = LATENCY_S * factors, ENERGY_J * factors, 1e-4 * ENERGY_J
+        goal, everything = Goal(latency_s=0.3), np.arange(2)
+        forecast = Forecast(*figures, np.full(2, np.nan))
+        return Context(NETWORKS[1], Observation(), goal, everything, lambda: forecast, reference=0.4)
+
+    def _outcome(self, index: int, factor: float) -> Outcome:
+        return Outcome(float(LATENCY_S[index] * factor), Split(device=float(ENERGY_J[index] * factor)))
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.3])
+def test_a_single_figure_of_a_target_is_soon_looked_into(noise: float) -> None:
+    """The cloud's first answers were three times dearer than its usual ones, and the forecast is made of those."""
+    firsts = [int(np.argmax(_Asked(seed, first=3.0, noise=noise).picks(3.0, 60) > 0.0)) for seed in range(12)]
+    assert np.median(firsts) <= 15
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.3])
+def test_what_became_better_is_found_again_soon(noise: float) -> None:
+    back = []
+    for seed in range(12):
+        asked = _Asked(seed, first=1.0, noise=noise)
+        assert asked.picks(1.0, 40).mean() > 0.7
+        asked.picks(20.0, 60)  # the link is slow, and the forecast says so
+        back.append(asked.picks(2.5, 60).mean())  # the link is good again, which the forecast has not fully seen
+    assert np.median(back) > 0.7
+
+
+def test_where_nothing_changes_looks_become_rare() -> None:
+    asked = _Asked(0, first=1.0, noise=0.05)
+    looks = [1.0 - asked.picks(1.0, 300).mean() for _ in range(4)]
+    assert looks[-1] < 0.02
