@@ -57,11 +57,13 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     cost, margin = (graph("Where", is_hole, holes.HOLE, each) for each in (cost, margin))
     best, in_time = _best_of(graph, cost, accurate, margin, spread, goal.on_time)
     late = _chance_late(graph, margin, spread)
-    pays = tuple(graph("Gather", graph.constant(each), case) for each in (known.horizon, known.stakes))
+    horizon, stakes = (graph("Gather", graph.constant(each), case) for each in (known.horizon, known.stakes))
     most_late = graph("Gather", graph.constant(known.most_late), case)
     is_late = graph("Greater", graph("Gather", margin, best), 0.0)
     hope = graph("Where", is_late, graph("Sub", 1.0, _chance_late(graph, margin, graph("Sqrt", sharper))), -1.0)
-    looks = _looks(graph, best, cost, learned, in_time, late, hope, known.cells.precision, pays, most_late, accurate)
+    looks = _looks(
+        graph, best, cost, learned, in_time, late, hope, known.cells.precision, (horizon, stakes), most_late, accurate
+    )
     looks_now = graph("Or", is_late, graph("Gather", graph.constant(known.looks), case))
     looks = graph("Where", looks_now, looks, 0.0)
     chance = _chances(graph, best, cost, in_time, looks, admitted)
