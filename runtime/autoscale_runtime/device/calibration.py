@@ -138,7 +138,7 @@ class _Acquaintance:
         here, away = self._wanted()
         first, is_random, asked = self._recalled(here, away) or self._met(here, away)
         unknown = [index for index in away if index not in asked]
-        may_wait = world.can_do_without(unknown)
+        may_wait = world.gate.can_do_without(unknown)
         if may_wait:
             unknown = [index for index in unknown if self._may_pay(index)]
         for index, answered in ({} if may_wait else self._ask_all(unknown)).items():
@@ -160,7 +160,7 @@ class _Acquaintance:
             answers |= self._ask_all(away)  # who is right is not known without them
         first, answer = _reference(world, answers)
         self._hold_to(first, answer, away)
-        world.restrict({index for index, answered in answers.items() if self._validate(index, answered)})
+        world.gate.restrict({index for index, answered in answers.items() if self._validate(index, answered)})
         self._keep(first, answers)
         return first, not answer.repeats, answers.keys()
 
@@ -184,7 +184,7 @@ class _Acquaintance:
             else:
                 found.lessons.append((index, outcome))
         self._hold_to(first, answer, away)
-        world.restrict({own[target] for target in found.distrusted})
+        world.gate.restrict({own[target] for target in found.distrusted})
         return first, known.is_random, own.values()
 
     def _hold_to(self, first: int, answer: Answered, away: list[int]) -> None:
@@ -215,7 +215,7 @@ class _Acquaintance:
         ranked = sorted(range(len(world.targets)), key=lambda index: _rank(world, index), reverse=True)
         here = [i for i in ranked if not world.targets[i].is_remote and world.routes[i].is_open]
         # What the mode would rather keep on this device is not sent away just to know how long that takes.
-        barred, prefers = world.barred(self._query), world.goal.mode.prefers
+        barred, prefers = world.gate.barred(self._query), world.goal.mode.prefers
         may = [i for i in ranked if world.targets[i].is_remote and world.targets[i].link not in barred]
         away = [i for i in may if prefers(world.targets[i])]
         return here, away if here or away else ranked[:1]
@@ -242,7 +242,7 @@ class _Acquaintance:
             return dict(zip(indices, pool.map(self._ask, indices), strict=True))
 
     def _ask_behind(self, there: list[int], patience_s: Callable[[], float] | None) -> None:
-        self._world.wait_for(there)
+        self._world.gate.wait_for(there)
         runs = RUNS if patience_s is None else RUNS_BEHIND
         threads = [
             threading.Thread(target=self._meet, args=(index, runs), name="autoscale-calibration", daemon=True)
@@ -267,7 +267,7 @@ class _Acquaintance:
         except Exception:  # an agent may be anybody's, and this thread has no caller
             _LOG.warning("what %s did at first is not known", self._world.targets[index], exc_info=True)
         finally:
-            self._world.admit(index)  # a route that must win its trust goes on by itself
+            self._world.gate.admit(index)  # a route that must win its trust goes on by itself
 
     def _validate(self, index: int, answered: Answered | Failed) -> bool:
         """Whether a target is to be left out; a remote one never is for good. What can be trusted teaches."""
@@ -312,7 +312,7 @@ def _right(world: DeviceWorld, first: int, answer: Answered) -> Reference:
     def ask(query: Query) -> list[Array]:
         try:
             moment = Moment(Observation(), world.look().grids)
-            return world.referee.run(query, moment, math.inf)[0]
+            return world.referee.route.run(query, moment, math.inf)[0]
         except Failed as failure:
             raise failure.error from failure
 

@@ -111,7 +111,7 @@ class Decider:
         """Take a query to its answer; what can be learned from it is learned behind the caller."""
         if not self.is_current:
             self._open_again()
-        if not self._is_warm and not (self._is_warm_here and self.world.barred(query)):
+        if not self._is_warm and not (self._is_warm_here and self.world.gate.barred(query)):
             self.warm_up(query)
         self.device.behind.hurry()
         time_s = time.time()
@@ -141,14 +141,14 @@ class Decider:
         """Get to know the targets; an impatient query waits no longer for remote ones than its limit leaves."""
         began_s = time.perf_counter()
         with self._warming:
-            if not self._is_warm and not (self._is_warm_here and self.world.barred(query)):
+            if not self._is_warm and not (self._is_warm_here and self.world.gate.barred(query)):
                 learn = partial(_learn, self.world, self.agent, self.guard, query)
                 patience_s = None if is_patient else partial(self.world.spare_s, query, began_s)
                 timeout_s, kept = self._options.timeout_s, self._kept()
                 self.calibration = calibrate(self.world, query, timeout_s, learn, patience_s, kept)
                 self.world.calibrated()
                 self._is_warm_here = True
-                self._is_warm = not self.world.barred(query)
+                self._is_warm = not self.world.gate.barred(query)
         if is_patient:
             self.calibration.wait()
         self.known.learn(query.feeds)

@@ -6,45 +6,39 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from threading import Lock
 from typing import Final
 
 import numpy as np
 
 from autoscale.agents.base import Choice
 from autoscale.agents.reward import MISS_PENALTY
-from autoscale.arrays import Indices
-from autoscale.errors import TargetError, WrongAnswer
+from autoscale.errors import TargetError
 from autoscale.loop import Performance
 from autoscale.query.context import Context
-from autoscale.query.forecast import Forecast
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.record import Attempt
 from autoscale.query.target import Target
-from autoscale_runtime.backends.comparison import is_finite, other_finiteness
-from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.device.admission import Admission
 from autoscale_runtime.device.ahead import Ahead, Basis
 from autoscale_runtime.device.copies import Copies, LazyRunner
-from autoscale_runtime.device.device_context import NOTHING_BARRED, DeviceContext, barred_in
+from autoscale_runtime.device.device_context import DeviceContext, barred_in
 from autoscale_runtime.device.fast_path import FastPath
+from autoscale_runtime.device.gate import Gate
+from autoscale_runtime.device.outlook import Outlook
+from autoscale_runtime.device.referee import Referee
 from autoscale_runtime.device.rescue import patience_s, rescuer, spare_s
 from autoscale_runtime.device.resident import Resident
 from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.rules import Ledger, Rules
-from autoscale_runtime.device.sized_mean import FIXED, Size
+from autoscale_runtime.device.sized_mean import FIXED
 from autoscale_runtime.device.streams import Streams
 from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.models.bundle import Bundle
 
 _LOG: Final = logging.getLogger("autoscale.session")
-
-MOST_GOALS: Final = 64
-"""Of queries that bring their own; what they allow is worked out again beyond that."""
 
 
 class DeviceWorld:
@@ -87,38 +81,17 @@ class DeviceWorld:
         self.reference = 1.0
         self.look, self._look_ahead = look, look_ahead or look
         self._ledger = Ledger(Rules() if rules is None else rules)
-        self._prefer = prefer
-        self._links = [target.link for target in self.targets if target.is_remote]
+        self.gate = Gate(self.routes, goal, self._streams, self._ledger, prefer)
+        self.referee, self._outlook, self.ahead = Referee(self.routes), Outlook(self.routes), Ahead()
         for route in routes:
             route.tell_moved(self._ledger.moved)
         self._away = [route for route in routes if route.target.is_remote]
         self._cut = {index for index, target in enumerate(self.targets) if target.cut is not None}
-        self.is_local = not any(target.is_remote for target in self.targets)
+        self.is_local = not self._away
         self.model = model
         self._timeout_s = timeout_s
         self._hedge = hedge
-        self._accuracy = np.array([math.nan if r.accuracy is None else r.accuracy for r in routes])
-        self._admissions: dict[tuple[Goal, tuple[str, ...]], Admission] = {}
-        self._distrusted: frozenset[int] = frozenset()
-        self._held: frozenset[int] = frozenset()
-        self._reference = 0
-        self._is_calibrated = False
-        self._known: tuple[Query, Reference] | None = None
-        self._unknown: frozenset[int] = frozenset()
-        self._admitting = Lock()
-        self.ahead = Ahead()
         self._residents = self._large_models()
-        self.restrict(set())
-
-    def restrict(self, distrusted: set[int]) -> None:
-        """Leave out routes whose answers fail verification.
-
-        Raises:
-            InvalidGoal: none is left.
-        """
-        self._distrusted = frozenset(distrusted)
-        self._admissions = {}
-        self._admission(self.goal)
 
     def observe(self, query: Query) -> DeviceContext:
         """What the agent may know of this query."""
@@ -139,7 +112,7 @@ class DeviceWorld:
         return context
 
     def _basis(self, query: Query, moment: Moment) -> Basis:
-        goal, barred = query.goal or self.goal, self.barred(query)
+        goal, barred = query.goal or self.goal, self.gate.barred(query)
         return Basis(
             query.size,
             0 if self.is_local else query.nbytes,
@@ -150,19 +123,19 @@ class DeviceWorld:
             self._ledger.saving(moment.observation),
             self.reference,
             tuple([route.standing for route in self.routes]),
-            self._open_to(query, self._admission(goal, barred)),
+            self.gate.admitted(query, goal, barred),
         )
 
     def _context(self, query: Query, basis: Basis) -> DeviceContext:
         goal, moment = basis.goal, basis.moment
         is_usual = query.size == FIXED and goal.objective == self.goal.objective
-        unit = self.reference if is_usual else self._objective(self._reference, query, moment, goal)
-        forecast = partial(self._forecast, query, moment)
+        unit = self.reference if is_usual else self._outlook.objective(self.referee.reference, query, moment, goal)
+        forecast = partial(self._outlook.forecast, query, moment)
         context = DeviceContext(basis.model, moment.observation, goal, basis.admitted, forecast, unit)
         if self._cut and context.forecast is not None:
-            context.admitted = self._without_vain_cuts(context.forecast, goal, basis.admitted)
+            context.admitted = self._outlook.without_vain_cuts(context.forecast, goal, basis.admitted)
         context._first = None
-        context.unlearned = partial(self._unlearned, query.size, moment)
+        context.unlearned = partial(self._outlook.unlearned, query.size, moment)
         context.moment, context.barred, context.saving = moment, basis.barred, basis.saving
         admitted = context.admitted
         if context.saving is not None and context.forecast is not None and len(admitted) > 1:
@@ -188,7 +161,7 @@ class DeviceWorld:
             if self._streams.keeps_state and self._streams.target_of(query) is None:
                 route.reset()
             try:
-                answer, outcome = self._answer(query, moment, index, timeout_s)
+                answer, outcome = self.referee.answer(index, query, moment, timeout_s)
             except Failed as failure:
                 wasted = failure.outcome if wasted is None else failure.outcome.after(wasted)
                 attempts.append(_failed_attempt(route.target, failure))
@@ -203,19 +176,6 @@ class DeviceWorld:
             outcome = outcome if wasted is None else outcome.after(wasted)
             self._ledger.spend(outcome)
             return Performance(outcome, tuple(attempts), answer, lessons, left_out, route.coverage)
-
-    def can_do_without(self, routes: Sequence[int]) -> bool:
-        """Whether the mode and the accuracy floor leave a route besides these."""
-        return bool(set(self._admission(self.goal).candidates) - set(routes))
-
-    def wait_for(self, routes: Sequence[int]) -> None:
-        """Send no query to these before they are admitted."""
-        self._unknown = frozenset(routes)
-
-    def admit(self, index: int) -> None:
-        """Be told that one of them is known by now."""
-        with self._admitting:
-            self._unknown -= {index}
 
     def spare_s(self, query: Query, began_s: float) -> float:
         """How long a query that began then may still wait for others: half of what its answer here leaves of the limit.
@@ -233,37 +193,26 @@ class DeviceWorld:
         """Whether the model's file remembers one query in the next."""
         return self._streams.keeps_state
 
-    @property
-    def referee(self) -> Route:
-        """Whom to ask for the right answer: the reference, or where another setting of it is loaded, that one."""
-        own = self.routes[self._reference]
-        alike = [r for r in self.routes if not r.target.is_remote and r.is_shipped and r.is_open]
-        same = [r for r in alike if replace(r.target, threads=None) == replace(own.target, threads=None)]
-        return own if own.is_open or not same else same[0]
-
     def know(self, bundle: Bundle) -> None:
         """Learn more of the network."""
         self.model = bundle.profile
 
     def hold_to(self, index: int, query: Query, reference: Reference) -> None:
-        """Be told the reference's answer to a query: where another machine, engine or precision is infinite, it must be
-        so too. What the query is expected to cost there is the unit of the reward, where all are of one size.
+        """Be told the reference's answer to a query (``Referee.hold_to``). What the query is expected to cost there is
+        the unit of the reward, where all are of one size.
         """
-        self._reference, self._known = index, (query, reference)
+        self.referee.hold_to(index, query, reference)
         quiet = self.look()._replace(observation=Observation())
-        self.reference = self._objective(index, query, quiet, self.goal)
-        own = self.routes[index]
-        self._held = frozenset(
-            i
-            for i, route in enumerate(self.routes)
-            if i != index
-            and not own.target.is_remote
-            and (route.target.is_remote or not route.is_shipped or route.target.precision != own.target.precision)
-        )
+        self.reference = self._outlook.objective(index, query, quiet, self.goal)
 
     def moment_of(self, context: Context) -> Moment:
         """In which the context was observed; now, for one of another world."""
         return context.moment if isinstance(context, DeviceContext) else self.look()
+
+    def calibrated(self) -> None:
+        """Keep what this device's targets are expected to cost as it is now, for agents that correct it."""
+        self._outlook.calibrated()
+        self.ahead.clear()
 
     def settled(self, target: Target) -> FastPath | None:
         """A way to one target past the loop, for an agent that will never choose another; None where there is none."""
@@ -278,10 +227,6 @@ class DeviceWorld:
         """Give the models and connections back."""
         for route in self.routes:
             route.close()
-
-    def barred(self, query: Query) -> Mapping[str, str]:
-        """Links over which a query must not leave, each with the reason."""
-        return self._ledger.barred(self._links, query.may_leave) if self._links else {}
 
     def _left_out(self, query: Query, context: Context) -> Mapping[Target, str]:
         """Targets that get no queries just now, each with the reason; what a remote one of them may learn, it sees."""
@@ -304,27 +249,6 @@ class DeviceWorld:
             left_out.setdefault(self.targets[index], "cutting the network is not expected to pay")
         return left_out
 
-    def _answer(self, query: Query, moment: Moment, index: int, timeout_s: float) -> tuple[list[Array], Outcome]:
-        """A route's answer; one with infinity or NaN is taken where the reference gives them too.
-
-        Raises:
-            Failed: no answer, or one that the reference belies.
-        """
-        route = self.routes[index]
-        answer, outcome = route.run(query, moment, timeout_s)
-        if index not in self._held or is_finite(answer):
-            return answer, outcome
-        try:
-            right, checking = self.referee.run(query, moment, math.inf)
-        except Failed:
-            return answer, outcome
-        reason = other_finiteness(right, answer)
-        outcome = outcome.after(checking)
-        if reason is None or (self._known is not None and self._known[1].is_random):
-            return answer, outcome
-        route.reverify(query, Reference(right))
-        raise Failed(outcome, WrongAnswer(reason))
-
     def _large_models(self) -> tuple[Resident, ...]:
         """Those that cannot stay loaded at every setting."""
         if self._streams.keeps_state:
@@ -345,80 +269,13 @@ class DeviceWorld:
         return route.loading(loading_s, self.look()).objective(self.goal) + late
 
     def _is_right(self, index: int) -> bool:
-        """Whether a setting that was just loaded answers as the reference did; also tells its speed."""
-        if self._known is None:
-            return True
-        query, right = self._known
-        try:
-            answers = [self.routes[index].run(query, self.look(), math.inf)[0] for _ in range(2)]
-            reason = right.disagreement(answers[-1])
-        except Failed as failure:
-            reason = str(failure)
-        if reason is not None:
-            _LOG.warning("target %s is left out: %s", self.targets[index], reason)
-        return reason is None
-
-    def _admission(self, goal: Goal, barred: Mapping[str, str] = NOTHING_BARRED) -> Admission:
-        """Which routes may answer a query of that goal.
-
-        Raises:
-            InvalidGoal: none may.
-        """
-        key = goal, tuple(barred)
-        if key not in self._admissions:
-            if len(self._admissions) >= MOST_GOALS:
-                self._admissions = {}
-            self._admissions[key] = Admission(self.routes, goal, barred, self._distrusted, self._prefer)
-        return self._admissions[key]
-
-    def _open_to(self, query: Query, admission: Admission) -> Indices:
-        """The admitted routes; of a query that carries a stream's state on, the one that gave the state."""
-        unknown = self._unknown
-        is_open = [i not in unknown and route.is_open for i, route in enumerate(self.routes)]
-        bound = self._streams.target_of(query)
-        if bound is None or bound not in admission.usable or not is_open[bound]:
-            return admission.admitted(is_open)
-        return np.array([bound], dtype=np.intp)
-
-    def _without_vain_cuts(self, forecast: Forecast, goal: Goal, admitted: Indices) -> Indices:
-        """A network is left in one piece unless in two it is expected to be better than on every whole target."""
-        whole = [index for index in admitted.tolist() if index not in self._cut]
-        if not whole or len(whole) == len(admitted):
-            return admitted
-        best = forecast.best(goal, whole)
-        vain = {index for index in self._cut if forecast.best(goal, [best, index]) == best}
-        return np.array([index for index in admitted.tolist() if index not in vain], dtype=np.intp)
-
-    def _objective(self, index: int, query: Query, moment: Moment, goal: Goal) -> float:
-        """The goal's objective, as it is expected of a query on a route."""
-        return self.routes[index].expected(query, moment).objective(goal)
-
-    def _forecast(self, query: Query, moment: Moment) -> Forecast:
-        expected = np.array([route.expected(query, moment) for route in self.routes]).T
-        return Forecast(expected[0], expected[1], expected[2], self._accuracy)
-
-    def calibrated(self) -> None:
-        """Keep what this device's targets are expected to cost as it is now, for agents that correct it."""
-        self._is_calibrated = True
-        self.ahead.clear()
-        for route in self.routes:
-            if isinstance(route, LocalRoute):
-                route.calibrated()
-
-    def _unlearned(self, size: Size, moment: Moment, forecast: Forecast) -> Forecast:
-        if not self._is_calibrated:
-            return forecast
-        figures = np.array([forecast.latency_s, forecast.energy_j, forecast.carbon_g])
-        for index, route in enumerate(self.routes):
-            if isinstance(route, LocalRoute):
-                figures[:, index] = route.first_expected(size, moment)
-        return replace(forecast, latency_s=figures[0], energy_j=figures[1], carbon_g=figures[2])
+        return self.referee.is_right(index, self.look())
 
     def _deadline_s(self, query: Query, context: Context, index: int) -> float:
         """How long a remote route may take: until the device could just rescue the query in time."""
         if not self._hedge:
             return min(self._timeout_s, query.left_s)
-        usable = self._admission(context.goal, barred_in(context)).usable
+        usable = self.gate.usable(context.goal, barred_in(context))
         return min(patience_s(context, self.targets, usable, index, self._timeout_s), query.left_s)
 
     def _next(
@@ -429,9 +286,9 @@ class DeviceWorld:
         Raises:
             TargetError: the error itself, where no other route may try.
         """
-        tried, unknown = {attempt.target for attempt in attempts}, {self.targets[i] for i in self._unknown}
-        goal, usable = context.goal, self._admission(context.goal, barred_in(context)).usable
-        left = [i for i in usable if self.targets[i] not in tried | unknown and self.routes[i].is_open]
+        tried, goal = {attempt.target for attempt in attempts}, context.goal
+        usable = self.gate.usable(goal, barred_in(context))
+        left = [i for i in usable if self.targets[i] not in tried and self.gate.may_try(i)]
         may_move = goal.mode.may_fall_back and not self._streams.is_bound and query.is_awaited
         if not left or not may_move or context.forecast is None:
             raise error

@@ -114,8 +114,8 @@ CHANGES: dict[str, Callable[[DeviceWorld, Sky], Query]] = {
     "electricity": lambda world, sky: seen(sky, sky.moment._replace(grids=Grids({}, {"device": "SE"}))),
     "a tail": lambda world, sky: seen(sky, sky.moment._replace(rest_s=0.1)),
     "a lesson": lambda world, sky: after(world.routes[1].run(QUERY, sky.moment, 1.0)),
-    "distrust": lambda world, sky: after(world.restrict({2})),
-    "a remote not met": lambda world, sky: after(world.wait_for([3])),
+    "distrust": lambda world, sky: after(world.gate.restrict({2})),
+    "a remote not met": lambda world, sky: after(world.gate.wait_for([3])),
     "a better known model": lambda world, sky: after(setattr(world, "model", ModelProfile("net", conv=3))),
     "calibration": lambda world, sky: after(world.calibrated()),
 }

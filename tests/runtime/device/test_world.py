@@ -189,7 +189,7 @@ def test_modes_and_links_say_what_is_admitted(mode: str, admitted: set[str], wit
 def test_leaving_everything_out_is_an_error() -> None:
     here = world([Planned(FAST, 0.01, accuracy=0.7), Planned(CLOUD, 0.01)], Goal(min_accuracy=0.6))
     with pytest.raises(InvalidGoal, match=r"device:cpu/fp32@2t \(0\.700\), cloud:cpu/fp32 \(unknown\)"):
-        here.restrict({0})
+        here.gate.restrict({0})
 
 
 def test_it_is_a_world_as_any_other() -> None:
