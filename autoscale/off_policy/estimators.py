@@ -7,13 +7,16 @@ With w = p / q, the policy's chance of what was chosen over the logged one:
 - DR = mean(sum_a p(a) m(a) + w (y - m(chosen))) (Dudik, Langford and Li 2011), m being a model of the outcome: unbiased
   whatever the model, and of the less variance the better that is.
 
-Intervals are Student's, with as many degrees of freedom as the weights leave (Kish's effective sample size less one):
-few heavy weights are few queries.
+Each is a ratio of sums over parts of the log that tell independently of each other: single queries here, a region's
+hours in the fleet's report. Intervals of single queries are Student's, with as many degrees of freedom as the weights
+leave (Kish's effective sample size less one): few heavy weights are few queries.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
+
+import numpy as np
 
 from autoscale.arrays import Floats
 
@@ -44,37 +47,75 @@ def effective_queries(weights: Floats) -> float:
     return 0.0 if squares == 0.0 else float(weights.sum()) ** 2 / squares
 
 
-def inverse_propensity(weights: Floats, values: Floats) -> Estimate:
-    """IPS; both of shape (queries,)."""
-    return _interval(weights * values, weights, values)
+class Ratio(NamedTuple):
+    """A ratio of sums and its standard error, infinite where there are fewer than two parts."""
+
+    mean: float
+    error: float
 
 
-def self_normalised(weights: Floats, values: Floats) -> Estimate:
-    """SNIPS, its spread by the delta method; both of shape (queries,), not all weights 0."""
-    mean = float(weights @ values) / float(weights.sum())
-    strayed = weights * (values - mean) / weights.mean()
-    return _interval(mean + strayed, weights, values)
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """Sums over the parts of a log, each of shape (parts,).
+
+    Attributes:
+        queries: how many a part has.
+        weights: the sum of their p / q.
+        values: of that times what came of each.
+        expected: of what a model says the policy would have cost.
+        modelled: of the weights times what the model says of what was chosen.
+    """
+
+    queries: Floats
+    weights: Floats
+    values: Floats
+    expected: Floats
+    modelled: Floats
+
+    def estimates(self) -> dict[str, Ratio]:
+        """What a query would have cost, by the name of each estimator; not all weights are 0."""
+        return {
+            "ips": _ratio(self.values, self.queries),
+            "snips": _ratio(self.values, self.weights),
+            "doubly_robust": _ratio(self.expected + (self.values - self.modelled), self.queries),
+        }
 
 
-def doubly_robust(weights: Floats, values: Floats, expected: Floats, modelled: Floats) -> Estimate:
-    """DR; all of shape (queries,).
+def estimated(weights: Floats, values: Floats, expected: Floats, modelled: Floats) -> dict[str, Estimate]:
+    """Of single queries, by the name of each estimator; all of shape (queries,).
 
     Args:
-        weights: p / q of what was chosen.
+        weights: p / q of what was chosen, not all 0.
         values: what came of it.
-        expected: what the model says the policy would have cost.
+        expected: what a model says the policy would have cost.
         modelled: what the model says of what was chosen.
     """
-    return _interval(expected + weights * (values - modelled), weights, values)
+    parts = Weighed(np.ones(weights.size), weights, weights * values, expected, weights * modelled)
+    return {name: _interval(found, weights, values) for name, found in parts.estimates().items()}
 
 
-def _interval(terms: Floats, weights: Floats, values: Floats) -> Estimate:
+def mean_of(values: Floats) -> Estimate:
+    """The mean of what happened, shape (queries,)."""
+    ones = np.ones(values.size)
+    return _interval(_ratio(values, ones), ones, values)
+
+
+def _ratio(above: Floats, below: Floats) -> Ratio:
+    """By Taylor's expansion (Cochran 1977, Sampling Techniques, 6.3); summed exactly, in whatever order."""
+    whole, count = math.fsum(below), above.size
+    mean = math.fsum(above) / whole
+    if count < 2:
+        return Ratio(mean, math.inf)
+    squares = math.fsum((above - mean * below) ** 2)
+    return Ratio(mean, math.sqrt(squares * count / (count - 1)) / whole)
+
+
+def _interval(found: Ratio, weights: Floats, values: Floats) -> Estimate:
     """Multiplicative where all values have one sign: of weighted costs a few are very large, none is below 0."""
-    mean, count = float(terms.mean()), terms.size
-    freedom = effective_queries(weights) - 1.0
-    if count < 2 or freedom <= 0.0:
+    mean, freedom = found.mean, effective_queries(weights) - 1.0
+    if values.size < 2 or freedom <= 0.0:
         return Estimate(mean, -math.inf, math.inf)
-    half = student_quantile(freedom) * float(terms.std(ddof=1)) / math.sqrt(count)
+    half = student_quantile(freedom) * found.error
     if mean * values.min() > 0.0 and mean * values.max() > 0.0:
         factor = math.exp(half / abs(mean))
         return Estimate(mean, *sorted((mean / factor, mean * factor)))

@@ -11,19 +11,11 @@ from autoscale.agents.base import Agent
 from autoscale.agents.reward import expected_reward
 from autoscale.arrays import Floats
 from autoscale.errors import InvalidInput
-from autoscale.off_policy.estimators import (
-    Estimate,
-    doubly_robust,
-    effective_queries,
-    inverse_propensity,
-    self_normalised,
-)
+from autoscale.off_policy.estimators import Estimate, effective_queries, estimated
 from autoscale.off_policy.logged import LoggedQuery
 from autoscale.off_policy.outcome_model import fit_outcomes
 from autoscale.off_policy.overlap import LEAST_EFFECTIVE, uncovered
 from autoscale.query.target import Target
-
-ESTIMATORS: Final = ("ips", "snips", "doubly_robust")
 
 _UNLIKE: Final = ", whose probabilities do not add up to that"
 
@@ -147,7 +139,7 @@ def _joined(parts: Sequence[_Evidence]) -> Judgement:
     if lacking or worth < LEAST_EFFECTIVE:
         return Judgement(weights.size, worth, uncovered=lacking)
     figures = {name: np.concatenate([each.figures[name] for each in parts], axis=1) for name in parts[0].figures}
-    found = {name: _estimates(weights, *rows) for name, rows in figures.items()}
+    found = {name: estimated(weights, *rows) for name, rows in figures.items()}
     unseen = float(weights.max()) / weights.size  # what one more miss adds, of the rarest kind: the log may show none
     missed = {
         name: Estimate(each.mean, each.low, each.high + unseen).within(0.0, 1.0)
@@ -155,11 +147,3 @@ def _joined(parts: Sequence[_Evidence]) -> Judgement:
     }
     objective = {name: each.within(0.0, math.inf) for name, each in found["objective"].items()}
     return Judgement(weights.size, worth, objective, missed, found["reward"])
-
-
-def _estimates(weights: Floats, values: Floats, expected: Floats, modelled: Floats) -> dict[str, Estimate]:
-    return {
-        "ips": inverse_propensity(weights, values),
-        "snips": self_normalised(weights, values),
-        "doubly_robust": doubly_robust(weights, values, expected, modelled),
-    }

@@ -8,7 +8,7 @@ from autoscale.fleet.export.declarations import declarations, sci_for_ai
 from autoscale.fleet.ledger.span import when, when_or_open
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.boundary import included, left_out
-from autoscale.fleet.report.counterfactual import Counterfactual
+from autoscale.fleet.report.counterfactual import Counterfactual, Estimated
 from autoscale.fleet.report.growth import ASSUMPTIONS, Growth, Swing, Year, projection, tornado
 from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.notices import notices
@@ -180,12 +180,15 @@ def _counterfactuals(report: Report) -> list[dict[str, Any]]:
             "missed_fraction": each.missed / queries,
             "covered_fraction": each.covered / queries,
             "refused": each.refused,
+            "estimates": {
+                name: {"carbon_kg": kg(found.carbon_ng), **_known_ends(found)} for name, found in each.estimates.items()
+            },
         }
         for each in report.scenarios
     ]
 
 
-def _known_ends(scenario: Counterfactual) -> dict[str, float]:
+def _known_ends(scenario: Counterfactual | Estimated) -> dict[str, float]:
     """Of the interval of 95 %, where there is one."""
     if scenario.low_ng is None or scenario.high_ng is None:
         return {}

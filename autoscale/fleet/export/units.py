@@ -32,7 +32,12 @@ def interval(scenario: Mapping[str, Any]) -> str:
     """Where a scenario's carbon may lie; of what happened there is no doubt."""
     if scenario["name"] == "actual":
         return "counted"
-    ends = [scenario.get(name) for name in ("low_kg", "high_kg")]
+    return ends_of(scenario)
+
+
+def ends_of(estimate: Mapping[str, Any]) -> str:
+    """The ends of an interval, where they are known."""
+    ends = [estimate.get(name) for name in ("low_kg", "high_kg")]
     return "not known" if None in ends else " to ".join(mass(end * NG_PER_KG) for end in ends if end is not None)
 
 

@@ -12,7 +12,7 @@ from autoscale.fleet.ledger.rollup import DEVICES, MONTHLY, SUMS
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.ledger.view import LedgerView
 from autoscale.fleet.report import tables
-from autoscale.fleet.report.counterfactual import CELL, Counterfactual, counterfactuals
+from autoscale.fleet.report.counterfactual import Counterfactual, counterfactuals
 from autoscale.fleet.report.engine import EngineOptions, ReportEngine, engine
 from autoscale.fleet.report.extent import DayRows, extent_of
 from autoscale.fleet.report.idle import Fleet, Held, whole_fleet
@@ -20,6 +20,7 @@ from autoscale.fleet.report.inventory import InventoryMachine
 from autoscale.fleet.report.life_cycle import LifeCycle
 from autoscale.fleet.report.reading import Reading, verified_reading
 from autoscale.fleet.report.savings import Saving, savings
+from autoscale.fleet.report.scenario_cells import CELL
 from autoscale.fleet.report.sums import PARTS, Sums
 from autoscale.fleet.report.sums_alone import SumsAlone, sums_alone
 from autoscale.fleet.report.survey import needs_wide_sums, survey

@@ -12,7 +12,7 @@ from autoscale.agents.base import Agent
 from autoscale.agents.policies import load_policy, save_policy
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.logged_queries import read_logged_queries
-from autoscale.off_policy.estimators import Estimate, inverse_propensity
+from autoscale.off_policy.estimators import Estimate, mean_of
 from autoscale.off_policy.judge import judge
 from autoscale.off_policy.logged import LoggedQuery
 from autoscale.query.target import Target
@@ -54,7 +54,7 @@ def read_guard(path: Path, objective: str) -> list[LoggedQuery]:
 def check_against(queries: list[LoggedQuery], agent: Agent) -> Verdict:
     """Judge a trained agent as a session would start it: from its policy file, transferred to the log's targets."""
     rewards = np.array([each.reward for each in queries])
-    logged = inverse_propensity(np.ones(rewards.size), rewards)
+    logged = mean_of(rewards)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "policy.npz")
         save_policy(agent, path)

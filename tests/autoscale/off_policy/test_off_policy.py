@@ -14,8 +14,7 @@ from autoscale.errors import InvalidInput
 from autoscale.off_policy import Judgement, LoggedQuery, judge
 from autoscale.off_policy.estimators import (
     effective_queries,
-    inverse_propensity,
-    self_normalised,
+    estimated,
     student_quantile,
 )
 from autoscale.query.forecast import Forecast
@@ -150,8 +149,9 @@ def test_an_agent_that_learns_gets_better_along_the_log() -> None:
 
 def test_formulas_by_hand() -> None:
     weights, values = np.array([2.0, 0.0, 1.0]), np.array([1.0, 5.0, 4.0])
-    assert inverse_propensity(weights, values).mean == pytest.approx(2.0)
-    assert self_normalised(weights, values).mean == pytest.approx(2.0)
+    found = estimated(weights, values, expected=np.full(3, 3.0), modelled=np.array([1.0, 1.0, 3.0]))
+    means = {name: each.mean for name, each in found.items()}
+    assert means == pytest.approx({"ips": 2.0, "snips": 2.0, "doubly_robust": 3.0 + (0.0 + 0.0 + 1.0) / 3.0})
     assert effective_queries(weights) == pytest.approx(9.0 / 5.0)
 
 

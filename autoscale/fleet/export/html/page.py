@@ -11,6 +11,7 @@ from autoscale.fleet.export.html.charts import KINDS, Bar, bars, columns, figure
 from autoscale.fleet.export.html.outlook import fleet_section, growth, life_cycle
 from autoscale.fleet.export.html.tables import (
     dimension_table,
+    estimators_table,
     heaviest_table,
     savings_table,
     scenarios_table,
@@ -177,17 +178,20 @@ def _alternatives(report: Report, figures: Figures) -> str:
     note = (
         "Estimated from the queries of the ledger that went that way, each standing for as many as one over the "
         "probability with which it was chosen (docs/off-policy.md), per network and device model; all go to the one "
-        "target there that was chosen most. Where there is no estimate, a query is left as it went: compare two "
-        "scenarios only where both are estimated for most queries. The oracle takes the target of the lowest mean, per "
-        "region and hour where these tell, that missed the "
-        "goal no more often, so a scenario that misses it more often may emit less than the oracle. Of a network every "
-        "query carries its share, and less sending does not switch it off."
+        "target there that was chosen most. The first table is of the self-normalised estimate (snips). Inverse "
+        "propensity alone (ips) has no bias, and is wider; doubly robust starts from the mean of what went to the "
+        "target, since sums of an hour keep no forecasts: by those, 'autoscale evaluate --records' judges. Where there "
+        "is no estimate, a query is left as it went: compare two scenarios only where both are estimated for most "
+        "queries. The oracle takes the target of the lowest mean, per region and hour where these tell, that missed "
+        "the goal no more often, so a scenario that misses it more often may emit less than the oracle. Of a network "
+        "every query carries its share, and less sending does not switch it off."
     )
     return "".join(
         (
             "<h2>Had it gone another way</h2>",
             figure("The same queries", "CO₂e", bars("Had it gone another way", spoken(rows), rows)),
             scenarios_table(figures["counterfactuals"]),
+            estimators_table(figures["counterfactuals"]),
             f'<p class="note">{note}</p>',
             f'<div class="words">{_savings(report, figures)}</div>',
         )

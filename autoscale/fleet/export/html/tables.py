@@ -4,9 +4,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
-from autoscale.fleet.export.units import count, energy, interval, mass, percent
+from autoscale.fleet.export.units import count, ends_of, energy, interval, mass, percent
 from autoscale.fleet.report.account import DeviceCarbon
-from autoscale.fleet.report.sums import Sums
+from autoscale.fleet.report.sums import NG_PER_KG, Sums
 
 _MANY: Final = 4
 """A table of more columns is wider than a phone: it scrolls there, and says so."""
@@ -71,6 +71,16 @@ def scenarios_table(scenarios: Sequence[Mapping[str, Any]]) -> str:
     head = ("", "carbon", "95 % interval", "against actual", "missed the goal", "queries it is estimated for")
     refused = " ".join(f"{each['name'].capitalize()}: {each['refused']}." for each in scenarios if each["refused"])
     return table("Had the same queries gone another way", head, rows, refused)
+
+
+def estimators_table(scenarios: Sequence[Mapping[str, Any]]) -> str:
+    """The same by every estimator; nothing where nothing is weighed."""
+    rows = [
+        (f"{each['name']}, {name.replace('_', ' ')}", mass(found["carbon_kg"] * NG_PER_KG), ends_of(found))
+        for each in scenarios
+        for name, found in each["estimates"].items()
+    ]
+    return table("By every estimator", ("", "carbon", "95 % interval"), rows) if rows else ""
 
 
 def savings_table(savings: Sequence[Mapping[str, Any]], whole_ng: int, of: str) -> str:

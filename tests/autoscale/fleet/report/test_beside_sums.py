@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +63,34 @@ def test_a_query_stands_for_as_many_as_its_probability_says() -> None:
     assert found["all on device"].carbon_ng == pytest.approx(200 * 30, rel=1e-3)
     low, high = found["all in the cloud"].low_ng, found["all in the cloud"].high_ng
     assert low is not None and high is not None and low < 102_000 < high
+
+
+def test_every_estimator_tells_its_own() -> None:
+    found = ways(cell("cloud:gpu/fp32", 60, 8), cell("device:cpu/int8", 40, 30))["all in the cloud"]
+    assert {name: each.carbon_ng for name, each in found.estimates.items()} == {
+        "ips": 120 * 8,  # 60 queries of even chance stand for 120, though there were 100
+        "snips": 100 * 8,
+        "doubly_robust": 100 * 8 + 120 * (8 - 8),
+    }
+    assert found.carbon_ng == found.estimates["snips"].carbon_ng
+    assert ways(cell("cloud:gpu/fp32", 60, 8))["actual"].estimates == {}
+
+
+def test_intervals_of_every_estimator_hold_the_truth() -> None:
+    held = dict.fromkeys(("ips", "snips", "doubly_robust"), 0)
+    for seed in range(100):
+        dice, rows, truth_ng = np.random.default_rng(seed), [], 0.0
+        for hour in range(24):  # the cloud is dear by day, and asked for by night
+            dear, chance, asked = 1000 + 800 * (8 <= hour < 20), 0.2 if 8 <= hour < 20 else 0.7, 50
+            went = int(dice.binomial(asked, chance))
+            truth_ng += asked * dear
+            each_ng = round(dear * float(dice.lognormal(0.0, 0.1)))
+            rows += [cell("cloud:gpu/fp32", went, each_ng, probability=chance, hour=hour)] * (went > 0)
+            rows.append(cell("device:cpu/int8", asked - went, 30, probability=1.0 - chance, hour=hour))
+        for name, found in ways(*rows)["all in the cloud"].estimates.items():
+            assert found.low_ng is not None and found.high_ng is not None
+            held[name] += found.low_ng <= truth_ng <= found.high_ng
+    assert all(88 <= each <= 100 for each in held.values()), held
 
 
 def test_what_went_only_where_it_suits_does_not_speak_for_all() -> None:
