@@ -98,7 +98,8 @@ def scaled(name: str, values: Numbers) -> Numbers:
     """A feature of values in its unit, in any one shape; NaN stays NaN."""
     if name in LINEAR:
         offset, span = LINEAR[name]
-        return least(most((values - offset) / span, 0.0), HIGH)
+        shifted = values - offset if offset else values  # of a block of queries, each pass counts
+        return least(most(shifted / span if span != 1.0 else shifted, 0.0), HIGH)
     floor, decades = LOGARITHMIC[name]
     return np.minimum(np.log10(np.maximum(values / floor, 1.0)) / decades, HIGH)
 

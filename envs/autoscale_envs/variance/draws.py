@@ -22,8 +22,8 @@ AHEAD: Final = 2
 AT_ONCE: Final = 1024
 """Environments whose blocks are made together, at most: beyond a megabyte or two an array leaves a core's cache, and
 below, the thread that makes them interrupts the one that steps, which Python lets go on by turns, that much oftener."""
-TOGETHER: Final = 16
-"""Neighbours that are drawn together: their numbers lie side by side, and a line of a core's cache holds so many."""
+TOGETHER: Final = 64
+"""Neighbours that are drawn together: their numbers lie side by side, and fill some lines of a core's cache each."""
 UNIFORMS: Final = 7
 """Uniforms a query needs where no link fails."""
 

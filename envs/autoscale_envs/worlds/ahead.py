@@ -24,11 +24,15 @@ def is_worth_it(environments: int) -> bool:
     return environments >= FEWEST and cores > 1
 
 
-def submit(work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs) -> "Future[Result]":
-    """Have it done; the future holds what comes of it."""
+def submit(work: Callable[Given, Result], *given: Given.args, **named: Given.kwargs) -> "Future[Result] | None":
+    """Have it done; the future holds what comes of it. None where no thread can be started."""
     if not _threads:
         _threads.append(ThreadPoolExecutor(1, "autoscale-ahead"))
-    future = _threads[0].submit(work, *given, **named)
+    try:
+        future = _threads[0].submit(work, *given, **named)
+    except RuntimeError:  # too many threads, or the interpreter is ending
+        _threads.clear()  # this one's queue holds the work, which a thread that starts later would do
+        return None
     _working.add(future)
     future.add_done_callback(_working.discard)
     return future

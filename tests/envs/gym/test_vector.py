@@ -1,6 +1,7 @@
 import copy
 import os
 import pickle
+import threading
 from typing import Any
 
 import numpy as np
@@ -156,6 +157,23 @@ def test_blocks_made_ahead_change_nothing(monkeypatch: pytest.MonkeyPatch) -> No
         actions = rng.integers(0, 66, 6)
         one, other = threaded.step(actions), alone.step(actions)
         assert all((mine == theirs).all() for mine, theirs in zip(one[:4], other[:4], strict=True))
+
+
+def test_where_no_thread_starts_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead, "FEWEST", 4)
+    monkeypatch.setattr(ahead, "_threads", [])
+    monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
+    usual, lone = EdgeInferenceVectorEnv(4, scenario="D4"), EdgeInferenceVectorEnv(4, scenario="D4")
+    usual.reset(seed=0)
+    expected = [usual.step(np.full(4, 60))[1] for _ in range(200)]
+    ahead._threads.clear()
+    before = threading.stack_size(2**46)  # more than there is
+    try:
+        lone.reset(seed=0)
+        assert all((lone.step(np.full(4, 60))[1] == each).all() for each in expected)
+        assert not ahead._threads
+    finally:
+        threading.stack_size(before)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
