@@ -54,6 +54,9 @@ UNARY: Final = frozenset(
 )
 STREAMING: Final = frozenset({"ModelStreamInfer"})
 
+_QUERIES: Final = STREAMING | {"ModelInfer"}
+_NAMED_AT: Final = len(SERVICE) + 1
+
 _LOG: Final = logging.getLogger("autoscale.server")
 
 Reload = Callable[[str], Any]
@@ -103,11 +106,11 @@ class Front:
 
     def request(self, call: Call) -> None:
         """Answer a call, or queue its query."""
-        method = call.method.rpartition("/")[2]
+        method = call.method[_NAMED_AT:]
         if method in STREAMING:
             call = StreamedCall(call)
         try:
-            if method in ("ModelInfer", *STREAMING):
+            if method in _QUERIES:
                 call = call if self._traces is None else self._traces.traced(call)
                 self._infer(call)
             elif method == "RepositoryModelLoad":

@@ -66,11 +66,17 @@ class MachineTime:
 
     def advance(self, now_s: float) -> None:
         """Let time pass."""
-        passed_s = max(now_s - self._now_s, 0.0)
-        self._now_s += passed_s
+        passed_s = now_s - self._now_s
+        if passed_s <= 0.0:
+            return
+        self._now_s = now_s
         self.total_s += passed_s
-        self.idle_s += passed_s * (1.0 - min(self._shares, self._whole))
-        self._per_share_s += passed_s * self._whole / max(self._shares, self._whole)
+        if self._shares <= self._whole:
+            self.idle_s += passed_s * (1.0 - self._shares)
+            self._per_share_s += passed_s
+        else:
+            self.idle_s += passed_s * (1.0 - self._whole)
+            self._per_share_s += passed_s * self._whole / self._shares
         for processor, users in self._users.items():
             if users > _NONE:
                 self._per_user_s[processor] += passed_s / users

@@ -53,11 +53,15 @@ class Statistics:
     def ended(self, job: Job, ran: Ran, is_answered: bool, now_s: float) -> None:
         """A query that was handed over has ended."""
         self.last_ms = int(time.time() * 1e3)
-        code = "CANCELLED" if job.is_done else ran.code.name
+        code = "OK" if is_answered else "CANCELLED" if job.is_done else ran.code.name
         self.by_code[code] = self.by_code.get(code, 0) + 1
         self.queue.add(job.begun_s - job.arrived_s)
         (self.success if is_answered else self.fail).add(now_s - job.arrived_s)
         if is_answered:
             self.inferences += 1
-            self.compute.add(ran.compute_s / ran.rows)
-            self.batches.setdefault(ran.rows, Duration()).add(ran.compute_s / ran.rows)
+            took_s = ran.compute_s / ran.rows
+            self.compute.add(took_s)
+            batches = self.batches.get(ran.rows)
+            if batches is None:
+                batches = self.batches[ran.rows] = Duration()
+            batches.add(took_s)

@@ -47,6 +47,8 @@ def infer_head(message: Bytes) -> InferHead:
     model = version = b""
     parameters: list[bytes] = []
     for number, _, begin, end in _spans(message):
+        if number > PARAMETERS:
+            continue
         if number == MODEL_NAME:
             model = bytes(message[begin:end])
         elif number == MODEL_VERSION:

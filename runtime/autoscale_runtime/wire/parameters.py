@@ -72,10 +72,11 @@ def cost_bytes(cost: ServerCost, queue_us: int, compute_us: int) -> bytes:
 
     What moves with each query is written by hand: so many messages of protobuf's take ten times as long.
     """
-    joules, operational, embodied, *ends = _NUMBER_HEADS
-    told_ends = (each for pair in zip(ends, _ends_of(cost.ends), strict=True) for each in pair)
+    joules, operational, embodied, *heads = _NUMBER_HEADS
+    first, second, third, fourth = _ends_of(cost.ends)
     numbers = _FIGURES.pack(
-        joules, cost.energy_j, operational, cost.carbon_operational_g, embodied, cost.carbon_embodied_g, *told_ends
+        *(joules, cost.energy_j, operational, cost.carbon_operational_g, embodied, cost.carbon_embodied_g),
+        *(heads[0], first, heads[1], second, heads[2], third, heads[3], fourth),
     )
     return b"".join([_STILL.of(cost), numbers, *_time("queue_us", queue_us), *_time("compute_us", compute_us)])
 

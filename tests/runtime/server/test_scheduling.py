@@ -115,6 +115,27 @@ def test_none_is_lost_or_served_twice() -> None:
         assert {*queue.jobs()} == waiting
 
 
+def test_each_turn_is_of_the_client_who_has_had_least_and_there_of_the_query_that_is_due_first() -> None:
+    rng, queue = random.Random(2), FairQueue()
+    waiting: list[Job] = []
+    had: dict[str, float] = {}
+    served = 0.0
+    for _ in range(1000):
+        if rng.random() < 0.55:
+            one = job(f"c{rng.randrange(9)}", rng.random(), rng.randrange(2))
+            if not any(each.call.client == one.call.client for each in waiting):
+                had.setdefault(one.call.client, served)
+            queue.push(one)
+            waiting.append(one)
+        elif waiting:
+            had = {client: tag for client, tag in had.items() if any(each.call.client == client for each in waiting)}
+            due = min(waiting, key=lambda each: (each.priority, had[each.call.client], each.deadline_s))
+            assert queue.pop() is due
+            waiting.remove(due)
+            served = max(served, had[due.call.client])
+            had[due.call.client] += 1.0
+
+
 def test_what_cannot_be_in_time_is_refused_at_once_with_a_hint() -> None:
     async def act() -> None:
         executor = Held()

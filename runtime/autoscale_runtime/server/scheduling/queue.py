@@ -12,19 +12,24 @@ from typing import Final
 from autoscale_runtime.server.execution.job import Job
 
 _COUNT: Final = itertools.count()
+_FEW: Final = 64
 
 _Entry = tuple[int, float, int, Job]
 
+_Key = tuple[int, float, float, int]
+_NO_KEY: Final[_Key] = (0, 0.0, 0.0, -1)
+
 
 class _Line:
-    """What one client has waiting."""
+    """What one client has waiting; ``key`` is its place among the clients, by the first of its queries."""
 
-    __slots__ = ("entries", "tag", "waiting")
+    __slots__ = ("client", "entries", "key", "tag", "waiting")
 
-    def __init__(self) -> None:
+    def __init__(self, client: str, tag: float) -> None:
+        self.client, self.tag = client, tag
         self.entries: list[_Entry] = []
-        self.tag = 0.0
         self.waiting = 0
+        self.key = _NO_KEY
 
 
 class FairQueue:
@@ -36,6 +41,8 @@ class FairQueue:
 
     def __init__(self) -> None:
         self._lines: dict[str, _Line] = {}
+        self._order: list[tuple[_Key, int, _Line]] = []  # also with keys that lines had before: those are passed over
+        self._empty: list[_Line] = []
         self._served = 0.0
         self.waiting = 0
 
@@ -43,33 +50,58 @@ class FairQueue:
         """Add one."""
         line = self._lines.get(job.call.client)
         if line is None:
-            line = self._lines[job.call.client] = _Line()
-            line.tag = self._served
+            line = self._lines[job.call.client] = _Line(job.call.client, self._served)
         heapq.heappush(line.entries, (job.priority, job.deadline_s, next(_COUNT), job))
+        if line.entries[0][-1] is job:
+            self._enqueue(line)
         line.waiting += 1
         self.waiting += 1
 
     def pop(self, version: int | None = None) -> Job | None:
         """Take the next one; None where none waits, or where it is of another version than the one asked for."""
-        best: _Line | None = None
-        best_key: tuple[float, ...] = ()
-        for client in [*self._lines]:
-            line = self._lines[client]
-            _drop_done(line)
-            if not line.entries:
-                del self._lines[client]
-                continue
-            priority, deadline_s, number, _ = line.entries[0]
-            key = (priority, line.tag, deadline_s, number)
-            if best is None or key < best_key:
-                best, best_key = line, key
-        if best is None or version not in (None, best.entries[0][-1].version):
+        self._forget_empty()
+        line = self._first()
+        if line is None or version not in (None, line.entries[0][-1].version):
             return None
-        job = heapq.heappop(best.entries)[-1]
-        self._served = max(self._served, best.tag)
-        best.tag += 1.0
-        self._left(best)
+        heapq.heappop(self._order)
+        job = heapq.heappop(line.entries)[-1]
+        self._served = max(self._served, line.tag)
+        line.tag += 1.0
+        self._enqueue(line)
+        self._left(line)
         return job
+
+    def _first(self) -> _Line | None:
+        while self._order:
+            key, _, line = self._order[0]
+            if key is line.key and not line.entries[0][-1].is_done:
+                return line
+            heapq.heappop(self._order)
+            if key is line.key:
+                self._enqueue(line)
+        return None
+
+    def _enqueue(self, line: _Line) -> None:
+        """Its first query is another one than before."""
+        while line.entries and line.entries[0][-1].is_done:
+            heapq.heappop(line.entries)
+        if not line.entries:
+            line.key = _NO_KEY
+            self._empty.append(line)
+            return
+        priority, deadline_s, number, _ = line.entries[0]
+        line.key = (priority, line.tag, deadline_s, number)
+        heapq.heappush(self._order, (line.key, next(_COUNT), line))
+        if len(self._order) > 2 * len(self._lines) + _FEW:
+            self._order = [(each.key, next(_COUNT), each) for each in self._lines.values() if each.entries]
+            heapq.heapify(self._order)
+
+    def _forget_empty(self) -> None:
+        """Who has nothing waiting by the next turn starts anew."""
+        for line in self._empty:
+            if not line.entries and self._lines.get(line.client) is line:
+                del self._lines[line.client]
+        self._empty.clear()
 
     def leave(self, job: Job) -> None:
         """One that waits is done with: it is passed over."""
@@ -77,6 +109,10 @@ class FairQueue:
         line = self._lines.get(job.call.client)
         if line is not None:
             self._left(line)
+            if not line.waiting:
+                line.entries.clear()
+                line.key = _NO_KEY
+                del self._lines[line.client]
 
     def ahead(self, client: str) -> int:
         """How many are served before one that this client would add now."""
@@ -101,8 +137,3 @@ class FairQueue:
     def _left(self, line: _Line) -> None:
         line.waiting -= 1
         self.waiting -= 1
-
-
-def _drop_done(line: _Line) -> None:
-    while line.entries and line.entries[0][-1].is_done:
-        heapq.heappop(line.entries)

@@ -198,6 +198,8 @@ class Scheduler:
         job.call.refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, text, ((RETRY_AFTER, str(after_ms)),))
 
     def _pump(self) -> None:
+        if not self._queue.waiting:
+            return
         at_once = self._at_once()
         while self._queue.waiting and self._batches < at_once and not self._waits_for_more():
             batch = self._next_batch()

@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
             return
         self.wire.hold()  # whatever these events lead to is written below, at once
         self._handle_events()
-        self.wire.write()
+        self.wire.write_held()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone, and everybody in it."""
@@ -192,6 +192,8 @@ class Connection(asyncio.Protocol):
         if stream is None:
             self.wire.consume(event.stream_id, len(data))
             return
+        if event.end_stream:
+            stream.is_ended = True  # who answers need not tell its caller to stop
         if data:
             self._receive(stream, data)
         if event.end_stream:
@@ -211,9 +213,10 @@ class Connection(asyncio.Protocol):
             self._windows.held(stream, stream.reader.held_bytes)
             if stream.reader.held_bytes == len(data) and stream.reader.length is not None:
                 self._widen(stream, stream.reader.length + PREFIX_BYTES)
-        else:
+        elif was_unfinished:
             self._windows.whole(stream)
-        self.wire.open_window(stream)
+        if not stream.is_ended:  # else nothing more comes
+            self.wire.open_window(stream)
 
     def _widen(self, stream: Stream, message_bytes: int) -> None:
         """A long message has begun: it need not stop and go."""
@@ -235,7 +238,8 @@ class Connection(asyncio.Protocol):
             self.wire.consume(stream.number, stream.owed_bytes)
         self._windows.whole(stream)
         stream.close()
-        self._close_if_done()
+        if self.has_heard:
+            self._close_if_done()
 
     def _close_if_done(self) -> None:
         if self.has_heard and not self._streams:

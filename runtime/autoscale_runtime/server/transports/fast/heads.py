@@ -73,13 +73,12 @@ def head_of(headers: Headers) -> Head:
     kind = told.get(b"content-type", b"")
     if kind != _GRPC and (not kind.startswith(_GRPC) or kind.startswith(_GRPC_WEB)):
         raise NotGrpc(b"415")
-    encoding = told.get(b"grpc-encoding", b"identity").decode("latin-1")
-    if encoding not in ENCODINGS:
+    encoding = "identity"
+    if b"grpc-encoding" in told and (encoding := told[b"grpc-encoding"].decode("latin-1")) not in ENCODINGS:
         text = f"the encoding '{encoding[:40]}' is not known; allowed: {', '.join(ENCODINGS)}"
         raise Refused(grpc.StatusCode.UNIMPLEMENTED, text)
-    timeout = told.get(b"grpc-timeout")
-    timeout_s = math.inf if timeout is None else _seconds(timeout)
-    path = told.get(b":path", b"").decode("latin-1").removeprefix("/")
+    timeout_s = _seconds(told[b"grpc-timeout"]) if b"grpc-timeout" in told else math.inf
+    path = told[b":path"].decode("latin-1").removeprefix("/") if b":path" in told else ""
     if _TRACE.isdisjoint(told):
         return Head(path, timeout_s, encoding)
     trace = {name.decode(): told[name].decode("latin-1") for name in _TRACE if name in told}

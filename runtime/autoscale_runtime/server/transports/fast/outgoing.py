@@ -15,8 +15,9 @@ from autoscale_runtime.server.transports.fast.windows import Windows
 
 _CHUNK_BYTES: Final = 256 << 10
 
-GONE: Final = contextlib.suppress(ngh2.NGH2Error, ValueError)
-"""Around what is said of a stream: its caller may have left meanwhile. One for all, since each query passes a few."""
+_GONE: Final = ngh2.NGH2Error, ValueError
+GONE: Final = contextlib.suppress(*_GONE)
+"""Around what is said of a stream: its caller may have left meanwhile."""
 
 
 class Outgoing:
@@ -49,11 +50,13 @@ class Outgoing:
     def send_answer(self, stream: Stream, message: bytes) -> None:
         """All of an answer of one message."""
         http, number = self._http, stream.number
-        with GONE:
+        try:
             http.send_response(number, ANSWER)
             for part in framed(message):
                 http.send_data(number, part)
             http.send_trailers(number, DONE)
+        except _GONE:
+            return
         self.write_soon()
 
     def send_message(self, stream: Stream, message: bytes) -> None:
@@ -95,8 +98,10 @@ class Outgoing:
 
     def send_alone(self, number: int, headers: Headers, is_ended: bool) -> None:
         """An answer of headers alone; a caller that still sends is told to stop."""
-        with GONE:
+        try:
             self._http.send_response(number, headers, end_stream=True)
+        except _GONE:
+            return
         if not is_ended:
             self._cut.append(number)
         self.write_soon()
@@ -104,8 +109,10 @@ class Outgoing:
     def consume(self, number: int, count: int) -> None:
         """So much of a stream was taken: its window opens again."""
         if count:
-            with GONE:
+            try:
                 self._http.acknowledge_received_data(count, number)
+            except _GONE:
+                return
 
     def _send_head(self, stream: Stream) -> None:
         if not stream.has_begun:
@@ -119,8 +126,14 @@ class Outgoing:
             self._loop.call_soon(self.write)
 
     def hold(self) -> None:
-        """Nothing is written until ``write``, which follows at once."""
+        """Nothing is written until ``write_held``, which follows at once."""
         self._is_due = True
+
+    def write_held(self) -> None:
+        """Write if there is anything."""
+        if self._http.want_write or self._cut:
+            self.write()
+        self._is_due = False
 
     def cut(self, stream: Stream) -> None:
         """End it once what was said is written: its answer is not taken."""
