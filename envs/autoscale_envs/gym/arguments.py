@@ -24,6 +24,16 @@ def no_options(options: Mapping[str, Any] | None) -> None:
         raise InvalidInput(f"options of reset are {options!r}; allowed: none")
 
 
+def flag_of(oracle: bool) -> bool:
+    """Whether infos show the oracle's action.
+
+    Raises:
+        InvalidInput: neither True nor False.
+    """
+    check_type("oracle", oracle, bool, "True or False")
+    return oracle
+
+
 def count_of(num_envs: int) -> int:
     """How many environments.
 

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from autoscale.agents.features import FEATURES, HIGH, LOW
 from autoscale.errors import InvalidTarget, one_of
 from autoscale.query.target import Target
-from autoscale_envs.gym.arguments import no_options
+from autoscale_envs.gym.arguments import flag_of, no_options
 from autoscale_envs.gym.render import RENDER_MODES, History, draw
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.observe import Rows
@@ -71,7 +71,7 @@ class EdgeInferenceEnv(gymnasium.Env[Rows, np.int64]):
         self.parameters = make_parameters(options_from(settings))
         self.observation_space = observation_space()
         self.action_space = gymnasium.spaces.Discrete(len(self.parameters.targets))
-        self._shows_oracle = oracle
+        self._shows_oracle = flag_of(oracle)
         self._view = lone(self.parameters, None)
         self._history = History(self.parameters)
         self._names = [str(target) for target in self.parameters.targets]

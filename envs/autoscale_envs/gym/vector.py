@@ -11,7 +11,7 @@ from gymnasium.vector.utils import batch_space
 from autoscale.arrays import Indices
 from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale.query.target import Target
-from autoscale_envs.gym.arguments import count_of, mask_of, mode_of, seeds_of
+from autoscale_envs.gym.arguments import count_of, flag_of, mask_of, mode_of, seeds_of
 from autoscale_envs.gym.env import observation_space
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.observe import Rows
@@ -68,7 +68,7 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         self.single_action_space = gymnasium.spaces.Discrete(len(self.parameters.targets))
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         self.action_space = batch_space(self.single_action_space, num_envs)
-        self._shows_oracle = oracle
+        self._shows_oracle = flag_of(oracle)
         self._world = BatchedWorld(self.parameters, [None] * num_envs, is_viewed=False)
         self._done = np.zeros(num_envs, dtype=np.intp)
         self._is_over = np.zeros(num_envs, dtype=np.bool_)

@@ -250,6 +250,7 @@ def test_a_trace_file_is_read(tmp_path) -> None:
         ({"queries": True}, InvalidInput, "queries is True"),
         ({"gap_s": None}, InvalidInput, "gap_s is None"),
         ({"render_mode": "human"}, UnknownName, "rgb_array"),
+        ({"oracle": "no"}, InvalidInput, "oracle is 'no'"),
     ],
 )
 def test_bad_settings_are_named(settings, error, message) -> None:
