@@ -165,7 +165,7 @@ class InferenceSession(Telling, Bare):  # type: ignore[misc]  # ONNX Runtime has
             return self._autoscale.undecided
         if run_options is not None:
             return "run options are given"
-        return "" if _are_arrays(feeds) else "a feed is neither an array nor a list"
+        return "" if _are_arrays(feeds) else "a feed is neither an array nor a list by a name, or holds bytes"
 
     def _autoscale_wrong(self, output_names: Any, feeds: Any) -> str:
         """What is wrong with a query, before it is answered behind; empty for nothing."""
@@ -217,4 +217,11 @@ def _providers(session: Any) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _are_arrays(feeds: object) -> bool:
-    return isinstance(feeds, dict) and all(type(each) in _KINDS for each in feeds.values())
+    return isinstance(feeds, dict) and all(
+        type(n) is str and type(a) in _KINDS and not _has_bytes(a) for n, a in feeds.items()
+    )
+
+
+def _has_bytes(given: Any) -> bool:
+    """Whether text is given as bytes: ONNX Runtime takes what Python prints of them, a session what they say."""
+    return type(given) is np.ndarray and given.dtype.kind == "O" and any(type(each) is bytes for each in given.flat)

@@ -189,6 +189,7 @@ WRONG: dict[str, tuple[Any, Any]] = {
     "another output": (["no such"], {"x": X}),
     "text": (None, {"x": "text"}),
     "nothing": (None, {"x": None}),
+    "a name in bytes": (None, {b"x": X}),
     "a list of pairs": (None, [("x", X)]),
     "objects": (None, {"x": np.array([object()])}),
     "outputs as text": ("logits", {"x": X}),
@@ -203,6 +204,17 @@ def test_wrong_feeds_get_onnx_runtimes_own_error(path: Path, session: Any, right
         session.run(*WRONG[wrong])
     assert _without_addresses(ours.value) == _without_addresses(theirs.value)
     same(session.run(None, {"x": X}), right)
+
+
+def test_text_in_bytes_is_what_onnx_runtime_takes_it_for(tmp_path: Path) -> None:
+    text = [helper.make_tensor_value_info(name, TensorProto.STRING, ["n"]) for name in ("x", "y")]
+    graph = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", text[:1], text[1:])
+    opset = helper.make_opsetid("", 17)
+    path = written(tmp_path / "text.onnx", helper.make_model(graph, opset_imports=[opset], ir_version=9))
+    session, bare = ort.InferenceSession(str(path)), Bare(str(path), providers=CPU)
+    for feeds in ({"x": np.array(["a", "\u00e9"], object)}, {"x": np.array([b"a"], object)}):
+        assert [each.tolist() for each in session.run(None, feeds)] == [each.tolist() for each in bare.run(None, feeds)]
+    assert "bytes" in session.last.handed_through
 
 
 def _without_addresses(error: BaseException) -> str:
