@@ -248,7 +248,7 @@ def test_what_cannot_be_is_refused_and_nothing_is_left_running(
     assert set(threading.enumerate()) <= before
 
 
-@pytest.mark.parametrize("options", [{"timeout_s": float("nan")}, {"timeout_s": 0.0}])
+@pytest.mark.parametrize("options", [{"timeout_s": float("nan")}, {"timeout_s": 0.0}, {"seed": -1}, {"hedge": 1}])
 def test_options_out_of_range_are_refused(options: dict[str, float]) -> None:
     [name] = options
     with pytest.raises(InvalidInput, match=f"{name} is .*; allowed"):

@@ -80,6 +80,9 @@ class SessionOptions:
         check_type("radio", self.radio, (str, NoneType), "the name of a radio, or None")
         check_type("electricity", self.electricity, Electricity, "an Electricity")
         check_type("seed", self.seed, int, "an integer")
+        if self.seed < 0:
+            raise InvalidInput(f"seed is {self.seed}; allowed: an integer, 0 or more")
+        check_type("hedge", self.hedge, bool, "True or False")
         for what, names in (("meters", self.meters), ("sensors", self.sensors)):
             check_type(what, names, (list, tuple, NoneType), "a list" + (", or None" if what == "sensors" else ""))
         for sensor in self.sensors or ():

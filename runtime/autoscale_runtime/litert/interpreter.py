@@ -103,6 +103,12 @@ class Interpreter(Telling, Bare):  # type: ignore[misc]  # LiteRT has no types
             self._autoscale.deciding.reset_state()
         return super().reset_all_variables()
 
+    def __copy__(self) -> "Interpreter":
+        """Of the same model, loaded once, as a copy of LiteRT's is."""
+        twin = type(self).__new__(type(self))
+        twin.__dict__.update(self.__dict__)
+        return twin
+
     def __reduce__(self) -> Any:
         raise TypeError(
             "an Interpreter cannot be pickled: its model is loaded in this process; "

@@ -1,5 +1,6 @@
 """The interpreter where applications find LiteRT's: TensorFlow Lite's calls, and a decision for each invocation."""
 
+import copy
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -109,6 +110,14 @@ def test_what_it_does_not_decide_litert_invokes_and_it_says_so(path: Path) -> No
     out = interpreter.get_output_details()[0]["index"]
     np.testing.assert_allclose(interpreter.get_tensor(out), np.full((1, 3), X.sum()), rtol=1e-5)
     assert "experimental" in interpreter.last.handed_through
+
+
+def test_a_copy_is_of_the_same_model(path: Path) -> None:
+    interpreter = copy.copy(ours(str(path)))
+    interpreter.allocate_tensors()
+    _set(interpreter, X)
+    interpreter.invoke()
+    assert interpreter.last.handed_through == ""
 
 
 def test_errors_are_litert_s_own(path: Path, tmp_path: Path) -> None:
