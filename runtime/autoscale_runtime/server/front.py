@@ -130,7 +130,14 @@ class Front:
         job.share = self._account.begin(job.target, job.model)
 
     def on_end(self, job: Job, ran: Ran) -> None:
-        """A query that was handed over has ended: account for it, and answer."""
+        """A query that was handed over has ended: account for it, and answer, whatever goes wrong with that."""
+        try:
+            self._end(job, ran)
+        except Exception as error:
+            _LOG.exception("a query of '%s' has ended, and its answer failed", job.model)
+            job.call.refuse(grpc.StatusCode.INTERNAL, f"the server failed: {error!r}")
+
+    def _end(self, job: Job, ran: Ran) -> None:
         is_answered = ran.code is grpc.StatusCode.OK and not job.is_done
         cost = self._account.end(job.share, ran.core_s + self._own_s(), is_answered)
         served = self._serving.models.get(job.model)

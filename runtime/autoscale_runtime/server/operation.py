@@ -1,10 +1,8 @@
 """How a server is operated, beside how much it does: who may call, what is encrypted, what it tells of itself."""
 
-import json
-import time
 from dataclasses import dataclass, field
-from typing import TextIO
 
+from autoscale_runtime.server.access_log import AccessLog
 from autoscale_runtime.server.configuration import Configuration
 from autoscale_runtime.server.tracing import Traces
 from autoscale_runtime.wire.certificates import Certificates
@@ -20,7 +18,7 @@ class Operation:
         tokens: who may call; None lets everybody.
         metrics_port: of Prometheus's page, on the server's host, 0 for a free one; None for no page.
         configuration: how each model is served.
-        access_log: a line of JSON for each query is written there; None writes none.
+        access_log: a line for each query; None writes none. Whoever made it closes it after the server.
         traces: a span for each query is sent; None sends none. Whoever made it closes it after the server.
     """
 
@@ -28,10 +26,5 @@ class Operation:
     tokens: TokenFile | None = None
     metrics_port: int | None = None
     configuration: Configuration = field(default_factory=Configuration)
-    access_log: TextIO | None = None
+    access_log: AccessLog | None = None
     traces: Traces | None = None
-
-    def log(self, **facts: object) -> None:
-        """Write a line of the access log."""
-        if self.access_log is not None:
-            print(json.dumps({"time_s": round(time.time(), 6), **facts}), file=self.access_log, flush=True)

@@ -5,17 +5,18 @@ import os
 import signal
 import threading
 from pathlib import Path
-from typing import Annotated, TextIO
+from typing import Annotated
 
 import typer
 
 from autoscale.carbon import Electricity
 from autoscale.carbon.intensity.places import WORLD
-from autoscale.errors import InvalidInput
+from autoscale.errors import AutoScaleError
 from autoscale.profiles import load_device
 from autoscale_runtime.host.fingerprint import tell_if_foreign
 from autoscale_runtime.host.stop_signal import StopSignal
 from autoscale_runtime.meters import best_meter
+from autoscale_runtime.server.access_log import AccessLog
 from autoscale_runtime.server.announcement import Announcement, check_announcement
 from autoscale_runtime.server.configuration import Configuration, read_configuration
 from autoscale_runtime.server.limits import DEFAULT_WAITING, Limits
@@ -209,7 +210,7 @@ def serve(
         None if tokens is None else TokenFile(tokens),
         metrics_port,
         Configuration() if config is None else read_configuration(config),
-        None if access_log is None else _opened(access_log),
+        None if access_log is None else AccessLog(access_log),
         None if traces is None else Traces(traces),
     )
     if announce is not None:
@@ -233,7 +234,7 @@ def serve(
             _warn(log, host, operation)
         if server.metrics_port is not None:
             log.info("metrics at http://%s:%d/metrics", host, server.metrics_port)
-        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=server.reload, name="reload").start())
+        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=_reload, args=[server], name="reload").start())
         announced = None if announce is None else Announcement(announce, host, server.port, operation.certificates)
         print(_greeting(server), flush=True)
         stop.wait()
@@ -247,11 +248,12 @@ def serve(
             operation.traces.close()
 
 
-def _opened(path: Path) -> TextIO:
+def _reload(server: Server) -> None:
+    """On a thread of its own: what is wrong is told, and what was served goes on."""
     try:
-        return path.open("a", encoding="utf-8")
-    except OSError as error:
-        raise InvalidInput(f"the access log '{path}' cannot be written: {error.strerror}") from error
+        server.reload()
+    except AutoScaleError as error:
+        logging.getLogger("autoscale.server").error("nothing was reloaded, what is served stays: %s", error)
 
 
 def _warn(log: logging.Logger, host: str, operation: Operation) -> None:

@@ -156,7 +156,7 @@ class Server:
         self._serving = Serving(models, self._limits, self._begin, self._end, self._changed)
         clock = time.process_time if self._owns_process else time.thread_time
         reload = self._reload_one if self._repository is not None else None
-        log = self._operation.log if self._operation.access_log is not None else None
+        log = None if self._operation.access_log is None else self._operation.access_log.write
         self._front = Front(self._serving, self._account, reload, clock, log, self._operation.traces)
         self._health = Health(SERVICE)
         unary, streaming = (frozenset(f"{SERVICE}/{name}" for name in names) for names in (UNARY, STREAMING))

@@ -18,6 +18,7 @@ from autoscale.errors import InvalidInput
 from autoscale.profiles import load_device
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime._proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
+from autoscale_runtime.server.access_log import AccessLog
 from autoscale_runtime.server.configuration import read_configuration
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.operation import Operation
@@ -106,15 +107,16 @@ def test_a_certificate_that_is_none_is_told(tmp_path: Path) -> None:
 
 
 def test_metrics_and_the_access_log_tell_what_was_told(repository: Path, tmp_path: Path, transport: str) -> None:
-    with (tmp_path / "log").open("w") as log:
-        operation = Operation(metrics_port=0, access_log=log)
-        with operated(repository, operation, transport) as server, grpc.insecure_channel(server.address) as channel:
-            stub = GRPCInferenceServiceStub(channel)
-            told_j = sum(stub.ModelInfer(ones()).parameters["energy_joules"].double_param for _ in range(20))
-            wrong = ones()
-            wrong.inputs[0].name = "z"
-            assert code_of(stub.ModelInfer, wrong) == "INVALID_ARGUMENT"
-            page = urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=30).read().decode()
+    log = AccessLog(tmp_path / "log")
+    operation = Operation(metrics_port=0, access_log=log)
+    with operated(repository, operation, transport) as server, grpc.insecure_channel(server.address) as channel:
+        stub = GRPCInferenceServiceStub(channel)
+        told_j = sum(stub.ModelInfer(ones()).parameters["energy_joules"].double_param for _ in range(20))
+        wrong = ones()
+        wrong.inputs[0].name = "z"
+        assert code_of(stub.ModelInfer, wrong) == "INVALID_ARGUMENT"
+        page = urllib.request.urlopen(f"http://127.0.0.1:{server.metrics_port}/metrics", timeout=30).read().decode()
+    log.close()
     values = {line.rsplit(" ", 1)[0]: float(line.rsplit(" ", 1)[1]) for line in page.splitlines() if line[0] != "#"}
     assert values['autoscale_answers_total{model="scale",code="OK"}'] == 20
     assert values['autoscale_answers_total{model="scale",code="INVALID_ARGUMENT"}'] == 1
@@ -123,6 +125,22 @@ def test_metrics_and_the_access_log_tell_what_was_told(repository: Path, tmp_pat
     lines = [json.loads(each) for each in (tmp_path / "log").read_text().splitlines()]
     assert [each["code"] for each in lines] == ["OK"] * 20 + ["INVALID_ARGUMENT"]
     assert sum(each["energy_j"] for each in lines[:20]) == pytest.approx(told_j)
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a file that is full")
+def test_a_full_disk_under_the_access_log_is_told_once_and_holds_no_query_up(
+    repository: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = AccessLog(Path("/dev/full"))
+    with (
+        operated(repository, Operation(access_log=log)) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        stub = GRPCInferenceServiceStub(channel)
+        assert [code_of(stub.ModelInfer, ones()) for _ in range(3)] == ["OK"] * 3
+    log.close()
+    [told] = [each.getMessage() for each in caplog.records if each.levelname == "ERROR"]
+    assert told == "the access log '/dev/full' cannot be written, lines are lost: No space left on device"
 
 
 def test_the_dashboard_asks_for_metrics_that_there_are(repository: Path) -> None:

@@ -1,5 +1,6 @@
 """``autoscale serve`` as people and parent processes start it."""
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -40,6 +41,23 @@ def test_its_first_line_tells_the_address_and_a_signal_ends_it(
     client.close()
     process.send_signal(stop)
     assert process.wait(60) == 0
+
+
+def test_a_repository_that_is_gone_is_told_and_what_was_served_stays(repository: Path, tmp_path: Path) -> None:
+    models = shutil.copytree(repository, tmp_path / "models")
+    command = [*COMMAND, str(models), "--port=0", "--no-isolate"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as started:
+        assert started.stderr is not None
+        address = greeting(started).rpartition(" ")[2].strip()
+        models.rename(tmp_path / "away")
+        started.send_signal(signal.SIGHUP)
+        told = next(line for line in started.stderr if "INFO" not in line)
+        assert "nothing was reloaded, what is served stays: model repository" in told
+        client = OffloadClient(address)
+        assert client.infer("scale", {"x": np.ones((1, 4), np.float32)}, timeout_s=60).outputs["y"].shape == (1, 4)
+        client.close()
+        started.terminate()
+        assert started.wait(60) == 0
 
 
 def refusal(*arguments: str) -> str:

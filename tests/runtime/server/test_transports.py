@@ -1,5 +1,6 @@
 """What transports owe to whoever serves through them, with handlers of the tests' own behind them."""
 
+import gzip
 import itertools
 import random
 import socket
@@ -30,6 +31,8 @@ from tests.waiting import LONGEST_WAIT_S, until
 ECHO, TURNS, COUNT = ("test.Service/Echo", "test.Service/Turns", "test.Service/Count")
 PREFACE: Final = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
 MIB: Final = 1 << 20
+_TWICE: Final = 2 * gzip.compress(b"on")
+TWICE: Final = b"\1" + len(_TWICE).to_bytes(4, "big") + _TWICE
 LARGE: Final = [("grpc.max_receive_message_length", -1), ("grpc.use_local_subchannel_pool", 1)]
 
 
@@ -339,24 +342,46 @@ def test_a_renewed_certificate_is_shown_to_the_next_client(transport: str, tmp_p
         (frame(1, 4, 1, head(grpc_encoding="br")), b"encoding 'br' is not known"),
         (frame(1, 4, 1, head()) + frame(0, 1, 1, b"\1\0\0\0\1a"), b"names no encoding"),
         (frame(1, 4, 1, head(grpc_encoding="gzip")) + frame(0, 1, 1, b"\1\0\0\0\4abcd"), b"is no gzip"),
+        (frame(1, 4, 1, head(grpc_encoding="gzip")) + frame(0, 1, 1, TWICE), b"goes on after the end of its gzip"),
     ],
 )
 def test_wrong_words_have_their_answer(frames: bytes, answer: bytes) -> None:
-    """Of the transport ``fast``, whose words are ours; its answers' headers are read by the one who made them."""
+    """Of the transport ``fast``, whose words are ours."""
+    assert answer in dict(answer_headers(frames, b"grpc-message"))[b"grpc-message"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "method", "status"),
+    [
+        ("application/grpc+proto", "POST", b"200"),
+        ("application/grpc;charset=utf-8", "POST", b"200"),
+        ("application/grpc-web+proto", "POST", b"415"),
+        ("application/grpcfoo", "POST", b"415"),
+        ("application/json", "POST", b"415"),
+        ("application/grpc", "GET", b"405"),
+    ],
+)
+def test_another_protocol_is_told_so_by_its_status(kind: str, method: str, status: bytes) -> None:
+    frames = frame(1, 4, 1, head(content_type=kind, **{":method": method})) + frame(0, 1, 1, b"\0\0\0\0\2on")
+    assert dict(answer_headers(frames, b":status"))[b":status"] == status
+
+
+def answer_headers(frames: bytes, wanted: bytes) -> list[tuple[bytes, bytes]]:
+    """The headers of the first call's answer, up to the one wanted, as the one reads them who made them."""
     ngh2 = pytest.importorskip("ngh2", reason="the transport 'fast' needs the extra of that name")
     reader = ngh2.Connection(ngh2.Role.CLIENT)
     reader.initiate_connection()
     reader.send_request(((b":method", b"POST"), (b":scheme", b"http"), (b":path", b"/"), (b":authority", b"x")))
     reader.data_to_send()
-    texts: list[bytes] = []
+    headers: list[tuple[bytes, bytes]] = []
     with listening(Echo(), "fast") as running, raw(running.port, frames) as connection:
-        while not texts:
+        while wanted not in dict(headers):
             data = connection.recv(65536)
             assert data, "closed without an answer"
             reader.receive_data(data)
             for event in reader.events():
-                texts += [value for name, value in getattr(event, "headers", ()) if name == b"grpc-message"]
-    assert answer in texts[0]
+                headers += getattr(event, "headers", ())
+    return headers
 
 
 def test_uploads_beyond_the_bytes_allowed_wait_and_all_end_well() -> None:

@@ -25,7 +25,9 @@ DONE: Final = [(b"grpc-status", b"0")]
 
 _TRACE: Final = frozenset(each.encode() for each in TRACE_CONTEXT)
 _GRPC: Final = b"application/grpc"
-_GRPC_WEB: Final = b"application/grpc-web"
+_GRPC_KINDS: Final = b"application/grpc+", b"application/grpc;"
+"""Not ``application/grpc-web``, which is another protocol."""
+
 _STATUSES: Final = {code: (b"grpc-status", b"%d" % code.value[0]) for code in grpc.StatusCode}
 _UNIT_S: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _MOST_DIGITS: Final = 8
@@ -71,7 +73,7 @@ def head_of(headers: Headers) -> Head:
     if told.get(b":method") != b"POST":
         raise NotGrpc(b"405")
     kind = told.get(b"content-type", b"")
-    if kind != _GRPC and (not kind.startswith(_GRPC) or kind.startswith(_GRPC_WEB)):
+    if kind != _GRPC and not kind.startswith(_GRPC_KINDS):
         raise NotGrpc(b"415")
     encoding = "identity"
     if b"grpc-encoding" in told and (encoding := told[b"grpc-encoding"].decode("latin-1")) not in ENCODINGS:

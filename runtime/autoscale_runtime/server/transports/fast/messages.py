@@ -109,6 +109,8 @@ def decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes:
         raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
     if not reader.eof:
         raise Refused(grpc.StatusCode.INTERNAL, f"the request's {encoding} ends early")
+    if reader.unused_data:  # a second member of gzip, say: gRPC's own server refuses it too
+        raise Refused(grpc.StatusCode.INTERNAL, f"the request goes on after the end of its {encoding}")
     return message
 
 
@@ -138,7 +140,7 @@ def shortly_decompressed(body: bytes, encoding: str, most_bytes: int) -> bytes |
         message = reader.decompress(body, min(most_bytes, _SHORT_PLAIN_BYTES))
     except zlib.error:
         return None
-    return message if reader.eof else None
+    return message if reader.eof and not reader.unused_data else None
 
 
 def framed(message: bytes) -> list[bytes]:
