@@ -5,7 +5,7 @@ that would be made without it. At most one is made for each query that was answe
 went unused: where queries follow each other at once, there is no time for any.
 """
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping
 from threading import Lock
 from time import perf_counter
 from typing import Final, NamedTuple
@@ -18,7 +18,7 @@ from autoscale_runtime.device.routes.base import Moment
 from autoscale_runtime.device.rules import Saving
 from autoscale_runtime.device.sized_mean import Size
 
-MOST_SKIPPED: Final = 15
+MOST_SKIPPED: Final = 3
 """So many answered queries in a row get no decision made ahead, at most, where several that were made went unused."""
 
 
@@ -57,16 +57,21 @@ class Basis(NamedTuple):
 class Ahead:
     """A context that is ready for the next query, if any. Thread-safe.
 
+    Args:
+        look: what sensors and grids say for a query so many seconds from now.
+        clock: seconds, by which the radio rests.
+
     Attributes:
         making: held while one is made; a query that comes meanwhile waits, since it would make the same.
         pause_s: how long after the last one was made the next query came.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, look: Callable[[float], Moment], clock: Callable[[], float] = perf_counter) -> None:
         self.making = Lock()
-        self.pause_s = 0.0
+        self.pause_s = self._rest_s = 0.0
+        self._look, self._clock = look, clock
         self._ready: tuple[Basis, DeviceContext] | None = None
-        self._made_s = 0.0
+        self._made_s = 0.0, 0.0
         self._unused = self._skipped = 0
 
     def is_worthwhile(self) -> bool:
@@ -77,9 +82,13 @@ class Ahead:
         self._skipped = 0
         return True
 
+    def look(self) -> Moment:
+        """As the next query will find it, which comes as long after as the last one did."""
+        return self._look(self._rest_s)
+
     def put(self, basis: Basis, context: DeviceContext) -> None:
         """Have it ready."""
-        self._made_s = perf_counter()
+        self._made_s = perf_counter(), self._clock()
         self._ready = basis, context
 
     def take(self, basis: Basis) -> DeviceContext | None:
@@ -90,7 +99,7 @@ class Ahead:
             ready, self._ready = self._ready, None
         if ready is None:
             return None
-        self.pause_s = perf_counter() - self._made_s
+        self.pause_s, self._rest_s = perf_counter() - self._made_s[0], self._clock() - self._made_s[1]
         if not ready[0].is_as(basis):
             self._unused += 1
             return None

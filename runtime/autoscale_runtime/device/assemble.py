@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from functools import partial
 from typing import Final
 
 from autoscale.errors import InvalidGoal, check_type
@@ -15,6 +14,7 @@ from autoscale.query.goal import Goal, InferenceMode
 from autoscale.query.record import Decision, Record
 from autoscale.query.target import Target
 from autoscale_runtime.backends import engines
+from autoscale_runtime.device.ahead import Ahead
 from autoscale_runtime.device.behind import Behind
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel, routes_of
@@ -110,17 +110,18 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
         if route.target.is_remote:
             remote.setdefault(route.target.link, []).append(route)
 
-    def look(is_ahead: bool = False) -> Moment:
+    def look(after_s: float | None = None) -> Moment:
+        """Now; or ahead, for a query so many seconds from now, for which no sensor is kept awake."""
         grids = grid.read()
         circuits = {link: any(each.is_open for each in there) for link, there in remote.items()}
-        seen = hub.now(circuits, keeps_awake=not is_ahead)
+        seen = hub.now(circuits, keeps_awake=after_s is None)
         intensities = grids.observation.intensity_g_per_kwh
         if seen.intensity_g_per_kwh is not intensities:  # the sensors saw an older snapshot
             seen = replace(seen, intensity_g_per_kwh=intensities)
-        return Moment(seen, grids, math.inf if is_ahead else account.rest_s())
+        return Moment(seen, grids, account.rest_s(after_s or 0.0) if remote else math.inf)
 
     streams = Streams(bundle.state, [each.name for each in bundle.outputs], keeps_state)
-    how = options.timeout_s, options.hedge, streams, options.rules, options.prefer, partial(look, is_ahead=True)
+    how = options.timeout_s, options.hedge, streams, options.rules, options.prefer, Ahead(look, account.clock)
     world = DeviceWorld(bundle.profile, routes, goal, look, *how)
     return Device(table.profile.name, bundle.name, world, hub, grid, meter, options.log_considered)
 

@@ -1,7 +1,7 @@
 """What a query costs: joules of this device by its meter, what the remote machine says of itself, and grams of CO2e."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
@@ -19,6 +19,8 @@ from autoscale_runtime.meters.modelled import ModelledMeter
 from autoscale_runtime.wire.cost import RemoteCost
 
 NOTHING_REPORTED: Final = RemoteCost(0, 0)
+
+REST_STEPS: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,10 +154,18 @@ class DeviceAccount:
         )
         return here if reported is NOTHING_REPORTED else _with_reported(here, reported)
 
-    def rest_s(self) -> float:
-        """How long the radio has not been used; infinite where that is longer than its tail."""
-        rest_s = self._radio_rest.now_s()
-        return rest_s if rest_s < self.table.tail_s else math.inf
+    @property
+    def clock(self) -> Callable[[], float]:
+        """By which the radio rests."""
+        return self._radio_rest.clock
+
+    def rest_s(self, after_s: float = 0.0) -> float:
+        """How long the radio will not have been used in so many seconds, if it rests until then.
+
+        In steps, ``REST_STEPS`` of them in its tail, which is known no better; infinite beyond it.
+        """
+        rest_s, tail_s = self._radio_rest.now_s() + after_s, self.table.tail_s
+        return math.inf if rest_s >= tail_s else tail_s / REST_STEPS * round(rest_s / tail_s * REST_STEPS)
 
     def radio_j(self, transfer: Transfer, latency_s: float, rest_s: float) -> float:
         """What the radio would spend on a query that begins after that rest, the tail that it adds with it."""

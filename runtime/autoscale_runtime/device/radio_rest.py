@@ -31,18 +31,18 @@ class RadioRest:
     """
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
+        self.clock = clock
         self._guard = Lock()
         self._used_until_s = -math.inf
 
     def now_s(self) -> float:
         """How long it has rested; infinite where it never was used."""
-        return self._clock() - self._used_until_s
+        return self.clock() - self._used_until_s
 
     def used(self, latency_s: float) -> float:
         """Take note that a query used it, which began ``latency_s`` ago and ends now; how long it had rested before."""
         with self._guard:
-            now_s = self._clock()
+            now_s = self.clock()
             rest_s = max(now_s - latency_s - self._used_until_s, 0.0)
             self._used_until_s = now_s
         return rest_s
@@ -52,11 +52,11 @@ class _Radios:
     """Those of one device."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
-        self._clock = clock
+        self.clock = clock
         self._by_name: dict[str, RadioRest] = {}
 
     def rest_of(self, radio: str) -> RadioRest:
-        return self._by_name.setdefault(radio, RadioRest(self._clock))
+        return self._by_name.setdefault(radio, RadioRest(self.clock))
 
 
 _DEVICE: ContextVar[_Radios] = ContextVar("autoscale-device", default=_Radios())  # noqa: B039  the process's own, for good

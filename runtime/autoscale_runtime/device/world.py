@@ -54,8 +54,7 @@ class DeviceWorld:
         streams: which queries carry a state on; None for a network without one.
         rules: what must hold whatever is chosen; None for nothing.
         prefer: the kind of this device's processors to choose from, where it is here; None for any.
-        look_ahead: what they say for a query to come, which finds the radio at rest: how much of a tail will have
-            passed by then cannot be known. None for what they say now.
+        ahead: keeps what is worked out ahead; None for one to which the next query's moment is that of now.
 
     Raises:
         InvalidGoal: no route meets the goal's mode and accuracy floor.
@@ -72,17 +71,18 @@ class DeviceWorld:
         streams: Streams | None = None,
         rules: Rules | None = None,
         prefer: str | None = None,
-        look_ahead: Callable[[], Moment] | None = None,
+        ahead: Ahead | None = None,
     ) -> None:
         self._streams = Streams({}, ()) if streams is None else streams
         self.targets = tuple(route.target for route in routes)
         self.routes = tuple(routes)
         self.goal = goal
         self.reference = 1.0
-        self.look, self._look_ahead = look, look_ahead or look
+        self.look = look
+        self.ahead = Ahead(lambda after_s: look()) if ahead is None else ahead
         self._ledger = Ledger(Rules() if rules is None else rules)
         self.gate = Gate(self.routes, goal, self._streams, self._ledger, prefer)
-        self.referee, self._outlook, self.ahead = Referee(self.routes), Outlook(self.routes), Ahead()
+        self.referee, self._outlook = Referee(self.routes), Outlook(self.routes)
         for route in routes:
             route.tell_moved(self._ledger.moved)
         self._away = [route for route in routes if route.target.is_remote]
@@ -105,7 +105,7 @@ class DeviceWorld:
         """
         if query.stream is not None or self._streams.may_carry_on:
             return None
-        basis = self._basis(query, self._look_ahead())
+        basis = self._basis(query, self.ahead.look())
         context = self._context(query, basis)
         if context.forecast is not None:
             self.ahead.put(basis, context)

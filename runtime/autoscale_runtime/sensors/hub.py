@@ -141,10 +141,13 @@ class SensorHub(Closing):
             self._version += 1
 
     def freshen(self, within_s: float) -> None:
-        """Read every sensor now, in this thread, where the hub's own would within so many seconds."""
+        """Have every sensor read that the hub's thread would read within so many seconds, or is reading."""
         if self._asked.is_set() and self._read_s + self.max_age_s < self._clock() + within_s:
             self._asked.clear()
             self.refresh()
+        elif self._reading.locked():
+            with self._reading:
+                return
 
     def start(self) -> Self:
         """Start the thread that keeps the readings fresh; without it they stay as ``refresh`` left them."""

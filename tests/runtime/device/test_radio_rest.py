@@ -13,7 +13,7 @@ from autoscale.query.goal import Goal
 from autoscale.query.target import Target
 from autoscale_runtime.device.assemble import account_of
 from autoscale_runtime.device.options import SessionOptions
-from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
+from autoscale_runtime.device.query_cost import REST_STEPS, DeviceAccount, Transfer
 from autoscale_runtime.device.radio_rest import RadioRest, rest_of
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters import ModelledMeter
@@ -60,6 +60,20 @@ def test_what_a_query_would_cost_now_takes_no_note_of_itself() -> None:
     assert rested_j == account.radio_j(SENT, 0.3, account.rest_s())
     account.end(account.begin(), CLOUD, 0.0, transfer=SENT)
     assert rested_j - account.radio_j(SENT, 0.3, account.rest_s()) == pytest.approx(LTE.tail_w * LTE.tail_s)
+
+
+def test_a_rest_is_told_in_steps_that_are_finer_than_a_tail_is_known() -> None:
+    now_s = [0.0]
+    meter = ModelledMeter(load_device("mi8pro"), "lte", lambda: now_s[0], lambda: 0.0)
+    account = DeviceAccount(meter, meter, GridWatch(Electricity(source=100.0)), RadioRest(lambda: now_s[0]))
+    assert account.rest_s() == math.inf
+    account.end(account.begin(), CLOUD, 0.0, transfer=SENT)
+    step_s = LTE.tail_s / REST_STEPS
+    for now_s[0] in (0.0, 0.1, 1.0, 5.0, 9.9):
+        assert account.rest_s() == pytest.approx(now_s[0], abs=0.51 * step_s)
+        assert account.rest_s(1.0) == pytest.approx(now_s[0] + 1.0, abs=0.51 * step_s) or now_s[0] + 1.0 >= LTE.tail_s
+        assert account.rest_s(0.01 * step_s) == account.rest_s()
+    assert account.rest_s(LTE.tail_s) == math.inf
 
 
 def test_of_queries_that_end_together_one_finds_the_radio_at_rest() -> None:

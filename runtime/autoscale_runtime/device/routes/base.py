@@ -22,7 +22,7 @@ class Moment(NamedTuple):
     Attributes:
         observation: what the sensors saw; its intensities are those of ``grids``.
         grids: the electricity of all that the query touches.
-        rest_s: how long the radio has not been used; infinite where that is longer than its tail.
+        rest_s: how long the radio has not been used (``DeviceAccount.rest_s``); infinite beyond its tail.
     """
 
     observation: Observation
