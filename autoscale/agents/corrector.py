@@ -44,7 +44,7 @@ from autoscale.agents.correction.lesson import take_in
 from autoscale.agents.correction.network import LEVEL, SETTLED, Level, Network, Scale
 from autoscale.agents.correction.pooling import Statement
 from autoscale.agents.correction.shared import DRIFT_EVERY, STALE, Shared
-from autoscale.agents.correction.stored import from_state, to_state
+from autoscale.agents.correction.stored import cells_of, from_state, to_state
 from autoscale.agents.correction.turns import EVERY, Turns, turn_of
 from autoscale.arrays import Flags, Floats, Indices, Numbers
 from autoscale.errors import InvalidInput
@@ -65,6 +65,9 @@ BYTES_BESIDE: Final = 800
 
 FIGURES: Final = ("latency_s", "energy_j", "carbon_g", "accuracy")
 """Of a forecast."""
+
+NOTED: Final = 0.2
+"""How far the logarithm of how far targets lie apart has to move, for networks to be worked out again by it."""
 
 SAME: Final = 0.02
 """A forecast whose ln(latency) varies by less over the targets tells nothing."""
@@ -92,17 +95,19 @@ class Corrector(Agent):
 
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
         super().__init__(targets, seed)
-        self._cells = Cells(self.targets)
-        self._tree, self._conditions = Hierarchy(self._cells), Conditions(self._cells)
-        self._processor, self._precision = self._cells.processor.tolist(), self._cells.precision.tolist()
-        self._position = self._cells.position.tolist()
-        self._shared = Shared(len(self._cells.processors))
-        self._turns = Turns(len(self._cells.precisions))
+        self._group(Cells(self.targets))
         self._scale = Scale()
         self._networks: dict[str, Network] = {}
         self._fleet: dict[str, Floats] = {}
-        self._most_networks = max(MOST_BYTES // (16 * QUANTITIES * self._tree.nodes + BYTES_BESIDE), 1)
         self._view: _View | None = None
+
+    def _group(self, cells: Cells) -> None:
+        """Begin anew with what targets have in common."""
+        self._cells, self._tree, self._conditions = cells, Hierarchy(cells), Conditions(cells)
+        self._processor, self._precision = cells.processor.tolist(), cells.precision.tolist()
+        self._position = cells.position.tolist()
+        self._shared, self._turns = Shared(len(cells.processors)), Turns(len(cells.precisions))
+        self._most_networks = max(MOST_BYTES // (16 * QUANTITIES * self._tree.nodes + BYTES_BESIDE), 1)
 
     def select(self, context: Context) -> Choice:
         """The target with the least expected cost in time, or one that is worth a look."""
@@ -151,6 +156,7 @@ class Corrector(Agent):
                 cell.told(told.weight[q], told.weighted[q])
                 shared.put(processor, q, cell)
         if not shared.is_informed:
+            self._rescale()
             shared.refresh()
         network.queries += 1.0
         if network.queries % DRIFT_EVERY == 0.0:
@@ -167,6 +173,15 @@ class Corrector(Agent):
             if network.level.variance[q] < SETTLED and self._tree.is_untried(path, q) and seen[q] == seen[q]:
                 explained = offset[q] + network.level.variance[q]
                 self._scale.take_in(seen[q] - mean[q] - network.level.mean[q], explained)
+
+    def _rescale(self) -> None:
+        """Of targets that were found to lie closer, or further apart, than when a network first asked, think so."""
+        now = self._scale.value
+        told_nothing = [each for each in self._networks.values() if any(each.level.variance)]
+        for network in told_nothing:
+            if abs(math.log(now / network.scale)) > NOTED:
+                self._shared.sums += self._tree.rescale(network.known, network.scale, now)
+                network.scale = now
 
     def probabilities(self, context: Context) -> Floats:
         """With what chance each target would be chosen now, shape (targets,)."""
@@ -227,6 +242,7 @@ class Corrector(Agent):
         Raises:
             PolicyError: arrays are missing or of another shape.
         """
+        self._group(cells_of(self.targets, state))
         self._shared, self._turns, self._scale, self._networks = from_state(state, self._cells, self._tree)
         for name in list(self._networks)[: -self._most_networks]:  # of a policy with fewer targets, more have room
             del self._networks[name]
@@ -346,6 +362,8 @@ class Corrector(Agent):
         network = self._networks.pop(context.model.name, None)
         if network is None:
             is_informed = _is_informed(self._told(context))
+            if not (self._networks or is_informed):
+                self._group(Cells(self.targets, by_precision=True))
             if is_informed != self._shared.is_informed:
                 self._shared.is_informed = is_informed
                 self._shared.refresh()

@@ -16,9 +16,12 @@ class Cells:
 
     Args:
         targets: at least one.
+        by_precision: whether what a processor does in one precision says nothing of another: for a world whose forecast
+            does not tell the precisions apart either.
 
     Attributes:
-        processors: cells of the first kind: place, host, processor and engine.
+        by_precision: likewise.
+        processors: cells of the first kind: place, host, processor and engine; the precision too, if ``by_precision``.
         precisions: cells of the second kind: the same and the precision.
         processor: each target's cell of the first kind, shape (targets,).
         precision: each target's cell of the second kind, shape (targets,).
@@ -27,8 +30,12 @@ class Cells:
         first: a target of each processor, shape (processors,).
     """
 
-    def __init__(self, targets: Sequence[Target]) -> None:
-        processors = [(each.place, each.host, each.processor, each.engine) for each in targets]
+    def __init__(self, targets: Sequence[Target], *, by_precision: bool = False) -> None:
+        self.by_precision = by_precision
+        processors = [
+            (each.place, each.host, each.processor, each.engine, *((each.precision,) if by_precision else ()))
+            for each in targets
+        ]
         precisions = [(*key, each.precision) for key, each in zip(processors, targets, strict=True)]
         self.processors, self.precisions = tuple(sorted({*processors})), tuple(sorted({*precisions}))
         self.processor = _numbers(self.processors.index(key) for key in processors)

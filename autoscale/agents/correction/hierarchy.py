@@ -165,6 +165,22 @@ class Hierarchy:
             weight, weighted = _sums(known[:, :, below], own * scale, cell, above.stop - above.start)
             left = 1.0 / (1.0 + own_above * scale * weight)
             known[0, :, above], known[1, :, above] = left, left * own_above * scale * weighted
+        return self._offsets(known, scale)
+
+    def rescale(self, known: Floats, scale: float, new: float) -> Floats:
+        """Take what a network showed for that of one whose targets lie ``new`` apart, not ``scale``, in place.
+
+        Returns:
+            By how much that changes what it says of the processors' offsets, as ``rebuild`` gives it.
+        """
+        before, leaves = self._offsets(known, scale), known[:, :, self._targets]
+        left, pull = leaves
+        total, weighted = (1.0 / left - 1.0) / scale, pull / (left * scale)
+        left[...] = 1.0 / (1.0 + new * total)
+        pull[...] = left * new * weighted
+        return self.rebuild(known, new) - before
+
+    def _offsets(self, known: Floats, scale: float) -> Floats:
         alone = np.arange(len(self._cells.processors))
         return _sums(known[:, :, self._processors], OWN[-1] * scale, alone, alone.size)
 

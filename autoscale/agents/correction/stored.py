@@ -9,6 +9,7 @@ targets), ``effects`` (quantities, effects, targets), ``spread`` (quantities, ef
 ``failures``, ``steady`` and ``aged`` (targets,): of its precision.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
@@ -21,6 +22,7 @@ from autoscale.agents.correction.network import Level, Network, Scale
 from autoscale.agents.correction.shared import Shared
 from autoscale.agents.correction.turns import Turns
 from autoscale.errors import PolicyError
+from autoscale.query.target import Target
 
 _SHARED: Final = {"sums": 2, "effects": 1, "spread": 1, "noise": 1, "figures": 1, "alarms": 2}
 """Arrays of ``Shared``, and which of their axes is the processors."""
@@ -46,6 +48,7 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale:
         ),
         "apart": np.array([scale.total, scale.weight]),
         "is_informed": np.array([shared.is_informed]),
+        "by_precision": np.array([cells.by_precision]),
         "idle": turns.idle[cells.precision],
         "failures": turns.failures[cells.precision],
         "steady": turns.steady[cells.precision],
@@ -55,6 +58,11 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale:
             for name, axis in _SHARED.items()
         },
     }
+
+
+def cells_of(targets: Sequence[Target], state: Arrays) -> Cells:
+    """The cells that these arrays are of."""
+    return Cells(targets, by_precision=bool(np.any(state.get("by_precision", False))))
 
 
 def from_state(state: Arrays, cells: Cells, tree: Hierarchy) -> tuple[Shared, Turns, Scale, Networks]:

@@ -17,7 +17,7 @@ from autoscale.agents.correction.fleet import fleet_from_state
 from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, ROW, TINY, Hierarchy
 from autoscale.agents.correction.network import LEVEL, Level, Network
 from autoscale.agents.correction.shared import CHANGE, Shared
-from autoscale.agents.correction.stored import from_state
+from autoscale.agents.correction.stored import cells_of, from_state
 from autoscale.agents.correction.turns import EVERY, TURN
 from autoscale.agents.corrector import SAME, Corrector
 from autoscale.arrays import Floats, Indices
@@ -91,7 +91,7 @@ class _Known:
     """
 
     def __init__(self, agent: Corrector, on_time: float) -> None:
-        self.cells = Cells(agent.targets)
+        self.cells = cells_of(agent.targets, agent.state())
         self.links = list(dict.fromkeys(each.link for each in agent.targets if each.is_remote))
         tree = Hierarchy(self.cells)
         self.shared, turns, scale, networks = from_state(agent.state(), self.cells, tree)
