@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -100,31 +100,42 @@ def rows_of(*batches: pb.Batch) -> Rows:
         InvalidInput: in one of them a column of its schema is missing, one is unknown there, comes twice or is not as
             long as the batch says; a sequence number is none of the log's.
     """
+    columns = [_Columns(each.numbers[:], each.texts[:]) for each in batches]
     alike: dict[_Layout, list[int]] = {}
-    for index, batch in enumerate(batches):
-        alike.setdefault(_layout(batch), []).append(index)
+    for index, (batch, each) in enumerate(zip(batches, columns, strict=True)):
+        alike.setdefault(_layout(batch, each), []).append(index)
     if len(alike) == 1:
-        return _rows_of_alike(batches, *alike)
+        return _rows_of_alike(batches, columns, *alike)
     lengths = np.array([each.rows for each in batches], np.int64)
-    parts = [_rows_of_alike([batches[i] for i in which], layout) for layout, which in alike.items()]
+    parts = [
+        _rows_of_alike([batches[i] for i in which], [columns[i] for i in which], layout)
+        for layout, which in alike.items()
+    ]
     batch_of_row = np.concatenate([np.repeat(which, lengths[which]) for which in alike.values()])
     return joined(parts).take(np.argsort(batch_of_row, kind="stable"))
 
 
-def _layout(batch: pb.Batch) -> _Layout:
+class _Columns(NamedTuple):
+    """A batch's columns: held, since the message makes each anew whenever it is asked for."""
+
+    numbers: list[pb.Numbers]
+    texts: list[pb.Texts]
+
+
+def _layout(batch: pb.Batch, columns: _Columns) -> _Layout:
     return (
         batch.schema,
-        tuple([each.name for each in batch.numbers]),
-        tuple([each.name for each in batch.texts]),
+        tuple([each.name for each in columns.numbers]),
+        tuple([each.name for each in columns.texts]),
     )
 
 
-def _rows_of_alike(batches: Sequence[pb.Batch], layout: _Layout) -> Rows:
+def _rows_of_alike(batches: Sequence[pb.Batch], of_batches: Sequence[_Columns], layout: _Layout) -> Rows:
     """Of batches that have the same columns in the same order."""
     schema, number_names, text_names = layout
     lengths = np.array([each.rows for each in batches], np.int64)
     batch_of_row = np.repeat(np.arange(len(batches)), lengths)
-    columns = dict(zip(number_names, zip(*[each.numbers for each in batches], strict=True), strict=True))
+    columns = dict(zip(number_names, zip(*[each.numbers for each in of_batches], strict=True), strict=True))
     absent = _absent_texts(schema, columns)
     _check_names(schema, "numbers", tuple([each for each in number_names if each not in absent]))
     _check_names(schema, "texts", (*text_names, *absent))
@@ -138,7 +149,7 @@ def _rows_of_alike(batches: Sequence[pb.Batch], layout: _Layout) -> Rows:
     _check_sequence(numbers["sequence"], batches, lengths)
     texts = {
         name: text_column(name, column, lengths, batch_of_row)
-        for name, column in zip(text_names, zip(*[each.texts for each in batches], strict=True), strict=True)
+        for name, column in zip(text_names, zip(*[each.texts for each in of_batches], strict=True), strict=True)
     }
     texts |= {name: Texts(np.zeros(len(batch_of_row), np.int32), ("",)) for name in absent}
     for name in ("device_id", "log_id"):
@@ -194,16 +205,21 @@ def text_column(name: str, column: Sequence[pb.Texts], lengths: Ints, batch_of_r
         InvalidInput: a word twice, a code of none, or another length than the batch's.
     """
     codes = whole_column(name, [each.codes for each in column], [each.width for each in column], lengths)
-    words = [tuple(each.words) for each in column]
-    counts = np.array([len(each) for each in words], np.int64)
-    if any(len(each) > 1 and len(set(each)) < len(each) for each in words):
+    words = [tuple(each.words[:]) for each in column]  # a slice is read at once, an iterator word by word
+    lists = {each: index for index, each in enumerate(dict.fromkeys(words))}  # most batches say the same ones
+    if any(len(set(each)) < len(each) for each in lists):
         raise InvalidInput(f"'{name}' has a word twice; allowed: each once")
-    limits = counts[batch_of_row]
-    if codes.min() < 0 or np.any(codes >= limits):
-        wrong = int(np.flatnonzero((codes < 0) | (codes >= limits))[0])
-        raise InvalidInput(f"'{name}' has {limits[wrong]} words, and a code {codes[wrong]}; allowed: below")
-    known, code_of = _each_once(list(chain.from_iterable(words)))
-    return Texts(code_of[codes + (np.cumsum(counts) - counts)[batch_of_row]], known)
+    counts = np.array([len(each) for each in lists], np.int64)
+    list_of_row: Any = 0
+    if len(lists) > 1:
+        list_of_row = np.fromiter(map(lists.__getitem__, words), np.int64, len(words))[batch_of_row]
+    is_wrong = (codes < 0) | (codes >= counts[list_of_row])
+    if is_wrong.any():
+        wrong = int(np.argmax(is_wrong))
+        limit = len(words[batch_of_row[wrong]])
+        raise InvalidInput(f"'{name}' has {limit} words, and a code {codes[wrong]}; allowed: below")
+    known, code_of = _each_once(list(chain.from_iterable(lists)))
+    return Texts(code_of[codes + (np.cumsum(counts) - counts)[list_of_row]], known)
 
 
 def _each_once(words: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
@@ -218,16 +234,17 @@ def whole_column(name: str, contents: Sequence[bytes], widths: Sequence[int], le
     Raises:
         InvalidInput: of another length than the batch's.
     """
-    sizes = np.fromiter(map(len, contents), np.int64, len(contents))
-    unlike = np.flatnonzero(sizes != lengths * widths)
-    if len(unlike) or not _DTYPES.keys() >= set(widths):
+    sizes, all_widths = np.fromiter(map(len, contents), np.int64, len(contents)), set(widths)
+    width = widths[0]
+    unlike = np.flatnonzero(sizes != lengths * (width if len(all_widths) == 1 else widths))
+    if len(unlike) or not _DTYPES.keys() >= all_widths:
         first = int(unlike[0]) if len(unlike) else next(i for i, each in enumerate(widths) if each not in _DTYPES)
         given = f"'{name}' has {sizes[first]} bytes of width {widths[first]}"
         raise InvalidInput(f"{given}; allowed: {lengths[first]} values of 1, 2, 4 or 8")
-    if len(set(widths)) == 1:
-        return np.frombuffer(b"".join(contents), _DTYPES[widths[0]]).astype(np.int64)
+    if len(all_widths) == 1:
+        return np.frombuffer(b"".join(contents), _DTYPES[width]).astype(np.int64)
     whole, width_of_row = np.empty(int(lengths.sum()), np.int64), np.repeat(widths, lengths)
-    for width in set(widths):
+    for width in all_widths:
         of_width = b"".join([content for content, each in zip(contents, widths, strict=True) if each == width])
         whole[width_of_row == width] = np.frombuffer(of_width, _DTYPES[width])
     return whole

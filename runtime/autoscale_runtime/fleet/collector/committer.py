@@ -1,6 +1,7 @@
 """Batches of many devices, committed together: what comes while one commit is written makes up the next.
 
-So a lone batch waits for nothing, and under load a commit grows until its fixed cost no longer counts.
+So a lone batch waits for nothing, and under load a commit grows until its fixed cost no longer counts: where many small
+batches come, the next commit waits a moment for more of them, since one costs as much CPU as some 50 of them.
 """
 
 import hashlib
@@ -37,6 +38,21 @@ IDLE_S: Final = 2.0
 
 BUSY_COMMITS: Final = 64
 """After so many commits small files are merged though batches wait: a collector that never rests has them, too."""
+
+CROWD: Final = 8
+"""So many batches in one commit, and the next one gathers, ..."""
+
+GATHER_S: Final = 0.025
+"""... for so long, and again while more come, ..."""
+
+GATHERS: Final = 8
+"""... so many times at most, ..."""
+
+GATHERED: Final = 256
+"""... until so many wait, ..."""
+
+SMALL_ROWS: Final = 1024
+"""... if they are smaller than that in the mean."""
 
 _MOST_KNOWN: Final = 1 << 17
 """Logs whose state is kept in memory; the others are looked up."""
@@ -91,7 +107,7 @@ class Committer:
         self._waiting: queue.SimpleQueue[Delivery | None] = queue.SimpleQueue()
         self._arrived: dict[LogKey, LogState] = {}
         self._since_merged = 0
-        self._is_closed = False
+        self._is_crowded = self._is_closed = False
         self._guard = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="fleet-commit")
         self._thread.start()
@@ -143,18 +159,29 @@ class Committer:
 
     def _group(self, first: Delivery | None) -> tuple[list[Delivery], bool]:
         """All that waits, up to ``MOST_ROWS``; and whether more may come."""
+        if self._is_crowded:
+            self._gather()
         group: list[Delivery] = []
         each, rows = first, 0
-        while each is not None:
+        while each is not None and rows < MOST_ROWS:
             group.append(each)
             rows += each.rows
-            if rows >= MOST_ROWS:
-                return group, True
             try:
-                each = self._waiting.get_nowait()
+                each = self._waiting.get_nowait() if rows < MOST_ROWS else each
             except queue.Empty:
-                return group, True
-        return group, False
+                break
+        self._is_crowded = len(group) >= CROWD and rows < SMALL_ROWS * len(group)
+        return group, each is not None
+
+    def _gather(self) -> None:
+        """Let more come; asleep, since to wait for each batch would cost a switch of threads for each."""
+        for _ in range(GATHERS):
+            before = self._waiting.qsize()
+            if before >= GATHERED:
+                return
+            time.sleep(GATHER_S)
+            if self._waiting.qsize() == before:
+                return
 
     def _commit(self, group: Sequence[Delivery]) -> None:
         answers: Sequence[_Answer]
