@@ -7,6 +7,7 @@ word for one (NaN, N/A, null, -), is as it should be.
 
 import logging
 import math
+import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -309,8 +310,15 @@ def _time(where: str, row: Sequence[str], layout: Layout, read: Reading) -> tupl
     return time, end
 
 
+_THOUSANDS: Final = re.compile(r"[1-9]\d{0,2}(\.\d{3})+")
+"""As in 1.050, which is one grid's dirty hour or a clean one's, by who wrote it: where commas are decimals, either."""
+
+
 def _g_per_kwh(where: str, cell: str, figure: Figure, has_comma: bool) -> float:
-    return _number(where, cell, has_comma) * g_per_kwh_of(figure.unit or "g/kwh")
+    unit = g_per_kwh_of(figure.unit or "g/kwh")
+    if has_comma and _THOUSANDS.fullmatch(cell.strip()) and float(cell.replace(".", "")) * unit <= DIRTIEST_G_PER_KWH:
+        raise TraceError(f"{where}: '{cell}' may be thousands or decimals; allowed: figures without a point between")
+    return _number(where, cell, has_comma) * unit
 
 
 def _number(where: str, cell: str, has_comma: bool) -> float:

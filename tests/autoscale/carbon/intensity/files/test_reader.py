@@ -228,6 +228,7 @@ def test_a_time_that_no_clock_showed_costs_its_row(tmp_path: Path, caplog: pytes
         ("time,g_per_kwh\n2024-01-01,5\n", {"unit": "furlongs"}, "unit is 'furlongs'; allowed: a mass over an energy"),
         ("time,g_per_kwh\n2024-01-01,5\n", {"timezone": "Mars/Base"}, "time zone is 'Mars/Base'; allowed: an IANA"),
         ("time (local),g_per_kwh\n2024-01-01,5\n", {}, "is of local times; allowed: --timezone"),
+        ("time;g_per_kwh\n2024-01-01;1.050\n", {}, "'1.050' may be thousands or decimals"),
         ("time,g_per_kwh\n03/04/2024 05:00,5\n", {}, "may be in two months; allowed: ISO 8601"),
         ('{"data": [', {}, "not readable JSON"),
         ("", {}, "it is empty"),
