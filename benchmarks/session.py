@@ -1,10 +1,12 @@
-"""What a session adds to ONNX Runtime: the same file, the same target, the two by turns; and what it takes to decide.
+"""What a session adds to an engine: the same file, the same target, the two by turns; and what it takes to decide.
 
 Run from the root: ``python -m benchmarks.session``.
 """
 
 import tempfile
 from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from time import perf_counter, sleep
 from typing import Any, Final
@@ -20,6 +22,7 @@ from benchmarks.agents import timings
 from benchmarks.offload import SHAPE, write_model
 
 Row = dict[str, Any]
+Call = Callable[[dict[str, np.ndarray[Any, Any]]], object]
 
 LIMITS_US: Final = {"p50": 40.0, "p99": 120.0}
 FACADE_US: Final = 10.0
@@ -42,7 +45,11 @@ LIMITS_S: Final = (0.05, 0.06)
 def run() -> list[Row]:
     """A network of next to no work shows the loop; one of some 8 ms also what it does to caches and clocks."""
     with tempfile.TemporaryDirectory() as folder:
-        rows = [row for name in NETWORKS for row in _rows(Path(folder) / name / "model.onnx", name)]
+        rows = []
+        for name, (layers, _, _) in NETWORKS.items():
+            path = Path(folder) / name / "model.onnx"
+            write_model(path, layers)
+            rows += [row for engine in ENGINES if find_spec(engine) for row in _rows(path, name, engine)]
         rows.append(_facade_row(Path(folder) / "tiny" / "model.onnx"))
         return [*rows, *_decision_rows(Path(folder) / "8 ms" / "model.onnx")]
 
@@ -53,21 +60,21 @@ def main() -> None:
         print(f"{row['name']:36} {row['value']:8.2f} {row['unit']:4} <= {row['target']:g}  {row['peer']}")
 
 
-def _rows(path: Path, name: str) -> list[Row]:
-    layers, calls, ranks = NETWORKS[name]
-    write_model(path, layers)
+def _rows(path: Path, name: str, engine: str) -> list[Row]:
+    _, calls, ranks = NETWORKS[name]
+    title, suffix, make_bare = ENGINES[engine]
     feeds = {"x": np.random.default_rng(0).normal(size=SHAPE).astype(np.float32)}
-    bare = _bare(path)
-    with Session(path, options=SessionOptions(target=TARGET)) as session:
-        both = (lambda: session.run(None, feeds), lambda: bare.run(None, feeds))
+    bare = make_bare(path)
+    with Session(path, options=SessionOptions(target=TARGET + suffix)) as session:
+        both = (lambda: session.run(None, feeds), lambda: bare(feeds))
         rounds_us = np.array([_quantiles_us(both, calls) for _ in range(ROUNDS)])
     return [
         {
-            "name": f"Session.run over the {name} network, {rank}",
+            "name": f"Session.run over the {name} network in {title}, {rank}",
             "value": float(np.median(ours_us - theirs_us)),
             "unit": "us",
             "target": LIMITS_US[rank],
-            "peer": f"{np.median(ours_us):.0f} us against ONNX Runtime's own {np.median(theirs_us):.0f} us",
+            "peer": f"{np.median(ours_us):.0f} us against its own {np.median(theirs_us):.0f} us",
         }
         for rank, (ours_us, theirs_us) in zip(ranks, rounds_us.transpose(1, 2, 0), strict=False)
     ]
@@ -125,10 +132,25 @@ def _decision_rows(path: Path) -> list[Row]:
     ]
 
 
-def _bare(path: Path) -> ort.InferenceSession:
+def _bare_onnxruntime(path: Path) -> Call:
     options = ort.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
-    return ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    session = ort.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    return lambda feeds: session.run(None, feeds)
+
+
+def _bare_openvino(path: Path) -> Call:
+    options = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = import_module("openvino").Core().compile_model(str(path), "CPU", options)
+    request = compiled.create_infer_request()
+    return lambda feeds: request.infer(feeds, share_inputs=True)
+
+
+ENGINES: Final[dict[str, tuple[str, str, Callable[[Path], Call]]]] = {
+    "onnxruntime": ("ONNX Runtime", "", _bare_onnxruntime),
+    "openvino": ("OpenVINO", "#openvino", _bare_openvino),
+}
+"""Module to the engine's name, how targets say it, and what makes its bare call; those that are installed are told."""
 
 
 def _quantiles_us(both: tuple[Callable[[], object], ...], calls: int) -> np.ndarray[Any, Any]:

@@ -162,7 +162,7 @@ class OpenVINORunner(Runner):
 
     def _infer(self, request: Any, given: dict[Any, Array], names: Iterable[str]) -> list[Array]:
         try:
-            request.infer(given)
+            request.infer(given, share_inputs=True)  # as a compiled model's own call does; outputs are copied
             return [np.array(request.get_tensor(self._outputs[name]).data) for name in names]
         except Exception as error:  # OpenVINO raises RuntimeError and whatever its plug-ins do
             raise TargetError(f"OpenVINO: {_reason(error)}") from error
