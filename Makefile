@@ -89,7 +89,7 @@ $(UV): | $(BIN)/pip
 	$(VENV)/uv/bin/pip install --quiet --disable-pip-version-check uv
 
 $(DEMO): pyproject.toml constraints.txt | $(BIN)/pip
-	$(PIP) -e '.[ort,demo]'
+	$(PIP) -e '.[ort,demo,openvino]' || $(PIP) -e '.[ort,demo]'  # OpenVINO has no wheel for some machines
 	@touch $@
 
 $(DEV): pyproject.toml constraints.txt | $(BIN)/pip

@@ -4,9 +4,9 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
-from typing import Final, NamedTuple
+from typing import Final
 
 from autoscale.errors import WrongAnswer
 from autoscale.query.goal import InferenceMode
@@ -15,10 +15,10 @@ from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.comparison import repeats
 from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.answered import Answered, Answers, rank, reference_among, right_of, tell_left_out
 from autoscale_runtime.device.kept_calibration import CalibrationFile, KeptCalibration, KeptTarget
 from autoscale_runtime.device.routes.base import Failed, Moment, Query
 from autoscale_runtime.device.routes.local import LocalRoute
-from autoscale_runtime.device.verification import Reference, disagreement
 from autoscale_runtime.device.world import DeviceWorld
 
 RUNS_BEHIND: Final = 4
@@ -33,18 +33,6 @@ CHEAP_J: Final = 0.5
 seconds), a remote is not asked only to get to know it."""
 
 _LOG: Final = logging.getLogger("autoscale.session")
-
-
-class Answered(NamedTuple):
-    """A target's second answer, whether the first was the same, and what the second cost."""
-
-    outputs: list[Array]
-    repeats: bool
-    outcome: Outcome
-
-
-Answers = Mapping[int, Answered | Failed]
-"""Index of a target to its answer."""
 
 
 @dataclass(slots=True)
@@ -143,7 +131,7 @@ class _Acquaintance:
             unknown = [index for index in unknown if self._may_pay(index)]
         for index, answered in ({} if may_wait else self._ask_all(unknown)).items():
             self._validate(index, answered)
-        _tell(found.distrusted)
+        tell_left_out(found.distrusted)
         found.is_random = self._right.found_random or is_random
         world.hold_to(first, self._query, self._right)
         for index, outcome in found.lessons:
@@ -158,7 +146,7 @@ class _Acquaintance:
         answers: dict[int, Answered | Failed] = {index: self._ask(index) for index in here}
         if not any(world.routes[i].is_shipped and isinstance(answered, Answered) for i, answered in answers.items()):
             answers |= self._ask_all(away)  # who is right is not known without them
-        first, answer = _reference(world, answers)
+        first, answer = reference_among(world, answers)
         self._hold_to(first, answer, away)
         world.gate.restrict({index for index, answered in answers.items() if self._validate(index, answered)})
         self._keep(first, answers)
@@ -189,7 +177,7 @@ class _Acquaintance:
 
     def _hold_to(self, first: int, answer: Answered, away: list[int]) -> None:
         self._found.reference = self._world.targets[first]
-        self._right = _right(self._world, first, answer)
+        self._right = right_of(self._world, first, answer)
         for index in away:
             self._world.routes[index].hold_to(self._query, self._right)
 
@@ -212,7 +200,7 @@ class _Acquaintance:
     def _wanted(self) -> tuple[list[int], list[int]]:
         """Indices of the targets to ask, on this device and elsewhere, by rank."""
         world = self._world
-        ranked = sorted(range(len(world.targets)), key=lambda index: _rank(world, index), reverse=True)
+        ranked = sorted(range(len(world.targets)), key=lambda index: rank(world, index), reverse=True)
         here = [i for i in ranked if not world.targets[i].is_remote and world.routes[i].is_open]
         # What the mode would rather keep on this device is not sent away just to know how long that takes.
         barred, prefers = world.gate.barred(self._query), world.goal.mode.prefers
@@ -259,7 +247,7 @@ class _Acquaintance:
             with self._guard:
                 self._validate(index, answered)
                 target = self._world.targets[index]
-                _tell({each: why for each, why in self._found.distrusted.items() if each == target})
+                tell_left_out({each: why for each, why in self._found.distrusted.items() if each == target})
                 self._found.is_random = self._found.is_random or self._right.found_random
                 lessons = [outcome for known, outcome in self._found.lessons if known == index]
             for outcome in lessons:
@@ -304,70 +292,3 @@ class _Acquaintance:
         finally:
             with self._guard:
                 self._found.energy_j += spent_j
-
-
-def _right(world: DeviceWorld, first: int, answer: Answered) -> Reference:
-    """The reference's answer; where that is a target of this device, it can be asked for others."""
-
-    def ask(query: Query) -> list[Array]:
-        try:
-            moment = Moment(Observation(), world.look().grids)
-            return world.referee.route.run(query, moment, math.inf)[0]
-        except Failed as failure:
-            raise failure.error from failure
-
-    is_random = lambda: not answer.repeats or world.routes[first].is_random()  # noqa: E731  asked once, if ever
-    return Reference(answer.outputs, is_random, None if world.targets[first].is_remote else ask)
-
-
-def _rank(world: DeviceWorld, index: int) -> tuple[bool, bool, bool, bool, bool, int]:
-    """The reference is what ships on the device's ``cpu/fp32`` at its highest setting; else the nearest to that."""
-    target = world.targets[index]
-    is_shipped = world.routes[index].is_shipped
-    at = target.processor == "cpu", not target.engine, target.threads or 0
-    return not target.is_remote, is_shipped, target.precision == "fp32", *at
-
-
-def _reference(world: DeviceWorld, answers: Answers) -> tuple[int, Answered]:
-    """The first target by rank that answers, and its answer.
-
-    Where nothing that ships answers on this device, no name and no order says who is right: the answer with which the
-    most engines and machines agree is taken.
-    """
-    answered = {index: answer for index, answer in answers.items() if not isinstance(answer, Failed)}
-    if not answered:
-        raise next(answer.error for answer in answers.values() if isinstance(answer, Failed))
-    first = next(iter(answered))
-    if world.routes[first].is_shipped or world.targets[first].is_remote:
-        return first, answered[first]
-
-    def backing(index: int) -> int:
-        own = answered[index].outputs
-        agreeing = [world.targets[i] for i, other in answered.items() if disagreement(own, other.outputs) is None]
-        return len({target.link or target.engine for target in agreeing})
-
-    backed = {index: backing(index) for index in answered if not world.targets[index].is_remote}
-    first = max(backed, key=backed.__getitem__)
-    engines = {target.link or target.engine for target in map(world.targets.__getitem__, answered)}
-    _LOG.log(
-        logging.WARNING if len(engines) > 1 else logging.INFO,
-        "nothing that ships for this format answers: the reference is %s, with which %d of %d agree",
-        world.targets[first],
-        backed[first],
-        len(engines),
-    )
-    return first, answered[first]
-
-
-def _tell(distrusted: Mapping[Target, str]) -> None:
-    """Once an engine or machine, whichever of its targets it answers wrongly on."""
-    by_source: dict[tuple[str, str], list[Target]] = {}
-    for target in distrusted:
-        by_source.setdefault((target.link, target.engine), []).append(target)
-    for targets in by_source.values():
-        noun = "target" if len(targets) == 1 else "targets"
-        _LOG.warning("%s %s left out: %s", noun, _are(targets), distrusted[targets[0]])
-
-
-def _are(targets: list[Target]) -> str:
-    return f"{', '.join(map(str, targets))} {'is' if len(targets) == 1 else 'are'}"
