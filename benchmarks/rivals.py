@@ -15,11 +15,14 @@ from pathlib import Path
 from typing import Any, Final, NamedTuple
 from zlib import crc32
 
+import numpy as np
+
 from autoscale.files import atomic_write
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.comparisons import SimulatedComparison
 from autoscale_envs.evaluation.contestants import ORACLE, rivals
 from autoscale_envs.evaluation.deep import DEEP, with_trained
+from autoscale_envs.evaluation.metrics import SOON
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.evaluation.report import summary
 from autoscale_envs.evaluation.rollout import Result, joined, rollout
@@ -127,34 +130,41 @@ def _tell(plan: Plan, folder: Path, found: Mapping[Piece, dict[str, Result]]) ->
     results = {
         cell: {name: joined([each[name] for each in own[:fewest]]) for name in own[0]} for cell, own in parts.items()
     }
-    agents = summary(results)
-    changed = [
-        summary({cell: own for cell, own in results.items() if cell.scenario == each}) for each in (WORSE, BETTER)
-    ]
     runs = len(next(iter(results.values()))[ORACLE].recovery)
+    back = {name: [_back(results, each, name) for each in (WORSE, BETTER)] for name in next(iter(results.values()))}
     print(f"\nsigma {plan.hidden_sigma:g}: {len(results)} of {len(plan.cells())} cells, {runs} seeds each\n")
+    if runs == 1:  # of one run nothing can be drawn anew: intervals are over cells
+        (first, *_), every = results, [*results.values()]
+        results = {first: {name: joined([each[name] for each in every]) for name in every[0]}}
+    agents = summary(results)
     print(f"| | {' | '.join(HEADS)} |\n|---|{'---:|' * len(HEADS)}")
     for name in sorted(agents, key=lambda each: agents[each]["gap_to_oracle_iqm"]):
-        print(f"| {name} | {' | '.join(_row(agents[name], [each.get(name, {}) for each in changed]))} |")
+        print(f"| {name} | {' | '.join(_row(agents[name], back[name]))} |")
     SimulatedComparison(plan).draw(results, folder / f"rivals-{plan.hidden_sigma:g}.png")
 
 
-def _row(figures: Mapping[str, Any], changed: Sequence[Mapping[str, Any]]) -> list[str]:
+def _back(results: Mapping[Cell, dict[str, Result]], scenario: str, name: str) -> str:
+    """The share of the runs that a change put off which are near again soon, and how many runs that is of."""
+    found = [own[name].recovery for cell, own in results.items() if cell.scenario == scenario]
+    put_off = np.concatenate([each[~np.isnan(each)] for each in found] or [np.array([])])
+    return f"{(put_off <= SOON).mean():.0%} of {put_off.size}" if put_off.size else "-"
+
+
+def _row(figures: Mapping[str, Any], back: Sequence[str]) -> list[str]:
     sure = [_interval(figures, name) for name in ("gap_to_oracle", "optimal_within_1pct", "optimal_within_5pct")]
-    back = [each.get("recovered_within_15") for each in changed]
     return [
         sure[0],
-        f"{figures['gap_to_oracle_first']:.1%}",
+        f"{100.0 * figures['gap_to_oracle_first']:.1f} %",
         *sure[1:],
         _interval(figures, "networks_within_5pct"),
-        f"{figures['late_fraction']:.2%}",
-        ", ".join("-" if each is None else f"{each:.1%}" for each in back),
+        f"{100.0 * figures['late_fraction']:.2f} %",
+        ", ".join(back),
     ]
 
 
 def _interval(figures: Mapping[str, Any], name: str) -> str:
     middle, low, high = (100.0 * figures[f"{name}_{end}"] for end in ("iqm", "low", "high"))
-    digits = 1 if abs(middle) < 10.0 or name != "gap_to_oracle" else 0
+    digits = 1 if middle < 10.0 and name == "gap_to_oracle" else 0
     return f"{middle:.{digits}f} % ({low:.{digits}f} to {high:.{digits}f})"
 
 

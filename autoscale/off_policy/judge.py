@@ -17,6 +17,11 @@ from autoscale.off_policy.outcome_model import fit_outcomes
 from autoscale.off_policy.overlap import LEAST_EFFECTIVE, uncovered
 from autoscale.query.target import Target
 
+_UNSEEN: Final = 3.0
+"""Misses of the greatest weight that the high end has room for, the rule of three: of n queries none misses, with a
+chance of 5 %, where 3 of n would (Hanley and Lippman-Hand, JAMA 249:1743, 1983).
+"""
+
 _UNLIKE: Final = ", whose probabilities do not add up to that"
 
 MakeAgent = Callable[[Sequence[Target]], Agent]
@@ -140,7 +145,7 @@ def _joined(parts: Sequence[_Evidence]) -> Judgement:
         return Judgement(weights.size, worth, uncovered=lacking)
     figures = {name: np.concatenate([each.figures[name] for each in parts], axis=1) for name in parts[0].figures}
     found = {name: estimated(weights, *rows) for name, rows in figures.items()}
-    unseen = float(weights.max()) / weights.size  # what one more miss adds, of the rarest kind: the log may show none
+    unseen = _UNSEEN * float(weights.max()) / weights.size
     missed = {
         name: Estimate(each.mean, each.low, each.high + unseen).within(0.0, 1.0)
         for name, each in found["missed"].items()

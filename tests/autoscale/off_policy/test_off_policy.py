@@ -97,6 +97,17 @@ def test_intervals_hold_the_truth_about_as_often_as_they_say(forecast: Forecast 
     assert all(88 <= each <= 100 for counts in held.values() for each in counts), held
 
 
+def test_what_is_rare_may_not_have_happened() -> None:
+    held, chance = 0, 0.02
+    for seed in range(100):
+        dice, queries = np.random.default_rng(seed), log([0.4, 0.3, 0.3], 200, seed)
+        rare = [
+            replace(each, outcome=Outcome(0.06 if dice.random() < chance else 0.02, Split(0.1))) for each in queries
+        ]
+        held += judge(Cloud, rare).missed["snips"].high >= chance
+    assert held >= 90, "most of these logs show no miss in the cloud at all"
+
+
 def test_a_model_of_the_outcome_makes_the_interval_narrow() -> None:
     found = judge(lambda targets: Fixed(targets, [0.1, 0.7, 0.2]), log([0.4, 0.3, 0.3], 2000, 0))
     width = {name: each.high - each.low for name, each in found.objective.items()}
