@@ -57,6 +57,7 @@ def check_agent(make: Make) -> None:
         _states_its_probabilities,
         _states_them_of_all_targets,
         _repeats_itself,
+        _chooses_as_it_would_unprepared,
         _leaves_the_context_alone,
         _learns_from_anything,
         _needs_no_forecast_or_says_so,
@@ -108,6 +109,11 @@ def _states_them_of_all_targets(make: Make) -> None:
 def _repeats_itself(make: Make) -> None:
     first, second = (_choices(make(TARGETS, 7), seed=3) for _ in range(2))
     require(first == second, "two agents of one seed, shown the same, chose differently")
+
+
+def _chooses_as_it_would_unprepared(make: Make) -> None:
+    told, untold = (_choices(make(TARGETS, 7), seed=3, is_told=each) for each in (True, False))
+    require(told == untold, "an agent that could anticipate its contexts chose differently from one that could not")
 
 
 def _leaves_the_context_alone(make: Make) -> None:
@@ -178,10 +184,12 @@ def _teach(agent: Agent, context: Context, index: int, rng: np.random.Generator)
     agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
 
 
-def _choices(agent: Agent, seed: int, *, learn: bool = True) -> list[Choice]:
+def _choices(agent: Agent, seed: int, *, learn: bool = True, is_told: bool = False) -> list[Choice]:
     rng, choices = np.random.default_rng(seed), []
     for _ in range(50):
         context = _context(rng)
+        if is_told:
+            agent.anticipate(context)
         choices.append(_select(agent, context))
         if learn:
             _teach(agent, context, choices[-1].index, rng)

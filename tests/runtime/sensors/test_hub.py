@@ -81,6 +81,21 @@ def test_after_a_pause_the_first_query_waits_for_a_reading_of_now(pause_s, readi
         assert hub.now().temperature_c == reading
 
 
+def test_what_is_due_soon_is_read_ahead_and_what_nobody_asked_for_is_not():
+    now_s = [0.0]
+    with SensorHub([Thermometer()], max_age_s=3600.0, clock=lambda: now_s[0]) as hub:
+        hub.freshen(3601.0)
+        assert hub.now(keeps_awake=False).temperature_c == 1.0
+        hub.freshen(3601.0)
+        assert hub.now().temperature_c == 1.0  # asks for a reading in an hour
+        hub.freshen(3599.0)
+        assert hub.now(keeps_awake=False).temperature_c == 1.0
+        hub.freshen(3601.0)
+        assert hub.now(keeps_awake=False).temperature_c == 2.0
+        hub.freshen(1e6)
+        assert hub.now(keeps_awake=False).temperature_c == 2.0
+
+
 def test_close_ends_the_thread_and_may_be_called_twice():
     hub = SensorHub([Thermometer()], max_age_s=3600.0)
     [thread] = started_by(hub.start)

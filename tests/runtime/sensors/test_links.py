@@ -268,6 +268,20 @@ def test_a_link_that_is_good_again_is_expected_to_be_within_forty_queries_and_te
     assert not world.estimator.wait()  # nobody waits for news of a link that is as it was
 
 
+def test_what_a_link_is_expected_to_do_changes_with_its_ageing_alone():
+    world = gone_bad(THIN)
+    known = {}
+    for number in range(60):
+        known.setdefault(world.estimator.ageing(), set()).add(world.estimator.predict_s(*QUERY).expected_s)
+        world.now_s += 0.0 if number % 3 else 0.4
+        if number % 2:
+            world.estimator.wait()
+    assert len(known) > 5
+    assert all(len(figures) == 1 for figures in known.values())
+    world.transfer(GOOD, QUERY)
+    assert world.estimator.ageing() == (0.0, False)
+
+
 def test_a_round_trip_that_stays_bad_is_known_and_nothing_is_hoped():
     world = gone_bad(FAR)
     _, waited_s = wait(world, FAR, 600.0)
