@@ -1,6 +1,7 @@
 """Whether a row's figures fit each other: what no single column can tell of itself.
 
-Carbon is joules times the grid's intensity times the building's overhead, and a figure lies between its ends. A row
+Carbon is joules times the grid's intensity times the building's overhead, a figure lies between its ends, and an answer
+is late where it came after its limit. A row
 where that does not hold was made by a fault or by somebody, and its grams would be believed as all others are.
 """
 
@@ -37,6 +38,14 @@ def inconsistent(rows: Rows) -> Mask:
     for part in PARTS:
         wrong |= _beyond(rows, part)
     wrong |= (rows.numbers["pue_remote_ppm"] >= 0) & (rows.numbers["pue_remote_ppm"] < 10**6)
+    return wrong | _misjudged(rows)
+
+
+def _misjudged(rows: Rows) -> Mask:
+    """Which rows say late where their own figures say in time, or the reverse; both are rounded to a microsecond."""
+    is_late, goal_us = rows.numbers["is_late"] != 0, rows.numbers["goal_latency_us"]
+    beyond_us = rows.numbers["latency_us"] - goal_us
+    wrong: Mask = np.where(is_late, (goal_us < 0) | (beyond_us < -1), (goal_us >= 0) & (beyond_us > 1))
     return wrong
 
 

@@ -47,6 +47,10 @@ def reasons(given: Rows, rules: Rules | None = None) -> list[str]:
         ({"operational_low_ng": 10**9, "operational_high_ng": 1}, "inconsistent"),
         ({"embodied_low_ng": 100}, "inconsistent"),
         ({"pue_remote_ppm": 900_000}, "inconsistent"),
+        ({"latency_us": 50_002, "goal_latency_us": 50_000, "is_late": 0}, "inconsistent"),
+        ({"latency_us": 49_998, "goal_latency_us": 50_000, "is_late": 1}, "inconsistent"),
+        ({"latency_us": 50_000, "goal_latency_us": 50_000, "is_late": 1}, ""),
+        ({"goal_latency_us": -1, "is_late": 1}, "inconsistent"),
         ({"pue_remote_ppm": 4_000_000}, "out_of_range"),
     ],
 )
