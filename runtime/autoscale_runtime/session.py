@@ -233,7 +233,7 @@ class Session(Closing):
             InvalidGoal: no verified target is left that meets the goal.
         """
         check_query(None, feeds)
-        self._decider.warm_up(self._asking.usual(None, feeds), is_patient=True)
+        self._decider.warm_up(self._asking.usual(None, arrays_of(self._inputs, feeds)), is_patient=True)
 
     def observe(self) -> Observation:
         """What the sensors see now; also keeps them awake, since an idle session senses nothing."""

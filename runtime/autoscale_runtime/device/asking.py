@@ -25,13 +25,8 @@ class Asking:
         self._inputs, self._may_leave = inputs, may_leave
         self._sizes = Sizes(inputs)
 
-    def usual(self, output_names: Sequence[str] | None, feeds: Feeds) -> Query:
-        """A query that is as the session has it; of arrays.
-
-        Raises:
-            FeedError: the feeds are no tensors.
-        """
-        arrays = arrays_of(self._inputs, feeds)
+    def usual(self, output_names: Sequence[str] | None, arrays: Feeds) -> Query:
+        """A query that is as the session has it, of feeds that are arrays (``arrays_of``)."""
         return Query(output_names, arrays, self._sizes.of(arrays), may_leave=self._may_leave)
 
     def own(
@@ -53,6 +48,6 @@ class Asking:
         check_query(output_names, feeds)
         check_type("goal", goal, (Goal, NoneType), "a Goal, as in Goal(objective='energy'), or None", InvalidGoal)
         check_type("consent", consent, (bool, NoneType), "True where the data may leave this device, False, or None")
-        query = self.usual(output_names, feeds)
+        query = self.usual(output_names, arrays_of(self._inputs, feeds))
         may_leave = query.may_leave if consent is None else consent
         return replace(query, goal=goal, may_leave=may_leave, cancellation=cancellation, stream=stream)

@@ -40,6 +40,7 @@ class Gate:
         self._streams, self._ledger = streams, ledger
         self._links = [route.target.link for route in routes if route.target.is_remote]
         self._admissions: dict[tuple[Goal, tuple[str, ...]], Admission] = {}
+        self._usual: Admission | None = None
         self._distrusted: frozenset[int] = frozenset()
         self._unknown: frozenset[int] = frozenset()
         self._admitting = Lock()
@@ -52,8 +53,8 @@ class Gate:
             InvalidGoal: none is left.
         """
         self._distrusted = frozenset(distrusted)
-        self._admissions = {}
-        self._admission(self._goal)
+        self._admissions, self._usual = {}, None
+        self._usual = self._admission(self._goal)
 
     def can_do_without(self, routes: Sequence[int]) -> bool:
         """Whether the mode and the accuracy floor leave a route besides these."""
@@ -99,6 +100,8 @@ class Gate:
         Raises:
             InvalidGoal: none may.
         """
+        if goal is self._goal and not barred and (usual := self._usual) is not None:
+            return usual
         key = goal, tuple(barred)
         if key not in self._admissions:
             if len(self._admissions) >= MOST_GOALS:
