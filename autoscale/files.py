@@ -20,10 +20,17 @@ _OPENS_FOLDERS: Final = hasattr(os, "O_DIRECTORY")
 def atomic_write(path: Path | str) -> Iterator[BinaryIO]:
     """A binary file that takes the place of ``path`` when the block ends well, and leaves nothing when it does not.
 
+    What is there and holds no content (a terminal, a pipe, ``/dev/null``) is written to as it is: nothing may take its
+    place.
+
     Raises:
         OSError: the folder is missing, read-only or full.
     """
     path = Path(path)
+    if is_stream(path):
+        with path.open("wb") as stream:
+            yield stream
+        return
     try:
         handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
     except OSError as error:  # names the file that people know
@@ -38,6 +45,11 @@ def atomic_write(path: Path | str) -> Iterator[BinaryIO]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def is_stream(path: Path) -> bool:
+    """Whether a name is there, and is neither a file nor a folder."""
+    return path.exists() and not path.is_file() and not path.is_dir()
 
 
 def write_arrays(path: Path | str, arrays: Mapping[str, NDArray[Any]]) -> None:

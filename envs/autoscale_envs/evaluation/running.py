@@ -16,6 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autoscale.errors import InvalidInput
+from autoscale.files import is_stream
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.comparisons import Comparison
 from autoscale_envs.evaluation.picture import check_drawable
@@ -102,6 +103,8 @@ def collect(finished: pool.Finished[Any, Any], cells: Sequence[Any]) -> tuple[di
 def _check_writable(path: Path) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"cannot write '{path}': it is a folder")
+    if is_stream(path):
+        return
     if not path.parent.is_dir():
         raise FileNotFoundError(f"cannot write '{path}': the folder '{path.parent}' does not exist")
     with tempfile.TemporaryFile(dir=path.parent):

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from autoscale.errors import InvalidInput, InvalidTarget, listing
 from autoscale.files import atomic_write
+from autoscale.profiles.measured import MOST
 from autoscale.query.target import Target
 from autoscale_envs.measured.table import MeasuredRun, MeasuredTable, tables_of
 
@@ -137,9 +138,9 @@ def _row(line: int, cells: Mapping[str, str], errors: list[str]) -> MeasuredRun 
     row = [
         *(read(name, _name) for name in ("device", "network")),
         read("target", Target.parse),
-        read("latency_s", _number(1e-12, math.inf, "seconds above 0 (1e-12 or more), finite")),
-        read("energy_j", _number(1e-15, math.inf, "joules above 0 (1e-15 or more), finite")),
-        read("latency_p90_s", _number(1e-12, math.inf, "seconds above 0 (1e-12 or more), finite")),
+        read("latency_s", _number(1e-12, MOST, f"seconds above 0 (1e-12 or more), {MOST:g} at most")),
+        read("energy_j", _number(1e-15, MOST, f"joules above 0 (1e-15 or more), {MOST:g} at most")),
+        read("latency_p90_s", _number(1e-12, MOST, f"seconds above 0 (1e-12 or more), {MOST:g} at most")),
         read("accuracy", _number(0.0, 1.0, "a fraction from 0 to 1, as 0.764")),
         read("latency_spread", spread, 0.0),
         read("energy_spread", spread, 0.0),
@@ -160,7 +161,7 @@ def _number(low: float, high: float, allowed: str) -> Callable[[str], float]:
             value = math.nan if "_" in text else float(text)  # Python's own digits may have it
         except ValueError:
             value = math.nan
-        if not low <= value <= high or math.isinf(value):
+        if not low <= value <= high:
             raise ValueError(f"is out of range; allowed: {allowed}")
         return value
 
