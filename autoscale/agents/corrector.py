@@ -98,6 +98,7 @@ class Corrector(Agent):
         self._group(Cells(self.targets))
         self._scale = Scale()
         self._networks: dict[str, Network] = {}
+        self._answered = 0
         self._fleet: dict[str, Floats] = {}
         self._view: _View | None = None
 
@@ -158,7 +159,8 @@ class Corrector(Agent):
         if not shared.is_informed:
             self._rescale()
             shared.refresh()
-        network.queries += 1.0
+        self._answered += 1
+        network.answered(self._answered)
         if network.queries % DRIFT_EVERY == 0.0:
             shared.drift()
         self._view = None
@@ -287,7 +289,7 @@ class Corrector(Agent):
             most_late = late_looks(goal.on_time, self._shared.is_informed)
             learned = told_by_one(doubt, noise[0])
             horizon = horizon_of(network.queries)
-            stakes = self._turns.stakes(horizon).take(cell) if self._shared.is_informed else None
+            stakes = self._turns.stakes(horizon, network.spacing).take(cell) if self._shared.is_informed else None
             worth = looks(best, cost, learned, in_time, accurate, late, hope, cell, horizon, most_late, stakes)
             chance = chance if worth is None else np.maximum(chance, worth)
         chance = completed(best, chance)
@@ -367,7 +369,7 @@ class Corrector(Agent):
             if is_informed != self._shared.is_informed:
                 self._shared.is_informed = is_informed
                 self._shared.refresh()
-            network = Network(self._tree.nothing())
+            network = Network(self._tree.nothing(), spacing=1.0 + len(self._networks))
             if not is_informed:
                 network.scale, network.level = self._scale.value, Level(LEVEL)
             if len(self._networks) >= self._most_networks:

@@ -42,14 +42,30 @@ class Network:
         scale: of the tree's variances.
         level: of its targets, all together.
         restless: of each quantity, how many times the processors' usual variance its single figures have.
+        spacing: one of how many queries is the network's, by the last ones.
     """
 
-    __slots__ = ("known", "level", "queries", "restless", "scale")
+    __slots__ = ("_last", "known", "level", "queries", "restless", "scale", "spacing")
 
-    def __init__(self, known: Floats, queries: float = 0.0, scale: float = 1.0, level: Level | None = None) -> None:
+    def __init__(
+        self,
+        known: Floats,
+        queries: float = 0.0,
+        scale: float = 1.0,
+        level: Level | None = None,
+        spacing: float = 1.0,
+    ) -> None:
         self.known, self.queries, self.scale = known, queries, scale
         self.level = Level() if level is None else level
         self.restless = [1.0] * QUANTITIES
+        self.spacing, self._last = spacing, 0
+
+    def answered(self, count: int) -> None:
+        """Take in that one of its queries was answered, of all networks' the ``count``-th."""
+        self.queries += 1.0
+        if self._last:
+            self.spacing += 0.5 * (count - self._last - self.spacing)
+        self._last = count
 
 
 class Scale:

@@ -2,11 +2,11 @@
 
 ``tree``, shape (networks + 1, 2, quantities, targets): each network's targets as ``Hierarchy`` has them, after one of
 which nothing is known; ``above`` the nodes above them, (networks + 1, 2, quantities, nodes), without which they are
-worked out; ``networks`` their names, ``queries``, ``scales`` and ``restless`` (networks, quantities) what ``Network``
-says; ``levels`` (networks, 2, quantities) and ``apart`` (2,) are of ``Level`` and ``Scale``. ``sums`` (2, quantities,
-targets), ``effects`` (quantities, effects, targets), ``spread`` (quantities, effects, effects, targets), ``noise`` and
-``figures`` (quantities, targets), ``alarms`` (2, quantities, targets): of each target's processor; ``idle``,
-``failures``, ``steady`` and ``aged`` (targets,): of its precision.
+worked out; ``networks`` their names, ``queries``, ``scales``, ``spacing`` and ``restless`` (networks, quantities) what
+``Network`` says; ``levels`` (networks, 2, quantities) and ``apart`` (2,) are of ``Level`` and ``Scale``. ``sums`` (2,
+quantities, targets), ``effects`` (quantities, effects, targets), ``spread`` (quantities, effects, effects, targets),
+``noise`` and ``figures`` (quantities, targets), ``alarms`` (2, quantities, targets): of each target's processor;
+``idle``, ``failures``, ``steady`` and ``aged`` (targets,): of its precision.
 """
 
 from collections.abc import Sequence
@@ -24,6 +24,8 @@ from autoscale.agents.correction.turns import Turns
 from autoscale.errors import PolicyError
 from autoscale.query.target import Target
 
+_TURNS: Final = ("idle", "failures", "steady", "aged")
+"""Arrays of ``Turns``."""
 _SHARED: Final = {"sums": 2, "effects": 1, "spread": 1, "noise": 1, "figures": 1, "alarms": 2}
 """Arrays of ``Shared``, and which of their axes is the processors."""
 
@@ -42,6 +44,7 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale:
         "networks": np.array([*networks], dtype=np.str_),
         "queries": np.array([each.queries for each in networks.values()]),
         "scales": np.array([each.scale for each in networks.values()]),
+        "spacing": np.array([each.spacing for each in networks.values()]),
         "restless": np.array([each.restless for each in networks.values()]).reshape(-1, QUANTITIES),
         "levels": np.array([(each.level.mean, each.level.variance) for each in networks.values()]).reshape(
             -1, 2, QUANTITIES
@@ -49,10 +52,7 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale:
         "apart": np.array([scale.total, scale.weight]),
         "is_informed": np.array([shared.is_informed]),
         "by_precision": np.array([cells.by_precision]),
-        "idle": turns.idle[cells.precision],
-        "failures": turns.failures[cells.precision],
-        "steady": turns.steady[cells.precision],
-        "aged": turns.aged[cells.precision],
+        **{name: np.array(getattr(turns, name))[cells.precision] for name in _TURNS},
         **{
             name: np.moveaxis(getattr(shared, name).take(cells.processor, axis), axis, -1)
             for name, axis in _SHARED.items()
@@ -101,6 +101,7 @@ def from_state(state: Arrays, cells: Cells, tree: Hierarchy) -> tuple[Shared, Tu
             shared.sums += told
         networks[name] = Network(known, float(queries), float(own), _level(state, len(networks)))
         networks[name].restless = _restless(state, len(networks) - 1)
+        networks[name].spacing = float(state["spacing"][len(networks) - 1]) if "spacing" in state else len(names)
     shared.refresh()
     return shared, turns, scale, networks
 
@@ -122,9 +123,11 @@ def _turns(state: Arrays, cells: Cells) -> Turns:
     if "steady" not in state:  # of an earlier release: all that was tried has been as it is ever since
         seen = state["queries"].sum() - state["idle"]
         state = state | {"steady": np.where(seen > 0.0, seen, -1.0), "aged": state["idle"]}
-    for name in ("idle", "failures", "steady", "aged"):
+    for name in _TURNS:
         _check_shape(state, name, cells.precision.shape)
-        getattr(turns, name)[cells.precision] = state[name]
+        of_precisions = np.zeros(len(cells.precisions))
+        of_precisions[cells.precision] = state[name]
+        setattr(turns, name, of_precisions.tolist())
     return turns
 
 

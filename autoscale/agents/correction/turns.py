@@ -9,6 +9,7 @@ makes it, from for how long all precisions were seen to stay as they are; and it
 half of changes are by more than a factor of 1.4 (Laplace's distribution of the logarithm).
 """
 
+import math
 from typing import Final
 
 import numpy as np
@@ -36,39 +37,38 @@ def turn_of(late: float, on_time: float) -> float:
 
 
 class Turns:
-    """Of each precision of each processor, over all networks.
+    """Of each precision of each processor, over all networks; few numbers, which plain ones are fastest for.
 
     Args:
         precisions: how many.
 
     Attributes:
-        idle: queries since it was tried, shape (precisions,).
-        failures: how often in a row a turn was in vain, likewise.
-        steady: for how many queries it was seen to be as it is, likewise; below 0 before the first.
+        idle: queries since it was tried.
+        failures: how often in a row a turn was in vain.
+        steady: for how many queries it was seen to be as it is; below 0 before the first.
         aged: for how many it may have changed since: more than ``idle`` where its last figure made that likelier.
     """
 
     def __init__(self, precisions: int) -> None:
-        self.idle, self.failures, self.aged = (np.zeros(precisions) for _ in range(3))
-        self.steady = np.full(precisions, -1.0)
+        self.idle, self.failures, self.aged = ([0.0] * precisions for _ in range(3))
+        self.steady = [-1.0] * precisions
 
     def due(self) -> Flags:
         """Whose turn has come, shape (precisions,)."""
-        return np.asarray(self.idle >= np.minimum(PATIENCE * 2.0**self.failures, LONGEST_PATIENCE))
+        return np.array([self.is_due(precision) for precision in range(len(self.idle))])
 
     def is_due(self, precision: int) -> bool:
         """Whether the turn of one has come."""
-        patience = PATIENCE * 2.0 ** float(self.failures[precision])
-        is_due: bool = float(self.idle[precision]) >= min(patience, LONGEST_PATIENCE)
-        return is_due
+        patience: float = PATIENCE * 2.0 ** self.failures[precision]
+        return self.idle[precision] >= min(patience, LONGEST_PATIENCE)
 
     def chance_changed(self, precision: int) -> float:
         """The chance that one is no more what it was when it was tried."""
-        aged = float(self.aged[precision])
+        aged = self.aged[precision]
         return aged / (self._seen() + aged)
 
-    def stakes(self, horizon: float) -> Floats:
-        """In how many queries each is expected to be no more what it was, shape (precisions,).
+    def stakes(self, horizon: float, spacing: float) -> Floats:
+        """In how many queries of a network each is expected to be no more what it was, shape (precisions,).
 
         Those since it was tried: once what they may have missed is worth a look, one is due, so that all looks cost
         about as much as what they find is late. What was seen at one moment only may never have been so at another;
@@ -76,14 +76,19 @@ class Turns:
 
         Args:
             horizon: how many those are.
+            spacing: one of how many queries is the network's.
         """
         seen = self._seen()
-        is_alone = (self.steady == 0.0) * self.aged / (1.0 + self.aged)
-        return np.asarray(self.aged - seen * np.log1p(self.aged / seen) + horizon * is_alone)
+        return np.array(
+            [
+                (aged - seen * math.log1p(aged / seen)) / spacing + horizon * (steady == 0.0) * aged / (1.0 + aged)
+                for aged, steady in zip(self.aged, self.steady, strict=True)
+            ]
+        )
 
     def _seen(self) -> float:
         """For how many queries precisions were seen to stay as they are, all together, and one more."""
-        return 1.0 + float(np.maximum(self.steady, 0.0).sum())
+        return 1.0 + sum([each for each in self.steady if each > 0.0])
 
     def tried(self, precision: int, was_due: bool, lesson: Lesson, is_late: bool) -> None:
         """Take in that one was tried while the others wait on.
@@ -95,12 +100,11 @@ class Turns:
             is_late: whether the answer was late.
         """
         is_better, has_changed = any(lesson.is_better), any(lesson.has_changed)
-        self.idle += 1.0
-        self.aged += 1.0
-        steady = float(self.steady[precision])
+        self.idle, self.aged = [each + 1.0 for each in self.idle], [each + 1.0 for each in self.aged]
+        steady = self.steady[precision]
         self.steady[precision] = 0.0 if has_changed or steady < 0.0 else steady + self.idle[precision]
-        self.idle[precision] = 0.0
-        self.aged[precision] = 0.0 if has_changed else max(lesson.likelier) * self._seen()
+        likelier = 0.0 if has_changed else max(lesson.likelier)
+        self.idle[precision], self.aged[precision] = 0.0, likelier and likelier * self._seen()
         if is_better or not (was_due or is_late):
             self.failures[precision] = 0.0
         elif was_due:

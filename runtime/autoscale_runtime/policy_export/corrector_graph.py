@@ -96,21 +96,23 @@ class _Known:
         tree = Hierarchy(self.cells)
         self.shared, turns, scale, networks = from_state(agent.state(), self.cells, tree)
         fleet = fleet_from_state(agent.state())
-        networks |= {name: Network(tree.nothing()) for name in fleet if name not in networks}
+        unmet = 1.0 + len(networks)
+        networks |= {name: Network(tree.nothing(), spacing=unmet) for name in fleet if name not in networks}
         self.names = list(networks)
         nothing = np.zeros((QUANTITIES, self.cells.processor.size))
         factors = np.exp([*(fleet.get(name, nothing) for name in self.names), nothing, nothing])
         self.fleet: Floats | None = factors if fleet else None
-        strangers = [Network(tree.nothing()), Network(tree.nothing(), scale=scale.value, level=Level(LEVEL))]
+        told_nothing = Network(tree.nothing(), scale=scale.value, level=Level(LEVEL), spacing=unmet)
+        strangers = [Network(tree.nothing(), spacing=unmet), told_nothing]
         usual = self.shared.is_informed
         everyone = [*((each, usual) for each in networks.values()), (strangers[0], True), (strangers[1], False)]
         cases = [self._case(tree, network, is_informed) for network, is_informed in everyone]
         self.mean, self.variance = (np.array([getattr(each, name) for each in cases]) for name in _Case.__slots__)
         self.horizon = np.array([exploring.horizon_of(network.queries) for network, _ in everyone])
-        stakes = [
-            turns.stakes(horizon) * informed for horizon, (_, informed) in zip(self.horizon, everyone, strict=True)
-        ]
-        self.stakes: Floats = np.array(stakes).take(self.cells.precision, 1)
+        spacing = [network.spacing for network, _ in everyone]
+        stakes = np.array([turns.stakes(*each) for each in zip(self.horizon.tolist(), spacing, strict=True)])
+        stakes[[not is_informed for _, is_informed in everyone]] = 0.0
+        self.stakes: Floats = stakes.take(self.cells.precision, 1)
         self.is_due = np.array([n.queries % EVERY == EVERY - 1 and is_informed for n, is_informed in everyone])
         self.looks = np.array([n.queries % exploring.LOOKS_EVERY == 1 for n, _ in everyone])
         self.most_late = np.array([exploring.late_looks(on_time, is_informed) for _, is_informed in everyone])
