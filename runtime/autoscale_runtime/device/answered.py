@@ -2,7 +2,7 @@
 
 import logging
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
 from autoscale.query.observation import Observation
@@ -67,7 +67,9 @@ def reference_among(world: DeviceWorld, answers: Answers) -> tuple[int, Answered
     return first, answered[first]
 
 
-def right_of(world: DeviceWorld, first: int, answer: Answered) -> Reference:
+def right_of(
+    world: DeviceWorld, first: int, outputs: Sequence[Array] | Callable[[], Sequence[Array]], repeats: bool
+) -> Reference:
     """The reference's answer; where that is a target of this device, it can be asked for others."""
 
     def ask(query: Query) -> list[Array]:
@@ -77,8 +79,8 @@ def right_of(world: DeviceWorld, first: int, answer: Answered) -> Reference:
         except Failed as failure:
             raise failure.error from failure
 
-    is_random = lambda: not answer.repeats or world.routes[first].is_random()  # noqa: E731  asked once, if ever
-    return Reference(answer.outputs, is_random, None if world.targets[first].is_remote else ask)
+    is_random = lambda: not repeats or world.routes[first].is_random()  # noqa: E731  asked once, if ever
+    return Reference(outputs, is_random, None if world.targets[first].is_remote else ask)
 
 
 def tell_left_out(distrusted: Mapping[Target, str]) -> None:

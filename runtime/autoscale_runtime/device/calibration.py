@@ -4,8 +4,9 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Final
 
 from autoscale.errors import WrongAnswer
@@ -118,7 +119,7 @@ class _Acquaintance:
         self._learn = learn
         self._kept = kept
         self._moment = Moment(Observation(), world.look().grids)
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # who is verified under it may have to be held to the reference's answer
         self._found = Calibration()
 
     def make(self, patience_s: Callable[[], float] | None) -> Calibration:
@@ -147,22 +148,19 @@ class _Acquaintance:
         if not any(world.routes[i].is_shipped and isinstance(answered, Answered) for i, answered in answers.items()):
             answers |= self._ask_all(away)  # who is right is not known without them
         first, answer = reference_among(world, answers)
-        self._hold_to(first, answer, away)
+        self._hold_to(first, answer.outputs, answer.repeats, away)
         world.gate.restrict({index for index, answered in answers.items() if self._validate(index, answered)})
         self._keep(first, answers)
         return first, not answer.repeats, answers.keys()
 
     def _recalled(self, here: list[int], away: list[int]) -> tuple[int, bool, Collection[int]] | None:
-        """As ``_met``, of what a session before found; of the reference one answer is needed all the same."""
+        """As ``_met``, of what a session before found; the reference answers once somebody has to be held to it."""
         world, found = self._world, self._found
         known = None if self._kept is None else self._kept.read(self._query.size.steps)
         own = {world.targets[index]: index for index in here}
         if known is None or known.reference not in own or not own.keys() <= known.targets.keys():
             return None
-        first = own[known.reference]
-        answer = self._ask(first, runs=1)
-        if isinstance(answer, Failed):
-            return None
+        first, self._query = own[known.reference], self._query.kept()
         for target, index in own.items():
             each, route = known.targets[target], world.routes[index]
             assert isinstance(route, LocalRoute)
@@ -171,15 +169,23 @@ class _Acquaintance:
                 found.distrusted[target] = each.distrusted
             else:
                 found.lessons.append((index, outcome))
-        self._hold_to(first, answer, away)
+        self._hold_to(first, partial(self._answer_of, first), not known.is_random, away)
         world.gate.restrict({own[target] for target in found.distrusted})
         return first, known.is_random, own.values()
 
-    def _hold_to(self, first: int, answer: Answered, away: list[int]) -> None:
+    def _hold_to(
+        self, first: int, outputs: Sequence[Array] | Callable[[], Sequence[Array]], repeats: bool, away: list[int]
+    ) -> None:
         self._found.reference = self._world.targets[first]
-        self._right = right_of(self._world, first, answer)
+        self._right = right_of(self._world, first, outputs, repeats)
         for index in away:
             self._world.routes[index].hold_to(self._query, self._right)
+
+    def _answer_of(self, index: int) -> Sequence[Array]:
+        answered = self._ask(index, runs=1)
+        if isinstance(answered, Failed):
+            raise answered.error from answered
+        return answered.outputs
 
     def _keep(self, first: int, answers: Answers) -> None:
         """For the next session; not where a target failed, which may be another matter then."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-from autoscale.errors import WrongAnswer
+from autoscale.errors import TargetError, WrongAnswer
 from autoscale.query.outcome import Outcome
 from autoscale_runtime.backends.comparison import is_finite, other_finiteness
 from autoscale_runtime.backends.tensors import Array
@@ -84,7 +84,7 @@ class Referee:
         try:
             answers = [self._routes[index].run(query, moment, math.inf)[0] for _ in range(2)]
             reason = right.disagreement(answers[-1])
-        except Failed as failure:
+        except (Failed, TargetError) as failure:
             reason = str(failure)
         if reason is not None:
             _LOG.warning("target %s is left out: %s", self._routes[index].target, reason)

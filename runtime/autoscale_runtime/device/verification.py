@@ -40,19 +40,37 @@ class Reference:
     """The answer to which others are held, and whether its values mean anything.
 
     Args:
-        answer: all outputs of the reference target.
+        answer: all outputs of the reference target, or what gives them when they are first needed.
         is_random: asked once, when values first disagree: whether the network draws at random. Then no two answers
             have to be alike, and shapes alone are compared.
         ask: gives the right answer to another query, or raises TargetError; None where nobody here can.
     """
 
     def __init__(
-        self, answer: Sequence[Array], is_random: Callable[[], bool] = lambda: False, ask: "Ask | None" = None
+        self,
+        answer: Sequence[Array] | Callable[[], Sequence[Array]],
+        is_random: Callable[[], bool] = lambda: False,
+        ask: "Ask | None" = None,
     ) -> None:
-        self.answer = answer
+        self._given = answer
         self.ask = ask
         self._ask = is_random
         self._is_random: bool | None = None
+
+    @property
+    def answer(self) -> Sequence[Array]:
+        """All outputs of the reference target; whoever has to be asked for them first may raise TargetError."""
+        given = self._given
+        if callable(given):
+            given = self._given = given()
+        return given
+
+    def kept(self) -> Callable[[], Sequence[Array]]:
+        """What gives the answer, whatever becomes of arrays that somebody else has too."""
+        if callable(self._given):
+            return lambda: self.answer
+        copies = tuple(each.copy() for each in self._given)
+        return lambda: copies
 
     @property
     def is_random(self) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from autoscale.query.goal import Goal
+from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.calibration import Calibration
 from autoscale_runtime.models.bundle import Bundle
@@ -31,7 +32,7 @@ def kept(options: SessionOptions) -> dict[str, dict[str, object]]:
     return told
 
 
-def test_the_second_session_asks_the_reference_alone(tmp_path: Path, options: SessionOptions) -> None:
+def test_the_second_session_asks_nobody(tmp_path: Path, options: SessionOptions) -> None:
     model = bundle(tmp_path)
     first, outputs = opened(model, options)
     told = kept(options)
@@ -40,6 +41,7 @@ def test_the_second_session_asks_the_reference_alone(tmp_path: Path, options: Se
     assert again.reference == first.reference
     opened(model, replace(options, target="device:cpu/int8@1t"))
     assert kept(options) == told
+    assert first.energy_j > again.energy_j == 0.0
     assert {i for i, _ in again.lessons} == {i for i, _ in first.lessons}
     assert all(outcome.energy_j.device > 0.0 for _, outcome in again.lessons)
     np.testing.assert_allclose(same[0], outputs[0], rtol=0.05, atol=0.05)  # in whichever precision
@@ -79,6 +81,24 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path, options: SessionOptions, te
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     opened(bundle(tmp_path), replace(QUIET, calibration=tmp_path / "none" / "kept.json"))
     assert "cannot be written" in caplog.text
+
+
+def test_a_remote_is_held_to_the_references_answer_all_the_same(tmp_path: Path, options: SessionOptions) -> None:
+    model = bundle(tmp_path)
+    opened(model, options)
+    x = {"x": rows(3)}
+    with Session(model, PATIENT, options=replace(QUIET, target="device:cpu/fp32@1t")) as session:
+        right = dict(zip([each.name for each in session.get_outputs()], session.run(None, x), strict=True))
+    wrong = right | {"logits": -right["logits"]}
+    for truth, is_trusted in ((right, True), (wrong, False)):
+        with (
+            lying(Liar(answer(**truth))) as address,
+            Session(model, PATIENT, remotes={"cloud": address}, options=options) as session,
+        ):
+            session.warm_up(x)
+            found = session.calibration
+            assert (Target.parse("cloud:cpu/fp32") not in found.distrusted) == is_trusted
+            assert found.energy_j > 0.0
 
 
 def test_a_remote_whose_radio_costs_many_answers_here_is_met_when_a_query_goes_there(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ class RemoteVerification:
         self._trials: dict[Identity, Trial] = {}
         self._latest: Identity | None = None
         self._met: Query | None = None
-        self.evidence: tuple[Query, Sequence[Array]] | None = None
+        self._evidence: tuple[Query, Callable[[], Sequence[Array]]] | None = None
         self.is_unverified = False
 
     @property
@@ -113,9 +113,15 @@ class RemoteVerification:
         """Whether the remote says by itself which file answers."""
         return self._latest is not None and bool(self._latest.sha256)
 
+    @property
+    def evidence(self) -> tuple[Query, Sequence[Array]] | None:
+        """A query and its right answer; None where there is none. TargetError where it cannot be had now."""
+        known = self._evidence
+        return None if known is None else (known[0], known[1]())
+
     def hold_to(self, query: Query, reference: Reference) -> None:
         """Take a query and its right answer."""
-        self.evidence = query.kept(), tuple(each.copy() for each in reference.answer)
+        self._evidence = query.kept(), reference.kept()
         if reference.ask is not None:
             self._ask = reference.ask
             self._is_random = lambda: reference.is_random
@@ -129,7 +135,7 @@ class RemoteVerification:
 
     def interrupted(self) -> None:
         """The remote was away: one that reports nothing may be another by now."""
-        if not self.is_reported and self.evidence is not None:
+        if not self.is_reported and self._evidence is not None:
             self.reverify()
 
     def meet(self, query: Query) -> None:
@@ -157,14 +163,14 @@ class RemoteVerification:
             raise WrongAnswer(self._refused[identity])
         right = self._right(query)
         if right is None:
-            if self.evidence is not None:
+            if self._evidence is not None:
                 _LOG.warning("target %s: nothing here can tell whether its answers are right", self._name)
                 self._accept(identity)
             return
         try:
             self.verify(identity, query.output_names or self._names, right, outputs)
         except WrongAnswer:
-            self.evidence = query.kept(), right  # this one tells
+            self._evidence = query.kept(), lambda: right  # this one tells
             raise
 
     def verify(
