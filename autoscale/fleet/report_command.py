@@ -13,7 +13,7 @@ from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.export.units import energy, interval, mass
 from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
 from autoscale.fleet.report.account import DeviceCarbon
-from autoscale.fleet.report.boundary import asked_by, left_out
+from autoscale.fleet.report.boundary import asked_by, left_out, who_is_silent
 from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.life_cycle import LifeCycle, read_life_cycle
 from autoscale.fleet.report.notices import notices
@@ -136,7 +136,7 @@ def _show(report: Report) -> None:
     if fleet is not None:
         parts = {"queries": fleet.queries_ng, "idle": fleet.idle_ng, "unallocated making": fleet.unallocated_ng}
         console.print(f"Fleet, CO2e: {', '.join(f'{name} {mass(ends.mid)}' for name, ends in parts.items())}")
-        console.print(_silent(fleet.silent), markup=False)
+        console.print(_silent(fleet.silent, who_is_silent(report)), markup=False)
     for each in figures["savings"]:
         console.print(f"Would save {mass(each['carbon_ng'])}: {each['name']}", markup=False)
     for phase in figures["life_cycle"]:
@@ -190,11 +190,11 @@ def _heaviest(devices: Iterable[DeviceCarbon]) -> Any:
     return table
 
 
-def _silent(names: Sequence[str]) -> str:
+def _silent(names: Sequence[str], what: str) -> str:
     if not names:
         return "Every device of the inventory reported"
     more = f" and {len(names) - _FEW} more, in the JSON" if len(names) > _FEW else ""
-    return f"{_number(len(names), 'device')} never reported: {', '.join(names[:_FEW])}{more}"
+    return f"{_number(len(names), 'device')} {what}: {', '.join(names[:_FEW])}{more}"
 
 
 def _number(count: int, what: str) -> str:

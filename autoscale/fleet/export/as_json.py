@@ -31,8 +31,8 @@ def as_json(report: Report) -> dict[str, Any]:
     whatever the span, but for ``impossible``, ``repeated``, ``aged``, ``sent_as_sums`` and ``cut_hours``. ``exact``
     holds the whole numbers that all is rounded from. ``hour`` is of the day, UTC; a ``far_region`` of "" asked no
     remote machine. ``growth`` starts from the span, a day at least, and from the whole fleet where that is known.
-    ``declarations`` says of each value its boundary, method, unit, nature and completeness, and whose scope it stands
-    in.
+    ``never_reported`` is null where nobody can tell. ``declarations`` says of each value its boundary, method, unit,
+    nature and completeness, and whose scope it stands in.
     """
     total = report.total
     return {
@@ -52,7 +52,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "exact": _exact(total),
         "by": {dimension: [_named(*each) for each in named.items()] for dimension, named in _by(report).items()},
         "methods": {figure: dict(counts) for figure, counts in report.methods.items()},
-        "fleet": None if report.fleet is None else _fleet(report.fleet, total.inferences),
+        "fleet": None if report.fleet is None else _fleet(report.fleet, report),
         "counterfactuals": _counterfactuals(report),
         "savings": [
             {"name": each.name, "carbon_kg": kg(each.carbon_ng), "carbon_ng": each.carbon_ng, "method": each.method}
@@ -153,7 +153,7 @@ def _exact(sums: Sums) -> dict[str, Any]:
     }
 
 
-def _fleet(fleet: Fleet, inferences: int) -> dict[str, Any]:
+def _fleet(fleet: Fleet, report: Report) -> dict[str, Any]:
     parts = {"queries": fleet.queries_ng, "idle": fleet.idle_ng, "unallocated_embodied": fleet.unallocated_ng}
     named = parts | {"total": fleet.total_ng}
     return {
@@ -161,8 +161,9 @@ def _fleet(fleet: Fleet, inferences: int) -> dict[str, Any]:
         "idle_energy_kwh": kwh(fleet.idle_energy_uj),
         "carbon_kg": {name: _ends(ends) for name, ends in named.items()},
         "carbon_ng": {name: ends._asdict() for name, ends in named.items()},
-        "sci_g_per_inference": _range(sci_g_of(fleet.total_ng, inferences)),
-        "never_reported": list(fleet.silent),
+        "sci_g_per_inference": _range(sci_g_of(fleet.total_ng, report.total.inferences)),
+        "never_reported": None if report.has_unnamed_devices else list(fleet.silent),
+        "in_no_row": list(fleet.silent),
         "not_in_inventory": fleet.unknown,
         "overdrawn_embodied_kg": kg(fleet.overdrawn_ng),
     }

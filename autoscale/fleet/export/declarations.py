@@ -80,7 +80,7 @@ def _fleet(report: Report) -> Iterator[Declaration]:
     fleet = report.fleet
     if fleet is None:
         return
-    inside, complete = "the inventory's machines", f"{len(fleet.silent)} devices silent, {fleet.unknown} not listed"
+    inside, complete = "the inventory's machines", f"{len(fleet.silent)} devices in no row, {fleet.unknown} not listed"
     for role, waiting in fleet.by_role.items():
         part = "device" if role == "device" else "own"
         idle, making = f"fleet.idle.{role}", f"fleet.unallocated_embodied.{role}"

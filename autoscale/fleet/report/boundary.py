@@ -19,6 +19,11 @@ def asked_by(devices: str, report: Report) -> str:
     return f"{devices} and others that are not named" if report.devices else "devices that are not named"
 
 
+def who_is_silent(report: Report) -> str:
+    """What the devices did that no row names: of sums nobody can tell whose they are."""
+    return "in no row, and may have sent sums" if report.has_unnamed_devices else "never reported"
+
+
 def left_out(report: Report) -> list[str]:
     """One sentence for each thing that is in none of the figures."""
     return [*_machines(report), *_phases(report), "Water, metals and land are left out, and no offset is counted."]

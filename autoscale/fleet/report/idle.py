@@ -55,7 +55,8 @@ class Fleet:
         queries_ng: nanograms of CO2e of the queries; ``idle_ng`` of waiting; ``unallocated_ng`` embodied, that no query
             carries.
         total_ng: the three together.
-        silent: machines with the role ``device`` that never reported in the span.
+        silent: machines with the role ``device`` that no row of the span names: they never reported, or may be among
+            those whose queries are sums alone.
         unknown: devices that reported and are not in the inventory.
         overdrawn_ng: embodied nanograms that queries carry beyond what their machines' lives have for the span.
         by_role: what waits of the devices that ask (``device``) and of those that answer (``remote``).

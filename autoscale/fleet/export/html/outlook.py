@@ -7,6 +7,7 @@ from autoscale.fleet.export.html.charts import KINDS, Bar, Span, bars, figure, l
 from autoscale.fleet.export.html.tables import fleet_table, table
 from autoscale.fleet.export.units import count, energy, mass, percent
 from autoscale.fleet.report.account import Report
+from autoscale.fleet.report.boundary import who_is_silent
 from autoscale.units import US_PER_DAY
 
 MOST_NAMES: Final = 200
@@ -29,7 +30,8 @@ def fleet_section(report: Report, figures: Figures) -> str:
     silent = "".join(f"<li>{escape(each)}</li>" for each in fleet.silent[:MOST_NAMES])
     more = len(fleet.silent) - MOST_NAMES
     hidden = f'<p class="note">and {more} more, in the JSON</p>' if more > 0 else ""
-    quiet = f"<details><summary>{count(len(fleet.silent))} of {count(fleet.machines)} machines never reported</summary>"
+    counted = f"{count(len(fleet.silent))} of {count(fleet.machines)} machines {who_is_silent(report)}"
+    quiet = f"<details><summary>{counted}</summary>"
     return "".join(
         (
             "<h2>The whole fleet</h2>",

@@ -15,6 +15,7 @@ from typer.testing import CliRunner
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet.export.as_json import as_json
+from autoscale.fleet.export.html.page import as_html
 from autoscale.fleet.fleet_command import fleet
 from autoscale.fleet.ledger import new_files, store
 from autoscale.fleet.ledger.erasure import Erasure, forget, retain
@@ -107,9 +108,12 @@ def test_an_inventory_of_aged_rows_spreads_what_no_device_is_named_for(ledger: P
     before = account(ledger, Question(inventory=machines)).fleet
     with Ledger(ledger) as opened:
         retain(opened, 1, datetime(2026, 11, 9, tzinfo=UTC))
-    after = account(ledger, Question(inventory=machines)).fleet
+    report = account(ledger, Question(inventory=machines))
+    after = report.fleet
     assert before is not None
     assert after is not None
+    assert as_json(report)["fleet"]["never_reported"] is None  # whose the sums are nobody can tell
+    assert "40 of 40 machines in no row, and may have sent sums" in as_html(report)
     assert after.idle_energy_uj == pytest.approx(before.idle_energy_uj, rel=1e-6)
     assert after.unallocated_ng.mid == pytest.approx(before.unallocated_ng.mid, rel=1e-3)
 
