@@ -22,7 +22,8 @@ from pathlib import Path
 from statistics import fmean, stdev
 from typing import Any, Final, NamedTuple
 
-from autoscale.errors import InvalidInput, listing
+from autoscale.errors import InvalidInput, listing, one_of
+from autoscale.profiles.measured import MOST
 from autoscale.query.target import PRECISIONS, Target
 from autoscale_envs.measured.table import MeasuredRun
 
@@ -83,6 +84,7 @@ def convert(
 
     Raises:
         InvalidInput: a file that is none of these; the message names line, column and value.
+        UnknownName: a board to be renamed that the file does not have; the message names the nearest.
         OSError: one cannot be read.
     """
     known = (
@@ -92,13 +94,19 @@ def convert(
     found = [
         run
         for number, line in _lines(runs, NEEDED)
-        if line["scenario"].lower() == SCENARIO and (run := _run(number, line, known, boards or {}, joined, errors))
+        if line["scenario"].lower() == SCENARIO and (run := _run(number, line, known, joined, errors))
     ]
     if errors:
         raise InvalidInput(f"{runs}: " + "\n".join(errors[:20]))
     if not found:
         raise InvalidInput(f"{runs} holds no run of the scenario '{SCENARIO}'; allowed: one or more")
-    return _newest(found)
+    for name in boards or {}:
+        one_of(f"board in {runs}:", name, dict.fromkeys(run.system.board for run in found))
+    return _newest([_renamed(run, boards or {}) for run in found])
+
+
+def _renamed(run: LogRow, boards: Mapping[str, str]) -> LogRow:
+    return run._replace(system=run.system._replace(board=boards.get(run.system.board, run.system.board)))
 
 
 def parse_system(name: str, framework: str, accelerator: str) -> System:
@@ -176,30 +184,33 @@ def _run(
     number: int,
     line: Line,
     systems: Mapping[tuple[str, str], Line],
-    boards: Mapping[str, str],
     joined: bool,
     errors: list[str],
 ) -> LogRow | None:
     stated = systems.get((line["round"], line["system"]), {})
     system = parse_system(line["system"], stated.get("framework", ""), stated.get("accelerator", ""))
-    system = system._replace(board=boards.get(system.board, system.board))
     before = len(errors)
+    for column, is_told in (("system", system.board), ("model", line["model"]), ("round", _round(line["round"]))):
+        if not is_told:
+            allowed = "a version, as v2.1" if column == "round" else "a name"
+            errors.append(f"line {number}, column {column}: '{line[column]}'; allowed: {allowed}")
 
-    def figure(column: str, scale: float, most: float = math.inf) -> float | None:
+    def figure(column: str, scale: float, most: float = MOST) -> float | None:
         text = line.get(column, "")
         try:
             value = scale * float(text) if text else None
         except ValueError:
             value = math.nan
-        if value is not None and not 0.0 < value < most and value != most:
-            errors.append(f"line {number}, column {column}: '{text}'; allowed: a number above 0")
+        if value is not None and not 0.0 < value <= most:
+            allowed = f"a number above 0, {most / scale:g} at most"
+            errors.append(f"line {number}, column {column}: '{text}'; allowed: {allowed}")
         return value
 
     mean_s, energy_j = figure("mean_ms", 1e-3), figure("mj_per_sample", 1e-3)
     p90_s, accuracy = figure("p90_ms", 1e-3), figure("top1_accuracy_pct", 1e-2, 1.0)
     for column, value in (("mean_ms", mean_s), ("mj_per_sample", energy_j)):
         if value is None:
-            errors.append(f"line {number}, column {column}: is empty; allowed: a number above 0")
+            errors.append(f"line {number}, column {column}: it is empty; allowed: a number above 0")
     if len(errors) > before or mean_s is None or energy_j is None:
         return None
     name = line["model"]
@@ -217,7 +228,11 @@ def _precision(line: Line) -> str:
 
 
 def _lines(path: Path, needed: Sequence[str]) -> Iterable[tuple[int, Line]]:
-    reader = csv.DictReader(io.StringIO(path.read_text(encoding="utf-8-sig"), newline=""), restval="")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInput(f"{path} is no text in UTF-8: {error.reason} at byte {error.start}") from error
+    reader = csv.DictReader(io.StringIO(text, newline=""), restval="")
     missing = [name for name in needed if name not in (reader.fieldnames or ())]
     if missing:
         raise InvalidInput(f"{path}, line 1: no column {listing(missing)}; needed: {', '.join(needed)}")

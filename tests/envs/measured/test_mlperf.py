@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autoscale.errors import InvalidInput
+from autoscale.errors import InvalidInput, UnknownName
 from autoscale_envs.measured.mlperf import System, convert, parse_system
 
 HEAD = "round,system,model,scenario,weight_data_types,mean_ms,p90_ms,mj_per_sample,top1_accuracy_pct"
@@ -83,13 +83,27 @@ def test_two_variants_of_one_runtime_are_two_engines(tmp_path: Path) -> None:
         ("round,system\n", "no column 'model', 'scenario', 'mean_ms', 'mj_per_sample'"),
         (f"{HEAD}\n", "holds no run of the scenario 'singlestream'"),
         (f"{HEAD}\nv1,s,m,singlestream,int8,-1,1,x,\n", "line 2, column mean_ms: '-1'"),
-        (f"{HEAD}\nv1,s,m,singlestream,int8,,1,1,\n", "line 2, column mean_ms: is empty"),
+        (f"{HEAD}\nv1,s,m,singlestream,int8,,1,1,\n", "line 2, column mean_ms: it is empty"),
+        (f"{HEAD}\nv1,s,m,singlestream,int8,1,1,inf,\n", "line 2, column mj_per_sample: 'inf'"),
+        (f"{HEAD}\nnew,s,m,singlestream,int8,1,1,1,\n", "line 2, column round: 'new'; allowed: a version"),
+        (f"{HEAD}\nv1,,m,singlestream,int8,1,1,1,\n", "line 2, column system: ''"),
+        (f"{HEAD}\nv1,s,,singlestream,int8,1,1,1,\n", "line 2, column model: ''"),
     ],
 )
 def test_what_cannot_be_converted_is_named(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidInput) as caught:
         convert(file_of(tmp_path, text))
     assert message in str(caught.value)
+
+
+def test_a_board_that_is_not_there_and_a_file_that_is_no_text_are_named(tmp_path: Path) -> None:
+    path = file_of(tmp_path, f"{HEAD}\nv1,pi-tflite,m,singlestream,int8,1,1,1,\n")
+    assert convert(path, boards={"pi": "rpi4"})[0].device == "rpi4"
+    with pytest.raises(UnknownName, match="did you mean 'pi'"):
+        convert(path, boards={"pie": "rpi4"})
+    path.write_bytes(b"round\xff")
+    with pytest.raises(InvalidInput, match="is no text in UTF-8"):
+        convert(path)
 
 
 @pytest.mark.skipif(not BOARD.is_dir(), reason="the logs' rows are not at hand")
