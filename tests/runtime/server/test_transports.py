@@ -1,5 +1,6 @@
 """What transports owe to whoever serves through them, with handlers of the tests' own behind them."""
 
+import gc
 import gzip
 import itertools
 import random
@@ -418,6 +419,25 @@ def test_messages_are_the_same_however_they_are_cut(messages: list[bytes], cuts:
             came += [each.body for each in reader.read(wire[begin:end])]
     assert came == messages
     assert reader.held_bytes == 0
+
+
+def test_nothing_of_a_call_or_a_connection_waits_for_the_collector_of_garbage(transport: str) -> None:
+    """A circle would keep a request's bytes, and what a thousand closed connections held."""
+    kinds = ("Connection", "Outgoing", "UnaryStream", "FastCall", "AwaitedCall")
+    handler = Echo()
+    gc.collect()
+    gc.disable()
+    try:
+        with listening(handler, transport) as running:
+            with grpc.insecure_channel(running.address, LARGE) as channel:
+                kept = unary(channel).future(b"keep")
+                until(lambda: handler.kept)
+                running.call_soon(handler.kept.pop().reply, b"kept")
+                assert kept.result(LONGEST_WAIT_S) == b"kept"
+                assert unary(channel).future(b"refuse").code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            until(lambda: not [each for each in gc.get_objects() if type(each).__name__ in kinds], every_s=0.1)
+    finally:
+        gc.enable()
 
 
 def test_who_shuts_its_windows_loses_its_answers() -> None:

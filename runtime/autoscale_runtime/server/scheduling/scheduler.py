@@ -192,7 +192,7 @@ class Scheduler:
         return (ahead + len(self._running)) / self._executor.instances * self._service.mean_s
 
     def _refuse(self, job: Job, why: str) -> None:
-        job.is_done = True
+        job.is_done, job.call.on_leaving = True, None
         after_ms = max(1, round(1e3 * self._wait_s(self._queue.waiting)))
         text = f"'{self.name}' is busy: {why}"
         job.call.refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, text, ((RETRY_AFTER, str(after_ms)),))
@@ -261,6 +261,7 @@ class Scheduler:
             if each.code is grpc.StatusCode.OK or each.compute_s > 0.0:
                 self._service.add(max(each.held_s, turn_s))
                 self._held.add(each.held_s)
+            job.call.on_leaving = None  # it holds the job, and that the call
             self._on_end(job, each)
             job.is_done = True
         self._pump()

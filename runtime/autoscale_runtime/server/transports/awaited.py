@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import grpc
 
-from autoscale_runtime.server.transports.base import NO_TRACE, Call, Handler, Refused, Trailers
+from autoscale_runtime.server.transports.base import NO_TRACE, Call, Handler, Refusal, Refused, Trailers
 
 
 class AwaitedCall(Call):
@@ -17,7 +17,7 @@ class AwaitedCall(Call):
         self, method: str, message: bytes, client: str, deadline_s: float, trace: Mapping[str, str] = NO_TRACE
     ) -> None:
         super().__init__(method, message, client, deadline_s, trace)
-        self._answer: asyncio.Future[bytes | Refused] = asyncio.get_running_loop().create_future()
+        self._answer: asyncio.Future[bytes | Refusal] = asyncio.get_running_loop().create_future()
 
     async def answered(self, handler: Handler) -> bytes:
         """Hand it over and wait; who waits no more has left.
@@ -31,8 +31,10 @@ class AwaitedCall(Call):
         except asyncio.CancelledError:
             self.left()
             raise
-        if isinstance(answer, Refused):
-            raise answer
+        finally:
+            self.on_leaving = None  # it may hold this call: a circle, and the request's bytes in it
+        if isinstance(answer, Refusal):
+            raise Refused(*answer)  # made here: one that is kept would hold this frame, and that this call
         return answer
 
     def reply(self, message: bytes) -> None:
@@ -43,4 +45,4 @@ class AwaitedCall(Call):
     def refuse(self, code: grpc.StatusCode, text: str, trailers: Trailers = ()) -> None:
         """Answer it with an error."""
         if not self._answer.done():
-            self._answer.set_result(Refused(code, text, trailers))
+            self._answer.set_result(Refusal(code, text, trailers))

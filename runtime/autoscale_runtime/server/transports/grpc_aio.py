@@ -171,20 +171,23 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
         async def answer(_requests: AsyncIterator[bytes], context: Any) -> bytes:
             self._under_way += 1
             try:
-                client = self._client(method, context)
-                message = await self._whole(context)
-                call = AwaitedCall(method, message, client, _deadline(context), _trace(context))
-                answer = await call.answered(self._handler)
-            except Refused as error:
+                # Elsewhere, since gRPC keeps the frame of one that aborts: with it the request's bytes would stay.
+                answer = await self._answered(method, context)
                 await self._may_go(context)
-                await _abort(context, error.refusal)
-            else:
-                await self._may_go(context)
-                return answer
+                return await _abort(context, answer) if isinstance(answer, Refusal) else answer
             finally:
                 self._under_way -= 1
 
         return grpc.stream_unary_rpc_method_handler(answer)
+
+    async def _answered(self, method: str, context: Any) -> bytes | Refusal:
+        try:
+            client = self._client(method, context)
+            message = await self._whole(context)
+            call = AwaitedCall(method, message, client, _deadline(context), _trace(context))
+            return await call.answered(self._handler)
+        except Refused as error:
+            return error.refusal
 
     async def _may_go(self, context: Any) -> None:
         """Wait while answers are kept back, see ``leave``."""

@@ -69,15 +69,6 @@ class Connection(asyncio.Protocol):
         self.has_heard = self._is_leaving = self._is_greeted = False
         self._heard_s = time.monotonic()
         self._pinged_s = self._paused_s = math.inf
-        self._on: dict[type, Callable[[Any], None]] = {
-            ngh2.RequestReceived: self._on_request,
-            ngh2.DataReceived: self._on_data,
-            ngh2.TrailersReceived: self._on_trailers,
-            ngh2.StreamClosed: self._on_closed,
-            ngh2.SettingsReceived: self._on_settings,
-            ngh2.PingAcknowledged: self._on_pong,
-            ngh2.ConnectionClosed: self._on_end,
-        }
 
     def connection_made(self, transport: Any) -> None:  # uvloop's are no asyncio.Transport by class
         """The socket is there, and with TLS its handshake done."""
@@ -120,6 +111,7 @@ class Connection(asyncio.Protocol):
             self._windows.whole(stream)
             stream.close()
         self._all_open.discard(self)
+        self.wire.close()
 
     def pause_writing(self) -> None:
         """The client reads slower than it is answered."""
@@ -261,9 +253,21 @@ class Connection(asyncio.Protocol):
 
     def _handle_events(self) -> None:
         for event in self._http.events():
-            handle = self._on.get(type(event))
+            handle = _ON.get(type(event))
             if handle is not None:
-                handle(event)
+                handle(self, event)
+
+
+# Of the class: an object's own would be a circle, which waits for the collector of garbage with all that it holds.
+_ON: Final[dict[type, Callable[[Connection, Any], None]]] = {
+    ngh2.RequestReceived: Connection._on_request,
+    ngh2.DataReceived: Connection._on_data,
+    ngh2.TrailersReceived: Connection._on_trailers,
+    ngh2.StreamClosed: Connection._on_closed,
+    ngh2.SettingsReceived: Connection._on_settings,
+    ngh2.PingAcknowledged: Connection._on_pong,
+    ngh2.ConnectionClosed: Connection._on_end,
+}
 
 
 def _named(address: object) -> str:

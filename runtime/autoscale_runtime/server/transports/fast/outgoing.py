@@ -125,6 +125,10 @@ class Outgoing:
             self._is_due = True
             self._loop.call_soon(self.write)
 
+    def close(self) -> None:
+        """The client is gone."""
+        self._handle_events = _nothing
+
     def hold(self) -> None:
         """Nothing is written until ``write_held``, which follows at once."""
         self._is_due = True
@@ -170,3 +174,7 @@ class Outgoing:
             with GONE:
                 self._http.reset_stream(number, ngh2.ErrorCode.NO_ERROR)
         return True
+
+
+def _nothing() -> None:
+    pass
