@@ -3,15 +3,23 @@
 import logging
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Final, NamedTuple
 
+from autoscale.errors import FeedError
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
-from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.device.routes.base import Failed, Moment, Query
+from autoscale_runtime.backends.tensors import Array, check_feeds
+from autoscale_runtime.device.kept_calibration import KeptCalibration
+from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
+from autoscale_runtime.device.routes.local import LocalRoute
+from autoscale_runtime.device.sized_mean import Size
 from autoscale_runtime.device.verification import Reference, disagreement
 from autoscale_runtime.device.world import DeviceWorld
+
+BUSY: Final = 0.25
+"""Share of the processor that others take, from which on what targets take says little of another day."""
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
@@ -26,6 +34,21 @@ class Answered(NamedTuple):
 
 Answers = Mapping[int, Answered | Failed]
 """Index of a target to its answer."""
+
+
+def of_all(world: DeviceWorld, query: Query) -> Query:
+    """The query for all outputs; as it is where its feeds are not for all, as those of one of several signatures."""
+    taken = {each.name for route in world.routes if isinstance(route, LocalRoute) for each in route.runner.inputs}
+    return replace(query, output_names=None) if taken <= query.feeds.keys() else query
+
+
+def fits(route: Route, query: Query) -> bool:
+    """Whether a query's feeds are all that a model of this device takes, and as it takes them."""
+    try:
+        check_feeds(route.runner.inputs if isinstance(route, LocalRoute) else (), query.feeds)
+    except FeedError:
+        return False
+    return True
 
 
 def rank(world: DeviceWorld, index: int) -> tuple[bool, bool, bool, bool, bool, int]:
@@ -81,6 +104,25 @@ def right_of(
 
     is_random = lambda: not repeats or world.routes[first].is_random()  # noqa: E731  asked once, if ever
     return Reference(outputs, is_random, None if world.targets[first].is_remote else ask)
+
+
+def noted(
+    world: DeviceWorld, first: int, answers: Answers, size: Size, distrusted: Mapping[Target, str], is_random: bool
+) -> KeptCalibration | None:
+    """What the next session may recall; None where a target failed, or was slowed, which may be another matter then."""
+    routes = {i: route for i in answers if isinstance(route := world.routes[i], LocalRoute)}
+    own = {i: answered for i, answered in answers.items() if i in routes and isinstance(answered, Answered)}
+    load = world.look().observation.cpu_load
+    if first not in own or len(own) < len(answers):
+        return None
+    if load is not None and load >= BUSY:
+        _LOG.info("the calibration is not kept: others took %.0f %% of the processor meanwhile", 100.0 * load)
+        return None
+    targets = {
+        routes[i].target: routes[i].noted(answered.outcome, size, distrusted.get(routes[i].target, ""))
+        for i, answered in own.items()
+    }
+    return KeptCalibration(routes[first].target, is_random, targets)
 
 
 def tell_left_out(distrusted: Mapping[Target, str]) -> None:

@@ -5,7 +5,7 @@ import math
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
@@ -16,8 +16,17 @@ from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.comparison import repeats
 from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.device.answered import Answered, Answers, rank, reference_among, right_of, tell_left_out
-from autoscale_runtime.device.kept_calibration import CalibrationFile, KeptCalibration, KeptTarget
+from autoscale_runtime.device.answered import (
+    Answered,
+    fits,
+    noted,
+    of_all,
+    rank,
+    reference_among,
+    right_of,
+    tell_left_out,
+)
+from autoscale_runtime.device.kept_calibration import CalibrationFile
 from autoscale_runtime.device.routes.base import Failed, Moment, Query
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.world import DeviceWorld
@@ -93,13 +102,7 @@ def calibrate(
         TargetError: nothing that could be the reference answers.
         InvalidGoal: no verified target is left that meets the goal.
     """
-    return _Acquaintance(world, _of_all(world, query), timeout_s, learn, kept).make(patience_s)
-
-
-def _of_all(world: DeviceWorld, query: Query) -> Query:
-    """The query for all outputs; as it is where its feeds are not for all, as those of one of several signatures."""
-    taken = {each.name for route in world.routes if isinstance(route, LocalRoute) for each in route.runner.inputs}
-    return replace(query, output_names=None) if taken <= query.feeds.keys() else query
+    return _Acquaintance(world, of_all(world, query), timeout_s, learn, kept).make(patience_s)
 
 
 class _Acquaintance:
@@ -150,7 +153,11 @@ class _Acquaintance:
         first, answer = reference_among(world, answers)
         self._hold_to(first, answer.outputs, answer.repeats, away)
         world.gate.restrict({index for index, answered in answers.items() if self._validate(index, answered)})
-        self._keep(first, answers)
+        if self._kept is not None:
+            is_random, size = self._right.found_random or not answer.repeats, self._query.size
+            known = noted(world, first, answers, size, self._found.distrusted, is_random)
+            if known is not None:
+                self._kept.write(known, size.steps)
         return first, not answer.repeats, answers.keys()
 
     def _recalled(self, here: list[int], away: list[int]) -> tuple[int, bool, Collection[int]] | None:
@@ -160,16 +167,21 @@ class _Acquaintance:
         own = {world.targets[index]: index for index in here}
         if known is None or known.reference not in own or not own.keys() <= known.targets.keys():
             return None
-        first, self._query = own[known.reference], self._query.kept()
+        first = own[known.reference]
+        if not fits(world.routes[first], self._query):
+            return None  # who is asked says what is wrong with it
+        self._query = self._query.kept()
+        self._hold_to(first, partial(self._answer_of, first), not known.is_random, away)
         for target, index in own.items():
             each, route = known.targets[target], world.routes[index]
             assert isinstance(route, LocalRoute)
+            is_told = target.processor == "cpu" or index == first  # another driver may answer otherwise than the last
+            reason = each.distrusted if is_told else self._reason(index, self._ask(index, runs=1))
             outcome = route.recall(each, self._query.size, self._moment.grids)
-            if each.distrusted:
-                found.distrusted[target] = each.distrusted
+            if reason:
+                found.distrusted[target] = reason
             else:
                 found.lessons.append((index, outcome))
-        self._hold_to(first, partial(self._answer_of, first), not known.is_random, away)
         world.gate.restrict({own[target] for target in found.distrusted})
         return first, known.is_random, own.values()
 
@@ -186,22 +198,6 @@ class _Acquaintance:
         if isinstance(answered, Failed):
             raise answered.error from answered
         return answered.outputs
-
-    def _keep(self, first: int, answers: Answers) -> None:
-        """For the next session; not where a target failed, which may be another matter then."""
-        routes = {i: route for i, route in enumerate(self._world.routes) if isinstance(route, LocalRoute)}
-        own = {i: answered for i, answered in answers.items() if i in routes and isinstance(answered, Answered)}
-        if self._kept is None or first not in own or len(own) < len(answers):
-            return
-        size, targets = self._query.size, {}
-        for index, answered in own.items():
-            latency_s, cpu_s = routes[index].expected_times_s(None, size)
-            outcome, target = answered.outcome, routes[index].target
-            energy_j = outcome.energy_j.device * latency_s / outcome.latency_s  # one of the runs may have had to wait
-            why = self._found.distrusted.get(target, "")
-            targets[target] = KeptTarget(latency_s, cpu_s, energy_j, outcome.methods["energy_j.device"], why)
-        is_random = self._right.found_random or not own[first].repeats
-        self._kept.write(KeptCalibration(routes[first].target, is_random, targets), size.steps)
 
     def _wanted(self) -> tuple[list[int], list[int]]:
         """Indices of the targets to ask, on this device and elsewhere, by rank."""
@@ -266,21 +262,27 @@ class _Acquaintance:
     def _validate(self, index: int, answered: Answered | Failed) -> bool:
         """Whether a target is to be left out; a remote one never is for good. What can be trusted teaches."""
         found, route = self._found, self._world.routes[index]
-        assert found.reference is not None
         if route.target.is_remote and isinstance(answered, Failed):
             if isinstance(answered.error, WrongAnswer):
                 found.distrusted[route.target] = str(answered)
             else:
                 route.reverify(self._query, self._right)
             return False
-        is_same = route.target.precision == found.reference.precision
-        reason = str(answered) if isinstance(answered, Failed) else self._right.disagreement(answered.outputs, is_same)
+        reason = self._reason(index, answered)
         if reason is not None and not route.target.is_remote:
             found.distrusted[route.target] = reason
             return True
         if isinstance(answered, Answered):
             found.lessons.append((index, answered.outcome))
         return False
+
+    def _reason(self, index: int, answered: Answered | Failed) -> str | None:
+        """Why an answer fails verification; None where it does not."""
+        if isinstance(answered, Failed):
+            return str(answered)
+        assert self._found.reference is not None
+        is_same = self._world.targets[index].precision == self._found.reference.precision
+        return self._right.disagreement(answered.outputs, is_same)
 
     def _ask(self, index: int, runs: int = RUNS) -> Answered | Failed:
         answers: list[list[Array]] = []

@@ -7,7 +7,7 @@ import weakref
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +16,7 @@ from autoscale.agents.reward import reward
 from autoscale.errors import AutoScaleError
 from autoscale.loop import Answered, answer_query
 from autoscale.query.considered import Considered
+from autoscale.query.context import Context
 from autoscale.query.explanation import Explanation, explain
 from autoscale.query.goal import Goal
 from autoscale.query.outcome import Outcome
@@ -25,7 +26,7 @@ from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.assemble import Device, assemble
 from autoscale_runtime.device.calibration import Calibration, calibrate
 from autoscale_runtime.device.fast_path import FastPath
-from autoscale_runtime.device.kept_calibration import CalibrationFile
+from autoscale_runtime.device.kept_calibration import CalibrationFile, ModelFiles
 from autoscale_runtime.device.last import Decided, Last
 from autoscale_runtime.device.open_shapes import OpenShapes
 from autoscale_runtime.device.options import NO_RULES, SessionOptions
@@ -77,6 +78,10 @@ class Decider:
     def _open(self, bundle: Bundle) -> None:
         """Make everything that belongs to one process."""
         self._generation = generation()
+        is_kept = (
+            self._options.calibration is not None and self._options.target is None
+        )  # of one alone there is nothing
+        self._files = ModelFiles(bundle) if is_kept else None
         self.device = assemble(bundle, self._goal, self._remotes, self._options)
         self.world = self.device.world
         self.known = OpenShapes(bundle, self.world.know, self._options.shapes or ())
@@ -193,11 +198,10 @@ class Decider:
                 self.begin()
 
     def _kept(self) -> CalibrationFile | None:
-        file = self._options.calibration
-        if file is None or self._options.target is not None:  # of one target alone there is nothing to keep
+        if self._options.calibration is None or self._files is None:
             return None
         meter = f"{self.device.meter.meter.name} {self._options.power_table}"
-        return CalibrationFile(Path(file), self.known.bundle, meter)
+        return CalibrationFile(Path(self._options.calibration), self._files, meter, self._options.backends)
 
     def _requested(self, query: Query) -> str:
         if self._options.target is not None:
@@ -226,7 +230,21 @@ def _prepare(device: Device, agent: Agent, guard: threading.Lock, query: Query) 
     with FORKING, ahead.making, guard, suppress(AutoScaleError):  # what is wrong the next query is told
         context = device.world.prepare(query)
         if context is not None:
-            agent.anticipate(context)
+            _anticipate(agent, context)
+
+
+def _anticipate(agent: Agent, context: Context) -> None:
+    """What it only saves time by may fail: no query does for that."""
+    try:
+        agent.anticipate(context)
+    except Exception:  # an agent may be anybody's
+        _tell_vain(type(agent))
+
+
+@cache
+def _tell_vain(kind: type[Agent]) -> None:
+    """Once a process; where an error is on its way."""
+    _LOG.warning("agent '%s' cannot work its choices out ahead, and does when it is asked", kind.name, exc_info=True)
 
 
 def _close_behind(device: Device) -> None:

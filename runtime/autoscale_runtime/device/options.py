@@ -45,8 +45,9 @@ class SessionOptions:
         backends: what stands in the place of those registered by these names: one of yours, or one set up otherwise.
         on_record: called with every query's record, from the querying thread.
         calibration: a file that keeps what getting to know this device's own targets told, written by the first session
-            of a model and read by those after it, as long as model, engines, machine and meter are the same; None for
-            no file. One for each model.
+            of a model on a quiet machine and read by those after it, as long as model, engines, machine and meter are
+            the same; None for no file. One for each model. It holds targets, their seconds and joules, digests of the
+            model, and names and versions of what ran it; nothing of a query. To measure anew, delete it.
         log_considered: whether records keep what stood to be chosen and what was seen, by which other policies can be
             judged on them; some hundred bytes a query.
 

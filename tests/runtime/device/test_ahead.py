@@ -210,6 +210,26 @@ def test_one_is_made_for_each_answer_that_leaves_time_and_none_for_nobody(sessio
     assert len(agent.prepared) == 5
 
 
+def test_an_agent_that_fails_to_prepare_is_told_once_and_fails_no_query(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Unprepared(Counting):
+        name = "unprepared"
+
+        def anticipate(self, context: Context) -> None:
+            super().anticipate(context)
+            raise RuntimeError("no idea")
+
+    with Session(path, options=QUIET) as session:
+        session.warm_up(X)
+        session.agent = Unprepared(session.targets)
+        for count in range(1, 4):
+            session.run(None, X)
+            until(lambda count=count: len(counting(session).prepared) == count)  # type: ignore[misc]
+        session.run(None, X)
+    assert caplog.text.count("cannot work its choices out ahead") == 1
+
+
 def test_it_keeps_no_thread_and_no_inputs(path: Path) -> None:
     with Session(path, options=QUIET) as session:
         session.run(None, X)

@@ -1,19 +1,26 @@
 """What a session came to know of its own targets serves the next one, while all that it rests on is the same."""
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pytest
 
+from autoscale.errors import FeedError
 from autoscale.query.goal import Goal
+from autoscale.query.observation import Observation
 from autoscale.query.target import Target
+from autoscale_runtime.backends.cpu import cpu_targets
+from autoscale_runtime.backends.onnxruntime import OnnxRunner, OnnxRuntime
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.calibration import Calibration
 from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.sensors.base import Sensor
 from autoscale_runtime.session import Session, SessionOptions
-from tests.runtime.session_parts import PATIENT, QUIET, Liar, answer, bundle, lying, rows
+from tests.runtime.session_parts import PATIENT, QUIET, Liar, answer, bundle, lying, network, rows, written
 
 
 @pytest.fixture
@@ -71,11 +78,144 @@ def test_another_model_size_or_meter_is_another_calibration(tmp_path: Path, opti
         assert kept(options)["of"] != told["of"]
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"of": 1', '{"of": {}, "targets": {"x": 1}}', "\x00"])
+@pytest.mark.parametrize("text", ["", "{}", '{"of": 1', '{"of": {}, "targets": {"x": 1}}', "\x00", '{"a":' * 9999])
 def test_a_damaged_file_is_made_anew(tmp_path: Path, options: SessionOptions, text: str) -> None:
     Path(str(options.calibration)).write_text(text)
     found, _ = opened(bundle(tmp_path), options)
     assert len(found.lessons) == len(kept(options)["targets"])
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("latency_s", 0.0),
+        ("latency_s", -1.0),
+        ("cpu_s", float("nan")),
+        pytest.param("cpu_s", 10**400, id="huge"),
+        ("energy_j", "1"),
+        ("distrusted", "all of them"),
+    ],
+)
+def test_figures_that_none_could_have_measured_are_made_anew(
+    tmp_path: Path, options: SessionOptions, key: str, value: object
+) -> None:
+    model = bundle(tmp_path)
+    opened(model, options)
+    told = kept(options)
+    for each in told["targets"].values():
+        each[key] = value  # type: ignore[index]
+    Path(str(options.calibration)).write_text(json.dumps(told))
+    opened(model, options)
+    assert all(each[key] != value for each in kept(options)["targets"].values())  # type: ignore[index]
+
+
+def test_a_model_or_policy_at_the_path_by_mistake_is_left_alone(
+    tmp_path: Path, options: SessionOptions, caplog: pytest.LogCaptureFixture
+) -> None:
+    model = bundle(tmp_path)
+    for path in (model.variants[0].path, tmp_path / "pipe"):
+        if path.name == "pipe":
+            os.mkfifo(path)
+        before = None if path.is_fifo() else path.read_bytes()
+        found, _ = opened(model, replace(options, calibration=path))
+        assert found.lessons
+        assert path.is_fifo() or path.read_bytes() == before
+    assert caplog.text.count("left alone") == 2
+
+
+def test_what_was_loaded_from_files_that_are_others_now_is_not_kept(tmp_path: Path, options: SessionOptions) -> None:
+    folder = tmp_path / "prepared"
+    model = bundle(tmp_path / "a").write(folder)
+    with Session(model, PATIENT, options=options) as session:
+        written(folder / "int8.onnx", network(seed=1, is_int8=True))
+        session.run(None, {"x": rows(3)})
+    assert not Path(str(options.calibration)).exists()
+    opened(bundle(tmp_path / "a").write(tmp_path / "other"), options)
+    found, _ = opened(model, options)  # a bundle that was read before its file became another
+    assert {each.precision for each in found.distrusted} == {"int8"}
+    bare = Bundle.read(written(tmp_path / "bare.onnx", network()))
+    with Session(bare, PATIENT, options=options) as session:
+        bare.variants[0].path.unlink()
+        session.run(None, {"x": rows(3)})
+
+
+class Tuned(OnnxRuntime):
+    """ONNX Runtime, set up in a way that tells nothing of itself but an attribute."""
+
+    def __init__(self, level: int) -> None:
+        self.level = level
+
+
+def test_an_engine_that_is_set_up_otherwise_is_another(tmp_path: Path, options: SessionOptions) -> None:
+    model, told = bundle(tmp_path), []
+    for level in (1, 1, 2):
+        opened(model, replace(options, backends={"onnxruntime": Tuned(level)}))
+        told.append(Path(str(options.calibration)).read_text())
+    assert told[0] == told[1] != told[2]
+
+
+class Driven(OnnxRuntime):
+    """With an NPU whose driver is exchanged from one session to the next."""
+
+    says: ClassVar[Path]
+
+    def targets(self, precision: str) -> list[Target]:
+        return [*super().targets(precision), Target("device", "npu", precision)]
+
+    def load(self, path: Path, target: Target) -> OnnxRunner:
+        is_cpu = target.processor == "cpu"
+        return super().load(path if is_cpu else self.says, target if is_cpu else cpu_targets("fp32")[0])
+
+
+def test_a_driver_may_be_another_than_the_last(tmp_path: Path, options: SessionOptions) -> None:
+    options = replace(options, backends={"onnxruntime": Driven()})
+    right, wrong = (written(tmp_path / f"{seed}.onnx", network(seed=seed)) for seed in (0, 1))
+    model = Bundle.read(right)
+    for says in (wrong, right, wrong):
+        Driven.says = says
+        found, _ = opened(model, options)
+        assert {each.processor for each in found.distrusted} == ({"npu"} if says == wrong else set())
+
+
+def test_joules_of_a_power_table_are_those_of_the_table_as_it_is(tmp_path: Path, options: SessionOptions) -> None:
+    model, table = bundle(tmp_path), tmp_path / "laptop.toml"
+    text = (Path(__file__).parents[3] / "devices" / "laptop.toml").read_text()
+    table.write_text(text)
+    options = replace(options, power_table=table)
+    opened(model, options)
+    told = kept(options)
+    table.write_text(text.replace("value = 4.5,", "value = 40.5,").replace("high = 9 }", "high = 90 }"))
+    again, _ = opened(model, options)
+    assert kept(options) == told
+    before_j = {each["latency_s"]: each["energy_j"] for each in told["targets"].values()}  # type: ignore[index]
+    assert all(outcome.energy_j.device > before_j[outcome.latency_s] for _, outcome in again.lessons)
+
+
+def test_a_query_that_is_not_the_models_is_refused_as_without_the_file(tmp_path: Path, options: SessionOptions) -> None:
+    model = bundle(tmp_path)
+    first, _ = opened(model, options)
+    told = kept(options)
+    with Session(model, PATIENT, options=options) as session:
+        with pytest.raises(FeedError):
+            session.warm_up({"x": np.zeros((3, 5), np.float32)})
+        assert not session.calibration.lessons
+        session.run(None, {"x": rows(3)})
+        assert len(session.calibration.lessons) == len(first.lessons)
+    assert kept(options) == told
+
+
+def test_what_was_found_beside_other_work_is_not_kept(tmp_path: Path, options: SessionOptions) -> None:
+    class Busy(Sensor):
+        name = "busy"
+
+        def is_available(self) -> bool:
+            return True
+
+        def sense(self) -> Observation:
+            return Observation(cpu_load=0.6)
+
+    opened(bundle(tmp_path), replace(options, sensors=(Busy(),)))
+    assert not Path(str(options.calibration)).exists()
 
 
 def test_a_file_that_cannot_be_written_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

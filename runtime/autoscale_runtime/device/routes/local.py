@@ -151,8 +151,22 @@ class LocalRoute(Route):
         """Take in what a session before measured of queries of a size; what one costs."""
         for _ in range(FIRST):
             self.learn(known.latency_s, known.cpu_s, None, size)
-        reading = Reading(known.energy_j, known.method, "as a session before read it", known.latency_s)
+        by_table_j = self._by_table_j(known.latency_s, known.cpu_s)  # which may be another than it was
+        energy_j = known.energy_j if by_table_j is None else by_table_j
+        reading = Reading(energy_j, known.method, "as a session before read it", known.latency_s)
         return self._account.outcome(reading, known.latency_s, self.accuracy, grids=grids)
+
+    def noted(self, outcome: Outcome, size: Size, distrusted: str) -> KeptTarget:
+        """What a later session may recall of queries of a size, of which one cost that."""
+        latency_s, cpu_s = self.expected_times_s(None, size)
+        energy_j = self._by_table_j(latency_s, cpu_s)
+        if energy_j is None:
+            energy_j = outcome.energy_j.device * latency_s / outcome.latency_s  # that run may have had to wait
+        return KeptTarget(latency_s, cpu_s, energy_j, outcome.methods["energy_j.device"], distrusted)
+
+    def _by_table_j(self, latency_s: float, cpu_s: float) -> float | None:
+        """None where a meter tells the energy: by it, not by what other threads did meanwhile, as a short run's is."""
+        return self._drawn.energy_j(latency_s, cpu_s) if self._account.is_modelled else None
 
     def settle(self) -> FastPath | None:
         """The route without its learning, for a session that has nothing left to decide.
