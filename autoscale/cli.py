@@ -1,7 +1,9 @@
 """The command ``autoscale``: finds its subcommands among the entry points of the group ``autoscale.commands``."""
 
+import codecs
 import sys
 from importlib.metadata import EntryPoint, entry_points
+from io import TextIOWrapper
 
 import typer
 from typer.core import TyperGroup
@@ -14,6 +16,7 @@ HELP = "Decide, for every inference query, where it runs: in time, for the least
 
 def main() -> None:
     """Run the command line; a user's mistake is one line on standard error and exit code 2."""
+    _print_all_characters()
     try:
         build(sys.argv[1:])()
     except BrokenPipeError:
@@ -26,6 +29,23 @@ def main() -> None:
     except OSError as error:
         print(f"autoscale: {error.strerror or error}{f': {error.filename}' if error.filename else ''}", file=sys.stderr)
         raise SystemExit(2) from None
+
+
+def _print_all_characters() -> None:
+    """Have what the locale's encoding lacks (µs in ASCII) printed as its escape; it ended the command."""
+    codecs.register_error("autoscale-escape", _escaped)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="autoscale-escape")
+
+
+def _escaped(error: UnicodeError) -> tuple[str | bytes, int]:
+    """One character: the byte of a file's name that was no text, as it was (PEP 383); else the escape."""
+    assert isinstance(error, UnicodeEncodeError)
+    code, end = ord(error.object[error.start]), error.start + 1
+    if 0xDC80 <= code <= 0xDCFF:
+        return bytes([code - 0xDC00]), end
+    return codecs.backslashreplace_errors(UnicodeEncodeError(error.encoding, error.object, error.start, end, ""))
 
 
 def build(arguments: list[str]) -> typer.Typer:

@@ -1,13 +1,16 @@
 """``autoscale fleet export`` and ``export-delta``: a ledger handed on to engines elsewhere."""
 
+import json
 import sys
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from autoscale.fleet.export.delta import export_delta
 from autoscale.fleet.export.published import publish
+from autoscale.fleet.upkeep_command import AsJson
 
 _LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
 
@@ -18,6 +21,7 @@ def export_command(
         str, typer.Argument(help="A folder, or object storage as in s3://bucket/prefix.", show_default=False)
     ],
     kind: Annotated[str, typer.Option(help="records, sums (hourly, names no device) or devices.")] = "records",
+    as_json: AsJson = False,
 ) -> None:
     """Copy the files that count to another place, for DuckDB, polars, Spark and whatever reads Parquet.
 
@@ -33,13 +37,19 @@ def export_command(
     Example: autoscale fleet export ledger "s3://carbon/fleet?region=eu-west-1"
     """
     done = publish(ledger, target, kind)
-    print(f"{done.folder}: {done.files:,} files, {done.rows:,} rows")
+    if as_json:
+        print(json.dumps(asdict(done), indent=2))
+    else:
+        print(f"{done.folder}: {done.files:,} files, {done.rows:,} rows")
+    if not done.files and kind == "records":
+        _none()
     _tell(done.damaged)
 
 
 def export_delta_command(
     ledger: Annotated[str, _LEDGER],
     table: Annotated[str, typer.Argument(help="Folder of the table; made where there is none.", show_default=False)],
+    as_json: AsJson = False,
 ) -> None:
     """Make a table of Delta Lake of the rows, or bring it up to date in one commit of its log.
 
@@ -50,9 +60,20 @@ def export_delta_command(
     Example: autoscale fleet export-delta ledger table
     """
     done = export_delta(ledger, table)
-    print(f"{table}: version {done.version}, {done.files:,} files, {done.rows:,} rows", end="")
-    print(f" ({done.added:,} files added, {done.removed:,} removed)")
+    if as_json:
+        print(json.dumps(asdict(done), indent=2))
+    elif done.version >= 0:
+        print(f"{table}: version {done.version}, {done.files:,} files, {done.rows:,} rows", end="")
+        print(f" ({done.added:,} files added, {done.removed:,} removed)")
+    if not done.files:
+        _none("" if done.version >= 0 else "; no table was made")
     _tell(done.damaged)
+
+
+def _none(more: str = "") -> None:
+    print(
+        f"the ledger has no rows; of aged ones 'autoscale fleet export --kind sums' has the sums{more}", file=sys.stderr
+    )
 
 
 def _tell(damaged: Sequence[str]) -> None:

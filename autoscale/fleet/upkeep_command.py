@@ -1,5 +1,8 @@
 """``autoscale fleet retain``, ``forget`` and ``files``: what is kept, what goes, and what there is for other tools."""
 
+import json
+import sys
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -12,12 +15,14 @@ from autoscale.fleet.ledger.manifest import FILE
 from autoscale.fleet.ledger.months import roll_up_months
 from autoscale.fleet.ledger.store import Ledger
 
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 _LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
 
 
 def retain_command(
     ledger: Annotated[str, _LEDGER],
     days: Annotated[int, typer.Option(min=1, help="Days before today of which rows are kept.")],
+    as_json: AsJson = False,
 ) -> None:
     """Age what is older: of rows the hourly sums stay, and no device is named any more.
 
@@ -29,14 +34,19 @@ def retain_command(
     Example: autoscale fleet retain ledger --days 90
     """
     with _opened(ledger) as opened:
-        _tell(retain(opened, days), "aged into hourly sums")
-        if months := roll_up_months(opened):
+        done, months = retain(opened, days), roll_up_months(opened)
+    if as_json:
+        print(json.dumps({**asdict(done), "months": months}, indent=2))
+    else:
+        _tell(done, "aged into hourly sums")
+        if months:
             print(f"summed as whole months: {', '.join(months)}")
 
 
 def forget_command(
     ledger: Annotated[str, _LEDGER],
     device: Annotated[str, typer.Argument(help="device_id of an installation, as in its rows.", show_default=False)],
+    as_json: AsJson = False,
 ) -> None:
     """Take out every row of a device, in quarantine too, and all that is known of its logs.
 
@@ -47,7 +57,13 @@ def forget_command(
     Example: autoscale fleet forget ledger 3f2a9c
     """
     with _opened(ledger) as opened:
-        _tell(forget(opened, device), "forgotten")
+        done = forget(opened, device)
+    if not (done.rows or done.quarantined):
+        print(f"no row of '{device}' was there; allowed: a device_id as in its rows, in full", file=sys.stderr)
+    if as_json:
+        print(json.dumps(asdict(done), indent=2))
+    else:
+        _tell(done, "forgotten")
 
 
 def files_command(

@@ -1,5 +1,6 @@
 """Registries find names, the command line finds commands, and a user's mistake is one line and exit code 2."""
 
+import os
 import subprocess
 import sys
 from importlib.metadata import EntryPoint
@@ -50,9 +51,11 @@ def plugged(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(folder: Path, *arguments: str, encoding: str | None = None) -> subprocess.CompletedProcess[str]:
     code = f"import sys; sys.path.insert(0, {str(folder)!r}); from autoscale.cli import main; main()"
-    return subprocess.run((sys.executable, "-c", code, *arguments), capture_output=True, text=True, timeout=60)
+    return subprocess.run(
+        (sys.executable, "-c", code, *arguments), capture_output=True, text=True, encoding=encoding, timeout=60
+    )
 
 
 def test_a_registry_imports_when_asked() -> None:
@@ -96,6 +99,22 @@ def test_a_missing_extra_says_how_to_get_it() -> None:
 def test_a_command_runs(plugged: Path) -> None:
     done = run(plugged, "toy-greet", "you")
     assert (done.returncode, done.stdout, done.stderr) == (0, "hello you\n", "")
+
+
+@pytest.mark.parametrize(("encoding", "shown"), [("ascii", r"hello \xb5\u2192"), ("latin-1", r"hello µ\u2192")])
+def test_what_the_terminal_has_no_character_for_is_shown_as_its_escape(
+    encoding: str, shown: str, plugged: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", encoding)
+    done = run(plugged, "toy-greet", "µ→", encoding=encoding)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, shown, "")
+
+
+def test_a_file_is_shown_by_its_own_bytes_whatever_they_are(plugged: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONIOENCODING", "utf-8:strict")
+    name = os.fsdecode(b"m\xff.onnx")
+    done = run(plugged, "toy-read", name, encoding="latin-1")
+    assert (done.returncode, done.stderr) == (2, "autoscale: No such file or directory: m\xff.onnx\n")
 
 
 def test_help_lists_the_commands(plugged: Path) -> None:

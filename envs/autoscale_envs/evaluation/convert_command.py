@@ -13,10 +13,14 @@ from autoscale_envs.measured.mlperf import convert
 from autoscale_envs.measured.table import MeasuredRun
 
 STANDARD_OUTPUT = Path("-")
+_RUNS = (
+    "CSV with the columns round, system, model, scenario, mean_ms, mj_per_sample; if known, p90_ms, weight_data_types, "
+    "top1_accuracy_pct."
+)
 
 
 def convert_command(
-    runs: Annotated[Path, typer.Argument(help="Runs of MLPerf Inference with power, CSV; see the module's text.")],
+    runs: Annotated[Path, typer.Argument(help=_RUNS)],
     output: Annotated[Path, typer.Argument(help="The measured table to write; - prints it.")],
     systems: Annotated[
         Path | None, typer.Option(help="What the systems are made of; systems.csv beside RUNS where it is there.")

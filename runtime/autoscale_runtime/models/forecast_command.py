@@ -153,7 +153,7 @@ def _show(device: DeviceProfile, asked: AskedNetwork, found: Sequence[Prediction
     table = Table(title=escape(title))
     table.add_column("target", no_wrap=True)
     for column in ("latency", "energy", "CO2e", "accuracy", "known"):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column in ("accuracy", "known"))
     best = {name: min(getattr(each, name).mid for each in found) for name in FIGURES}
     for each in found:
         cells = [_cell(getattr(each, name), unit, best[name]) for name, unit in FIGURES.items()]
@@ -177,4 +177,4 @@ def _methods(each: Prediction) -> list[Method]:
 
 
 def _known(each: Prediction) -> str:
-    return ", ".join(_methods(each))
+    return ",\n".join(_methods(each))

@@ -1,5 +1,7 @@
 """``autoscale fleet readmit``."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -9,6 +11,7 @@ from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.manifest import FILE
 from autoscale.fleet.ledger.readmission import readmit
 from autoscale.fleet.ledger.store import Ledger
+from autoscale.fleet.upkeep_command import AsJson
 from autoscale_runtime.fleet.collector.collect_command import Inventory, Profiles, rules_of
 
 _REMEDIES: Final = {
@@ -23,6 +26,7 @@ def readmit_command(
     ledger: Annotated[Path, typer.Argument(help="Folder of the ledger.", show_default=False)],
     inventory: Inventory = None,
     profiles: Profiles = None,
+    as_json: AsJson = False,
 ) -> None:
     """Let in rows from quarantine whose device, device profile or region is known by now.
 
@@ -37,6 +41,9 @@ def readmit_command(
         raise InvalidInput(f"'{ledger}' is no ledger: it has no {FILE}")
     with Ledger(ledger) as opened:
         done = readmit(opened, rules_of(inventory, profiles))
+    if as_json:
+        print(json.dumps(asdict(done), indent=2, default=sorted))
+        return
     print(f"let in {done.accepted} rows; {sum(done.kept.values())} stay in quarantine for want of knowledge")
     for reason, rows in sorted(done.kept.items()):
         names = sorted(map(repr, done.names[reason]))

@@ -1,11 +1,14 @@
 """``autoscale fleet upload``."""
 
+import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from autoscale.errors import InvalidInput
+from autoscale.fleet.upkeep_command import AsJson
 from autoscale_runtime.fleet.device_log.reading import is_log, unsent_rows
 from autoscale_runtime.fleet.device_log.uploader import Uploader, UploadOptions
 
@@ -24,6 +27,7 @@ def upload_command(
         bool, typer.Option("--aggregate", help="Send hourly sums in place of rows: nothing says which device.")
     ] = False,
     token: Annotated[Path | None, typer.Option(help="File of this device's token.", show_default=False)] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Send what a device's log holds and the collector does not have, once.
 
@@ -40,6 +44,9 @@ def upload_command(
     with Uploader(log, collectors, UploadOptions(aggregate=aggregate), token or "") as uploader:
         done = uploader.upload()
         waiting = unsent_rows(log) if aggregate else 0
+    if as_json:
+        print(json.dumps({**asdict(done), "waiting": waiting}, indent=2))
+        return
     print(f"accepted {done.accepted}, duplicate {done.duplicate}, rejected {done.rejected}, left out {done.skipped}")
     if waiting:
         print(f"{waiting} wait until their hour has ended")

@@ -148,7 +148,9 @@ def _figures(each: Prediction) -> dict[str, Any]:
 
 def _show(device: str, found: "CutModel", precision: str, advice: "SplitAdvice") -> None:
     title = f"{found.whole.name} in {precision} on {device}: one query"
-    table = Table("head", "tail", "after node", "sent", "latency", "energy", "CO2e", title=escape(title))
+    table = Table(title=escape(title))
+    for column in ("head", "tail", "after node", "sent", "latency", "energy", "CO2e"):
+        table.add_column(column, overflow="fold")  # no target is cut short: who reads it gives it to a command
     for each in _least(advice):
         sent = f"{found.whole.input_bytes:,} B" if each.target.is_remote else ""
         here, there = ("", str(each.target)) if each.target.is_remote else (str(each.target), "")

@@ -141,8 +141,8 @@ def _serving(repository: Path, configuration: str) -> Iterator[str]:
     file: Any = tomlkit.parse(configuration)
     for name in _NOT_HERE:
         file.get("server", {}).pop(name, None)
-    with tempfile.NamedTemporaryFile("w", suffix=".toml") as config, tempfile.TemporaryFile("w+") as told:
-        config.write(tomlkit.dumps(file))
+    with tempfile.NamedTemporaryFile("wb", suffix=".toml") as config, tempfile.TemporaryFile("w+") as told:
+        config.write(tomlkit.dumps(file).encode())
         config.flush()
         command = [sys.executable, "-m", "autoscale", "serve", str(repository), "--config", config.name]
         process = subprocess.Popen([*command, "--port=0", "--quiet"], stdout=subprocess.PIPE, stderr=told, text=True)

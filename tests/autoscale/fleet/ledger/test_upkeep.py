@@ -1,5 +1,6 @@
 """Hourly sums equal the rows to the nanogram; retention leaves them, erasure takes a device out of all."""
 
+import json
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -168,6 +169,22 @@ def test_the_commands(ledger: Path) -> None:
     assert figures(ledger)["inferences"] > 0
     assert isinstance(run.invoke(fleet, ["retain", "s3://b/l", "--days", "1"]).exception, InvalidInput)
     assert isinstance(run.invoke(fleet, ["forget", str(ledger / "none"), "x"]).exception, InvalidInput)
+
+
+def test_what_the_commands_did_is_json_for_scripts(ledger: Path, tmp_path: Path) -> None:
+    def run(*words: str) -> tuple[dict[str, Any], str]:
+        done = CliRunner().invoke(fleet, [*words, "--json"])
+        return json.loads(done.stdout), done.stderr
+
+    assert run("forget", str(ledger), "device-1")[0]["rows"] > 0
+    nothing, told = run("forget", str(ledger), "device-1")
+    assert nothing == {"rows": 0, "quarantined": 0, "files": 0, "damaged": []}
+    assert told == "no row of 'device-1' was there; allowed: a device_id as in its rows, in full\n"
+    copied, told = run("export", str(ledger), str(tmp_path / "copies"))
+    assert copied["rows"] == run("retain", str(ledger), "--days", "1")[0]["rows"] > 0
+    assert told == ""
+    assert "has the sums" in run("export", str(ledger), str(tmp_path / "copies"))[1]
+    assert run("export", str(ledger), str(tmp_path / "copies"), "--kind", "sums")[0]["files"] > 0
 
 
 def test_rows_that_came_into_two_ledgers_count_once(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """``autoscale fleet readmit``: rows come back from quarantine once, and only for what is known now."""
 
+import json
 import sqlite3
 import subprocess
 from contextlib import closing
@@ -73,6 +74,8 @@ def test_rows_come_back_once_their_profile_is_known(tmp_path: Path, ledger: Path
 
 def test_devices_come_back_with_an_inventory_alone(tmp_path: Path, ledger: Path) -> None:
     (tmp_path / "devices.csv").write_text("device_id\nknown\nstrange\n")
+    told = json.loads("".join(readmitted(ledger, "--profiles", tmp_path, "--json")))
+    assert (told["accepted"], sum(told["kept"].values()), set(told["names"])) == (0, 12, set(told["kept"]))
     assert readmitted(ledger, "--inventory", tmp_path / "devices.csv")[0].startswith("let in 5 rows; 7 stay")
     assert len(set(keys(ledger))) == 7
 

@@ -298,7 +298,9 @@ def test_a_command_uploads_sums(tmp_path: Path) -> None:
     log = device(tmp_path / "log", 1, 5)
     with collect(tmp_path / "ledger") as collector:
         done = CliRunner().invoke(fleet, ["upload", str(log), collector.address, "--aggregate"])
+        again = CliRunner().invoke(fleet, ["upload", str(log), collector.address, "--aggregate", "--json"])
     assert done.output == "accepted 5, duplicate 0, rejected 0, left out 0\n"
+    assert json.loads(again.output) == {"accepted": 0, "duplicate": 0, "rejected": 0, "skipped": 0, "waiting": 0}
     error = CliRunner().invoke(fleet, ["upload", str(tmp_path), "127.0.0.1:1"]).exception
     assert isinstance(error, InvalidInput)
     with pytest.raises(TargetUnavailable):
