@@ -10,7 +10,6 @@ import typer
 
 from autoscale.fleet.export.delta import export_delta
 from autoscale.fleet.export.published import publish
-from autoscale.fleet.upkeep_command import AsJson
 
 _LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
 
@@ -21,7 +20,7 @@ def export_command(
         str, typer.Argument(help="A folder, or object storage as in s3://bucket/prefix.", show_default=False)
     ],
     kind: Annotated[str, typer.Option(help="records, sums (hourly, names no device) or devices.")] = "records",
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
 ) -> None:
     """Copy the files that count to another place, for DuckDB, polars, Spark and whatever reads Parquet.
 
@@ -49,7 +48,7 @@ def export_command(
 def export_delta_command(
     ledger: Annotated[str, _LEDGER],
     table: Annotated[str, typer.Argument(help="Folder of the table; made where there is none.", show_default=False)],
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
 ) -> None:
     """Make a table of Delta Lake of the rows, or bring it up to date in one commit of its log.
 

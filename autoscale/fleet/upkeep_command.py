@@ -15,14 +15,13 @@ from autoscale.fleet.ledger.manifest import FILE
 from autoscale.fleet.ledger.months import roll_up_months
 from autoscale.fleet.ledger.store import Ledger
 
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")]
 _LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
 
 
 def retain_command(
     ledger: Annotated[str, _LEDGER],
     days: Annotated[int, typer.Option(min=1, help="Days before today of which rows are kept.")],
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
 ) -> None:
     """Age what is older: of rows the hourly sums stay, and no device is named any more.
 
@@ -46,7 +45,7 @@ def retain_command(
 def forget_command(
     ledger: Annotated[str, _LEDGER],
     device: Annotated[str, typer.Argument(help="device_id of an installation, as in its rows.", show_default=False)],
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
 ) -> None:
     """Take out every row of a device, in quarantine too, and all that is known of its logs.
 

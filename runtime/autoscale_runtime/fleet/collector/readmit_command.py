@@ -11,7 +11,6 @@ from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.manifest import FILE
 from autoscale.fleet.ledger.readmission import readmit
 from autoscale.fleet.ledger.store import Ledger
-from autoscale.fleet.upkeep_command import AsJson
 from autoscale_runtime.fleet.collector.collect_command import Inventory, Profiles, rules_of
 
 _REMEDIES: Final = {
@@ -26,7 +25,7 @@ def readmit_command(
     ledger: Annotated[Path, typer.Argument(help="Folder of the ledger.", show_default=False)],
     inventory: Inventory = None,
     profiles: Profiles = None,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
 ) -> None:
     """Let in rows from quarantine whose device, device profile or region is known by now.
 

@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from autoscale.errors import InvalidInput
-from autoscale.fleet.upkeep_command import AsJson
 from autoscale_runtime.fleet.device_log.reading import is_log, unsent_rows
 from autoscale_runtime.fleet.device_log.uploader import Uploader, UploadOptions
 
@@ -27,7 +26,7 @@ def upload_command(
         bool, typer.Option("--aggregate", help="Send hourly sums in place of rows: nothing says which device.")
     ] = False,
     token: Annotated[Path | None, typer.Option(help="File of this device's token.", show_default=False)] = None,
-    as_json: AsJson = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
 ) -> None:
     """Send what a device's log holds and the collector does not have, once.
 
