@@ -204,6 +204,7 @@ class Session(Closing):
 
     @agent.setter
     def agent(self, agent: Agent) -> None:
+        check_type("agent", agent, Agent, "an Agent")
         self._decider.device.behind.settle()
         self._decider.agent = agent
 

@@ -46,7 +46,7 @@ def measured(network: Network, bundle: Bundle, options: SessionOptions, folder: 
     """
     feeds = network.samples(1, options.seed)[0].feeds
     goal, kept = Goal(latency_s=float("inf")), folder / f"{network.name}.calibration.json"
-    options = replace(options, calibration=kept)
+    options = replace(options, calibration=kept, sensors=())  # kept whatever else the machine does
     with Session(bundle, goal, agent="device-cpu-fp32", mode="ONLY_ON_DEVICE", options=options) as session:
         session.warm_up(feeds)
         setup_j = session.calibration.energy_j

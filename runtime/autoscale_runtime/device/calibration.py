@@ -156,8 +156,7 @@ class _Acquaintance:
         if self._kept is not None:
             is_random, size = self._right.found_random or not answer.repeats, self._query.size
             known = noted(world, first, answers, size, self._found.distrusted, is_random)
-            if known is not None:
-                self._kept.write(known, size.steps)
+            self._kept.write(known, size.steps)
         return first, not answer.repeats, answers.keys()
 
     def _recalled(self, here: list[int], away: list[int]) -> tuple[int, bool, Collection[int]] | None:

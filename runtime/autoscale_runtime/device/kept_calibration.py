@@ -1,12 +1,14 @@
 """What getting to know this device's own targets told, kept in a file: the next session of the model starts from it.
 
 It holds as long as model, engines, machine and meter are what they were: then the same kernels answer the same, and as
-fast. Of other machines nothing is kept: a link is another every day. Nothing of a query is in it.
+fast. Of other machines nothing is kept: a link is another every day. Nothing of a query is in it. After a week it is
+made anew: what was measured in a bad moment, as twice as slow, is not looked at again by a session that believes it.
 """
 
 import json
 import logging
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
@@ -27,6 +29,9 @@ SCHEMA: Final = 1
 
 MOST: Final = 1e6
 """Seconds or joules: no query takes more."""
+
+OLDEST_S: Final = 7 * 86400.0
+"""How long it is believed."""
 
 MOST_BYTES: Final = 1 << 20
 """Of some hundred targets it has not a tenth of that; a file that is larger is no such file."""
@@ -143,19 +148,21 @@ class CalibrationFile:
                 self._is_of = None
                 return None
             told = json.loads(content)
-            return _read(told) if told["of"] == {**self._is_of, "size": list(size)} else None
+            is_new = 0.0 <= time.time() - told["made_s"] <= OLDEST_S  # a clock may have been set back since
+            return _read(told) if is_new and told["of"] == {**self._is_of, "size": list(size)} else None
         except FileNotFoundError:
             return None
         except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
             _LOG.warning("calibration '%s' cannot be read, and is made anew: %r", self._path, error)
             return None
 
-    def write(self, known: KeptCalibration, size: tuple[int, ...]) -> None:
-        """Keep it; a file that cannot be written is told."""
-        if self._is_of is None or not self._model.are_as_they_were:
+    def write(self, known: KeptCalibration | None, size: tuple[int, ...]) -> None:
+        """Keep it, if anything; a file that cannot be written is told."""
+        if known is None or self._is_of is None or not self._model.are_as_they_were:
             return
         told = {
             "of": {**self._is_of, "size": list(size)},
+            "made_s": time.time(),
             "reference": str(known.reference),
             "is_random": known.is_random,
             "targets": {str(target): asdict(each) for target, each in known.targets.items()},

@@ -46,8 +46,8 @@ class SessionOptions:
         on_record: called with every query's record, from the querying thread.
         calibration: a file that keeps what getting to know this device's own targets told, written by the first session
             of a model on a quiet machine and read by those after it, as long as model, engines, machine and meter are
-            the same; None for no file. One for each model. It holds targets, their seconds and joules, digests of the
-            model, and names and versions of what ran it; nothing of a query. To measure anew, delete it.
+            the same, for a week; None for no file. One for each model. It holds targets, their seconds and joules,
+            digests of the model, and names and versions of what ran it; nothing of a query. To measure anew, delete it.
         log_considered: whether records keep what stood to be chosen and what was seen, by which other policies can be
             judged on them; some hundred bytes a query.
 

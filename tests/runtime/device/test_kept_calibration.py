@@ -204,6 +204,18 @@ def test_a_query_that_is_not_the_models_is_refused_as_without_the_file(tmp_path:
     assert kept(options) == told
 
 
+@pytest.mark.parametrize("made_s", [0.0, 1e12, float("nan"), "today", None])
+def test_after_a_week_or_by_another_clock_it_is_made_anew(
+    tmp_path: Path, options: SessionOptions, made_s: object
+) -> None:
+    model = bundle(tmp_path)
+    opened(model, options)
+    told: dict[str, object] = {**kept(options), "made_s": made_s}
+    Path(str(options.calibration)).write_text(json.dumps(told))
+    opened(model, options)
+    assert kept(options)["made_s"] not in (made_s, told["made_s"])
+
+
 def test_what_was_found_beside_other_work_is_not_kept(tmp_path: Path, options: SessionOptions) -> None:
     class Busy(Sensor):
         name = "busy"
