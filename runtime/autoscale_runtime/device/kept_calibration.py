@@ -82,7 +82,7 @@ class ModelFiles:
 
     def __init__(self, bundle: Bundle) -> None:
         try:
-            self._files = [each.files for each in bundle.variants]
+            self._files = [(each.precision, each.files) for each in bundle.variants]
         except (OSError, ModelError):  # who loads them says so
             self._files = []
         self.formats = sorted({format_of(each.path) for each in bundle.variants})
@@ -94,15 +94,15 @@ class ModelFiles:
         return None not in (now := self._stamps()) and now == self._were
 
     def digests(self) -> list[str]:
-        """The SHA-256 of each variant's bytes.
+        """Each variant's precision and the SHA-256 of its bytes.
 
         Raises:
             OSError: a file cannot be read.
         """
-        return sorted(map(digest, self._files))
+        return sorted(f"{precision} {digest(files)}" for precision, files in self._files)
 
     def _stamps(self) -> list[tuple[int, ...] | None]:
-        return [_stamp(path) for files in self._files for path in files]
+        return [_stamp(path) for _, files in self._files for path in files]
 
 
 class CalibrationFile:

@@ -72,10 +72,16 @@ def test_another_model_size_or_meter_is_another_calibration(tmp_path: Path, opti
     for model, asked, other in (
         (bundle(tmp_path / "b", int8_seed=2), 3, options),
         (bundle(tmp_path / "a"), 300, options),
+        (mislabelled(bundle(tmp_path / "a")), 3, options),
         (bundle(tmp_path / "a"), 3, replace(options, power_table="mi8pro")),
     ):
         opened(model, other, asked)
         assert kept(options)["of"] != told["of"]
+
+
+def mislabelled(model: Bundle) -> Bundle:
+    fp32, int8 = model.variants
+    return replace(model, variants=(replace(fp32, precision="int8"), replace(int8, precision="fp32")))
 
 
 @pytest.mark.parametrize("text", ["", "{}", '{"of": 1', '{"of": {}, "targets": {"x": 1}}', "\x00", '{"a":' * 9999])
