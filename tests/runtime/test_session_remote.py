@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime as ort
 import psutil
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from autoscale.errors import DeadlineExceeded, FeedError, InvalidTarget, TargetUnavailable
 from autoscale.query.goal import Goal
@@ -385,6 +386,36 @@ def test_another_model_of_the_same_name_is_the_far_sides_fault(path: Path, tmp_p
             pinned.run(None, X)
         with pytest.raises(FeedError, match="no input is named 'image'"):
             pinned.run(None, {"image": X["x"]})
+
+
+def _lookup() -> bytes:
+    """Row ``x`` of a table of three: what an index may be, no description says."""
+    table = numpy_helper.from_array(np.eye(3, dtype=np.float32), "table")
+    ends = [helper.make_tensor_value_info("x", TensorProto.INT64, [1])]
+    rows_of = [helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3])]
+    graph = helper.make_graph([helper.make_node("Gather", ["table", "x"], ["y"])], "lookup", ends, rows_of, [table])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return bytes(model.SerializeToString())
+
+
+def test_values_that_no_target_takes_are_not_held_against_the_server(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "lookup" / "1").mkdir(parents=True)
+    path = tmp_path / "lookup" / "1" / "model.onnx"
+    path.write_bytes(_lookup())
+    good, bad = ({"x": np.array([index])} for index in (1, 9))
+    with serve(tmp_path) as server:
+        remotes = {"cloud": RemoteModel(server.address, model="lookup")}
+        with Session(path, PATIENT, remotes=remotes, agent="cloud", options=QUIET) as session:
+            for _ in range(3):
+                session.run(None, good)
+                with pytest.raises(FeedError, match="idx=9"):
+                    session.run(None, bad)
+            session.run(None, good)
+            assert session.last is not None
+            assert (session.last.inference_source, session.last.did_fallback) == ("in_cloud", False)
+    assert "left out" not in caplog.text
 
 
 @pytest.mark.parametrize("options", [QUIET, PINNED])

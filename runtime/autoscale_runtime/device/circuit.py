@@ -6,11 +6,19 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-from autoscale.errors import AccessRefused, Overloaded, TargetError, TargetUnavailable, WrongAnswer
+from autoscale.errors import (
+    AccessRefused,
+    InvalidInput,
+    Overloaded,
+    TargetError,
+    TargetUnavailable,
+    UnknownName,
+    WrongAnswer,
+)
 
 FAILURES_TO_OPEN: Final = 2
-"""Missed deadlines or full queues in a row that open the circuit; a refused connection opens it at once, and so does a
-server that says when to come again: until then."""
+"""Missed deadlines, full queues or refused queries in a row that open the circuit; a refused connection opens it at
+once, and so does a server that says when to come again: until then."""
 
 FIRST_BACKOFF_S: Final = 0.5
 LONGEST_BACKOFF_S: Final = 3.0
@@ -85,8 +93,7 @@ class Circuit:
             if isinstance(error, Overloaded) and error.retry_after_s is not None:
                 self._open(error, error.retry_after_s)
                 return
-            is_gone = isinstance(error, TargetUnavailable) and not isinstance(error, Overloaded)
-            if is_gone or self._failures >= FAILURES_TO_OPEN:
+            if _is_gone(error) or self._failures >= FAILURES_TO_OPEN:
                 self._open(error)
 
     def trip(self, error: TargetError, wait_s: float | None = None) -> None:
@@ -132,6 +139,13 @@ class Circuit:
             if self.is_open:
                 self._open(error, wait_s)
             self._is_probing = False
+
+
+def _is_gone(error: TargetError) -> bool:
+    """Whether the next query would fare no better: a model that refuses this one may refuse its values alone."""
+    refusal = error.__cause__
+    is_refused = isinstance(refusal, InvalidInput) and not isinstance(refusal, UnknownName)
+    return isinstance(error, TargetUnavailable) and not isinstance(error, Overloaded) and not is_refused
 
 
 class Undecided(TargetUnavailable):

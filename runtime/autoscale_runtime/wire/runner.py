@@ -7,7 +7,16 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from autoscale.errors import DeadlineExceeded, FeedError, InvalidInput, TargetUnavailable, WrongAnswer, listing, one_of
+from autoscale.errors import (
+    DeadlineExceeded,
+    FeedError,
+    InvalidInput,
+    TargetUnavailable,
+    UnknownName,
+    WrongAnswer,
+    listing,
+    one_of,
+)
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.tensors import Feeds, TensorSpec, check_feeds, check_outputs
 from autoscale_runtime.wire.access import Access
@@ -111,9 +120,13 @@ class RemoteRunner(Runner):
         try:
             return self._client.infer(self._model, feeds, output_names, self._version, timeout_s)
         except InvalidInput as refusal:
-            # The feeds fit the description that it gave, so it is another model by now: ask again next time.
+            # The feeds fit the description that it gave: their values do not (an index beyond its table), or it is
+            # another model by now: ask again next time.
             self._specs = self._wanted
-            raise TargetUnavailable(f"'{self._model}' is another model there: {refusal}") from refusal
+            how = (
+                "is not served" if isinstance(refusal, UnknownName) else "refuses the query, or is another model there"
+            )
+            raise TargetUnavailable(f"'{self._model}' {how}: {refusal}") from refusal
 
     def _describe(self, timeout_s: float) -> Specs:
         specs = self._specs  # another thread may forget them meanwhile

@@ -262,8 +262,9 @@ class RemoteRoute(Route):
 
     def _fail(self, mark: Mark, query: Query, moment: Moment, elapsed_s: float, error: TargetError) -> Outcome:
         """The request was on the air for as long as it took to give up; what the remote used is not known."""
-        self._tell(error)
         self._circuit.fail(error)
+        if self._circuit.is_open:
+            self._tell(error)
         if isinstance(error, TargetUnavailable | DeadlineExceeded):
             self._verification.interrupted()
         sent_bytes = self.sent_bytes(query)
