@@ -47,6 +47,24 @@ def atomic_write(path: Path | str) -> Iterator[BinaryIO]:
         raise
 
 
+def check_writable(path: Path) -> None:
+    """Refuse a name that nothing can be written to, before the hours that make its content.
+
+    Raises:
+        OSError: it is a folder, or its folder is missing, read-only or full.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write '{path}': it is a folder")
+    if is_stream(path):
+        return
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"cannot write '{path}': the folder '{path.parent}' does not exist")
+    try:
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:  # names the file that people know
+        raise type(error)(f"cannot write '{path}': its folder takes no file ({error.strerror})") from error
+
+
 def is_stream(path: Path) -> bool:
     """Whether a name is there, and is neither a file nor a folder."""
     return path.exists() and not path.is_file() and not path.is_dir()

@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from autoscale.files import atomic_write
+from autoscale.files import atomic_write, check_writable
 
 
 def test_what_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
@@ -17,6 +17,18 @@ def test_what_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
         raise RuntimeError
     assert path.read_bytes() == b"old"
     assert [*tmp_path.iterdir()] == [path]
+
+
+def test_a_name_that_takes_no_file_is_refused_by_itself(tmp_path: Path) -> None:
+    check_writable(tmp_path / "new")
+    assert [*tmp_path.iterdir()] == []
+    for path, told in (
+        (tmp_path, "it is a folder"),
+        (tmp_path / "none" / "new", "the folder '.*none' does not exist"),
+        (Path("/proc/new"), "its folder takes no file" if Path("/proc").is_dir() else "does not exist"),
+    ):
+        with pytest.raises(OSError, match=f"^cannot write '{path}': {told}"):
+            check_writable(path)
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")

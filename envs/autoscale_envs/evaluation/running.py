@@ -2,7 +2,6 @@
 
 import os
 import signal
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from autoscale.errors import InvalidInput
-from autoscale.files import is_stream
+from autoscale.files import check_writable
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.comparisons import Comparison
 from autoscale_envs.evaluation.picture import check_drawable
@@ -47,7 +46,7 @@ class Outputs:
         """
         for path in self.files():
             if path != STANDARD_OUTPUT:
-                _check_writable(path)
+                check_writable(path)
         if self.plot is not None:
             check_drawable()
 
@@ -98,17 +97,6 @@ def collect(finished: pool.Finished[Any, Any], cells: Sequence[Any]) -> tuple[di
     finally:
         finished.close()
     return results, None
-
-
-def _check_writable(path: Path) -> None:
-    if path.is_dir():
-        raise IsADirectoryError(f"cannot write '{path}': it is a folder")
-    if is_stream(path):
-        return
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"cannot write '{path}': the folder '{path.parent}' does not exist")
-    with tempfile.TemporaryFile(dir=path.parent):
-        pass
 
 
 def _engine(comparison: Comparison, jobs: int | None, address: str | None, ray: bool) -> pool.Finished[Any, Any]:

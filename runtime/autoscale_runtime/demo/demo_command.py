@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from autoscale.agents.base import AGENTS
 from autoscale.agents.policies import load_policy
 from autoscale.errors import one_of
-from autoscale.files import atomic_write
+from autoscale.files import atomic_write, check_writable
 from autoscale.profiles import load_device
 from autoscale_runtime.backends.onnxruntime import onnx_runtime
 from autoscale_runtime.backends.openvino import OpenVINO
@@ -82,7 +82,9 @@ def demo(
     for each in network or ():
         one_of("network", each, NETWORKS)
     load_device(power_table)
-    _check_paths(picture, json_file)
+    for path in (picture, json_file):
+        if path is not None:
+            check_writable(path)
     logging.getLogger("autoscale.session").addFilter(Once())
     onnx_runtime(), figure_type()  # minutes of work are not to be lost for want of them
     console = Console()
@@ -123,14 +125,6 @@ class Once(logging.Filter):
         is_new = record.getMessage() not in self._told
         self._told.add(record.getMessage())
         return is_new
-
-
-def _check_paths(*paths: Path | None) -> None:
-    for path in paths:
-        if path is not None and path.is_dir():
-            raise IsADirectoryError(f"cannot write '{path}': it is a folder")
-        if path is not None and not path.parent.is_dir():
-            raise FileNotFoundError(f"cannot write '{path}': the folder '{path.parent}' does not exist")
 
 
 def _networks(console: Console, names: Sequence[str]) -> list[tuple[Network, Bundle]]:
