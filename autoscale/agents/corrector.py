@@ -16,7 +16,7 @@ import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.correction.cells import Cells
-from autoscale.agents.correction.conditions import POSITION, Conditions
+from autoscale.agents.correction.conditions import Conditions
 from autoscale.agents.correction.exploring import (
     LOOKS_EVERY,
     best_of,
@@ -51,6 +51,7 @@ from autoscale.errors import InvalidInput
 from autoscale.query.belief import Belief
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
+from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 
@@ -131,16 +132,13 @@ class Corrector(Agent):
     ) -> None:
         """Correct what is believed of a target, and of all that has something in common with it."""
         network, processor, precision = self._network(context), self._processor[index], self._precision[index]
-        view, shared, tree = self._view, self._shared, self._tree
-        is_seen = view is not None and view.context is context
-        conditions = view.features if view and is_seen else self._conditions(context.observation)
-        features = conditions[self._conditions.row[processor]].tolist()
-        features[POSITION] = self._position[index]
+        shared, tree = self._shared, self._tree
+        features = (self._position[index], *self._conditions.of(processor, context.observation))
         was_due = self._turns.is_due(precision)
         cells, path = shared.cells(processor), tree.path(network.known, index)
         doubt = [cell.variance for cell in cells]
         mean, variance = tree.predict_one(path, network.scale, [cell.mean for cell in cells], doubt)
-        residuals = _residuals(view.forecast if view and is_seen else self._told(context), index, outcome)
+        residuals = _residuals(self._told_of(context, index), outcome)
         if not shared.is_informed:
             self._compare(network, path, residuals, mean, doubt)
         changed = self._turns.chance_changed(precision) if shared.is_informed else 0.0
@@ -257,14 +255,10 @@ class Corrector(Agent):
         return self._view
 
     def _looked(self, context: Context) -> "_View":
-        forecast, network, features = (
-            self._told(context),
-            self._network(context),
-            self._conditions(context.observation),
-        )
+        forecast, network = self._told(context), self._network(context)
         goal, admitted = context.goal, np.asarray(context.admitted)
         row = ROW[goal.objective]
-        mean, variance = self._believed(network, features, max(row, LATENCY) + 1)
+        mean, variance = self._believed(network, context.observation, max(row, LATENCY) + 1)
         planned = self._planned(context, forecast, mean[LATENCY])
         promised = logarithms(planned.objective(goal))
         middle = promised + mean[row]
@@ -296,7 +290,7 @@ class Corrector(Agent):
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:
             late = chance_late(margin, spread())
             self._give_turn(chance, context, forecast, promised, float(cost[best]), accurate, late)
-        return _View(context, features, forecast, mean, variance, everywhere, in_time, chance)
+        return _View(context, forecast, mean, variance, everywhere, in_time, chance)
 
     def _latency_spread(self, network: Network, variance: Floats, admitted: Indices) -> Floats:
         """Standard deviation of the ln(latency) that admitted targets will show, by the variance of its middle."""
@@ -333,6 +327,15 @@ class Corrector(Agent):
         """The forecast, with what the fleet found of it."""
         return self._completed(context, _forecast(context, self.targets))
 
+    def _told_of(self, context: Context, index: int) -> Triple:
+        """Energy, latency and carbon of one target as that has them, which where all are told need no other's."""
+        view = self._view
+        if view is not None and view.context is context:
+            return _figures(view.forecast, index)
+        told = _figures(_forecast(context, self.targets), index)
+        is_whole = not self._fleet and min(told) > 0.0 and math.isfinite(sum(told))
+        return told if is_whole else _figures(self._told(context), index)
+
     def _planned(self, context: Context, forecast: Forecast, residual: Floats) -> Forecast:
         """By which it chooses; an agent that looks ahead thinks of more than this query.
 
@@ -348,12 +351,12 @@ class Corrector(Agent):
         found = self._fleet.get(context.model.name) if self._fleet else None
         return forecast if found is None else corrected(forecast, found)
 
-    def _believed(self, network: Network, features: Floats, quantities: int) -> tuple[Floats, Floats]:
+    def _believed(self, network: Network, seen: Observation, quantities: int) -> tuple[Floats, Floats]:
         """Mean and variance of every target's residual, of the first quantities, of shape (quantities, targets)."""
         shared, processor = self._shared, self._cells.processor
         moments = self._tree.predict(network.known, network.scale, shared.moments[:, :quantities])
         mean, variance = moments[0], moments[1]
-        mean += self._conditions.explained(shared.linear, features, quantities)
+        mean += self._conditions.explained(shared.linear, self._conditions(seen), quantities)
         variance += shared.shift_variance[:quantities].take(processor, 1)
         if not shared.is_informed:
             mean += np.array(network.level.mean[:quantities])[:, None]
@@ -386,7 +389,6 @@ class _View:
         "belief",
         "chance",
         "context",
-        "features",
         "forecast",
         "in_time",
         "margin",
@@ -397,7 +399,6 @@ class _View:
     def __init__(
         self,
         context: Context,
-        features: Floats,
         forecast: Forecast,
         mean: Floats,
         variance: Floats,
@@ -405,7 +406,7 @@ class _View:
         in_time: Flags,
         chance: Floats,
     ) -> None:
-        self.context, self.features, self.forecast = context, features, forecast
+        self.context, self.forecast = context, forecast
         self.mean, self.variance, self.margin = mean, variance, margin
         self.in_time, self.chance = in_time, chance
         self.belief: Belief | None = None
@@ -430,14 +431,18 @@ def _accurate(accuracy: Floats, floor: float, admitted: Indices) -> Flags:
     return accurate if accurate.any() else accuracy >= np.nanmax(accuracy)
 
 
-def _residuals(forecast: Forecast, index: int, outcome: Outcome) -> list[float]:
+def _figures(forecast: Forecast, index: int) -> tuple[float, float, float]:
+    """Energy, latency and carbon of one target."""
+    return forecast.energy_j.item(index), forecast.latency_s.item(index), forecast.carbon_g.item(index)
+
+
+def _residuals(told: Triple, outcome: Outcome) -> tuple[float, float, float]:
     """ln(actual / forecast) of energy, latency and carbon; NaN where one of them is nothing."""
-    pairs = (
-        (outcome.energy_j.device, forecast.energy_j),
-        (outcome.latency_s, forecast.latency_s),
-        (outcome.decisive_carbon_g, forecast.carbon_g),
+    return (
+        _log_ratio(outcome.energy_j.device, told[ENERGY]),
+        _log_ratio(outcome.latency_s, told[LATENCY]),
+        _log_ratio(outcome.decisive_carbon_g, told[CARBON]),
     )
-    return [_log_ratio(actual, float(told[index])) for actual, told in pairs]
 
 
 def _log_ratio(actual: float, told: float) -> float:

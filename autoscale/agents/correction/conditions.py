@@ -50,6 +50,11 @@ class Conditions:
         remotes = [[1.0, 0.0, *_remote(seen, link)] for link in self._remotes]
         return np.array([[1.0, 0.0, *_device(seen)], *remotes, [0.0, 1.0, 0.0, 0.0, 0.0]])
 
+    def of(self, processor: int, seen: Observation) -> tuple[float, float, float]:
+        """What of an observation bends one processor's cost."""
+        row = self.row[processor]
+        return _remote(seen, self._remotes[row - 1]) if row else _device(seen)
+
     def explained(self, effects: Floats, features: Floats, quantities: int) -> Floats:
         """What conditions and position do to every target, shape (quantities, targets).
 

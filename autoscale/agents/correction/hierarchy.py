@@ -45,6 +45,8 @@ class Told(NamedTuple):
 
 _NODE: Final = 2 * QUANTITIES
 """How many numbers of a path are a node's: the lefts, then the pulls."""
+_LEVELS: Final = tuple(zip(OWN, range(0, len(OWN) * _NODE, _NODE), strict=True))
+"""Of each level, upwards, ``OWN`` and where its numbers begin in a path."""
 
 
 class Hierarchy:
@@ -111,8 +113,8 @@ class Hierarchy:
     ) -> tuple[list[float], list[float]]:
         """The same for one target, of what networks share on its processor."""
         means, variances = list(mean), list(variance)
-        for level in (2, 1, 0):
-            own, first = OWN[level] * scale, _NODE * level
+        for own, first in reversed(_LEVELS):
+            own *= scale
             for q in range(QUANTITIES):
                 left = path[first + q]
                 means[q] = path[first + QUANTITIES + q] + left * means[q]
@@ -134,16 +136,18 @@ class Hierarchy:
             weight, weighted = precision[q], precision[q] * residual[q]
             if weight == 0.0:
                 continue
-            for level in range(len(OWN)):
-                own, at = OWN[level] * scale, _NODE * level + q
+            for own, first in _LEVELS:
+                own, at = own * scale, first + q
                 left, pull = path[at], path[at + QUANTITIES]
                 total, total_weighted = (1.0 / left - 1.0) / own, pull / (left * own)
-                if level == 0 and total > most[q]:
+                if first == 0 and total > most[q]:
                     total, total_weighted = most[q], total_weighted * (most[q] / total)
-                total, total_weighted = max(total + weight, 0.0), total_weighted + weighted
-                path[at] = 1.0 / (1.0 + own * total)
-                path[at + QUANTITIES] = path[at] * own * total_weighted
-                weight, weighted = (left - path[at]) / own, (path[at + QUANTITIES] - pull) / own
+                total += weight
+                if total < 0.0:
+                    total = 0.0
+                path[at] = now = 1.0 / (1.0 + own * total)
+                path[at + QUANTITIES] = now_pull = now * own * (total_weighted + weighted)
+                weight, weighted = (left - now) / own, (now_pull - pull) / own
             told.weight[q], told.weighted[q] = weight, weighted
         return told
 

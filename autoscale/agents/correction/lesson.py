@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 from autoscale.agents.correction.conditions import SHIFT
 from autoscale.agents.correction.hierarchy import QUANTITIES, Triple
@@ -20,6 +20,9 @@ from autoscale.agents.correction.shared import (
     SLACK,
     Cell,
 )
+
+Features: TypeAlias = tuple[float, float, float, float]
+"""The position of a processor's setting and three conditions; the shift's feature, which comes before, is always 1."""
 
 
 class Lesson(NamedTuple):
@@ -42,7 +45,7 @@ class Lesson(NamedTuple):
 
 def take_in(
     cells: Sequence[Cell],
-    features: Sequence[float],
+    features: Features,
     seen: Triple,
     mean: Triple,
     variance: Triple,
@@ -54,7 +57,7 @@ def take_in(
 
     Args:
         cells: of the processor it ran on, one a quantity, changed in place.
-        features: of it, its setting's position among them, EFFECTS of them.
+        features: of it.
         seen: ln(actual / forecast) of each quantity; NaN where nothing was observed.
         mean: of the target's residual as its network's tree has it.
         variance: likewise.
@@ -64,21 +67,23 @@ def take_in(
     lesson = Lesson(
         [math.nan] * QUANTITIES, [0.0] * QUANTITIES, [False] * QUANTITIES, [False] * QUANTITIES, [0.0] * QUANTITIES
     )
-    level = network.level
+    level, restless = network.level, network.restless
+    weight = min(network.queries + RESTLESS_PRIOR, LONGEST)
     for q, cell in enumerate(cells):
         if seen[q] != seen[q]:  # NaN: not observed
             continue
         explained = _product(cell.effects, features)
         surprise = seen[q] - mean[q] - explained - level.mean[q]
         reach = _reach(cell.spread, features)
-        doubt, noise = _product(reach, features), cell.noise * network.restless[q]
+        doubt, noise = _product(reach, features), cell.noise * restless[q]
         total = variance[q] + doubt + noise + level.variance[q]
-        jump = before = 0.0
-        lesson.likelier[q] = _odds(changed, surprise, total) if surprise < 0.0 else 0.0
-        if lesson.likelier[q] > 1.0:
+        jump = before = likelier = 0.0
+        if changed and surprise < 0.0:
+            lesson.likelier[q] = likelier = _odds(changed, surprise, total)
+        if likelier > 1.0:
             lesson.is_better[q] = lesson.has_changed[q] = True
             before = surprise * surprise  # wide enough to believe it at once
-            reach[SHIFT] += before
+            reach = (reach[SHIFT] + before, *reach[SHIFT + 1 :])
             doubt += before
             total += before
         elif variance[q] <= FAMILIAR * noise:
@@ -90,8 +95,7 @@ def take_in(
             level.take_in(q, surprise, width)
             rest += level.variance[q]
         squared = _expected_square(min(surprise * surprise / total, OUTLIER**2), noise / total) * noise
-        weight = min(network.queries + RESTLESS_PRIOR, LONGEST)
-        network.restless[q] += (squared / cell.noise - network.restless[q]) / weight
+        restless[q] += (squared / cell.noise - restless[q]) / weight
         _learn_noise(cell, squared)
         _update(cell, reach, surprise / width, width, before + jump)
         lesson.residual[q] = seen[q] - explained - doubt * (surprise / width) - level.mean[q]
@@ -99,30 +103,31 @@ def take_in(
     return lesson
 
 
-def _product(row: Sequence[float], features: Sequence[float]) -> float:
+def _product(row: Sequence[float], features: Features) -> float:
     a, b, c, d, e = row
-    v, w, x, y, z = features
-    return a * v + b * w + c * x + d * y + e * z
+    w, x, y, z = features
+    return a + b * w + c * x + d * y + e * z
 
 
-def _reach(spread: Sequence[float], features: Sequence[float]) -> list[float]:
+def _reach(spread: Sequence[float], features: Features) -> tuple[float, ...]:
     """The covariance times the features; this and what follows is written out, for loops take three times as long."""
-    v, w, x, y, z = features
+    w, x, y, z = features
     (aa, ab, ac, ad, ae, _, bb, bc, bd, be, _, _, cc, cd, ce, _, _, _, dd, de, _, _, _, _, ee) = spread
-    return [
-        aa * v + ab * w + ac * x + ad * y + ae * z,
-        ab * v + bb * w + bc * x + bd * y + be * z,
-        ac * v + bc * w + cc * x + cd * y + ce * z,
-        ad * v + bd * w + cd * x + dd * y + de * z,
-        ae * v + be * w + ce * x + de * y + ee * z,
-    ]
+    return (
+        aa + ab * w + ac * x + ad * y + ae * z,
+        ab + bb * w + bc * x + bd * y + be * z,
+        ac + bc * w + cc * x + cd * y + ce * z,
+        ad + bd * w + cd * x + dd * y + de * z,
+        ae + be * w + ce * x + de * y + ee * z,
+    )
 
 
 def _update(cell: Cell, reach: Sequence[float], gain: float, width: float, growth: float) -> None:
     """The Kalman filter's step; the shift's variance grows by so much beside it."""
-    cell.effects = [effect + each * gain for effect, each in zip(cell.effects, reach, strict=True)]
     (aa, ab, ac, ad, ae, _, bb, bc, bd, be, _, _, cc, cd, ce, _, _, _, dd, de, _, _, _, _, ee) = cell.spread
     a, b, c, d, e = reach
+    v, w, x, y, z = cell.effects
+    cell.effects = (v + a * gain, w + b * gain, x + c * gain, y + d * gain, z + e * gain)
     v, w, x, y, z = a / width, b / width, c / width, d / width, e / width
     ab, ac, ad, ae = ab - a * w, ac - a * x, ad - a * y, ae - a * z
     bc, bd, be = bc - b * x, bd - b * y, be - b * z
@@ -133,11 +138,14 @@ def _update(cell: Cell, reach: Sequence[float], gain: float, width: float, growt
 
 def _is_change(cell: Cell, surprise: float) -> bool:
     """Add a standardised surprise to the two sums; whether one of them has reached the alarm, which clears both."""
-    surprise = min(max(surprise, -LOUDEST), LOUDEST)
-    dearer, cheaper = max(cell.dearer + surprise - SLACK, 0.0), max(cell.cheaper - surprise - SLACK, 0.0)
-    is_change: bool = max(dearer, cheaper) >= ALARM
-    cell.dearer, cell.cheaper = (0.0, 0.0) if is_change else (dearer, cheaper)
-    return is_change
+    if not -LOUDEST <= surprise <= LOUDEST:
+        surprise = math.copysign(LOUDEST, surprise)
+    dearer, cheaper = cell.dearer + surprise - SLACK, cell.cheaper - surprise - SLACK
+    if dearer >= ALARM or cheaper >= ALARM:
+        cell.dearer = cell.cheaper = 0.0
+        return True
+    cell.dearer, cell.cheaper = dearer if dearer > 0.0 else 0.0, cheaper if cheaper > 0.0 else 0.0
+    return False
 
 
 def _odds(changed: float, surprise: float, variance: float) -> float:
@@ -148,8 +156,6 @@ def _odds(changed: float, surprise: float, variance: float) -> float:
         surprise: in ln(cost).
         variance: of a surprise where nothing has changed.
     """
-    if not changed:
-        return 0.0
     usual = math.exp(-0.5 * surprise * surprise / variance) / math.sqrt(2.0 * math.pi * variance)
     after = math.exp(-abs(surprise) / CHANGE) / (2.0 * CHANGE)
     against = (1.0 - changed) * usual

@@ -153,6 +153,7 @@ class Shared:
 
     def __setstate__(self, state: tuple[Floats, bool]) -> None:
         self._rows, self.is_informed = state
+        self._cells: dict[int, list[Cell]] = {}  # read from the rows, until those change otherwise than by ``put``
         whole = self._rows.swapaxes(0, 1)
         self.effects = whole[..., :EFFECTS]
         self.linear = self._rows.reshape(-1, self._rows.shape[-1])[:, :EFFECTS]
@@ -163,8 +164,12 @@ class Shared:
         self.shift_variance = self.spread[..., SHIFT, SHIFT]
 
     def cells(self, processor: int) -> list[Cell]:
-        """Of each quantity a copy of what is known of a processor."""
-        return [Cell(row) for row in _ROW.iter_unpack(self._rows[processor].data.cast("B"))]
+        """Of each quantity what is known of a processor; ``put`` keeps what becomes of it."""
+        cells = self._cells.get(processor)
+        if cells is None:
+            rows = _ROW.iter_unpack(self._rows[processor].data.cast("B"))
+            cells = self._cells[processor] = [Cell(row) for row in rows]
+        return cells
 
     def put(self, processor: int, quantity: int, cell: Cell) -> None:
         """Keep what became of one of those."""
@@ -172,6 +177,7 @@ class Shared:
 
     def refresh(self) -> None:
         """Work out the offsets' means and variances from the sums."""
+        self._cells.clear()
         weight, weighted = self.sums
         if self.is_informed:
             self.variance[...] = 1.0 / (1.0 / OFFSET + weight)
@@ -186,6 +192,7 @@ class Shared:
 
     def drift(self) -> None:
         """Let shifts become less certain, as time goes by."""
+        self._cells.clear()
         shift = self.effects[..., SHIFT]
         certain = self.shift_variance
         np.minimum(certain + DRIFT_EVERY * (RESTLESS * shift * shift + DRIFT), np.maximum(certain, JUMP), out=certain)
