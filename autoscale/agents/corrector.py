@@ -246,6 +246,7 @@ class Corrector(Agent):
         self._shared, self._turns, self._scale, self._networks = from_state(state, self._cells, self._tree)
         for name in list(self._networks)[: -self._most_networks]:  # of a policy with fewer targets, more have room
             del self._networks[name]
+        self._answered = max((each.last for each in self._networks.values()), default=0)
         self.start_from(fleet_from_state(state))
 
     def _look(self, context: Context) -> "_View":

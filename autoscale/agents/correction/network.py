@@ -43,9 +43,10 @@ class Network:
         level: of its targets, all together.
         restless: of each quantity, how many times the processors' usual variance its single figures have.
         spacing: one of how many queries is the network's, by the last ones.
+        last: of all networks' queries, which one was its last; 0 before the first.
     """
 
-    __slots__ = ("_last", "known", "level", "queries", "restless", "scale", "spacing")
+    __slots__ = ("known", "last", "level", "queries", "restless", "scale", "spacing")
 
     def __init__(
         self,
@@ -58,14 +59,14 @@ class Network:
         self.known, self.queries, self.scale = known, queries, scale
         self.level = Level() if level is None else level
         self.restless = [1.0] * QUANTITIES
-        self.spacing, self._last = spacing, 0
+        self.spacing, self.last = spacing, 0
 
     def answered(self, count: int) -> None:
         """Take in that one of its queries was answered, of all networks' the ``count``-th."""
         self.queries += 1.0
-        if self._last:
-            self.spacing += 0.5 * (count - self._last - self.spacing)
-        self._last = count
+        if self.last:
+            self.spacing += 0.5 * (count - self.last - self.spacing)
+        self.last = count
 
 
 class Scale:

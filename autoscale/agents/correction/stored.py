@@ -2,11 +2,11 @@
 
 ``tree``, shape (networks + 1, 2, quantities, targets): each network's targets as ``Hierarchy`` has them, after one of
 which nothing is known; ``above`` the nodes above them, (networks + 1, 2, quantities, nodes), without which they are
-worked out; ``networks`` their names, ``queries``, ``scales``, ``spacing`` and ``restless`` (networks, quantities) what
-``Network`` says; ``levels`` (networks, 2, quantities) and ``apart`` (2,) are of ``Level`` and ``Scale``. ``sums`` (2,
-quantities, targets), ``effects`` (quantities, effects, targets), ``spread`` (quantities, effects, effects, targets),
-``noise`` and ``figures`` (quantities, targets), ``alarms`` (2, quantities, targets): of each target's processor;
-``idle``, ``failures``, ``steady`` and ``aged`` (targets,): of its precision.
+worked out; ``networks`` their names, ``queries``, ``scales``, ``spacing``, ``last`` and ``restless`` (networks,
+quantities) what ``Network`` says; ``levels`` (networks, 2, quantities) and ``apart`` (2,) are of ``Level`` and
+``Scale``. ``sums`` (2, quantities, targets), ``effects`` (quantities, effects, targets), ``spread`` (quantities,
+effects, effects, targets), ``noise`` and ``figures`` (quantities, targets), ``alarms`` (2, quantities, targets): of
+each target's processor; ``idle``, ``failures``, ``steady`` and ``aged`` (targets,): of its precision.
 """
 
 from collections.abc import Sequence
@@ -45,6 +45,7 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale:
         "queries": np.array([each.queries for each in networks.values()]),
         "scales": np.array([each.scale for each in networks.values()]),
         "spacing": np.array([each.spacing for each in networks.values()]),
+        "last": np.array([each.last for each in networks.values()], dtype=np.int64),
         "restless": np.array([each.restless for each in networks.values()]).reshape(-1, QUANTITIES),
         "levels": np.array([(each.level.mean, each.level.variance) for each in networks.values()]).reshape(
             -1, 2, QUANTITIES
@@ -102,6 +103,7 @@ def from_state(state: Arrays, cells: Cells, tree: Hierarchy) -> tuple[Shared, Tu
         networks[name] = Network(known, float(queries), float(own), _level(state, len(networks)))
         networks[name].restless = _restless(state, len(networks) - 1)
         networks[name].spacing = float(state["spacing"][len(networks) - 1]) if "spacing" in state else len(names)
+        networks[name].last = int(state["last"][len(networks) - 1]) if "last" in state else 0
     shared.refresh()
     return shared, turns, scale, networks
 
