@@ -14,7 +14,7 @@ PIP    := $(BIN)/pip install --quiet --disable-pip-version-check -c constraints.
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:[^#]*##/\t/' | expand -t 14
 
-demo: $(DEMO)  ## watch this machine decide, per query, where three real networks run (minutes)
+demo: $(DEMO)  ## watch this machine decide, per query, where three real networks run (3 minutes)
 	$(BIN)/autoscale demo
 
 test: $(DEV)  ## the whole test suite, a process for each core
