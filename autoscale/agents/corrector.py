@@ -51,6 +51,7 @@ from autoscale.errors import InvalidInput
 from autoscale.query.belief import Belief
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
+from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
@@ -71,7 +72,7 @@ NOTED: Final = 0.2
 """How far the logarithm of how far targets lie apart has to move, for networks to be worked out again by it."""
 
 SAME: Final = 0.02
-"""A forecast whose ln(latency) varies by less over the targets tells nothing."""
+"""A forecast whose ln(latency), or ln(cost), varies by less over the targets tells nothing."""
 
 
 class Corrector(Agent):
@@ -367,7 +368,7 @@ class Corrector(Agent):
         """What is known of the network that asks; of one not met, that it is like the others."""
         network = self._networks.pop(context.model.name, None)
         if network is None:
-            is_informed = _is_informed(self._told(context))
+            is_informed = _is_informed(self._told(context), context.goal)
             if not (self._networks or is_informed):
                 self._group(Cells(self.targets, by_precision=True))
             if is_informed != self._shared.is_informed:
@@ -450,8 +451,13 @@ def _log_ratio(actual: float, told: float) -> float:
     return math.log(actual) - math.log(told) if actual > TINY < told < math.inf else math.nan
 
 
-def _is_informed(forecast: Forecast) -> bool:
-    logs = np.log(np.maximum(forecast.latency_s, TINY))
+def _is_informed(forecast: Forecast, goal: Goal) -> bool:
+    """Whether it tells targets apart, in time and in what the goal minimises."""
+    return all(_differ(figures) for figures in (forecast.latency_s, forecast.objective(goal)))
+
+
+def _differ(figures: Floats) -> bool:
+    logs = np.log(np.maximum(figures, TINY))
     logs = logs[np.isfinite(logs)]
     return logs.size <= 1 or bool(logs.max() - logs.min() > SAME)
 

@@ -42,15 +42,17 @@ def test_choices_and_probabilities_are_the_agents(tmp_path: Path, objective: str
         known = (world.observe().model.name, STRANGER.name)
         agent.start_from({name: dice.normal(0.0, 0.3, (3, len(world.targets))) for name in known})
     told = export_policy(agent, tmp_path / "p.onnx", Goal(objective, on_time=on_time))
-    session = onnxruntime.InferenceSession(tmp_path / "p.onnx")
+    session, nothing = onnxruntime.InferenceSession(tmp_path / "p.onnx"), np.full(len(world.targets), math.nan)
     for number in range(150):
         seen, forecast = world.observe(), world.observe().forecast
         assert forecast is not None
         if number % 5 == 1:  # a forecast that tells nothing, of a network that nobody knows
             forecast = Forecast(*(np.full(len(world.targets), each) for each in (0.02, 0.1, 1e-5, math.nan)))
+        if number % 5 == 3:  # one that tells the latency alone
+            forecast = Forecast(forecast.latency_s, nothing, nothing, forecast.accuracy)
         if number % 7 == 2:  # and one with holes
             unknown = dice.random((2, len(world.targets))) < 0.3
-            odd = float(dice.choice([math.nan, math.inf, 0.0]))
+            odd = float(dice.choice([math.nan, math.inf, 0.0, 1e-12]))
             figures = np.where(unknown, odd, (forecast.latency_s, forecast.energy_j))
             forecast = Forecast(*figures, forecast.carbon_g, forecast.accuracy)
         limit_s, floor = dice.choice([0.005, 0.03, 0.05, math.inf]), dice.choice([None, 0.7, 1.0])

@@ -1,4 +1,4 @@
-"""What a forecast does not tell: NaN, infinite, 0 or less. Such a target is chosen where there is no other."""
+"""What a forecast does not tell: NaN, infinite, ``TINY`` or less. Such a target is chosen where there is no other."""
 
 import math
 from dataclasses import replace
@@ -31,12 +31,12 @@ def mended(forecast: Forecast, goal: Goal) -> Forecast:
 
 def _is_whole(figures: Floats) -> bool:
     """Whether all are told; where the least of few figures stands is found four times as fast as the least itself."""
-    is_whole: bool = figures.item(figures.argmin()) > 0.0 and figures.item(figures.argmax()) < math.inf
+    is_whole: bool = figures.item(figures.argmin()) > TINY and figures.item(figures.argmax()) < math.inf
     return is_whole  # of NaN neither holds
 
 
 def _mended(figures: Floats, guess: float) -> Floats:
-    is_told = (figures > 0.0) & (figures < math.inf)
+    is_told = (figures > TINY) & (figures < math.inf)
     return np.where(is_told, figures, math.nan) if is_told.any() else np.full(figures.shape, guess)
 
 

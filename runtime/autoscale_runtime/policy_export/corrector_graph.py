@@ -41,7 +41,7 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     uniform = graph.input("uniform", ())
 
     forecast |= {name: _mended(graph, forecast[name], name) for name in ("latency_s", _FIGURES[goal.objective])}
-    case = _case(graph, known, network, _log(graph, forecast["latency_s"]))
+    case = _case(graph, known, network, [forecast[name] for name in ("latency_s", _FIGURES[goal.objective])])
     forecast |= _from_fleet(graph, known, case, forecast)
     logs = {name: _log(graph, forecast[name]) for name in _FIGURES.values()}
     mean, variance = _believed(graph, known, case, seen, ROW[goal.objective])
@@ -138,7 +138,7 @@ def _log(graph: Graph, figures: str) -> str:
 
 def _mended(graph: Graph, figures: str, name: str) -> str:
     """NaN for what is not told, a guess where nothing is."""
-    is_told = graph("And", graph("Greater", figures, 0.0), graph("Less", figures, math.inf))
+    is_told = graph("And", graph("Greater", figures, TINY), graph("Less", figures, math.inf))
     otherwise = graph("Where", graph.any(is_told), math.nan, holes.GUESS[name])
     return graph("Where", is_told, figures, otherwise)
 
@@ -154,15 +154,20 @@ def _from_fleet(graph: Graph, known: _Known, case: str, forecast: dict[str, str]
     }
 
 
-def _case(graph: Graph, known: _Known, network: str, log_latency: str) -> str:
+def _case(graph: Graph, known: _Known, network: str, told: list[str]) -> str:
     """The index of the case: the network's, or of the strangers' the one that fits the forecast."""
-    is_hole = graph("IsNaN", log_latency)
-    highest = graph("ReduceMax", graph("Where", is_hole, -math.inf, log_latency), keepdims=0)
-    lowest = graph("ReduceMin", graph("Where", is_hole, math.inf, log_latency), keepdims=0)
-    is_alone = graph("Less", graph.sum(graph.number(graph("Not", is_hole))), 1.5)
-    is_informed = graph("Or", is_alone, graph("Greater", graph("Sub", highest, lowest), SAME))
+    is_informed = graph("And", *(_differ(graph, _log(graph, each)) for each in told))
     others = [graph.constant(np.array(len(known.names) + each, np.int64)) for each in range(2)]
     return graph("Where", graph("Less", network, np.array(0, np.int64)), graph("Where", is_informed, *others), network)
+
+
+def _differ(graph: Graph, logs: str) -> str:
+    """Whether figures tell targets apart."""
+    is_hole = graph("IsNaN", logs)
+    highest = graph("ReduceMax", graph("Where", is_hole, -math.inf, logs), keepdims=0)
+    lowest = graph("ReduceMin", graph("Where", is_hole, math.inf, logs), keepdims=0)
+    is_alone = graph("Less", graph.sum(graph.number(graph("Not", is_hole))), 1.5)
+    return graph("Or", is_alone, graph("Greater", graph("Sub", highest, lowest), SAME))
 
 
 def _believed(graph: Graph, known: _Known, case: str, seen: str, row: int) -> tuple[list[str], list[str]]:

@@ -9,6 +9,7 @@ from autoscale.agents.base import Choice
 from autoscale.agents.corrector import Corrector
 from autoscale.agents.q_learning import QLearning, QLearningOptions
 from autoscale.query.context import Context
+from autoscale.query.forecast import Forecast
 from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.observation import Observation
@@ -173,3 +174,20 @@ def test_told_nothing_it_learns_how_unlike_processors_are_and_not_from_settings_
     belief = agent.believe(fresh)
     assert belief.energy_spread[cpu[0]] > 0.8, "a factor of four was as usual as none"
     assert belief.energy_spread[gpu] < 0.3
+
+
+@pytest.mark.parametrize(("told", "most"), [([np.nan] * 5, 0.1), ([0.1, 0.2, 0.3, 0.4, 1e-12], 0.1)])
+def test_energies_that_are_not_told_are_found_out(told: list[float], most: float) -> None:
+    """Of no target, where latencies are told all the same; or of one, so little that no logarithm corrects it."""
+    goal, everything, excess = Goal(latency_s=1.0), np.arange(5), []
+    latency_s, energy_j = np.array([0.01, 0.02, 0.03, 0.04, 0.05]), np.array([0.1, 0.2, 0.3, 0.4, 0.9])
+    energy_j = energy_j if np.isfinite(told).all() else energy_j[::-1]
+    for seed in SEEDS:
+        agent, dice = Corrector(FEW, seed=seed), np.random.default_rng(seed)
+        for _ in range(150):
+            forecast = Forecast(latency_s, np.array(told), np.array(told), np.full(5, np.nan))
+            context = Context(NETWORKS[0], Observation(), goal, everything, lambda known=forecast: known)
+            index, luck = agent.select(context).index, np.exp(dice.normal(0.0, 0.05))
+            agent.learn(context, index, Outcome(latency_s[index] * luck, Split(energy_j[index] * luck)), 0.0)
+            excess.append(energy_j[index] / energy_j.min() - 1.0)
+    assert np.mean(np.reshape(excess, (len(SEEDS), -1))[:, 50:]) < most
