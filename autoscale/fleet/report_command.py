@@ -17,7 +17,7 @@ from autoscale.fleet.report.boundary import asked_by, left_out, who_is_silent
 from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.life_cycle import LifeCycle, read_life_cycle
 from autoscale.fleet.report.notices import notices
-from autoscale.fleet.report.sums import NG_PER_G, NG_PER_KG, WholeInterval, sci_g_of
+from autoscale.fleet.report.sums import NG_PER_G, NG_PER_KG, WholeInterval, fleet_sci_g_of
 from autoscale.interval import Interval
 
 _LEDGERS = typer.Argument(
@@ -127,7 +127,8 @@ def _show(report: Report) -> None:
     )
     total, fleet = report.total, report.fleet
     if fleet is not None:
-        console.print(f"Whole fleet: {_mass(fleet.total_ng)} CO2e; {_each(sci_g_of(fleet.total_ng, total.inferences))}")
+        sci_g = fleet_sci_g_of(fleet.total_ng, total.inferences)
+        console.print(f"Whole fleet: {_mass(fleet.total_ng)} CO2e; {_each(sci_g)}")
     drawn = energy(sum(total.energy_uj))
     console.print(f"{'Queries alone: ' if fleet else ''}{_mass(total.total_ng)} CO2e, {drawn}; {_each(total.sci_g)}")
     console.print(_split(figures["carbon_kg"]), _scenarios(figures["counterfactuals"]), sep="\n")
@@ -151,7 +152,9 @@ def _mass(ends: WholeInterval) -> str:
     return f"{mass(ends.mid)} ({mass(ends.low)} to {mass(ends.high)})"
 
 
-def _each(sci_g: Interval) -> str:
+def _each(sci_g: Interval | None) -> str:
+    if sci_g is None:
+        return "SCI not known, no inference"
     low, mid, high = (mass(end * NG_PER_G) for end in (sci_g.low, sci_g.mid, sci_g.high))
     return f"SCI {mid} CO2e an inference ({low} to {high})"
 

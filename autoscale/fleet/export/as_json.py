@@ -15,7 +15,7 @@ from autoscale.fleet.report.notices import notices
 from autoscale.fleet.report.parts import parts_of_life
 from autoscale.fleet.report.renewal import renewals
 from autoscale.fleet.report.scopes import by_scope
-from autoscale.fleet.report.sums import NG_PER_G, Parts, Sums, WholeInterval, kg, kwh, sci_g_of
+from autoscale.fleet.report.sums import NG_PER_G, Parts, Sums, WholeInterval, fleet_sci_g_of, kg, kwh
 from autoscale.interval import Interval
 
 SCHEMA: Final = 1
@@ -156,12 +156,13 @@ def _exact(sums: Sums) -> dict[str, Any]:
 def _fleet(fleet: Fleet, report: Report) -> dict[str, Any]:
     parts = {"queries": fleet.queries_ng, "idle": fleet.idle_ng, "unallocated_embodied": fleet.unallocated_ng}
     named = parts | {"total": fleet.total_ng}
+    sci_g = fleet_sci_g_of(fleet.total_ng, report.total.inferences)
     return {
         "machines": fleet.machines,
         "idle_energy_kwh": kwh(fleet.idle_energy_uj),
         "carbon_kg": {name: _ends(ends) for name, ends in named.items()},
         "carbon_ng": {name: ends._asdict() for name, ends in named.items()},
-        "sci_g_per_inference": _range(sci_g_of(fleet.total_ng, report.total.inferences)),
+        "sci_g_per_inference": None if sci_g is None else _range(sci_g),
         "never_reported": None if report.has_unnamed_devices else list(fleet.silent),
         "in_no_row": list(fleet.silent),
         "not_in_inventory": fleet.unknown,

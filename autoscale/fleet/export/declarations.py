@@ -10,7 +10,7 @@ from typing import Final
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.boundary import included
 from autoscale.fleet.report.scopes import VIEWS
-from autoscale.fleet.report.sums import NG_PER_G, PARTS, kg, kwh, sci_g_of
+from autoscale.fleet.report.sums import NG_PER_G, PARTS, fleet_sci_g_of, kg, kwh
 
 _ENERGY: Final = "joules of each query, as its device or server measured or modelled them"
 _OPERATIONAL: Final = (
@@ -92,9 +92,10 @@ def _fleet(report: Report) -> Iterator[Declaration]:
         yield Declaration(
             making, kg(waiting.unallocated_ng.mid), "kg CO2e", inside, method, _MODELLED, complete, *whose
         )
-    sci = sci_g_of(fleet.total_ng, report.total.inferences).mid
-    name, unit = "fleet.sci_g_per_inference", "g CO2e/inference"
-    yield Declaration(name, sci, unit, included(report), _SCI, _MODELLED, complete)
+    sci_g = fleet_sci_g_of(fleet.total_ng, report.total.inferences)
+    if sci_g is not None:
+        name, unit = "fleet.sci_g_per_inference", "g CO2e/inference"
+        yield Declaration(name, sci_g.mid, unit, included(report), _SCI, _MODELLED, complete)
 
 
 def _phases(report: Report) -> Iterator[Declaration]:
@@ -162,9 +163,12 @@ def completeness(report: Report) -> str:
 def sci_for_ai(report: Report) -> Mapping[str, float | None]:
     """The two scores of SCI for AI: the consumer's of running the system, the provider's of making the model.
 
-    Both in grams for each inference of the span; the provider's is None where no phase was given.
+    Both in grams for each inference of the span, None where it has none; the provider's is None too where no phase was
+    given.
     """
-    inferences = report.total.inferences or 1
+    inferences = report.total.inferences
+    if not inferences:
+        return {"consumer_g_per_inference": None, "provider_g_per_inference": None}
     whole = report.total.total_ng if report.fleet is None else report.fleet.total_ng
     phases_g = sum(each.operational_g + each.embodied_g for each in report.life_cycle.phases)
     provider = phases_g / inferences if report.life_cycle.phases else None

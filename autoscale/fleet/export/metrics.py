@@ -5,7 +5,7 @@ from typing import Any, Final
 from autoscale.errors import TargetUnavailable
 from autoscale.fleet.export.otlp import package, resource, unheard
 from autoscale.fleet.report import Fleet, Report
-from autoscale.fleet.report.sums import NG_PER_G, sci_g_of
+from autoscale.fleet.report.sums import NG_PER_G, fleet_sci_g_of
 from autoscale.units import MICRO_PER_UNIT
 
 SCOPE: Final = "autoscale.fleet"
@@ -57,12 +57,11 @@ def _publish_fleet(fleet: Fleet, inferences: int, meter: Any) -> None:
             carbon.set(mass_ng / NG_PER_G, {"part": part, "end": end})
     idle = meter.create_gauge(f"{SCOPE}.whole.idle_energy", "J", "Energy of machines that wait")
     idle.set(fleet.idle_energy_uj / MICRO_PER_UNIT)
-    sci, whole = (
-        meter.create_gauge(f"{SCOPE}.whole.sci", "g", "CO2e of the whole fleet for each inference"),
-        sci_g_of(fleet.total_ng, inferences),
-    )
-    for end in ("low", "mid", "high"):
-        sci.set(getattr(whole, end), {"end": end})
+    whole = fleet_sci_g_of(fleet.total_ng, inferences)
+    if whole is not None:
+        sci = meter.create_gauge(f"{SCOPE}.whole.sci", "g", "CO2e of the whole fleet for each inference")
+        for end in ("low", "mid", "high"):
+            sci.set(getattr(whole, end), {"end": end})
 
 
 def push(report: Report, endpoint: str, timeout_s: float = TIMEOUT_S) -> None:

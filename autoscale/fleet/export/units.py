@@ -7,7 +7,7 @@ r"""Figures as people read them: three digits and a unit that fits, and never a 
 from collections.abc import Mapping
 from typing import Any, Final
 
-from autoscale.fleet.report.sums import NG_PER_KG, UJ_PER_KWH
+from autoscale.fleet.report.sums import NG_PER_G, NG_PER_KG, UJ_PER_KWH
 
 _SPACE: Final = "\xa0"
 """Keeps a figure and its unit on one line."""
@@ -51,6 +51,16 @@ def joules(energy_uj: float) -> str:
     return _scaled(energy_uj, _OF_A_QUERY, "J")
 
 
+def declared(value: float, unit: str) -> str:
+    r"""A figure of a declaration, of the unit that it has in the JSON.
+
+    >>> declared(7.99e-05, "kg CO2e"), declared(17_140.0, "g CO2e/inference"), declared(0.0014571, "kWh")
+    ('79.9\xa0mg CO2e', '17.1\xa0kg CO2e/inference', '1.46\xa0Wh')
+    """
+    size, written = _DECLARED[unit]
+    return " ".join((written(value * size), *unit.split()[1:]))
+
+
 def count(number: float) -> str:
     r"""How many: all digits, in threes; millions and more with three digits.
 
@@ -91,3 +101,6 @@ def _scaled(value: float, units: tuple[tuple[int, str], ...], zero: str) -> str:
     size, unit = next((each for each in units if abs(value) >= each[0]), units[-1])
     sign = "−" if value < 0 else ""
     return f"{sign}{digits(abs(value) / size)}{_SPACE}{unit}"
+
+
+_DECLARED: Final = {"kWh": (UJ_PER_KWH, energy), "kg CO2e": (NG_PER_KG, mass), "g CO2e/inference": (NG_PER_G, mass)}

@@ -115,6 +115,11 @@ def sci_g_of(total_ng: WholeInterval, inferences: int) -> Interval:
     return Interval(min(low, mid), mid, max(mid, high))
 
 
+def fleet_sci_g_of(total_ng: WholeInterval, inferences: int) -> Interval | None:
+    """Grams of a whole fleet for each inference; None of none, since machines that wait emit all the same."""
+    return sci_g_of(total_ng, inferences) if inferences else None
+
+
 def kg(mass_ng: int) -> float:
     """Nanograms as kilograms, rounded once."""
     return mass_ng / NG_PER_KG

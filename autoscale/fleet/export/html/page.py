@@ -18,14 +18,14 @@ from autoscale.fleet.export.html.tables import (
     split_table,
     table,
 )
-from autoscale.fleet.export.units import count, energy, joules, mass, percent
+from autoscale.fleet.export.units import count, declared, energy, joules, mass, percent
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.boundary import asked_by, included, left_out
 from autoscale.fleet.report.counterfactual import Counterfactual
 from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.notices import notices
 from autoscale.fleet.report.scopes import by_scope
-from autoscale.fleet.report.sums import NG_PER_G, Sums, sci_g_of
+from autoscale.fleet.report.sums import NG_PER_G, Sums, fleet_sci_g_of
 
 _PAGE: Final = """\
 <!DOCTYPE html>
@@ -115,12 +115,12 @@ def _headline(report: Report, figures: Figures) -> str:
 
 def _fleet_cards(fleet: Fleet, inferences: int) -> tuple[tuple[str, str, str], ...]:
     """What stands first where it is known: the queries are the smaller part."""
-    whole, sci = fleet.total_ng, sci_g_of(fleet.total_ng, inferences)
+    whole, sci = fleet.total_ng, fleet_sci_g_of(fleet.total_ng, inferences)
+    carbon = "Carbon of the whole fleet", mass(whole.mid), f"CO₂e; {mass(whole.low)} to {mass(whole.high)}"
+    if sci is None:
+        return carbon, ("For each inference (SCI)", "not known", "no inference in this span")
     low, mid, high = (mass(end * NG_PER_G) for end in (sci.low, sci.mid, sci.high))
-    return (
-        ("Carbon of the whole fleet", mass(whole.mid), f"CO₂e; {mass(whole.low)} to {mass(whole.high)}"),
-        ("For each inference (SCI)", mid, f"CO₂e; {low} to {high}"),
-    )
+    return carbon, ("For each inference (SCI)", mid, f"CO₂e; {low} to {high}")
 
 
 def _boundary(report: Report) -> str:
@@ -231,7 +231,7 @@ def _whose(report: Report, _: Figures) -> str:
         for scope, mass_ng in sorted(scopes.items())
     ]
     said = [
-        [each.name, f"{each.value:.4g} {each.unit}", each.boundary, each.method, each.nature, each.completeness]
+        [each.name, declared(each.value, each.unit), each.boundary, each.method, each.nature, each.completeness]
         for each in declarations(report)
     ]
     head = ("value", "figure", "boundary", "method", "nature", "completeness")

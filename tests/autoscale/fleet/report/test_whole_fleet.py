@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from autoscale.fleet.export.codecarbon import as_codecarbon
 from autoscale.fleet.export.html.page import as_html
 from autoscale.fleet.export.impact_framework import as_impact_manifest
 from autoscale.fleet.fleet_command import fleet
+from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report import Question, Report, account
 from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.life_cycle import read_life_cycle
@@ -64,6 +66,17 @@ def test_machines_that_wait_move_with_the_queries(whole: Report, ledger: Path) -
     moved, alone = whole.savings[1], account(ledger).savings[1]
     assert moved.carbon_ng > 100 * alone.carbon_ng > 0
     assert "while they wait" in moved.method
+
+
+def test_of_no_inference_there_is_no_score(whole: Report, ledger: Path) -> None:
+    machines = read_inventory(ledger.parent / "inventory.csv")
+    later = account(ledger, Question(inventory=machines, span=Span.parse("2027-01-01", "2027-02-01")))
+    told, page = as_json(later), as_html(later)
+    assert told["fleet"]["carbon_kg"]["total"]["mid"] > 1.0
+    assert told["fleet"]["sci_g_per_inference"] is told["sci_for_ai"]["consumer_g_per_inference"] is None
+    assert "fleet.sci_g_per_inference" not in {each["name"] for each in told["declarations"]}
+    assert "no inference in this span" in page
+    assert not re.search(r"\de[+-]\d", page + as_html(whole))  # 6e+07 mg is nothing that people read
 
 
 def test_growth_starts_from_the_fleet(whole: Report) -> None:
