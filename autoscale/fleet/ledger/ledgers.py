@@ -6,18 +6,21 @@ digest, and rows of a log that both know by their numbers.
 
 import sqlite3
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import replace
 from functools import reduce
 from itertools import pairwise
 from pathlib import Path
+from typing import Final, Protocol, TypeVar
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.log_state import Gap, LogState
 from autoscale.fleet.ledger.manifest import FILE, LedgerManifest, LogKey
 from autoscale.fleet.ledger.view import LedgerView, read_ledger
+
+_TRIES: Final = 5
 
 
 def ledger_folder(address: Path | str) -> Path:
@@ -50,6 +53,47 @@ def read_ledgers(addresses: Sequence[Path | str]) -> LedgerView:
     if len(once) == 1:
         return replace(views[0], given_again=again)
     return replace(_joined(once, views), given_again=again)
+
+
+class Seen(Protocol):
+    """What was made of ledgers, with what was seen of them."""
+
+    @property
+    def ledger_view(self) -> LedgerView:
+        """Damage that was met among it."""
+
+
+Made = TypeVar("Made", bound=Seen)
+
+
+def of_one_list(addresses: Sequence[Path | str], make: Callable[[LedgerView], Made]) -> Made:
+    """What is made of ledgers as they are listed at one moment.
+
+    Where a file was missed that ``retain``, ``forget`` or a collector took off the list meanwhile, nothing is damaged,
+    and it is made anew.
+
+    Raises:
+        InvalidInput: as ``read_ledgers`` and ``make`` do; each time files were taken off the list meanwhile.
+    """
+    for _ in range(_TRIES):
+        view = read_ledgers(addresses)
+        try:
+            made = make(view)
+        except InvalidInput:
+            if _is_listed(view, addresses):
+                raise
+            continue
+        if not made.ledger_view.damaged or _is_listed(view, addresses):
+            return made
+    raise InvalidInput(f"files were rewritten in each of {_TRIES} readings; allowed: once that has ended")
+
+
+def _is_listed(view: LedgerView, addresses: Sequence[Path | str]) -> bool:
+    """Whether all that was listed is listed still."""
+    then, now = (
+        {each.path for each in (*view.entries.values(), *view.damaged)} for view in (view, read_ledgers(addresses))
+    )
+    return then <= now
 
 
 def _joined(folders: Sequence[Path], views: Sequence[LedgerView]) -> LedgerView:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.errors import InvalidInput, one_of
-from autoscale.fleet.ledger.ledgers import read_ledgers
+from autoscale.fleet.ledger.ledgers import of_one_list
 from autoscale.fleet.ledger.rollup import DEVICES, MONTHLY, SUMS
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.ledger.view import LedgerView
@@ -134,7 +134,11 @@ def account(
     """
     question, options = question or Question(), options or EngineOptions()
     ledgers = [ledger] if isinstance(ledger, Path | str) else list(ledger)
-    view = read_ledgers(ledgers)
+    return of_one_list(ledgers, lambda view: accounted(ledgers, view, question, options))
+
+
+def accounted(ledgers: Sequence[Path | str], view: LedgerView, question: Question, options: EngineOptions) -> Report:
+    """Account for ledgers as they were listed."""
     view, read = verified_reading(view, question.span, question.from_sums, [name for name, _ in question.only])
     if question.is_strict:
         _need_whole(view)

@@ -20,13 +20,15 @@ from autoscale.fleet.export.html.page import as_html
 from autoscale.fleet.fleet_command import fleet
 from autoscale.fleet.ledger import new_files, store
 from autoscale.fleet.ledger.erasure import Erasure, forget, retain
+from autoscale.fleet.ledger.ledgers import of_one_list
 from autoscale.fleet.ledger.log_state import LogState
 from autoscale.fleet.ledger.manifest import Change
 from autoscale.fleet.ledger.store import Intake, Ledger
 from autoscale.fleet.ledger.validation import Rules, validate
 from autoscale.fleet.ledger.verification import verify
-from autoscale.fleet.ledger.view import read_ledger
-from autoscale.fleet.report import EngineOptions, Question, Span, account
+from autoscale.fleet.ledger.view import LedgerView, read_ledger
+from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
+from autoscale.fleet.report.account import accounted
 from autoscale.fleet.report.inventory import read_inventory
 from tests.autoscale.fleet.ledger_parts import FIRST_US, random_rows, rows, written
 
@@ -197,6 +199,22 @@ def test_rows_that_came_into_two_ledgers_count_once(tmp_path: Path) -> None:
     assert (found["inferences"], found["exact"]["energy_uj"]["device"]) == (10, 45)
     assert (found["rows"]["repeated"], found["rows"]["missing"]) == (2, 0)
     assert any("in more than one of the ledgers" in each for each in found["notices"])
+
+
+@pytest.mark.parametrize("is_strict", [False, True])
+def test_a_report_of_rows_that_are_aged_meanwhile_begins_anew(ledger: Path, is_strict: bool) -> None:
+    question, views = Question(is_strict=is_strict), list[LedgerView]()
+    before = account(ledger, question).total
+
+    def made(view: LedgerView) -> Report:
+        views.append(view)
+        if len(views) == 1:
+            with Ledger(ledger) as opened:
+                retain(opened, 1, datetime(2026, 11, 4, tzinfo=UTC))
+        return accounted([ledger], view, question, EngineOptions())
+
+    found = of_one_list([ledger], made)
+    assert (len(views), found.total, found.ledger_view.damaged) == (2, before, ())
 
 
 def test_of_two_rewrites_at_once_one_waits_or_is_told(ledger: Path) -> None:
