@@ -116,7 +116,7 @@ class Corrector(Agent):
         """The target with the least expected cost in time, or one that is worth a look."""
         view = self._look(context)
         number = draw(view.edges(), self.rng.random())
-        return Choice(int(context.admitted[number]), float(view.chance[number]))
+        return Choice(int(context.admitted[number]), view.chance.item(number))
 
     def anticipate(self, context: Context) -> None:
         """Look at the targets, so that only the draw is left."""
@@ -267,19 +267,19 @@ class Corrector(Agent):
         margin = everywhere = _margin(forecast, context, mean[LATENCY])
         if planned is not forecast:
             margin = _margin(planned, context, mean[LATENCY])
-        doubt = variance[row]
+        doubt, unsure, processor = variance[row], variance[LATENCY], self._cells.processor
         accurate = None if goal.min_accuracy is None else _accurate(forecast.accuracy, goal.min_accuracy, admitted)
         if admitted.size != middle.size:
-            middle, margin, doubt = middle[admitted], margin[admitted], doubt[admitted]
-        spread = partial(self._latency_spread, network, variance[LATENCY], admitted)
+            middle, margin, doubt, unsure = (each.take(admitted) for each in (middle, margin, doubt, unsure))
+            processor = processor.take(admitted)
+        spread = partial(self._latency_spread, network, unsure, processor)
         cost, margin = filled(expected(middle, doubt), margin)
         best, in_time = best_of(cost, accurate, margin, spread, goal.on_time)
         chance = floor(best, cost, in_time)
         is_late = margin.item(best) > 0.0
         if is_late or network.queries % LOOKS_EVERY == 1:
-            processor, cell = self._cells.processor.take(admitted), self._cells.precision.take(admitted)
+            cell = self._cells.precision.take(admitted)
             noise = [(self._shared.noise[q] * network.restless[q]).take(processor) for q in (row, LATENCY)]
-            unsure = variance[LATENCY].take(admitted)
             late = chance_late(margin, np.sqrt(unsure + noise[1]))
             hope = 1.0 - chance_late(margin, np.sqrt(told_by_one(unsure, noise[1]))) if is_late else None
             most_late = late_looks(goal.on_time, self._shared.is_informed)
@@ -294,10 +294,10 @@ class Corrector(Agent):
             self._give_turn(chance, context, forecast, promised, float(cost[best]), accurate, late)
         return _View(context, forecast, mean, variance, everywhere, in_time, chance)
 
-    def _latency_spread(self, network: Network, variance: Floats, admitted: Indices) -> Floats:
-        """Standard deviation of the ln(latency) that admitted targets will show, by the variance of its middle."""
+    def _latency_spread(self, network: Network, variance: Floats, processor: Indices) -> Floats:
+        """Standard deviation of the ln(latency) that targets will show, by the variance of its middle."""
         noise = self._shared.noise[LATENCY] * network.restless[LATENCY]
-        return np.asarray(np.sqrt(variance.take(admitted) + noise.take(self._cells.processor.take(admitted))))
+        return np.asarray(np.sqrt(variance + noise.take(processor)))
 
     def _give_turn(
         self,
@@ -412,18 +412,20 @@ class _View:
         self.mean, self.variance, self.margin = mean, variance, margin
         self.in_time, self.chance = in_time, chance
         self.belief: Belief | None = None
-        self._edges: list[float] = []
+        self._edges: Floats | None = None
 
-    def edges(self) -> list[float]:
+    def edges(self) -> Floats:
         """Where the span of 0 to 1 that stands for each admitted target ends."""
-        if not self._edges:
-            self._edges = self.chance.cumsum().tolist()
+        if self._edges is None:
+            self._edges = self.chance.cumsum()
         return self._edges
 
 
 def _margin(forecast: Forecast, context: Context, residual: Floats) -> Floats:
     """How far each target's latency is above the limit, in logarithms."""
-    return logarithms(forecast.latency_s) + (residual - math.log(context.goal.latency_s))
+    margin = residual - math.log(context.goal.latency_s)
+    margin += logarithms(forecast.latency_s)
+    return margin
 
 
 def _accurate(accuracy: Floats, floor: float, admitted: Indices) -> Flags:

@@ -41,14 +41,20 @@ class Conditions:
         self.row = [0 if link is None else 1 + self._remotes.index(link) for link in links]
         rows = len(self._remotes) + 2  # the last is of the position alone
         at = rows * (QUANTITIES * cells.processor + np.arange(QUANTITIES)[:, None])
-        self._conditions_at: Indices = at + np.array(self.row)[cells.processor]
-        self._positions_at: Indices = at + rows - 1
-        self._positions = np.tile(cells.position, (QUANTITIES, 1))
+        conditions_at, positions_at = at + np.array(self.row)[cells.processor], at + rows - 1
+        positions = np.tile(cells.position, (QUANTITIES, 1))
+        self._places: list[tuple[Indices, Indices, Floats]] = [
+            (conditions_at[:quantities], positions_at[:quantities], positions[:quantities])
+            for quantities in range(QUANTITIES + 1)
+        ]
 
     def __call__(self, seen: Observation) -> Floats:
         """Shape (rows, EFFECTS); the position is left at 0, but for the last row."""
-        remotes = [[1.0, 0.0, *_remote(seen, link)] for link in self._remotes]
-        return np.array([[1.0, 0.0, *_device(seen)], *remotes, [0.0, 1.0, 0.0, 0.0, 0.0]])
+        figures = [1.0, 0.0, *_device(seen)]
+        for link in self._remotes:
+            figures += (1.0, 0.0, *_remote(seen, link))
+        figures += (0.0, 1.0, 0.0, 0.0, 0.0)
+        return np.array(figures).reshape(-1, EFFECTS)
 
     def of(self, processor: int, seen: Observation) -> tuple[float, float, float]:
         """What of an observation bends one processor's cost."""
@@ -63,10 +69,11 @@ class Conditions:
             features: as a call gives them.
             quantities: the first so many.
         """
+        conditions_at, positions_at, positions = self._places[quantities]
         each = effects.dot(features.T)
-        explained: Floats = each.take(self._positions_at[:quantities])
-        explained *= self._positions[:quantities]
-        explained += each.take(self._conditions_at[:quantities])
+        explained: Floats = each.take(positions_at)
+        explained *= positions
+        explained += each.take(conditions_at)
         return explained
 
 

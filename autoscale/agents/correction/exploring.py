@@ -10,8 +10,8 @@ Where it pays, a share of queries goes there; everywhere else inverse-gap weight
 found. All chances are closed forms.
 """
 
-from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import lru_cache
 from statistics import NormalDist
 from typing import Final
 
@@ -43,21 +43,32 @@ WIDEST: Final = 1.0
 """Variance of ln(cost) up to which doubt makes a target dearer than its middle, as an expectation does."""
 
 LOGISTIC: Final = 1.702  # the logistic curve of this slope is the normal distribution within 0.01
-_STEEPEST: Final = 40.0
 LARGEST_GAP: Final = 3.0
 _STANDARD: Final = NormalDist()
+
+# As arrays, which numpy reads in half the time of a plain number.
+_ZERO, _HALF, _ONE = np.array(0.0), np.array(0.5), np.array(1.0)
+_SLOPE, _STEEPEST, _LEAST_STEEP = np.array(-LOGISTIC), np.array(40.0), np.array(-40.0)
 
 
 def expected(middle: Floats, variance: Floats) -> Floats:
     """Ln of the expectation of a lognormal cost, of doubt no wider than ``WIDEST``."""
     is_narrow = variance.item(variance.argmax()) <= WIDEST
-    return np.asarray(middle + 0.5 * (variance if is_narrow else np.minimum(variance, WIDEST)))
+    cost: Floats = _HALF * (variance if is_narrow else np.minimum(variance, WIDEST))
+    cost += middle
+    return cost
 
 
 def chance_late(margin: Floats, spread: Floats) -> Floats:
     """Chance that ln(latency) is above the limit's, by how far its middle is above it and its standard deviation."""
-    steep = np.minimum(np.maximum(margin * (-LOGISTIC / spread), -_STEEPEST), _STEEPEST)
-    return np.asarray(1.0 / (1.0 + np.exp(steep)))
+    late: Floats = _SLOPE / spread
+    late *= margin
+    np.maximum(late, _LEAST_STEEP, out=late)
+    np.minimum(late, _STEEPEST, out=late)
+    np.exp(late, late)
+    late += _ONE
+    np.divide(_ONE, late, late)
+    return late
 
 
 def tolerated(on_time: float) -> float:
@@ -80,7 +91,7 @@ def best_of(
         spread: gives the standard deviation of that; called where it decides.
         on_time: what the goal asks.
     """
-    in_time = margin <= (0.0 if on_time == EVEN else tolerated(on_time) * spread())
+    in_time = margin <= (_ZERO if on_time == EVEN else tolerated(on_time) * spread())
     if accurate is not None:
         in_time &= accurate
     within = in_time.nonzero()[0]
@@ -103,17 +114,28 @@ def floor(best: int, cost: Floats, in_time: Flags) -> Floats:
         cost: ln of what to expect, shape (n,).
         in_time: which are as good as in time.
     """
-    ratio = np.exp(cost - cost.item(best))
-    ratio *= GREED * cost.size
-    ratio += (1.0 - GREED) * cost.size
-    chance: Floats = in_time / ratio
+    steepness, start = _greed(cost.size)
+    ratio = cost - cost.item(best)
+    np.exp(ratio, ratio)
+    ratio *= steepness
+    ratio += start
+    chance = in_time.astype(np.float64)
+    chance /= ratio
     chance[best] = 0.0
     return chance
 
 
+@lru_cache(maxsize=64)
+def _greed(targets: int) -> tuple[Floats, Floats]:
+    return np.array(GREED * targets), np.array((1.0 - GREED) * targets)
+
+
 def told_by_one(variance: Floats, noise: Floats) -> Floats:
     """Variance of how far one more figure, of this noise, moves the middle of what is believed."""
-    return np.asarray(variance * (variance / (variance + noise)))
+    told: Floats = variance + noise
+    np.divide(variance, told, told)
+    told *= variance
+    return told
 
 
 def looks(
@@ -144,17 +166,19 @@ def looks(
         most_late: how many late answers a query all looks may be expected to cost.
         stakes: in how many queries each is expected to be no more what it was; None where that is nothing to go by.
     """
-    above = np.maximum(cost - cost.item(best), 0.0)
-    width = np.sqrt(learned)
-    away = above / width
-    # The standard normal's expected excess over ``away`` within 2 %, without an error function.
-    undercut = width * np.exp(-0.919 - away * (1.16 + 0.4 * away))
-    gap = np.expm1(np.minimum(above, LARGEST_GAP))
-    saved = undercut * (1.0 - late) if hope is None else undercut + RESCUE * hope
-    worth = horizon * saved - gap
+    above = cost - cost.item(best)
+    np.maximum(above, _ZERO, out=above)
+    worth = _undercut(above, learned)
+    early = _ONE - late
+    if hope is None:
+        worth *= early
+    else:
+        worth += RESCUE * hope
+    worth *= horizon
+    worth -= np.expm1(np.minimum(above, LARGEST_GAP))
     if stakes is not None:
-        worth += stakes * (1.0 - late) * (0.5 * CHANGE * np.exp(above / -CHANGE))  # of Laplace's distribution
-    worth = np.maximum(worth, 0.0)
+        worth += stakes * early * (0.5 * CHANGE * np.exp(above / -CHANGE))  # of Laplace's distribution
+    np.maximum(worth, _ZERO, out=worth)
     worth[best] = 0.0
     if accurate is not None:
         worth *= accurate
@@ -170,6 +194,19 @@ def looks(
     if expected_late > most_late:
         chance[out] *= most_late / expected_late
     return chance
+
+
+def _undercut(above: Floats, learned: Floats) -> Floats:
+    """The standard normal's expected excess over what is ``above``, within 2 %, without an error function."""
+    width = np.sqrt(learned)
+    away = above / width
+    power: Floats = 0.4 * away
+    power += 1.16
+    power *= away
+    np.subtract(-0.919, power, power)
+    np.exp(power, power)
+    power *= width
+    return power
 
 
 def horizon_of(queries: float) -> float:
@@ -197,6 +234,6 @@ def completed(best: int, chance: Floats) -> Floats:
     return chance
 
 
-def draw(edges: Sequence[float], uniform: float) -> int:
+def draw(edges: Floats, uniform: float) -> int:
     """The index that a uniform number stands for, by where the spans of 0 to 1 end that stand for each."""
-    return min(bisect_right(edges, uniform), len(edges) - 1)
+    return min(int(edges.searchsorted(uniform, "right")), edges.size - 1)

@@ -43,7 +43,8 @@ def _mended(figures: Floats, guess: float) -> Floats:
 def logarithms(figures: Floats) -> Floats:
     """Ln of figures; of those that are nothing, of ``TINY``."""
     least = figures.item(figures.argmin())
-    return np.asarray(np.log(figures if least > TINY else np.maximum(figures, TINY)))
+    logs: Floats = np.log(figures if least > TINY else np.maximum(figures, TINY))
+    return logs
 
 
 def filled(cost: Floats, margin: Floats) -> tuple[Floats, Floats]:

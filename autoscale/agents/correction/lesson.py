@@ -68,15 +68,16 @@ def take_in(
         [math.nan] * QUANTITIES, [0.0] * QUANTITIES, [False] * QUANTITIES, [False] * QUANTITIES, [0.0] * QUANTITIES
     )
     level, restless = network.level, network.restless
+    level_mean, level_variance = level.mean, level.variance
     weight = min(network.queries + RESTLESS_PRIOR, LONGEST)
     for q, cell in enumerate(cells):
         if seen[q] != seen[q]:  # NaN: not observed
             continue
         explained = _product(cell.effects, features)
-        surprise = seen[q] - mean[q] - explained - level.mean[q]
+        surprise = seen[q] - mean[q] - explained - level_mean[q]
         reach = _reach(cell.spread, features)
         doubt, noise = _product(reach, features), cell.noise * restless[q]
-        total = variance[q] + doubt + noise + level.variance[q]
+        total = variance[q] + doubt + noise + level_variance[q]
         jump = before = likelier = 0.0
         if changed and surprise < 0.0:
             lesson.likelier[q] = likelier = _odds(changed, surprise, total)
@@ -86,19 +87,20 @@ def take_in(
             reach = (reach[SHIFT] + before, *reach[SHIFT + 1 :])
             doubt += before
             total += before
-        elif variance[q] <= FAMILIAR * noise:
-            lesson.has_changed[q] = _is_change(cell, surprise / math.sqrt(total))
-            jump = JUMP * lesson.has_changed[q]
+        elif variance[q] <= FAMILIAR * noise and _is_change(cell, surprise / math.sqrt(total)):
+            lesson.has_changed[q], jump = True, JUMP
+        square = surprise * surprise
         width = max(total, (surprise / OUTLIER) ** 2)
         rest = noise + doubt + width - total
-        if level.variance[q]:
+        if level_variance[q]:
             level.take_in(q, surprise, width)
-            rest += level.variance[q]
-        squared = _expected_square(min(surprise * surprise / total, OUTLIER**2), noise / total) * noise
+            rest += level_variance[q]
+        squared = _expected_square(min(square / total, OUTLIER**2), noise / total) * noise
         restless[q] += (squared / cell.noise - restless[q]) / weight
         _learn_noise(cell, squared)
-        _update(cell, reach, surprise / width, width, before + jump)
-        lesson.residual[q] = seen[q] - explained - doubt * (surprise / width) - level.mean[q]
+        gain = surprise / width
+        _update(cell, reach, gain, width, before + jump)
+        lesson.residual[q] = seen[q] - explained - doubt * gain - level_mean[q]
         lesson.precision[q] = 1.0 / rest
     return lesson
 

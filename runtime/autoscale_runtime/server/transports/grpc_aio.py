@@ -198,10 +198,8 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
     def _stream_handler(self, method: str) -> _Method:
         async def answer(requests: AsyncIterator[bytes], context: Any) -> None:
             try:
-                self._client(method, context)
-                name, metadata, peer = _facts(method, context)
+                client = self._client(method, context)
                 async for message in requests:
-                    client = self._admission.message(name, metadata, peer)
                     call = AwaitedCall(method, message, client, _deadline(context), _trace(context))
                     await context.write(await call.answered(self._handler))
             except Refused as error:
@@ -211,7 +209,9 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
 
     def _client(self, method: str, context: Any) -> str:
         """Who calls, where it may."""
-        return self._admission.client(*_facts(method, context), len(self._unfinished))
+        metadata = context.invocation_metadata() or ()
+        name, peer = method.rpartition("/")[2], str(context.peer())
+        return self._admission.client(name, metadata, peer, len(self._unfinished))
 
     async def _whole(self, context: Any) -> bytes:
         task = asyncio.current_task()
@@ -261,11 +261,6 @@ def _beside_handler(exchange: Exchange) -> _Method:
 async def _abort(context: Any, refusal: Refusal) -> NoReturn:
     await context.abort(refusal.code, refusal.text, tuple(refusal.trailers))
     raise AssertionError("abort raises")
-
-
-def _facts(method: str, context: Any) -> tuple[str, Any, str]:
-    """The method's name without its service, the call's metadata and its connection."""
-    return method.rpartition("/")[2], context.invocation_metadata() or (), str(context.peer())
 
 
 def _trace(context: Any) -> dict[str, str]:
