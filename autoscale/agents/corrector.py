@@ -335,7 +335,7 @@ class Corrector(Agent):
         if view is not None and view.context is context:
             return _figures(view.forecast, index)
         told = _figures(_forecast(context, self.targets), index)
-        is_whole = not self._fleet and min(told) > 0.0 and math.isfinite(sum(told))
+        is_whole = not self._fleet and min(told) > TINY and math.isfinite(sum(told))
         return told if is_whole else _figures(self._told(context), index)
 
     def _planned(self, context: Context, forecast: Forecast, residual: Floats) -> Forecast:
