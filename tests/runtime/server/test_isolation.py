@@ -187,6 +187,30 @@ def test_a_process_that_stands_still_is_replaced(server: Server, stub: GRPCInfer
                 each.resume()
 
 
+def test_no_memory_for_an_answer_is_told(server: Server, stub: GRPCInferenceServiceStub) -> None:
+    for each in workers():
+        each.rlimit(psutil.RLIMIT_FSIZE, (MIB // 2, MIB // 2))
+    code, text = code_of(stub.ModelInfer, ones(4000))
+    assert (code, text.rpartition(": ")[2]) == ("RESOURCE_EXHAUSTED", "File too large")
+    assert code_of(stub.ModelInfer, ones()) == ("OK", "")
+
+
+def test_what_the_socket_of_a_process_does_not_hold_yet_is_sent_later(root: Path, transport: str) -> None:
+    limits, account = Limits(1, 16, 64), ServerAccount(load_device("laptop"))
+    with (
+        serve(root, limits=limits, account=account, isolate=True, transport=transport) as server,
+        grpc.insecure_channel(server.address) as channel,
+    ):
+        stub, stopped = GRPCInferenceServiceStub(channel), workers()
+        for each in stopped:
+            each.suspend()
+        asked = [stub.ModelInfer.future(ones(2000), timeout=LONGEST_WAIT_S) for _ in range(16)]
+        until(lambda: server.running == 16)
+        for each in stopped:
+            each.resume()
+        assert {each.code() for each in asked} == {grpc.StatusCode.OK}
+
+
 def grows(folder: Path) -> None:
     """A model that answers with as many zeros as it is told."""
     info = helper.make_tensor_value_info

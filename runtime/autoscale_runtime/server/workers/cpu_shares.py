@@ -14,16 +14,15 @@ class CpuShares:
         self._lock = threading.Lock()
         self._last_s = time.process_time()
         self._each_s = 0.0
-        self._between_s = 0.0
         self._running = 0
 
     def begin(self) -> float:
         """A batch begins; gives what ``end`` takes."""
         with self._lock:
-            self._advance()
+            if self._running:  # else all since the last one's end is this one's
+                self._advance()
             self._running += 1
-            owed_s, self._between_s = self._between_s, 0.0
-            return self._each_s - owed_s
+            return self._each_s
 
     def end(self, begun_s: float) -> float:
         """Core-seconds of the batch that began so."""
@@ -35,7 +34,4 @@ class CpuShares:
     def _advance(self) -> None:
         now_s = time.process_time()
         passed_s, self._last_s = now_s - self._last_s, now_s
-        if self._running:
-            self._each_s += passed_s / self._running
-        else:
-            self._between_s += passed_s
+        self._each_s += passed_s / self._running

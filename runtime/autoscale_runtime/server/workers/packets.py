@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 import grpc
 
+from autoscale.errors import Overloaded
 from autoscale_runtime.server.workers.slots import ReadingSlots, WritingSlots
 from autoscale_runtime.wire.head import Bytes
 
@@ -78,7 +79,9 @@ def send(
         the slots that hold its messages.
 
     Raises:
-        OSError: the other side is gone, or takes no more.
+        BlockingIOError: the other side takes no more now, of a socket that does not wait.
+        OSError: it is gone.
+        Overloaded: there is no slot to be had for a message.
     """
     rows: list[bytes] = [_HEAD.pack(batch, len(read), len(messages)), *(_SLOT.pack(each) for each in read)]
     inline: list[Bytes] = []
@@ -102,6 +105,10 @@ def send(
             socket.send_fds(to, [data], files)
         else:
             to.send(data)
+    except (OSError, Overloaded):
+        for number in used:
+            slots.drop(number)
+        raise
     finally:
         for file in files:
             os.close(file)

@@ -8,11 +8,13 @@ from typing import Final
 
 import grpc
 
+from autoscale.errors import Overloaded
 from autoscale_runtime.server.execution.executor import Executor
 from autoscale_runtime.server.execution.job import Job, Ran
 from autoscale_runtime.server.workers.packets import CODES, Inbox, Message, send
 from autoscale_runtime.server.workers.slots import ReadingSlots, WritingSlots
 
+_AGAIN_S: Final = 0.002
 _LEFT: Final = Ran(grpc.StatusCode.CANCELLED, b"its caller left")
 
 
@@ -53,6 +55,9 @@ class ProcessExecutor(Executor):
         self._read: list[int] = []
         self.told_s = 0.0
         self._loop.add_reader(to.fileno(), self._receive)
+        self._send_kept()
+
+    def _send_kept(self) -> None:
         kept, self._kept = self._kept, []
         for jobs in kept:
             self.run(jobs)
@@ -77,6 +82,15 @@ class ProcessExecutor(Executor):
         read, self._read = self._read, []
         try:
             self._slots[batch] = send(self._socket, batch, read, messages, self._writing)
+        except (BlockingIOError, Overloaded) as error:
+            del self._batches[batch]
+            self._read += read
+            if isinstance(error, Overloaded):
+                refusal = Ran(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error).encode())
+                self._loop.call_soon(self.on_done, jobs, [refusal] * len(jobs))
+            else:  # as much is on its way as the socket holds
+                self._kept.append(jobs)
+                self._loop.call_later(_AGAIN_S, self._send_kept)
         except OSError:  # the worker is going: whoever watches it tells what becomes of the batch
             self._slots[batch] = []
 

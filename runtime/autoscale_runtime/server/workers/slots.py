@@ -10,6 +10,7 @@ import os
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from autoscale.errors import Overloaded
 from autoscale_runtime.wire.head import Bytes
 
 LEAST_BYTES: Final = 1 << 20
@@ -34,9 +35,16 @@ class WritingSlots:
         self._count = 0
 
     def write(self, parts: Sequence[Bytes]) -> Place:
-        """Put a message into a free slot; the caller sends the file on, where there is one, and then closes it."""
+        """Put a message into a free slot; the caller sends the file on, where there is one, and then closes it.
+
+        Raises:
+            Overloaded: the system has no memory or descriptor for it.
+        """
         length = sum(len(part) for part in parts)
-        number, file = self._slot(length)
+        try:
+            number, file = self._slot(length)
+        except OSError as error:
+            raise Overloaded(f"no room for a message of {length} bytes: {error.strerror or error}") from error
         at, memory = 0, self._maps[number]
         for part in parts:
             memory[at : at + len(part)] = bytes(part) if isinstance(part, memoryview) and not part.contiguous else part
@@ -50,6 +58,10 @@ class WritingSlots:
         else:
             self._free.append(number)
 
+    def drop(self, number: int) -> None:
+        """Its message was not sent, nor its file, it may be: the slot is not used again."""
+        self._maps.pop(number).close()
+
     def _slot(self, length: int) -> tuple[int, int | None]:
         for at in range(len(self._free) - 1, -1, -1):
             if len(self._maps[self._free[at]]) >= length:
@@ -61,8 +73,12 @@ class WritingSlots:
             number, self._count = self._count, self._count + 1
         size = max(LEAST_BYTES, 1 << (length - 1).bit_length()) if length <= KEPT_BYTES else length
         file = os.memfd_create("autoscale", os.MFD_CLOEXEC)
-        os.ftruncate(file, size)
-        self._maps[number] = mmap.mmap(file, size)
+        try:
+            os.ftruncate(file, size)
+            self._maps[number] = mmap.mmap(file, size)
+        except OSError:
+            os.close(file)
+            raise
         return number, file
 
 

@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import grpc
 
-from autoscale.errors import AutoScaleError
+from autoscale.errors import AutoScaleError, Overloaded
 from autoscale_runtime.backends.cancellation import CURRENT, Cancellation
 from autoscale_runtime.host.memory import give_back_freed_memory, resident_bytes
 from autoscale_runtime.server.execution.answering import Answered, Rules, answered
@@ -95,7 +95,12 @@ class ModelThreads:
         ]
         read = [each.slot for each in packet.messages if each.slot >= 0]
         with self._sends, suppress(OSError):  # the server is gone, and so is this process soon
-            send(self._batches, packet.batch, read, messages, self._writing)
+            try:
+                send(self._batches, packet.batch, read, messages, self._writing)
+            except Overloaded as error:  # its callers must hear of it
+                code, text = CODES.index(grpc.StatusCode.RESOURCE_EXHAUSTED), [str(error).encode()]
+                told = [(message._replace(kind=code), text) for message, _ in messages]
+                send(self._batches, packet.batch, read, told, self._writing)
         if size > KEPT_BYTES or any(each.code is grpc.StatusCode.RESOURCE_EXHAUSTED for each in answers):
             del messages, answers
             give_back_freed_memory()
