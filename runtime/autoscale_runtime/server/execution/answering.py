@@ -94,7 +94,7 @@ def _together(model: LoadedModel, queries: dict[int, Query], rules: Rules) -> di
     if len(queries) > 1:
         try:
             return _batched(model, queries, rules)
-        except Exception:  # whose fault it is shows when each runs by itself
+        except BaseException:  # whose fault it is shows when each runs by itself
             pass
     return {at: _alone(model, query, rules) for at, query in queries.items()}
 
@@ -121,7 +121,7 @@ def _alone(model: LoadedModel, query: Query, rules: Rules) -> Answered:
         return _answer(model, query, outputs, rules, compute_s, 1)
     except AutoScaleError as error:
         return _failed(error)._replace(compute_s=time.perf_counter() - begun_s)
-    except Exception as error:  # a runner may be anybody's
+    except BaseException as error:  # a runner may be anybody's, and say sys.exit()
         return Answered(grpc.StatusCode.INTERNAL, [f"'{model.served.name}' failed: {error!r}".encode()])
 
 
