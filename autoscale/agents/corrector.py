@@ -91,6 +91,7 @@ class Corrector(Agent):
         "failures",
         "steady",
         "aged",
+        "tries",
         FLEET,
     )
     derived = ("above",)

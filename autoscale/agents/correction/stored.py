@@ -6,7 +6,7 @@ worked out; ``networks`` their names, ``queries``, ``scales``, ``spacing``, ``la
 quantities) what ``Network`` says; ``levels`` (networks, 2, quantities) and ``apart`` (2,) are of ``Level`` and
 ``Scale``. ``sums`` (2, quantities, targets), ``effects`` (quantities, effects, targets), ``spread`` (quantities,
 effects, effects, targets), ``noise`` and ``figures`` (quantities, targets), ``alarms`` (2, quantities, targets): of
-each target's processor; ``idle``, ``failures``, ``steady`` and ``aged`` (targets,): of its precision.
+each target's processor; ``idle``, ``failures``, ``steady``, ``aged`` and ``tries`` (targets,): of its precision.
 """
 
 from collections.abc import Sequence
@@ -24,7 +24,7 @@ from autoscale.agents.correction.turns import Turns
 from autoscale.errors import PolicyError
 from autoscale.query.target import Target
 
-_TURNS: Final = ("idle", "failures", "steady", "aged")
+_TURNS: Final = ("idle", "failures", "steady", "aged", "tries")
 """Arrays of ``Turns``."""
 _SHARED: Final = {"sums": 2, "effects": 1, "spread": 1, "noise": 1, "figures": 1, "alarms": 2}
 """Arrays of ``Shared``, and which of their axes is the processors."""
@@ -124,7 +124,8 @@ def _turns(state: Arrays, cells: Cells) -> Turns:
     _check(state, {"idle", "failures", "queries"})
     if "steady" not in state:  # of an earlier release: all that was tried has been as it is ever since
         seen = state["queries"].sum() - state["idle"]
-        state = state | {"steady": np.where(seen > 0.0, seen, -1.0), "aged": state["idle"]}
+        once = {"steady": np.where(seen > 0.0, seen, -1.0), "aged": state["idle"], "tries": 1.0 * (seen > 0.0)}
+        state = state | once
     for name in _TURNS:
         _check_shape(state, name, cells.precision.shape)
         of_precisions = np.zeros(len(cells.precisions))

@@ -6,7 +6,8 @@ wrong. Where it is far better than believed, something has changed.
 
 Any may have changed meanwhile, whatever the forecast says. That it has is as likely as Laplace's rule of succession
 makes it, from for how long all precisions were seen to stay as they are; and it then costs so much more or less that
-half of changes are by more than a factor of 1.4 (Laplace's distribution of the logarithm).
+half of changes are by more than a factor of 1.4 (Laplace's distribution of the logarithm). One that was seldom chosen
+is as seldom expected to be what is missed.
 """
 
 import math
@@ -47,10 +48,11 @@ class Turns:
         failures: how often in a row a turn was in vain.
         steady: for how many queries it was seen to be as it is; below 0 before the first.
         aged: for how many it may have changed since: more than ``idle`` where its last figure made that likelier.
+        tries: how many it answered.
     """
 
     def __init__(self, precisions: int) -> None:
-        self.idle, self.failures, self.aged = ([0.0] * precisions for _ in range(3))
+        self.idle, self.failures, self.aged, self.tries = ([0.0] * precisions for _ in range(4))
         self.steady = [-1.0] * precisions
 
     def due(self) -> Flags:
@@ -70,19 +72,20 @@ class Turns:
     def stakes(self, horizon: float, spacing: float) -> Floats:
         """In how many queries of a network each is expected to be no more what it was, shape (precisions,).
 
-        Those since it was tried: once what they may have missed is worth a look, one is due, so that all looks cost
-        about as much as what they find is late. What was seen at one moment only may never have been so at another;
-        there all queries to come may profit from one look.
+        Those since it was tried, by the share of all queries that it answered: once what they may have missed is worth
+        a look, one is due, so that all looks cost about as much as what they find is late. What was seen at one moment
+        only may never have been so at another; there all queries to come may profit from one look.
 
         Args:
             horizon: how many those are.
             spacing: one of how many queries is the network's.
         """
-        seen = self._seen()
+        seen, often = self._seen(), spacing * (1.0 + sum(self.tries))
         return np.array(
             [
-                (aged - seen * math.log1p(aged / seen)) / spacing + horizon * (steady == 0.0) * aged / (1.0 + aged)
-                for aged, steady in zip(self.aged, self.steady, strict=True)
+                (aged - seen * math.log1p(aged / seen)) * tries / often
+                + horizon * (steady == 0.0) * aged / (1.0 + aged)
+                for aged, steady, tries in zip(self.aged, self.steady, self.tries, strict=True)
             ]
         )
 
@@ -101,6 +104,7 @@ class Turns:
         """
         is_better, has_changed = any(lesson.is_better), any(lesson.has_changed)
         self.idle, self.aged = [each + 1.0 for each in self.idle], [each + 1.0 for each in self.aged]
+        self.tries[precision] += 1.0
         steady = self.steady[precision]
         self.steady[precision] = 0.0 if has_changed or steady < 0.0 else steady + self.idle[precision]
         likelier = 0.0 if has_changed else max(lesson.likelier)
