@@ -149,7 +149,11 @@ def test_a_damaged_sidecar_is_noticed(bundle: Bundle, tmp_path: Path) -> None:
         ("[size]", "[siz]", "unknown key 'siz' in the file .did you mean 'size'"),
         ("count_layers", "counted_layers", "unknown key 'counted_layers' .*did you mean 'count_layers'"),
         ("value = 1,", "value = -1,", "fully_connected.count_layers: value is -1"),
-        ("value = 1,", "value = true,", "fully_connected.count_layers: value is True; allowed: a number"),
+        (
+            "value = 1,",
+            "value = true,",
+            "fully_connected.count_layers: value is True; allowed: a whole number in layers, 0 or more",
+        ),
         ("parameters_values", "#", "'size.parameters_values' is missing"),
         ('"float32"', '"float33"', "dtype is 'float33'"),
         ('["?", "?", 8]', '["?", "x", 8]', "shape is"),
