@@ -11,7 +11,6 @@ import math
 import tempfile
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +19,8 @@ import numpy.typing as npt
 
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.arrays import Floats
-from autoscale.errors import MissingExtra, PolicyError
+from autoscale.errors import PolicyError
+from autoscale.extras import package
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
@@ -117,10 +117,7 @@ class VowpalSquareCb(Agent):
 
 
 def _workspace(arguments: str) -> Any:
-    try:
-        return import_module("vowpalwabbit").Workspace(arguments)
-    except ImportError as error:
-        raise MissingExtra("vowpalwabbit", "vw", f"agent '{VowpalSquareCb.name}'") from error
+    return package("vowpalwabbit", "vw", f"agent '{VowpalSquareCb.name}'").Workspace(arguments)
 
 
 def _file_of(machine: Any) -> Bytes:

@@ -7,11 +7,11 @@ those that count no longer: who reads the table sees the ledger as it was at one
 import json
 import time
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from autoscale.errors import InvalidInput, MissingExtra, TargetUnavailable
+from autoscale.errors import InvalidInput, TargetUnavailable
+from autoscale.extras import package
 from autoscale.fleet.export.storage import Storage, damaged_of, live_files
 from autoscale.fleet.ledger.arrow import arrow, arrow_schema
 from autoscale.fleet.ledger.entry import Entry
@@ -112,7 +112,4 @@ def _schema(deltalake: Any) -> Any:
 
 
 def _package(name: str) -> Any:
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra("deltalake", "delta", "a table of Delta Lake") from error
+    return package(name, "delta", "a table of Delta Lake")

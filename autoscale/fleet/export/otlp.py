@@ -4,10 +4,9 @@ import logging
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from typing import Any, Final
 
-from autoscale.errors import MissingExtra
+from autoscale import extras
 
 _LOGGER: Final = "opentelemetry.exporter.otlp.proto.grpc.exporter"
 _SAID: Final[dict[int, list[str]]] = {}
@@ -19,10 +18,7 @@ def package(name: str, purpose: str) -> Any:
     Raises:
         MissingExtra: it is not installed.
     """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra("opentelemetry-exporter-otlp-proto-grpc", "telemetry", purpose) from error
+    return extras.package(name, "telemetry", purpose, "opentelemetry-exporter-otlp-proto-grpc")
 
 
 def resource(own: dict[str, str], purpose: str) -> Any:

@@ -1,14 +1,14 @@
 """Rows as Arrow tables and Parquet files: what every engine reads. Needs the extra ``fleet``."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.errors import InvalidInput, MissingExtra
+from autoscale.errors import InvalidInput
+from autoscale.extras import package
 from autoscale.files import atomic_write
 from autoscale.fleet.ledger.column import ABSENT, Column
 from autoscale.fleet.ledger.digest import DigestingFile
@@ -36,10 +36,7 @@ def optional_package(name: str) -> Any:
     Raises:
         MissingExtra: it is not installed.
     """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra(name.partition(".")[0], "fleet", _EXTRA) from error
+    return package(name, "fleet", _EXTRA)
 
 
 def arrow_schema() -> Any:

@@ -9,11 +9,11 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from autoscale.errors import InvalidInput, MissingExtra
+from autoscale.errors import InvalidInput
+from autoscale.extras import package
 from autoscale.fleet.ledger.arrow import arrow
 from autoscale.fleet.ledger.column import Column
 from autoscale.fleet.ledger.schema import COLUMNS
@@ -132,7 +132,7 @@ class DuckDb(ReportEngine):
     types: ClassVar[Mapping[str, str]] = {"int64": "BIGINT", "int32": "INTEGER", "bool": "BOOLEAN", "text": "VARCHAR"}
 
     def __init__(self, options: EngineOptions) -> None:
-        duckdb = package("duckdb", "fleet")
+        duckdb = package("duckdb", "fleet", _PURPOSE)
         self.errors = (duckdb.Error,)
         self._spilled = tempfile.TemporaryDirectory(prefix="autoscale-report-")
         limits: dict[str, Any] = {"memory_limit": MEMORY, "temp_directory": self._spilled.name}
@@ -202,8 +202,8 @@ class Spark(ReportEngine):
     }
 
     def __init__(self, options: EngineOptions) -> None:
-        session, errors = package("pyspark.sql", "spark").SparkSession, package("pyspark.errors", "spark")
-        self.errors = (errors.PySparkException, package("py4j.protocol", "spark").Py4JError)
+        session, errors = _of_spark("pyspark.sql").SparkSession, _of_spark("pyspark.errors")
+        self.errors = (errors.PySparkException, _of_spark("py4j.protocol").Py4JError)
         _need_master(options.master)
         _need_java()
         builder = session.builder.appName("autoscale fleet report").master(options.master)
@@ -274,16 +274,8 @@ def engine(options: EngineOptions) -> Iterator[ReportEngine]:
         opened.close()
 
 
-def package(name: str, extra: str) -> Any:
-    """A package of an extra, imported.
-
-    Raises:
-        MissingExtra: it is not installed.
-    """
-    try:
-        return import_module(name)
-    except ImportError as error:
-        raise MissingExtra(name.partition(".")[0], extra, _PURPOSE) from error
+def _of_spark(name: str) -> Any:
+    return package(name, "spark", _PURPOSE)
 
 
 def _settings(master: str) -> dict[str, str]:

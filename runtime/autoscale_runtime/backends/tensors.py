@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from autoscale.errors import FeedError, MissingExtra, WrongAnswer, listing, nearest
+from autoscale.errors import FeedError, WrongAnswer, listing, nearest
+from autoscale.extras import package
 
 Array = npt.NDArray[Any]
 Feeds = Mapping[str, Array]
@@ -54,11 +55,8 @@ def bfloat16() -> np.dtype[Any]:
     Raises:
         MissingExtra: it is not installed.
     """
-    try:
-        from ml_dtypes import bfloat16 as scalar
-    except ImportError as error:
-        raise MissingExtra("ml-dtypes", "prepare", "tensors of bfloat16") from error
-    dtype: np.dtype[Any] = np.dtype(scalar)
+    known = package("ml_dtypes", "prepare", "tensors of bfloat16", "ml-dtypes")
+    dtype: np.dtype[Any] = np.dtype(known.bfloat16)
     return dtype
 
 

@@ -9,7 +9,8 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Final
 
-from autoscale.errors import AutoScaleError, MissingExtra, TargetError
+from autoscale.errors import AutoScaleError, TargetError
+from autoscale.extras import package
 from autoscale_runtime.bench.plan import SMALLEST_QPS, Plan
 from autoscale_runtime.models.example_feeds import example_feeds
 from autoscale_runtime.wire.client import OffloadClient
@@ -93,10 +94,7 @@ def check_installed() -> None:
     Raises:
         MissingExtra: naming it.
     """
-    try:
-        import mlperf_loadgen  # noqa: F401
-    except ImportError as error:
-        raise MissingExtra("mlcommons-loadgen", "bench", "measuring a server") from error
+    package("mlperf_loadgen", "bench", "measuring a server", "mlcommons-loadgen")
 
 
 def _heard(told: Connection, tell: Callable[[int], None] | None) -> Run:

@@ -13,13 +13,13 @@ from typing import ClassVar
 
 import numpy as np
 
+from autoscale.extras import needed
 from autoscale.files import atomic_write
 from autoscale_runtime.backends.onnxruntime import onnx_runtime
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.rendering import Page, line, typeface
 from autoscale_runtime.demo.wheels import Wheel
-from autoscale_runtime.host.extras import needed
 
 HEIGHT, WIDTH, MARGIN = 48, 320, 4  # pixels
 

@@ -12,12 +12,12 @@ from typing import ClassVar, Final, NamedTuple
 
 import numpy as np
 
+from autoscale.extras import needed
 from autoscale.files import atomic_write
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.ocr import RAPIDOCR
 from autoscale_runtime.demo.rendering import Page, line, typeface
-from autoscale_runtime.host.extras import needed
 
 SIDE: Final = 640
 """Of a page, in pixels."""

@@ -3,12 +3,11 @@
 import numpy as np
 
 from autoscale.errors import MissingExtra
+from autoscale.extras import needed
 from autoscale_runtime.backends.tensors import Array
 
-try:
+with needed("pillow", "demo", "rendering text"):
     from PIL import Image, ImageDraw, ImageFilter, ImageFont
-except ImportError as error:
-    raise MissingExtra("pillow", "demo", "rendering text") from error
 
 _WORDS = (
     "Account", "Address", "Airport", "Amount", "Arrival", "Balance", "Battery", "Bridge", "Camera", "Carbon",

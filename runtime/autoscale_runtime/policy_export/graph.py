@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale_runtime.host.extras import needed
+from autoscale.extras import needed
 
 OPSET: Final = 17
 IR_VERSION: Final = 9

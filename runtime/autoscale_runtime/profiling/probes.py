@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from autoscale_runtime.host.extras import needed
+from autoscale.extras import needed
 
 if TYPE_CHECKING:
     from autoscale_runtime.profiling.onnx_net import Net

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any, Final
 
-from autoscale.errors import MissingExtra
+from autoscale.extras import package
 
 TYPE: Final = "_autoscale._tcp.local."
 """What is looked for: gRPC with TLS, and the Open Inference Protocol within."""
@@ -22,10 +22,7 @@ def zeroconf() -> Any:
     Raises:
         MissingExtra: it is not installed.
     """
-    try:
-        return import_module("zeroconf")
-    except ImportError as error:
-        raise MissingExtra("zeroconf", "nearby", "finding servers near by") from error
+    return package("zeroconf", "nearby", "finding servers near by")
 
 
 def opened(addresses: Sequence[str] = ()) -> Any:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoscale.errors import ModelError, UnsupportedModel
-from autoscale_runtime.host.extras import needed
+from autoscale.extras import needed
 
 with needed("onnx", "prepare", "reading an ONNX file"):
     import onnx

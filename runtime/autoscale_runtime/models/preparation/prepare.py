@@ -6,9 +6,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from autoscale.errors import AutoScaleError, FeedError, InvalidInput, ModelError, TargetError, one_of
+from autoscale.extras import needed
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.engines import format_of
-from autoscale_runtime.host.extras import needed
 from autoscale_runtime.models.bare_model import load, precision_of
 from autoscale_runtime.models.bundle import Bundle, check_folder
 from autoscale_runtime.models.preparation.samples import Samples, read_samples

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Final
 
 from autoscale.errors import ModelError, UnsupportedModel, listing
+from autoscale.extras import needed
 from autoscale.query.model_profile import ModelProfile
-from autoscale_runtime.host.extras import needed
 from autoscale_runtime.models.inspection.entry import NO_SHAPES
 from autoscale_runtime.models.inspection.inputs import Ask, Shape
 from autoscale_runtime.models.inspection.onnx_model import OpenedModel, open_model, tensor_info

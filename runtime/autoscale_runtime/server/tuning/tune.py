@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from autoscale.errors import InvalidInput, MissingExtra, RepositoryError
+from autoscale.errors import InvalidInput, RepositoryError
+from autoscale.extras import needed
 from autoscale_runtime.backends.tensors import TensorSpec
 from autoscale_runtime.host.cores import usable_cores
 from autoscale_runtime.models.example_feeds import example_feeds
@@ -17,10 +18,8 @@ from autoscale_runtime.server.tuning.climb import Setting, best_of, climbed
 from autoscale_runtime.wire.client import OffloadClient
 from autoscale_runtime.wire.sender import Look, Sender
 
-try:
+with needed("tomlkit", "serve", "tuning a server"):
     import tomlkit
-except ImportError as error:
-    raise MissingExtra("tomlkit", "serve", "tuning a server") from error
 
 LARGEST_BATCH: Final = 64
 LOOK_S: Final = 2.0

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
 
 from autoscale.errors import MissingExtra
 
@@ -22,3 +24,19 @@ def needed(package: str, extra: str, what: str) -> Iterator[None]:
         yield
     except ImportError as error:
         raise MissingExtra(package, extra, what) from error
+
+
+def package(name: str, extra: str, what: str, distribution: str = "") -> Any:
+    """A package that an extra brings, or a part of it.
+
+    Args:
+        name: of the module.
+        extra: which brings it.
+        what: it is needed for, as the message has it.
+        distribution: what pip calls the package; its first module's name, where that is not said.
+
+    Raises:
+        MissingExtra: it is not installed.
+    """
+    with needed(distribution or name.partition(".")[0], extra, what):
+        return import_module(name)
