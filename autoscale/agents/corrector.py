@@ -9,7 +9,7 @@ is what the goal asks, the least expected objective is chosen; others as far as 
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from typing import Final
 
 import numpy as np
@@ -39,19 +39,26 @@ from autoscale.agents.correction.fleet import (
     statement_of,
 )
 from autoscale.agents.correction.hierarchy import CARBON, ENERGY, LATENCY, QUANTITIES, ROW, TINY, Hierarchy, Triple
-from autoscale.agents.correction.holes import GUESS, filled, logarithms, mended
+from autoscale.agents.correction.holes import filled, logarithms, mended
 from autoscale.agents.correction.lesson import take_in
 from autoscale.agents.correction.network import LEVEL, SETTLED, Level, Network, Scale
 from autoscale.agents.correction.pooling import Statement
 from autoscale.agents.correction.shared import DRIFT_EVERY, STALE, Shared
 from autoscale.agents.correction.stored import cells_of, from_state, to_state
+from autoscale.agents.correction.told import (
+    accurate_enough,
+    figures_of,
+    forecast_of,
+    margin_of,
+    residuals_of,
+    tells_apart,
+)
 from autoscale.agents.correction.turns import EVERY, Turns, turn_of
+from autoscale.agents.correction.view import View
 from autoscale.arrays import Flags, Floats, Indices, Numbers
-from autoscale.errors import InvalidInput
 from autoscale.query.belief import Belief
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
-from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
@@ -65,14 +72,8 @@ MOST_BYTES: Final = 5_000_000
 BYTES_BESIDE: Final = 800
 """What a network takes beside its arrays' figures: its objects, its name."""
 
-FIGURES: Final = ("latency_s", "energy_j", "carbon_g", "accuracy")
-"""Of a forecast."""
-
 NOTED: Final = 0.2
 """How far the logarithm of how far targets lie apart has to move, for networks to be worked out again by it."""
-
-SAME: Final = 0.02
-"""A forecast whose ln(latency), or ln(cost), varies by less over the targets tells nothing."""
 
 
 class Corrector(Agent):
@@ -103,7 +104,7 @@ class Corrector(Agent):
         self._networks: dict[str, Network] = {}
         self._answered = 0
         self._fleet: dict[str, Floats] = {}
-        self._view: _View | None = None
+        self._view: View | None = None
 
     def _group(self, cells: Cells) -> None:
         """Begin anew with what targets have in common."""
@@ -140,7 +141,7 @@ class Corrector(Agent):
         cells, path = shared.cells(processor), tree.path(network.known, index)
         doubt = [cell.variance for cell in cells]
         mean, variance = tree.predict_one(path, network.scale, [cell.mean for cell in cells], doubt)
-        residuals = _residuals(self._told_of(context, index), outcome)
+        residuals = residuals_of(self._told_of(context, index), outcome)
         if not shared.is_informed:
             self._compare(network, path, residuals, mean, doubt)
         changed = self._turns.chance_changed(precision) if shared.is_informed else 0.0
@@ -196,7 +197,7 @@ class Corrector(Agent):
             view.belief = self._belief(context, view)
         return view.belief
 
-    def _belief(self, context: Context, view: "_View") -> Belief:
+    def _belief(self, context: Context, view: View) -> Belief:
         forecast, mean = view.forecast, view.mean
         network = self._network(context)
         noise = self._shared.noise[:CARBON] * np.array(network.restless[:CARBON])[:, None]
@@ -251,13 +252,13 @@ class Corrector(Agent):
         self._answered = max((each.last for each in self._networks.values()), default=0)
         self.start_from(fleet_from_state(state))
 
-    def _look(self, context: Context) -> "_View":
+    def _look(self, context: Context) -> View:
         """What is believed of the targets of a context, worked out once until something is learned."""
         if self._view is None or self._view.context is not context:
             self._view = self._looked(context)
         return self._view
 
-    def _looked(self, context: Context) -> "_View":
+    def _looked(self, context: Context) -> View:
         forecast, network = self._told(context), self._network(context)
         goal, admitted = context.goal, np.asarray(context.admitted)
         row = ROW[goal.objective]
@@ -265,11 +266,13 @@ class Corrector(Agent):
         planned = self._planned(context, forecast, mean[LATENCY])
         promised = logarithms(planned.objective(goal))
         middle = promised + mean[row]
-        margin = everywhere = _margin(forecast, context, mean[LATENCY])
+        margin = everywhere = margin_of(forecast, context, mean[LATENCY])
         if planned is not forecast:
-            margin = _margin(planned, context, mean[LATENCY])
+            margin = margin_of(planned, context, mean[LATENCY])
         doubt, unsure, processor = variance[row], variance[LATENCY], self._cells.processor
-        accurate = None if goal.min_accuracy is None else _accurate(forecast.accuracy, goal.min_accuracy, admitted)
+        accurate = (
+            None if goal.min_accuracy is None else accurate_enough(forecast.accuracy, goal.min_accuracy, admitted)
+        )
         if admitted.size != middle.size:
             middle, margin, doubt, unsure = (each.take(admitted) for each in (middle, margin, doubt, unsure))
             processor = processor.take(admitted)
@@ -293,7 +296,7 @@ class Corrector(Agent):
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:
             late = chance_late(margin, spread())
             self._give_turn(chance, context, forecast, promised, float(cost[best]), accurate, late)
-        return _View(context, forecast, mean, variance, everywhere, in_time, chance)
+        return View(context, forecast, mean, variance, everywhere, in_time, chance)
 
     def _latency_spread(self, network: Network, variance: Floats, processor: Indices) -> Floats:
         """Standard deviation of the ln(latency) that targets will show, by the variance of its middle."""
@@ -328,16 +331,16 @@ class Corrector(Agent):
 
     def _told(self, context: Context) -> Forecast:
         """The forecast, with what the fleet found of it."""
-        return self._completed(context, _forecast(context, self.targets))
+        return self._completed(context, forecast_of(context, self.targets))
 
     def _told_of(self, context: Context, index: int) -> Triple:
         """Energy, latency and carbon of one target as that has them, which where all are told need no other's."""
         view = self._view
         if view is not None and view.context is context:
-            return _figures(view.forecast, index)
-        told = _figures(_forecast(context, self.targets), index)
+            return figures_of(view.forecast, index)
+        told = figures_of(forecast_of(context, self.targets), index)
         is_whole = not self._fleet and min(told) > TINY and math.isfinite(sum(told))
-        return told if is_whole else _figures(self._told(context), index)
+        return told if is_whole else figures_of(self._told(context), index)
 
     def _planned(self, context: Context, forecast: Forecast, residual: Floats) -> Forecast:
         """By which it chooses; an agent that looks ahead thinks of more than this query.
@@ -369,7 +372,7 @@ class Corrector(Agent):
         """What is known of the network that asks; of one not met, that it is like the others."""
         network = self._networks.pop(context.model.name, None)
         if network is None:
-            is_informed = _is_informed(self._told(context), context.goal)
+            is_informed = tells_apart(self._told(context), context.goal)
             if not (self._networks or is_informed):
                 self._group(Cells(self.targets, by_precision=True))
             if is_informed != self._shared.is_informed:
@@ -382,103 +385,3 @@ class Corrector(Agent):
                 del self._networks[next(iter(self._networks))]
         self._networks[context.model.name] = network  # the one asked for last is the last
         return network
-
-
-class _View:
-    """What was worked out for one context."""
-
-    __slots__ = (
-        "_edges",
-        "belief",
-        "chance",
-        "context",
-        "forecast",
-        "in_time",
-        "margin",
-        "mean",
-        "variance",
-    )
-
-    def __init__(
-        self,
-        context: Context,
-        forecast: Forecast,
-        mean: Floats,
-        variance: Floats,
-        margin: Floats,
-        in_time: Flags,
-        chance: Floats,
-    ) -> None:
-        self.context, self.forecast = context, forecast
-        self.mean, self.variance, self.margin = mean, variance, margin
-        self.in_time, self.chance = in_time, chance
-        self.belief: Belief | None = None
-        self._edges: Floats | None = None
-
-    def edges(self) -> Floats:
-        """Where the span of 0 to 1 that stands for each admitted target ends."""
-        if self._edges is None:
-            self._edges = self.chance.cumsum()
-        return self._edges
-
-
-def _margin(forecast: Forecast, context: Context, residual: Floats) -> Floats:
-    """How far each target's latency is above the limit, in logarithms."""
-    margin = residual - math.log(context.goal.latency_s)
-    margin += logarithms(forecast.latency_s)
-    return margin
-
-
-def _accurate(accuracy: Floats, floor: float, admitted: Indices) -> Flags:
-    """Which of the admitted targets are accurate enough; where none is, the most accurate."""
-    accuracy = accuracy[admitted]
-    accurate = ~(accuracy < floor)
-    return accurate if accurate.any() else accuracy >= np.nanmax(accuracy)
-
-
-def _figures(forecast: Forecast, index: int) -> tuple[float, float, float]:
-    """Energy, latency and carbon of one target."""
-    return forecast.energy_j.item(index), forecast.latency_s.item(index), forecast.carbon_g.item(index)
-
-
-def _residuals(told: Triple, outcome: Outcome) -> tuple[float, float, float]:
-    """ln(actual / forecast) of energy, latency and carbon; NaN where one of them is nothing."""
-    return (
-        _log_ratio(outcome.energy_j.device, told[ENERGY]),
-        _log_ratio(outcome.latency_s, told[LATENCY]),
-        _log_ratio(outcome.decisive_carbon_g, told[CARBON]),
-    )
-
-
-def _log_ratio(actual: float, told: float) -> float:
-    return math.log(actual) - math.log(told) if actual > TINY < told < math.inf else math.nan
-
-
-def _is_informed(forecast: Forecast, goal: Goal) -> bool:
-    """Whether it tells targets apart, in time and in what the goal minimises."""
-    return all(_differ(figures) for figures in (forecast.latency_s, forecast.objective(goal)))
-
-
-def _differ(figures: Floats) -> bool:
-    logs = np.log(np.maximum(figures, TINY))
-    logs = logs[np.isfinite(logs)]
-    return logs.size <= 1 or bool(logs.max() - logs.min() > SAME)
-
-
-def _forecast(context: Context, targets: Sequence[Target]) -> Forecast:
-    """The world's, or one that says the same of all targets."""
-    told = context.first_forecast
-    if told is None:
-        return _nothing_said(len(targets))
-    if type(told.latency_s) is not np.ndarray:  # a world of somebody's own may give lists
-        told = Forecast(*(np.asarray(getattr(told, name), dtype=np.float64) for name in FIGURES))
-    if told.latency_s.size != len(targets):
-        raise InvalidInput(f"a forecast is of {told.latency_s.size} targets; allowed: of the agent's {len(targets)}")
-    return told
-
-
-@lru_cache(maxsize=16)
-def _nothing_said(targets: int) -> Forecast:
-    return Forecast(
-        **{name: np.full(targets, each) for name, each in GUESS.items()}, accuracy=np.full(targets, math.nan)
-    )

@@ -62,7 +62,7 @@ def blaming(name: str) -> Iterator[None]:
         yield
     except AutoScaleError:
         raise
-    except Exception as error:
+    except Exception as error:  # an agent's code is anybody's, and may raise anything
         raise RuntimeError(f"agent '{name}' raised {type(error).__name__}: {error}") from error
 
 
