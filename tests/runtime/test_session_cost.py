@@ -101,5 +101,5 @@ def test_a_dropped_session_leaves_no_thread(path: Path, is_cyclic: bool) -> None
             session.myself = session  # type: ignore[attr-defined]  # only the garbage collector finds it then
         assert set(threading.enumerate()) > before
         del session
-    gc.collect()
-    until(lambda: set(threading.enumerate()) <= before)
+    # its thread may hold it for the length of a turn: what it lets go of after one collection, the next one finds
+    until(lambda: gc.collect() >= 0 and set(threading.enumerate()) <= before)
