@@ -3,7 +3,8 @@
 Three phones, all scenarios, both sigmas, networks asked in turn: ``autoscale evaluate --in-turn --scenario all --agents
 rivals``, but a few runs at a time of each cell, all cells by turns, each kept in FOLDER as soon as it is done. So what
 was interrupted goes on where it was, and what is there at any time is of all cells alike; DQN and PPO are trained once
-for each phone. It prints a table for each sigma, and draws its curves into FOLDER.
+for each phone. An agent that changed since then is played ``--again`` in the worlds where all were. It prints a table
+for each sigma, and draws its curves into FOLDER.
 """
 
 import argparse
@@ -62,6 +63,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=int, default=30, help="of these; the rest is judged")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--without", default="", help="agents, by commas")
+    parser.add_argument("--again", default="", help="agents that changed, by commas: they alone are played anew")
     parser.add_argument("--table", action="store_true", help="compute nothing")
     options = parser.parse_args()
     options.folder.mkdir(parents=True, exist_ok=True)
@@ -74,13 +76,22 @@ def main() -> None:
     ]
     files = {each: _file(plans[each.sigma], options.folder, each) for each in pieces}
     missing = [] if options.table else [each for each in pieces if not files[each].exists()]
-    for done, (piece, found) in enumerate(pool.local(partial(_played, plans), missing, options.jobs), 1):
-        with atomic_write(files[piece]) as file:
-            file.write(pickle.dumps(found))
-        print(f"{done} of {len(missing)} pieces", flush=True)
+    if again := options.again.split(",") if options.again else []:
+        only = {sigma: replace(plan, agents=tuple(again), policies={}) for sigma, plan in plans.items()}
+        _keep(only, [each for each in pieces if files[each].exists()], files, options.jobs)
+    _keep(plans, missing, files, options.jobs)
     for sigma, plan in plans.items():
         own = [each for each in pieces if each.sigma == sigma and files[each].exists()]
         _tell(plan, options.folder, {each: pickle.loads(files[each].read_bytes()) for each in own})
+
+
+def _keep(plans: Mapping[float, Plan], pieces: Sequence[Piece], files: Mapping[Piece, Path], jobs: int) -> None:
+    """Compute pieces; of what a file holds already, that of these plans' contestants is replaced."""
+    for done, (piece, found) in enumerate(pool.local(partial(_played, plans), pieces, jobs), 1):
+        held = pickle.loads(files[piece].read_bytes()) if files[piece].exists() else {}
+        with atomic_write(files[piece]) as file:
+            file.write(pickle.dumps(held | found))
+        print(f"{done} of {len(pieces)} pieces", flush=True)
 
 
 def _plans(options: argparse.Namespace) -> dict[float, Plan]:
