@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from autoscale.profiles.folder import load_device
     from autoscale.profiles.networks import load_network
     from autoscale.query.context import Context
+    from autoscale.query.forecast import Forecast
     from autoscale.query.goal import Goal
     from autoscale.query.observation import Observation
     from autoscale.query.outcome import Method, Outcome
@@ -38,6 +39,7 @@ __all__ = [
     "Choice",
     "Context",
     "Electricity",
+    "Forecast",
     "Goal",
     "Intensity",
     "IntensitySource",
@@ -76,6 +78,7 @@ __getattr__ = lazy_names(
         "autoscale.profiles.folder": "load_device",
         "autoscale.profiles.networks": "load_network",
         "autoscale.query.context": "Context",
+        "autoscale.query.forecast": "Forecast",
         "autoscale.query.goal": "Goal",
         "autoscale.query.observation": "Observation",
         "autoscale.query.outcome": "Method Outcome",

@@ -14,6 +14,9 @@ from autoscale.query.goal import Goal
 class Forecast:
     """Expected figures, one entry a target, all of shape (targets,).
 
+    What a world shows with a ``Context``: ``Context(..., forecast=lambda: Forecast(...))``. NaN stands for what it does
+    not know of a target.
+
     Attributes:
         latency_s: from the call to the answer.
         energy_j: of the device.

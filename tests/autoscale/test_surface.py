@@ -21,7 +21,7 @@ from autoscale import errors
 ROOT = Path(__file__).parent.parent.parent
 PUBLIC = {
     "autoscale": [
-        *("Agent", "Choice", "Context", "Electricity", "Goal", "Intensity", "IntensitySource", "Method"),
+        *("Agent", "Choice", "Context", "Electricity", "Forecast", "Goal", "Intensity", "IntensitySource", "Method"),
         *("Observation", "Outcome", "Record", "Target", "account", "check_agent", "check_intensity_source"),
         *("check_world", "errors", "load_device", "load_network", "load_policy", "make_agent", "read_ledger"),
         *("run_query", "save_policy"),
