@@ -26,7 +26,7 @@ from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.physics import Compute, compute
 from autoscale.physics.contention import SPINNING, cpu_strain, exposed, memory_strain, share_of_cores
 from autoscale.physics.measured import accuracy
-from autoscale.physics.power import Init, busy_j, idle_range_w, initialising
+from autoscale.physics.power import Init, busy_j, idle_range_w, initialising, together
 from autoscale.physics.queueing import USUAL_LOAD, mean_wait_s, wait_s
 from autoscale.physics.radio import airtime_s, query_j, wake_s
 from autoscale.profiles import DeviceProfile, LinkProfile, Radio
@@ -99,10 +99,11 @@ class Prediction:
 
     def then(self, tail: "Prediction") -> "Prediction":
         """What a network in two parts would cost, the tail where ``tail`` says; accuracy is the tail's to tell."""
+        openings = [each.opening for each in (self, tail) if each.opening is not None]
         figures = ("latency_s", "energy_j", "network_j", "remote_j", "carbon_g")
         methods = {name: worst(method, tail.methods[name]) for name, method in self.methods.items()}
         both = {name: getattr(self, name) + getattr(tail, name) for name in figures}
-        return replace(tail, **both, methods=methods, opening=self.opening)
+        return replace(tail, **both, methods=methods, opening=together(openings))
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ class DeviceCpuFp32(Fixed):
     @staticmethod
     def wants(target: Target) -> bool:
         """Whether it is this device's CPU in fp32."""
-        return (target.place, target.processor, target.precision) == ("device", "cpu", "fp32")
+        return (target.place, target.processor, target.precision, target.cut) == ("device", "cpu", "fp32", None)
 
     def rank(self, context: Context, candidates: Indices) -> int:
         """The highest setting, by definition."""
@@ -118,8 +118,8 @@ class DeviceBest(Fixed):
 
     @staticmethod
     def wants(target: Target) -> bool:
-        """Whether it is on this device."""
-        return target.place == "device"
+        """Whether it is on this device, in one piece."""
+        return target.place == "device" and target.cut is None
 
 
 class StaticOrder(Fixed):
@@ -130,8 +130,8 @@ class StaticOrder(Fixed):
 
     @staticmethod
     def wants(target: Target) -> bool:
-        """Whether it is on this device."""
-        return target.place == "device"
+        """Whether it is on this device, in one piece."""
+        return target.place == "device" and target.cut is None
 
     def rank(self, context: Context, candidates: Indices) -> int:
         """The fastest, by the world's forecast, of the first processor of that order."""

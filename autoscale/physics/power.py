@@ -11,6 +11,9 @@ draws its own for as long as the query lasts, since nobody sees when it waits.
 5.55
 """
 
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
 from types import MappingProxyType
 from typing import Final, NamedTuple
 
@@ -141,6 +144,14 @@ def initialising(machine: DeviceProfile, processor: str) -> Init:
     own_w = 0.0 if processor == "cpu" else machine.processors[processor].busy_w()
     power_w = Interval(machine.idle_w, machine.idle_w + core_w, machine.idle_w + core_w + own_w)
     return Init(latency_s, latency_s.times(power_w), worst(method, Method.MODELLED))
+
+
+def together(inits: Sequence[Init]) -> Init | None:
+    """What getting several models ready takes, one after the other; None of none."""
+    if not inits:
+        return None
+    seconds, joules = (reduce(add, each) for each in list(zip(*inits, strict=True))[:2])
+    return Init(seconds, joules, worst(*(each.method for each in inits)))
 
 
 def threads_of(machine: DeviceProfile, target: Target) -> int:

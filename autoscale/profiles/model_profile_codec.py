@@ -93,9 +93,10 @@ def _count_lines(profile: ModelProfile, prefix: str, source: str) -> list[str]:
 def profile_of(facts: Facts, name: str) -> ModelProfile:
     """The profile that a file's tables hold."""
     macs = _by_kind(facts, "work_macs")
+    layers: dict[str, Any] = _by_kind(facts, "count_layers")
     return ModelProfile(
         name,
-        **_by_kind(facts, "count_layers"),
+        **layers,
         macs=_whole(facts, "size.work_macs", sum(macs.values())),
         macs_by_kind=macs,
         parameters=_whole(facts, "size.parameters_values"),

@@ -51,6 +51,7 @@ class ModelProfile:
         values_by_kind: values moved to and from memory in one inference, split as the MACs: activations read and
             written, and parameters read; empty where they were not counted.
         spatial_macs: those of ``conv`` whose filters are larger than 1 x 1.
+        cuts: where it can be cut in two, rising; empty where nobody looked, or where it cannot.
     """
 
     name: str
@@ -68,6 +69,7 @@ class ModelProfile:
     other: int = 0
     values_by_kind: Mapping[str, int] = field(default_factory=dict)
     spatial_macs: int = 0
+    cuts: tuple["NetworkCut", ...] = ()
 
     def __post_init__(self) -> None:
         sizes = ("macs", "spatial_macs", "parameters", "parameter_bytes", "input_bytes", "output_bytes")
@@ -89,6 +91,26 @@ class ModelProfile:
         """The measured accuracy at a precision, or None where nobody measured it."""
         measured = self.accuracies.get(precision)
         return None if measured is None else measured.value
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkCut:
+    """A place to cut a network in two.
+
+    Attributes:
+        after: so many of the file's nodes are in the head; 1 or more.
+        head: the counts of the head; without parameters.
+        tail: those of the tail, its ``input_bytes`` what crosses.
+    """
+
+    after: int
+    head: ModelProfile
+    tail: ModelProfile
+
+    @property
+    def crossing_bytes(self) -> int:
+        """What the tail is given of a query."""
+        return self.tail.input_bytes
 
 
 def _check_count(name: str, value: float) -> None:

@@ -8,12 +8,14 @@ Target('device:cpu/int8@1766MHz')
 Target('edge:tab-s6:npu/int8')
 >>> Target.parse("cloud:gpu/fp32@cut20").cut
 20
+>>> Target.parse("device:cpu/fp32@1t-cut30-gpu").head
+Target('device:gpu/fp32')
 """
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Final
+from typing import Final, TypeAlias
 
 from autoscale.errors import InvalidTarget, check_type, listing, one_of
 from autoscale.units import hz_from_mhz, mhz_from_hz
@@ -26,11 +28,11 @@ ALIASES: Final = {"dsp": "npu"}
 _SHAPE: Final = "place[:host]:processor/precision[@setting][#engine]"
 _PATTERN: Final = re.compile(
     r"(?P<place>[a-z]+):(?:(?P<host>[A-Za-z0-9][A-Za-z0-9._-]*):)?(?P<processor>[a-z]+)/(?P<precision>[a-z0-9]+)"
-    r"(?:@(?P<setting>[A-Za-z0-9.]+))?(?:#(?P<engine>[A-Za-z0-9][A-Za-z0-9._-]*))?"
+    r"(?:@(?P<setting>[A-Za-z0-9._-]+))?(?:#(?P<engine>[A-Za-z0-9][A-Za-z0-9._-]*))?"
 )
-_SETTING: Final = re.compile(
-    r"(?P<mhz>[1-9][0-9]{0,6}(?:\.[0-9]{1,6})?)MHz|(?P<threads>[1-9][0-9]{0,6})t|cut(?P<cut>[1-9][0-9]{0,6})"
-)
+_OWN: Final = r"[1-9][0-9]{0,6}(?:\.[0-9]{1,6})?MHz|[1-9][0-9]{0,6}t"
+_HEAD: Final = rf"-(?P<processor>[a-z]+)(?:-(?P<its>{_OWN}))?(?:-(?P<engine>[A-Za-z0-9][A-Za-z0-9._-]*))?"
+_SETTING: Final = re.compile(rf"(?P<own>{_OWN})?(?P<dash>-)?(?:cut(?P<cut>[1-9][0-9]{{0,6}})(?:{_HEAD})?)?")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -46,11 +48,14 @@ class Target:
         threads: how many threads it may use, if that is what is set.
         engine: the registered name of the backend that runs it, where that is another than the one that ships for the
             model's format; else empty.
-        cut: of a network in two parts, how many of its file's nodes this device runs before the rest is asked of this
-            target, which is on another machine; None for the whole network.
+        cut: of a network in two parts, how many of its file's nodes run on ``head`` before the rest runs on this
+            target; None for the whole network.
+        head: what of this device runs those: None where the rest is asked of another machine and the CPU runs them at
+            its highest setting. On this device it is another processor than this target's, or another engine.
 
     Raises:
-        InvalidTarget: an unknown place, processor or precision, two settings at once, or a cut on this device.
+        InvalidTarget: an unknown place, processor or precision, two settings at once, or a cut whose two parts one
+            processor of this device would run.
     """
 
     place: str
@@ -61,6 +66,7 @@ class Target:
     threads: int | None = None
     engine: str = ""
     cut: int | None = None
+    head: "Target | None" = None
 
     def __post_init__(self) -> None:
         if self.processor in ALIASES:
@@ -68,14 +74,35 @@ class Target:
         one_of("place", self.place, PLACES, InvalidTarget)
         one_of("processor", self.processor, PROCESSORS, InvalidTarget)
         one_of("precision", self.precision, PRECISIONS, InvalidTarget)
-        if sum(each is not None for each in (self.frequency_hz, self.threads, self.cut)) > 1:
+        if (
+            sum(each is not None for each in (self.frequency_hz, self.threads, self.cut if self.is_remote else None))
+            > 1
+        ):
             told = f"{self.frequency_hz} Hz, {self.threads} threads and cut {self.cut}"
             raise InvalidTarget(f"a target has one setting, not more: {told}")
-        if self.cut is not None and not self.is_remote:
-            raise InvalidTarget(f"'{self}' is cut on this device; allowed: a cut whose rest runs on another machine")
+        self._check_head()
         if not _PATTERN.fullmatch(str(self)):
             raise InvalidTarget(f"'{self}' is not a target; the shape is {_SHAPE}")
-        _parse_setting(self.setting or None, str(self))
+        if _parse_setting(self.setting, str(self), self.precision) != self._settings:
+            raise InvalidTarget(f"'{self}' would be read otherwise; allowed: a head whose engine is not named '2t'")
+
+    def _check_head(self) -> None:
+        head = self.head
+        if head is None:
+            if self.cut is not None and not self.is_remote:
+                raise InvalidTarget(
+                    f"'{self}' is cut on this device; allowed: a cut whose rest runs on another machine, or one that "
+                    "names what runs the head, as in 'device:cpu/fp32@1t-cut30-gpu'"
+                )
+            return
+        if self.cut is None or head.is_remote or head.cut is not None or head.precision != self.precision:
+            raise InvalidTarget(
+                f"'{head}' is no head of '{self}'; allowed: a whole target of this device in its precision"
+            )
+        if not self.is_remote and (head.processor, head.engine) == (self.processor, self.engine):
+            raise InvalidTarget(f"'{self}' has both parts on one processor; allowed: two, or two engines")
+        if self.is_remote and head == Target("device", "cpu", self.precision):
+            object.__setattr__(self, "head", None)
 
     @classmethod
     def parse(cls, text: str) -> "Target":
@@ -89,12 +116,24 @@ class Target:
 
     @property
     def setting(self) -> str:
-        """The DVFS step, thread count or cut as printed, or an empty string."""
-        if self.frequency_hz is not None:
-            return f"{_decimal(mhz_from_hz(self.frequency_hz))}MHz"
-        if self.cut is not None:
-            return f"cut{self.cut}"
-        return "" if self.threads is None else f"{self.threads}t"
+        """The DVFS step or thread count, and the cut, as printed, or an empty string."""
+        head = self.head
+        parts = [
+            "" if self.frequency_hz is None else f"{_decimal(mhz_from_hz(self.frequency_hz))}MHz",
+            "" if self.threads is None else f"{self.threads}t",
+            "" if self.cut is None else f"cut{self.cut}",
+            *(() if head is None else (head.processor, head.setting, head.engine)),
+        ]
+        return "-".join(filter(None, parts))
+
+    @property
+    def whole(self) -> "Target":
+        """The same for a network in one piece."""
+        return replace(self, cut=None, head=None)
+
+    @property
+    def _settings(self) -> "_Settings":
+        return self.frequency_hz, self.threads, self.cut, self.head
 
     @property
     def is_remote(self) -> bool:
@@ -121,6 +160,9 @@ class Target:
         return self
 
 
+_Settings: TypeAlias = tuple[int | None, int | None, int | None, Target | None]
+
+
 @lru_cache(maxsize=1 << 12)  # logs name the same few again and again
 def _parse(text: str) -> Target:
     match = _PATTERN.fullmatch(text)
@@ -128,23 +170,35 @@ def _parse(text: str) -> Target:
         raise InvalidTarget(
             f"'{text}' is not a target; the shape is {_SHAPE}, as in 'device:cpu/int8@1766MHz' or 'cloud:gpu/fp32'"
         )
-    frequency_hz, threads, cut = _parse_setting(match["setting"], text)
-    place, host, processor, precision, _, engine = (each or "" for each in match.groups())
-    return Target(place, processor, precision, host, frequency_hz, threads, engine, cut)
+    place, host, processor, precision, setting, engine = (each or "" for each in match.groups())
+    frequency_hz, threads, cut, head = _parse_setting(setting, text, precision)
+    return Target(place, processor, precision, host, frequency_hz, threads, engine, cut, head)
 
 
-def _parse_setting(setting: str | None, text: str) -> tuple[int | None, int | None, int | None]:
-    if setting is None:
-        return None, None, None
+def _parse_setting(setting: str, text: str, precision: str) -> _Settings:
+    if not setting:
+        return None, None, None, None
     match = _SETTING.fullmatch(setting)
-    if match is None:
+    if match is None or (match["dash"] is None) == (match["own"] is not None and match["cut"] is not None):
         raise InvalidTarget(
-            f"'{setting}' in '{text}' is not a setting; allowed: {listing(['1766MHz', '2t', 'cut20'])} and the like"
+            f"'{setting}' in '{text}' is not a setting; allowed: {listing(['1766MHz', '2t', 'cut20', '2t-cut20-gpu'])} "
+            "and the like"
         )
-    if match["mhz"]:
-        return hz_from_mhz(float(match["mhz"])), None, None
-    threads, cut = (None if match[each] is None else int(match[each]) for each in ("threads", "cut"))
-    return None, threads, cut
+    own = _own_of(match["own"])
+    cut = None if match["cut"] is None else int(match["cut"])
+    if match["processor"] is None:
+        return *own, cut, None
+    head = Target("device", match["processor"], precision, "", *_own_of(match["its"]), match["engine"] or "")
+    return *own, cut, head
+
+
+def _own_of(setting: str | None) -> tuple[int | None, int | None]:
+    """The clock, or the threads, of one part."""
+    if setting is None:
+        return None, None
+    if setting.endswith("MHz"):
+        return hz_from_mhz(float(setting.removesuffix("MHz"))), None
+    return None, int(setting.removesuffix("t"))
 
 
 def _decimal(value: float) -> str:

@@ -21,7 +21,8 @@ class Cells:
 
     Attributes:
         by_precision: likewise.
-        processors: cells of the first kind: place, host, processor and engine; the precision too, if ``by_precision``.
+        processors: cells of the first kind: place, host, processor and engine, both of a network in two parts on this
+            device; the precision too, if ``by_precision``.
         precisions: cells of the second kind: the same and the precision.
         processor: each target's cell of the first kind, shape (targets,).
         precision: each target's cell of the second kind, shape (targets,).
@@ -33,7 +34,7 @@ class Cells:
     def __init__(self, targets: Sequence[Target], *, by_precision: bool = False) -> None:
         self.by_precision = by_precision
         processors = [
-            (each.place, each.host, each.processor, each.engine, *((each.precision,) if by_precision else ()))
+            (each.place, each.host, each.processor, _engines(each), *((each.precision,) if by_precision else ()))
             for each in targets
         ]
         precisions = [(*key, each.precision) for key, each in zip(processors, targets, strict=True)]
@@ -49,6 +50,11 @@ def _positions(targets: Sequence[Target], processor: Indices) -> Floats:
     heights = np.array([math.log(each.frequency_hz or each.threads or 1) for each in targets])
     means = np.bincount(processor, heights) / np.bincount(processor)
     return np.asarray(heights - means[processor], dtype=np.float64)
+
+
+def _engines(target: Target) -> str:
+    head = None if target.is_remote else target.head
+    return target.engine if head is None else f"{target.engine}+{head.processor}#{head.engine}"
 
 
 def _numbers(values: Iterable[int]) -> Indices:

@@ -45,6 +45,23 @@ def test_a_cut_is_a_setting_of_another_machine_s_target(target: Target, cut: int
             replace(bare, cut=cut)
 
 
+@given(targets, targets, st.integers(1, 9_999_999))
+def test_a_cut_on_this_device_says_what_runs_its_head(tail: Target, head: Target, cut: int) -> None:
+    tail = replace(tail, place="device")
+    head = replace(head, place="device", host="", precision=tail.precision)
+    if (head.processor, head.engine) == (tail.processor, tail.engine):
+        with pytest.raises(InvalidTarget, match="one processor"):
+            replace(tail, cut=cut, head=head)
+        return
+    target = replace(tail, cut=cut, head=head)
+    assert Target.parse(str(target)) == target != tail == target.whole
+
+
+def test_a_head_on_the_cpu_at_its_highest_setting_goes_without_saying() -> None:
+    assert Target.parse("cloud:gpu/fp32@cut20-cpu") == Target.parse("cloud:gpu/fp32@cut20")
+    assert str(Target.parse("cloud:gpu/fp32@cut20-dsp")) == "cloud:gpu/fp32@cut20-npu"
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_a_target_or_refused(text: str) -> None:
     try:

@@ -14,7 +14,7 @@ from typing import Final
 
 from autoscale.errors import ModelError, UnsupportedModel, listing
 from autoscale.extras import needed
-from autoscale.query.model_profile import ModelProfile
+from autoscale.query.model_profile import ModelProfile, NetworkCut
 from autoscale_runtime.models.inspection.entry import NO_SHAPES
 from autoscale_runtime.models.inspection.inputs import Ask, Shape
 from autoscale_runtime.models.inspection.onnx_model import OpenedModel, open_model, tensor_info
@@ -30,29 +30,18 @@ INTEGERS: Final = tuple(f"{sign}int{bits}" for sign in ("", "u") for bits in (8,
 
 
 @dataclass(frozen=True, slots=True)
-class Cut:
-    """A place to cut a network.
+class Cut(NetworkCut):
+    """A place to cut a file.
 
     Attributes:
-        after: so many of the file's nodes are in the head; 1 or more.
-        node: the last of these, as a message names it.
+        node: the last of the head's nodes, as a message names it.
         crossing: what the tail is sent, the network's own inputs among them where it reads these.
         types: ONNX's types of those, by name.
-        head: the counts of the head; without parameters.
-        tail: those of the tail, its ``input_bytes`` what crosses.
     """
 
-    after: int
     node: str
     crossing: tuple[TensorInfo, ...]
     types: Mapping[str, TypeProto]
-    head: ModelProfile
-    tail: ModelProfile
-
-    @property
-    def crossing_bytes(self) -> int:
-        """What a query sends over the link."""
-        return self.tail.input_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +50,7 @@ class CutModel:
 
     Attributes:
         path: the file.
-        whole: its counts; without parameters.
+        whole: its counts, with those of its cuts; without parameters.
         cuts: from the first layer to the last but one.
         notes: what was assumed.
         uncounted: what is missing from the counts, and why.
@@ -113,7 +102,8 @@ def find_cuts(path: Path, shapes: Mapping[str, Shape] = NO_SHAPES, ask: Ask | No
     given = [tensor_info(*each) for each in opened.inputs.items()]
     whole = _profile(path.stem, total, given, outputs)
     cuts = tuple(_least(_cuts(path.stem, opened, scope, tallies, outputs)))
-    return CutModel(path, whole, cuts, tuple(total.notes), tuple(total.uncounted))
+    plain = tuple(NetworkCut(each.after, each.head, each.tail) for each in cuts)
+    return CutModel(path, replace(whole, cuts=plain), cuts, tuple(total.notes), tuple(total.uncounted))
 
 
 def reads_of(node: NodeProto) -> set[str]:
@@ -159,11 +149,11 @@ def _cuts(
         types = {each: scope[each].type for each in crossing}
         yield Cut(
             index + 1,
+            _profile(f"{name}-head{index + 1}", head, [tensor_info(*each) for each in opened.inputs.items()], infos),
+            replace(tails[index + 1], inputs=tuple(infos)).profile(f"{name}-tail{index + 1}"),
             label(node),
             tuple(infos),
             {each: kind for each, kind in types.items() if kind is not None},
-            _profile(f"{name}-head{index + 1}", head, [tensor_info(*each) for each in opened.inputs.items()], infos),
-            replace(tails[index + 1], inputs=tuple(infos)).profile(f"{name}-tail{index + 1}"),
         )
 
 

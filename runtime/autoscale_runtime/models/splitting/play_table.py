@@ -1,12 +1,11 @@
 """What a network would cost whole and cut, as a table that the simulator plays like those that others measured."""
 
 import csv
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from autoscale.errors import InvalidInput
-from autoscale_runtime.models.splitting.search import SplitAdvice
+from autoscale.splitting import SplitAdvice
 
 COLUMNS: Final = ("device", "network", "target", "latency_s", "energy_j", "latency_p90_s")
 
@@ -18,7 +17,7 @@ def write_table(path: Path, device: str, network: str, advice: SplitAdvice) -> N
         InvalidInput: the file is there and has other columns, or cannot be written.
     """
     whole = {each.target: each for each in advice.targets}
-    cut = {replace(each.whole.target, cut=each.cut.after): each.whole for each in advice.cuts}
+    cut = {each.whole.target: each.whole for each in advice.cuts}
     lines = [
         (device, network, str(target), each.latency_s.mid, each.energy_j.mid, each.latency_s.high)
         for target, each in (whole | cut).items()

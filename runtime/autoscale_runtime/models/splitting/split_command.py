@@ -18,6 +18,7 @@ from autoscale.profiles import load_device
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
 from autoscale.profiles.remotes import make_remotes
 from autoscale.query.goal import Goal
+from autoscale.splitting import SplitAdvice, SplitForecast, advise
 from autoscale.units import readable, s_from_ms
 from autoscale_runtime.models.bare_model import precision_of
 from autoscale_runtime.models.forecast_command import FIGURES, has_steps, interval_ends
@@ -26,7 +27,6 @@ from autoscale_runtime.models.inspection.inspect_command import ask_for_shape
 
 if TYPE_CHECKING:
     from autoscale_runtime.models.splitting.cuts import CutModel
-    from autoscale_runtime.models.splitting.search import SplitAdvice, SplitForecast
 
 
 def split(
@@ -66,30 +66,32 @@ def split(
     cpu_load: Annotated[float, typer.Option(help="What others load the cores with, 0 to 1.")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
 ) -> None:
-    """Where a network is best cut, its first layers here and the rest on another machine, and what that would cost.
+    """Where a network is best cut in two, and what that would cost.
 
-    Beside it stands the whole network on the targets of the file's precision, as 'autoscale forecast' tells them. A
-    cut pays where it is better than all of these: in time, then for the least of what is to be spent. Every figure is
-    predicted; nothing runs.
+    Its first layers run on one of the device's processors, the rest on another of them or on another machine. Beside it
+    stands the whole network on the targets of the file's precision, as 'autoscale forecast' tells them. A cut pays
+    where it is better than all of these: in time, then for the least of what is to be spent. Every figure is predicted;
+    nothing runs.
 
     Example: autoscale split alexnet.onnx --device mi8pro --remotes cloud=gpu-server --links cloud=wifi
 
-    With --out both parts are written: 'autoscale serve FOLDER/tail' there, and here a session with
-    RemoteModel(address, splits=[FOLDER]).
+    With --out both parts are written. Where the tail runs on another machine: 'autoscale serve FOLDER/tail' there, and
+    here a session with RemoteModel(address, splits=[FOLDER]).
 
     Example: autoscale split alexnet.onnx --device mi8pro --remotes cloud=gpu-server --at 20 --out alexnet-split
     """
     # Not before they are needed: they need the package onnx, and --help does not.
     from autoscale_runtime.models.splitting.cuts import find_cuts
     from autoscale_runtime.models.splitting.play_table import write_table
-    from autoscale_runtime.models.splitting.search import advise
 
     profile, reach = load_device(device), make_remotes(*parse_reach(remotes, links))
     goal = Goal(objective, math.inf if limit_ms is None else s_from_ms(limit_ms))
     found = find_cuts(model, parse_shapes(shape or []), ask_for_shape if sys.stdin.isatty() else None)
     precision, settings = precision_of(model), "dvfs" if has_steps(profile) else "threads"
     met, electricity = Conditions(cpu_load, 0.0, rssi_dbm), Electricity(place)
-    advice = advise(found, precision, profile, reach, goal, settings, met, electricity, at)
+    if at is not None:
+        found.at(at)
+    advice = advise(found.whole, precision, profile, reach, goal, settings, met, electricity, at)
     for note in (*found.notes, *(f"not in the counts: {each}" for each in found.uncounted)):
         typer.echo(f"note: {note}", err=True)
     if as_json:
@@ -102,17 +104,17 @@ def split(
         _write(found, precision, advice, out, at)
 
 
-def _write(found: "CutModel", precision: str, advice: "SplitAdvice", folder: Path, at: int | None) -> None:
+def _write(found: "CutModel", precision: str, advice: SplitAdvice, folder: Path, at: int | None) -> None:
     from autoscale_runtime.models.splitting.parts import write_split
 
     if at is None and advice.best_split is None:
-        raise InvalidInput(f"'{found.path}' has no cut whose tail a machine within reach could take; allowed: --at")
-    cut = found.at(at) if at is not None else advice.best_split.cut  # type: ignore[union-attr]  # as above
+        raise InvalidInput(f"'{found.path}' has no cut whose tail anything else could take; allowed: --at")
+    cut = found.at(advice.best_split.cut.after if at is None else at)  # type: ignore[union-attr]  # as above
     write_split(found, cut, precision, folder)
     typer.echo(f"wrote {folder / 'head'} and {folder / 'tail'}, cut after node {cut.after}, {cut.node}", err=True)
 
 
-def _plain(found: "CutModel", precision: str, advice: "SplitAdvice") -> dict[str, Any]:
+def _plain(found: "CutModel", precision: str, advice: SplitAdvice) -> dict[str, Any]:
     """The fixed keys of ``autoscale split --json``."""
     best = advice.best_split
     return {
@@ -121,22 +123,24 @@ def _plain(found: "CutModel", precision: str, advice: "SplitAdvice") -> dict[str
         "input_bytes": found.whole.input_bytes,
         "cuts": [{"after": e.after, "node": e.node, "crossing_bytes": e.crossing_bytes} for e in found.cuts],
         "targets": {str(each.target): _figures(each) for each in advice.targets},
-        "splits": [_split(each) for each in advice.splits],
+        "splits": [_split(found, each) for each in advice.splits],
         "best_target": None if advice.best_whole is None else str(advice.best_whole.target),
-        "best_split": None if best is None else _split(best),
+        "best_split": None if best is None else _split(found, best),
         "pays": advice.pays,
         "uncounted": list(found.uncounted),
     }
 
 
-def _split(each: "SplitForecast") -> dict[str, Any]:
+def _split(found: "CutModel", each: SplitForecast) -> dict[str, Any]:
+    cut = found.at(each.cut.after)
     return {
-        "after": each.cut.after,
-        "node": each.cut.node,
-        "crossing": [info.to_json() for info in each.cut.crossing],
-        "crossing_bytes": each.cut.crossing_bytes,
+        "after": cut.after,
+        "node": cut.node,
+        "crossing": [info.to_json() for info in cut.crossing],
+        "crossing_bytes": cut.crossing_bytes,
+        "target": str(each.whole.target),
         "head": str(each.head),
-        "tail": str(each.whole.target),
+        "tail": str(each.tail),
         **_figures(each.whole),
     }
 
@@ -146,10 +150,10 @@ def _figures(each: Prediction) -> dict[str, Any]:
     return {**{name: interval_ends(getattr(each, name)) for name in FIGURES}, "methods": methods}
 
 
-def _show(device: str, found: "CutModel", precision: str, advice: "SplitAdvice") -> None:
+def _show(device: str, found: "CutModel", precision: str, advice: SplitAdvice) -> None:
     title = f"{found.whole.name} in {precision} on {device}: one query"
     table = Table(title=escape(title))
-    for column in ("head", "tail", "after node", "sent", "latency", "energy", "CO2e"):
+    for column in ("head", "tail", "after node", "crosses", "latency", "energy", "CO2e"):
         table.add_column(column, overflow="fold")  # no target is cut short: who reads it gives it to a command
     for each in _least(advice):
         sent = f"{found.whole.input_bytes:,} B" if each.target.is_remote else ""
@@ -157,13 +161,13 @@ def _show(device: str, found: "CutModel", precision: str, advice: "SplitAdvice")
         table.add_row(here, there, "", sent, *_cells(each))
     for split in advice.splits:
         after, sent = str(split.cut.after), f"{split.cut.crossing_bytes:,} B"
-        table.add_row(str(split.head), str(split.whole.target), after, sent, *_cells(split.whole))
+        table.add_row(str(split.head), str(split.tail), after, sent, *_cells(split.whole))
     console = Console(highlight=False)
     console.print(table)
-    console.print(_verdict(advice), markup=False)
+    console.print(_verdict(found, advice), markup=False)
 
 
-def _least(advice: "SplitAdvice") -> list[Prediction]:
+def _least(advice: SplitAdvice) -> list[Prediction]:
     """Of the whole network the best target, and the most frugal one of either side of the link."""
     sides = [[e for e in advice.targets if e.target.is_remote is far] for far in (False, True)]
     frugal = [min(side, key=lambda each: each.energy_j.mid) for side in sides if side]
@@ -171,12 +175,12 @@ def _least(advice: "SplitAdvice") -> list[Prediction]:
     return list({each.target: each for each in (*frugal, *best)}.values())
 
 
-def _verdict(advice: "SplitAdvice") -> str:
+def _verdict(found: "CutModel", advice: SplitAdvice) -> str:
     if advice.best_split is None:
-        return "nothing to weigh: the network has no cut, or no machine within reach computes in its precision"
-    cut, best = advice.best_split.cut, advice.best_whole
+        return "nothing to weigh: the network has no cut, or nothing else in reach computes in its precision"
+    cut, best = found.at(advice.best_split.cut.after), advice.best_whole
     if advice.pays:
-        return f"pays: cut after node {cut.after}, {cut.node}"
+        return f"pays: cut after node {cut.after}, {cut.node}: {advice.best_split.whole.target}"
     return f"does not pay: best in one piece, {'nowhere' if best is None else best.target}"
 
 

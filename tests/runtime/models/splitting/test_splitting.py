@@ -15,6 +15,11 @@ from typer.testing import CliRunner, Result
 
 from autoscale import Goal, make_agent, run_query
 from autoscale.errors import AutoScaleError, FeedError, ModelError, UnsupportedModel
+from autoscale.physics import compute
+from autoscale.physics.handover import tail_here
+from autoscale.profiles import load_device
+from autoscale.query.target import Target
+from autoscale.splitting import advise
 from autoscale_envs import MeasuredWorld, read_measured
 from autoscale_runtime.backends.comparison import other_finiteness
 from autoscale_runtime.device.verification import disagreement
@@ -25,6 +30,7 @@ from autoscale_runtime.models.splitting.split_model import SplitModel
 
 LIGHT = Path(onnx.__file__).parent / "backend" / "test" / "data" / "light"
 ALEXNET, RESNET = LIGHT / "light_bvlc_alexnet.onnx", LIGHT / "light_resnet50.onnx"
+SQUEEZENET = LIGHT / "light_squeezenet.onnx"
 SIDE, CHANNELS = 8, 4
 
 Feeds = dict[str, npt.NDArray[np.float32]]
@@ -146,8 +152,43 @@ def test_a_network_and_link_where_it_pays_and_those_where_it_does_not() -> None:
     assert isinstance(targets, dict)
     in_time = [each for each in targets.values() if each["latency_s"]["mid"] <= 0.05]
     assert best["energy_j"]["mid"] < min(each["energy_j"]["mid"] for each in in_time)
-    assert told(ALEXNET, *to_cloud, "cloud=lte")["pays"] is False
+    slow = told(ALEXNET, *to_cloud, "cloud=lte")
+    splits, best = slow["splits"], slow["best_split"]
+    assert isinstance(splits, list)
+    assert isinstance(best, dict)
+    assert all(each["latency_s"]["mid"] > 0.05 for each in splits if each["target"].startswith("cloud:"))
+    assert best["target"].startswith("device:")
     assert told(RESNET, *to_cloud, "cloud=wifi")["pays"] is False
+
+
+def test_slices_over_this_device_s_processors_where_they_pay_and_where_they_do_not() -> None:
+    found = told(ALEXNET, "--device", "mi8pro", "--limit-ms", 50, "--remotes", "none")
+    best, targets = found["best_split"], found["targets"]
+    assert found["pays"] is True
+    assert isinstance(best, dict)
+    assert isinstance(targets, dict)
+    target = Target.parse(best["target"])
+    assert target.head is not None
+    assert {target.processor, target.head.processor} == {"cpu", "gpu"}
+    in_time = [each for each in targets.values() if each["latency_s"]["mid"] <= 0.05]
+    assert best["energy_j"]["mid"] < 0.8 * min(each["energy_j"]["mid"] for each in in_time)
+    assert told(SQUEEZENET, "--device", "mi8pro", "--remotes", "none")["pays"] is False
+    alone = told(ALEXNET, "--device", "rpi4", "--remotes", "none")  # one processor: nothing to hand over to
+    assert (alone["pays"], alone["splits"]) == (False, [])
+
+
+def test_what_crosses_on_this_device_is_copied_once() -> None:
+    phone, goal, network = load_device("mi8pro"), Goal("latency"), find_cuts(ALEXNET).whole
+    at = Target.parse("device:cpu/fp32@1t")
+    speed = phone.processors["cpu"].speed
+    assert speed is not None
+    for cut in network.cuts:
+        alone_s, here_s = (compute(phone, each, at).latency_s for each in (cut.tail, tail_here(cut, "fp32")))
+        assert here_s - alone_s == pytest.approx(2 * cut.crossing_bytes / speed.bandwidth_bytes_per_s)
+    for both in advise(network, "fp32", phone, (), goal, at=30).cuts:
+        parts = compute(phone, both.cut.head, both.head), compute(phone, tail_here(both.cut, "fp32"), both.tail)
+        assert both.whole.latency_s.mid == pytest.approx(sum(each.latency_s for each in parts))
+        assert both.whole.energy_j.mid == pytest.approx(sum(each.whole_j.mid for each in parts))
 
 
 def test_the_simulator_plays_cuts_as_targets(tmp_path: Path) -> None:
@@ -203,6 +244,6 @@ def test_what_is_refused(tmp_path: Path) -> None:
     found = find_cuts(ALEXNET)
     with pytest.raises(ModelError, match="something else"):
         write_split(found, found.at(20), "fp32", tmp_path / "other")
-    result = asked(ALEXNET, "--device", "mi8pro", "--remotes", "none", "--out", tmp_path / "out")
+    result = asked(ALEXNET, "--device", "rpi4", "--remotes", "none", "--out", tmp_path / "out")
     assert isinstance(result.exception, AutoScaleError)
     assert "--at" in str(result.exception)
