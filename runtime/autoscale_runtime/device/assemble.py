@@ -104,7 +104,7 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
     if keeps_state and known:
         _LOG.warning("'%s' keeps state in its file; servers mix all streams, so remotes are not used", bundle.name)
         known = {}
-    routes = routes_of(bundle, known, account, hub, pinned, options.backends)
+    routes = routes_of(bundle, known, account, hub, pinned, options.backends, options.splits)
     remote: dict[str, list[Route]] = {}
     for route in routes:
         if route.target.is_remote:

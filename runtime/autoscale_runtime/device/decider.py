@@ -81,7 +81,7 @@ class Decider:
         is_kept = (
             self._options.calibration is not None and self._options.target is None
         )  # of one alone there is nothing
-        self._files = ModelFiles(bundle) if is_kept else None
+        self._files = ModelFiles(bundle, self._options.splits) if is_kept else None
         self.device = assemble(bundle, self._goal, self._remotes, self._options)
         self.world = self.device.world
         self.known = OpenShapes(bundle, self.world.know, self._options.shapes or ())

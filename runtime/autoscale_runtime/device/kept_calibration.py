@@ -9,7 +9,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,6 +23,7 @@ from autoscale_runtime.backends.base import Backend
 from autoscale_runtime.backends.engines import engines, format_of
 from autoscale_runtime.host.fingerprint import fingerprint
 from autoscale_runtime.models.bundle import Bundle
+from autoscale_runtime.models.splitting.split_model import HEAD, TAIL
 from autoscale_runtime.models.variant import digest
 
 SCHEMA: Final = 1
@@ -78,14 +79,17 @@ class ModelFiles:
 
     Args:
         bundle: the model.
+        splits: folders of the same in two parts.
     """
 
-    def __init__(self, bundle: Bundle) -> None:
+    def __init__(self, bundle: Bundle, splits: Sequence[str | Path] = ()) -> None:
         try:
-            self._files = [(each.precision, each.files) for each in bundle.variants]
+            parts = [Bundle.read(Path(folder) / part) for folder in splits for part in (HEAD, TAIL)]
+            variants = [each for whole in (bundle, *parts) for each in whole.variants]
+            self._files = [(each.precision, each.files) for each in variants]
         except (OSError, ModelError):  # who loads them says so
-            self._files = []
-        self.formats = sorted({format_of(each.path) for each in bundle.variants})
+            variants, self._files = [*bundle.variants], []
+        self.formats = sorted({format_of(each.path) for each in variants})
         self._were = self._stamps()
 
     @property

@@ -48,6 +48,8 @@ class SessionOptions:
             of a model on a quiet machine and read by those after it, as long as model, engines, machine and meter are
             the same, for a week; None for no file. One for each model. It holds targets, their seconds and joules,
             digests of the model, and names and versions of what ran it; nothing of a query. To measure anew, delete it.
+        splits: folders that ``autoscale split --out`` wrote: slices over this device's own processors and engines are
+            further targets, chosen where they are expected to be better than every whole target.
         log_considered: whether records keep what stood to be chosen and what was seen, by which other policies can be
             judged on them; some hundred bytes a query.
 
@@ -73,6 +75,7 @@ class SessionOptions:
     backends: Mapping[str, Backend] = field(default_factory=dict)
     calibration: str | Path | None = None
     log_considered: bool = True
+    splits: Sequence[str | Path] = ()
 
     def __post_init__(self) -> None:
         check_type("target", self.target, (str, NoneType), "a target as in 'device:cpu/int8@2t', or None")
@@ -98,6 +101,9 @@ class SessionOptions:
         for name, backend in self.backends.items():
             one_of("backend", name, BACKENDS.names(), UnknownName)
             check_type(f"backend '{name}'", backend, Backend, "a Backend")
+        check_type("splits", self.splits, (list, tuple), "a list of folders")
+        for folder in self.splits:
+            check_type("a split", folder, (str, Path), "a folder that 'autoscale split --out' wrote")
         check_type("calibration", self.calibration, (str, Path, NoneType), "a file, or None")
         check_type("log_considered", self.log_considered, bool, "True or False")
         check_type("shapes", self.shapes, Mapping, "a mapping of input names to shapes")

@@ -21,6 +21,7 @@ from autoscale_runtime.device.routes.base import Route
 from autoscale_runtime.device.routes.cpu import CpuRoute
 from autoscale_runtime.device.routes.local import LocalModel
 from autoscale_runtime.device.sized_mean import SizedMean
+from autoscale_runtime.device.slices import slices_of
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.splitting.split_model import SplitModel
 from autoscale_runtime.models.variant import served_name
@@ -96,12 +97,14 @@ class Offer:
         make: a route to it; what runs there is not loaded yet.
         path: of the model file; None where it is on another machine.
         engine: the registered name of what runs it; empty where that is another machine's affair.
+        is_extra: whether a session can do without it, where it cannot be loaded.
     """
 
     target: Target
     make: Callable[[], Route]
     path: Path | None = None
     engine: str = ""
+    is_extra: bool = False
 
 
 Offers = Mapping[Target, Offer]
@@ -114,6 +117,7 @@ def routes_of(
     hub: SensorHub,
     pinned: Target | None = None,
     backends: Mapping[str, Backend] | None = None,
+    splits: Sequence[str | Path] = (),
 ) -> list[Route]:
     """Every route a session may use; with a pinned target that one alone, and nothing else is loaded.
 
@@ -126,6 +130,7 @@ def routes_of(
         hub: made with the names of the remotes.
         pinned: the only target wanted; the engine that ships for the format may be named or not.
         backends: what stands in the place of the engines registered by these names.
+        splits: folders of the network in two parts, for slices over this device's own processors and engines.
 
     Raises:
         InvalidTarget: a place, processor or precision that does not exist, or a pinned target that is not here.
@@ -140,6 +145,7 @@ def routes_of(
             *_local(bundle, account, backends),
             *_remote(bundle, remotes, account, hub),
             *_split(bundle, remotes, account, hub, backends),
+            *(Offer(*each, is_extra=True) for each in slices_of(bundle, splits, account, backends)),
         )
     }
     if pinned is not None:
@@ -181,7 +187,7 @@ def _opened(offers: list[Offer]) -> list[Route]:
                 routes.pop(offer.target).close()
                 failures.append((offer, error))
         able = {path for _, path, _ in loaded}
-        fatal = next((refusal for offer, refusal in failures if offer.path not in able), None)
+        fatal = next((refusal for each, refusal in failures if each.path not in able and not each.is_extra), None)
         if fatal is not None:
             raise fatal
     except Exception:

@@ -235,7 +235,7 @@ class DeviceWorld:
         if saving is not None:
             chosen = {self.targets[i] for i in context.admitted}
             left_out = {target: saving.reason for target in self.targets if target not in chosen}
-        if not self._away:
+        if not self._away and not self._cut:
             return left_out
         barred = barred_in(context)
         for route in self._away:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Callable
 from time import perf_counter, process_time
-from typing import ClassVar, NamedTuple, Self
+from typing import ClassVar, Final, NamedTuple, Self
 
 from autoscale.errors import InvalidInput, one_of
 from autoscale.physics.measured import metered_watts
@@ -11,9 +11,14 @@ from autoscale.physics.power import Watts, energy_j, watts_of
 from autoscale.physics.radio import query_j
 from autoscale.profiles import DeviceProfile, device_names, load_device
 from autoscale.profiles.default_processor import completed
-from autoscale.query.outcome import Method
+from autoscale.query.outcome import Method, worst
 from autoscale.query.target import Target
 from autoscale_runtime.meters.base import Mark, Meter, Reading
+
+LAST: Final = 0.3
+"""Share of the last query in what a network in two parts is known to be made of."""
+
+TINY_S: Final = 1e-9
 
 
 class Drawn(NamedTuple):
@@ -26,6 +31,31 @@ class Drawn(NamedTuple):
     def energy_j(self, wall_s: float, cpu_s: float) -> float:
         """What the device spends in ``wall_s`` seconds of which its cores work ``cpu_s`` core-seconds."""
         return float(energy_j(self.watts, wall_s, cpu_s))
+
+
+class SlicedDrawn:
+    """The same for a network in two parts on this device: the watts of each while it runs.
+
+    Args:
+        head: what its part draws.
+        tail: likewise.
+        share: of the time that is the head's, until the first query has told.
+    """
+
+    def __init__(self, head: Drawn, tail: Drawn, share: float) -> None:
+        self._head, self._tail = head, tail
+        self._share, self._cpu_share = share, share
+        self.method, self.source = worst(head.method, tail.method), f"{head.source}; {tail.source}"
+
+    def learn(self, head_s: float, both_s: float, head_cpu_s: float, both_cpu_s: float) -> None:
+        """Take in what a query's time and the work of this process's cores were made of."""
+        self._share += LAST * (head_s / max(both_s, TINY_S) - self._share)
+        self._cpu_share += LAST * (head_cpu_s / max(both_cpu_s, head_cpu_s, TINY_S) - self._cpu_share)
+
+    def energy_j(self, wall_s: float, cpu_s: float) -> float:
+        """What the device spends in so many seconds, parted as those of the last queries were."""
+        head_s, head_cpu_s = self._share * wall_s, self._cpu_share * cpu_s
+        return self._head.energy_j(head_s, head_cpu_s) + self._tail.energy_j(wall_s - head_s, cpu_s - head_cpu_s)
 
 
 class ModelledMeter(Meter):
@@ -63,7 +93,7 @@ class ModelledMeter(Meter):
         self.source = f"power table '{profile.name}'"
         self.radio = radio or "wifi"
         self._radio = profile.radios.get(self.radio)
-        self._by_target: dict[Target | None, Drawn] = {}
+        self._by_target: dict[Target | None, Drawn | SlicedDrawn] = {}
         self.wall_clock, self.cpu_clock = wall_clock, cpu_clock
 
     @classmethod
@@ -107,7 +137,18 @@ class ModelledMeter(Meter):
         """
         return self.drawn(target).energy_j(wall_s, cpu_s)
 
-    def drawn(self, target: Target | None) -> Drawn:
+    def sliced(self, target: Target, share: float) -> SlicedDrawn:
+        """What is drawn for a target of this device whose head another of its targets runs.
+
+        Args:
+            target: with its head.
+            share: of the time that is the head's, until the first query has told.
+        """
+        drawn = SlicedDrawn(self._draws(target.head), self._draws(target.whole), share)
+        self._by_target[target] = drawn
+        return drawn
+
+    def drawn(self, target: Target | None) -> Drawn | SlicedDrawn:
         """What is drawn for a target, as for :meth:`energy_j`."""
         known = self._by_target.get(target)
         if known is None:

@@ -1,5 +1,6 @@
 """OpenVINO, where it is installed: ``make test-engines`` brings it. The network is y = relu(hidden = x W + b)."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,8 +12,11 @@ from autoscale_runtime import Session
 from autoscale_runtime.backends.checks import check_backend
 from autoscale_runtime.backends.engines import OFF, format_of
 from autoscale_runtime.backends.openvino import OpenVINO
+from autoscale_runtime.device.verification import disagreement
 from tests.runtime.backends.test_backends import EXPECTED, X, write_onnx, write_tflite
 from tests.runtime.session_parts import QUIET
+from tests.runtime.test_session_slices import split_of
+from tests.runtime.test_session_split import pictures
 
 ov = pytest.importorskip("openvino")
 
@@ -80,3 +84,17 @@ def test_a_processor_that_is_not_here_is_named(tmp_path: Path) -> None:
     if "NPU" not in ov.Core().available_devices:
         with pytest.raises(InvalidTarget, match="unknown target 'device:npu/fp32'"):
             OpenVINO().load(tmp_path / "m.onnx", Target("device", "npu", "fp32"))
+
+
+@pytest.mark.parametrize(
+    "target", ["device:cpu/fp32@1t-cut2-cpu-1t-openvino", "device:cpu/fp32@1t-cut2-cpu-1t#openvino"]
+)
+def test_it_takes_either_part_of_a_network_in_two(tmp_path: Path, target: str) -> None:
+    model, parts = split_of(tmp_path / "a")
+    options = replace(QUIET, splits=[parts], target=target)
+    with Session(model, options=options) as session, Session(model, options=QUIET) as whole:
+        for count in (1, 3):
+            right, answer = (each.run(None, pictures(count)) for each in (whole, session))
+            assert disagreement(right, answer) is None
+        assert session.last is not None
+        assert str(session.last.selected) == target

@@ -1,14 +1,14 @@
 """The route whose first half stays here: the head of a network on this device, its tail on another machine."""
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Runner
-from autoscale_runtime.backends.tensors import Feeds, TensorSpec, check_feeds
+from autoscale_runtime.backends.tensors import Feeds, TensorSpec
 from autoscale_runtime.device.copies import LazyRunner
 from autoscale_runtime.device.first_guess import first_guess_s
+from autoscale_runtime.device.halves import Halves
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.base import Query
 from autoscale_runtime.device.routes.local import WEIGHT
@@ -50,23 +50,13 @@ class SplitRunner(RemoteRunner):
     ) -> None:
         self._head, self._tail = head, tail
         self._specs = tuple(inputs), tuple(outputs)  # of which it needs no description
-        self._names = [each.name for each in outputs]
-        self._made = [each.name for each in head.outputs]
+        self._halves = Halves(head, tail, inputs, outputs)
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> SplitAnswer:
         """Run the head, send what crosses, and put the answer together; errors as for a remote model."""
-        check_feeds(self.inputs, feeds)
-        began_s, began_cpu_s = time.perf_counter(), time.process_time()
-        made = self._head.run(None, {each.name: feeds[each.name] for each in self._head.inputs}).outputs
-        here_s, here_cpu_s = time.perf_counter() - began_s, time.process_time() - began_cpu_s
-        known = {**feeds, **dict(zip(self._made, made, strict=True))}
-        names = output_names or self._names
-        wanted = [name for name in names if name not in self._made]
-        sent = {each.name: known[each.name] for each in self._tail.inputs}
-        left_s = None if timeout_s is None else max(timeout_s - here_s, 0.0)
-        answer = self._tail.run(wanted or None, sent, left_s)
-        known |= dict(zip(wanted, answer.outputs, strict=False))
-        return SplitAnswer([known[name] for name in names], answer.remote, answer.identity, here_s, here_cpu_s)
+        both = self._halves.run(output_names, feeds, timeout_s)
+        assert isinstance(both.last, RemoteAnswer)
+        return SplitAnswer(both.outputs, both.last.remote, both.last.identity, both.head_s, both.head_cpu_s)
 
     @property
     def connection(self) -> int:
