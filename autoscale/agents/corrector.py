@@ -82,6 +82,7 @@ class Corrector(Agent):
     name = "corrector"
     per_target = (
         "tree",
+        "shifts",
         "sums",
         "effects",
         "spread",
@@ -145,7 +146,18 @@ class Corrector(Agent):
         if not shared.is_informed:
             self._compare(network, path, residuals, mean, doubt)
         changed = self._turns.chance_changed(precision) if shared.is_informed else 0.0
-        lesson = take_in(cells, features, residuals, mean, variance, network, changed=changed)
+        lesson = take_in(
+            cells,
+            features,
+            residuals,
+            mean,
+            variance,
+            network,
+            processor,
+            changed=changed,
+            changes=shared.changes[processor],
+        )
+        shared.changes[processor] += lesson.is_shared
         self._turns.tried(precision, was_due, lesson, outcome.is_late(context.goal))
         most = [
             MEMORY / cell.noise * (STALE if changed else 1.0)
@@ -161,7 +173,7 @@ class Corrector(Agent):
             self._rescale()
             shared.refresh()
         self._answered += 1
-        network.answered(self._answered)
+        network.answered(self._answered, processor)
         if network.queries % DRIFT_EVERY == 0.0:
             shared.drift()
         self._view = None
@@ -364,6 +376,8 @@ class Corrector(Agent):
         mean, variance = moments[0], moments[1]
         mean += self._conditions.explained(shared.linear, self._conditions(seen), quantities)
         variance += shared.shift_variance[:quantities].take(processor, 1)
+        if network.shifts and (moved := network.moved(quantities, len(self._cells.processors))) is not None:
+            moments += moved.take(processor, 2)
         if not shared.is_informed:
             mean += np.array(network.level.mean[:quantities])[:, None]
         return mean, variance

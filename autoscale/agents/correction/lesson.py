@@ -2,11 +2,11 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 from autoscale.agents.correction.conditions import SHIFT
 from autoscale.agents.correction.hierarchy import QUANTITIES, Triple
-from autoscale.agents.correction.network import Network
+from autoscale.agents.correction.network import Network, Shift
 from autoscale.agents.correction.shared import (
     ALARM,
     CHANGE,
@@ -21,6 +21,12 @@ from autoscale.agents.correction.shared import (
     Cell,
 )
 
+STRIKING: Final = 2.0
+"""A surprise of so many standard deviations may be the first of a change; a second one on the same side is no noise."""
+STILL: Final = Shift()
+"""Of a network on a processor where nothing was striking; never changed."""
+UNMOVED: Final = [STILL] * QUANTITIES
+
 Features: TypeAlias = tuple[float, float, float, float]
 """The position of a processor's setting and three conditions; the shift's feature, which comes before, is always 1."""
 
@@ -34,6 +40,7 @@ class Lesson(NamedTuple):
         has_changed: whether it costs more or less than it did.
         is_better: whether it costs less, by this one figure.
         likelier: how many times likelier than not it is that it costs less.
+        is_shared: whether the processor has changed for all networks.
     """
 
     residual: list[float]
@@ -41,6 +48,7 @@ class Lesson(NamedTuple):
     has_changed: list[bool]
     is_better: list[bool]
     likelier: list[float]
+    is_shared: bool = False
 
 
 def take_in(
@@ -50,10 +58,12 @@ def take_in(
     mean: Triple,
     variance: Triple,
     network: Network,
+    processor: int,
     *,
     changed: float,
+    changes: int,
 ) -> Lesson:
-    """Let what all networks share learn from one outcome.
+    """Let what all networks share learn from one outcome, and what the network has of its own beside its tree.
 
     Args:
         cells: of the processor it ran on, one a quantity, changed in place.
@@ -61,48 +71,78 @@ def take_in(
         seen: ln(actual / forecast) of each quantity; NaN where nothing was observed.
         mean: of the target's residual as its network's tree has it.
         variance: likewise.
-        network: whose level and restlessness are changed in place.
+        network: whose level, shifts and restlessness are changed in place.
+        processor: it ran on.
         changed: the chance that the target is no more what it was when it was tried last.
+        changes: how often all networks' cost has changed on the processor.
     """
     lesson = Lesson(
         [math.nan] * QUANTITIES, [0.0] * QUANTITIES, [False] * QUANTITIES, [False] * QUANTITIES, [0.0] * QUANTITIES
     )
     level, restless = network.level, network.restless
     level_mean, level_variance = level.mean, level.variance
-    weight = min(network.queries + RESTLESS_PRIOR, LONGEST)
+    shifts = network.shifts.get(processor, UNMOVED)
+    weight, is_shared = min(network.queries + RESTLESS_PRIOR, LONGEST), False
     for q, cell in enumerate(cells):
         if seen[q] != seen[q]:  # NaN: not observed
             continue
-        explained = _product(cell.effects, features)
+        shift = STILL if shifts[q].is_still else shifts[q]
+        explained = _product(cell.effects, features) + shift.mean
         surprise = seen[q] - mean[q] - explained - level_mean[q]
         reach = _reach(cell.spread, features)
         doubt, noise = _product(reach, features), cell.noise * restless[q]
-        total = variance[q] + doubt + noise + level_variance[q]
-        jump = before = likelier = 0.0
+        total = variance[q] + doubt + shift.variance + noise + level_variance[q]
+        jump = own_jump = before = likelier = 0.0
+        is_noise = True
         if changed and surprise < 0.0:
             lesson.likelier[q] = likelier = _odds(changed, surprise, total)
         if likelier > 1.0:
             lesson.is_better[q] = lesson.has_changed[q] = True
-            before = surprise * surprise  # wide enough to believe it at once
-            reach = (reach[SHIFT] + before, *reach[SHIFT + 1 :])
-            doubt += before
-            total += before
-        elif variance[q] <= FAMILIAR * noise and _is_change(cell, surprise / math.sqrt(total)):
-            lesson.has_changed[q], jump = True, JUMP
+            wide = surprise * surprise  # enough to believe it at once
+            total += wide
+            if shift.mean > 0.0:  # what the network alone had lost
+                shift.variance += wide
+            else:
+                before, doubt = wide, doubt + wide
+                reach = (reach[SHIFT] + wide, *reach[SHIFT + 1 :])
+        elif variance[q] <= FAMILIAR * noise:
+            standardised = surprise / math.sqrt(total)
+            if _is_change(cell, standardised):
+                lesson.has_changed[q], jump, is_shared = True, JUMP, True
+            if shift is STILL and standardised >= STRIKING:
+                shift = network.shift(processor, q)
+            if shift is not STILL:
+                shift.watch_since(changes)
+                if shift.mean <= 0.0:
+                    standardised = max(standardised, 0.0)  # what one network gained, others may have gained too
+                is_noise = not _is_again(shift, standardised)
+                if _is_change(shift, standardised):
+                    lesson.has_changed[q], own_jump = True, JUMP
         square = surprise * surprise
         width = max(total, (surprise / OUTLIER) ** 2)
-        rest = noise + doubt + width - total
+        rest = noise + doubt + shift.variance + width - total
         if level_variance[q]:
             level.take_in(q, surprise, width)
             rest += level_variance[q]
-        squared = _expected_square(min(square / total, OUTLIER**2), noise / total) * noise
-        restless[q] += (squared / cell.noise - restless[q]) / weight
-        _learn_noise(cell, squared)
+        if is_noise:
+            squared = _expected_square(min(square / total, OUTLIER**2), noise / total) * noise
+            restless[q] += (squared / cell.noise - restless[q]) / weight
+            _learn_noise(cell, squared)
         gain = surprise / width
+        moved = doubt * gain
+        if shift is not STILL:
+            moved += shift.take_in(gain, width, own_jump)
         _update(cell, reach, gain, width, before + jump)
-        lesson.residual[q] = seen[q] - explained - doubt * gain - level_mean[q]
+        lesson.residual[q] = seen[q] - explained - moved - level_mean[q]
         lesson.precision[q] = 1.0 / rest
-    return lesson
+    return lesson._replace(is_shared=is_shared)
+
+
+def _is_again(shift: Shift, surprise: float) -> bool:
+    """Whether a striking surprise is not the first one on its side."""
+    return (surprise >= STRIKING and shift.dearer >= STRIKING - SLACK) or (
+        surprise <= -STRIKING and shift.cheaper >= STRIKING - SLACK
+    )
 
 
 def _product(row: Sequence[float], features: Features) -> float:
@@ -138,7 +178,7 @@ def _update(cell: Cell, reach: Sequence[float], gain: float, width: float, growt
     cell.spread = (aa, ab, ac, ad, ae, ab, bb, bc, bd, be, ac, bc, cc, cd, ce, ad, bd, cd, dd, de, ae, be, ce, de, ee)
 
 
-def _is_change(cell: Cell, surprise: float) -> bool:
+def _is_change(cell: Cell | Shift, surprise: float) -> bool:
     """Add a standardised surprise to the two sums; whether one of them has reached the alarm, which clears both."""
     if not -LOUDEST <= surprise <= LOUDEST:
         surprise = math.copysign(LOUDEST, surprise)

@@ -39,7 +39,7 @@ ALARM: Final = 7.0
 two figures far off suffice, and where nothing changes it is wrong once in thousands."""
 FAMILIAR: Final = 2.0
 """Only of targets of which so much is known is anything a change: their variance is at most so many times the noise."""
-LOUDEST: Final = 3.0
+LOUDEST: Final = 4.5
 CHANGE: Final = 0.5
 """By how much ln(cost) is more or less where a processor has changed, in the mean."""
 JUMP: Final = CHANGE**2
@@ -139,6 +139,7 @@ class Shared:
         figures: how many those were learned from, likewise.
         alarms: the CUSUM of dearer and of cheaper than believed, shape (2, quantities, processors).
         is_informed: whether the forecast tells targets apart.
+        changes: how often each processor has changed.
     """
 
     def __init__(self, processors: int) -> None:
@@ -153,6 +154,7 @@ class Shared:
 
     def __setstate__(self, state: tuple[Floats, bool]) -> None:
         self._rows, self.is_informed = state
+        self.changes = [0] * len(self._rows)
         self._cells: dict[int, list[Cell]] = {}  # read from the rows, until those change otherwise than by ``put``
         whole = self._rows.swapaxes(0, 1)
         self.effects = whole[..., :EFFECTS]

@@ -3,13 +3,15 @@
 ``tree``, shape (networks + 1, 2, quantities, targets): each network's targets as ``Hierarchy`` has them, after one of
 which nothing is known; ``above`` the nodes above them, (networks + 1, 2, quantities, nodes), without which they are
 worked out; ``networks`` their names, ``queries``, ``scales``, ``spacing``, ``last`` and ``restless`` (networks,
-quantities) what ``Network`` says; ``levels`` (networks, 2, quantities) and ``apart`` (2,) are of ``Level`` and
-``Scale``. ``sums`` (2, quantities, targets), ``effects`` (quantities, effects, targets), ``spread`` (quantities,
-effects, effects, targets), ``noise`` and ``figures`` (quantities, targets), ``alarms`` (2, quantities, targets): of
-each target's processor; ``idle``, ``failures``, ``steady``, ``aged`` and ``tries`` (targets,): of its precision.
+quantities) what ``Network`` says; ``moved`` (moves,) the numbers of those networks of which ``shifts`` (moves + 1, 4,
+quantities, targets) says what ``Shift`` does, on each target's processor, after one of none; ``levels`` (networks, 2,
+quantities) and ``apart`` (2,) are of ``Level`` and ``Scale``. ``sums`` (2, quantities, targets), ``effects``
+(quantities, effects, targets), ``spread`` (quantities, effects, effects, targets), ``noise`` and ``figures``
+(quantities, targets), ``alarms`` (2, quantities, targets): of each target's processor; ``idle``, ``failures``,
+``steady``, ``aged`` and ``tries`` (targets,): of its precision.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import numpy as np
@@ -18,9 +20,10 @@ from autoscale.agents.base import Arrays
 from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.cost_model_file import is_cost_model, upgraded
 from autoscale.agents.correction.hierarchy import QUANTITIES, Hierarchy
-from autoscale.agents.correction.network import Level, Network, Scale
+from autoscale.agents.correction.network import Level, Network, Scale, Shift
 from autoscale.agents.correction.shared import Shared
 from autoscale.agents.correction.turns import Turns
+from autoscale.arrays import Floats
 from autoscale.errors import PolicyError
 from autoscale.query.target import Target
 
@@ -38,6 +41,8 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale:
     """The arrays."""
     targets = cells.processor.size
     known = [tree.nothing(), *(each.known for each in networks.values())]
+    shifts = [_shifts_of(each, shared, cells) for each in networks.values()]
+    moved = [number for number, each in enumerate(shifts) if each.any()]
     return {
         "tree": np.stack([each[:, :, :targets] for each in known]),
         "above": np.stack([each[:, :, targets:] for each in known]),
@@ -50,6 +55,8 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale:
         "levels": np.array([(each.level.mean, each.level.variance) for each in networks.values()]).reshape(
             -1, 2, QUANTITIES
         ),
+        "moved": np.array(moved, dtype=np.int64),
+        "shifts": np.stack([np.zeros((4, QUANTITIES, targets)), *(shifts[each] for each in moved)]),
         "apart": np.array([scale.total, scale.weight]),
         "is_informed": np.array([shared.is_informed]),
         "by_precision": np.array([cells.by_precision]),
@@ -59,6 +66,30 @@ def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale:
             for name, axis in _SHARED.items()
         },
     }
+
+
+def _shifts_of(network: Network, shared: Shared, cells: Cells) -> Floats:
+    """Shape (4, quantities, targets)."""
+    figures = np.zeros((4, QUANTITIES, len(cells.processors)))
+    for processor, shifts in network.shifts.items():
+        figures[:, :, processor] = np.transpose([each.row(shared.changes[processor]) for each in shifts])
+    return figures.take(cells.processor, 2)
+
+
+def _shifts(
+    state: Arrays, networks: Sequence[Network], cells: Cells
+) -> Iterator[tuple[Network, dict[int, list[Shift]]]]:
+    """Those that a state has, with the networks they are of."""
+    moved = state.get("moved", np.array([], dtype=np.int64)).tolist()
+    if not moved:
+        return
+    if not all(0 <= each < len(networks) for each in moved):
+        raise PolicyError(f"policy array 'moved' names network {moved}, of {len(networks)}")
+    _check(state, {"shifts"})
+    _check_shape(state, "shifts", (len(moved) + 1, 4, QUANTITIES, cells.processor.size))
+    for number, figures in zip(moved, state["shifts"][1:].take(cells.first, 3), strict=True):
+        own = np.flatnonzero(figures.any((0, 1))).tolist()
+        yield networks[number], {each: [Shift(*row) for row in figures[:, :, each].T.tolist()] for each in own}
 
 
 def cells_of(targets: Sequence[Target], state: Arrays) -> Cells:
@@ -104,6 +135,8 @@ def from_state(state: Arrays, cells: Cells, tree: Hierarchy) -> tuple[Shared, Tu
         networks[name].restless = _restless(state, len(networks) - 1)
         networks[name].spacing = float(state["spacing"][len(networks) - 1]) if "spacing" in state else len(names)
         networks[name].last = int(state["last"][len(networks) - 1]) if "last" in state else 0
+    for network, shifts in _shifts(state, [*networks.values()], cells):
+        network.shifts = shifts
     shared.refresh()
     return shared, turns, scale, networks
 

@@ -129,6 +129,8 @@ class _Known:
         mean, variance = tree.predict(network.known, network.scale, shared.moments)
         position = self.shared.effects[:, :, POSITION].take(self.cells.processor, 1) * self.cells.position
         level = 0.0 if is_informed else np.array(network.level.mean)[:, None]
+        if (moved := network.moved(QUANTITIES, len(self.cells.processors))) is not None:
+            mean, variance = np.stack([mean, variance]) + moved.take(self.cells.processor, 2)
         return _Case(mean + position + level, variance)
 
 

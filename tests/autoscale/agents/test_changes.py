@@ -76,3 +76,61 @@ def test_where_nothing_changes_looks_become_rare() -> None:
     asked = _Asked(0, first=1.0, noise=0.05)
     looks = [1.0 - asked.picks(1.0, 300).mean() for _ in range(4)]
     assert looks[-1] < 0.02
+
+
+class _Busy:
+    """A device whose other work makes one network of two late there; the cloud is dearer, and in time."""
+
+    LATENCY_S: Final = {"light": np.array([0.03, 0.04]), "heavy": np.array([0.2, 0.25])}
+
+    def __init__(self, seed: int, noise: float) -> None:
+        self.rng, self.noise = np.random.default_rng(seed), noise
+        self.agent = make_agent("corrector", TARGETS, seed)
+
+    def late(self, slowdown: float, queries: int) -> Floats:
+        """Which of the heavy network's choices are expected to be late; networks ask by turns."""
+        late = []
+        for number in range(2 * queries):
+            model = NETWORKS[number % 2]
+            told = self.LATENCY_S[model.name], np.array([0.2, 0.3])
+            forecast = Forecast(*told, 1e-4 * told[1], np.full(2, np.nan))
+            context = Context(
+                model, Observation(), Goal(latency_s=0.3), np.arange(2), lambda forecast=forecast: forecast, 0.2
+            )
+            index = self.agent.select(context).index
+            takes_s = told[0][index] * (slowdown if (model.name, index) == ("heavy", 0) else 1.0)
+            latency_s, energy_j = (
+                np.array([takes_s, told[1][index]]) * np.exp(self.rng.normal(0.0, self.noise, 2))
+            ).tolist()
+            self.agent.learn(context, index, Outcome(latency_s, Split(device=energy_j)), 0.0)
+            if model.name == "heavy":
+                late.append(takes_s > 0.3)
+        return np.array(late, dtype=np.float64)
+
+
+@pytest.mark.parametrize("noise", [0.05, 0.15])
+def test_a_change_of_one_network_alone_is_no_noise(noise: float) -> None:
+    before, after = [], []
+    for seed in range(8):
+        busy = _Busy(seed, noise)
+        before.append(busy.late(1.0, 60).sum())
+        after.append(busy.late(2.7, 40).sum())
+    assert max(before) == 0.0
+    assert np.median(after) <= 10
+
+
+def test_what_one_network_lost_is_kept_and_fades_where_nobody_looks() -> None:
+    busy = _Busy(0, 0.05)
+    busy.late(1.0, 60)
+    late = busy.late(2.7, 400)
+    assert late[:200].sum() >= late[200:].sum() > 0.0
+    saved = make_agent("corrector", TARGETS, 0)
+    saved.restore(busy.agent.state())
+    saved.rng.bit_generator.state = busy.agent.rng.bit_generator.state
+    assert {name: array.tolist() for name, array in saved.state().items()} == {
+        name: array.tolist() for name, array in busy.agent.state().items()
+    }
+    other = _Busy(1, 0.05)
+    other.agent, other.rng = saved, np.random.default_rng(7)
+    busy.rng = np.random.default_rng(7)
+    assert other.late(1.0, 80).tolist() == busy.late(1.0, 80).tolist()
