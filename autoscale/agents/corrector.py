@@ -106,6 +106,7 @@ class Corrector(Agent):
         self._answered = 0
         self._fleet: dict[str, Floats] = {}
         self._view: View | None = None
+        self._uniform: float | None = None
 
     def _group(self, cells: Cells) -> None:
         """Begin anew with what targets have in common."""
@@ -118,13 +119,22 @@ class Corrector(Agent):
     def select(self, context: Context) -> Choice:
         """The target with the least expected cost in time, or one that is worth a look."""
         view = self._look(context)
-        number = draw(view.edges(), self.rng.random())
-        return Choice(int(context.admitted[number]), view.chance.item(number))
+        choice = view.choice or self._drawn(view)
+        self._uniform = view.choice = None
+        return choice
 
     def anticipate(self, context: Context) -> None:
-        """Look at the targets, so that only the draw is left."""
+        """Choose, so that nothing is left to do."""
         self.believe(context)
-        self._look(context).edges()
+        view = self._look(context)
+        view.choice = view.choice or self._drawn(view)
+
+    def _drawn(self, view: View) -> Choice:
+        """A target by its chance, and by a random number that is the next choice's, whichever context that is in."""
+        if self._uniform is None:
+            self._uniform = self.rng.random()
+        number = draw(view.chance.cumsum(), self._uniform)
+        return Choice(int(view.context.admitted[number]), view.chance.item(number))
 
     def learn(
         self,
@@ -168,7 +178,7 @@ class Corrector(Agent):
         for q, cell in enumerate(cells):
             if lesson.precision[q]:
                 cell.told(told.weight[q], told.weighted[q])
-                shared.put(processor, q, cell)
+        shared.put(processor)
         if not shared.is_informed:
             self._rescale()
             shared.refresh()
@@ -195,7 +205,7 @@ class Corrector(Agent):
         told_nothing = [each for each in self._networks.values() if any(each.level.variance)]
         for network in told_nothing:
             if abs(math.log(now / network.scale)) > NOTED:
-                self._shared.sums += self._tree.rescale(network.known, network.scale, now)
+                self._shared.add(self._tree.rescale(network.known, network.scale, now))
                 network.scale = now
 
     def probabilities(self, context: Context) -> Floats:

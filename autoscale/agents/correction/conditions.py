@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from struct import pack
 from typing import Final
 
 import numpy as np
@@ -43,10 +44,11 @@ class Conditions:
         at = rows * (QUANTITIES * cells.processor + np.arange(QUANTITIES)[:, None])
         conditions_at, positions_at = at + np.array(self.row)[cells.processor], at + rows - 1
         positions = np.tile(cells.position, (QUANTITIES, 1))
-        self._places: list[tuple[Indices, Indices, Floats]] = [
-            (conditions_at[:quantities], positions_at[:quantities], positions[:quantities])
-            for quantities in range(QUANTITIES + 1)
+        both = np.stack([positions_at, conditions_at])
+        self._places: list[tuple[Indices, Floats]] = [
+            (np.ascontiguousarray(both[:, :quantities]), positions[:quantities]) for quantities in range(QUANTITIES + 1)
         ]
+        self._figures = f"{EFFECTS * rows}d"
 
     def __call__(self, seen: Observation) -> Floats:
         """Shape (rows, EFFECTS); the position is left at 0, but for the last row."""
@@ -54,7 +56,8 @@ class Conditions:
         for link in self._remotes:
             figures += (1.0, 0.0, *_remote(seen, link))
         figures += (0.0, 1.0, 0.0, 0.0, 0.0)
-        return np.array(figures).reshape(-1, EFFECTS)
+        features: Floats = np.ndarray((len(self._remotes) + 2, EFFECTS), buffer=pack(self._figures, *figures))
+        return features
 
     def of(self, processor: int, seen: Observation) -> tuple[float, float, float]:
         """What of an observation bends one processor's cost."""
@@ -69,11 +72,11 @@ class Conditions:
             features: as a call gives them.
             quantities: the first so many.
         """
-        conditions_at, positions_at, positions = self._places[quantities]
-        each = effects.dot(features.T)
-        explained: Floats = each.take(positions_at)
+        places, positions = self._places[quantities]
+        both = effects.dot(features.T).take(places)
+        explained: Floats = both[0]
         explained *= positions
-        explained += each.take(conditions_at)
+        explained += both[1]
         return explained
 
 

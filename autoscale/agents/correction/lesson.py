@@ -154,7 +154,7 @@ def _product(row: Sequence[float], features: Features) -> float:
 def _reach(spread: Sequence[float], features: Features) -> tuple[float, ...]:
     """The covariance times the features; this and what follows is written out, for loops take three times as long."""
     w, x, y, z = features
-    (aa, ab, ac, ad, ae, _, bb, bc, bd, be, _, _, cc, cd, ce, _, _, _, dd, de, _, _, _, _, ee) = spread
+    aa, ab, ac, ad, ae, bb, bc, bd, be, cc, cd, ce, dd, de, ee = spread
     return (
         aa + ab * w + ac * x + ad * y + ae * z,
         ab + bb * w + bc * x + bd * y + be * z,
@@ -166,7 +166,7 @@ def _reach(spread: Sequence[float], features: Features) -> tuple[float, ...]:
 
 def _update(cell: Cell, reach: Sequence[float], gain: float, width: float, growth: float) -> None:
     """The Kalman filter's step; the shift's variance grows by so much beside it."""
-    (aa, ab, ac, ad, ae, _, bb, bc, bd, be, _, _, cc, cd, ce, _, _, _, dd, de, _, _, _, _, ee) = cell.spread
+    aa, ab, ac, ad, ae, bb, bc, bd, be, cc, cd, ce, dd, de, ee = cell.spread
     a, b, c, d, e = reach
     v, w, x, y, z = cell.effects
     cell.effects = (v + a * gain, w + b * gain, x + c * gain, y + d * gain, z + e * gain)
@@ -175,7 +175,7 @@ def _update(cell: Cell, reach: Sequence[float], gain: float, width: float, growt
     bc, bd, be = bc - b * x, bd - b * y, be - b * z
     cd, ce, de = cd - c * y, ce - c * z, de - d * z
     aa, bb, cc, dd, ee = aa - a * v + growth, bb - b * w, cc - c * x, dd - d * y, ee - e * z
-    cell.spread = (aa, ab, ac, ad, ae, ab, bb, bc, bd, be, ac, bc, cc, cd, ce, ad, bd, cd, dd, de, ae, be, ce, de, ee)
+    cell.spread = (aa, ab, ac, ad, ae, bb, bc, bd, be, cc, cd, ce, dd, de, ee)
 
 
 def _is_change(cell: Cell | Shift, surprise: float) -> bool:

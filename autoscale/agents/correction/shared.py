@@ -7,6 +7,7 @@ the expectation-maximisation step of the filter (Shumway and Stoffer, J. Time Se
 """
 
 from collections.abc import Sequence
+from operator import itemgetter
 from struct import Struct
 from typing import Final
 
@@ -55,10 +56,17 @@ STALE: Final = 0.3
 
 
 _ROW: Final = Struct(f"{EFFECTS + EFFECTS * EFFECTS + 8}d")
-"""Everything of one quantity on one processor: effects, spread, then noise, figures, alarms, sums, mean, variance."""
-_SPREAD: Final = slice(EFFECTS, EFFECTS + EFFECTS * EFFECTS)
-_NOISE, _FIGURES = _SPREAD.stop, _SPREAD.stop + 1
-_ALARMS, _SUMS, _MOMENTS = (slice(_SPREAD.stop + at, _SPREAD.stop + at + 2) for at in (2, 4, 6))
+"""Everything of one quantity on one processor: noise, mean, variance, effects, spread, then figures, alarms, sums."""
+_CHOSEN_BY: Final = Struct(f"{3 + EFFECTS + 1}d")
+"""What of it a choice reads, its beginning: up to the shift's variance, the first of the spread."""
+_NOISE, _MOMENTS, _EFFECTS = 0, slice(1, 3), slice(3, 3 + EFFECTS)
+_SPREAD: Final = slice(_EFFECTS.stop, _EFFECTS.stop + EFFECTS * EFFECTS)
+_FIGURES, _ALARMS, _SUMS = _SPREAD.stop, *(slice(_SPREAD.stop + at, _SPREAD.stop + at + 2) for at in (1, 3))
+_UPPER: Final = tuple(zip(*np.triu_indices(EFFECTS), strict=True))
+_FOLDED: Final = itemgetter(*(_SPREAD.start + row * EFFECTS + column for row, column in _UPPER))
+"""Of a row, the upper triangle of the spread."""
+_UNFOLDED: Final = itemgetter(*(_UPPER.index((min(at), max(at))) for at in np.ndindex(EFFECTS, EFFECTS)))
+"""Of that triangle, the spread."""
 
 
 class Cell:
@@ -66,7 +74,7 @@ class Cell:
 
     Attributes:
         effects: of ``Shared``, and so on.
-        spread: row after row.
+        spread: its upper triangle, row after row.
         dearer: the first alarm.
         cheaper: the second.
         weight: the first sum.
@@ -87,32 +95,14 @@ class Cell:
     )
 
     def __init__(self, row: Sequence[float]) -> None:
-        self.effects, self.spread = row[:EFFECTS], row[_SPREAD]
-        (
-            self.noise,
-            self.figures,
-            self.dearer,
-            self.cheaper,
-            self.weight,
-            self.weighted,
-            self.mean,
-            self.variance,
-        ) = row[_NOISE:]
+        self.noise, self.mean, self.variance = row[: _EFFECTS.start]
+        self.effects, self.spread = row[_EFFECTS], _FOLDED(row)
+        self.figures, self.dearer, self.cheaper, self.weight, self.weighted = row[_FIGURES:]
 
     def row(self) -> tuple[float, ...]:
         """What it was made of."""
-        return (
-            *self.effects,
-            *self.spread,
-            self.noise,
-            self.figures,
-            self.dearer,
-            self.cheaper,
-            self.weight,
-            self.weighted,
-            self.mean,
-            self.variance,
-        )
+        told = self.figures, self.dearer, self.cheaper, self.weight, self.weighted
+        return (self.noise, self.mean, self.variance, *self.effects, *_UNFOLDED(self.spread), *told)
 
     def told(self, weight: float, weighted: float) -> None:
         """Take in what the tree of a network says of the offset."""
@@ -140,6 +130,9 @@ class Shared:
         alarms: the CUSUM of dearer and of cheaper than believed, shape (2, quantities, processors).
         is_informed: whether the forecast tells targets apart.
         changes: how often each processor has changed.
+
+    Of sums, figures, alarms and the rest of ``spread`` the arrays lack what was learned since ``settle``: no choice
+    goes by those.
     """
 
     def __init__(self, processors: int) -> None:
@@ -150,15 +143,17 @@ class Shared:
         self.refresh()
 
     def __getstate__(self) -> tuple[Floats, bool]:
+        self.settle()
         return self._rows, self.is_informed  # a copy's views are of its own rows
 
     def __setstate__(self, state: tuple[Floats, bool]) -> None:
         self._rows, self.is_informed = state
         self.changes = [0] * len(self._rows)
         self._cells: dict[int, list[Cell]] = {}  # read from the rows, until those change otherwise than by ``put``
+        self._buffer = self._rows.data
         whole = self._rows.swapaxes(0, 1)
-        self.effects = whole[..., :EFFECTS]
-        self.linear = self._rows.reshape(-1, self._rows.shape[-1])[:, :EFFECTS]
+        self.effects = whole[..., _EFFECTS]
+        self.linear = self._rows.reshape(-1, self._rows.shape[-1])[:, _EFFECTS]
         self.spread = whole[..., _SPREAD].reshape(*whole.shape[:2], EFFECTS, EFFECTS)
         self.noise, self.figures = whole[..., _NOISE], whole[..., _FIGURES]
         self.alarms, self.sums, self.moments = (np.moveaxis(whole[..., at], -1, 0) for at in (_ALARMS, _SUMS, _MOMENTS))
@@ -173,13 +168,28 @@ class Shared:
             cells = self._cells[processor] = [Cell(row) for row in rows]
         return cells
 
-    def put(self, processor: int, quantity: int, cell: Cell) -> None:
-        """Keep what became of one of those."""
-        _ROW.pack_into(self._rows.data, (processor * QUANTITIES + quantity) * _ROW.size, *cell.row())
+    def put(self, processor: int) -> None:
+        """Let choices go by what became of those."""
+        at = processor * QUANTITIES * _ROW.size
+        for cell in self._cells[processor]:
+            mean, variance = cell.mean, cell.variance
+            _CHOSEN_BY.pack_into(self._buffer, at, cell.noise, mean, variance, *cell.effects, cell.spread[0])
+            at += _ROW.size
+
+    def settle(self) -> None:
+        """Write down all that was learned."""
+        for processor, cells in self._cells.items():
+            self._rows[processor] = [cell.row() for cell in cells]
+        self._cells.clear()
+
+    def add(self, sums: Floats) -> None:
+        """Take in changes of the sums, shape (2, quantities, processors); ``refresh`` works out what follows."""
+        self.settle()
+        self.sums += sums
 
     def refresh(self) -> None:
         """Work out the offsets' means and variances from the sums."""
-        self._cells.clear()
+        self.settle()
         weight, weighted = self.sums
         if self.is_informed:
             self.variance[...] = 1.0 / (1.0 / OFFSET + weight)
@@ -194,7 +204,10 @@ class Shared:
 
     def drift(self) -> None:
         """Let shifts become less certain, as time goes by."""
-        self._cells.clear()
         shift = self.effects[..., SHIFT]
         certain = self.shift_variance
         np.minimum(certain + DRIFT_EVERY * (RESTLESS * shift * shift + DRIFT), np.maximum(certain, JUMP), out=certain)
+        variances = certain.T.tolist()
+        for processor, cells in self._cells.items():
+            for cell, variance in zip(cells, variances[processor], strict=True):
+                cell.spread = (variance, *cell.spread[1:])

@@ -39,6 +39,7 @@ Networks = dict[str, Network]
 
 def to_state(cells: Cells, tree: Hierarchy, shared: Shared, turns: Turns, scale: Scale, networks: Networks) -> Arrays:
     """The arrays."""
+    shared.settle()
     targets = cells.processor.size
     known = [tree.nothing(), *(each.known for each in networks.values())]
     shifts = [_shifts_of(each, shared, cells) for each in networks.values()]

@@ -26,9 +26,14 @@ SAME: Final = 0.02
 
 def margin_of(forecast: Forecast, context: Context, residual: Floats) -> Floats:
     """How far each target's latency is above the limit, in logarithms."""
-    margin = residual - math.log(context.goal.latency_s)
+    margin = residual - _logarithm(context.goal.latency_s)
     margin += logarithms(forecast.latency_s)
     return margin
+
+
+@lru_cache(maxsize=64)
+def _logarithm(limit_s: float) -> Floats:
+    return np.array(math.log(limit_s))  # which numpy reads in half the time of a plain number
 
 
 def accurate_enough(accuracy: Floats, floor: float, admitted: Indices) -> Flags:

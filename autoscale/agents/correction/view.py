@@ -1,5 +1,6 @@
 """What was worked out for one query, kept for who asks about it and for what is learned of it."""
 
+from autoscale.agents.base import Choice
 from autoscale.arrays import Flags, Floats
 from autoscale.query.belief import Belief
 from autoscale.query.context import Context
@@ -10,9 +11,9 @@ class View:
     """What was worked out for one context."""
 
     __slots__ = (
-        "_edges",
         "belief",
         "chance",
+        "choice",
         "context",
         "forecast",
         "in_time",
@@ -35,10 +36,4 @@ class View:
         self.mean, self.variance, self.margin = mean, variance, margin
         self.in_time, self.chance = in_time, chance
         self.belief: Belief | None = None
-        self._edges: Floats | None = None
-
-    def edges(self) -> Floats:
-        """Where the span of 0 to 1 that stands for each admitted target ends."""
-        if self._edges is None:
-            self._edges = self.chance.cumsum()
-        return self._edges
+        self.choice: Choice | None = None
