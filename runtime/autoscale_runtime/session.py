@@ -22,7 +22,6 @@ from autoscale_runtime.device.agent_choice import agent_for
 from autoscale_runtime.device.asking import Asking
 from autoscale_runtime.device.feeds import arrays_of, check_query
 from autoscale_runtime.device.options import SessionOptions as SessionOptions
-from autoscale_runtime.device.query import Query, awaited
 from autoscale_runtime.device.stream import Stream
 from autoscale_runtime.models.bundle import Bundle
 
@@ -145,7 +144,7 @@ class Session(Closing):
             DeadlineExceeded: no answer within ``timeout_s``.
             TargetError: the target failed and the mode, or a pinned target, allows no other.
         """
-        return self._answer(self._asking.own(feeds, output_names, goal, consent, None), timeout_s)
+        return self._decider.answer(self._asking.own(feeds, output_names, goal, consent, None), timeout_s)
 
     async def query_async(
         self,
@@ -166,7 +165,7 @@ class Session(Closing):
         query = self._asking.own(feeds, output_names, goal, consent, Cancellation())
         assert query.cancellation is not None
         try:
-            return await asyncio.to_thread(self._answer, query, timeout_s)
+            return await asyncio.to_thread(self._decider.answer, query, timeout_s)
         except asyncio.CancelledError:
             query.cancellation.call_off()
             raise
@@ -190,7 +189,7 @@ class Session(Closing):
         if keeps_state:
             self.reset_state()
         try:
-            yield Stream(self._asking.own, self._answer)
+            yield Stream(self._asking.own, self._decider.answer)
         finally:
             if keeps_state:
                 self.reset_state()
@@ -199,13 +198,13 @@ class Session(Closing):
     @property
     def agent(self) -> Agent:
         """Who decides, with all it has learned from the queries so far."""
-        self._decider.device.behind.settle()
+        self.settle()
         return self._decider.agent
 
     @agent.setter
     def agent(self, agent: Agent) -> None:
         check_type("agent", agent, Agent, "an Agent")
-        self._decider.device.behind.settle()
+        self.settle()
         self._decider.agent = agent
 
     @property
@@ -283,6 +282,10 @@ class Session(Closing):
         self._decider.settled = None
         self._decider.world.end_stream()
 
+    def settle(self) -> None:
+        """Have all queries that were answered learned from and recorded, which else is done behind the callers."""
+        self._decider.device.behind.settle()
+
     def close(self) -> None:
         """Stop sensing and give the models and connections back; a session that is dropped does so by itself."""
         self._decider.close()
@@ -292,9 +295,3 @@ class Session(Closing):
             "a Session cannot be pickled: its models and connections are this process's; "
             "send the model's path and open one there"
         )
-
-    def _answer(self, query: Query, timeout_s: float | None) -> Answer:
-        with awaited(query, timeout_s) as query:
-            outputs, decided = self._decider.decide(query)
-        self._decider.device.behind.settle()
-        return Answer(outputs, decision=decided.decision)

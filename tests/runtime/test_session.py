@@ -339,7 +339,8 @@ def test_records_tell_everything_but_what_was_asked(two: Bundle) -> None:
     with Session(two, goal, options=options) as session:
         for _ in range(30):
             session.run(None, {"x": X})
-            assert kept[-1].decision is session.last
+            last = session.last
+            assert kept[-1].decision is last
     assert len(kept) == 30
     times_s = [record.time_s for record in kept]
     assert times_s == sorted(times_s)
@@ -394,6 +395,7 @@ def test_threads_may_share_one(two: Bundle, reference: ort.InferenceSession) -> 
             for future in futures:
                 for answer, wanted in zip(future.result(60), right, strict=True):
                     same(answer, wanted)
+        session.settle()
         assert len(kept) == 800
         assert counting.learned == 800 + len(session.calibration.lessons)
 

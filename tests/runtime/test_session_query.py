@@ -68,8 +68,10 @@ def test_a_query_may_have_a_goal_of_its_own(two: Bundle) -> None:
         with pytest.raises(InvalidGoal, match=r"min_accuracy 0\.95; there are"):
             session.query(X, goal=Goal(min_accuracy=0.95))
         session.query(X, goal=Goal(objective="latency"))
+        session.settle()
         assert records[-1].goal.objective == "latency"
         session.run(None, X)
+        session.settle()
         assert records[-1].goal is session.goal
 
 

@@ -139,6 +139,7 @@ def test_a_server_killed_amid_1000_queries_costs_none_and_is_found_again(
             if number == 700:
                 assert first.wait(LONGEST_WAIT_S) == -signal.SIGKILL
             same(session.run(None, each), right(each))
+        session.settle()
         assert len(decisions) == 1000
         _check_decisions(decisions)
         if agent == "cloud" or mode == "PREFER_IN_CLOUD":

@@ -1,36 +1,46 @@
-"""What is left to do once the caller has the answer: to learn from it, and so to be ready for the next query.
+"""What is left to do once the caller has the answer: to learn from it, to record it, to be ready for the next query.
 
 A thread does it while the caller is busy with the answer; where the next query comes sooner, that does it first. So the
-order is the same as if all were done before the answer is given, and so are the choices. What only saves the next query
-time is done after that, or, where that query comes sooner, not at all.
+order is the same as if all were done before the answer is given, and so are the choices; and what waits is never more
+than one answer of each thread that asks. What only saves the next query time is done after that, or, where that query
+comes sooner, not at all. A process that ends does what is left; one that is killed loses what its threads were just
+answered.
 """
 
+import atexit
 import logging
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from queue import SimpleQueue
 from typing import Final
 
-from autoscale_runtime.host.process import FORKING
+from autoscale_runtime.host.process import FORKING, generation
 
 _LOG: Final = logging.getLogger("autoscale.session")
 
 
 class Behind:
-    """Jobs, each done once, in the order in which they came; the thread starts with the first of them."""
+    """Jobs, each done once, in the order in which they came; the thread starts with the first of them.
+
+    They are done in the process that they were put in: one that is forked meanwhile would do them again.
+    """
 
     def __init__(self) -> None:
+        self._generation = generation()
         self._jobs: deque[Callable[[], object]] = deque()
         self._optional: deque[Callable[[], object]] = deque(maxlen=1)
         self._wake: SimpleQueue[bool] = SimpleQueue()
-        self._doing = threading.Lock()
+        self._doing, self._doer = threading.Lock(), 0
         self._thread: threading.Thread | None = None
         self._error: Exception | None = None
+        with FORKING:
+            _ALL.add(self)
 
-    def put(self, job: Callable[[], object], then: Callable[[], object] | None = None) -> None:
+    def put(self, *jobs: Callable[[], object], then: Callable[[], object] | None = None) -> None:
         """Have something done soon; ``then`` by the thread alone, unless :meth:`hurry` comes before it."""
-        self._jobs.append(job)
+        self._jobs.extend(jobs)
         if then is not None:
             self._optional.append(then)
         if self._thread is None:
@@ -39,15 +49,16 @@ class Behind:
         self._wake.put(True)
 
     def settle(self) -> None:
-        """Do what is left: when this returns, all that was put before is done.
+        """Do what is left: when this returns, all that was put before is done. A job that asks for it does not wait.
 
         Raises:
-            Exception: what a job raised, here or in the thread; once.
+            Exception: what the first job to fail raised, here or in the thread; once.
         """
+        if self._generation != generation() or self._doer == threading.get_ident():
+            return
         if self._jobs or self._doing.locked():
             with self._doing:
-                while self._jobs:
-                    self._jobs.popleft()()
+                self._do_all()
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -71,13 +82,23 @@ class Behind:
         try:
             self.settle()
         except Exception:
-            _LOG.exception("an agent could not learn from the last query of a session")
+            _LOG.exception("the last query of a session could not be learned from, or recorded")
+
+    def _do_all(self) -> None:
+        self._doer = threading.get_ident()
+        try:
+            while self._jobs:
+                try:
+                    self._jobs.popleft()()
+                except Exception as error:
+                    self._error = self._error or error
+        finally:
+            self._doer = 0
 
     def _work(self) -> None:
         while self._wake.get():
             try:
-                with FORKING:  # a child must not get an agent in the middle of a lesson
-                    self.settle()
+                self.settle()
                 self._do_optional()
             except Exception as error:
                 self._error = error
@@ -88,3 +109,18 @@ class Behind:
         except IndexError:  # there is none, or a query came
             return
         job()
+
+
+_ALL: Final[weakref.WeakSet[Behind]] = weakref.WeakSet()
+
+
+@atexit.register
+def settle_all() -> None:
+    """Do what is left of every session, which need not have been closed."""
+    with FORKING:
+        every = list(_ALL)
+    for behind in every:
+        try:
+            behind.settle()
+        except Exception:
+            _LOG.exception("the last query of a session could not be learned from, or recorded")

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
@@ -20,18 +20,21 @@ from autoscale.query.context import Context
 from autoscale.query.explanation import Explanation, explain
 from autoscale.query.goal import Goal
 from autoscale.query.outcome import Outcome
-from autoscale.query.record import Attempt, Decision
+from autoscale.query.record import Attempt, Decision, Record
 from autoscale.query.target import Target
+from autoscale_runtime.backends.base import Answer
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.assemble import Device, assemble
+from autoscale_runtime.device.behind import Behind
 from autoscale_runtime.device.calibration import Calibration, calibrate
+from autoscale_runtime.device.decided_answer import DecidedAnswer
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.kept_calibration import CalibrationFile, ModelFiles
 from autoscale_runtime.device.last import Decided, Last
 from autoscale_runtime.device.open_shapes import OpenShapes
 from autoscale_runtime.device.options import NO_RULES, SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
-from autoscale_runtime.device.query import Query
+from autoscale_runtime.device.query import Query, awaited
 from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.host.process import FORKING, generation
 from autoscale_runtime.models.bundle import Bundle
@@ -122,15 +125,21 @@ class Decider:
         time_s = time.time()
         answered = answer_query(self.world, self.agent, query, self._requested(query), self.guard)
         decided = self._last.set(answered.decision, answered.context)
+        jobs: list[Callable[[], None]] = []
         if not self.agent.is_fixed:
-            self.device.behind.put(
-                partial(_teach, answered, self.agent, self.guard, decided),
-                then=partial(_prepare, self.device, self.agent, self.guard, query),
-            )
-        if self._options.on_record is not None:
-            self.device.behind.settle()  # a record also tells what was believed afterwards
-            self._options.on_record(self.device.record(time_s, answered.context, decided.decision))
+            jobs.append(partial(_teach, answered, self.agent, self.guard, decided))
+        if self._options.on_record is not None:  # after that: a record also tells what was believed afterwards
+            jobs.append(partial(_record, self.device, self._options.on_record, time_s, decided))
+        if jobs:
+            then = None if self.agent.is_fixed else partial(_prepare, self.device, self.agent, self.guard, query)
+            self.device.behind.put(*jobs, then=then)
         return answered.answer, decided
+
+    def answer(self, query: Query, timeout_s: float | None) -> Answer:
+        """As :meth:`decide`, while the caller waits; the decision can be read once it was learned from."""
+        with awaited(query, timeout_s) as query:
+            outputs, decided = self.decide(query)
+        return DecidedAnswer(outputs, decision=partial(_told, self.device.behind, decided))
 
     def settle(self, decision: Decision) -> None:
         """Go past the loop from here on, where nothing is left to decide, learn or record."""
@@ -218,7 +227,19 @@ def _learn(world: DeviceWorld, agent: Agent, guard: threading.Lock, query: Query
 
 def _teach(answered: Answered, agent: Agent, guard: threading.Lock, decided: Decided) -> None:
     """Let the agent learn from a query; holds no decider either."""
-    decided.decision = answered.teach(agent, guard)
+    with FORKING:  # a child must not get an agent in the middle of a lesson
+        decided.decision = answered.teach(agent, guard)
+
+
+def _told(behind: Behind, decided: Decided) -> Decision:
+    """The decision with what was believed afterwards; holds no decider: answers outlive sessions."""
+    behind.settle()
+    return decided.decision
+
+
+def _record(device: Device, on_record: Callable[[Record], None], time_s: float, decided: Decided) -> None:
+    """Have a query recorded; holds no decider either."""
+    on_record(device.record(time_s, decided.context, decided.decision))
 
 
 def _prepare(device: Device, agent: Agent, guard: threading.Lock, query: Query) -> None:

@@ -1,9 +1,8 @@
 """What a query costs: joules of this device by its meter, what the remote machine says of itself, and grams of CO2e."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
 from typing import Final
 
 from autoscale.carbon import CarbonAccount, Machine, device_footprint, load_network_share
@@ -61,7 +60,7 @@ class GridRates:
 
     account: CarbonAccount
     added: CarbonAccount
-    methods: dict[tuple[Method, bool, bool], Mapping[str, Method]] = field(default_factory=dict)
+    methods: dict[tuple[Method, bool, bool], dict[str, Method]] = field(default_factory=dict)
 
 
 class DeviceAccount:
@@ -209,7 +208,7 @@ def _added_g(rates: GridRates, energy_j: float, latency_s: float, moved_bytes: i
     return float(operational_g + embodied_g)
 
 
-def _methods(rates: GridRates, energy: Method, has_accuracy: bool, has_network: bool) -> Mapping[str, Method]:
+def _methods(rates: GridRates, energy: Method, has_accuracy: bool, has_network: bool) -> dict[str, Method]:
     """Figure to how it is known; what was not used at all has no method."""
     key = (energy, has_accuracy, has_network)
     if key not in rates.methods:
@@ -222,8 +221,8 @@ def _methods(rates: GridRates, energy: Method, has_accuracy: bool, has_network: 
         }
         unknown = {"accuracy"} if not has_accuracy else set()
         unspent = set() if has_network else {name for name in methods if name.endswith(".network")}
-        rates.methods[key] = MappingProxyType({n: m for n, m in methods.items() if n not in unknown | unspent})
-    return rates.methods[key]
+        rates.methods[key] = {n: m for n, m in methods.items() if n not in unknown | unspent}
+    return rates.methods[key].copy()  # each outcome's own: a view of one cannot be pickled
 
 
 def _with_reported(here: Outcome, reported: RemoteCost) -> Outcome:

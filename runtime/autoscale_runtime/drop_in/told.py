@@ -38,6 +38,8 @@ class Told:
             reason: why.
             call: the query.
         """
+        if self.deciding is not None:
+            self.deciding.settle()  # records are told in the order of their queries
         answer, self._last = self._handing.run(reason, call)
         self._own.handed = self._last
         return answer

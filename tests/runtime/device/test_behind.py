@@ -1,14 +1,24 @@
 """What is done once the caller has the answer: in order, once, and before anybody can see that it was not."""
 
+import asyncio
+import pickle
+import subprocess
+import sys
 import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from autoscale import Agent, Choice, Context
+from autoscale.query.record import Record
 from autoscale_runtime import Session
+from autoscale_runtime.backends.base import Answer
 from autoscale_runtime.device.behind import Behind
+from autoscale_runtime.fleet.device_log.reading import read_log
 from tests.runtime.session_parts import QUIET, network, rows, written
 from tests.waiting import until
 
@@ -37,6 +47,14 @@ def test_nobody_has_to_ask_for_it_and_its_thread_ends() -> None:
     behind.close()
     behind.close()
     assert {*threading.enumerate()} <= threads
+
+
+def test_a_job_may_ask_for_what_waits_for_it_and_what_follows_one_that_fails_is_done_at_the_end() -> None:
+    behind, done = Behind(), list[int]()
+    behind.put(behind.settle, lambda: 1 // 0, lambda: done.append(1))
+    behind.close()
+    behind.close()
+    assert done == [1]
 
 
 def test_what_goes_wrong_is_told_once_and_the_rest_is_done() -> None:
@@ -91,6 +109,81 @@ def test_the_caller_has_the_answer_before_anything_is_learned(path: Path) -> Non
         assert agent.learned == 21
         session.run(None, {"x": rows(3)})
     assert agent.learned == 22
+
+
+ASKING: dict[str, Callable[[Session], object]] = {
+    "run": lambda session: session.run(None, {"x": rows(3)}),
+    "query": lambda session: session.query({"x": rows(3)}),
+    "query_async": lambda session: asyncio.run(session.query_async({"x": rows(3)})),
+    "stream": lambda session: streamed(session),
+}
+
+
+def streamed(session: Session) -> object:
+    with session.stream() as stream:
+        return stream.query({"x": rows(3)})
+
+
+@pytest.mark.parametrize("how", ASKING)
+def test_it_has_it_before_anything_is_recorded_too_and_however_it_asks(path: Path, how: str) -> None:
+    records, may_record = list[Record](), threading.Event()
+
+    def on_record(record: Record) -> None:
+        assert may_record.wait(10.0)
+        assert session.last is not None  # and is not waited for
+        records.append(record)
+
+    with Session(path, options=replace(QUIET, on_record=on_record)) as session:
+        session.warm_up({"x": rows(3)})
+        session.agent = agent = Slow(session.targets)
+        answer = ASKING[how](session)
+        assert (agent.learned, len(records)) == (0, 0)
+        agent.may_learn.set()
+        may_record.set()
+        if isinstance(answer, Answer):
+            assert answer.decision is not None
+            assert pickle.loads(pickle.dumps(answer)).decision.selected == answer.decision.selected
+        session.settle()
+        assert (agent.learned, len(records)) == (1, 1)
+        ASKING[how](session)
+    assert (agent.learned, len(records)) == (2, 2)
+
+
+def test_what_waits_is_no_more_than_an_answer_of_each_thread(path: Path) -> None:
+    records = list[Record]()
+    with Session(path, options=replace(QUIET, on_record=records.append)) as session:
+        session.warm_up({"x": rows(3)})
+        waiting = session._decider.device.behind._jobs
+        most = list[int]()
+
+        def ask(_: int) -> None:
+            session.run(None, {"x": rows(3)})
+            most.append(len(waiting))
+
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(ask, range(200)))
+    assert max(most) <= 2 * 4
+    assert len(records) == 200
+
+
+def test_a_process_that_ends_and_a_log_that_is_closed_have_it_done_for_sessions_that_are_not(
+    path: Path, tmp_path: Path
+) -> None:
+    code = (
+        "import sys, time, numpy as np; from autoscale_runtime import LedgerWriter, Session, SessionOptions\n"
+        "def on_record(record): time.sleep(0.1); print('recorded', flush=True)\n"
+        "def asked(on_record):\n"
+        "    session = Session(sys.argv[1], options=SessionOptions(sensors=(), on_record=on_record))\n"
+        "    session.run(None, {'x': np.ones((3, 16), np.float32)})\n"
+        "    return session\n"
+        "with LedgerWriter(sys.argv[2]) as log: held = asked(log.append)\n"
+        "last = asked(on_record)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, path, tmp_path / "log"], capture_output=True, text=True, check=False
+    )
+    assert done.stdout == "recorded\n", done.stderr
+    assert len(read_log(tmp_path / "log").queries) == 1
 
 
 def test_what_is_believed_afterwards_is_told(path: Path) -> None:

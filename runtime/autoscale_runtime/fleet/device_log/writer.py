@@ -2,7 +2,8 @@
 
 What holds, whatever happens:
 
-- kill -9 loses at most the record being written: each is one ``write`` to the kernel, never kept back in the process;
+- kill -9 loses at most the record being written, one for each thread that was just answered: each is one ``write`` to
+  the kernel, made while the caller is busy with the answer; ``close`` and the process's end wait for those of sessions;
 - a power cut loses what the system had not written out by itself (some 30 s), never the file: nothing is synced per
   record, but whatever was sent to a collector was synced before;
 - the folder keeps to its size: segments that the collector has go first, then the oldest, which is counted;
@@ -29,6 +30,7 @@ from autoscale.fleet.ledger.lock import FolderLock
 from autoscale.fleet.ledger.row_encoder import encode_record
 from autoscale.fleet.ledger.schema import BY_NAME, TEXTS
 from autoscale.query.record import Record
+from autoscale_runtime.device.behind import settle_all
 from autoscale_runtime.fleet.device_log.log_folder import LogFolder
 from autoscale_runtime.fleet.device_log.loss_note import LossNote
 from autoscale_runtime.fleet.device_log.segment import LOST, MOST_WORDS, ROW, WORD, Header, frame, row_struct
@@ -111,7 +113,8 @@ class LedgerWriter(Closing):
                 os.fsync(self._handle)
 
     def close(self) -> None:
-        """Sync, and let another writer have the folder."""
+        """Have what sessions answered so far recorded, sync, and let another writer have the folder."""
+        settle_all()
         with suppress(OSError):  # as durable as a kill would leave it
             self.sync()
         with self._guard:
