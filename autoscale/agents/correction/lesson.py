@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from typing import Final, NamedTuple, TypeAlias
+from typing import Final, TypeAlias
 
 from autoscale.agents.correction.conditions import SHIFT
 from autoscale.agents.correction.hierarchy import QUANTITIES, Triple
@@ -23,6 +23,7 @@ from autoscale.agents.correction.shared import (
 
 STRIKING: Final = 2.0
 """A surprise of so many standard deviations may be the first of a change; a second one on the same side is no noise."""
+_LARGEST_RATIO: Final = OUTLIER**2
 STILL: Final = Shift()
 """Of a network on a processor where nothing was striking; never changed."""
 UNMOVED: Final = [STILL] * QUANTITIES
@@ -31,24 +32,24 @@ Features: TypeAlias = tuple[float, float, float, float]
 """The position of a processor's setting and three conditions; the shift's feature, which comes before, is always 1."""
 
 
-class Lesson(NamedTuple):
+class Lesson:
     """What is left for the tree of the network, one number a quantity, and whether the processor has changed.
 
     Attributes:
         residual: for the tree.
         precision: one over its variance; 0 where nothing was observed.
         has_changed: whether it costs more or less than it did.
-        is_better: whether it costs less, by this one figure.
-        likelier: how many times likelier than not it is that it costs less.
+        is_better: whether any costs less, by this one figure.
+        likelier: how many times likelier than not it is that the one costs less of which it is the likeliest.
         is_shared: whether the processor has changed for all networks.
     """
 
-    residual: list[float]
-    precision: list[float]
-    has_changed: list[bool]
-    is_better: list[bool]
-    likelier: list[float]
-    is_shared: bool = False
+    __slots__ = ("has_changed", "is_better", "is_shared", "likelier", "precision", "residual")
+
+    def __init__(self) -> None:
+        self.residual, self.precision = [math.nan] * QUANTITIES, [0.0] * QUANTITIES
+        self.has_changed, self.is_better, self.is_shared = [False] * QUANTITIES, False, False
+        self.likelier = 0.0
 
 
 def take_in(
@@ -76,17 +77,17 @@ def take_in(
         changed: the chance that the target is no more what it was when it was tried last.
         changes: how often all networks' cost has changed on the processor.
     """
-    lesson = Lesson(
-        [math.nan] * QUANTITIES, [0.0] * QUANTITIES, [False] * QUANTITIES, [False] * QUANTITIES, [0.0] * QUANTITIES
-    )
+    lesson = Lesson()
     level, restless = network.level, network.restless
     level_mean, level_variance = level.mean, level.variance
     shifts = network.shifts.get(processor, UNMOVED)
-    weight, is_shared = min(network.queries + RESTLESS_PRIOR, LONGEST), False
+    weight = min(network.queries + RESTLESS_PRIOR, LONGEST)
     for q, cell in enumerate(cells):
         if seen[q] != seen[q]:  # NaN: not observed
             continue
-        shift = STILL if shifts[q].is_still else shifts[q]
+        shift = shifts[q]
+        if shift is not STILL and shift.is_still:
+            shift = STILL
         explained = _product(cell.effects, features) + shift.mean
         surprise = seen[q] - mean[q] - explained - level_mean[q]
         reach = _reach(cell.spread, features)
@@ -95,9 +96,10 @@ def take_in(
         jump = own_jump = before = likelier = 0.0
         is_noise = True
         if changed and surprise < 0.0:
-            lesson.likelier[q] = likelier = _odds(changed, surprise, total)
+            likelier = _odds(changed, surprise, total)
+            lesson.likelier = max(lesson.likelier, likelier)
         if likelier > 1.0:
-            lesson.is_better[q] = lesson.has_changed[q] = True
+            lesson.is_better = lesson.has_changed[q] = True
             wide = surprise * surprise  # enough to believe it at once
             total += wide
             if shift.mean > 0.0:  # what the network alone had lost
@@ -108,7 +110,7 @@ def take_in(
         elif variance[q] <= FAMILIAR * noise:
             standardised = surprise / math.sqrt(total)
             if _is_change(cell, standardised):
-                lesson.has_changed[q], jump, is_shared = True, JUMP, True
+                lesson.has_changed[q], jump, lesson.is_shared = True, JUMP, True
             if shift is STILL and standardised >= STRIKING:
                 shift = network.shift(processor, q)
             if shift is not STILL:
@@ -118,14 +120,14 @@ def take_in(
                 is_noise = not _is_again(shift, standardised)
                 if _is_change(shift, standardised):
                     lesson.has_changed[q], own_jump = True, JUMP
-        square = surprise * surprise
         width = max(total, (surprise / OUTLIER) ** 2)
         rest = noise + doubt + shift.variance + width - total
         if level_variance[q]:
             level.take_in(q, surprise, width)
             rest += level_variance[q]
         if is_noise:
-            squared = _expected_square(min(square / total, OUTLIER**2), noise / total) * noise
+            ratio = min(surprise * surprise / total, _LARGEST_RATIO)
+            squared = _expected_square(ratio, noise / total) * noise
             restless[q] += (squared / cell.noise - restless[q]) / weight
             _learn_noise(cell, squared)
         gain = surprise / width
@@ -135,7 +137,7 @@ def take_in(
         _update(cell, reach, gain, width, before + jump)
         lesson.residual[q] = seen[q] - explained - moved - level_mean[q]
         lesson.precision[q] = 1.0 / rest
-    return lesson._replace(is_shared=is_shared)
+    return lesson
 
 
 def _is_again(shift: Shift, surprise: float) -> bool:
@@ -215,5 +217,8 @@ def _expected_square(ratio: float, share: float) -> float:
 
 
 def _learn_noise(cell: Cell, squared: float) -> None:
-    cell.figures = min(cell.figures + 1.0, LONGEST)
-    cell.noise = max(cell.noise + (squared - cell.noise) / cell.figures, LEAST_NOISE)
+    noise, figures = cell.noise, cell.figures + 1.0
+    if figures > LONGEST:
+        figures = LONGEST
+    noise += (squared - noise) / figures
+    cell.noise, cell.figures = noise if noise > LEAST_NOISE else LEAST_NOISE, figures

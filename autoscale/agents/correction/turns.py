@@ -102,14 +102,14 @@ class Turns:
             lesson: what came of it.
             is_late: whether the answer was late.
         """
-        is_better, has_changed = any(lesson.is_better), any(lesson.has_changed)
+        has_changed = any(lesson.has_changed)
         self.idle, self.aged = [each + 1.0 for each in self.idle], [each + 1.0 for each in self.aged]
         self.tries[precision] += 1.0
         steady = self.steady[precision]
         self.steady[precision] = 0.0 if has_changed or steady < 0.0 else steady + self.idle[precision]
-        likelier = 0.0 if has_changed else max(lesson.likelier)
+        likelier = 0.0 if has_changed else lesson.likelier
         self.idle[precision], self.aged[precision] = 0.0, likelier and likelier * self._seen()
-        if is_better or not (was_due or is_late):
+        if lesson.is_better or not (was_due or is_late):
             self.failures[precision] = 0.0
         elif was_due:
             self.failures[precision] += 1.0
