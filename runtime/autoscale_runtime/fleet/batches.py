@@ -1,18 +1,26 @@
-"""Rows as messages and back: columns as plain bytes, each number in as few of them as its column needs."""
+"""Rows as messages and back, many at once."""
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from itertools import chain
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from google.protobuf.message import DecodeError
-from numpy.typing import NDArray
 
 from autoscale.errors import InvalidInput
-from autoscale.fleet.ledger.rows import Codes, Ints, Rows, Texts, joined, with_all_columns
+from autoscale.fleet.ledger.column import ABSENT
+from autoscale.fleet.ledger.rows import Ints, Rows, Texts, joined, with_all_columns
 from autoscale.fleet.ledger.schema import BATCH_COLUMNS, BY_NAME, SCHEMA, columns_of
 from autoscale_runtime._proto import fleet_pb2 as pb
+from autoscale_runtime.fleet.columns import (
+    coded_texts,
+    each_once,
+    number_message,
+    text_column,
+    text_message,
+    whole_column,
+)
+from autoscale_runtime.fleet.laid_out import MANY, LaidOut, laid_out
 
 MOST_ROWS: Final = 16_384
 """In one batch."""
@@ -22,9 +30,6 @@ MOST_BYTES: Final = 8 << 20
 
 MOST_SEQUENCE: Final = BY_NAME["sequence"].limit
 _MOST_CAUSES: Final = 16
-
-_WIDTHS: Final = (1, 2, 4, 8)
-_DTYPES: Final = {width: np.dtype(f"<i{width}") for width in _WIDTHS}
 
 _Layout = tuple[int, tuple[str, ...], tuple[str, ...]]
 """A batch's schema and the names of its columns, numbers and texts, as it orders them."""
@@ -90,29 +95,53 @@ def reported_rows(content: bytes) -> int:
         return 1
 
 
-def rows_of(*batches: pb.Batch) -> Rows:
+def rows_of(*batches: pb.Batch, contents: Sequence[bytes] = ()) -> Rows:
     """The rows of messages, one message after the other, each log's name in its rows, with what later schemas added
     absent or as they say.
 
     Many small batches together cost a fraction of what each costs alone: a batch is many columns of few values.
 
+    Args:
+        batches: the messages.
+        contents: of each as it came, where that is known: from it many that are alike are read at once.
+
     Raises:
         InvalidInput: in one of them a column of its schema is missing, one is unknown there, comes twice or is not as
             long as the batch says; a sequence number is none of the log's.
     """
-    columns = [_Columns(each.numbers[:], each.texts[:]) for each in batches]
+    which_of_part: list[Sequence[int]] = []
+    parts: list[Rows] = []
+    rest: Sequence[int] = range(len(batches))
+    if len(contents) >= MANY and _is_known(first := _columns(batches[0])):
+        found = laid_out(contents, batches)
+        if which := np.flatnonzero(found.which).tolist():
+            which_of_part.append(which)
+            parts.append(_rows_laid_out([batches[i] for i in which], found, _layout(batches[0], first)))
+            rest = np.flatnonzero(~found.which).tolist()
+    columns = {i: _columns(batches[i]) for i in rest}
     alike: dict[_Layout, list[int]] = {}
-    for index, (batch, each) in enumerate(zip(batches, columns, strict=True)):
-        alike.setdefault(_layout(batch, each), []).append(index)
-    if len(alike) == 1:
-        return _rows_of_alike(batches, columns, *alike)
-    lengths = np.array([each.rows for each in batches], np.int64)
-    parts = [
-        _rows_of_alike([batches[i] for i in which], [columns[i] for i in which], layout)
-        for layout, which in alike.items()
-    ]
-    batch_of_row = np.concatenate([np.repeat(which, lengths[which]) for which in alike.values()])
+    for i in rest:
+        alike.setdefault(_layout(batches[i], columns[i]), []).append(i)
+    for layout, which in alike.items():
+        which_of_part.append(which)
+        parts.append(_rows_of_alike([batches[i] for i in which], [columns[i] for i in which], layout))
+    if len(parts) == 1:
+        return parts[0]
+    lengths = _lengths(batches)
+    batch_of_row = np.concatenate([np.repeat(which, lengths[which]) for which in which_of_part])
     return joined(parts).take(np.argsort(batch_of_row, kind="stable"))
+
+
+def _rows_laid_out(batches: Sequence[pb.Batch], found: LaidOut, layout: _Layout) -> Rows:
+    """Of batches that are laid out alike."""
+    lengths = _lengths(batches)
+    batch_of_row = np.repeat(np.arange(len(batches)), lengths)
+    numbers = {name: whole_column(name, *values) for name, values in found.numbers.items()}
+    texts = {
+        name: coded_texts(name, whole_column(name, *codes), *words, batch_of_row)
+        for name, (codes, words) in found.texts.items()
+    }
+    return _rows_of_columns(batches, layout, numbers, texts)
 
 
 class _Columns(NamedTuple):
@@ -120,6 +149,16 @@ class _Columns(NamedTuple):
 
     numbers: list[pb.Numbers]
     texts: list[pb.Texts]
+
+
+def _columns(batch: pb.Batch) -> _Columns:
+    return _Columns(batch.numbers[:], batch.texts[:])
+
+
+def _is_known(columns: _Columns) -> bool:
+    """Whether the columns are all of this version, each once."""
+    names = [each.name for each in columns.numbers] + [each.name for each in columns.texts]
+    return len(set(names)) == len(names) and BY_NAME.keys() >= set(names)
 
 
 def _layout(batch: pb.Batch, columns: _Columns) -> _Layout:
@@ -130,32 +169,44 @@ def _layout(batch: pb.Batch, columns: _Columns) -> _Layout:
     )
 
 
+def _lengths(batches: Sequence[pb.Batch]) -> Ints:
+    return np.fromiter([each.rows for each in batches], np.int64, len(batches))
+
+
 def _rows_of_alike(batches: Sequence[pb.Batch], of_batches: Sequence[_Columns], layout: _Layout) -> Rows:
     """Of batches that have the same columns in the same order."""
-    schema, number_names, text_names = layout
-    lengths = np.array([each.rows for each in batches], np.int64)
+    _, number_names, text_names = layout
+    lengths = _lengths(batches)
     batch_of_row = np.repeat(np.arange(len(batches)), lengths)
-    columns = dict(zip(number_names, zip(*[each.numbers for each in of_batches], strict=True), strict=True))
-    absent = _absent_texts(schema, columns)
-    _check_names(schema, "numbers", tuple([each for each in number_names if each not in absent]))
-    _check_names(schema, "texts", (*text_names, *absent))
     numbers = {
         name: whole_column(name, [each.values for each in of], [each.width for each in of], lengths)
-        for name, of in columns.items()
+        for name, of in zip(number_names, zip(*[each.numbers for each in of_batches], strict=True), strict=True)
     }
-    for name in absent:
-        del numbers[name]
-    numbers["schema"] = np.full(len(batch_of_row), schema, np.int64)
-    _check_sequence(numbers["sequence"], batches, lengths)
     texts = {
-        name: text_column(name, column, lengths, batch_of_row)
-        for name, column in zip(text_names, zip(*[each.texts for each in of_batches], strict=True), strict=True)
+        name: text_column(name, of, lengths, batch_of_row)
+        for name, of in zip(text_names, zip(*[each.texts for each in of_batches], strict=True), strict=True)
     }
-    texts |= {name: Texts(np.zeros(len(batch_of_row), np.int32), ("",)) for name in absent}
+    return _rows_of_columns(batches, layout, numbers, texts)
+
+
+def _rows_of_columns(
+    batches: Sequence[pb.Batch], layout: _Layout, numbers: dict[str, Ints], texts: dict[str, Texts]
+) -> Rows:
+    """Of columns of batches that have the same, with what the batches say of all their rows."""
+    schema, number_names, text_names = layout
+    lengths = _lengths(batches)
+    absent = _absent_texts(schema, numbers)
+    _check_names(schema, "numbers", tuple([each for each in number_names if each not in absent]))
+    _check_names(schema, "texts", (*text_names, *absent))
+    _check_sequence(numbers["sequence"], batches, lengths)
+    count = int(lengths.sum())
+    whole = {name: values for name, values in numbers.items() if name not in absent}
+    whole["schema"] = np.full(count, schema, np.int64)
+    named = texts | {name: Texts(np.zeros(count, np.int32), ("",)) for name in absent}
     for name in ("device_id", "log_id"):
-        words, codes = _each_once([getattr(each, name) for each in batches])
-        texts[name] = Texts(codes[batch_of_row], words)
-    return with_all_columns(Rows(numbers, texts))
+        words, codes = each_once([getattr(each, name) for each in batches])
+        named[name] = Texts(np.repeat(codes, lengths), words)
+    return with_all_columns(Rows(whole, named))
 
 
 def _check_sequence(sequence: Ints, batches: Sequence[pb.Batch], lengths: Ints) -> None:
@@ -169,85 +220,15 @@ def _check_sequence(sequence: Ints, batches: Sequence[pb.Batch], lengths: Ints) 
         raise InvalidInput(f"{given}; allowed: {batches[first].begins} to {MOST_SEQUENCE}")
 
 
-def _absent_texts(schema: int, columns: Mapping[str, Sequence[pb.Numbers]]) -> tuple[str, ...]:
+def _absent_texts(schema: int, numbers: Mapping[str, Ints]) -> tuple[str, ...]:
     """Columns of text that come as numbers, absent (-1) throughout: who has no text there does not know its kind."""
-    named = _texts_among(schema, tuple(columns))
-    return tuple(name for name in named if not any(each.values.strip(b"\xff") for each in columns[name]))
+    return tuple(name for name in _texts_among(schema, tuple(numbers)) if (numbers[name] == ABSENT).all())
 
 
 @lru_cache(maxsize=64)
 def _texts_among(schema: int, names: tuple[str, ...]) -> tuple[str, ...]:
     texts = {each.name for each in columns_of(schema) if each.is_text and each.name not in BATCH_COLUMNS}
     return tuple(each for each in names if each in texts)
-
-
-def number_message(name: str, values: NDArray[np.int64]) -> pb.Numbers:
-    """A column of whole numbers."""
-    width = next(each for each in _WIDTHS if _fits(values, each))
-    return pb.Numbers(name=name, width=width, values=values.astype(f"<i{width}").tobytes())
-
-
-def text_message(name: str, texts: Texts) -> pb.Texts:
-    """A column of texts, without words that are not used."""
-    width = next(each for each in _WIDTHS if _fits(texts.codes, each))
-    return pb.Texts(name=name, width=width, codes=texts.codes.astype(f"<i{width}").tobytes(), words=texts.words)
-
-
-def _fits(values: NDArray[Any], width: int) -> bool:
-    info = np.iinfo(f"<i{width}")
-    return bool(values.min() >= info.min and values.max() <= info.max)
-
-
-def text_column(name: str, column: Sequence[pb.Texts], lengths: Ints, batch_of_row: Ints) -> Texts:
-    """A column of texts of batches one after the other.
-
-    Raises:
-        InvalidInput: a word twice, a code of none, or another length than the batch's.
-    """
-    codes = whole_column(name, [each.codes for each in column], [each.width for each in column], lengths)
-    words = [tuple(each.words[:]) for each in column]  # a slice is read at once, an iterator word by word
-    lists = {each: index for index, each in enumerate(dict.fromkeys(words))}  # most batches say the same ones
-    if any(len(set(each)) < len(each) for each in lists):
-        raise InvalidInput(f"'{name}' has a word twice; allowed: each once")
-    counts = np.array([len(each) for each in lists], np.int64)
-    list_of_row: Any = 0
-    if len(lists) > 1:
-        list_of_row = np.fromiter(map(lists.__getitem__, words), np.int64, len(words))[batch_of_row]
-    is_wrong = (codes < 0) | (codes >= counts[list_of_row])
-    if is_wrong.any():
-        wrong = int(np.argmax(is_wrong))
-        limit = len(words[batch_of_row[wrong]])
-        raise InvalidInput(f"'{name}' has {limit} words, and a code {codes[wrong]}; allowed: below")
-    known, code_of = _each_once(list(chain.from_iterable(lists)))
-    return Texts(code_of[codes + (np.cumsum(counts) - counts)[list_of_row]], known)
-
-
-def _each_once(words: Sequence[str]) -> tuple[tuple[str, ...], Codes]:
-    """Different words, and which of them each is, shape (words,)."""
-    at = {word: code for code, word in enumerate(dict.fromkeys(words))}
-    return tuple(at), np.fromiter(map(at.__getitem__, words), np.int32, len(words))
-
-
-def whole_column(name: str, contents: Sequence[bytes], widths: Sequence[int], lengths: Ints) -> Ints:
-    """A column of whole numbers of batches one after the other; each batch has a width of its own.
-
-    Raises:
-        InvalidInput: of another length than the batch's.
-    """
-    sizes, all_widths = np.fromiter(map(len, contents), np.int64, len(contents)), set(widths)
-    width = widths[0]
-    unlike = np.flatnonzero(sizes != lengths * (width if len(all_widths) == 1 else widths))
-    if len(unlike) or not _DTYPES.keys() >= all_widths:
-        first = int(unlike[0]) if len(unlike) else next(i for i, each in enumerate(widths) if each not in _DTYPES)
-        given = f"'{name}' has {sizes[first]} bytes of width {widths[first]}"
-        raise InvalidInput(f"{given}; allowed: {lengths[first]} values of 1, 2, 4 or 8")
-    if len(all_widths) == 1:
-        return np.frombuffer(b"".join(contents), _DTYPES[width]).astype(np.int64)
-    whole, width_of_row = np.empty(int(lengths.sum()), np.int64), np.repeat(widths, lengths)
-    for width in all_widths:
-        of_width = b"".join([content for content, each in zip(contents, widths, strict=True) if each == width])
-        whole[width_of_row == width] = np.frombuffer(of_width, _DTYPES[width])
-    return whole
 
 
 @lru_cache(maxsize=64)

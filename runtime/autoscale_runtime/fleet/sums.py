@@ -12,14 +12,8 @@ from autoscale.fleet.ledger.hourly import HourlySums
 from autoscale.fleet.ledger.rollup import SUMS
 from autoscale.fleet.ledger.schema import SCHEMA
 from autoscale_runtime._proto import fleet_pb2 as pb
-from autoscale_runtime.fleet.batches import (
-    LaterSchema,
-    check_lost,
-    number_message,
-    text_column,
-    text_message,
-    whole_column,
-)
+from autoscale_runtime.fleet.batches import LaterSchema, check_lost
+from autoscale_runtime.fleet.columns import number_message, text_column, text_message, whole_column
 
 KEY_BYTES: Final = 16
 MOST_SUMS: Final = 16_384

@@ -60,6 +60,12 @@ def rows_of_log(folder: Path, count: int) -> Rows:
     return segment.rows.take(np.arange(count))
 
 
+def as_lists(rows: Rows) -> dict[str, list[Any]]:
+    """Every column's values."""
+    texts = {name: [each.words[i] for i in each.codes] for name, each in rows.texts.items()}
+    return {**{name: each.tolist() for name, each in rows.numbers.items()}, **texts}
+
+
 def keys(ledger: Path) -> list[tuple[str, str, int]]:
     """Every accepted row's key, sorted."""
     import pyarrow.parquet as pq  # type: ignore[import-untyped]  # ships no types

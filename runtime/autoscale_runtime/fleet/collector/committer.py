@@ -266,7 +266,8 @@ def _read_rows(given: Sequence[tuple[Delivery, pb.Batch]]) -> _Read:
     if not given:
         return _Read(none(), (), ())
     try:
-        return _Read(rows_of(*[batch for _, batch in given]), given, ())
+        rows = rows_of(*[batch for _, batch in given], contents=[each.content for each, _ in given])
+        return _Read(rows, given, ())
     except InvalidInput as problem:
         if len(given) == 1:
             return _Read(none(), (), [(given[0][0], problem)])

@@ -21,7 +21,7 @@ from autoscale_runtime.fleet import LedgerWriter, Uploader
 from autoscale_runtime.fleet.batches import MOST_ROWS, batch_of, read_batch, rows_of
 from autoscale_runtime.fleet.device_log.segment import frame
 from autoscale_runtime.fleet.device_log.uploader import Uploaded, UploadOptions
-from tests.runtime.fleet.fleet_parts import files_up_to, keys, logged, record, send
+from tests.runtime.fleet.fleet_parts import as_lists, files_up_to, keys, logged, record, send
 from tests.waiting import until
 
 pytest.importorskip("pyarrow")
@@ -100,11 +100,6 @@ def test_rows_survive_the_wire(rows: Rows) -> None:
     for name, texts in rows.texts.items():
         assert [got.texts[name].words[i] for i in got.texts[name].codes] == [texts.words[i] for i in texts.codes]
     assert set(got.texts["device_id"].words) == {"device"}
-
-
-def as_lists(rows: Rows) -> dict[str, list[Any]]:
-    texts = {name: [each.words[i] for i in each.codes] for name, each in rows.texts.items()}
-    return {**{name: each.tolist() for name, each in rows.numbers.items()}, **texts}
 
 
 def of_schema_1(rows: Rows) -> Rows:
