@@ -142,6 +142,7 @@ def predictions(
     settings: str = "dvfs",
     conditions: Conditions | None = None,
     electricity: Electricity | None = None,
+    precision: str = "",
 ) -> list[Prediction]:
     """What one query of a network would cost on every target, the device's own first.
 
@@ -155,6 +156,7 @@ def predictions(
         settings: what the device's own targets set, ``dvfs`` or ``threads``.
         conditions: what the query meets; nothing where None.
         electricity: where the machines draw theirs; the world's average where None.
+        precision: that of the targets; empty for all.
 
     Raises:
         ProfileError: the device's file says nothing of a processor's speed.
@@ -163,10 +165,12 @@ def predictions(
     """
     met, grids = conditions or Conditions(), _Grids(electricity or Electricity())
     account = grids.account(device, None)
-    found = [_local(device, model, target, met, account) for target in own_targets(device, model, settings)]
+    own = [each for each in own_targets(device, model, settings) if precision in ("", each.precision)]
+    found = [_local(device, model, target, met, account) for target in own]
     for remote in remotes if model.is_counted or not device.measured else ():
         account = grids.account(device, remote)
-        found += [_remote(device, model, remote, target, met, account) for target in remote.targets]
+        there = [each for each in remote.targets if precision in ("", each.precision)]
+        found += [_remote(device, model, remote, target, met, account) for target in there]
     return found
 
 

@@ -4,9 +4,11 @@ Both parts are forecast as whole networks are, by the physics of the machine tha
 moved by the radio, or copied from one processor of the device to the other (``autoscale.physics.handover``).
 """
 
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import product
+from typing import TypeAlias
 
 from autoscale.carbon import Electricity
 from autoscale.interval import Interval
@@ -18,7 +20,7 @@ from autoscale.query.goal import Goal
 from autoscale.query.model_profile import ModelProfile, NetworkCut
 from autoscale.query.target import Target
 
-Rank = Callable[[Prediction], tuple[bool, float, float]]
+_Pair: TypeAlias = tuple[Prediction, Prediction]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def advise(
     conditions: Conditions | None = None,
     electricity: Electricity | None = None,
     at: int | None = None,
+    within: Collection[Target] | None = None,
 ) -> SplitAdvice:
     """Weigh the network's cuts: the head on every target of the device, the tail there on another processor, or away.
 
@@ -93,26 +96,31 @@ def advise(
         conditions: what the query meets; nothing where None.
         electricity: where the machines draw theirs.
         at: the cut after so many nodes alone, and none is passed over.
+        within: the whole targets to choose from; all there are where None.
 
     Raises:
         AutoScaleError: as ``predictions`` does.
     """
-    ask = partial(predictions, device, settings=settings, conditions=conditions, electricity=electricity)
-    targets = [each for each in ask(model, remotes) if each.target.precision == precision]
-    rank = partial(_rank, goal)
+
+    def ask(part: ModelProfile, away: Sequence[Remote] = ()) -> list[Prediction]:
+        told = predictions(device, part, away, settings, conditions, electricity, precision)
+        return told if within is None else [each for each in told if each.target in within]
+
+    targets = ask(model, remotes)
     cuts = [each for each in model.cuts if at in (None, each.after)]
     narrowing = {each.after for each in (_narrowing(model) if at is None else cuts)}
-    forecasts = (
-        each
+    weighed = tuple(
+        _joined(cut, min(pairs, key=partial(_pair_rank, goal)))
         for cut in cuts
-        for each in _forecasts(ask, cut, precision, remotes if cut.after in narrowing else (), goal)
+        for pairs in _pairs(ask, cut, precision, remotes if cut.after in narrowing else (), goal)
     )
-    weighed = _best(forecasts, rank, lambda each: (*_places(each), each.cut.after))
-    splits = _best(weighed, rank, _places)
-    best_whole = min(targets, key=rank, default=None)
-    best_split = min(splits, key=lambda each: rank(each.whole), default=None)
-    pays = best_split is not None and (best_whole is None or rank(best_split.whole) < rank(best_whole))
-    return SplitAdvice(tuple(targets), weighed, splits, best_whole, best_split, pays)
+    splits: dict[tuple[str, ...], SplitForecast] = {}
+    for each in sorted(weighed, key=lambda each: _rank(goal, each.whole)):
+        splits.setdefault(_places(each), each)
+    best_whole = min(targets, key=partial(_rank, goal), default=None)
+    best_split = next(iter(splits.values()), None)
+    pays = best_split is not None and (best_whole is None or _rank(goal, best_split.whole) < _rank(goal, best_whole))
+    return SplitAdvice(tuple(targets), weighed, tuple(splits.values()), best_whole, best_split, pays)
 
 
 def _places(each: SplitForecast) -> tuple[str, ...]:
@@ -121,17 +129,10 @@ def _places(each: SplitForecast) -> tuple[str, ...]:
     return (str(tail),) if tail.is_remote else (head.processor, tail.processor)
 
 
-def _best(
-    forecasts: Iterable[SplitForecast],
-    rank: Rank,
-    kind: Callable[[SplitForecast], Hashable],
-) -> tuple[SplitForecast, ...]:
-    best: dict[Hashable, SplitForecast] = {}
-    for each in forecasts:
-        known = best.setdefault(kind(each), each)
-        if rank(each.whole) < rank(known.whole):
-            best[kind(each)] = each
-    return tuple(best.values())
+def _joined(cut: NetworkCut, pair: _Pair) -> SplitForecast:
+    head, tail = pair
+    target = replace(tail.target, cut=cut.after, head=head.target)
+    return SplitForecast(cut, replace(head.then(tail), target=target))
 
 
 def _narrowing(model: ModelProfile) -> Iterator[NetworkCut]:
@@ -142,22 +143,20 @@ def _narrowing(model: ModelProfile) -> Iterator[NetworkCut]:
             yield cut
 
 
-def _forecasts(
+def _pairs(
     ask: Callable[..., list[Prediction]], cut: NetworkCut, precision: str, remotes: Sequence[Remote], goal: Goal
-) -> Iterator[SplitForecast]:
-    """On every pair of targets of which neither is beaten by another of its processor in both time and objective."""
-    heads = _by_processor([each for each in ask(cut.head) if each.target.precision == precision], goal)
-    away = ask(cut.tail, remotes) if remotes else []
-    tails = [each for each in away if each.target.is_remote and each.target.precision == precision]
+) -> Iterator[list[_Pair]]:
+    """Of each two places every pair of targets of which neither is beaten by another of its processor."""
+    heads = _by_processor(ask(cut.head), goal)
+    every = [each for found in heads.values() for each in found]
+    for tail in ask(cut.tail, remotes) if remotes and every else ():
+        if tail.target.is_remote:
+            yield [(head, tail) for head in every]
     if len(heads) > 1:
-        here = [each for each in ask(tail_here(cut, precision)) if each.target.precision == precision]
-        tails += [each for kind in _by_processor(here, goal).values() for each in kind]
-    for tail in tails:
-        for kind, found in heads.items():
-            if tail.target.is_remote or kind != tail.target.processor:
-                for head in found:
-                    target = replace(tail.target, cut=cut.after, head=head.target)
-                    yield SplitForecast(cut, replace(head.then(tail), target=target))
+        tails = _by_processor(ask(tail_here(cut, precision)), goal)
+        for first, last in product(heads, tails):
+            if first != last:
+                yield list(product(heads[first], tails[last]))
 
 
 def _by_processor(found: Sequence[Prediction], goal: Goal) -> dict[str, list[Prediction]]:
@@ -178,7 +177,17 @@ def _figure(goal: Goal, each: Prediction) -> Interval:
 
 
 def _rank(goal: Goal, each: Prediction) -> tuple[bool, float, float]:
+    return _order(goal, each.latency_s.mid, _figure(goal, each).mid)
+
+
+def _pair_rank(goal: Goal, pair: _Pair) -> tuple[bool, float, float]:
+    """Of both together, as ``Prediction.then`` adds them up."""
+    head, tail = pair
+    both_s = head.latency_s.mid + tail.latency_s.mid
+    return _order(goal, both_s, _figure(goal, head).mid + _figure(goal, tail).mid)
+
+
+def _order(goal: Goal, latency_s: float, figure: float) -> tuple[bool, float, float]:
     """In time first, then the least of what the goal counts; of the late ones the fastest."""
-    latency_s = each.latency_s.mid
     is_late = latency_s > goal.latency_s
-    return is_late, latency_s if is_late else _figure(goal, each).mid, latency_s
+    return is_late, latency_s if is_late else figure, latency_s

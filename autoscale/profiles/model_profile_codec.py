@@ -17,7 +17,7 @@ from autoscale.errors import ProfileError
 from autoscale.profiles.reader import Facts, facts_of
 from autoscale.profiles.schema import PROFILE, VERSION
 from autoscale.profiles.toml_table import TomlTable
-from autoscale.query.model_profile import LAYER_KINDS, Accuracy, ModelProfile
+from autoscale.query.model_profile import LAYER_KINDS, Accuracy, ModelProfile, NetworkCut
 from autoscale.query.target import PRECISIONS
 
 MANIFEST_SCHEMA: Final = 2
@@ -26,6 +26,11 @@ MANIFEST_KEYS: Final = ("schema", "name", "inputs", "outputs", "state", "variant
 
 NETWORKS: Final = "networks"
 """Where a device file holds the networks that were measured on it."""
+
+CUTS: Final = "cuts"
+"""Where a network's file holds the counts of both parts of each cut, by how many nodes are in the head."""
+
+ENDS: Final = ("head", "tail")
 
 _SCHEMA_1: Final = ("conv", "depthwise_conv", "fully_connected", "recurrent", "macs")
 _SCHEMA_1_SIZES: Final = ("parameters", "parameter_bytes", "input_bytes", "output_bytes")
@@ -49,6 +54,9 @@ def profile_lines(profile: ModelProfile, source: str) -> list[str]:
     lines = ["", "[sources]", f"{_SOURCE} = {toml_string(source)}"]
     lines += [f"{key} = {toml_string(each.source)}" for key, each in profile.accuracies.items()]
     lines += _count_lines(profile, "", _SOURCE)
+    for cut in profile.cuts:
+        for end in ENDS:
+            lines += _count_lines(_sparse(getattr(cut, end)), f"{CUTS}.{cut.after}.{end}.", _SOURCE)
     if profile.accuracies:
         lines += ["", "[accuracy]"]
         lines += [_figure(f"{key}_fraction", float(each.value), key) for key, each in profile.accuracies.items()]
@@ -76,6 +84,30 @@ def own_network_lines(networks: Iterable[ModelProfile], source: str) -> list[str
         source: the key of the file's source where their counts are from.
     """
     return [line for each in networks for line in _count_lines(each, f"{NETWORKS}.{toml_string(each.name)}.", source)]
+
+
+def cuts_of(document: TomlTable, name: str) -> tuple[NetworkCut, ...]:
+    """The cuts that a network's file describes in ``[cuts.N.head.size]`` and so on, rising; none where it has none.
+
+    Raises:
+        ProfileError: one does not follow the schema.
+    """
+    if CUTS not in document:
+        return ()
+    sources, cuts = document.sources(), []
+    for after, table in document.table(CUTS).tables().items():
+        if not (after.isdecimal() and int(after) > 0):
+            raise ProfileError(f"{table.path}: {table.name} is no cut; allowed: [{CUTS}.N], after N nodes, 1 or more")
+        table.check_keys(ENDS)
+        ends = [_own_network(f"{name}-{end}{after}", table.table(end), sources) for end in ENDS]
+        cuts.append(NetworkCut(int(after), *ends))
+    return tuple(sorted(cuts, key=lambda each: each.after))
+
+
+def _sparse(part: ModelProfile) -> ModelProfile:
+    """A part without the kinds of layers that it lacks: a network has many parts."""
+    macs, values = ({kind: n for kind, n in each.items() if n} for each in (part.macs_by_kind, part.values_by_kind))
+    return replace(part, macs_by_kind=macs, values_by_kind=values)
 
 
 def _own_network(name: str, table: TomlTable, sources: dict[str, str]) -> ModelProfile:

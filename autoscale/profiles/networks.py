@@ -7,13 +7,14 @@ Of the networks that others measured, whose rows stand in ``devices/*.toml``, th
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
 from autoscale.errors import check_type
 from autoscale.profiles.device import DeviceProfile, check_name
 from autoscale.profiles.folder import devices_folder, is_file, names, shipped_name
-from autoscale.profiles.model_profile_codec import manifest_profile, own_networks, profile_of
+from autoscale.profiles.model_profile_codec import CUTS, cuts_of, manifest_profile, own_networks, profile_of
 from autoscale.profiles.reader import facts_of
 from autoscale.profiles.schema import NETWORK, VERSION
 from autoscale.profiles.toml_table import read_toml
@@ -36,7 +37,8 @@ def load_network(name_or_path: str | Path) -> ModelProfile:
     A name is that of one of the paper's ten, or of a network in the measured rows of a device, as in
     ``mobilenet-v2-0.5-160``.
 
-    A file is what ``autoscale inspect MODEL --network FILE.toml`` writes, or a bundle's own ``model.toml``.
+    A file is what ``autoscale inspect MODEL --network FILE.toml`` writes, or ``autoscale split``, which tells where it
+    can be cut; or a bundle's own ``model.toml``.
 
     Raises:
         UnknownName: no network of that name ships; the message names the nearest.
@@ -108,6 +110,7 @@ def _read(path: Path) -> ModelProfile:
     if "variants" in document:
         return manifest_profile(document)
     document.schema(VERSION)
-    facts = facts_of(document, NETWORK, ignored=("schema",))
+    facts = facts_of(document, NETWORK, ignored=("schema", CUTS))
     check_name(facts)
-    return profile_of(facts, facts.texts["name"])
+    profile = profile_of(facts, facts.texts["name"])
+    return replace(profile, cuts=cuts_of(document, profile.name))

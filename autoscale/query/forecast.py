@@ -1,6 +1,6 @@
 """What a world expects of each of its targets, before one is chosen."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -50,6 +50,21 @@ class Forecast:
         may[admitted] = True
         best = best_targets(self.latency_s, self.objective(goal), self.accuracy, may, goal.latency_s, goal.min_accuracy)
         return int(best)
+
+    def without_vain_cuts(self, goal: Goal, admitted: Indices, cut: Collection[int]) -> Indices:
+        """A network is left in one piece unless in two it is expected to be better than on every whole target.
+
+        Args:
+            goal: of the query.
+            admitted: indices of the targets that can be chosen.
+            cut: indices of those in two parts.
+        """
+        whole = [index for index in admitted.tolist() if index not in cut]
+        if not whole or len(whole) == len(admitted):
+            return admitted
+        best = self.best(goal, whole)
+        vain = {index for index in admitted.tolist() if index in cut and self.best(goal, [best, index]) == best}
+        return np.array([index for index in admitted.tolist() if index not in vain], dtype=np.intp)
 
 
 def best_targets(

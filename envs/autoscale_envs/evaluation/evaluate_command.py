@@ -33,6 +33,7 @@ from autoscale_envs.measured.csv_file import read_measured
 from autoscale_envs.variance.hidden import USUAL_SHARES
 from autoscale_envs.variance.scenario_file import load_scenario
 from autoscale_envs.variance.scenarios import HARDER, PAPERS, SCENARIOS
+from autoscale_envs.worlds.options import SPLITS_HELP
 from autoscale_envs.worlds.parameters import make_parameters
 
 OF_RUNS: Final = (
@@ -45,6 +46,7 @@ OF_RUNS: Final = (
         "remotes",
         "links",
         "cold_start",
+        "splits",
         "measured",
         "profile",
         "csv_file",
@@ -66,6 +68,7 @@ OF_THE_SIMULATOR: Final = (
     "remotes",
     "links",
     "cold_start",
+    "splits",
     "plot",
     "in_turn",
 )
@@ -114,6 +117,7 @@ def evaluate(
     cold_start: Annotated[
         bool, typer.Option("--cold-start", help="A network's first query on a target of the device opens it, and pays.")
     ] = False,
+    splits: Annotated[bool, typer.Option("--splits", help=SPLITS_HELP)] = False,
     measured: Annotated[
         Path | None,
         typer.Option(help="Play in this table of measurements (CSV) instead of the simulator.", show_default=False),
@@ -206,6 +210,7 @@ def evaluate(
             remotes=reach.remotes,
             links=reach.links,
             cold_start=cold_start,
+            splits=splits,
         )
         for name in plan.devices:
             world = replace(plan.world(plan.cells()[0]), device=name, networks=plan.networks)

@@ -54,6 +54,7 @@ class Plan:
         remotes: as for ``WorldOptions``; one of them in the cloud, which is a baseline.
         links: the way to them, as for ``WorldOptions``.
         cold_start: whether the first query on a target opens it, as for ``WorldOptions``.
+        splits: whether networks have targets in two parts too, likewise.
 
     Raises:
         InvalidInput: a name that does not exist (the message names the nearest), a number out of range.
@@ -77,6 +78,7 @@ class Plan:
     remotes: Mapping[str, Profile] | None = None
     links: Mapping[str, str] = field(default_factory=dict)
     cold_start: bool = False
+    splits: bool = False
     latency_limit_s: float | None = None
     in_turn: bool = False
 
@@ -134,6 +136,7 @@ class Plan:
             remotes=self.remotes,
             links=self.links,
             cold_start=self.cold_start,
+            splits=self.splits,
             queries=self.run_queries,
         )
 

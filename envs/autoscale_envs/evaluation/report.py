@@ -98,6 +98,7 @@ def _row(plan: Plan, device: str, scenario: str, cells: Sequence[Mapping[str, Re
         "hidden_shares": dict(plan.hidden_shares),
         "noisy": plan.noisy,
         "cold_start": plan.cold_start,
+        "splits": plan.splits,
     }
 
 

@@ -42,7 +42,7 @@ class Result:
         curves: see ``metrics.curves``, shape (runs, visits).
         recovery: see ``metrics.recovery``, one a run.
         learns: whether it has anything to learn.
-        places: ``place:processor`` to the share of judged queries sent there.
+        places: ``place:processor``, with ``, cut`` of a network in two, to the share of judged queries sent there.
         select_ns: median time to choose.
         learn_ns: median time to learn; 0 where there is nothing to.
         table_bytes: what it remembers at the end, the largest of its runs.
@@ -226,7 +226,7 @@ def _places(parameters: WorldParameters, chosen: Indices) -> dict[str, float]:
     counts = Counter(parameters.targets[index] for index in chosen.ravel().tolist())
     shares: dict[str, float] = {}
     for target, count in counts.most_common():
-        name = f"{target.place}:{target.processor}"
+        name = f"{target.place}:{target.processor}" + ", cut" * (target.cut is not None)
         shares[name] = shares.get(name, 0.0) + count / chosen.size
     return shares
 

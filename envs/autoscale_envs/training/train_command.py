@@ -14,7 +14,7 @@ from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_
 from autoscale_envs.progress import INTERRUPTED, watching
 from autoscale_envs.training.guard import check_against, read_guard
 from autoscale_envs.training.train import USUAL_QUERIES, Training, train
-from autoscale_envs.worlds.options import WorldOptions
+from autoscale_envs.worlds.options import SPLITS_HELP, WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 
 ONLINE_QUERIES: Final = 5000
@@ -43,6 +43,7 @@ def train_command(
     cold_start: Annotated[
         bool, typer.Option("--cold-start", help="A network's first query on a target of the device opens it, and pays.")
     ] = False,
+    splits: Annotated[bool, typer.Option("--splits", help=SPLITS_HELP)] = False,
     start: Annotated[Path | None, typer.Option("--from", help="A policy to begin with, of any device.")] = None,
     resume: Annotated[Path | None, typer.Option(help="A checkpoint to go on from.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Queries between checkpoints.")] = None,
@@ -76,6 +77,7 @@ def train_command(
         remotes=reach.remotes,
         links=reach.links,
         cold_start=cold_start,
+        splits=splits,
     )
     if not out.parent.is_dir():
         raise PolicyError(f"policy {out} cannot be written: the folder {out.parent} does not exist")

@@ -6,7 +6,7 @@ slow lognormal process of the profile's spread. What of that a device can sense 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -36,7 +36,8 @@ class LinkPath:
         link: the profile.
         levels: uplink and downlink rate (bit/s), sending and receiving power (W, before the slope on the rate), shape
             (4, steps).
-        loads: bytes sent, bytes received, and joules of the slope on the rate for each network, shape (3, networks).
+        loads: bytes sent, bytes received, joules of the slope on the rate for both and for what is sent alone, for each
+            network, shape (4, networks).
     """
 
     link: LinkProfile
@@ -61,6 +62,8 @@ class Passage:
         uplink_bps: rate from the device.
         downlink_bps: rate to it.
         is_up: False in an outage; one flag for all where there is none.
+        send_s: of ``move_s`` what is sending; None where nobody asks.
+        send_j: of ``move_j``, likewise.
     """
 
     move_s: Floats
@@ -70,6 +73,8 @@ class Passage:
     uplink_bps: Floats
     downlink_bps: Floats
     is_up: Numbers
+    send_s: Floats | None = None
+    send_j: Floats | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +101,8 @@ def make_path(link: LinkProfile, radio: Radio, networks: tuple[ModelProfile, ...
     rates_bps = [np.maximum(rate, SLOWEST_BPS) for rate in (link.uplink_bps(signal), link.downlink_bps(signal))]
     levels = np.stack([*rates_bps, radio.tx_base_at(signal), radio.rx_base_at(signal)])
     sent, received = np.array([[each.input_bytes, each.output_bytes] for each in networks], dtype=np.float64).T
-    return LinkPath(link, levels, np.vstack([sent, received, per_bit_j(radio, sent, received)]))
+    bits_j = [per_bit_j(radio, sent, each) for each in (received, np.zeros_like(received))]
+    return LinkPath(link, levels, np.vstack([sent, received, *bits_j]))
 
 
 def signal_dbm(link: LinkProfile, signal: Signal, straying: Floats) -> Floats:
@@ -127,6 +133,8 @@ def passage(
     trace: LinkTrace | None = None,
     at: Indices | None = None,
     up: Flags | None = None,
+    *,
+    parts: bool = False,
 ) -> Passage:
     """What moving each query takes.
 
@@ -137,6 +145,7 @@ def passage(
         trace: replaces what it knows of rates, round trips and signals.
         at: the trace's sample at each query (-1: past its end), shape (queries, n).
         up: whether the link is, likewise; None where it never fails.
+        parts: whether to tell what of it is sending.
     """
     round_trip_s = path.link.round_trip_s * conditions.round_trip_factor
     rssi_dbm, is_up = conditions.rssi_dbm, np.array(True)
@@ -155,10 +164,16 @@ def passage(
     if up is not None:
         is_up = is_up & up
         up_bps, down_bps = np.where(up, up_bps, SLOWEST_BPS), np.where(up, down_bps, SLOWEST_BPS)
-    sent_bytes, received_bytes, bits_j = (row.take(network) for row in path.loads.astype(kind, copy=False))
+    loads = path.loads.astype(kind, copy=False)
+    sent_bytes, received_bytes, bits_j = (row.take(network) for row in loads[:3])
     send_s, receive_s = airtime_s(sent_bytes, up_bps), airtime_s(received_bytes, down_bps)
     move_j = moving_j(tx_w, send_s, rx_w, receive_s, bits_j) * conditions.radio_factor
-    return Passage(send_s + receive_s, move_j, round_trip_s, np.rint(rssi_dbm), up_bps, down_bps, is_up)
+    moving = Passage(send_s + receive_s, move_j, round_trip_s, np.rint(rssi_dbm), up_bps, down_bps, is_up)
+    if not parts:
+        return moving
+    none = np.zeros_like(receive_s)
+    send_j = moving_j(tx_w, send_s, rx_w, none, loads[3].take(network)) * conditions.radio_factor
+    return replace(moving, send_s=send_s, send_j=send_j)
 
 
 def _known(traced: Floats, otherwise: Floats) -> Floats:

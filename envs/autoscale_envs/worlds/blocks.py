@@ -145,7 +145,7 @@ def _passages(
             hidden.radio[:, i],
         )
         traced = (trace, at, is_up) if i in parameters.servers else (None, None, None)
-        passages.append(network.passage(path, conditions, asks, *traced))
+        passages.append(network.passage(path, conditions, asks, *traced, parts=parameters.parts is not None))
     return passages
 
 
@@ -204,6 +204,7 @@ def _query(
         [np.broadcast_to(each.round_trip_s, gap_s.shape) for each in passages],
         queues_s,
         surprises_s,
+        *([] if parameters.parts is None else ([each.send_s for each in passages], [each.send_j for each in passages])),
     )
 
 

@@ -73,6 +73,7 @@ class NominalCosts(NamedTuple):
         runs: the targets, and what else they become while the device is hot.
         covered: which network's costs are known on which target, shape (networks, targets).
         references: of each network the target that answers for those where they are not, shape (networks,).
+        owners: of each network, or part of one, the network whose accuracy is its.
     """
 
     device: DeviceProfile
@@ -83,6 +84,7 @@ class NominalCosts(NamedTuple):
     runs: Sequence[thermal.Run]
     covered: Flags
     references: Indices
+    owners: Sequence[ModelProfile]
 
     def computing(self) -> CostTable:
         """Costs of computing, each array of shape (networks, runs); NaN where they are not known."""
@@ -148,7 +150,7 @@ class NominalCosts(NamedTuple):
         """Of each network's variant, a fraction; NaN where nobody measured it. Shape (networks, targets)."""
         machines = {"": self.device, **{each.name: each.machine for each in self.remotes}}
         runs = [(machines[target.link], target) for target in self.targets]
-        measured = [[accuracy(machine, model, target) for machine, target in runs] for model in self.networks]
+        measured = [[accuracy(machine, model, target) for machine, target in runs] for model in self.owners]
         return np.array([[np.nan if each is None else each for each in row] for row in measured])
 
     def _moved_bytes(self) -> Floats:

@@ -66,3 +66,10 @@ def notes(networks: Sequence[ModelProfile], targets: Sequence[Target], covered: 
             known = "by its measured rows alone" if not model.is_counted else "where a speed or a row is"
             named = listing(own[:TOLD]) + ", ..." * (len(own) > TOLD)
             yield f"'{model.name}' is known {known}: played on {len(own)} of {len(flags)} targets, {named}"
+
+
+def cut_notes(networks: Sequence[ModelProfile], targets: Sequence[Target], covered: Flags) -> Iterator[str]:
+    """What people are to know: which networks have targets in two parts, and which."""
+    for model, flags in zip(networks, covered, strict=True):
+        own = [str(target) for target, is_played in zip(targets, flags, strict=True) if is_played]
+        yield f"'{model.name}' in two parts: {listing(own) if own else 'nowhere; its file tells of no cut'}"

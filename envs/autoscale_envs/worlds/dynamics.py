@@ -27,6 +27,7 @@ from autoscale_envs.worlds.coefficients import CostCoefficients, total
 from autoscale_envs.worlds.opening import unopened, with_opened
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import PerLink, SimulatedQuery
+from autoscale_envs.worlds.splits import Parts
 
 LONG_REST_S: Final = 3600.0
 """How long the radios have rested when an episode begins."""
@@ -115,7 +116,79 @@ def costs(
         state: what earlier choices left behind.
         target: where it runs; integers that broadcast with the rest.
     """
-    column = query.network * len(parameters.runs) + _run(parameters, state.temperature_c, target)
+    at = parameters, hidden, environment, query, state
+    if parameters.parts is None:
+        work, head = _work(*at, query.network, target), None
+    else:
+        work, head = _cut_work(*at, parameters.parts, query.network * len(parameters.targets) + target)
+    pair, compute_s = work.pair, work.compute_s
+    move_s, move_j = pair.of_link(query.move_s), pair.of_link(query.move_j)
+    uses = [total([pair.on[link] for link in links]) for links in parameters.radio_links]
+    rest_s = total([*map(mul, uses, state.rest_s)])
+    if head is not None:
+        move_s = head.moved(pair.of_link(query.send_s), move_s)
+        move_j = head.moved(pair.of_link(query.send_j), move_j)
+        rest_s = rest_s + head.compute_s
+    waits_s = map(add, map(add, query.round_trip_s, query.queue_s), query.surprise_s)
+    wait_s = pair.of_link(waits_s) + radio.wake_s(pair.promotion_s, pair.tail_s, rest_s)
+    is_remote = total(uses)
+    remote_s = is_remote * compute_s
+    waiting_j = radio.waiting_j(pair.tail_w, pair.tail_s, pair.rest_w, wait_s + remote_s)
+    radio_j = move_j + waiting_j + radio.tail_j(pair.tail_w, pair.tail_s, rest_s)
+    spent_s = compute_s + move_s
+    if head is not None:
+        spent_s = spent_s + head.compute_s
+    latency_s = spent_s * query.latency_noise + wait_s
+    if state.opened is not None:
+        openings = parameters.openings
+        unpaid = unopened(state.opened, openings.pair(query.network, target))
+        latency_s = latency_s + unpaid * openings.seconds.take(target)
+    core_s, worked_j = work.core_s, work.worked_j
+    away_j = is_remote * worked_j
+    own_j = worked_j - away_j + radio_j
+    if head is not None:
+        core_s, own_j = core_s + head.core_s, own_j + head.worked_j
+    device_j = own_j * query.energy_noise + parameters.device.idle_w * latency_s
+    if state.opened is not None:
+        device_j = device_j + unpaid * openings.joules.take(target)
+    remote_j = away_j + pair.remote_idle_w * remote_s
+    return Costs(latency_s, core_s, device_j, remote_j, remote_s, uses, pair)
+
+
+class _Work(NamedTuple):
+    """What computing costs the machine that does it: the row of coefficients, seconds, core-seconds, joules."""
+
+    pair: CostCoefficients
+    compute_s: Numbers
+    core_s: Numbers
+    worked_j: Numbers
+
+
+class _Head(NamedTuple):
+    """What the head of a network in two parts costs, 0 of one in one piece; and what its tail moves, as shares."""
+
+    compute_s: Numbers
+    core_s: Numbers
+    worked_j: Numbers
+    sent: Numbers
+    received: Numbers
+
+    def moved(self, sending: Numbers, moving: Numbers) -> Numbers:
+        """Of what moving the whole network's bytes takes, sending with it, what the tail's take."""
+        return self.sent * sending + self.received * (moving - sending)
+
+
+def _work(
+    parameters: WorldParameters,
+    hidden: Hidden,
+    environment: Numbers,
+    query: SimulatedQuery,
+    state: State,
+    row: Numbers,
+    target: Numbers,
+) -> _Work:
+    """What the network, or the part of one, whose coefficients stand in ``row`` costs on a target in one piece."""
+    column = row * len(parameters.runs) + _run(parameters, state.temperature_c, target)
     rows = parameters.coefficients.take(column, axis=1)
     # Python's own arithmetic takes a third of the time that of numpy's scalars does, with the same result.
     is_one = rows.ndim == 1
@@ -132,30 +205,25 @@ def costs(
     for_cores, for_memory = pair.cpu_bound * query.cpu_strain, pair.memory_bound * query.memory_strain
     alone_s = pair.latency_s * slower
     compute_s = alone_s * (1.0 + for_cores + for_memory)
-    busy_s = alone_s * (1.0 + SPINNING * for_cores + for_memory)
-    move_s, move_j = pair.of_link(query.move_s), pair.of_link(query.move_j)
-    uses = [total([pair.on[link] for link in links]) for links in parameters.radio_links]
-    rest_s = total([*map(mul, uses, state.rest_s)])
-    waits_s = map(add, map(add, query.round_trip_s, query.queue_s), query.surprise_s)
-    wait_s = pair.of_link(waits_s) + radio.wake_s(pair.promotion_s, pair.tail_s, rest_s)
-    is_remote = total(uses)
-    remote_s = is_remote * compute_s
-    waiting_j = radio.waiting_j(pair.tail_w, pair.tail_s, pair.rest_w, wait_s + remote_s)
-    radio_j = move_j + waiting_j + radio.tail_j(pair.tail_w, pair.tail_s, rest_s)
-    latency_s = (compute_s + move_s) * query.latency_noise + wait_s
-    if state.opened is not None:
-        openings = parameters.openings
-        unpaid = unopened(state.opened, openings.pair(query.network, target))
-        latency_s = latency_s + unpaid * openings.seconds.take(target)
-    core_s = pair.cores * busy_s
-    worked_j = hungrier * busy_j(pair.busy_w, pair.core_w, compute_s, core_s)
-    away_j = is_remote * worked_j
-    own_j = worked_j - away_j + radio_j
-    device_j = own_j * query.energy_noise + parameters.device.idle_w * latency_s
-    if state.opened is not None:
-        device_j = device_j + unpaid * openings.joules.take(target)
-    remote_j = away_j + pair.remote_idle_w * remote_s
-    return Costs(latency_s, core_s, device_j, remote_j, remote_s, uses, pair)
+    core_s = pair.cores * (alone_s * (1.0 + SPINNING * for_cores + for_memory))
+    return _Work(pair, compute_s, core_s, hungrier * busy_j(pair.busy_w, pair.core_w, compute_s, core_s))
+
+
+def _cut_work(
+    parameters: WorldParameters,
+    hidden: Hidden,
+    environment: Numbers,
+    query: SimulatedQuery,
+    state: State,
+    parts: Parts,
+    cell: Numbers,
+) -> tuple[_Work, _Head]:
+    """The same of a world whose networks may be in two parts: of the tail, or the whole; and of the head."""
+    at = parameters, hidden, environment, query, state
+    tail = _work(*at, looked_up(parts.tail_row, cell), looked_up(parts.tail, cell))
+    head = _work(*at, looked_up(parts.head_row, cell), looked_up(parts.head, cell))
+    is_cut, sent, received = (looked_up(each, cell) for each in (parts.is_cut, parts.sent, parts.received))
+    return tail, _Head(is_cut * head.compute_s, is_cut * head.core_s, is_cut * head.worked_j, sent, received)
 
 
 def _run(parameters: WorldParameters, temperature_c: Numbers, target: Numbers) -> Numbers:
@@ -164,7 +232,7 @@ def _run(parameters: WorldParameters, temperature_c: Numbers, target: Numbers) -
     if hottest_c < parameters.cap_temperatures_c[0]:
         return target
     cap = parameters.cap_temperatures_c.searchsorted(temperature_c, side="right")
-    return parameters.capped.take(cap * len(parameters.targets) + target)
+    return parameters.capped.take(cap * len(parameters.whole) + target)
 
 
 def attempted(
@@ -234,6 +302,7 @@ def sensed_query(
         memory_strain=query.memory_strain / hidden.memory_strain[environment],
         move_j=[each / hidden.radio[environment, link] for link, each in enumerate(query.move_j)],
         queue_s=[parameters.usual_queue_s * is_cloud for is_cloud in parameters.in_cloud],
+        send_j=[each / hidden.radio[environment, link] for link, each in enumerate(query.send_j)],
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from autoscale.arrays import Floats, Indices
-from autoscale.physics.power import initialising
+from autoscale.physics.power import initialising, together
 from autoscale.profiles import DeviceProfile
 from autoscale.query.target import Target
 from autoscale_envs.variance.processes import Numbers
@@ -41,10 +41,17 @@ class Openings:
 
 
 def openings(device: DeviceProfile, targets: Sequence[Target], queries: float) -> Openings:
-    """Of the device's own targets."""
-    names = [("",) if each.is_remote else (each.processor, each.precision, each.threads) for each in targets]
+    """Of the device's own targets, and of those in two parts."""
+    parts = [_own_parts(each) for each in targets]
+    names = [
+        (
+            None if each.is_remote and not own else each.cut,
+            *((one.processor, one.precision, one.threads) for one in own),
+        )
+        for own, each in zip(parts, targets, strict=True)
+    ]
     kinds = [*dict.fromkeys(names)]
-    inits = [None if each.is_remote else initialising(device, each.processor) for each in targets]
+    inits = [together([initialising(device, each.processor) for each in own]) for own in parts]
     return Openings(
         len(kinds),
         np.array([kinds.index(each) for each in names], dtype=np.intp),
@@ -52,6 +59,12 @@ def openings(device: DeviceProfile, targets: Sequence[Target], queries: float) -
         np.array([0.0 if each is None else each.energy_j.mid - device.idle_w * each.latency_s.mid for each in inits]),
         max(queries, 1.0),
     )
+
+
+def _own_parts(target: Target) -> list[Target]:
+    """What of a target this device has to open: both parts of a cut one, or the head of one whose tail is away."""
+    head = [target.head or Target("device", "cpu", target.precision)] if target.cut else []
+    return head if target.is_remote else [*head, target.whole]
 
 
 def unopened(opened: Floats, pair: Numbers) -> Numbers:

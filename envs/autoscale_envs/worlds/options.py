@@ -29,6 +29,9 @@ LONGEST_GAP_S: Final = 1e9
 """Thirty years: what lasts as long in a scenario (its dwell, its period) has the same end."""
 
 
+SPLITS_HELP: Final = "Networks whose files tell of cuts ('autoscale split --network') have targets in two parts too."
+
+
 class WorldKeywords(TypedDict, total=False):
     """``WorldOptions`` as keywords, for those who give a few."""
 
@@ -48,6 +51,7 @@ class WorldKeywords(TypedDict, total=False):
     settings: str
     remotes: Mapping[str, Profile] | None
     cold_start: bool
+    splits: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class WorldOptions:
             ``make_remotes``.
         cold_start: whether a query pays for opening its target, where the device has not yet run that network there in
             the episode: see ``opening.py``. Not by default: a session runs its first query on every target.
+        splits: whether networks whose files tell of cuts have targets in two parts too: see ``splits.py``.
 
     Raises:
         InvalidInput: a name that does not exist (the message names the nearest), a number out of range.
@@ -100,6 +105,7 @@ class WorldOptions:
     settings: str = "dvfs"
     remotes: Mapping[str, Profile] | None = None
     cold_start: bool = False
+    splits: bool = False
 
     def __post_init__(self) -> None:
         check_profile(self.device)
@@ -108,6 +114,7 @@ class WorldOptions:
         one_of("settings", self.settings, SETTINGS)
         one_of("end of a trace", self.trace_end, get_args(End))
         check_type("cold_start", self.cold_start, bool, "True or False")
+        check_type("splits", self.splits, bool, "True or False")
         if isinstance(self.networks, str | Set) or not isinstance(self.networks, Iterable):  # a set's order is chance
             raise InvalidInput(f"networks is {self.networks!r}; allowed: a sequence of names, as ('mobilenet-v1',)")
         object.__setattr__(self, "networks", tuple(self.networks))  # what gives them once is read here

@@ -32,10 +32,11 @@ from autoscale_envs.variance.scenarios import Scenario
 from autoscale_envs.variance.server import LOAD_MEMORY_S
 from autoscale_envs.variance.unrest import calm
 from autoscale_envs.worlds.coefficients import NominalCosts
-from autoscale_envs.worlds.coverage import check_playable, coverage, notes, own_targets, reference_of
+from autoscale_envs.worlds.coverage import check_playable, coverage, cut_notes, notes, own_targets, reference_of
 from autoscale_envs.worlds.opening import Openings, openings
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.rates import machine_g_per_s, network_rates
+from autoscale_envs.worlds.splits import Parts, Splits, find_splits
 
 TEXT_LATENCY_S: Final = 0.1
 VISION_LATENCY_S: Final = 0.05
@@ -51,11 +52,12 @@ class WorldParameters:
         options: what was asked for.
         device: that decides.
         remotes: the machines within reach, those on the edge first.
-        targets: local ones first, then each remote's.
+        targets: local ones first, then each remote's, then those in two parts.
         networks: that ask.
         goals: one for each network.
         scenario: who runs beside, how strong the signals are.
         trace: of the links to the cloud, or None.
+        splits: the cuts of its networks; None where all are in one piece.
     """
 
     options: WorldOptions
@@ -66,6 +68,24 @@ class WorldParameters:
     goals: tuple[Goal, ...]
     scenario: Scenario
     trace: LinkTrace | None
+    splits: Splits | None = None
+
+    @cached_property
+    def whole(self) -> tuple[Target, ...]:
+        """The targets in one piece, the first of all."""
+        return self.targets if self.splits is None else self.targets[: -len(self.splits.targets)]
+
+    @cached_property
+    def parts(self) -> Parts | None:
+        """What networks on targets are made of; None where all are in one piece."""
+        if self.splits is None:
+            return None
+        return self.splits.made_of(self.networks, len(self.whole), self.reference_targets)
+
+    @cached_property
+    def cut(self) -> frozenset[int]:
+        """Indices of the targets in two parts."""
+        return frozenset(range(len(self.whole), len(self.targets)))
 
     @cached_property
     def links(self) -> tuple[LinkProfile, ...]:
@@ -80,8 +100,9 @@ class WorldParameters:
     @cached_property
     def hierarchy(self) -> Hierarchy:
         """How hidden factors of computing are made up; its pairs are the columns of ``coefficients``."""
-        runs = [(self.targets[run.target], self.processors[run.target], run.frequency_hz) for run in self.runs]
-        pairs = [(network, *run) for network in range(len(self.networks)) for run in runs]
+        runs = [(self.whole[run.target], self.processors[run.target], run.frequency_hz) for run in self.runs]
+        owners = range(len(self.networks)) if self.splits is None else self.splits.owners
+        pairs = [(network, *run) for network in owners for run in runs]
         keys = {
             "processor": [processor for _, _, processor, _ in pairs],
             "network": [(network, processor) for network, _, processor, _ in pairs],
@@ -134,7 +155,10 @@ class WorldParameters:
 
     @cached_property
     def costs(self) -> CostTable:
-        """Nominal costs of computing, each array of shape (networks, runs); run ``i`` below targets is target ``i``."""
+        """Nominal costs of computing, each array of shape (networks, runs); run ``i`` below targets is target ``i``.
+
+        Where networks are cut, their parts' rows come after the networks'.
+        """
         return self._nominal.computing()
 
     @cached_property
@@ -144,13 +168,25 @@ class WorldParameters:
 
     @property
     def _nominal(self) -> NominalCosts:
-        about = self.device, self.remotes, self.radios, self.networks, self.targets, self.runs
-        return NominalCosts(*about, self.covered, self.reference_targets)
+        networks, covered, references = self.networks, self._covered, self.reference_targets
+        owners = networks
+        if self.splits is not None:
+            places = np.array(self.splits.places, dtype=np.intp)
+            owners = tuple(networks[each] for each in self.splits.owners)
+            networks = (*networks, *self.splits.parts)
+            covered = np.vstack([covered, places[:, None] == np.arange(len(self.whole))])
+            references = np.concatenate([references, places])
+        about = self.device, self.remotes, self.radios, networks, self.whole, self.runs
+        return NominalCosts(*about, covered, references, owners)
 
     @cached_property
     def covered(self) -> Flags:
         """Which network can be played on which target, shape (networks, targets)."""
-        return coverage(self.device, self.remotes, self.networks, self.targets)
+        return self._covered if self.splits is None else np.hstack([self._covered, self.splits.covered])
+
+    @cached_property
+    def _covered(self) -> Flags:
+        return coverage(self.device, self.remotes, self.networks, self.whole)
 
     @cached_property
     def covers_all(self) -> bool:
@@ -192,16 +228,16 @@ class WorldParameters:
 
     @cached_property
     def processors(self) -> Indices:
-        """Which of all the processors each target is, shape (targets,): an index of all."""
-        return np.array([self._processors.index((each.link, each.processor)) for each in self.targets], dtype=np.intp)
+        """Which of all the processors each target in one piece is, an index of all."""
+        return np.array([self._processors.index((each.link, each.processor)) for each in self.whole], dtype=np.intp)
 
     @cached_property
     def _governed(self) -> tuple[list[thermal.Run], Indices]:
-        return thermal.governed(self.targets, self.device.processors)
+        return thermal.governed(self.whole, self.device.processors)
 
     @cached_property
     def runs(self) -> list[thermal.Run]:
-        """The targets, and what else they become while the device is hot."""
+        """The targets in one piece, and what else they become while the device is hot."""
         return self._governed[0]
 
     @cached_property
@@ -238,12 +274,12 @@ class WorldParameters:
     @cached_property
     def reference_target(self) -> int:
         """``device:cpu/fp32`` at its highest setting: the unit of the reward."""
-        return reference_of(self.targets, np.ones(len(self.targets), np.bool_))
+        return reference_of(self.whole, np.ones(len(self.whole), np.bool_))
 
     @cached_property
     def reference_targets(self) -> Indices:
         """The same for each network, of the targets where it can be played, shape (networks,)."""
-        return np.array([reference_of(self.targets, covered) for covered in self.covered], dtype=np.intp)
+        return np.array([reference_of(self.whole, covered) for covered in self._covered], dtype=np.intp)
 
     @cached_property
     def references(self) -> Floats:
@@ -281,7 +317,8 @@ class WorldParameters:
 
     def notes(self) -> list[str]:
         """What people are to know of networks that cannot be played everywhere, a line each."""
-        return [*notes(self.networks, self.targets, self.covered)]
+        cut = () if self.splits is None else cut_notes(self.networks, self.splits.targets, self.splits.covered)
+        return [*notes(self.networks, self.whole, self._covered), *cut]
 
     @cached_property
     def may_refuse(self) -> bool:
@@ -327,15 +364,22 @@ def make_parameters(options: WorldOptions) -> WorldParameters:
     remotes = make_remotes(options.remotes, options.links)
     own = own_targets(device, options.settings)
     check_playable(device, networks, own)
+    targets = (*own, *(target for remote in remotes for target in remote.targets))
+    goals = tuple(_goal(options, model) for model in networks)
+    splits = None
+    if options.splits:
+        found = find_splits(device, remotes, networks, goals, targets, options.settings)
+        splits = found if found.targets else None
     return WorldParameters(
         options,
         device,
         remotes,
-        (*own, *(target for remote in remotes for target in remote.targets)),
+        (*targets, *(() if splits is None else splits.targets)),
         networks,
-        tuple(_goal(options, model) for model in networks),
+        goals,
         load_scenario(options.scenario),
         trace if trace is None or isinstance(trace, LinkTrace) else read_trace(trace),
+        splits,
     )
 
 

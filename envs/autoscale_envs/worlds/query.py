@@ -29,6 +29,8 @@ class SimulatedQuery(NamedTuple):
         round_trip_s: mean round trip.
         queue_s: mean wait at the machine's other end.
         surprise_s: what this query waits longer than on average.
+        send_s: of ``move_s`` what is sending; empty in a world whose networks are all in one piece.
+        send_j: of ``move_j``, likewise.
     """
 
     network: Numbers
@@ -46,6 +48,8 @@ class SimulatedQuery(NamedTuple):
     round_trip_s: PerLink
     queue_s: PerLink
     surprise_s: PerLink
+    send_s: PerLink = ()
+    send_j: PerLink = ()
 
     def at(self, number: int) -> "SimulatedQuery":
         """Those at one index of the first axis."""
@@ -57,10 +61,11 @@ class SimulatedQuery(NamedTuple):
         return SimulatedQuery(*(np.asarray(each)[..., None] for each in self))
 
 
-PER_LINK: Final = 5
-"""Figures of a query that every link has."""
-ALONE: Final = len(SimulatedQuery._fields) - 1 - PER_LINK
-"""Those it has once, without the network."""
+ALONE: Final = SimulatedQuery._fields.index("move_s") - 1
+"""Figures that a query has once, without the network."""
+PER_LINK: Final = len(SimulatedQuery._fields) - 1 - ALONE
+PER_LINK_WHOLE: Final = PER_LINK - 2
+"""Those that every link has; of a query whose network is never cut."""
 
 
 class Sensed(NamedTuple):

@@ -10,7 +10,7 @@ from autoscale_envs.worlds.blocks import QueryBlock
 from autoscale_envs.worlds.kept import Kept
 from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, sensed_columns
 from autoscale_envs.worlds.parameters import WorldParameters
-from autoscale_envs.worlds.query import ALONE, PER_LINK, Sensed, SimulatedQuery
+from autoscale_envs.worlds.query import ALONE, PER_LINK, PER_LINK_WHOLE, Sensed, SimulatedQuery
 
 
 class Shelf:
@@ -28,7 +28,8 @@ class Shelf:
         self._about = network_rows(parameters.networks, parameters.goals)
         self._networks = np.zeros((QUERIES, count), dtype=np.intp)
         links = len(parameters.remotes)
-        self._asked = Kept(ALONE, PER_LINK, links, QUERIES, count)
+        per_link = PER_LINK_WHOLE if parameters.parts is None else PER_LINK
+        self._asked = Kept(ALONE, per_link, links, QUERIES, count)
         self._sensed = Kept(4, 4, links, QUERIES, count if keeps_sensed else 0)
         # By feature: a step makes rows of one query of each environment, which a block of rows would all lie apart.
         self._seen = np.full((SENSED.stop - SENSED.start, QUERIES, count), ABSENT, dtype=np.float32)

@@ -102,13 +102,17 @@ class SimWorld:
 
     def observe(self, query: Any = None) -> Context:
         """What an agent may know of the query now asked; it stays the same until that is performed."""
-        view, network = self._view, self._view.query.network
+        view, network, goal = self._view, self._view.query.network, self.parameters.goals[self._view.query.network]
+        reachable, forecast = view.reachable(), view.forecast
+        if self.parameters.cut:
+            told = forecast()
+            reachable, forecast = told.without_vain_cuts(goal, reachable, self.parameters.cut), lambda: told
         return Context(
             self.parameters.networks[network],
             self._observation(),
-            self.parameters.goals[network],
-            view.reachable(),
-            view.forecast,
+            goal,
+            reachable,
+            forecast,
             float(self.parameters.references[network]),
             view.forecast_again,
         )

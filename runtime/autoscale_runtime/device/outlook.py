@@ -54,10 +54,5 @@ class Outlook:
         return self._routes[index].expected(query, moment).objective(goal)
 
     def without_vain_cuts(self, forecast: Forecast, goal: Goal, admitted: Indices) -> Indices:
-        """A network is left in one piece unless in two it is expected to be better than on every whole target."""
-        whole = [index for index in admitted.tolist() if index not in self._cut]
-        if not whole or len(whole) == len(admitted):
-            return admitted
-        best = forecast.best(goal, whole)
-        vain = {index for index in self._cut if forecast.best(goal, [best, index]) == best}
-        return np.array([index for index in admitted.tolist() if index not in vain], dtype=np.intp)
+        """What is left of the admitted ones: see ``Forecast.without_vain_cuts``."""
+        return forecast.without_vain_cuts(goal, admitted, self._cut)

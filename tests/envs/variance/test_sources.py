@@ -96,7 +96,8 @@ def test_the_remote_costs_of_a_world_are_the_engines() -> None:
     query = env._world.streams.now_at(0)
     infos = env.step(np.array([65]))[4]
     radio, remote_s = parameters.radios[1], parameters.costs.latency_s[0, 65]
-    move_s, move_j, round_trip_s, queue_s, surprise_s = (each[1] for each in query[-5:])
+    per_link = query.move_s, query.move_j, query.round_trip_s, query.queue_s, query.surprise_s
+    move_s, move_j, round_trip_s, queue_s, surprise_s = (each[1] for each in per_link)
     latency_s = (remote_s + move_s) * query.latency_noise + round_trip_s + queue_s + surprise_s
     waits_s = latency_s - (remote_s + move_s) * query.latency_noise + remote_s
     radio_j = move_j + radio.tail_w * (min(waits_s, radio.tail_s) + radio.tail_s)

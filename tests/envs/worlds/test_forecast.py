@@ -17,12 +17,16 @@ def simulated(parameters: WorldParameters, cpu_load: float = 0.0, memory_load: f
     """What a first query costs on every target where no factor is hidden and no signal strays."""
     asks = np.zeros((1, 1), dtype=np.intp)
     ways = [
-        network.passage(path, network.Conditions(np.full((1, 1), USUAL_DBM[path.link.signal]), one, one, one), asks)
+        network.passage(
+            path, network.Conditions(np.full((1, 1), USUAL_DBM[path.link.signal]), one, one, one), asks, parts=True
+        )
         for path, one in ((path, np.ones((1, 1))) for path in parameters.paths)
     ]
     per_link = [[each.move_s[0] for each in ways], [each.move_j[0] for each in ways]]
     per_link.append([each.round_trip_s[0] for each in ways])
     per_link += [[parameters.usual_queue_s * each for each in parameters.in_cloud], [0.0 for _ in ways]]
+    if parameters.parts is not None:
+        per_link += [[np.ravel(each.send_s) for each in ways], [np.ravel(each.send_j) for each in ways]]
     strains = float(cpu_strain(cpu_load)), float(memory_strain(memory_load))
     query = SimulatedQuery(0, 0.5, 0.0, *strains, 1.0, 1.0, 0.0, 1e-4, 1e-4, *per_link)
     state, targets = initial(parameters, np.ones(1)), np.arange(len(parameters.targets))

@@ -11,14 +11,12 @@ from rich.markup import escape
 from rich.prompt import Prompt
 from rich.table import Table
 
-from autoscale.errors import FeedError, InvalidInput
-from autoscale.files import atomic_write
-from autoscale.profiles.model_profile_codec import network_text
+from autoscale.errors import FeedError
 from autoscale.query.model_profile import LAYER_KINDS
 from autoscale_runtime.models.inspection.entry import inspect
 from autoscale_runtime.models.inspection.inputs import OpenInput, Shape, parse_shape, parse_shapes
-from autoscale_runtime.models.inspection.report import Inspection, TensorInfo
-from autoscale_runtime.models.variant import digest
+from autoscale_runtime.models.inspection.network_file import check_network_file, described, write_network
+from autoscale_runtime.models.inspection.report import Inspection
 
 
 def inspect_command(
@@ -50,11 +48,10 @@ def inspect_command(
 
     Example: autoscale inspect resnet50.onnx --network mine.toml && autoscale train --networks mine.toml --out p.npz
     """
-    if network is not None and network.suffix != ".toml":
-        raise InvalidInput(f"--network is '{network}'; allowed: a file that ends in .toml")
+    check_network_file(network)
     report = inspect(model, parse_shapes(shape or []), ask_for_shape if sys.stdin.isatty() else None)
     if network is not None:
-        _write_network(network, model, report)
+        write_network(network, model, report)
     if as_json:
         _print_notes(report)
         print(json.dumps(report.to_json(), indent=2))
@@ -72,21 +69,6 @@ def ask_for_shape(declared: OpenInput) -> Shape:
             return parse_shape(f"{declared.name}={answer}")[1]
         except FeedError as error:
             console.print(str(error), markup=False)
-
-
-def _write_network(path: Path, model: Path, report: Inspection) -> None:
-    """The network is called as its file; what its counts rest on is its source."""
-    shapes = ", ".join(_line(each) for each in report.inputs)
-    source = f"counted by autoscale inspect from {model.name}, SHA-256 {digest([model])}, with {shapes}"
-    source = "; ".join([source, *report.notes, *(f"not in it: {each}" for each in report.uncounted)])
-    try:
-        with atomic_write(path) as file:
-            file.write(network_text(report.profile(path.stem), source).encode())
-    except OSError as error:
-        raise InvalidInput(f"'{path}' cannot be written: {error.strerror}") from error
-    for each in report.uncounted:
-        typer.echo(f"not in {path}: {each}", err=True)
-    typer.echo(f"wrote {path}: network '{path.stem}', {report.macs:,} MACs, without accuracies", err=True)
 
 
 def _print_notes(report: Inspection) -> None:
@@ -107,13 +89,7 @@ def _print_table(model: Path, report: Inspection) -> None:
     console.print(f"parameters: {report.parameters:,} in {report.parameter_bytes:,} bytes")
     for what, tensors in (("input", report.inputs), ("output", report.outputs)):
         for each in tensors:
-            console.print(f"{what}: {_line(each)}", markup=False)
+            console.print(f"{what}: {described(each)}", markup=False)
     for missing in report.uncounted:
         console.print(f"uncounted: {missing}", markup=False)
     _print_notes(report)
-
-
-def _line(tensor: TensorInfo) -> str:
-    shape = "x".join("?" if each is None else str(each) for each in tensor.shape) or "scalar"
-    size = "open size" if tensor.bytes is None else f"{tensor.bytes:,} bytes"
-    return f"{tensor.name}: {tensor.dtype}[{shape}], {size}"

@@ -22,8 +22,10 @@ from autoscale.splitting import SplitAdvice, SplitForecast, advise
 from autoscale.units import readable, s_from_ms
 from autoscale_runtime.models.bare_model import precision_of
 from autoscale_runtime.models.forecast_command import FIGURES, has_steps, interval_ends
+from autoscale_runtime.models.inspection.entry import inspect
 from autoscale_runtime.models.inspection.inputs import parse_shapes
 from autoscale_runtime.models.inspection.inspect_command import ask_for_shape
+from autoscale_runtime.models.inspection.network_file import check_network_file, write_network
 
 if TYPE_CHECKING:
     from autoscale_runtime.models.splitting.cuts import CutModel
@@ -57,6 +59,13 @@ def split(
             metavar="FILE.csv",
         ),
     ] = None,
+    network: Annotated[
+        Path | None,
+        typer.Option(
+            help="Also write FILE.toml, a network that the simulator takes under --networks, and cuts under --splits.",
+            metavar="FILE",
+        ),
+    ] = None,
     place: Annotated[
         str, typer.Option(help="Where the device is charged: country, grid zone or cloud region.")
     ] = Electricity().place,
@@ -84,9 +93,11 @@ def split(
     from autoscale_runtime.models.splitting.cuts import find_cuts
     from autoscale_runtime.models.splitting.play_table import write_table
 
+    check_network_file(network)
     profile, reach = load_device(device), make_remotes(*parse_reach(remotes, links))
     goal = Goal(objective, math.inf if limit_ms is None else s_from_ms(limit_ms))
-    found = find_cuts(model, parse_shapes(shape or []), ask_for_shape if sys.stdin.isatty() else None)
+    shapes, ask = parse_shapes(shape or []), ask_for_shape if sys.stdin.isatty() else None
+    found = find_cuts(model, shapes, ask)
     precision, settings = precision_of(model), "dvfs" if has_steps(profile) else "threads"
     met, electricity = Conditions(cpu_load, 0.0, rssi_dbm), Electricity(place)
     if at is not None:
@@ -98,6 +109,8 @@ def split(
         print(json.dumps(_plain(found, precision, advice), indent=2))
     else:
         _show(profile.title, found, precision, advice)
+    if network is not None:
+        write_network(network, model, inspect(model, shapes, ask), found.whole.cuts)
     if table is not None:
         write_table(table, profile.name, found.whole.name, advice)
     if out is not None:
