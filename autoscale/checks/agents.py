@@ -185,11 +185,11 @@ def _teach(agent: Agent, context: Context, index: int, rng: np.random.Generator)
 
 
 def _choices(agent: Agent, seed: int, *, learn: bool = True, is_told: bool = False) -> list[Choice]:
-    rng, choices = np.random.default_rng(seed), []
-    for _ in range(50):
+    rng, others, choices = np.random.default_rng(seed), np.random.default_rng(seed + 1), []
+    for number in range(50):
         context = _context(rng)
         if is_told:
-            agent.anticipate(context)
+            agent.anticipate(context if number % 2 else _context(others))
         choices.append(_select(agent, context))
         if learn:
             _teach(agent, context, choices[-1].index, rng)
