@@ -79,3 +79,33 @@ class Context:
         both together twice. In a world that does not learn it is the forecast.
         """
         return self.forecast
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """With all that is expected worked out: what would do that is of this process."""
+        known = self.model, self.observation, self.goal, self.admitted, self.reference
+        return _ToldContext, (*known, self.forecast, self.first_forecast, self.forecast_again)
+
+
+class _ToldContext(Context):
+    """A context that came from another process, or is a copy."""
+
+    __slots__ = ("_first",)
+
+    def __init__(
+        self,
+        model: ModelProfile,
+        observation: Observation,
+        goal: Goal,
+        admitted: Indices,
+        reference: float,
+        forecast: Forecast | None,
+        first: Forecast | None,
+        again: Forecast | None,
+    ) -> None:
+        super().__init__(model, observation, goal, admitted, reference=reference)
+        self._forecast, self._first, self._again = forecast, first, again
+
+    @property
+    def first_forecast(self) -> Forecast | None:
+        """As it was there."""
+        return self._first

@@ -163,3 +163,16 @@ def test_a_query_of_a_wrong_type_likewise(path: Path, names: object, feeds: obje
         session.run(None, {"x": X})
         with pytest.raises(FeedError, match="allowed: "):
             session.run(names, feeds)  # type: ignore[arg-type]  # wrong types on purpose
+
+
+class Unwilling:
+    """Says that it can be made an array, and cannot."""
+
+    def __array__(self, *_: object, **__: object) -> np.ndarray:
+        raise RuntimeError("its device is gone")
+
+
+def test_a_feed_whose_own_conversion_fails_is_told_as_any_other(path: Path) -> None:
+    told = "an input is no tensor: Unwilling gives no array: its device is gone"
+    with Session(path, options=SessionOptions(sensors=())) as session, pytest.raises(FeedError, match=told):
+        session.run(None, {"x": Unwilling()})  # type: ignore[dict-item]  # wrong on purpose

@@ -78,7 +78,8 @@ class Behind:
         thread, self._thread = self._thread, None
         if thread is not None:
             self._wake.put(False)
-            thread.join()
+            if thread is not threading.current_thread():  # a job may close its session
+                thread.join()
         try:
             self.settle()
         except Exception:

@@ -12,21 +12,22 @@ class DecidedAnswer(Answer):
 
     Args:
         outputs: of the target that answered.
-        decision: tells what was decided once everything was learned from it.
+        decision: what was decided, or what tells it once everything was learned from it.
     """
 
     __slots__ = ("_decision",)
 
-    _decision: Callable[[], Decision]
+    _decision: Decision | Callable[[], Decision] | None
 
-    def __init__(self, outputs: list[Array], *, decision: Callable[[], Decision]) -> None:
+    def __init__(self, outputs: list[Array], *, decision: Decision | Callable[[], Decision] | None) -> None:
         object.__setattr__(self, "outputs", outputs)
         object.__setattr__(self, "_decision", decision)
 
     @property
-    def decision(self) -> Decision:
+    def decision(self) -> Decision | None:
         """What was decided."""
-        return self._decision()
+        known = self._decision
+        return known() if callable(known) else known
 
     def __repr__(self) -> str:
         """Without the decision: asyncio prints results while nobody wants to wait."""
@@ -36,5 +37,5 @@ class DecidedAnswer(Answer):
         return _plain, (self.outputs, self.decision)
 
 
-def _plain(outputs: list[Array], decision: Decision) -> Answer:
+def _plain(outputs: list[Array], decision: Decision | None) -> Answer:
     return Answer(outputs, decision=decision)

@@ -69,7 +69,7 @@ class Decider:
     """
 
     agent: Agent
-    _end: "weakref.finalize[[Device], Decider]"
+    _end: "weakref.finalize[[Device, int], Decider]"
 
     def __init__(
         self, bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel], options: SessionOptions
@@ -106,14 +106,17 @@ class Decider:
     def begin(self) -> None:
         """Begin to sense."""
         self.device.start()
-        self._end = weakref.finalize(self, _close_behind, self.device)
+        self._end = weakref.finalize(self, _close_behind, self.device, self._generation)
         self._end.atexit = False
 
     def close(self) -> None:
         """Stop sensing and give the models and connections back; one that is dropped does so by itself."""
         self._end.detach()
-        self.known.wait()
-        self.device.close()
+        if self.is_current:
+            self.known.wait()
+            self.device.close()
+        else:
+            _PARENTS.append(self.device)
 
     def decide(self, query: Query) -> tuple[list[Array], Decided]:
         """Take a query to its answer; what can be learned from it is learned behind the caller."""
@@ -238,8 +241,11 @@ def _told(behind: Behind, decided: Decided) -> Decision:
 
 
 def _record(device: Device, on_record: Callable[[Record], None], time_s: float, decided: Decided) -> None:
-    """Have a query recorded; holds no decider either."""
-    on_record(device.record(time_s, decided.context, decided.decision))
+    """Have a query recorded, which fails none that come later; holds no decider either."""
+    try:
+        on_record(device.record(time_s, decided.context, decided.decision))
+    except (Exception, SystemExit) as error:
+        _LOG.warning("on_record failed, and that query's record is lost: %s: %s", type(error).__name__, error)
 
 
 def _prepare(device: Device, agent: Agent, guard: threading.Lock, query: Query) -> None:
@@ -268,10 +274,13 @@ def _tell_vain(kind: type[Agent]) -> None:
     _LOG.warning("agent '%s' cannot work its choices out ahead, and does when it is asked", kind.name, exc_info=True)
 
 
-def _close_behind(device: Device) -> None:
+def _close_behind(device: Device, opened_in: int) -> None:
     """Close in a thread of its own: the garbage collector runs wherever it likes, inside a lock of the device's too.
 
     The process waits for it: a thread that is inside an engine when the interpreter ends takes the process with it.
     """
+    if opened_in != generation():
+        _PARENTS.append(device)
+        return
     with suppress(RuntimeError):  # the interpreter ends: no thread can be started, and none has to
         threading.Thread(target=device.close, name="autoscale-close", daemon=False).start()

@@ -34,7 +34,10 @@ def arrays_of(specs: Sequence[TensorSpec], feeds: Feeds) -> Feeds:
 def _array(given: object, dtype: np.dtype[Any] | None) -> Array:
     if isinstance(given, np.ndarray):
         return given if given.dtype.isnative else given.astype(given.dtype.newbyteorder("="))
-    array = np.array(given)
+    try:
+        array = np.array(given)
+    except Exception as error:  # what it is made an array by may be anybody's
+        raise ValueError(f"{type(given).__name__} gives no array: {error or type(error).__name__}") from error
     if dtype is None or dtype == array.dtype:
         return array
     if array.dtype.kind in "OSU" and dtype.kind != "O":

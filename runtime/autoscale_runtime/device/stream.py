@@ -1,6 +1,7 @@
 """A stream of queries, as its caller holds it."""
 
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from autoscale.query.goal import Goal
 from autoscale_runtime.backends.base import Answer
@@ -20,6 +21,9 @@ class Stream:
         self._ask = ask
         self._answer = answer
         self._binding = Binding()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError("a stream cannot be pickled or copied: it is on a target that its session has open here")
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
         """As ``Session.run``."""

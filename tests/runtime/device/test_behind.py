@@ -1,12 +1,16 @@
 """What is done once the caller has the answer: in order, once, and before anybody can see that it was not."""
 
 import asyncio
+import copy
+import gc
+import os
 import pickle
 import subprocess
 import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ from autoscale import Agent, Choice, Context
 from autoscale.query.record import Record
 from autoscale_runtime import Session
 from autoscale_runtime.backends.base import Answer
-from autoscale_runtime.device.behind import Behind
+from autoscale_runtime.device.behind import Behind, settle_all
 from autoscale_runtime.fleet.device_log.reading import read_log
 from tests.runtime.session_parts import QUIET, network, rows, written
 from tests.waiting import until
@@ -184,6 +188,85 @@ def test_a_process_that_ends_and_a_log_that_is_closed_have_it_done_for_sessions_
     )
     assert done.stdout == "recorded\n", done.stderr
     assert len(read_log(tmp_path / "log").queries) == 1
+
+
+@pytest.mark.parametrize("wrong", [ValueError("full"), SystemExit(3)])
+def test_a_record_that_cannot_be_kept_is_told_and_fails_no_query(
+    path: Path, wrong: BaseException, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_record(record: Record) -> None:
+        raise wrong
+
+    with Session(path, options=replace(QUIET, on_record=on_record)) as session:
+        for _ in range(3):
+            session.run(None, {"x": rows(3)})
+    told = [each.message for each in caplog.records if "on_record failed" in each.message]
+    assert len(told) == 3
+    assert type(wrong).__name__ in told[0]
+
+
+def test_who_takes_records_may_ask_again_and_close(path: Path) -> None:
+    records = list[Record]()
+
+    def on_record(record: Record) -> None:
+        records.append(pickle.loads(pickle.dumps(record)))
+        if len(records) < 3:
+            session.run(None, {"x": rows(3)})
+        else:
+            session.close()
+
+    session = Session(path, options=replace(QUIET, on_record=on_record))
+    session.run(None, {"x": rows(3)})
+    until(lambda: len(records) == 3)
+    session.close()
+    assert records[0].considered is not None
+    forecast = records[0].considered.context.first_forecast
+    assert forecast is not None
+    assert forecast.latency_s.shape == (len(session.targets),)
+
+
+def test_an_answer_that_is_copied_keeps_its_decision(path: Path) -> None:
+    with Session(path, options=QUIET) as session:
+        answer = session.query({"x": rows(3)})
+        decision = answer.decision
+        assert replace(answer, outputs=[]).decision is decision
+        assert decision is not None
+        assert copy.deepcopy(answer).decision.reward == decision.reward  # type: ignore[union-attr]
+        with session.stream() as stream, pytest.raises(TypeError, match="a stream cannot be pickled"):
+            pickle.dumps(stream)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only where processes fork")
+@pytest.mark.filterwarnings("ignore:.*fork")
+@pytest.mark.parametrize("how", ["close", "drop"])
+def test_a_child_may_let_its_parent_s_session_go_and_records_nothing_twice(
+    path: Path, tmp_path: Path, how: str
+) -> None:
+    waiting, told = threading.Event(), tmp_path / "told"
+
+    def on_record(record: Record) -> None:
+        waiting.wait(30.0)
+        with told.open("a") as file:
+            file.write("one ")
+
+    held = [Session(path, options=replace(QUIET, on_record=on_record))]
+    held[0].run(None, {"x": rows(3)})
+    child = os.fork()
+    if child == 0:
+        waiting.set()
+        with held[0] if how == "close" else nullcontext():
+            pass
+        held.clear()
+        gc.collect()
+        settle_all()
+        os._exit(7)
+    try:
+        ended = until(lambda: [each for each in [os.waitpid(child, os.WNOHANG)] if each[0]])
+        assert os.waitstatus_to_exitcode(ended[0][1]) == 7
+    finally:
+        waiting.set()
+    held[0].close()
+    assert told.read_text() == "one "
 
 
 def test_what_is_believed_afterwards_is_told(path: Path) -> None:
