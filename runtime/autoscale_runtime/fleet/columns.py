@@ -60,6 +60,8 @@ def coded_texts(name: str, codes: Ints, lists: Sequence[tuple[str, ...]], list_o
         wrong = int(np.argmax(is_wrong))
         limit = int(counts[list_of[batch_of_row[wrong]]])
         raise InvalidInput(f"'{name}' has {limit} words, and a code {codes[wrong]}; allowed: below")
+    if len(lists) == 1:
+        return Texts(codes.astype(np.int32), lists[0])
     known, code_of = each_once(list(chain.from_iterable(lists)))
     return Texts(code_of[codes + (np.cumsum(counts) - counts)[list_of_row]], known)
 

@@ -48,7 +48,7 @@ GATHER_S: Final = 0.025
 GATHERS: Final = 8
 """... so many times at most, ..."""
 
-GATHERED: Final = 256
+GATHERED: Final = 512
 """... until so many wait, ..."""
 
 SMALL_ROWS: Final = 1024
