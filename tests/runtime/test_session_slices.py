@@ -181,6 +181,29 @@ def test_two_engines_of_two_formats_take_a_part_each(tmp_path: Path) -> None:
         assert str(session.last.selected) == target
 
 
+def test_a_recurrent_network_gives_its_state_whichever_part_makes_it(tmp_path: Path) -> None:
+    rng, wide = np.random.default_rng(0), 16
+    shapes = {"w": (1, 4 * wide, 8), "r": (1, 4 * wide, wide), "v": (wide, 8)}
+    weights = [numpy_helper.from_array(rng.normal(size=each).astype(np.float32) / 4, n) for n, each in shapes.items()]
+    weights.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"))
+    nodes = [
+        helper.make_node("LSTM", ["x", "w", "r", "", "", "h", "c"], ["every", "h1", "c1"], hidden_size=wide),
+        helper.make_node("Squeeze", ["every", "axis"], ["each"]),
+        helper.make_node("MatMul", ["each", "v"], ["y"]),
+    ]
+    sizes = {"x": [4, 1, 8], "h": [1, 1, wide], "c": [1, 1, wide], "y": [4, 8], "h1": [1, 1, wide], "c1": [1, 1, wide]}
+    ends = [helper.make_tensor_value_info(name, TensorProto.FLOAT, size) for name, size in sizes.items()]
+    graph = helper.make_graph(nodes, "g", ends[:3], ends[3:], weights)
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    model = written(tmp_path / "net.onnx", whole)
+    found = find_cuts(model)
+    write_split(found, found.cuts[0], "fp32", tmp_path / "parts")
+    options = options_of(tmp_path / "parts", SUITED, target=f"device:npu/fp32@cut{found.cuts[0].after}-cpu-1t")
+    feeds = {name: rng.normal(size=sizes[name]).astype(np.float32) for name in ("x", "h", "c")}
+    with Session(model, PATIENT, options=options) as session, Session(model, PATIENT, options=QUIET) as alone:
+        assert disagreement(alone.run(None, feeds), session.run(None, feeds), is_same=True) is None
+
+
 def test_each_part_draws_its_own_watts() -> None:
     table = ModelledMeter.on_this_host("mi8pro")
     target = Target.parse("device:cpu/int8@1t-cut2-npu")

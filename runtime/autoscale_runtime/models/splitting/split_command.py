@@ -120,6 +120,10 @@ def split(
 def _write(found: "CutModel", precision: str, advice: SplitAdvice, folder: Path, at: int | None) -> None:
     from autoscale_runtime.models.splitting.parts import write_split
 
+    if not found.cuts:
+        raise InvalidInput(
+            f"'{found.path}' has no cut; allowed: a network with two layers that tensors can cross between"
+        )
     if at is None and advice.best_split is None:
         raise InvalidInput(f"'{found.path}' has no cut whose tail anything else could take; allowed: --at")
     cut = found.at(advice.best_split.cut.after if at is None else at)  # type: ignore[union-attr]  # as above

@@ -244,6 +244,16 @@ def test_what_is_refused(tmp_path: Path) -> None:
     found = find_cuts(ALEXNET)
     with pytest.raises(ModelError, match="something else"):
         write_split(found, found.at(20), "fp32", tmp_path / "other")
+    single = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "g",
+        *([helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 4])] for name in "xy"),
+        [numpy_helper.from_array(np.eye(4, dtype=np.float32), "w")],
+    )
+    onnx.save(helper.make_model(single, opset_imports=[helper.make_opsetid("", 17)]), str(tmp_path / "one.onnx"))
+    result = asked(tmp_path / "one.onnx", "--device", "mi8pro", "--remotes", "none", "--out", tmp_path / "out")
+    assert isinstance(result.exception, AutoScaleError)
+    assert "has no cut" in str(result.exception)
     result = asked(ALEXNET, "--device", "rpi4", "--remotes", "none", "--out", tmp_path / "out")
     assert isinstance(result.exception, AutoScaleError)
     assert "--at" in str(result.exception)
