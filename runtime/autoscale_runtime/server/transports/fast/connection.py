@@ -9,7 +9,7 @@ from typing import Any, Final
 import ngh2
 
 from autoscale_runtime.server.transports.base import Refused
-from autoscale_runtime.server.transports.fast.heads import ANSWER, Head, Headers, NotGrpc, error_headers, head_of
+from autoscale_runtime.server.transports.fast.heads import Head, Headers, NotGrpc, alone_headers, head_of
 from autoscale_runtime.server.transports.fast.home import Home
 from autoscale_runtime.server.transports.fast.messages import PREFIX_BYTES
 from autoscale_runtime.server.transports.fast.outgoing import GONE, Outgoing
@@ -171,7 +171,7 @@ class Connection(asyncio.Protocol):
             self.wire.send_alone(number, [(b":status", error.status)], event.end_stream)
             return
         except Refused as error:
-            self.wire.send_alone(number, [*ANSWER, *error_headers(error.refusal)], event.end_stream)
+            self.wire.send_alone(number, alone_headers(error.refusal), event.end_stream)
             return
         self._streams[number] = stream
         if event.end_stream:
@@ -184,12 +184,16 @@ class Connection(asyncio.Protocol):
         if stream is None:
             self.wire.consume(event.stream_id, len(data))
             return
-        if event.end_stream:
-            stream.is_ended = True  # who answers need not tell its caller to stop
+        if not event.end_stream:
+            if data:
+                self._receive(stream, data)
+            return
+        stream.is_ended = True  # who answers need not tell its caller to stop
         if data:
-            self._receive(stream, data)
-        if event.end_stream:
-            stream.ended()
+            stream.owed_bytes += len(data)
+            self._windows.whole(stream)  # nothing more comes
+            stream.received(data)
+        stream.ended()
 
     def _receive(self, stream: Stream, data: bytes) -> None:
         stream.owed_bytes += len(data)
@@ -207,8 +211,7 @@ class Connection(asyncio.Protocol):
                 self._widen(stream, stream.reader.length + PREFIX_BYTES)
         elif was_unfinished:
             self._windows.whole(stream)
-        if not stream.is_ended:  # else nothing more comes
-            self.wire.open_window(stream)
+        self.wire.open_window(stream)
 
     def _widen(self, stream: Stream, message_bytes: int) -> None:
         """A long message has begun: it need not stop and go."""

@@ -2,13 +2,14 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import quote
 
 import grpc
 
 from autoscale.units import SECONDS_PER_YEAR
-from autoscale_runtime.server.transports.base import NO_TRACE, TRACE_CONTEXT, Refusal, Refused
+from autoscale_runtime.server.transports.base import NO_TRACE, TRACE_CONTEXT, Refusal, Refused, Trailers
 from autoscale_runtime.server.transports.fast.messages import ENCODINGS
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
@@ -31,6 +32,7 @@ _GRPC_KINDS: Final = b"application/grpc+", b"application/grpc;"
 _STATUSES: Final = {code: (b"grpc-status", b"%d" % code.value[0]) for code in grpc.StatusCode}
 _UNIT_S: Final = {b"H": 3600.0, b"M": 60.0, b"S": 1.0, b"m": 1e-3, b"u": 1e-6, b"n": 1e-9}
 _MOST_DIGITS: Final = 8
+_KEPT: Final = 256
 _PLAIN: Final = "".join(chr(each) for each in range(0x20, 0x7F) if chr(each) != "%")
 
 
@@ -79,12 +81,18 @@ def head_of(headers: Headers) -> Head:
     if b"grpc-encoding" in told and (encoding := told[b"grpc-encoding"].decode("latin-1")) not in ENCODINGS:
         text = f"the encoding '{encoding[:40]}' is not known; allowed: {', '.join(ENCODINGS)}"
         raise Refused(grpc.StatusCode.UNIMPLEMENTED, text)
-    timeout_s = _seconds(told[b"grpc-timeout"]) if b"grpc-timeout" in told else math.inf
-    path = told[b":path"].decode("latin-1").removeprefix("/") if b":path" in told else ""
+    plain = _plain_head(told.get(b":path", b""), told.get(b"grpc-timeout"), encoding)
     if _TRACE.isdisjoint(told):
-        return Head(path, timeout_s, encoding)
+        return plain
     trace = {name.decode(): told[name].decode("latin-1") for name in _TRACE if name in told}
-    return Head(path, timeout_s, encoding, trace)
+    return plain._replace(trace=trace)
+
+
+@lru_cache(_KEPT)
+def _plain_head(path: bytes, timeout: bytes | None, encoding: str) -> Head:
+    """Of a call that belongs to no trace; a client's are alike."""
+    timeout_s = math.inf if timeout is None else _seconds(timeout)
+    return Head(path.decode("latin-1").removeprefix("/"), timeout_s, encoding)
 
 
 def metadata_of(headers: Headers) -> Iterator[tuple[str, str]]:
@@ -97,6 +105,16 @@ def error_headers(refusal: Refusal) -> list[tuple[bytes, bytes]]:
     """The trailers of a call that has an error for an answer."""
     own = [(name.encode(), value.encode()) for name, value in refusal.trailers]
     return [_STATUSES[refusal.code], (b"grpc-message", _escaped(refusal.text)), *own]
+
+
+def alone_headers(refusal: Refusal) -> Headers:
+    """Of an answer that is an error, and nothing else: a server that is overloaded says the same to many."""
+    return _alone_headers(refusal.code, refusal.text, tuple(refusal.trailers))
+
+
+@lru_cache(_KEPT)
+def _alone_headers(code: grpc.StatusCode, text: str, trailers: Trailers) -> Headers:
+    return [*ANSWER, *error_headers(Refusal(code, text, trailers))]
 
 
 def _escaped(text: str) -> bytes:

@@ -8,7 +8,7 @@ from typing import Final
 import ngh2
 
 from autoscale_runtime.server.transports.base import Refusal
-from autoscale_runtime.server.transports.fast.heads import ANSWER, DONE, Headers, error_headers
+from autoscale_runtime.server.transports.fast.heads import ANSWER, DONE, Headers, alone_headers, error_headers
 from autoscale_runtime.server.transports.fast.messages import framed
 from autoscale_runtime.server.transports.fast.streams import Stream
 from autoscale_runtime.server.transports.fast.windows import Windows
@@ -82,7 +82,7 @@ class Outgoing:
                 self._http.send_trailers(stream.number, error_headers(refusal))
             self.write_soon()
         else:
-            self.send_alone(stream.number, [*ANSWER, *error_headers(refusal)], stream.is_ended)
+            self.send_alone(stream.number, alone_headers(refusal), stream.is_ended)
 
     def unsent_bytes(self, stream: Stream) -> int:
         """What of its answer waits here."""
