@@ -84,7 +84,7 @@ class Engine:
         return targets[0]
 
     def load(self, path: Path, target: Target, specs: Specs | None = None) -> Runner:
-        """Load a file for one of its targets, guarded unless it ships.
+        """Load a file for one of its targets, guarded unless it ships and is ours.
 
         Args:
             path: the file.
@@ -99,7 +99,7 @@ class Engine:
             from autoscale_runtime.backends.trial import check_survives  # here: few hosts have what needs it
 
             check_survives(self.backend, path, target)
-        if self.is_shipped:
+        if self.is_shipped and type(self.backend).__module__.startswith("autoscale_runtime."):
             return self._load(path, target, specs)
         try:
             return GuardedRunner(self.name, self._load(path, target, specs), *(specs or (None, None)))

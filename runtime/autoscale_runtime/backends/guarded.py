@@ -42,7 +42,7 @@ class GuardedRunner(Runner):
             check_outputs([self._specs[name] for name in names], given)
         except TargetError:
             raise
-        except Exception as error:  # a plug-in may raise, and answer with, anything
+        except (Exception, SystemExit) as error:  # a plug-in may raise, and answer with, anything
             self._check_query(names, feeds)
             raise TargetError(f"engine '{self._engine}' failed: {error!r}") from error
         return answer

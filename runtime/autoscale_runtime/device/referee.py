@@ -41,8 +41,8 @@ class Referee:
         return own if own.is_open or not same else same[0]
 
     def hold_to(self, index: int, query: Query, reference: Reference) -> None:
-        """Be told the reference's answer to a query: where another machine, engine or precision is infinite, it must be
-        so too.
+        """Be told the reference's answer to a query: where another machine, engine, processor or precision is infinite,
+        it must be so too.
         """
         self.reference, self._known = index, (query, reference)
         own = self._routes[index]
@@ -51,7 +51,11 @@ class Referee:
             for i, route in enumerate(self._routes)
             if i != index
             and not own.target.is_remote
-            and (route.target.is_remote or not route.is_shipped or route.target.precision != own.target.precision)
+            and (
+                route.target.is_remote
+                or not route.is_shipped
+                or (route.target.precision, route.target.processor) != (own.target.precision, own.target.processor)
+            )
         )
 
     def answer(self, index: int, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:

@@ -90,6 +90,9 @@ class Reference:
         if reason is not None:
             return reason
         reason = disagreement(self.answer, outputs, is_same)
+        if reason is None and is_same:  # twice the answer, or one beside it, has its direction
+            pairs = [pair for pair in zip(self.answer, outputs, strict=True) if is_much(pair[0])]
+            reason = next(filter(None, (retrained(*pair) for pair in pairs)), None)
         return None if reason is None or self.is_random else reason
 
 
