@@ -78,7 +78,12 @@ def opened(site: Site, host: str, port: int) -> ThreadingHTTPServer:
             if answer.refresh_s:
                 self.send_header("Refresh", str(answer.refresh_s))
             self.end_headers()
-            self.wfile.write(content)
+            if self.command != "HEAD":
+                self.wfile.write(content)
+
+        def do_HEAD(self) -> None:
+            """The headers of what GET answers."""
+            self.do_GET()
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""

@@ -5,7 +5,8 @@ network and remote machine together; embodied carbon is left out. ``energy_consu
 buildings in it, and ``pue`` is theirs. After the days comes a row for the waiting
 machines of each role of an inventory, and one for each other phase of the life cycle. ``country`` is the device's,
 ``cloud_region`` the remote machine's. ``duration`` is that of the day, as far as it is in the span: queries of many
-devices run beside each other. What the ledger does not know stays empty. Columns as in mlco2/codecarbon,
+devices run beside each other. A text that a spreadsheet would take for a formula has an apostrophe
+before it. What the ledger does not know stays empty. Columns as in mlco2/codecarbon,
 ``output_methods/emissions_data.py``.
 """
 
@@ -62,6 +63,8 @@ COLUMNS: Final = (
 )
 
 _ISO_LETTERS: Final = 3
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+"""What a spreadsheet takes for the begin of one (OWASP, CSV injection)."""
 
 
 def as_codecarbon(report: Report) -> str:
@@ -71,9 +74,18 @@ def as_codecarbon(report: Report) -> str:
     text = io.StringIO()
     table = csv.DictWriter(text, COLUMNS, restval="", lineterminator="\n")
     table.writeheader()
-    table.writerows(_row(each, report.span, countries[each.region]) for each in report.days)
-    table.writerows(_beside(report))
+    days = (_row(each, report.span, countries[each.region]) for each in report.days)
+    table.writerows(_neutral(each) for each in (*days, *_beside(report)))
     return text.getvalue()
+
+
+def _neutral(row: dict[str, object]) -> dict[str, object]:
+    """No text that a spreadsheet runs as a formula: a device names its own model, and an apostrophe makes it text."""
+    return {name: f"'{each}" if _is_formula(each) else each for name, each in row.items()}
+
+
+def _is_formula(cell: object) -> bool:
+    return isinstance(cell, str) and cell.startswith(_FORMULA)
 
 
 def _beside(report: Report) -> Iterator[dict[str, object]]:

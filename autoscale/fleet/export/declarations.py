@@ -22,6 +22,8 @@ _SCI_FOR_AI: Final = "SCI for AI: grams over the inferences of the span"
 _WEIGHED: Final = "queries that went there by chance stand for one over its probability, by network and device model"
 _BEST: Final = "the best target that the rows tell of, by network and device model, at no more misses"
 _MODELLED: Final = "modelled"
+FIVE: Final = ("boundary", "method", "unit", "nature", "completeness")
+"""What is declared of each value."""
 
 
 @dataclass(frozen=True, slots=True)

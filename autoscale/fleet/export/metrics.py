@@ -3,6 +3,7 @@
 from typing import Any, Final
 
 from autoscale.errors import TargetUnavailable
+from autoscale.fleet.export.declarations import FIVE, declarations
 from autoscale.fleet.export.otlp import package, resource, unheard
 from autoscale.fleet.report import Fleet, Report
 from autoscale.fleet.report.sums import NG_PER_G, fleet_sci_g_of
@@ -13,6 +14,9 @@ SERVICE: Final = "autoscale-fleet"
 """What the gauges are of, where ``OTEL_SERVICE_NAME`` does not say otherwise."""
 
 TIMEOUT_S: Final = 10.0
+_DECLARED: Final = {"kWh": "energy", "kg CO2e": "carbon", "g CO2e/inference": "sci"}
+"""A gauge has one unit: unit of a declaration to the name of its gauge."""
+
 _PURPOSE: Final = "the fleet's metrics"
 
 
@@ -21,7 +25,9 @@ def publish(report: Report, meter: Any) -> None:
 
     ``autoscale.fleet.inferences``; ``autoscale.fleet.energy`` (J, by part); ``autoscale.fleet.carbon`` (g CO2e, by part
     and kind); ``autoscale.fleet.sci`` (g CO2e an inference, by end of its range); ``autoscale.fleet.missed_ratio``;
-    with an inventory those of the whole fleet, ``autoscale.fleet.whole.*``.
+    with an inventory those of the whole fleet, ``autoscale.fleet.whole.*``. ``autoscale.fleet.declared.*`` (kWh,
+    kg CO2e, g CO2e an inference) has each value that the JSON declares, by name, with its boundary, method, unit,
+    nature and completeness: texts that change with the ledger, so those of the other gauges stay the same series.
     """
     total = report.total
     meter.create_gauge(f"{SCOPE}.inferences", "{inference}", "Queries of the report").set(total.inferences)
@@ -39,6 +45,16 @@ def publish(report: Report, meter: Any) -> None:
     sci = meter.create_gauge(f"{SCOPE}.sci", "g", "CO2e of an inference, (O + M) per R of ISO/IEC 21031:2024")
     for end in ("low", "mid", "high"):
         sci.set(getattr(total.sci_g, end), {"end": end})
+    _publish_declared(report, meter)
+
+
+def _publish_declared(report: Report, meter: Any) -> None:
+    gauges = {
+        unit: meter.create_gauge(f"{SCOPE}.declared.{name}", unit, "Values with what must be said of each")
+        for unit, name in _DECLARED.items()
+    }
+    for each in declarations(report):
+        gauges[each.unit].set(each.value, {"name": each.name} | {of: getattr(each, of) for of in FIVE})
 
 
 def _publish_fleet(fleet: Fleet, inferences: int, meter: Any) -> None:

@@ -170,6 +170,10 @@ def _profile_idle_w(device_model: str) -> float:
 def _footprint(device_model: str, embodied_kg: float | None, life_years: float | None) -> Footprint | None:
     """The profile's, with what the inventory says put in its place; None where neither gives its embodied carbon."""
     if not device_model and embodied_kg is None:
+        if life_years is not None:
+            raise InvalidInput(
+                "it has life_years and nothing that they are of; allowed: making_kg or device_model, too"
+            )
         return None
     known = device_footprint(load_device(device_model)) if device_model else product_footprint("server")
     if embodied_kg is not None:

@@ -101,3 +101,10 @@ def test_a_browser_shows_it(address: str, tmp_path: Path, width: int) -> None:
     subprocess.run([*command, f"--screenshot={picture}", address], check=True, capture_output=True, timeout=120)
     assert picture.stat().st_size > 10_000
     shutil.rmtree(profile, ignore_errors=True)
+
+
+def test_a_head_request_has_the_headers_alone(address: str) -> None:
+    with urllib.request.urlopen(urllib.request.Request(address, method="HEAD"), timeout=60) as answer:
+        assert answer.status == 200
+        assert int(answer.headers["Content-Length"]) > 0
+        assert answer.read() == b""

@@ -249,6 +249,7 @@ def test_an_inventory_says_the_same_as_csv_and_as_toml(tmp_path: Path) -> None:
         ("device_id,idle_power_w,role\na,1,phone\n", "unknown role 'phone'"),
         ("device_id,idle_power_w,region\na,1,Atlantis\n", "unknown place 'Atlantis'"),
         ("device_id,idle_power_w,since,until\na,1,2026-02-01,2026-01-01\n", "ends at"),
+        ("device_id,idle_power_w,life_years\na,1,3\n", "line 2: it has life_years and nothing that they are of"),
         ("device_id,idle_power_w\n", "has no machines"),
     ],
 )
