@@ -18,6 +18,7 @@ from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.conditions import Conditions
 from autoscale.agents.correction.exploring import (
+    EVEN,
     LOOKS_EVERY,
     best_of,
     chance_late,
@@ -29,6 +30,7 @@ from autoscale.agents.correction.exploring import (
     late_looks,
     looks,
     told_by_one,
+    tolerated,
 )
 from autoscale.agents.correction.fleet import (
     FLEET,
@@ -307,12 +309,13 @@ class Corrector(Agent):
             cell = self._cells.precision.take(admitted)
             noise = [(self._shared.noise[q] * network.restless[q]).take(processor) for q in (row, LATENCY)]
             late = chance_late(margin, np.sqrt(unsure + noise[1]))
-            hope = 1.0 - chance_late(margin, np.sqrt(told_by_one(unsure, noise[1]))) if is_late else None
-            most_late = late_looks(goal.on_time, self._shared.is_informed)
+            over = margin if goal.on_time == EVEN else margin - tolerated(goal.on_time) * np.sqrt(noise[1])
+            hope = 1.0 - chance_late(over, np.sqrt(told_by_one(unsure, noise[1])))
+            most_late = late_looks(goal.on_time, self._shared.is_informed, network.queries)
             learned = told_by_one(doubt, noise[0])
             horizon = horizon_of(network.queries)
             stakes = self._turns.stakes(horizon, network.spacing).take(cell) if self._shared.is_informed else None
-            worth = looks(best, cost, learned, in_time, accurate, late, hope, cell, horizon, most_late, stakes)
+            worth = looks(best, cost, learned, in_time, accurate, late, hope, is_late, cell, horizon, most_late, stakes)
             chance = chance if worth is None else np.maximum(chance, worth)
         chance = completed(best, chance)
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:

@@ -3,6 +3,7 @@
 A look at another target costs the gap between its expected cost and the best one's, once. It pays by how much that
 target can be expected to undercut the best once one more figure of it is known (the knowledge gradient of Frazier,
 Powell and Dayanik, SIAM J. Control and Optimization 47:2410, 2008), in every query to come: as many as came so far.
+What costs less and is not believed to be in time would save the difference, as likely as one figure shows that it is.
 Where the best is late, what may be in time is worth ``RESCUE`` of its costs besides. And it pays by what it may have
 become since it was tried (``turns``).
 Where it pays, a share of queries goes there; everywhere else inverse-gap weighting (SquareCB, Foster and Rakhlin, ICML
@@ -18,6 +19,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.agents.correction.shared import CHANGE
+from autoscale.agents.correction.turns import EVERY
 from autoscale.arrays import Flags, Floats, Indices
 
 LOOKING: Final = 0.6
@@ -31,10 +33,12 @@ LONGEST_HORIZON: Final = 100.0
 GREED: Final = 400.0
 """Inverse-gap weighting spends at most about 1 / GREED of the best cost."""
 LATE_LOOKS: Final = 0.005
-"""How many late answers a query may be expected to cost for a look at targets that are not believed to be in time,
-where the goal asks for an even chance; the surer it wants to be, the fewer in proportion."""
+"""How many late answers a query may be expected to cost for looks at targets that are not believed to be in time; never
+more than half of those that the goal allows."""
 BLIND_LOOKS: Final = 0.2
 """Likewise where no forecast tells targets apart: nothing else can show which of them are in time."""
+IN_ADVANCE: Final = 30.0
+"""How many queries' share of late answers a network's first looks may cost: what they find serves all that follow."""
 RESCUE: Final = 3.0
 """What an answer in time is worth where the best choice is late, in costs of that one."""
 MOST: Final = 0.9
@@ -146,7 +150,8 @@ def looks(
     in_time: Flags,
     accurate: Flags | None,
     late: Floats,
-    hope: Floats | None,
+    hope: Floats,
+    is_late: bool,
     cell: Indices,
     horizon: float,
     most_late: float,
@@ -161,24 +166,26 @@ def looks(
         in_time: which are as good as in time.
         accurate: which are accurate enough, or None for all; no look makes the others so.
         late: the chance that each is not in time.
-        hope: where the best is late, the chance that a figure would show each one in time; else None.
+        hope: the chance that a figure would show each one in time.
+        is_late: whether the best is not believed to be.
         cell: which targets tell much of each other; a look is at one of them, so together they weigh as one.
         horizon: how many queries may profit.
         most_late: how many late answers a query all looks may be expected to cost.
         stakes: in how many queries each is expected to be no more what it was; None where that is nothing to go by.
     """
-    above = cost - cost.item(best)
+    above = cost - cost.item(best)  # below 0 where it is not in time
+    dearer = np.expm1(np.minimum(above, LARGEST_GAP))
     np.maximum(above, _ZERO, out=above)
     worth = _undercut(above, learned)
-    early = _ONE - late
-    if hope is None:
-        worth *= early
-    else:
+    if is_late:
         worth += RESCUE * hope
+    else:
+        worth -= np.minimum(dearer, _ZERO)
+        worth *= hope
     worth *= horizon
-    worth -= np.expm1(np.minimum(above, LARGEST_GAP))
+    worth -= np.maximum(dearer, _ZERO)
     if stakes is not None:
-        worth += stakes * early * (0.5 * CHANGE * np.exp(above / -CHANGE))  # of Laplace's distribution
+        worth += stakes * hope * (0.5 * CHANGE * np.exp(above / -CHANGE))  # of Laplace's distribution
     np.maximum(worth, _ZERO, out=worth)
     worth[best] = 0.0
     if accurate is not None:
@@ -215,11 +222,18 @@ def horizon_of(queries: float) -> float:
     return min(queries, LONGEST_HORIZON)
 
 
-def late_looks(on_time: float, is_informed: bool) -> float:
-    """How many late answers looks may be expected to cost a query, by the goal and by whether a forecast tells targets
-    apart.
+def late_looks(on_time: float, is_informed: bool, queries: float) -> float:
+    """How many late answers the looks of a query may be expected to cost, which are those of ``LOOKS_EVERY`` queries.
+
+    Args:
+        on_time: what the goal asks.
+        is_informed: whether a forecast tells targets apart.
+        queries: of the network, answered so far.
     """
-    return (LATE_LOOKS if is_informed else BLIND_LOOKS) * (1.0 - on_time) / EVEN
+    if is_informed and queries % EVERY == EVERY - 1:
+        return 0.0  # a turn may cost all
+    share = min(LATE_LOOKS if is_informed else BLIND_LOOKS, EVEN * (1.0 - on_time))
+    return min(share * LOOKS_EVERY * max(IN_ADVANCE / max(queries, 1.0), 1.0), 1.0 - on_time)
 
 
 def completed(best: int, chance: Floats) -> Floats:

@@ -61,10 +61,10 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     horizon, stakes = (graph("Gather", graph.constant(each), case) for each in (known.horizon, known.stakes))
     most_late = graph("Gather", graph.constant(known.most_late), case)
     is_late = graph("Greater", graph("Gather", margin, best), 0.0)
-    hope = graph("Where", is_late, graph("Sub", 1.0, _chance_late(graph, margin, graph("Sqrt", sharper))), -1.0)
-    looks = _looks(
-        graph, best, cost, learned, in_time, late, hope, known.cells.precision, (horizon, stakes), most_late, accurate
-    )
+    over = graph("Sub", margin, graph("Mul", exploring.tolerated(goal.on_time), graph("Sqrt", noise[1])))
+    hope = graph("Sub", 1.0, _chance_late(graph, over, graph("Sqrt", sharper)))
+    times, pays, cell = (late, hope, is_late), (horizon, stakes), known.cells.precision
+    looks = _looks(graph, best, cost, learned, in_time, times, cell, pays, most_late, accurate)
     looks_now = graph("Or", is_late, graph("Gather", graph.constant(known.looks), case))
     looks = graph("Where", looks_now, looks, 0.0)
     chance = _chances(graph, best, cost, in_time, looks, admitted)
@@ -116,7 +116,7 @@ class _Known:
         self.stakes: Floats = stakes.take(self.cells.precision, 1)
         self.is_due = np.array([n.queries % EVERY == EVERY - 1 and is_informed for n, is_informed in everyone])
         self.looks = np.array([n.queries % exploring.LOOKS_EVERY == 1 for n, _ in everyone])
-        self.most_late = np.array([exploring.late_looks(on_time, is_informed) for _, is_informed in everyone])
+        self.most_late = np.array([exploring.late_looks(on_time, told, each.queries) for each, told in everyone])
         self.waits = turns.due()[self.cells.precision]
         restless = np.array([network.restless for network, _ in everyone])
         self.noise = self.shared.noise.take(self.cells.processor, 1) * restless[:, :, None]
@@ -284,30 +284,30 @@ def _looks(
     cost: str,
     learned: str,
     in_time: str,
-    late: str,
-    hope: str,
+    times: tuple[str, str, str],
     cell: Indices,
     pays: tuple[str, str],
     most_late: str,
     accurate: str,
 ) -> str:
-    """Chances of the targets worth a look; where the best is not late, ``hope`` is below 0.
+    """Chances of the targets worth a look.
 
+    The times are the chance of being late and the hope of being in time, of each target, and whether the best is late.
     What pays is the horizon of what a figure teaches, and what each target may have become.
     """
-    horizon, stakes = pays
-    above = graph("Max", graph("Sub", cost, graph("Gather", cost, best)), 0.0)
-    gap = graph("Sub", graph("Exp", graph("Min", above, exploring.LARGEST_GAP)), 1.0)
+    (late, hope, is_late), (horizon, stakes) = times, pays
+    above = graph("Sub", cost, graph("Gather", cost, best))
+    dearer = graph("Sub", graph("Exp", graph("Min", above, exploring.LARGEST_GAP)), 1.0)
+    above, gap = graph("Max", above, 0.0), graph("Max", dearer, 0.0)
     width = graph("Sqrt", learned)
     away = graph("Div", above, width)
     fall = graph("Mul", away, graph("Add", graph("Mul", away, 0.4), 1.16))
     undercut = graph("Mul", width, graph("Exp", graph("Sub", -0.919, fall)))
     rescued = graph("Add", undercut, graph("Mul", hope, exploring.RESCUE))
-    in_time_by = graph("Sub", 1.0, late)
-    cheaper = graph("Mul", undercut, in_time_by)
-    saved = graph("Where", graph("Less", hope, 0.0), cheaper, rescued)
+    cheaper = graph("Mul", hope, graph("Sub", undercut, graph("Min", dearer, 0.0)))
+    saved = graph("Where", is_late, rescued, cheaper)
     changed = graph("Mul", 0.5 * CHANGE, graph("Exp", graph("Div", above, -CHANGE)))
-    found = graph("Mul", graph("Mul", stakes, in_time_by), changed)
+    found = graph("Mul", graph("Mul", stakes, hope), changed)
     worth = graph("Max", graph("Sub", graph("Add", graph("Mul", horizon, saved), found), gap), 0.0)
     may = graph("And", accurate, graph("Not", graph("Equal", _numbered(graph, gap), best)))
     worth = graph("Where", may, worth, 0.0)

@@ -50,9 +50,9 @@ def test_q_learning_starts_well_from_a_good_forecast() -> None:
 
 def test_corrector_is_right_at_once_where_the_forecast_is() -> None:
     """But for targets so close to the limit that it waits to see them in time."""
-    runs = [Run(ToyWorld(MANY, seed=seed), Corrector(MANY, seed), 100) for seed in SEEDS]
+    runs = [Run(ToyWorld(MANY, seed=seed), Corrector(MANY, seed), 100) for seed in range(12)]
     assert np.mean([run.right for run in runs]) > 0.85
-    assert np.mean([run.late for run in runs]) < 0.01
+    assert np.mean([run.late for run in runs]) < 0.0075
 
 
 @pytest.mark.parametrize("targets", [FEW, MANY])
