@@ -1,7 +1,7 @@
 """Whether a row's figures fit each other: what no single column can tell of itself.
 
 Carbon is joules times the grid's intensity times the building's overhead, a figure lies between its ends, and an answer
-is late where it came after its limit. A row
+is late where it came after its limit, from the target that is named. A row
 where that does not hold was made by a fault or by somebody, and its grams would be believed as all others are.
 """
 
@@ -11,8 +11,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from autoscale.errors import InvalidTarget
 from autoscale.fleet.ledger.rows import Ints, Mask, Rows
 from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE, RANGES
+from autoscale.query.target import Target
 
 PARTS: Final = ("device", "network", "remote")
 _NG_PER_UJ: Final = 1.0 / 3.6e6
@@ -21,6 +23,9 @@ _NG_PER_UJ: Final = 1.0 / 3.6e6
 _ROUNDING_NG: Final = 3
 _ROUNDING_UNKNOWN_NG: Final = 1000
 """Where no intensity is known, a microgram of carbon may be of joules that are not known either."""
+
+_CLEANEST_MG_PER_KWH: Final = 1000
+"""Below any grid's: joules of a region that is named are not free where their intensity is left out."""
 
 _TOLERANCE: Final = {"device": 1.05, "network": 1.05, "remote": 2.0}
 """A remote machine's own account may be of another hour than the intensity that it reported."""
@@ -38,7 +43,7 @@ def inconsistent(rows: Rows) -> Mask:
     for part in PARTS:
         wrong |= _beyond(rows, part)
     wrong |= (rows.numbers["pue_remote_ppm"] >= 0) & (rows.numbers["pue_remote_ppm"] < 10**6)
-    return wrong | _misjudged(rows)
+    return wrong | _misjudged(rows) | _answered_by_none(rows)
 
 
 def _misjudged(rows: Rows) -> Mask:
@@ -47,6 +52,27 @@ def _misjudged(rows: Rows) -> Mask:
     beyond_us = rows.numbers["latency_us"] - goal_us
     wrong: Mask = np.where(is_late, (goal_us < 0) | (beyond_us < -1), (goal_us >= 0) & (beyond_us > 1))
     return wrong
+
+
+def _answered_by_none(rows: Rows) -> Mask:
+    """Which rows chose no target, or were answered by none, or by another than their place, processor and precision."""
+    chosen, selected = rows.texts["chosen"], rows.texts["selected"]
+    is_target = np.array([_target(each) is not None for each in chosen.words], np.bool_)
+    wrong: Mask = (rows.numbers["attempts"] < 1) | ~is_target[chosen.codes]
+    answered = [_target(each) for each in selected.words]
+    for part in ("place", "processor", "precision"):
+        told, known = rows.texts[part], dict[str, int]()
+        said = np.array([known.setdefault(each, len(known)) for each in told.words], np.int32)
+        found = np.array([known.get(getattr(each, part, ""), -1) for each in answered], np.int32)
+        wrong |= said[told.codes] != found[selected.codes]
+    return wrong
+
+
+def _target(text: str) -> Target | None:
+    try:
+        return Target.parse(text)
+    except InvalidTarget:
+        return None
 
 
 def inconsistent_sums(numbers: Mapping[str, Ints], inferences: NDArray[np.float64]) -> Mask:
@@ -76,7 +102,15 @@ def _beyond(rows: Rows, part: str) -> Mask:
     lowest = np.where(is_known, mg_per_kwh / tolerance, 0.0) * least * _NG_PER_UJ
     rounding = highest + np.where(is_known, _ROUNDING_NG, _ROUNDING_UNKNOWN_NG)  # joules are rounded too
     wrong: Mask = (carbon_ng > energy_uj * highest + rounding) | (carbon_ng < energy_uj * lowest - rounding)
-    return wrong
+    free_ng = energy_uj * _CLEANEST_MG_PER_KWH * _NG_PER_UJ - _ROUNDING_NG
+    return wrong | (~is_known & _has_region(rows, part) & (carbon_ng < free_ng))
+
+
+def _has_region(rows: Rows, part: str) -> Mask:
+    """Where a grid is named; rows of schema 1 may name one and have no account."""
+    regions = rows.texts[f"region_{part}"]
+    is_named = np.array([bool(each) for each in regions.words], np.bool_)[regions.codes]
+    return is_named & (rows.numbers["schema"] >= 2)
 
 
 def _overheads(rows: Rows, part: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

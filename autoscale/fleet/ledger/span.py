@@ -70,9 +70,9 @@ def microseconds(text: str) -> int:
     """
     try:
         moment = datetime.fromisoformat(text)
-    except ValueError as error:
+        moment = moment.astimezone(UTC) if moment.tzinfo else moment.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:  # OverflowError: a year below 1 or above 9999, in UTC
         raise InvalidInput(f"'{text}' is no time; allowed: as in 2026-11-01 or 2026-11-01T12:00+01:00") from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     elapsed = moment - datetime(1970, 1, 1, tzinfo=UTC)
     return (elapsed.days * SECONDS_PER_DAY + elapsed.seconds) * MICRO_PER_UNIT + elapsed.microseconds
 

@@ -1,7 +1,8 @@
 """The machines of a fleet, whether they report or not: what they draw idle, and their embodied carbon.
 
-A CSV file with a header, or TOML with a table ``[[machines]]`` for each, both with these columns; ``device_id`` must be
-there, and ``device_model`` or ``idle_power_w``::
+A CSV file with a header, as any spreadsheet writes it (semicolons and decimal commas, UTF-16, a heading above), or TOML
+with a table ``[[machines]]`` for each, both with these columns; ``device_id`` must be there, and ``device_model`` or
+``idle_power_w``::
 
     device_id      name, as in the ledger; any of a machine that never asks itself, like a server
     role           "device" (default) asks queries, "remote" answers them
@@ -17,7 +18,6 @@ there, and ``device_model`` or ``idle_power_w``::
     intensity_g_per_kwh    of its electricity
 """
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -25,8 +25,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.carbon.embodied.footprint import Footprint, device_footprint, product_footprint
+from autoscale.carbon.intensity.files.table import Table, read_table
 from autoscale.carbon.intensity.places import WORLD, Places
-from autoscale.errors import AutoScaleError, InvalidInput, one_of
+from autoscale.errors import AutoScaleError, InvalidInput, TraceError, one_of
+from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE
 from autoscale.fleet.ledger.span import Span
 from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.profiles import load_device
@@ -36,7 +38,17 @@ from autoscale.units import J_PER_KWH, SECONDS_PER_YEAR
 ROLES: Final = ("device", "remote")
 _NUMBERS: Final = ("share", "idle_power_w", "busy_fraction", "pue", "making_kg", "life_years", "intensity_g_per_kwh")
 _TEXTS: Final = ("device_id", "role", "device_model", "region", "since", "until")
-_FRACTIONS: Final = ("share", "busy_fraction")
+_LEAST: Final = {"pue": 1.0, "life_years": 1e-3}
+_MOST: Final = {
+    "share": 1.0,
+    "idle_power_w": 1e6,
+    "busy_fraction": 1.0,
+    "pue": MOST_PUE,
+    "making_kg": 1e6,
+    "life_years": 100.0,
+    "intensity_g_per_kwh": MOST_MG_PER_KWH / 1e3,
+}
+"""What no machine is beyond: a hall of servers has a row for each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,15 +122,28 @@ def _toml(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
 
 def _csv(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            table = csv.DictReader(file, restkey="beyond the last column")
-            return [(f"line {table.line_num}", {key: _stripped(value) for key, value in row.items()}) for row in table]
-    except (OSError, csv.Error, UnicodeDecodeError) as error:
-        raise InvalidInput(f"'{path}' cannot be read as CSV: {error}") from error
+        table = read_table(path, lambda row: "device_id" in map(_column, row))
+    except TraceError as error:
+        raise InvalidInput(str(error)) from error
+    header = [_column(each) for each in table.header]
+    if twice := sorted({each for each in header if each and header.count(each) > 1}):
+        raise InvalidInput(f"{path} has the column '{twice[0]}' twice; allowed: each once")
+    return [(f"line {line}", _cells(f"{path}, line {line}", header, row, table)) for line, row in table.rows]
 
 
-def _stripped(value: Any) -> Any:
-    return value.strip() if isinstance(value, str) else value
+def _column(name: str) -> str:
+    return name.strip().casefold()
+
+
+def _cells(where: str, header: Sequence[str], row: Sequence[str], table: Table) -> Mapping[str, str]:
+    """The values of a row; columns without a name are there only where something stands in them."""
+    values = [each.strip() for each in row]
+    if any(values[len(header) :]):
+        raise InvalidInput(f"{where} has {len(values)} values; allowed: {len(header)}, one for each column")
+    entry = {name: value for name, value in zip(header, values, strict=False) if name or value}
+    if table.has_decimal_comma:
+        entry |= {name: entry[name].replace(",", ".") for name in _NUMBERS if name in entry}
+    return entry
 
 
 def _machine(entry: Mapping[str, Any]) -> InventoryMachine:
@@ -146,8 +171,7 @@ def _number(name: str, value: Any) -> float:
         number = float(value)
     except (TypeError, ValueError) as error:
         raise InvalidInput(f"{name} is '{value}'; allowed: a number") from error
-    least = {"pue": 1.0, "life_years": 1e-3}.get(name, 0.0)
-    most = 1.0 if name in _FRACTIONS else 1e12
+    least, most = _LEAST.get(name, 0.0), _MOST[name]
     if not least <= number <= most:
         raise InvalidInput(f"{name} is {number}; allowed: {least:g} to {most:g}")
     return number

@@ -7,7 +7,6 @@ run, in whatever order they are; in a file of tasks (``task_name``) each row is 
 ``energy_consumed`` kWh, ``duration`` s. Columns as in mlco2/codecarbon, ``output_methods/emissions_data.py``.
 """
 
-import csv
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,13 +14,18 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from autoscale.carbon.intensity.files.table import read_table
 from autoscale.carbon.intensity.places import Place, Places
-from autoscale.errors import InvalidInput
+from autoscale.errors import InvalidInput, TraceError
 from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE
+from autoscale.units import J_PER_KWH
 
 _NEEDED: Final = ("duration", "emissions", "energy_consumed")
 _CLOUDS: Final = {"gcp": "gcp", "google": "gcp", "aws": "aws", "azure": "azure"}
 _MOST_KG_PER_KWH: Final = MOST_MG_PER_KWH / 1e6
+_MOST_W: Final = 1e7
+"""Of one run, on average: ten megawatts are halls of servers, each of which logs its own. Joules for kWh are beyond."""
+
 _FEW: Final = 5
 
 
@@ -82,14 +86,19 @@ def codecarbon_runs(path: Path, project: str = "") -> tuple[Run, ...]:
 
 
 def _lines(path: Path) -> tuple[list[str], Sequence[tuple[int, list[str]]]]:
-    """The names of the columns, and the values of each row by the number of its line."""
+    """The names of the columns, and the values of each row by the number of its line; decimal commas are points."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
-            header = next(reader, [])
-            return header, [(reader.line_num, fields) for fields in reader if fields]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise InvalidInput(f"{path}: not a readable CSV file: {error}") from error
+        table = read_table(path, lambda row: not set(_NEEDED).difference(row))
+    except TraceError as error:
+        raise InvalidInput(str(error)) from error
+    if not table.has_decimal_comma:
+        return table.header, table.rows
+    numbers = [at for at, name in enumerate(table.header) if name in (*_NEEDED, "pue")]
+    return table.header, [(line, _with_points(fields, numbers)) for line, fields in table.rows]
+
+
+def _with_points(fields: Sequence[str], numbers: Sequence[int]) -> list[str]:
+    return [each.replace(",", ".") if at in numbers else each for at, each in enumerate(fields)]
 
 
 def _key(row: Mapping[str, str], line: int) -> str:
@@ -104,10 +113,13 @@ def _run(row: Mapping[str, str]) -> Run:
         raise InvalidInput(
             f"emissions are {emissions_kg:g} kg of {energy_kwh:g} kWh; allowed: up to {_MOST_KG_PER_KWH:g} kg/kWh"
         )
+    duration_s = _number(row, "duration")
+    if energy_kwh * J_PER_KWH > _MOST_W * max(duration_s, 1.0):
+        raise InvalidInput(f"energy_consumed is {energy_kwh:g} kWh in {duration_s:g} s; allowed: up to {_MOST_W:g} W")
     pue = _number(row, "pue") if row.get("pue") else 1.0
     if not 1.0 <= pue <= MOST_PUE:
         raise InvalidInput(f"pue is '{row['pue']}'; allowed: 1 to {MOST_PUE:g}")
-    return Run(energy_kwh, _number(row, "duration"), emissions_kg * 1e3, _place(row), _year(row), pue)
+    return Run(energy_kwh, duration_s, emissions_kg * 1e3, _place(row), _year(row), pue)
 
 
 def _number(row: Mapping[str, str], key: str) -> float:

@@ -2,8 +2,10 @@
 
 import logging
 import os
+import queue
 import signal
 import threading
+from concurrent.futures import CancelledError
 from pathlib import Path
 from typing import Annotated
 
@@ -234,13 +236,14 @@ def serve(
             _warn(log, host, operation)
         if server.metrics_port is not None:
             log.info("metrics at http://%s:%d/metrics", host, server.metrics_port)
-        signal.signal(signal.SIGHUP, lambda *_: threading.Thread(target=_reload, args=[server], name="reload").start())
+        _reload_on_signal(server)
         announced = None if announce is None else Announcement(announce, host, server.port, operation.certificates)
         print(_greeting(server), flush=True)
         stop.wait()
         end = threading.Timer(drain_s + _LAST_S, os._exit, [1])
         end.daemon = True
         end.start()
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)
         if announced is not None:
             announced.close()
         server.stop(drain_s)
@@ -248,12 +251,32 @@ def serve(
             operation.traces.close()
 
 
+def _reload_on_signal(server: Server) -> None:
+    """On a thread of its own, one reload for all signals that came during the last one."""
+    asked: queue.SimpleQueue[None] = queue.SimpleQueue()  # a handler may interrupt itself: it takes no lock
+
+    def reload() -> None:
+        while True:
+            asked.get()
+            while not asked.empty():
+                asked.get()
+            _reload(server)
+
+    signal.signal(signal.SIGHUP, lambda *_: asked.put(None))
+    threading.Thread(target=reload, name="reload", daemon=True).start()
+
+
 def _reload(server: Server) -> None:
-    """On a thread of its own: what is wrong is told, and what was served goes on."""
+    """What is wrong is told, and what was served goes on."""
+    log = logging.getLogger("autoscale.server")
     try:
         server.reload()
+    except CancelledError:
+        log.info("nothing was reloaded, the server is stopping")
     except AutoScaleError as error:
-        logging.getLogger("autoscale.server").error("nothing was reloaded, what is served stays: %s", error)
+        log.error("nothing was reloaded, what is served stays: %s", error)
+    except Exception:  # the next signal must find this thread
+        log.exception("nothing was reloaded, what is served stays")
 
 
 def _warn(log: logging.Logger, host: str, operation: Operation) -> None:

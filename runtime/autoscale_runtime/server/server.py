@@ -127,11 +127,7 @@ class Server:
         return self._serving.left_out
 
     def reload(self) -> list[AutoScaleError]:
-        """Look at the repository again: serve what is new, let go what is gone, without losing a query.
-
-        Returns:
-            why something of it is not served.
-        """
+        """Look at the repository again, without losing a query; gives why something of it is not served."""
         return self._loop.run(self._reload())
 
     def stop(self, grace_s: float = DRAIN_S) -> None:
@@ -203,20 +199,21 @@ class Server:
             return await self._serving.update(await asyncio.to_thread(self._scan))
 
     async def _reload_one(self, name: str) -> None:
-        """Look at one model's folder again, and load it though it was taken away."""
+        """Look at one model's folder again, and load it though it was taken away; no other's is looked at."""
         async with self._updates:
             found = await asyncio.to_thread(self._scan)
             if name in found.entries:
-                only = {**{key: each.entry for key, each in self._serving.models.items() if each.entry is not None}}
-                refused = await self._serving.update(Found({**only, name: found.entries[name]}, found.refused))
-                if name not in self._serving.models and refused:
-                    raise refused[0]
+                if refused := await self._serving.load(found.entries[name]):
+                    raise refused[0]  # though a good one goes on: whoever asked for the new one must know
             elif (wrong := next((e for path, e in found.refused.items() if Path(path).name == name), None)) is not None:
                 raise wrong
 
     def _scan(self) -> Found:
         assert self._repository is not None
-        found = scan(self._repository, self._limits.threads, self._model_name)
+        try:
+            found = scan(self._repository, self._limits.threads, self._model_name)
+        except OSError as error:
+            raise RepositoryError(f"'{self._repository}' cannot be read: {error.strerror or error}") from error
         return self._operation.configuration.applied(found)
 
     async def _tick(self) -> None:

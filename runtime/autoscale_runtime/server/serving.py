@@ -142,6 +142,10 @@ class Serving:
                 self.unload(name)
         return refused
 
+    async def load(self, entry: Entry) -> list[AutoScaleError]:
+        """Serve what one model's folder holds now, likewise; what is left out of the others is as it was."""
+        return [] if self._is_current(entry) else await self._load([entry])
+
     def put(
         self, name: str, versions: Mapping[int, ServedModel], executor: Executor, entry: Entry | None = None
     ) -> None:
@@ -214,12 +218,18 @@ class Serving:
         loaded = await self._host.load([self._asked(each) for each in entries])
         wrong: list[AutoScaleError] = []
         for entry in entries:
-            wrong += await self._take(entry, loaded[entry.name])
-            self._stamped[entry.name] = stamps[entry.name]
+            refused = await self._take(entry, loaded[entry.name])
+            self._stamped[entry.name] = None if refused else stamps[entry.name]  # what failed may do so no more
+            wrong += refused
         return wrong
 
     async def _take(self, entry: Entry, loaded: Loaded) -> list[AutoScaleError]:
         """Serve what was loaded, if that is no step back."""
+        before = self.models.get(entry.name)
+        known = before.entry.sources if before is not None and before.entry is not None else ()
+        for each in (*entry.sources, *known):
+            for told in (each.path, *each.path.parents):
+                self.left_out.pop(str(told), None)
         refused = dict(loaded.refused)
         versions = {}
         for version, model in loaded.versions.items():
@@ -233,23 +243,16 @@ class Serving:
             _LOG.warning("'%s' is not served: %s", path, why)
             self.left_out[str(path)] = str(why)
         if entry.config.unfollowed:
-            _LOG.warning(
-                "'%s': its config.pbtxt has %s, which changes nothing here",
-                entry.name,
-                listing(entry.config.unfollowed),
-            )
-        before = self.models.get(entry.name)
+            has = listing(entry.config.unfollowed)
+            _LOG.warning("'%s': its config.pbtxt has %s, which changes nothing here", entry.name, has)
         lost = {*refused} & {*before.versions} if before is not None else set()
         if versions and not lost and not self.is_closed and loaded.executor is not None:
             self.put(entry.name, versions, loaded.executor, entry)
         elif loaded.executor is not None:
             await loaded.executor.close()
         if lost:
-            _LOG.error(
-                "'%s' goes on as it was: of what it serves now, version %s cannot be loaded",
-                entry.name,
-                listing(sorted(lost)),
-            )
+            wrong = f"of what it serves now, version {listing(sorted(lost))} cannot be loaded"
+            _LOG.error("'%s' goes on as it was: %s", entry.name, wrong)
         return [*refused.values()]
 
     def _asked(self, entry: Entry) -> Asked:

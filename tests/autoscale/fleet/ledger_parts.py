@@ -10,12 +10,15 @@ from autoscale.fleet.ledger.rows import Rows, Texts
 from autoscale.fleet.ledger.schema import COLUMNS
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.report.sums import FIGURES
+from autoscale.query.target import Target
 
 DAY_US = 86_400_000_000
 FIRST_US = 1_793_491_200_000_000
 """2026-11-01 UTC."""
 
 TARGETS = ("device:cpu/int8@1766MHz", "device:gpu/fp16", "edge:tab-s6:npu/int8", "cloud:gpu/fp32")
+
+ANSWERED_AT = ("place", "processor", "precision")
 
 GOOD: Mapping[str, Any] = {
     "schema": 1,
@@ -32,6 +35,7 @@ GOOD: Mapping[str, Any] = {
     "place": "device",
     "processor": "cpu",
     "precision": "int8",
+    "attempts": 1,
     "accuracy_ppm": -1,
     "goal_accuracy_ppm": -1,
     "methods": "energy_j.device=modelled;latency_s=measured",
@@ -68,6 +72,7 @@ def random_rows(count: int, seed: int, days: int = 3) -> Rows:
         region_remote=["gcp:europe-west1" if far else "" for far in is_far],
         model=[("mobilenet-v1", "mobilebert")[each] for each in dice.integers(0, 2, count)],
         selected=[TARGETS[each] for each in targets],
+        **{part: [getattr(Target.parse(TARGETS[each]), part) for each in targets] for part in ANSWERED_AT},
         time_us=FIRST_US + dice.integers(0, days * DAY_US, count),
         is_late=dice.random(count) < 0.1,
         accuracy_ppm=dice.integers(-1, 10**6, count),

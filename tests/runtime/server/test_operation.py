@@ -2,11 +2,13 @@
 
 import hashlib
 import json
+import queue
 import re
 import shlex
 import subprocess
 import sys
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 
 import grpc
@@ -76,6 +78,39 @@ def test_only_who_has_a_token_is_answered(repository: Path, tmp_path: Path, tran
         assert code_of(stub.ModelInfer, ones(), metadata=boss) == "OK"
         assert code_of(stub.RepositoryModelUnload, unload, metadata=phone) == "PERMISSION_DENIED"
         assert code_of(stub.RepositoryModelUnload, unload, metadata=boss) == "OK"
+
+
+def test_a_stream_outlives_neither_its_quota_nor_its_token(repository: Path, tmp_path: Path, transport: str) -> None:
+    file, now_s = tmp_path / "t.toml", [0.0]
+    digest = hashlib.sha256(b"secret").hexdigest()
+    file.write_text(f'[clients.phone]\nsha256 = "{digest}"\nqueries_per_s = 0.001\nburst = 4\n')
+    operation = Operation(tokens=TokenFile(file, clock=lambda: now_s[0]))
+    with operated(repository, operation, transport) as server, grpc.insecure_channel(server.address) as channel:
+        asked: queue.SimpleQueue[pb.ModelInferRequest | None] = queue.SimpleQueue()
+
+        def streamed() -> Iterator[pb.ModelStreamInferResponse]:
+            bearer = [("authorization", "Bearer secret")]
+            call = GRPCInferenceServiceStub(channel).ModelStreamInfer
+            answers: Iterator[pb.ModelStreamInferResponse] = call(
+                iter(asked.get, None), metadata=bearer, timeout=LONGEST_WAIT_S
+            )
+            return answers
+
+        def answer(stream: Iterator[pb.ModelStreamInferResponse]) -> str:
+            asked.put(ones())
+            return code_of(lambda timeout: next(stream))
+
+        greedy = streamed()
+        assert [answer(greedy) for _ in range(5)] == 4 * ["OK"] + ["RESOURCE_EXHAUSTED"]
+        asked.put(None)
+        file.write_text(f'[clients.phone]\nsha256 = "{digest}"\n')
+        now_s[0] += 2.0
+        revoked = streamed()
+        assert answer(revoked) == "OK"
+        file.write_text("[clients]\n")
+        now_s[0] += 2.0
+        assert answer(revoked) == "UNAUTHENTICATED"
+        asked.put(None)
 
 
 @needs_openssl

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from autoscale_runtime.server.server import Server
@@ -56,8 +57,13 @@ def test_a_repository_that_is_gone_is_told_and_what_was_served_stays(repository:
         client = OffloadClient(address)
         assert client.infer("scale", {"x": np.ones((1, 4), np.float32)}, timeout_s=60).outputs["y"].shape == (1, 4)
         client.close()
+        (tmp_path / "away").rename(models)
+        for _ in range(50):
+            started.send_signal(signal.SIGHUP)
+        assert psutil.Process(started.pid).num_threads() < 50
         started.terminate()
         assert started.wait(60) == 0
+        assert "Traceback" not in started.stderr.read()
 
 
 def refusal(*arguments: str) -> str:

@@ -4,13 +4,14 @@ It has no scripts: filters are a form, and what is asked for stands in the addre
 """
 
 import json
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from html import escape
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit
+from urllib.parse import parse_qsl, urlencode
 
 from autoscale.errors import AutoScaleError, InvalidInput, one_of
 from autoscale.fleet.export.as_json import as_json
@@ -54,15 +55,12 @@ class Site:
 
     def answer(self, address: str) -> Answer:
         """The page of an address: ``/``, ``/report.json`` or ``/decisions``, each with filters after a ``?``."""
-        parts = urlsplit(address)
+        path, _, query = address.partition("?")
         pages = {"/": self._page, "/report.json": self._json, "/decisions": self._decisions}
-        if parts.path not in pages:
-            return Answer(404, "text/plain", f"no page '{parts.path}'; there are {', '.join(pages)}\n")
+        if path not in pages:
+            return Answer(404, "text/plain", f"no page '{path}'; there are {', '.join(pages)}\n")
         try:
-            asked = {name: value for name, value in parse_qsl(parts.query) if value}
-            for name in asked:
-                one_of("filter", name, _FIELDS)
-            return pages[parts.path](asked)
+            return pages[path](_filters(query))
         except AutoScaleError as error:
             return Answer(400, "text/plain", f"{error}\n")
 
@@ -94,10 +92,19 @@ class Site:
             return made[1]
 
 
+def _filters(query: str) -> Mapping[str, str]:
+    asked: dict[str, str] = {}
+    for name, value in parse_qsl(query):
+        one_of("filter", name, _FIELDS)
+        if asked.setdefault(name, value) != value:
+            raise InvalidInput(f"{name} is '{asked[name]}' and '{value}'; allowed: one of them")
+    return asked
+
+
 def _seconds(asked: Mapping[str, str]) -> int:
     if "refresh" not in asked:
         return 0
-    if not asked["refresh"].isdecimal() or not 5 <= int(asked["refresh"]) <= 86_400:
+    if not re.fullmatch("[0-9]{1,5}", asked["refresh"]) or not 5 <= int(asked["refresh"]) <= 86_400:
         raise InvalidInput(f"refresh is '{asked['refresh']}'; allowed: whole seconds, 5 to 86400")
     return int(asked["refresh"])
 

@@ -16,7 +16,8 @@ OPEN: Final = frozenset({"ServerLive", "ServerReady"})
 """What probes ask without a token."""
 
 ADMIN: Final = frozenset({"RepositoryModelLoad", "RepositoryModelUnload"})
-COUNTED: Final = frozenset({"ModelInfer", "ModelStreamInfer"})
+COUNTED: Final = "ModelInfer"
+"""One query each; of a stream of queries each message is one."""
 
 
 class Admission:
@@ -45,11 +46,22 @@ class Admission:
         if unfinished >= self._limits.max_unfinished:
             text = f"{unfinished} requests of all clients are coming in; allowed at once: {self._limits.max_unfinished}"
             raise Refused(grpc.StatusCode.RESOURCE_EXHAUSTED, text)
+        return self._judged(name, metadata, peer, name == COUNTED)
+
+    def message(self, name: str, metadata: Iterable[tuple[str, str | bytes]], peer: str) -> str:
+        """Whose a message of a stream is, likewise: a stream outlives neither its token nor its quota.
+
+        Raises:
+            Refused: it may not, or not any more.
+        """
+        return self._judged(name, metadata, peer, True)
+
+    def _judged(self, name: str, metadata: Iterable[tuple[str, str | bytes]], peer: str, is_counted: bool) -> str:
         if self._tokens is None or name in OPEN:
             return peer
         try:
             client = self._tokens.client(metadata)
-            if name in COUNTED:
+            if is_counted:
                 client.take(time.monotonic())
         except PermissionError as error:
             raise Refused(grpc.StatusCode.UNAUTHENTICATED, str(error)) from error

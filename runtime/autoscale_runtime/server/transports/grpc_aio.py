@@ -198,8 +198,10 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
     def _stream_handler(self, method: str) -> _Method:
         async def answer(requests: AsyncIterator[bytes], context: Any) -> None:
             try:
-                client = self._client(method, context)
+                self._client(method, context)
+                name, metadata, peer = _facts(method, context)
                 async for message in requests:
+                    client = self._admission.message(name, metadata, peer)
                     call = AwaitedCall(method, message, client, _deadline(context), _trace(context))
                     await context.write(await call.answered(self._handler))
             except Refused as error:
@@ -209,9 +211,7 @@ class AioTransport(Transport, grpc.GenericRpcHandler):
 
     def _client(self, method: str, context: Any) -> str:
         """Who calls, where it may."""
-        metadata = context.invocation_metadata() or ()
-        name, peer = method.rpartition("/")[2], str(context.peer())
-        return self._admission.client(name, metadata, peer, len(self._unfinished))
+        return self._admission.client(*_facts(method, context), len(self._unfinished))
 
     async def _whole(self, context: Any) -> bytes:
         task = asyncio.current_task()
@@ -261,6 +261,11 @@ def _beside_handler(exchange: Exchange) -> _Method:
 async def _abort(context: Any, refusal: Refusal) -> NoReturn:
     await context.abort(refusal.code, refusal.text, tuple(refusal.trailers))
     raise AssertionError("abort raises")
+
+
+def _facts(method: str, context: Any) -> tuple[str, Any, str]:
+    """The method's name without its service, the call's metadata and its connection."""
+    return method.rpartition("/")[2], context.invocation_metadata() or (), str(context.peer())
 
 
 def _trace(context: Any) -> dict[str, str]:

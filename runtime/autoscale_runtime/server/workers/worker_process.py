@@ -59,6 +59,9 @@ class WorkerProcess:
         """Start it; what each model's versions came to. A version that its process died of is left out, and told."""
         try:
             loaded, refused = await self._start()
+        except OSError as error:  # of the system there is no more: of processes, descriptors or memory
+            wrong = ModelError(f"its process cannot be started: {error.strerror or error}")
+            return {name: Loaded({}, {s.version: wrong for s in each.sources}) for name, each in self._models.items()}
         except BaseException:  # whoever waited for it was called off
             await self._end()
             raise

@@ -85,6 +85,11 @@ def test_single_decisions_name_no_device(site: Site) -> None:
         ("/?sinse=2026", 400, "did you mean 'since'"),
         ("/?since=soon", 400, "'soon' is no time"),
         ("/?refresh=0", 400, "allowed: whole seconds"),
+        (f"/?refresh={'9' * 5000}", 400, "allowed: whole seconds"),
+        ("/?since=0001-01-01T00:00:00%2B14:00", 400, "is no time"),
+        ("/?until=9999-12-31T23:59:59-12:00", 400, "is no time"),
+        ("/?network=a&network=b", 400, "network is 'a' and 'b'"),
+        ("//[x", 404, "no page"),
         ("/?since=2027-01-01", 200, "No query in this span"),
     ],
 )

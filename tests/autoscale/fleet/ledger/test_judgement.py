@@ -58,6 +58,27 @@ def test_figures_that_physics_forbids(changed: dict[str, int], reason: str) -> N
     assert reasons(rows(2, **{**HONEST, **changed})) == [reason] * 2
 
 
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"attempts": 0}, "inconsistent"),
+        ({"selected": "my gpu"}, "inconsistent"),
+        ({"chosen": "device:cpu/int8@fast"}, "inconsistent"),
+        ({"selected": "device:cpu/int8", "processor": "gpu"}, "inconsistent"),
+        ({"selected": "edge:tab-s6:npu/int8", "place": "edge", "processor": "npu", "precision": "int8"}, ""),
+        ({"selected": "edge:tab-s6:dsp/int8", "place": "edge", "processor": "npu", "precision": "int8"}, ""),
+        ({"place": "edge"}, "inconsistent"),
+        ({"intensity_device_mg_per_kwh": -1, "operational_device_ng": 0, "operational_low_ng": 0}, "inconsistent"),
+        ({"region_device": "", "intensity_device_mg_per_kwh": -1, "operational_device_ng": 0,
+          "operational_low_ng": 0}, ""),
+    ],
+)  # fmt: skip
+def test_an_answer_comes_from_the_target_that_is_named_and_joules_of_a_grid_are_not_free(
+    changed: dict[str, int | str], reason: str
+) -> None:
+    assert reasons(rows(2, **{**HONEST, **changed})) == [reason] * 2
+
+
 def test_a_phone_that_was_offline_for_months_is_believed_and_a_dead_clock_is_not() -> None:
     ages_s = np.array([1.0, 200 * DAY_S, 900 * DAY_S, 2000 * DAY_S])
     given = rows(4, **{**HONEST, "time_us": (NOW_US - ages_s * 1e6).astype(np.int64)})

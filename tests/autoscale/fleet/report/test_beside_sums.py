@@ -18,7 +18,7 @@ from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.report import Question, account
 from autoscale.fleet.report.counterfactual import LEAST_WEIGHED, Counterfactual, counterfactuals
 from autoscale.fleet.report.idle import Held, whole_fleet
-from autoscale.fleet.report.inventory import InventoryMachine, read_inventory
+from autoscale.fleet.report.inventory import InventoryMachine, read_device_ids, read_inventory
 from autoscale.fleet.report.life_cycle import SCENARIOS, Growth, LifeCycle, projection, read_life_cycle
 from autoscale.fleet.report.savings import savings
 from autoscale.fleet.report.sums import Parts, Sums, WholeInterval
@@ -251,6 +251,11 @@ def test_an_inventory_says_the_same_as_csv_and_as_toml(tmp_path: Path) -> None:
         ("device_id,idle_power_w,since,until\na,1,2026-02-01,2026-01-01\n", "ends at"),
         ("device_id,idle_power_w,life_years\na,1,3\n", "line 2: it has life_years and nothing that they are of"),
         ("device_id,idle_power_w\n", "has no machines"),
+        ("device_id,idle_power_w,idle_power_w\na,1,2\n", "the column 'idle_power_w' twice"),
+        ("device_id,idle_power_w\na,0,4\n", "has 3 values; allowed: 2"),
+        ("device_id,idle_power_w\na,1e11\n", "idle_power_w is 1.*; allowed: 0 to 1e\\+06"),
+        ("device_id,idle_power_w,life_years\na,1,0\n", "life_years is 0.0; allowed: 0.001 to 100"),
+        ("device_id,idle_power_w,intensity_g_per_kwh\na,1,60000\n", "allowed: 0 to 3000"),
     ],
 )
 def test_inventories_that_are_wrong_name_line_and_value(tmp_path: Path, text: str, message: str) -> None:
@@ -258,6 +263,17 @@ def test_inventories_that_are_wrong_name_line_and_value(tmp_path: Path, text: st
     path.write_text(text)
     with pytest.raises(InvalidInput, match=message):
         read_inventory(path)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_an_inventory_is_read_as_spreadsheets_write_it(tmp_path: Path, encoding: str) -> None:
+    plain, foreign = tmp_path / "plain.csv", tmp_path / "foreign.csv"
+    plain.write_text("device_id,device_model,idle_power_w,life_years\nKüche-1,mi8pro,0.4,3\nb,mi8pro,,\n", "utf-8")
+    head = "Flotte 2026;;;;\r\nDevice_ID; device_model ;Idle_Power_W;life_years;\r\n"
+    text = f"{head}Küche-1;mi8pro;0,4;3;\r\nb;mi8pro\r\n;;;;\r\n"
+    foreign.write_bytes(text.encode(encoding))
+    assert read_inventory(foreign) == read_inventory(plain)
+    assert read_device_ids(foreign) == {"Küche-1", "b"}
 
 
 @pytest.mark.parametrize("text", ["machines = 3\n", "machines = ['a']\n"])

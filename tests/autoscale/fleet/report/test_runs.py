@@ -97,6 +97,7 @@ def test_rows_that_are_none_are_all_named(tmp_path: Path) -> None:
         line(OF_2, **(good | {"timestamp": "yesterday"})),
         line(OF_2, **(good | {"pue": 0.5})),
         line(OF_2, **good).replace(",,", ",", 1),  # appended without a column that was empty
+        line(OF_2, **(good | {"energy_consumed": 360_000})),  # joules
         line(OF_2, **(good | {"duration": -1})),
     )
     with pytest.raises(InvalidInput) as refused:
@@ -108,7 +109,17 @@ def test_rows_that_are_none_are_all_named(tmp_path: Path) -> None:
         "line 5: timestamp is 'yesterday'",
         "line 6: pue is '0.5'",
         "line 7: 30 values; allowed: 31",
-        "and 1 more",
+        "and 2 more",
     ):
         assert each in told
     assert "line 2" not in told
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "cp1252"])
+def test_a_log_that_a_spreadsheet_saved_is_the_same_log(tmp_path: Path, encoding: str) -> None:
+    given = {"run_id": "a", "duration": 3600.5, "emissions": 0.05, "energy_consumed": 1.5, "pue": 1.2, "region": "Île"}
+    plain = codecarbon_runs(written(tmp_path, OF_2, line(OF_2, **given)))
+    cells = [str((HERE | given).get(name, "")).replace(".", ",") for name in OF_2.split(",")]
+    saved = tmp_path / "saved.csv"
+    saved.write_bytes("\r\n".join((OF_2.replace(",", ";"), ";".join(cells), "")).encode(encoding))
+    assert codecarbon_runs(saved) == plain

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Final
 
 import grpc
@@ -123,18 +123,20 @@ class FastTransport(Transport):
             if beside is None:
                 raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"there is no method '{head.method[:200]}'")
             return ExchangeStream(connection.wire, self._home, number, head, connection.peer, now_s, beside)
-        client = self._admission.client(name, metadata_of(headers), connection.peer, len(self._windows))
+        metadata = tuple(metadata_of(headers))
+        client = self._admission.client(name, metadata, connection.peer, len(self._windows))
         if head.method in self._methods.unary:
             return UnaryStream(connection.wire, self._home, number, head, client, now_s)
-        exchange = self._in_turn(head, client, now_s + head.timeout_s)
+        exchange = self._in_turn(head, lambda: self._admission.message(name, metadata, connection.peer))
         return ExchangeStream(connection.wire, self._home, number, head, client, now_s, exchange)
 
-    def _in_turn(self, head: Head, client: str, deadline_s: float) -> Exchange:
+    def _in_turn(self, head: Head, client: Callable[[], str]) -> Exchange:
         """Each request by itself, the next one when the last has its answer."""
+        deadline_s = time.monotonic() + head.timeout_s
 
         async def exchange(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             async for message in requests:
-                call = AwaitedCall(head.method, message, client, deadline_s, head.trace)
+                call = AwaitedCall(head.method, message, client(), deadline_s, head.trace)
                 yield await call.answered(self._home.handler)
 
         return exchange
