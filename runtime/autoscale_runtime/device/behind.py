@@ -34,6 +34,7 @@ class Behind:
         self._wake: SimpleQueue[bool] = SimpleQueue()
         self._doing, self._doer = threading.Lock(), 0
         self._thread: threading.Thread | None = None
+        self._starting, self._is_closed = threading.Lock(), False
         self._error: Exception | None = None
         with FORKING:
             _ALL.add(self)
@@ -43,9 +44,9 @@ class Behind:
         self._jobs.extend(jobs)
         if then is not None:
             self._optional.append(then)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name="autoscale-behind", daemon=True)
-            self._thread.start()
+        if self._thread is None and not self._start():
+            self._end()  # of a query that was under way when it was closed
+            return
         self._wake.put(True)
 
     def settle(self) -> None:
@@ -73,13 +74,26 @@ class Behind:
         self.settle()
 
     def close(self) -> None:
-        """End the thread once all is done; calling it twice is harmless."""
-        self._optional.clear()
-        thread, self._thread = self._thread, None
+        """End the thread once all is done; what is put later is done at once. Calling it twice is harmless."""
+        with self._starting:
+            self._is_closed = True
+            thread, self._thread = self._thread, None
         if thread is not None:
             self._wake.put(False)
             if thread is not threading.current_thread():  # a job may close its session
                 thread.join()
+        self._end()
+
+    def _start(self) -> bool:
+        """Start the one thread, whoever comes first; False where it was closed."""
+        with self._starting:
+            if self._thread is None and not self._is_closed:
+                self._thread = threading.Thread(target=self._work, name="autoscale-behind", daemon=True)
+                self._thread.start()
+            return not self._is_closed
+
+    def _end(self) -> None:
+        self._optional.clear()
         try:
             self.settle()
         except Exception:

@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
@@ -50,6 +51,37 @@ def test_nobody_has_to_ask_for_it_and_its_thread_ends() -> None:
     assert done.wait(10.0)
     behind.close()
     behind.close()
+    assert {*threading.enumerate()} <= threads
+
+
+class LateThread(threading.Thread):
+    """Takes long to make, so that others come meanwhile."""
+
+    def __init__(self, *arguments: Any, **others: Any) -> None:
+        time.sleep(0.02)
+        super().__init__(*arguments, **others)
+
+
+def test_threads_that_put_first_at_once_start_one_and_what_is_put_after_the_end_is_done_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Of two one alone would hear of the end: who waited for the other did so for ever."""
+    behind, done, ready, threads = Behind(), list[int](), threading.Barrier(3), {*threading.enumerate()}
+
+    def ask() -> None:
+        ready.wait()
+        behind.put(lambda: done.append(1))
+
+    askers = [threading.Thread(target=ask) for _ in range(3)]
+    monkeypatch.setattr(threading, "Thread", LateThread)
+    for each in askers:
+        each.start()
+    for each in askers:
+        each.join()
+    assert len({*threading.enumerate()} - threads) == 1
+    behind.close()
+    behind.put(lambda: done.append(2))
+    assert done == [1, 1, 1, 2]
     assert {*threading.enumerate()} <= threads
 
 
