@@ -204,6 +204,36 @@ def test_a_recurrent_network_gives_its_state_whichever_part_makes_it(tmp_path: P
         assert disagreement(alone.run(None, feeds), session.run(None, feeds), is_same=True) is None
 
 
+def test_an_input_that_is_read_late_keeps_its_shape_and_integers_and_booleans_cross(tmp_path: Path) -> None:
+    rng, wide = np.random.default_rng(0), 16
+    weights = [numpy_helper.from_array(rng.normal(size=(wide, wide)).astype(np.float32), name) for name in "wv"]
+    weights.append(numpy_helper.from_array(np.array(0, dtype=np.float32), "zero"))
+    nodes = [
+        helper.make_node("MatMul", ["x", "w"], ["a"]),
+        helper.make_node("ArgMax", ["a"], ["best"], axis=1),
+        helper.make_node("Greater", ["a", "zero"], ["is_more"]),
+        helper.make_node("MatMul", ["a", "v"], ["b"]),
+        helper.make_node("Where", ["is_more", "b", "late"], ["y"]),
+        helper.make_node("Add", ["best", "best"], ["twice"]),
+    ]
+    floats, whole_numbers = (TensorProto.FLOAT, ["n", wide]), (TensorProto.INT64, ["n", 1])
+    inputs = [helper.make_tensor_value_info(name, *floats) for name in ("x", "late")]
+    kinds = {"y": floats, "twice": whole_numbers, "best": whole_numbers, "is_more": (TensorProto.BOOL, ["n", wide])}
+    outputs = [helper.make_tensor_value_info(name, *kind) for name, kind in kinds.items()]
+    graph = helper.make_graph(nodes, "g", inputs, outputs, weights)
+    whole = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    model = written(tmp_path / "net.onnx", whole)
+    found = find_cuts(model, {"x": (1, wide), "late": (1, wide)})
+    write_split(found, found.at(3), "fp32", tmp_path / "parts")
+    options = options_of(tmp_path / "parts", SUITED, target="device:cpu/fp32@1t-cut3-npu")
+    feeds = {name: rng.normal(size=(3, wide)).astype(np.float32) for name in ("x", "late")}
+    with Session(model, PATIENT, options=options) as session, Session(model, PATIENT, options=QUIET) as alone:
+        for names in (None, ["best"], ["is_more", "y", "is_more"]):
+            own, right = session.run(names, feeds), alone.run(names, feeds)
+            assert [each.dtype for each in own] == [each.dtype for each in right]
+            assert disagreement(right, own, is_same=True) is None
+
+
 def test_each_part_draws_its_own_watts() -> None:
     table = ModelledMeter.on_this_host("mi8pro")
     target = Target.parse("device:cpu/int8@1t-cut2-npu")
@@ -223,8 +253,11 @@ def test_what_is_refused(tmp_path: Path) -> None:
         SessionOptions(splits=str(parts))
     with pytest.raises(InvalidInput, match="autoscale split --out"):
         SessionOptions(splits=[1])  # type: ignore[list-item]
-    with pytest.raises(ModelError):
-        Session(model, FAST, options=options_of(tmp_path, SUITED))
+    for wrong in (tmp_path, parts / "head", model, tmp_path / "none"):
+        with pytest.raises(
+            ModelError, match="has no 'head', 'tail'; allowed: a folder that 'autoscale split --out' wrote"
+        ):
+            Session(model, FAST, options=options_of(wrong, SUITED))
     with pytest.raises(InvalidTarget, match="cut3"):
         Session(model, FAST, options=options_of(parts, SUITED, target="device:cpu/fp32@1t-cut3-npu"))
     other = picture_network()

@@ -33,11 +33,12 @@ def write_parts(path: Path, cut: Cut, head: Path, tail: Path) -> None:
     whole = onnx.load(path)
     if whole.functions:
         whole = inliner.inline_local_functions(whole)
-    graph, crossing = whole.graph, [_declared(*each, is_open=_is_open(whole)) for each in cut.types.items()]
+    graph, is_open = whole.graph, _is_open(whole)
     first, rest = list(graph.node[: cut.after]), list(graph.node[cut.after :])
     made_first = {name for node in first for name in node.output}
     by_name = {each.name: each for each in graph.input}
     given = [by_name[name] for name in true_inputs(graph)]
+    crossing = [by_name.get(name) or _declared(name, kind, is_open) for name, kind in cut.types.items()]
     early = [each for each in graph.output if each.name in made_first or each.name in by_name]
     later = [each for each in graph.output if each not in early]
     sent = [each for each in crossing if each.name in made_first and each.name not in {each.name for each in early}]

@@ -42,6 +42,11 @@ class SplitModel:
             ModelError: a part is missing or damaged, or the two are not of one cut.
         """
         folder = Path(folder)
+        missing = [name for name in (HEAD, TAIL) if not (folder / name).is_dir()]
+        if missing:
+            raise ModelError(
+                f"'{folder}' has no {listing(missing)}; allowed: a folder that 'autoscale split --out' wrote"
+            )
         head, tail = Bundle.read(folder / HEAD), read_manifest(folder / TAIL)
         named = _NAMED.fullmatch(head.name)
         if named is None or tail.name != f"{named['network']}-tail{named['after']}":
