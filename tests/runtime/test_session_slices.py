@@ -185,7 +185,7 @@ def test_a_recurrent_network_gives_its_state_whichever_part_makes_it(tmp_path: P
     rng, wide = np.random.default_rng(0), 16
     shapes = {"w": (1, 4 * wide, 8), "r": (1, 4 * wide, wide), "v": (wide, 8)}
     weights = [numpy_helper.from_array(rng.normal(size=each).astype(np.float32) / 4, n) for n, each in shapes.items()]
-    weights.append(numpy_helper.from_array(np.array([1], dtype=np.int64), "axis"))
+    weights.append(numpy_helper.from_array(np.array([1, 2], dtype=np.int64), "axis"))
     nodes = [
         helper.make_node("LSTM", ["x", "w", "r", "", "", "h", "c"], ["every", "h1", "c1"], hidden_size=wide),
         helper.make_node("Squeeze", ["every", "axis"], ["each"]),

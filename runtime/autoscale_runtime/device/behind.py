@@ -21,6 +21,15 @@ from autoscale_runtime.host.process import FORKING, generation
 _LOG: Final = logging.getLogger("autoscale.session")
 
 
+class _Here(threading.local):
+    """Whether this thread is doing a job, whichever session's."""
+
+    is_job = False
+
+
+_HERE: Final = _Here()
+
+
 class Behind:
     """Jobs, each done once, in the order in which they came; the thread starts with the first of them.
 
@@ -32,7 +41,7 @@ class Behind:
         self._jobs: deque[Callable[[], object]] = deque()
         self._optional: deque[Callable[[], object]] = deque(maxlen=1)
         self._wake: SimpleQueue[bool] = SimpleQueue()
-        self._doing, self._doer = threading.Lock(), 0
+        self._doing = threading.Lock()
         self._thread: threading.Thread | None = None
         self._starting, self._is_closed = threading.Lock(), False
         self._error: Exception | None = None
@@ -50,16 +59,22 @@ class Behind:
         self._wake.put(True)
 
     def settle(self) -> None:
-        """Do what is left: when this returns, all that was put before is done. A job that asks for it does not wait.
+        """Do what is left: when this returns, all that was put before is done.
+
+        A job that asks for it, of this or of another session, does not wait for what others are doing: they may for it.
 
         Raises:
             Exception: what the first job to fail raised, here or in the thread; once.
         """
-        if self._generation != generation() or self._doer == threading.get_ident():
+        if self._generation != generation():
             return
         if self._jobs or self._doing.locked():
-            with self._doing:
+            if not self._doing.acquire(blocking=not _HERE.is_job):
+                return
+            try:
                 self._do_all()
+            finally:
+                self._doing.release()
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -100,7 +115,7 @@ class Behind:
             _LOG.exception("the last query of a session could not be learned from, or recorded")
 
     def _do_all(self) -> None:
-        self._doer = threading.get_ident()
+        was_job, _HERE.is_job = _HERE.is_job, True
         try:
             while self._jobs:
                 try:
@@ -108,7 +123,7 @@ class Behind:
                 except Exception as error:
                     self._error = self._error or error
         finally:
-            self._doer = 0
+            _HERE.is_job = was_job
 
     def _work(self) -> None:
         while self._wake.get():

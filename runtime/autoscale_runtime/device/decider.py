@@ -244,7 +244,9 @@ def _record(device: Device, on_record: Callable[[Record], None], time_s: float, 
     """Have a query recorded, which fails none that come later; holds no decider either."""
     try:
         on_record(device.record(time_s, decided.context, decided.decision))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # that of a cancelled task is no Exception, and would reach another query's caller
         _LOG.warning("on_record failed, and that query's record is lost: %s: %s", type(error).__name__, error)
 
 

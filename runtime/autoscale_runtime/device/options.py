@@ -45,7 +45,7 @@ class SessionOptions:
         backends: what stands in the place of those registered by these names: one of yours, or one set up otherwise.
         on_record: called with every query's record once its caller has the answer, one after the other: from a thread
             of the session's, or where that is sooner from the one that asks next, reads ``last``, settles or closes.
-            What it raises is logged and fails no query.
+            What it raises is logged and fails no query. It takes no lock that a caller holds while it asks.
         calibration: a file that keeps what getting to know this device's own targets told, written by the first session
             of a model on a quiet machine and read by those after it, as long as model, engines, machine and meter are
             the same, for a week; None for no file. One for each model. It holds targets, their seconds and joules,

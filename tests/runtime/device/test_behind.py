@@ -222,7 +222,7 @@ def test_a_process_that_ends_and_a_log_that_is_closed_have_it_done_for_sessions_
     assert len(read_log(tmp_path / "log").queries) == 1
 
 
-@pytest.mark.parametrize("wrong", [ValueError("full"), SystemExit(3)])
+@pytest.mark.parametrize("wrong", [ValueError("full"), SystemExit(3), asyncio.CancelledError()])
 def test_a_record_that_cannot_be_kept_is_told_and_fails_no_query(
     path: Path, wrong: BaseException, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -255,6 +255,31 @@ def test_who_takes_records_may_ask_again_and_close(path: Path) -> None:
     forecast = records[0].considered.context.first_forecast
     assert forecast is not None
     assert forecast.latency_s.shape == (len(session.targets),)
+
+
+def test_who_takes_the_records_of_two_sessions_may_ask_each_of_the_other(path: Path) -> None:
+    both, ready = list[Session](), threading.Barrier(2)
+    records: list[list[Record]] = [[], []]
+
+    def keeper(own: int) -> Callable[[Record], None]:
+        def on_record(record: Record) -> None:
+            if not records[own]:
+                ready.wait(10.0)
+            both[1 - own].settle()
+            records[own].append(record)
+
+        return on_record
+
+    for own in range(2):
+        both.append(Session(path, options=replace(QUIET, on_record=keeper(own))))
+    for _ in range(3):
+        for each in both:
+            each.run(None, {"x": rows(3)})
+        if not records[0]:
+            until(lambda: records[0] and records[1])
+    for each in both:
+        each.close()
+    assert [len(each) for each in records] == [3, 3]
 
 
 def test_an_answer_that_is_copied_keeps_its_decision(path: Path) -> None:
