@@ -21,6 +21,12 @@ from autoscale.query.target import Target
 TOLD: Final = 8
 """Targets that a line names."""
 
+NO_CUTS: Final = (
+    "no network is played in two parts: no file tells of a cut that two of these targets could take; "
+    "'autoscale split --network' writes one that tells of cuts"
+)
+"""What ``--splits`` comes to where there are none."""
+
 
 def own_targets(device: DeviceProfile, settings: str) -> list[Target]:
     """Of a device itself: as its settings have it, and where networks were measured of which nothing else is known."""

@@ -32,7 +32,15 @@ from autoscale_envs.variance.scenarios import Scenario
 from autoscale_envs.variance.server import LOAD_MEMORY_S
 from autoscale_envs.variance.unrest import calm
 from autoscale_envs.worlds.coefficients import NominalCosts
-from autoscale_envs.worlds.coverage import check_playable, coverage, cut_notes, notes, own_targets, reference_of
+from autoscale_envs.worlds.coverage import (
+    NO_CUTS,
+    check_playable,
+    coverage,
+    cut_notes,
+    notes,
+    own_targets,
+    reference_of,
+)
 from autoscale_envs.worlds.opening import Openings, openings
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.rates import machine_g_per_s, network_rates
@@ -317,8 +325,10 @@ class WorldParameters:
 
     def notes(self) -> list[str]:
         """What people are to know of networks that cannot be played everywhere, a line each."""
-        cut = () if self.splits is None else cut_notes(self.networks, self.splits.targets, self.splits.covered)
-        return [*notes(self.networks, self.whole, self._covered), *cut]
+        whole = notes(self.networks, self.whole, self._covered)
+        if self.splits is None:
+            return [*whole, *([NO_CUTS] if self.options.splits else [])]
+        return [*whole, *cut_notes(self.networks, self.splits.targets, self.splits.covered)]
 
     @cached_property
     def may_refuse(self) -> bool:

@@ -141,6 +141,8 @@ def test_of_a_network_without_cuts_there_are_none_and_by_default_of_none(alexnet
     assert both.covered[0][cut].all()
     assert not both.covered[1][cut].any()
     assert any("mobilenet-v1" in note and "tells of no cut" in note for note in both.notes())
+    none = make_parameters(world_of(alexnet, networks=("mobilenet-v1",)))
+    assert [each for each in none.notes() if "no file tells of a cut" in each]
     world = SimWorld(both, seed=0)
     while world.observe().model.name != "mobilenet-v1":
         world.perform(None, world.observe(), Choice(0, 1.0))
