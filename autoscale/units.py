@@ -72,6 +72,9 @@ def readable(value: float, unit: str) -> str:
 
     >>> readable(0.01234, "s"), readable(3.5e-8, "g"), readable(0.0, "J"), readable(1234.0, "J")
     ('12.3 ms', '35.0 ng', '0 J', '1.23 kJ')
+
+    >>> readable(float("inf"), "s")
+    'inf s'
     """
     exponent = _exponent(value)
     return f"{_three_digits(value / 1000.0**exponent)} {_PREFIXES[exponent]}{unit}"
@@ -89,10 +92,14 @@ def readable_range(low: float, mid: float, high: float, unit: str) -> str:
 
 def _exponent(value: float) -> int:
     """The power of a thousand that a figure is of."""
-    return 0 if value == 0.0 else min(max(math.floor(math.log10(abs(value)) / 3.0 + 1e-9), -4), 4)
+    return (
+        0
+        if value == 0.0 or not math.isfinite(value)
+        else min(max(math.floor(math.log10(abs(value)) / 3.0 + 1e-9), -4), 4)
+    )
 
 
 def _three_digits(value: float) -> str:
-    if value == 0.0:
-        return "0"
+    if value == 0.0 or not math.isfinite(value):
+        return f"{value:g}"
     return f"{value:.{max(2 - math.floor(math.log10(abs(value)) + 1e-9), 0)}f}"

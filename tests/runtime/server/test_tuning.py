@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.console import Console
 
 from autoscale.errors import InvalidInput, RepositoryError
 from autoscale_runtime.server.configuration import read_configuration
 from autoscale_runtime.server.tuning.climb import Setting, best_of, climbed
-from autoscale_runtime.server.tuning.tune import LARGEST_BATCH, tune, written
-from autoscale_runtime.server.tuning.tune_report import tune_and_write
+from autoscale_runtime.server.tuning.tune import LARGEST_BATCH, Tuned, tune, written
+from autoscale_runtime.server.tuning.tune_report import _show, tune_and_write
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE
+from autoscale_runtime.wire.sender import Look, Tally
 from tests.runtime.session_parts import repository
 
 MOST = Setting(LARGEST_BATCH, 8, 8)
@@ -93,3 +95,9 @@ def test_a_model_is_tuned_and_its_setting_written(tmp_path: Path, capsys: pytest
     shown = capsys.readouterr().out
     assert "answers a second of which 99 % come within 60.0 s" in shown
     assert f"written to {config}" in shown.replace("\n", "")
+
+
+def test_a_curve_without_an_answer_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    setting = Setting(1, 1, 1)
+    _show(Console(), "net", 0.1, Tuned(setting, {setting: 0.0}, {setting: (Look(1, 0.05, Tally()),)}))
+    assert "none came" in capsys.readouterr().out

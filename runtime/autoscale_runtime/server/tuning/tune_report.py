@@ -1,5 +1,6 @@
 """What tuning found, for people: each setting, and the best one's curve."""
 
+import math
 from pathlib import Path
 
 from rich import box
@@ -66,7 +67,8 @@ def _show(console: Console, model: str, p99_s: float, found: Tuned) -> None:
     curve = Table("clients", "answers", "p99", "", box=box.SIMPLE)
     most = max(each.rate_per_s for each in found.curves[found.best])
     for look in found.curves[found.best]:
-        bar = "█" * round(30 * look.rate_per_s / most) + (" too late" if look.p99_s > p99_s else "")
-        curve.add_row(str(look.together), f"{look.rate_per_s:.1f}/s", readable(look.p99_s, "s"), bar)
+        bar = "█" * round(30 * look.rate_per_s / (most or 1.0)) + (" too late" if look.p99_s > p99_s else "")
+        p99 = readable(look.p99_s, "s") if math.isfinite(look.p99_s) else "none came"
+        curve.add_row(str(look.together), f"{look.rate_per_s:.1f}/s", p99, bar)
     console.print(f"the best: {_words(found.best)}")
     console.print(curve)

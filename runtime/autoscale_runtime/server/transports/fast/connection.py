@@ -144,6 +144,10 @@ class Connection(asyncio.Protocol):
             self.wire.write()
         self._transport.close()
 
+    def abort(self) -> None:
+        """Close without taking leave."""
+        self._transport.abort()
+
     def sweep(self, now_s: float) -> None:
         """Now and then: end what nobody hears or reads any more."""
         quiet_s = now_s - self._heard_s

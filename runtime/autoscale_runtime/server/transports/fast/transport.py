@@ -28,6 +28,8 @@ _HANDSHAKE_S: Final = 20.0
 _LOOKED_S: Final = 0.01
 _HEARD_S: Final = 0.5
 """A client that is told to send no more has so long to say that it has heard."""
+_CLOSED_S: Final = 0.5
+"""And one whose connection ends so long to take leave, as TLS does."""
 
 
 class FastTransport(Transport):
@@ -90,11 +92,21 @@ class FastTransport(Transport):
         while self._connections and time.monotonic() < ends_s:
             await asyncio.sleep(min(grace_s, _LOOKED_S))
         self._end()
-        await asyncio.sleep(0)  # the last bytes are on their way
+        await self._empty()  # with the last bytes on their way
+        for each in [*self._connections]:
+            each.abort()
+        await self._empty()
         self._home.deadlines.close()
         self._sweeps.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._sweeps
+
+    async def _empty(self) -> None:
+        """Wait a moment until no connection is left: a loop closed under one of TLS ends with an error."""
+        await asyncio.sleep(0)
+        ends_s = time.monotonic() + _CLOSED_S
+        while self._connections and time.monotonic() < ends_s:
+            await asyncio.sleep(_LOOKED_S)
 
     def _end(self) -> None:
         for each in [*self._connections]:
