@@ -110,16 +110,13 @@ def take_in(
         elif variance[q] <= FAMILIAR * noise:
             standardised = surprise / math.sqrt(total)
             if _is_change(cell, standardised):
-                lesson.has_changed[q], jump, lesson.is_shared = True, JUMP, True
+                jump, lesson.is_shared = JUMP, True
             if shift is STILL and standardised >= STRIKING:
                 shift = network.shift(processor, q)
             if shift is not STILL:
                 shift.watch_since(changes)
-                if shift.mean <= 0.0:
-                    standardised = max(standardised, 0.0)  # what one network gained, others may have gained too
-                is_noise = not _is_again(shift, standardised)
-                if _is_change(shift, standardised):
-                    lesson.has_changed[q], own_jump = True, JUMP
+                is_noise, own_jump = _watched(shift, standardised)
+            lesson.has_changed[q] = bool(jump or own_jump)
         width = max(total, (surprise / OUTLIER) ** 2)
         rest = noise + doubt + shift.variance + width - total
         if level_variance[q]:
@@ -138,6 +135,13 @@ def take_in(
         lesson.residual[q] = seen[q] - explained - moved - level_mean[q]
         lesson.precision[q] = 1.0 / rest
     return lesson
+
+
+def _watched(shift: Shift, surprise: float) -> tuple[bool, float]:
+    """Whether a standardised surprise may be noise, and what variance the network's own shift gets by it."""
+    if shift.mean <= 0.0 and surprise < 0.0:
+        surprise = 0.0  # what one network gained, others may have gained too
+    return not _is_again(shift, surprise), JUMP if _is_change(shift, surprise) else 0.0
 
 
 def _is_again(shift: Shift, surprise: float) -> bool:
