@@ -86,31 +86,32 @@ def test_a_stream_outlives_neither_its_quota_nor_its_token(repository: Path, tmp
     file.write_text(f'[clients.phone]\nsha256 = "{digest}"\nqueries_per_s = 0.001\nburst = 4\n')
     operation = Operation(tokens=TokenFile(file, clock=lambda: now_s[0]))
     with operated(repository, operation, transport) as server, grpc.insecure_channel(server.address) as channel:
-        asked: queue.SimpleQueue[pb.ModelInferRequest | None] = queue.SimpleQueue()
+        # each its own requests: a stream that has ended may still take one, or leave one behind
+        asked: tuple[queue.SimpleQueue[pb.ModelInferRequest | None], ...] = queue.SimpleQueue(), queue.SimpleQueue()
 
-        def streamed() -> Iterator[pb.ModelStreamInferResponse]:
+        def streamed(number: int) -> Iterator[pb.ModelStreamInferResponse]:
             bearer = [("authorization", "Bearer secret")]
             call = GRPCInferenceServiceStub(channel).ModelStreamInfer
             answers: Iterator[pb.ModelStreamInferResponse] = call(
-                iter(asked.get, None), metadata=bearer, timeout=LONGEST_WAIT_S
+                iter(asked[number].get, None), metadata=bearer, timeout=LONGEST_WAIT_S
             )
             return answers
 
-        def answer(stream: Iterator[pb.ModelStreamInferResponse]) -> str:
-            asked.put(ones())
+        def answer(stream: Iterator[pb.ModelStreamInferResponse], number: int) -> str:
+            asked[number].put(ones())
             return code_of(lambda timeout: next(stream))
 
-        greedy = streamed()
-        assert [answer(greedy) for _ in range(5)] == 4 * ["OK"] + ["RESOURCE_EXHAUSTED"]
-        asked.put(None)
+        greedy = streamed(0)
+        assert [answer(greedy, 0) for _ in range(5)] == 4 * ["OK"] + ["RESOURCE_EXHAUSTED"]
+        asked[0].put(None)
         file.write_text(f'[clients.phone]\nsha256 = "{digest}"\n')
         now_s[0] += 2.0
-        revoked = streamed()
-        assert answer(revoked) == "OK"
+        revoked = streamed(1)
+        assert answer(revoked, 1) == "OK"
         file.write_text("[clients]\n")
         now_s[0] += 2.0
-        assert answer(revoked) == "UNAUTHENTICATED"
-        asked.put(None)
+        assert answer(revoked, 1) == "UNAUTHENTICATED"
+        asked[1].put(None)
 
 
 @needs_openssl
