@@ -5,8 +5,10 @@ import inspect
 import math
 import threading
 import time
+import weakref
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import NoneType
 from typing import Any, Final, Generic, ParamSpec, TypeVar
@@ -15,7 +17,7 @@ import numpy as np
 
 from autoscale.agents.base import Agent, Choice
 from autoscale.errors import InvalidGoal, InvalidInput, InvalidTarget, check_type, one_of
-from autoscale.loop import Performance, run_query
+from autoscale.loop import Performance, answer_query
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
 from autoscale.query.goal import Goal, InferenceMode
@@ -24,11 +26,14 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.record import Attempt, Decision, Record
 from autoscale.query.target import Target
+from autoscale_runtime.device.afterwards import afterwards
 from autoscale_runtime.device.agent_choice import agent_for
 from autoscale_runtime.device.assemble import account_of
+from autoscale_runtime.device.behind import Behind
 from autoscale_runtime.device.last import Last
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.query_cost import Transfer
+from autoscale_runtime.host.process import FORKING
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -105,18 +110,22 @@ class Offloadable(Generic[P, R]):
         self._guard = threading.Lock()
         self._last = Last()
         self._on_record = options.on_record
-        self.agent, _ = agent_for(agent, self._world.targets, options)
+        self._agent, _ = agent_for(agent, self._world.targets, options)
+        self._begin()
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
-        """Answer one call, as the function does."""
+        """Answer one call, as the function does; what can be learned from it is learned behind the caller."""
         sent = 0 if self._sent_bytes is None else int(self._sent_bytes(*args, **kwargs))
         call = _Call(lambda place: place(*args, **kwargs), sent)
+        self.settle()
         time_s, requested = time.time(), str(self._world.goal.mode)
-        answer, context, decision = run_query(self._world, self.agent, call, requested, self._guard)
-        self._last.set(decision, context)
-        if self._on_record is not None:
-            self._on_record(self._world.record(time_s, context, decision))
-        return answer  # type: ignore[no-any-return]
+        answered = answer_query(self._world, self._agent, call, requested, self._guard)
+        decided = self._last.set(answered.decision, answered.context)
+        record = partial(self._world.record, time_s)
+        jobs = afterwards(answered, self._agent, self._guard, decided, record, self._on_record)
+        if jobs:
+            self._behind.put(*jobs)
+        return answered.answer  # type: ignore[no-any-return]
 
     @property
     def targets(self) -> tuple[Target, ...]:
@@ -124,10 +133,29 @@ class Offloadable(Generic[P, R]):
         return self._world.targets
 
     @property
+    def agent(self) -> Agent:
+        """Who decides, with all it has learned from the calls so far."""
+        self.settle()
+        return self._agent
+
+    @property
     def last(self) -> Decision | None:
         """What was decided for this thread's last call, else for anybody's; None before the first."""
+        self.settle()
         decided = self._last.get()
         return None if decided is None else decided.decision
+
+    def settle(self) -> None:
+        """Have all calls that were answered learned from and recorded, which else is done behind the callers."""
+        if not self._behind.is_current:
+            with FORKING:
+                if not self._behind.is_current:  # this process was forked: its parent's thread is not here
+                    self._begin()
+        self._behind.settle()
+
+    def _begin(self) -> None:
+        self._behind = Behind()
+        weakref.finalize(self, self._behind.let_go).atexit = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,16 +1,22 @@
 """Functions with a twin elsewhere: who answers, what it costs, and what happens when a twin fails."""
 
+import gc
+import os
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
+from autoscale.agents.corrector import Corrector
 from autoscale.errors import InvalidGoal, InvalidInput, InvalidTarget, UnknownName
 from autoscale.query.goal import Goal
+from autoscale.query.outcome import Split
 from autoscale.query.record import Record
+from autoscale.query.target import Target
 from autoscale_runtime import SessionOptions, offloadable
-from autoscale_runtime.twins import HERE
+from autoscale_runtime.twins import HERE, Offloadable
 
 CLOUD = "cloud:cpu/fp32"
 ENERGY = Goal(objective="energy", latency_s=60.0)
@@ -95,14 +101,19 @@ def test_without_consent_or_only_here_nothing_is_asked_elsewhere() -> None:
 
 
 def test_what_is_sent_costs_the_radio() -> None:
-    spent_j = []
+    outcomes = []
     for sent in (None, lambda value: 10_000_000):
         decided = offloadable({"cloud": lambda value: time.sleep(0.05)}, mode="ONLY_IN_CLOUD", sent_bytes=sent)(print)
-        decided("x")
-        assert decided.last is not None
-        spent_j.append(decided.last.outcome.energy_j)
-    assert spent_j[1].network > 0.0 == spent_j[0].network
-    assert spent_j[1].device > spent_j[0].device
+        outcomes.append([_cost(decided) for _ in range(5)])
+    wired_j, radio_j = ([each.device for each in costs] for costs in outcomes)
+    assert [each.network > 0.0 for costs in outcomes for each in costs] == [False] * 5 + [True] * 5
+    assert max(radio_j) > min(wired_j)  # a busy machine may draw out any one of them
+
+
+def _cost(decided: Offloadable[[str], Any]) -> Split:
+    decided("x")
+    assert decided.last is not None
+    return decided.last.outcome.energy_j
 
 
 def test_every_call_is_recorded_and_each_thread_sees_its_own() -> None:
@@ -140,3 +151,70 @@ def test_wrong_ones_are_refused() -> None:
         offloadable({"cloud": cheap}, mode="ONLY_THERE")
     with pytest.raises(UnknownName, match="corrector"):
         offloadable({"cloud": cheap}, agent="corector")(work)
+
+
+class Gated(Corrector):
+    """Learns once it may."""
+
+    def __init__(self, targets: Sequence[Target], may_learn: threading.Event) -> None:
+        super().__init__(targets)
+        self.may_learn = may_learn
+        self.lessons = 0
+
+    def learn(self, *args: Any, **kwargs: Any) -> None:
+        assert self.may_learn.wait(60.0)
+        super().learn(*args, **kwargs)
+        self.lessons += 1
+
+
+def gated(may_learn: threading.Event) -> Gated:
+    return Gated([Target.parse(HERE), Target.parse(CLOUD)], may_learn)
+
+
+def test_the_answer_is_there_before_anything_is_learned_or_recorded() -> None:
+    may_learn, records = threading.Event(), list[Record]()
+    options = SessionOptions(on_record=records.append)
+    decided = offloadable({"cloud": cheap}, ENERGY, agent=gated(may_learn), options=options)(work)
+    assert decided(0.0) in ("here", "there")
+    assert records == []
+    may_learn.set()
+    assert decided.last is not None
+    assert [each.decision for each in records] == [decided.last]
+    assert isinstance(decided.agent, Gated)
+    assert decided.agent.lessons == 1
+
+
+def test_what_a_record_raises_fails_no_call(caplog: pytest.LogCaptureFixture) -> None:
+    def full(record: Record) -> None:
+        raise OSError("the disk is full")
+
+    decided = offloadable({"cloud": cheap}, ENERGY, options=SessionOptions(on_record=full))(work)
+    assert [decided(0.0) in ("here", "there") for _ in range(3)] == [True] * 3
+    decided.settle()
+    assert caplog.text.count("on_record failed") == 3
+
+
+def test_a_function_that_is_dropped_takes_its_thread_with_it() -> None:
+    before = {*threading.enumerate()}
+    decided = offloadable({"cloud": cheap}, ENERGY)(work)
+    decided(0.0)
+    [own] = [each for each in threading.enumerate() if each not in before and each.name == "autoscale-behind"]
+    del decided
+    gc.collect()
+    own.join(60.0)
+    assert not own.is_alive()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_goes_on_with_what_was_learned_before() -> None:
+    may_learn = threading.Event()
+    may_learn.set()
+    decided = offloadable({"cloud": cheap}, ENERGY, agent=gated(may_learn))(work)
+    decided(0.0)
+    decided.settle()
+    child = os.fork()
+    if not child:
+        decided(0.0)
+        os._exit(decided.agent.lessons)  # type: ignore[attr-defined]
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 2
+    assert decided.agent.lessons == 1  # type: ignore[attr-defined]

@@ -66,7 +66,7 @@ class Behind:
         Raises:
             Exception: what the first job to fail raised, here or in the thread; once.
         """
-        if self._generation != generation():
+        if not self.is_current:
             return
         if self._jobs or self._doing.locked():
             if not self._doing.acquire(blocking=not _HERE.is_job):
@@ -98,6 +98,15 @@ class Behind:
             if thread is not threading.current_thread():  # a job may close its session
                 thread.join()
         self._end()
+
+    def let_go(self) -> None:
+        """End the thread once all is done, and wait for nothing: for the garbage collector, whatever it interrupts."""
+        self._wake.put(False)
+
+    @property
+    def is_current(self) -> bool:
+        """Whether it was made in this process, not in one that this was forked from."""
+        return self._generation == generation()
 
     def _start(self) -> bool:
         """Start the one thread, whoever comes first; False where it was closed."""

@@ -4,7 +4,7 @@ import logging
 import threading
 import time
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from functools import cache, partial
@@ -14,16 +14,17 @@ from typing import Final
 from autoscale.agents.base import Agent
 from autoscale.agents.reward import reward
 from autoscale.errors import AutoScaleError
-from autoscale.loop import Answered, answer_query
+from autoscale.loop import answer_query
 from autoscale.query.considered import Considered
 from autoscale.query.context import Context
 from autoscale.query.explanation import Explanation, explain
 from autoscale.query.goal import Goal
 from autoscale.query.outcome import Outcome
-from autoscale.query.record import Attempt, Decision, Record
+from autoscale.query.record import Attempt, Decision
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer
 from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.afterwards import afterwards
 from autoscale_runtime.device.assemble import Device, assemble
 from autoscale_runtime.device.behind import Behind
 from autoscale_runtime.device.calibration import Calibration, calibrate
@@ -128,11 +129,8 @@ class Decider:
         time_s = time.time()
         answered = answer_query(self.world, self.agent, query, self._requested(query), self.guard)
         decided = self._last.set(answered.decision, answered.context)
-        jobs: list[Callable[[], None]] = []
-        if not self.agent.is_fixed:
-            jobs.append(partial(_teach, answered, self.agent, self.guard, decided))
-        if self._options.on_record is not None:  # after that: a record also tells what was believed afterwards
-            jobs.append(partial(_record, self.device, self._options.on_record, time_s, decided))
+        record, on_record = partial(self.device.record, time_s), self._options.on_record
+        jobs = afterwards(answered, self.agent, self.guard, decided, record, on_record)
         if jobs:
             then = None if self.agent.is_fixed else partial(_prepare, self.device, self.agent, self.guard, query)
             self.device.behind.put(*jobs, then=then)
@@ -228,26 +226,10 @@ def _learn(world: DeviceWorld, agent: Agent, guard: threading.Lock, query: Query
         agent.learn(context, index, outcome, reward(outcome, context.goal, context.reference))
 
 
-def _teach(answered: Answered, agent: Agent, guard: threading.Lock, decided: Decided) -> None:
-    """Let the agent learn from a query; holds no decider either."""
-    with FORKING:  # a child must not get an agent in the middle of a lesson
-        decided.decision = answered.teach(agent, guard)
-
-
 def _told(behind: Behind, decided: Decided) -> Decision:
     """The decision with what was believed afterwards; holds no decider: answers outlive sessions."""
     behind.settle()
     return decided.decision
-
-
-def _record(device: Device, on_record: Callable[[Record], None], time_s: float, decided: Decided) -> None:
-    """Have a query recorded, which fails none that come later; holds no decider either."""
-    try:
-        on_record(device.record(time_s, decided.context, decided.decision))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # that of a cancelled task is no Exception, and would reach another query's caller
-        _LOG.warning("on_record failed, and that query's record is lost: %s: %s", type(error).__name__, error)
 
 
 def _prepare(device: Device, agent: Agent, guard: threading.Lock, query: Query) -> None:
