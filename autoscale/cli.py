@@ -8,6 +8,7 @@ from io import TextIOWrapper
 import typer
 from typer.core import TyperGroup
 
+from autoscale.command import Command
 from autoscale.errors import AutoScaleError
 
 GROUP = "autoscale.commands"
@@ -68,4 +69,4 @@ def _add(app: typer.Typer, point: EntryPoint) -> None:
     if isinstance(command, typer.Typer):
         app.add_typer(command, name=point.name)
     else:
-        app.command(point.name)(command)
+        app.command(point.name, cls=Command)(command)

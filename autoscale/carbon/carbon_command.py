@@ -4,9 +4,10 @@ import typer
 
 from autoscale.carbon.footprint_command import footprint
 from autoscale.carbon.intensity_command import intensity
+from autoscale.command import Command
 
 carbon = typer.Typer(
     help="Look up the carbon behind an account: of electricity, and embodied in machines.", no_args_is_help=True
 )
-carbon.command("intensity")(intensity)
-carbon.command("footprint")(footprint)
+carbon.command("intensity", cls=Command)(intensity)
+carbon.command("footprint", cls=Command)(footprint)

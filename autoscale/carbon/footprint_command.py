@@ -1,6 +1,5 @@
 """``autoscale carbon footprint``."""
 
-import json
 import math
 from dataclasses import dataclass, replace
 from typing import Annotated, Any, Final
@@ -22,6 +21,7 @@ from autoscale.carbon.embodied.bill_of_materials import (
 from autoscale.carbon.embodied.facts import read_embodied_facts
 from autoscale.carbon.embodied.footprint import parts_of
 from autoscale.carbon.embodied.instances import find_instance, instance_footprint, instance_names
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput, UnknownName, nearest
 from autoscale.profiles import DeviceProfile, device_names, load_device
 from autoscale.profiles.folder import is_file, shipped_name
@@ -69,7 +69,7 @@ def footprint(
         float, typer.Option(help="Fraction of its life in use; below 1, use carries the idle time too.")
     ] = 1.0,
     share: Annotated[float, typer.Option(help="Fraction of the machine that is reserved.")] = 1.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """What making a machine emitted, and grams of it for each hour reserved; without a thing: what there is.
 
@@ -84,10 +84,10 @@ def footprint(
     --lifetime-years 4
     """
     if thing is None and kg is None:
-        _print_json(_choices()) if as_json else _show_choices()
+        print_json(_choices()) if as_json else _show_choices()
         return
     made, use = _made(thing, kg, lifetime_years), Use(utilisation, share)
-    _print_json(_plain(made, use)) if as_json else _show(made, use)
+    print_json(_plain(made, use)) if as_json else _show(made, use)
 
 
 def _made(thing: str | None, kg: float | None, lifetime_years: float | None) -> Made:
@@ -223,7 +223,3 @@ def _show_choices() -> None:
             each["name"], each["what"], f"{kg['mid']:.4g}", f"{kg['low']:.4g} to {kg['high']:.4g}", each["basis"]
         )
     Console().print(table)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))

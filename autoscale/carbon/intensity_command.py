@@ -1,6 +1,5 @@
 """``autoscale carbon intensity``."""
 
-import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from autoscale.carbon.intensity.live.base import LiveSource
 from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.rebased import rebased
 from autoscale.carbon.intensity.series import time_from_iso
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput, UnknownName
 from autoscale.query.outcome import Method
 
@@ -67,7 +67,7 @@ def intensity(
     timezone: Annotated[
         str, typer.Option(help="Of a file: whose clock times without an offset show, as in Europe/Berlin.")
     ] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Grams of CO2e that a kilowatt-hour carries somewhere, at some time; without a place: the sources and places.
 
@@ -85,12 +85,12 @@ def intensity(
     --timezone.
     """
     if place is None:
-        _print_json(_choices()) if as_json else _show_choices()
+        print_json(_choices()) if as_json else _show_choices()
         return
     words: dict[str, Any] = {"kind": kind or None, "emissions": emissions or None, "accounting": accounting or None}
     options = FileOptions(time_column, figure_column, unit, timezone, **words)
     lookup = _ask(_opened(source, place, options), place, at, forecast * HOUR_S)
-    _print_json(_plain(lookup)) if as_json else _show(lookup, forecast)
+    print_json(_plain(lookup)) if as_json else _show(lookup, forecast)
 
 
 def _opened(source: str, place: str, options: FileOptions) -> IntensitySource:
@@ -268,7 +268,3 @@ def _show_choices() -> None:
     console.print(places)
     console.print(sources)
     console.print("autoscale carbon intensity PLACE --source NAME shows one, with its citation", highlight=False)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))

@@ -1,6 +1,5 @@
 """``autoscale fleet export`` and ``export-delta``: a ledger handed on to engines elsewhere."""
 
-import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -8,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from autoscale.command import JsonOption, print_json
 from autoscale.fleet.export.delta import export_delta
 from autoscale.fleet.export.published import publish
 
@@ -20,7 +20,7 @@ def export_command(
         str, typer.Argument(help="A folder, or object storage as in s3://bucket/prefix.", show_default=False)
     ],
     kind: Annotated[str, typer.Option(help="records, sums (hourly, names no device) or devices.")] = "records",
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Copy the files that count to another place, for DuckDB, polars, Spark and whatever reads Parquet.
 
@@ -37,7 +37,7 @@ def export_command(
     """
     done = publish(ledger, target, kind)
     if as_json:
-        print(json.dumps(asdict(done), indent=2))
+        print_json(asdict(done))
     else:
         print(f"{done.folder}: {done.files:,} files, {done.rows:,} rows")
     if not done.files and kind == "records":
@@ -48,7 +48,7 @@ def export_command(
 def export_delta_command(
     ledger: Annotated[str, _LEDGER],
     table: Annotated[str, typer.Argument(help="Folder of the table; made where there is none.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make a table of Delta Lake of the rows, or bring it up to date in one commit of its log.
 
@@ -60,7 +60,7 @@ def export_delta_command(
     """
     done = export_delta(ledger, table)
     if as_json:
-        print(json.dumps(asdict(done), indent=2))
+        print_json(asdict(done))
     elif done.version >= 0:
         print(f"{table}: version {done.version}, {done.files:,} files, {done.rows:,} rows", end="")
         print(f" ({done.added:,} files added, {done.removed:,} removed)")

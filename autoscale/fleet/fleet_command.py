@@ -6,6 +6,7 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from autoscale.command import Command
 from autoscale.registry import Registry
 
 COMMANDS: Final = Registry(
@@ -40,7 +41,7 @@ class FleetGroup(TyperGroup):
         if cmd_name not in COMMANDS.names():
             return None
         app = typer.Typer(add_completion=False)
-        app.command(cmd_name)(COMMANDS.get(cmd_name))
+        app.command(cmd_name, cls=Command)(COMMANDS.get(cmd_name))
         return get_command(app)
 
 

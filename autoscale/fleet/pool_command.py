@@ -1,6 +1,5 @@
 """The command ``autoscale fleet pool``."""
 
-import json
 import math
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ import typer
 from autoscale.agents.correction.pooling import Pool, Privacy
 from autoscale.agents.corrector import Corrector
 from autoscale.agents.policies import load_policy, save_policy
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
 
 
@@ -26,7 +26,7 @@ def pool_command(
     delta: Annotated[float, typer.Option(help="Likewise.")] = 1e-6,
     least_devices: Annotated[int, typer.Option(help="Of what fewer devices tried, nothing is told.")] = 20,
     seed: Annotated[int | None, typer.Option(help="Of the noise, for tests; unforeseeable if left out.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make one start of what many devices learned; no query of any device is in it.
 
@@ -57,7 +57,7 @@ def pool_command(
         },
     }
     if as_json:
-        print(json.dumps(facts))
+        print_json(facts)
         return
     for path, why in skipped.items():
         typer.echo(f"left out: {path}: {why}", err=True)

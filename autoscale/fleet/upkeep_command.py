@@ -1,12 +1,12 @@
 """``autoscale fleet retain``, ``forget`` and ``files``: what is kept, what goes, and what there is for other tools."""
 
-import json
 import sys
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
 from autoscale.fleet.export.storage import KINDS
 from autoscale.fleet.ledger.erasure import Erasure, forget, retain
@@ -21,7 +21,7 @@ _LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
 def retain_command(
     ledger: Annotated[str, _LEDGER],
     days: Annotated[int, typer.Option(min=1, help="Days before today of which rows are kept.")],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Age what is older: of rows the hourly sums stay, and no device is named any more.
 
@@ -35,7 +35,7 @@ def retain_command(
     with _opened(ledger) as opened:
         done, months = retain(opened, days), roll_up_months(opened)
     if as_json:
-        print(json.dumps({**asdict(done), "months": months}, indent=2))
+        print_json({**asdict(done), "months": months})
     else:
         _tell(done, "aged into hourly sums")
         if months:
@@ -45,7 +45,7 @@ def retain_command(
 def forget_command(
     ledger: Annotated[str, _LEDGER],
     device: Annotated[str, typer.Argument(help="device_id of an installation, as in its rows.", show_default=False)],
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Take out every row of a device, in quarantine too, and all that is known of its logs.
 
@@ -60,7 +60,7 @@ def forget_command(
     if not (done.rows or done.quarantined):
         print(f"no row of '{device}' was there; allowed: a device_id as in its rows, in full", file=sys.stderr)
     if as_json:
-        print(json.dumps(asdict(done), indent=2))
+        print_json(asdict(done))
     else:
         _tell(done, "forgotten")
 

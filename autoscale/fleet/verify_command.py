@@ -1,11 +1,11 @@
 """``autoscale fleet verify``."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
+from autoscale.command import JsonOption, print_json
 from autoscale.fleet.ledger.verification import Verification, verify
 
 _LEDGERS = typer.Argument(help="Folder of a ledger, or of several.", show_default=False, metavar="LEDGER...")
@@ -13,7 +13,7 @@ _LEDGERS = typer.Argument(help="Folder of a ledger, or of several.", show_defaul
 
 def verify_command(
     ledgers: Annotated[list[str], _LEDGERS],
-    as_json: Annotated[bool, typer.Option("--json", help="Print what was found for machines.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Read every file of a ledger, and compare it with the digest it was written with.
 
@@ -25,7 +25,7 @@ def verify_command(
     """
     found = [verify(each) for each in ledgers]
     if as_json:
-        print(json.dumps([asdict(each) | {"is_whole": each.is_whole} for each in found], indent=2))
+        print_json([asdict(each) | {"is_whole": each.is_whole} for each in found])
     else:
         for each in found:
             print("\n".join(_told(each)))

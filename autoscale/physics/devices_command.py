@@ -1,6 +1,5 @@
 """``autoscale devices``: the devices, servers and links that ship, and where their numbers come from."""
 
-import json
 from dataclasses import asdict, replace
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from autoscale.command import JsonOption, print_json
 from autoscale.interval import Interval
 from autoscale.physics.compute import Compute, compute
 from autoscale.profiles import (
@@ -31,7 +31,7 @@ def devices(
     name: Annotated[
         str | None, typer.Argument(help="A device, server or link that ships, or a device's .toml file.")
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """List the devices, servers and links that ship, or show every figure of one: value, range, source.
 
@@ -41,10 +41,10 @@ def devices(
     """
     if name is not None:
         profile = _load(name)
-        _print_json(_details(profile)) if as_json else _print_figures(profile)
+        print_json(_details(profile)) if as_json else _print_figures(profile)
         return
     profiles: list[Profile] = [*map(load_device, device_names()), *map(load_link, link_names())]
-    _print_json([_summary(each) for each in profiles]) if as_json else _print_list(profiles)
+    print_json([_summary(each) for each in profiles]) if as_json else _print_list(profiles)
 
 
 def _load(name: str) -> Profile:
@@ -52,10 +52,6 @@ def _load(name: str) -> Profile:
         return load_device(name)
     known = shipped_name("device or link", name, [*device_names(), *link_names()])
     return load_link(known) if known in link_names() else load_device(known)
-
-
-def _print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False))
 
 
 def _summary(profile: Profile) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from typing import Any
 import typer
 from typer.core import TyperGroup
 
+from autoscale.command import Command
 from autoscale_envs.evaluation.convert_command import convert_command
 from autoscale_envs.evaluation.evaluate_command import evaluate
 
@@ -19,5 +20,5 @@ class _RunsByItself(TyperGroup):
 
 
 app = typer.Typer(cls=_RunsByItself, help="Compare agents with the paper's baselines and with the oracle.")
-app.command(USUAL)(evaluate)
-app.command("convert")(convert_command)
+app.command(USUAL, cls=Command)(evaluate)
+app.command("convert", cls=Command)(convert_command)

@@ -1,6 +1,5 @@
 """``autoscale fleet simulate``."""
 
-import json
 import time
 from datetime import date
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Annotated, Final
 
 import typer
 
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
 from autoscale.query.goal import OBJECTIVES
 from autoscale_envs.fleet.assumptions import FILE
@@ -31,7 +31,7 @@ def simulate_command(
     considered: Annotated[
         bool, typer.Option(help="Keep what stood to be chosen, for 'evaluate --records' and 'train --guard'.")
     ] = True,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the ledger of a fleet that does not exist, to try 'fleet report' on.
 
@@ -65,7 +65,7 @@ def simulate_command(
     elapsed_s = time.perf_counter() - began_s
     facts = {"records": records, "records_per_s": records / elapsed_s, "is_complete": not watch.stopped}
     if as_json:
-        print(json.dumps({"ledger": str(out), **facts}))
+        print_json({"ledger": str(out), **facts})
     else:
         stopped = "stopped, its last day lacks devices: " if watch.stopped else ""
         rate = f"{facts['records_per_s']:,.0f} a second"

@@ -1,6 +1,5 @@
 """The command ``autoscale train``."""
 
-import json
 import math
 from dataclasses import asdict
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from autoscale.agents.policies import load_policy, save_policy
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import PolicyError
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
 from autoscale_envs.progress import INTERRUPTED, watching
@@ -51,7 +51,7 @@ def train_command(
         Path | None,
         typer.Option(help="A ledger or file of records: no policy is written that may be worse than what logged it."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Train an agent in the simulator and write its policy, which a session on a device loads.
 
@@ -110,7 +110,7 @@ def train_command(
 
 def _tell(as_json: bool, training: Training, facts: dict[str, Any]) -> None:
     if as_json:
-        print(json.dumps({"training": training.configuration(), **facts}))
+        print_json({"training": training.configuration(), **facts})
         return
     done = f"{facts['queries']} queries, {facts['queries_per_s']:,.0f} a second"
     if facts["policy"] is None and facts["checkpoint"] is None:

@@ -1,18 +1,16 @@
 """``autoscale backends``: what runs models on this host, on which of its processors, and what each would need."""
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from inspect import getdoc
-from typing import Annotated
 
-import typer
 from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import listing
 from autoscale.query.target import PRECISIONS
 from autoscale_runtime.backends.base import Backend
@@ -44,7 +42,7 @@ class BackendState:
     needs: str
 
 
-def backends(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
+def backends(as_json: JsonOption = False) -> None:
     """List what can run models on this host: engines, their formats and processors, and what each would need.
 
     Drivers are loaded to ask them. AUTOSCALE_BACKENDS_OFF=openvino,... leaves backends alone. A Hexagon is simulated
@@ -54,7 +52,7 @@ def backends(as_json: Annotated[bool, typer.Option("--json", help="Print JSON fo
     """
     states, warnings = [_state(name, each) for name, each in made().items()], list(_clashes())
     if as_json:
-        print(json.dumps({"backends": [asdict(each) for each in states], "warnings": warnings}, indent=2))
+        print_json({"backends": [asdict(each) for each in states], "warnings": warnings})
         return
     console = Console()
     console.print(_table(states))

@@ -1,6 +1,5 @@
 """``autoscale bench serve``."""
 
-import json
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
@@ -15,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from autoscale.command import Command, JsonOption, print_json
 from autoscale.errors import InvalidInput, listing
 from autoscale.units import readable
 from autoscale_runtime.bench.loadgen import SUMMARY, check_installed, run
@@ -39,7 +39,7 @@ def _bench() -> None:
     """Measure by the field's own load generators."""
 
 
-@app.command("serve")
+@app.command("serve", cls=Command)
 def serve_bench(
     server: Annotated[
         str,
@@ -78,7 +78,7 @@ def serve_bench(
         Path | None,
         typer.Option(help="Folder that gets LoadGen's own logs; thrown away if left out.", show_default=False),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure an offload server by MLPerf's LoadGen, and the joules of each sample beside.
 
@@ -105,7 +105,7 @@ def serve_bench(
         heat = Heat(before_c, TemperatureSensor().sense().temperature_c)
         figures = report(reached, found, heat)
     if as_json:
-        print(json.dumps(figures, indent=2))
+        print_json(figures)
     else:
         _show(figures, None if logs is None else logs / SUMMARY)
     if not found.is_valid:

@@ -1,6 +1,5 @@
 """``autoscale explain``: of records, or of a session's own log, why each query went where it went."""
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -10,6 +9,7 @@ import typer
 
 from autoscale.agents.base import Agent, make_agent
 from autoscale.agents.policies import load_policy
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.logged_queries import LoggedQueries, read_logged_queries
 from autoscale.off_policy.logged import LoggedQuery
@@ -36,7 +36,7 @@ def explain_command(
         Path | None,
         typer.Option(help="Who decided, as it was before the records: what is told is worked out again by it."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Tell why queries went where they went: candidates, what ruled each out, what was believed, what happened.
 
@@ -53,7 +53,7 @@ def explain_command(
         names = ", ".join(sorted({each.context.model.name for each in log.queries}))
         raise InvalidInput(f"{path} holds no query of '{model}'; allowed: {names}")
     if as_json:
-        print(json.dumps([each.as_json() for each in told[-last:]], indent=2))
+        print_json([each.as_json() for each in told[-last:]])
         return
     if session is not None:
         print(summary(told), end="\n\n")

@@ -1,6 +1,5 @@
 """``autoscale forecast``: what a network would cost on every target of a device, before anything has run."""
 
-import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from autoscale.carbon import Electricity
+from autoscale.command import JsonOption, print_json
 from autoscale.interval import Interval
 from autoscale.prediction import Conditions, Prediction, predictions
 from autoscale.profiles import DeviceProfile, load_device
@@ -73,7 +73,7 @@ def forecast(
         bool,
         typer.Option("--all", help="Show every setting, not the most frugal of each kind alone."),
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """What one query of a network would cost on every target: seconds, joules of the device, grams of CO2e in all.
 
@@ -96,7 +96,7 @@ def forecast(
     for note in (*asked.notes, *(f"not in the counts: {each}" for each in asked.uncounted)):
         typer.echo(f"note: {note}", err=True)
     if as_json:
-        print(json.dumps(_plain(profile, asked, found), indent=2))
+        print_json(_plain(profile, asked, found))
     else:
         _show(profile, asked, found if every else _frugal(found))
 

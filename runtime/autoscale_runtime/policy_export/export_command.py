@@ -1,12 +1,12 @@
 """The command ``autoscale export``."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from autoscale.agents.policies import load_policy
+from autoscale.command import JsonOption, print_json
 from autoscale.query.goal import Goal
 from autoscale_runtime.policy_export.export import export_policy
 
@@ -18,7 +18,7 @@ def export_command(
     ],
     objective: Annotated[str, typer.Option(help="What the graph minimises: energy, carbon or latency.")] = "energy",
     on_time: Annotated[float, typer.Option(help="The chance to be in time that a target must have.")] = 0.5,
-    as_json: Annotated[bool, typer.Option("--json", help="Print what the JSON file holds.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Write a policy as an ONNX graph for any language: forecast, observation and a random number in, target out.
 
@@ -29,7 +29,7 @@ def export_command(
     """
     told = export_policy(load_policy(policy), graph, Goal(objective, on_time=on_time))
     if as_json:
-        print(json.dumps(told))
+        print_json(told)
         return
     typer.echo(
         f"{told['agent']}: {len(told['targets'])} targets, {len(told['networks'])} networks; "

@@ -1,6 +1,5 @@
 """``autoscale calibrate``: measures this device, and writes its profile."""
 
-import json
 import os
 import signal
 import threading
@@ -16,6 +15,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
 from autoscale.interval import Interval
 from autoscale.profiles.measured import MeasuredRow
@@ -77,7 +77,7 @@ def calibrate(
     ] = "",
     max_temperature_c: Annotated[float, typer.Option(help="Stop at this temperature of the processor.")] = 80.0,
     min_battery: Annotated[float, typer.Option(help="Stop below this charge, a fraction, on battery.")] = 0.2,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Measure this device: your models on every processor, precision and setting; joules too where a meter counts them.
 
@@ -106,7 +106,7 @@ def calibrate(
         guard = Guard(Limits(max_temperature_c, min_battery, seconds / PATIENCE), ended.is_set)
         found = Calibration(plan, guard, joules, tell).make()
     if as_json:
-        print(json.dumps(_plain(plan, found, why), indent=2))
+        print_json(_plain(plan, found, why))
     else:
         _show(plan, found, why)
     if found.stopped:

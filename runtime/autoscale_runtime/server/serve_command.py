@@ -157,7 +157,7 @@ def serve(
     ] = "yearly",
     pue: Annotated[
         float | None,
-        typer.Option(min=1.0, help="Power usage effectiveness of its building [default: a large data centre's]."),
+        typer.Option(min=1.0, help="Power usage effectiveness of its building.", show_default="a large data centre's"),
     ] = None,
     tune: Annotated[
         str | None,

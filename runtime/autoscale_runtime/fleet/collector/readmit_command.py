@@ -1,12 +1,12 @@
 """``autoscale fleet readmit``."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.manifest import FILE
 from autoscale.fleet.ledger.readmission import readmit
@@ -25,7 +25,7 @@ def readmit_command(
     ledger: Annotated[Path, typer.Argument(help="Folder of the ledger.", show_default=False)],
     inventory: Inventory = None,
     profiles: Profiles = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Let in rows from quarantine whose device, device profile or region is known by now.
 
@@ -41,7 +41,7 @@ def readmit_command(
     with Ledger(ledger) as opened:
         done = readmit(opened, rules_of(inventory, profiles))
     if as_json:
-        print(json.dumps(asdict(done), indent=2, default=sorted))
+        print_json(asdict(done) | {"names": {reason: sorted(names) for reason, names in done.names.items()}})
         return
     print(f"let in {done.accepted} rows; {sum(done.kept.values())} stay in quarantine for want of knowledge")
     for reason, rows in sorted(done.kept.items()):

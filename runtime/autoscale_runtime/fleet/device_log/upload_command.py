@@ -1,12 +1,12 @@
 """``autoscale fleet upload``."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
 from autoscale_runtime.fleet.device_log.reading import is_log, unsent_rows
 from autoscale_runtime.fleet.device_log.uploader import Uploader, UploadOptions
@@ -26,7 +26,7 @@ def upload_command(
         bool, typer.Option("--aggregate", help="Send hourly sums in place of rows: nothing says which device.")
     ] = False,
     token: Annotated[Path | None, typer.Option(help="File of this device's token.", show_default=False)] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Send what a device's log holds and the collector does not have, once.
 
@@ -44,7 +44,7 @@ def upload_command(
         done = uploader.upload()
         waiting = unsent_rows(log) if aggregate else 0
     if as_json:
-        print(json.dumps({**asdict(done), "waiting": waiting}, indent=2))
+        print_json({**asdict(done), "waiting": waiting})
         return
     print(f"accepted {done.accepted}, duplicate {done.duplicate}, rejected {done.rejected}, left out {done.skipped}")
     if waiting:

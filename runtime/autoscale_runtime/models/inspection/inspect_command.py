@@ -1,6 +1,5 @@
 """``autoscale inspect``: what a model file says of its network."""
 
-import json
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from rich.markup import escape
 from rich.prompt import Prompt
 from rich.table import Table
 
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import FeedError
 from autoscale.query.model_profile import LAYER_KINDS
 from autoscale_runtime.models.inspection.entry import inspect
@@ -25,7 +25,7 @@ def inspect_command(
         list[str] | None,
         typer.Option(help="Shape of an input with open dimensions, NAME=DIMS; may be repeated."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
     network: Annotated[
         Path | None,
         typer.Option(help="Also write FILE.toml, a network that the simulator takes under --networks.", metavar="FILE"),
@@ -54,7 +54,7 @@ def inspect_command(
         write_network(network, model, report)
     if as_json:
         _print_notes(report)
-        print(json.dumps(report.to_json(), indent=2))
+        print_json(report.to_json())
     else:
         _print_table(model, report)
 

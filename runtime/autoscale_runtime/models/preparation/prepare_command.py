@@ -1,6 +1,5 @@
 """The command ``autoscale prepare``."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from autoscale.command import JsonOption, print_json
 from autoscale_runtime.models.preparation.prepare import Prepared, prepare
 from autoscale_runtime.models.preparation.work import VariantResult
 from autoscale_runtime.models.state import parse_state
@@ -38,7 +38,7 @@ def command(
         list[str] | None,
         typer.Option(help="fp16 or int8: keep that variant though it is neither smaller nor faster than fp32."),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object for machines.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Make the int8 and fp16 variants of a model, measure them, and write a bundle.
 
@@ -54,7 +54,7 @@ def command(
         told = parse_state(state) if state else None
         prepared = prepare(model, calibrate, labels, folder, status.update, state=told, keep=keep or ())
     if as_json:
-        print(json.dumps(_document(prepared, folder)))
+        print_json(_document(prepared, folder))
     else:
         _show(prepared, folder)
 

@@ -1,6 +1,5 @@
 """``autoscale split``: where a network is best cut in two, whether that pays, and the two parts."""
 
-import json
 import math
 import sys
 from pathlib import Path
@@ -12,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from autoscale.carbon import Electricity
+from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
 from autoscale.prediction import Conditions, Prediction
 from autoscale.profiles import load_device
@@ -73,7 +73,7 @@ def split(
         float | None, typer.Option(help="Signal of every link; a regular one if left out.", show_default=False)
     ] = None,
     cpu_load: Annotated[float, typer.Option(help="What others load the cores with, 0 to 1.")] = 0.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Where a network is best cut in two, and what that would cost.
 
@@ -106,7 +106,7 @@ def split(
     for note in (*found.notes, *(f"not in the counts: {each}" for each in found.uncounted)):
         typer.echo(f"note: {note}", err=True)
     if as_json:
-        print(json.dumps(_plain(found, precision, advice), indent=2))
+        print_json(_plain(found, precision, advice))
     else:
         _show(profile.title, found, precision, advice)
     if network is not None:
