@@ -183,17 +183,19 @@ class Session(Closing):
         Raises:
             InvalidInput: the model's file keeps the state, of one stream at a time, and another one is under way.
         """
-        keeps_state = self._decider.world.keeps_state
-        if keeps_state and not self._decider.streaming.acquire(blocking=False):
+        stream = Stream(self._asking.own, self._decider.answer)
+        if not self._decider.world.keeps_state:
+            yield stream
+            return
+        streaming = self._decider.streaming
+        if not streaming.acquire(blocking=False):
             raise InvalidInput("another stream is under way; the model's file keeps the state of one at a time")
-        if keeps_state:
-            self.reset_state()
         try:
-            yield Stream(self._asking.own, self._decider.answer)
+            self.reset_state()
+            yield stream
         finally:
-            if keeps_state:
-                self.reset_state()
-                self._decider.streaming.release()
+            self.reset_state()
+            streaming.release()
 
     @property
     def agent(self) -> Agent:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from types import NoneType
+from types import MethodType, NoneType
 from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import numpy as np
@@ -33,6 +33,7 @@ from autoscale_runtime.device.behind import Behind
 from autoscale_runtime.device.last import Last
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.query_cost import Transfer
+from autoscale_runtime.device.rules import NO_CONSENT
 from autoscale_runtime.host.process import FORKING
 
 P = ParamSpec("P")
@@ -42,6 +43,8 @@ HERE: Final = "device:cpu/fp32"
 
 RESTS_S: Final = 3.0
 """A twin that failed is left alone for so long."""
+
+RESTS: Final = "it failed a moment ago, and is left alone"
 
 _GUESS_S: Final = 0.1
 """What every target is expected to take until the agent has learned otherwise; alike for all, so it favours none."""
@@ -127,6 +130,14 @@ class Offloadable(Generic[P, R]):
             self._behind.put(*jobs)
         return answered.answer  # type: ignore[no-any-return]
 
+    def __get__(self, instance: object, owner: type | None = None) -> Any:
+        """A method, as a function of a class is one: its object is the first argument, here and of the twins."""
+        return self if instance is None else MethodType(self, instance)
+
+    def __reduce__(self) -> str:
+        """Found by its name, as a function is, in a process of a pool too; a copy is itself."""
+        return self.__qualname__  # type: ignore[attr-defined, no-any-return]  # the function's
+
     @property
     def targets(self) -> tuple[Target, ...]:
         """Where calls can be answered, this device first."""
@@ -188,6 +199,7 @@ class TwinWorld:
         self._places = tuple(places.values())
         self._account, _ = account_of(goal, options)
         may = [index for index, each in enumerate(self.targets) if options.consent or not each.is_remote]
+        self._may = frozenset(may)
         self._preferred = [index for index in may if goal.mode.prefers(self.targets[index])]
         self._usable = may if goal.mode.may_fall_back else self._preferred
         if not self._usable:
@@ -210,6 +222,7 @@ class TwinWorld:
         """Ask the chosen place, and where a twin fails the device, if the mode allows it."""
         spent: Outcome | None = None
         attempts: list[Attempt] = []
+        left_out = self._left_out()
         for index in self._order(choice.index):
             target, started_s, mark = self.targets[index], time.perf_counter(), self._account.begin()
             try:
@@ -226,7 +239,7 @@ class TwinWorld:
                 attempts.append(Attempt(target, latency_s, str(failed), type(failed).__name__))
             else:
                 attempts.append(Attempt(target, latency_s))
-                return Performance(spent, tuple(attempts), answer)
+                return Performance(spent, tuple(attempts), answer, left_out=left_out)
         assert failed is not None
         raise failed
 
@@ -239,6 +252,12 @@ class TwinWorld:
     def _awake(self, indices: Sequence[int]) -> list[int]:
         now_s = time.monotonic()
         return [index for index in indices if self._rests_until_s[index] <= now_s]
+
+    def _left_out(self) -> dict[Target, str]:
+        """Twins that get no calls just now, each with the reason."""
+        now_s = time.monotonic()
+        resting = {self.targets[i]: RESTS for i in self._may if self._rests_until_s[i] > now_s}
+        return resting | {each: NO_CONSENT for i, each in enumerate(self.targets) if i not in self._may}
 
     def _order(self, chosen: int) -> list[int]:
         """The chosen place, and behind a twin the device where that may answer."""

@@ -1,7 +1,9 @@
 """Functions with a twin elsewhere: who answers, what it costs, and what happens when a twin fails."""
 
+import copy
 import gc
 import os
+import pickle
 import threading
 import time
 from collections.abc import Sequence
@@ -16,6 +18,7 @@ from autoscale.query.outcome import Split
 from autoscale.query.record import Record
 from autoscale.query.target import Target
 from autoscale_runtime import SessionOptions, offloadable
+from autoscale_runtime.device.rules import NO_CONSENT
 from autoscale_runtime.twins import HERE, Offloadable
 
 CLOUD = "cloud:cpu/fp32"
@@ -134,6 +137,54 @@ def test_every_call_is_recorded_and_each_thread_sees_its_own() -> None:
     assert len(seen) == len(records) == 40
     assert all((answer == "there") == is_remote for answer, is_remote in seen)
     assert {each.model for each in records} == {"work"}
+
+
+class Reader:
+    """Whose methods have twins."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+
+    @offloadable({"cloud": lambda self, text: f"there {self.name} {text}"}, mode="ONLY_IN_CLOUD")
+    def read(self, text: str) -> str:
+        return f"here {self.name} {text}"
+
+    @offloadable({"cloud": lambda self, text: 1 / 0}, mode="PREFER_IN_CLOUD")
+    def try_first(self, text: str) -> str:
+        return f"here {self.name} {text}"
+
+    @classmethod
+    @offloadable({"cloud": lambda kind, text: 1 / 0}, mode="PREFER_ON_DEVICE")
+    def of_class(cls, text: str) -> str:
+        return f"{cls.__name__} {text}"
+
+
+@offloadable({"cloud": lambda number: number}, mode="PREFER_ON_DEVICE")
+def doubled(number: int) -> int:
+    return 2 * number
+
+
+def test_a_method_is_asked_with_its_object_here_and_there() -> None:
+    assert Reader("a").read("x") == "there a x"
+    assert Reader("b").try_first("y") == "here b y"
+    assert Reader.of_class("z") == "Reader z"
+    assert str(Reader("c").try_first.last.selected) == HERE
+    assert Reader.try_first.last is not None
+
+
+def test_it_goes_by_its_name_into_other_processes_as_a_function_does() -> None:
+    assert pickle.loads(pickle.dumps(doubled)) is doubled
+    assert copy.deepcopy(doubled) is doubled
+
+
+def test_why_a_twin_gets_no_call_is_told() -> None:
+    silent = offloadable({"cloud": cheap}, options=SessionOptions(consent=False))(work)
+    silent(0.0)
+    assert {str(each): why for each, why in silent.last.left_out.items()} == {CLOUD: NO_CONSENT}  # type: ignore[union-attr]
+    failing = offloadable({"cloud": lambda cpu_s: str(1 / 0)}, mode="PREFER_IN_CLOUD")(work)
+    failing(0.0)
+    failing(0.0)
+    assert "it failed" in failing.last.left_out[failing.targets[1]]  # type: ignore[union-attr]
 
 
 def test_wrong_ones_are_refused() -> None:

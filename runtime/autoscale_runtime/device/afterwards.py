@@ -3,20 +3,17 @@
 They hold nobody who asks: sessions and functions may be dropped meanwhile.
 """
 
-import logging
 import threading
 from collections.abc import Callable
 from functools import partial
-from typing import Final
 
 from autoscale.agents.base import Agent
 from autoscale.loop import Answered
 from autoscale.query.context import Context
 from autoscale.query.record import Decision, Record
 from autoscale_runtime.device.last import Decided
+from autoscale_runtime.device.recording import give_record
 from autoscale_runtime.host.process import FORKING
-
-_LOG: Final = logging.getLogger("autoscale.session")
 
 
 def afterwards(
@@ -54,9 +51,4 @@ def _record(
     record: Callable[[Context, Decision], Record], on_record: Callable[[Record], None], decided: Decided
 ) -> None:
     """Have a query recorded, which fails none that come later."""
-    try:
-        on_record(record(decided.context, decided.decision))
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # that of a cancelled task is no Exception, and would reach another query's caller
-        _LOG.warning("on_record failed, and that query's record is lost: %s: %s", type(error).__name__, error)
+    give_record(on_record, lambda: record(decided.context, decided.decision))

@@ -69,12 +69,11 @@ class Behind:
         if not self.is_current:
             return
         if self._jobs or self._doing.locked():
-            if not self._doing.acquire(blocking=not _HERE.is_job):
-                return
-            try:
-                self._do_all()
-            finally:
-                self._doing.release()
+            if _HERE.is_job:
+                self._do_unless_busy()
+            else:
+                with self._doing:  # acquire() and then try would leave it held for ever by a Ctrl-C between the two
+                    self._do_all()
         if self._error is not None:
             error, self._error = self._error, None
             raise error
@@ -122,6 +121,13 @@ class Behind:
             self.settle()
         except Exception:
             _LOG.exception("the last query of a session could not be learned from, or recorded")
+
+    def _do_unless_busy(self) -> None:
+        if self._doing.acquire(blocking=False):
+            try:
+                self._do_all()
+            finally:
+                self._doing.release()
 
     def _do_all(self) -> None:
         was_job, _HERE.is_job = _HERE.is_job, True

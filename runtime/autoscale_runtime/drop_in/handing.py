@@ -12,6 +12,7 @@ from autoscale.query.record import Attempt, Decision, Record
 from autoscale.query.target import Target
 from autoscale_runtime.device.assemble import account_of
 from autoscale_runtime.device.query_cost import DeviceAccount
+from autoscale_runtime.device.recording import give_record
 from autoscale_runtime.drop_in.defaults import Defaults
 
 T = TypeVar("T")
@@ -58,7 +59,9 @@ class Handing:
             handed_through=reason,
         )  # fmt: skip
         if self.on_record is not None:
-            grids = self.account.grid.read()
-            device, seen = self.account.table.profile.name, Observation()
-            self.on_record(Record(time_s, device, self.model, self.goal, seen, decision, grids.regions, grids.kinds))
+            give_record(self.on_record, lambda: self._record(time_s, decision))
         return answer, decision
+
+    def _record(self, time_s: float, decision: Decision) -> Record:
+        grids, device = self.account.grid.read(), self.account.table.profile.name
+        return Record(time_s, device, self.model, self.goal, Observation(), decision, grids.regions, grids.kinds)

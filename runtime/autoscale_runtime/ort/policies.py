@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -35,7 +36,7 @@ def goal_of(policy: str, goal: Goal | None = None) -> Goal:
 
     Args:
         policy: by ONNX Runtime's name.
-        goal: whose accuracy floor, mode and, unless the policy has none, limit stay; None for a goal's defaults.
+        goal: of which all else stays as it is; None for a goal's defaults.
 
     Raises:
         UnknownName: no policy of that name.
@@ -44,7 +45,7 @@ def goal_of(policy: str, goal: Goal | None = None) -> Goal:
     goal = Goal() if goal is None else goal
     objective = {"MAX_PERFORMANCE": "latency", "MAX_EFFICIENCY": "energy", "MIN_OVERALL_POWER": "energy"}
     limit_s = math.inf if policy == "MIN_OVERALL_POWER" else goal.latency_s
-    return Goal(objective.get(policy, goal.objective), limit_s, goal.min_accuracy, goal.mode)
+    return replace(goal, objective=objective.get(policy, goal.objective), latency_s=limit_s)
 
 
 def selection_delegate(policy: str, power_table: str | Path | None = None) -> Delegate:

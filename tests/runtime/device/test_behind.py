@@ -5,6 +5,7 @@ import copy
 import gc
 import os
 import pickle
+import signal
 import subprocess
 import sys
 import threading
@@ -52,6 +53,27 @@ def test_nobody_has_to_ask_for_it_and_its_thread_ends() -> None:
     behind.close()
     behind.close()
     assert {*threading.enumerate()} <= threads
+
+
+def test_an_interrupt_as_it_gets_its_turn_leaves_the_next_query_no_wait() -> None:
+    behind, begun, told = Behind(), threading.Event(), threading.Event()
+
+    def job() -> None:
+        begun.set()
+        told.wait(10.0)
+        time.sleep(0.05)  # the caller waits for its turn by now; where it does not, nothing is shown, nor failed
+        signal.raise_signal(signal.SIGINT)  # pending: the main thread sees it once it has its turn
+
+    behind.put(job)
+    assert begun.wait(10.0)
+    with pytest.raises(KeyboardInterrupt):
+        told.set()
+        behind.settle()
+        until(lambda: False)
+    done = threading.Event()
+    behind.put(done.set)
+    assert done.wait(10.0)
+    behind.close()
 
 
 class LateThread(threading.Thread):

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -215,6 +216,19 @@ def test_text_in_bytes_is_what_onnx_runtime_takes_it_for(tmp_path: Path) -> None
     for feeds in ({"x": np.array(["a", "\u00e9"], object)}, {"x": np.array([b"a"], object)}):
         assert [each.tolist() for each in session.run(None, feeds)] == [each.tolist() for each in bare.run(None, feeds)]
     assert "bytes" in session.last.handed_through
+
+
+def test_a_record_that_nobody_can_take_costs_no_answer_that_was_handed_through(
+    path: Path, right: list[Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(record: Record) -> None:
+        raise OSError("the disk is full")
+
+    session = ort.InferenceSession(str(path), options=replace(QUIET, on_record=full))
+    same(session.run(None, {"x": X}, onnxruntime.RunOptions()), right)
+    assert "run options" in session.last.handed_through
+    assert "the disk is full" in caplog.text
+    session.deciding.close()
 
 
 def _without_addresses(error: BaseException) -> str:

@@ -1,6 +1,7 @@
 """ONNX Runtime's policies by name: goals of queries, and a delegate that ONNX Runtime itself calls."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ import onnxruntime
 import pytest
 
 from autoscale.errors import UnknownName
-from autoscale.query.goal import Goal
+from autoscale.query.goal import Goal, InferenceMode
 from autoscale_runtime.ort.policies import POLICIES, goal_of, selection_delegate
 from tests.runtime.session_parts import network, rows, written
 
@@ -55,3 +56,10 @@ def test_onnx_runtime_takes_the_delegate(policy: str, tmp_path: Path) -> None:
     options.set_provider_selection_policy_delegate(selection_delegate(policy))
     session = onnxruntime.InferenceSession(str(written(tmp_path / "net.onnx", network())), options)
     assert session.run(None, {"x": rows(2)})[0].shape == (2, 8)
+
+
+def test_a_goal_keeps_what_the_policy_does_not_speak_of() -> None:
+    goal = Goal("carbon", 0.2, 0.7, InferenceMode.ONLY_ON_DEVICE, on_time=0.99)
+    assert goal_of("DEFAULT", goal) == goal_of("PREFER_GPU", goal) == goal
+    assert goal_of("MAX_PERFORMANCE", goal) == replace(goal, objective="latency")
+    assert goal_of("MIN_OVERALL_POWER", goal) == replace(goal, objective="energy", latency_s=math.inf)

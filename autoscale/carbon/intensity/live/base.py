@@ -140,7 +140,10 @@ class LiveSource(IntensitySource):
     def _snapshot(self, place: str) -> Snapshot | None:
         """What is known of a place; while one thread asks the server, others make do with what there was."""
         zone = self.zone_of(place)
-        if self._lock.acquire(blocking=self._snapshots.get(zone) is None):
+        if self._snapshots.get(zone) is None:
+            with self._lock:
+                self._renew(zone, self.options.clock())
+        elif self._lock.acquire(blocking=False):
             try:
                 self._renew(zone, self.options.clock())
             finally:
