@@ -23,7 +23,7 @@ from autoscale.carbon import CarbonAccount, Electricity, Machine, data_centre_pu
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO, NO_NETWORK
 from autoscale.errors import InvalidInput
 from autoscale.interval import ZERO_INTERVAL, Interval
-from autoscale.physics import Compute, compute
+from autoscale.physics.compute import Compute, compute
 from autoscale.physics.contention import SPINNING, cpu_strain, exposed, memory_strain, share_of_cores
 from autoscale.physics.measured import accuracy
 from autoscale.physics.power import Init, busy_j, idle_range_w, initialising, together

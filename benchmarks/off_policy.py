@@ -14,8 +14,8 @@ import numpy as np
 from autoscale import Agent, Choice, Context, Target
 from autoscale.agents.fixed import DeviceBest
 from autoscale.arrays import Floats
-from autoscale.off_policy import LoggedQuery, judge
-from autoscale.off_policy.judge import Judgement
+from autoscale.off_policy.judge import Judgement, judge
+from autoscale.off_policy.logged import LoggedQuery
 from autoscale_envs import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld

@@ -8,7 +8,7 @@ from functools import cache
 
 from autoscale.carbon.embodied.facts import read_embodied_facts
 from autoscale.carbon.intensity.places import Places
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 
 
 @cache

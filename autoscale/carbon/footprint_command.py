@@ -24,7 +24,7 @@ from autoscale.carbon.embodied.instances import find_instance, instance_footprin
 from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput, UnknownName, nearest
 from autoscale.profiles import DeviceProfile, device_names, load_device
-from autoscale.profiles.folder import is_file, shipped_name
+from autoscale.profiles.shipped import is_file, shipped_name
 from autoscale.units import SECONDS_PER_YEAR
 
 SECONDS_PER_HOUR: Final = 3600.0

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -14,11 +14,13 @@ from autoscale.fleet.export.units import energy, interval, mass
 from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
 from autoscale.fleet.report.account import DeviceCarbon
 from autoscale.fleet.report.boundary import asked_by, left_out, who_is_silent
-from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.life_cycle import LifeCycle, read_life_cycle
 from autoscale.fleet.report.notices import notices
 from autoscale.fleet.report.sums import NG_PER_G, NG_PER_KG, WholeInterval, fleet_sci_g_of
 from autoscale.interval import Interval
+
+if TYPE_CHECKING:
+    from autoscale.fleet.report.inventory import InventoryMachine
 
 _LEDGERS = typer.Argument(
     help="Folder of a ledger; of several, their sums as one.", show_default=False, metavar="LEDGER..."
@@ -66,7 +68,7 @@ def report_command(
     """
     question = Question(
         Span.parse(since, until),
-        () if inventory is None else read_inventory(inventory),
+        () if inventory is None else _machines(inventory),
         LifeCycle() if lifecycle is None else read_life_cycle(lifecycle),
         strict,
         sums,
@@ -81,6 +83,12 @@ def report_command(
         from autoscale.fleet.export.metrics import push
 
         push(report, otlp)
+
+
+def _machines(inventory: Path) -> tuple["InventoryMachine", ...]:
+    from autoscale.fleet.report.inventory import read_inventory
+
+    return read_inventory(inventory)
 
 
 def _need_place(path: Path | None) -> None:
@@ -172,6 +180,7 @@ def _scenarios(counterfactuals: Iterable[Mapping[str, Any]]) -> Any:
     from rich.table import Table
 
     table = Table("had it gone", "CO2e", "95 % interval", "missed the goal", "queries it is estimated for")
+    table.caption = "all: each network at the one target there that was chosen most, not at several as it may have gone"
     for scenario in counterfactuals:
         is_known = scenario["covered_fraction"] > 0
         figures = (

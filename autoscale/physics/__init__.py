@@ -4,7 +4,7 @@
 bytes into joules, ``carbon`` joules, seconds and bytes into grams. The simulator, the device's meters and the server's
 account all call them.
 
->>> from autoscale.physics import compute
+>>> from autoscale.physics.compute import compute
 >>> from autoscale.profiles.networks import load_network
 >>> from autoscale.profiles import load_device
 >>> from autoscale.query.target import Target
@@ -12,7 +12,3 @@ account all call them.
 >>> cost.low_s < cost.latency_s < cost.high_s
 True
 """
-
-from autoscale.physics.compute import Compute, CostTable, compute, cost_table, is_known
-
-__all__ = ["Compute", "CostTable", "compute", "cost_table", "is_known"]

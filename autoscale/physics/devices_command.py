@@ -20,9 +20,9 @@ from autoscale.profiles import (
     load_device,
     load_link,
 )
-from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.profiles.measured import MeasuredRow
 from autoscale.profiles.networks import known_network
+from autoscale.profiles.shipped import is_file, shipped_name
 
 Profile = DeviceProfile | LinkProfile
 

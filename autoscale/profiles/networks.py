@@ -13,10 +13,10 @@ from pathlib import Path
 
 from autoscale.errors import check_type
 from autoscale.profiles.device import DeviceProfile, check_name
-from autoscale.profiles.folder import devices_folder, is_file, names, shipped_name
 from autoscale.profiles.model_profile_codec import CUTS, cuts_of, manifest_profile, own_networks, profile_of
 from autoscale.profiles.reader import facts_of
 from autoscale.profiles.schema import NETWORK, VERSION
+from autoscale.profiles.shipped import devices_folder, is_file, names, shipped_name
 from autoscale.profiles.toml_table import read_toml
 from autoscale.query.model_profile import ModelProfile
 

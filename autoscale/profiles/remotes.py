@@ -12,7 +12,7 @@ from typing import Final
 
 from autoscale.errors import InvalidInput, InvalidTarget, check_type, listing, one_of
 from autoscale.profiles import DeviceProfile, LinkProfile, device_names, load_device, load_link
-from autoscale.profiles.folder import is_file, shipped_name
+from autoscale.profiles.shipped import is_file, shipped_name
 from autoscale.query.target import Target
 
 Profile = str | Path | DeviceProfile

@@ -6,7 +6,7 @@ from functools import cache
 from typing import Final
 
 from autoscale.interval import Interval
-from autoscale.physics import compute
+from autoscale.physics.compute import compute
 from autoscale.physics.fitting import Problem, fit, speed_of
 from autoscale.profiles import DeviceProfile, load_device
 from autoscale.profiles.measured import MeasuredRow

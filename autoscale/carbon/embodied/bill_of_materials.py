@@ -32,7 +32,7 @@ from autoscale.carbon.embodied.act import Act, Logic, Part, Storage
 from autoscale.carbon.embodied.footprint import Footprint, product_footprint
 from autoscale.errors import ProfileError
 from autoscale.interval import ZERO_INTERVAL, Interval
-from autoscale.profiles.folder import devices_folder, find, names
+from autoscale.profiles.shipped import devices_folder, find, names
 from autoscale.profiles.toml_table import TomlTable, read_toml
 
 VERSION: Final = 1

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from autoscale.errors import one_of
 from autoscale.interval import Interval
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 from autoscale.profiles.toml_table import TomlTable, read_toml
 
 VERSION: Final = 1

@@ -7,16 +7,18 @@
 """
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from autoscale.carbon.embodied.act import Act, Logic, Part, Storage
 from autoscale.carbon.embodied.facts import EmbodiedFacts, read_embodied_facts
 from autoscale.errors import InvalidInput, one_of
 from autoscale.interval import Interval
 from autoscale.physics.carbon import embodied_g_per_s
-from autoscale.profiles import DeviceProfile
 from autoscale.query.outcome import Method
 from autoscale.units import SECONDS_PER_YEAR
+
+if TYPE_CHECKING:
+    from autoscale.profiles.device import DeviceProfile  # what knows one has read it: it costs others nothing
 
 Basis = Literal["reported", "bottom-up"]
 
@@ -75,7 +77,7 @@ def choose(reported: Footprint, bottom_up: Footprint) -> Footprint:
     return Footprint(kg, bottom_up.life_s, bottom_up.basis, bottom_up.source, why)
 
 
-def device_footprint(profile: DeviceProfile, act: Act | None = None) -> Footprint:
+def device_footprint(profile: "DeviceProfile", act: Act | None = None) -> Footprint:
     """The footprint of a device or server of ``devices/``.
 
     Raises:
@@ -123,7 +125,7 @@ def product_footprint(name: str, facts: EmbodiedFacts | None = None) -> Footprin
     return Footprint(kg, life_s, basis, embodied.source, why)
 
 
-def parts_of(profile: DeviceProfile) -> tuple[Part, ...]:
+def parts_of(profile: "DeviceProfile") -> tuple[Part, ...]:
     """The chips that a profile tells of: logic, DRAM and flash, by ACT's newest process of each, one package each."""
     embodied, memory = profile.embodied, profile.memory
     dram = "lpddr4" if profile.kind in _HANDHELD else "ddr4_10nm"

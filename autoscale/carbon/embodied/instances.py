@@ -15,7 +15,7 @@ from typing import Any, Final
 from autoscale.carbon.embodied.footprint import Footprint, product_footprint
 from autoscale.errors import UnknownName, nearest
 from autoscale.interval import ZERO_INTERVAL
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 from autoscale.profiles.toml_table import TomlTable, read_toml
 
 VERSION: Final = 1

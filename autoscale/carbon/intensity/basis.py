@@ -18,7 +18,7 @@ from typing import Final, Literal
 from autoscale.carbon.embodied.facts import EmbodiedFacts, read_embodied_facts
 from autoscale.errors import InvalidInput, one_of
 from autoscale.interval import Interval
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 
 Emissions = Literal["life-cycle", "direct", "unknown"]
 EMISSIONS: Final = ("life-cycle", "direct", "unknown")

@@ -18,7 +18,7 @@ from autoscale.carbon.embodied.facts import Sourced
 from autoscale.carbon.intensity.basis import ACCOUNTINGS, EMISSIONS, Basis
 from autoscale.errors import ProfileError, UnknownName, nearest
 from autoscale.interval import Interval
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 from autoscale.profiles.toml_table import TomlTable, read_toml
 
 VERSION: Final = 1

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from autoscale.carbon.intensity.places import read_grid_file
 from autoscale.errors import ProfileError
 from autoscale.interval import Interval
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 from autoscale.profiles.toml_table import TomlTable
 
 DAYS: Final = np.array([31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31])

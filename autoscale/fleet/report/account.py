@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from autoscale.errors import InvalidInput, one_of
 from autoscale.fleet.ledger.ledgers import of_one_list
@@ -16,7 +16,6 @@ from autoscale.fleet.report.counterfactual import Counterfactual, counterfactual
 from autoscale.fleet.report.engine import EngineOptions, ReportEngine, engine
 from autoscale.fleet.report.extent import DayRows, extent_of
 from autoscale.fleet.report.idle import Fleet, Held, whole_fleet
-from autoscale.fleet.report.inventory import InventoryMachine
 from autoscale.fleet.report.life_cycle import LifeCycle
 from autoscale.fleet.report.reading import Reading, verified_reading
 from autoscale.fleet.report.savings import Saving, savings
@@ -25,6 +24,9 @@ from autoscale.fleet.report.sums import PARTS, Sums
 from autoscale.fleet.report.sums_alone import SumsAlone, sums_alone
 from autoscale.fleet.report.survey import needs_wide_sums, survey
 from autoscale.units import SECONDS_PER_DAY
+
+if TYPE_CHECKING:
+    from autoscale.fleet.report.inventory import InventoryMachine
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +43,7 @@ class Question:
     """
 
     span: Span = field(default_factory=Span)
-    inventory: tuple[InventoryMachine, ...] = ()
+    inventory: tuple["InventoryMachine", ...] = ()
     life_cycle: LifeCycle = field(default_factory=LifeCycle)
     is_strict: bool = False
     from_sums: bool = False
@@ -260,7 +262,7 @@ class _Found:
     def methods(self) -> dict[str, dict[str, int]]:
         return _methods(self.engine.rows(tables.by_method(self.days_of)))
 
-    def fleet(self, inventory: tuple[InventoryMachine, ...], span: Span, targets: Mapping[str, Sums]) -> Fleet:
+    def fleet(self, inventory: tuple["InventoryMachine", ...], span: Span, targets: Mapping[str, Sums]) -> Fleet:
         remotely = [sums for target, sums in targets.items() if not target.startswith("device:")]
         total = self.total()
         remote = Held(sum(sums.latency_us for sums in remotely), total.embodied_ng.remote)

@@ -7,13 +7,15 @@ numbers.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from autoscale.fleet.ledger.span import Span
-from autoscale.fleet.report.inventory import InventoryMachine
 from autoscale.fleet.report.sums import Sums, WholeInterval
 from autoscale.interval import Interval
 from autoscale.units import MICRO_PER_UNIT, NANO_PER_UNIT
+
+if TYPE_CHECKING:
+    from autoscale.fleet.report.inventory import InventoryMachine  # reads profiles, which a ledger alone has no use for
 
 _NOTHING: Final = WholeInterval(0, 0, 0)
 
@@ -87,7 +89,7 @@ class _Costs:
     year_longer_ng: int = 0
     machines: int = 0
 
-    def add_machine(self, machine: InventoryMachine, lifetime_ng: WholeInterval) -> None:
+    def add_machine(self, machine: "InventoryMachine", lifetime_ng: WholeInterval) -> None:
         """Count it, and what the same making over a year more would be less."""
         self.machines += 1
         self.year_longer_ng += round(lifetime_ng.mid / (machine.life_years + 1.0))
@@ -95,7 +97,7 @@ class _Costs:
     def waiting(self) -> Waiting:
         return Waiting(self.machines, self.idle_energy_uj, self.idle_ng, self.unallocated_ng, self.year_longer_ng)
 
-    def add_idle(self, machine: InventoryMachine, idle_us: int) -> None:
+    def add_idle(self, machine: "InventoryMachine", idle_us: int) -> None:
         idle_j = machine.idle_power_w * idle_us / MICRO_PER_UNIT
         self.idle_energy_uj += round(idle_j * MICRO_PER_UNIT)
         self.idle_ng = self.idle_ng.plus(_ends(machine.g_per_j * idle_j))
@@ -109,7 +111,11 @@ class _Costs:
 
 
 def whole_fleet(
-    machines: Iterable[InventoryMachine], reported: Iterable[Mapping[str, Any]], span: Span, queries: Sums, remote: Held
+    machines: Iterable["InventoryMachine"],
+    reported: Iterable[Mapping[str, Any]],
+    span: Span,
+    queries: Sums,
+    remote: Held,
 ) -> Fleet:
     """The account of a fleet over a closed span.
 
@@ -154,7 +160,7 @@ class _Nameless:
         return Held(*(each * there_us // self.pool_us for each in (self.held.busy_us, self.held.carried_ng)))
 
 
-def _nameless(queries: Sums, named: Iterable[Held], span: Span, asking: list[InventoryMachine]) -> _Nameless:
+def _nameless(queries: Sums, named: Iterable[Held], span: Span, asking: list["InventoryMachine"]) -> _Nameless:
     listed = list(named)
     busy_us = queries.latency_us - sum(each.busy_us for each in listed)
     carried_ng = queries.embodied_ng.device - sum(each.carried_ng for each in listed)
@@ -162,7 +168,7 @@ def _nameless(queries: Sums, named: Iterable[Held], span: Span, asking: list[Inv
     return _Nameless(Held(max(0, busy_us), max(0, carried_ng)), max(1, pool_us))
 
 
-def _add_device(costs: _Costs, machine: InventoryMachine, span: Span, held: Held, nameless: _Nameless) -> None:
+def _add_device(costs: _Costs, machine: "InventoryMachine", span: Span, held: Held, nameless: _Nameless) -> None:
     there_us = span.overlap_us(machine.there)
     beside = nameless.of(there_us)
     held = Held(held.busy_us + beside.busy_us, held.carried_ng + beside.carried_ng)
@@ -173,7 +179,7 @@ def _add_device(costs: _Costs, machine: InventoryMachine, span: Span, held: Held
     costs.add_embodied(lifetime_ng, held.carried_ng)
 
 
-def _add_remote(costs: _Costs, machines: list[InventoryMachine], span: Span, held: Held) -> None:
+def _add_remote(costs: _Costs, machines: list["InventoryMachine"], span: Span, held: Held) -> None:
     """Remote machines as one pool: what queries took of them is spread over them by how long each was there."""
     there_us = [span.overlap_us(each.there) for each in machines]
     pool_us = max(1, sum(there_us))
@@ -189,7 +195,7 @@ def _add_remote(costs: _Costs, machines: list[InventoryMachine], span: Span, hel
         costs.add_embodied(lifetime_ng, held.carried_ng)
 
 
-def _lifetime(machine: InventoryMachine, there_us: int) -> WholeInterval:
+def _lifetime(machine: "InventoryMachine", there_us: int) -> WholeInterval:
     return _ends(machine.embodied_g_per_s * (there_us / MICRO_PER_UNIT))
 
 

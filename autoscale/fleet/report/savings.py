@@ -9,7 +9,7 @@ from autoscale.carbon.intensity.places import Place, Places
 from autoscale.fleet.report.counterfactual import Counterfactual
 from autoscale.fleet.report.idle import Fleet
 from autoscale.fleet.report.sums import Sums
-from autoscale.profiles import device_names, load_device
+from autoscale.profiles.shipped import device_names
 from autoscale.units import SECONDS_PER_YEAR
 
 _STAND_IN: Final = "phone"
@@ -62,8 +62,12 @@ def _longer_life(device_models: Mapping[str, Sums]) -> Saving:
 
 
 def _life_years(device_model: str) -> float:
-    is_known = device_model in device_names()
-    footprint = device_footprint(load_device(device_model)) if is_known else product_footprint(_STAND_IN)
+    if device_model in device_names():
+        from autoscale.profiles.folder import load_device  # profiles take longer to import than all else here
+
+        footprint = device_footprint(load_device(device_model))
+    else:
+        footprint = product_footprint(_STAND_IN)
     return footprint.life_s.mid / SECONDS_PER_YEAR
 
 

@@ -11,9 +11,9 @@ import typer
 
 from autoscale.errors import InvalidInput
 from autoscale.profiles import device_names, load_device
-from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.profiles.networks import names_for, network_names
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
+from autoscale.profiles.shipped import is_file, shipped_name
 from autoscale.query.goal import Goal
 from autoscale_envs.evaluation.comparisons import Comparison, MeasuredComparison, SimulatedComparison
 from autoscale_envs.evaluation.contestants import ORACLE, RIVALS, USUAL, rivals

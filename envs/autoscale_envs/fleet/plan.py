@@ -9,7 +9,7 @@ from typing import Final
 
 from autoscale.errors import InvalidInput, one_of
 from autoscale.profiles import device_names, load_device
-from autoscale.profiles.folder import shipped_name
+from autoscale.profiles.shipped import shipped_name
 from autoscale.query.goal import OBJECTIVES
 
 USUAL_MIX: Final = MappingProxyType({"mi8pro": 0.4, "s10e": 0.3, "pixel9": 0.2, "moto-x-force": 0.1})

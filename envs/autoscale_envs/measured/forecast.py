@@ -3,7 +3,7 @@
 import numpy as np
 
 from autoscale.errors import AutoScaleError
-from autoscale.physics import compute
+from autoscale.physics.compute import compute
 from autoscale.profiles import DeviceProfile
 from autoscale.query.forecast import Forecast
 from autoscale.query.model_profile import ModelProfile

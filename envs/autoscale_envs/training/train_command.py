@@ -110,7 +110,9 @@ def train_command(
 
 def _tell(as_json: bool, training: Training, facts: dict[str, Any]) -> None:
     if as_json:
-        print_json({"training": training.configuration(), **facts})
+        configuration = training.configuration()
+        configuration["episode_queries"] = configuration.pop("queries")  # of the world; 'queries' trained it
+        print_json({"training": configuration, **facts})
         return
     done = f"{facts['queries']} queries, {facts['queries_per_s']:,.0f} a second"
     if facts["policy"] is None and facts["checkpoint"] is None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.errors import InvalidInput, ProfileError, check_type, one_of
-from autoscale.profiles.folder import is_file
+from autoscale.profiles.shipped import is_file
 from autoscale.profiles.toml_table import TomlTable, read_toml
 from autoscale_envs.variance.scenarios import SCENARIOS, CoRunner, Outages, Scenario, Signal
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from autoscale.arrays import Flags, Floats, Indices
-from autoscale.physics import CostTable, cost_table
+from autoscale.physics.compute import CostTable, cost_table
 from autoscale.physics.contention import exposed, share_of_cores
 from autoscale.physics.measured import accuracy
 from autoscale.profiles import DeviceProfile, Radio

@@ -11,7 +11,7 @@ import numpy as np
 
 from autoscale.arrays import Flags
 from autoscale.errors import listing
-from autoscale.physics import compute, is_known
+from autoscale.physics.compute import compute, is_known
 from autoscale.profiles import DeviceProfile
 from autoscale.profiles.networks import network_of
 from autoscale.profiles.remotes import Remote

@@ -10,7 +10,6 @@ from typing import Final, TypedDict, get_args
 from autoscale.errors import InvalidGoal, InvalidInput, UnknownName, check_type, listing, nearest, one_of
 from autoscale.profiles import link_names
 from autoscale.profiles.device import SETTINGS
-from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.profiles.link_trace import End, LinkTrace
 from autoscale.profiles.networks import names_for, network_names
 from autoscale.profiles.remotes import (
@@ -21,6 +20,7 @@ from autoscale.profiles.remotes import (
     device_profile_of,
     parsed_name,
 )
+from autoscale.profiles.shipped import is_file, shipped_name
 from autoscale.query.goal import OBJECTIVES
 from autoscale_envs.variance.hidden import LEVELS, USUAL_SHARES
 from autoscale_envs.variance.scenario_file import ScenarioLike, load_scenario

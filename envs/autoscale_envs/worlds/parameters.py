@@ -9,8 +9,8 @@ import numpy as np
 from autoscale.arrays import Floats, Indices
 from autoscale.carbon import data_centre_pue
 from autoscale.carbon.intensity.base import Kind
-from autoscale.physics import CostTable
 from autoscale.physics.carbon import g_per_j
+from autoscale.physics.compute import CostTable
 from autoscale.physics.power import Watts, energy_j
 from autoscale.physics.queueing import USUAL_LOAD, mean_wait_s
 from autoscale.profiles import DeviceProfile, LinkProfile, Radio, Thermal

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from autoscale.errors import UnknownName, listing
 from autoscale.profiles import DeviceProfile
-from autoscale.profiles.folder import is_file, shipped_name
 from autoscale.profiles.networks import device_networks, load_network, measured_networks, network_names
+from autoscale.profiles.shipped import is_file, shipped_name
 from autoscale.query.model_profile import ModelProfile
 from autoscale_runtime.backends.engines import suffixes
 from autoscale_runtime.models.inspection import inspect

@@ -11,7 +11,7 @@ import pytest
 from autoscale.carbon.embodied.facts import read_embodied_facts
 from autoscale.carbon.intensity.basis import Basis
 from autoscale.carbon.intensity.places import Places
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 from benchmarks import grid_facts, grid_lists
 
 DATA = Path(__file__).parents[4] / "shared" / "data"

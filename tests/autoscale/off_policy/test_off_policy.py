@@ -11,12 +11,13 @@ from scipy import stats
 from autoscale import Agent, Choice, Context, Goal, Outcome, Target, make_agent
 from autoscale.agents.fixed import Cloud, DeviceBest
 from autoscale.errors import InvalidInput
-from autoscale.off_policy import Judgement, LoggedQuery, judge
 from autoscale.off_policy.estimators import (
     effective_queries,
     estimated,
     student_quantile,
 )
+from autoscale.off_policy.judge import Judgement, judge
+from autoscale.off_policy.logged import LoggedQuery
 from autoscale.query.forecast import Forecast
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.observation import Observation

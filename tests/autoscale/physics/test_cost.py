@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from autoscale.errors import InvalidTarget, ProfileError
-from autoscale.physics import compute, cost_table
+from autoscale.physics.compute import compute, cost_table
 from autoscale.profiles import device_names, load_device
 from autoscale.profiles.networks import load_network, network_names
 from autoscale.query.model_profile import ModelProfile

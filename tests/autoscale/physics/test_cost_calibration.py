@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from autoscale.physics import compute
+from autoscale.physics.compute import compute
 from autoscale.physics.fitting import Problem, Sample, errors, fit, left_out_errors, speed_of
 from autoscale.profiles import load_device
 from autoscale.profiles.networks import load_network

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from autoscale.errors import UnknownName
 from autoscale.physics.devices_command import devices
 from autoscale.profiles import device_names, link_names
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 
 
 def call(*arguments: str) -> str:

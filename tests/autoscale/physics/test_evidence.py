@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from autoscale.interval import Interval
-from autoscale.physics import compute
+from autoscale.physics.compute import compute
 from autoscale.profiles import load_device
 from autoscale.profiles.measured import MeasuredRow
 from autoscale.profiles.networks import load_network, measured_networks

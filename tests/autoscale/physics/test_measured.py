@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from autoscale.errors import ProfileError
 from autoscale.interval import Interval
-from autoscale.physics import compute, cost_table
+from autoscale.physics.compute import compute, cost_table
 from autoscale.physics.measured import accuracy
 from autoscale.prediction import predictions
 from autoscale.profiles import DeviceProfile, load_device

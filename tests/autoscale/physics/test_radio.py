@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from autoscale.physics import compute, radio
+from autoscale.physics import radio
+from autoscale.physics.compute import compute
 from autoscale.physics.power import energy_j, watts_of
 from autoscale.profiles import link_names, load_device, load_link
 from autoscale.profiles.networks import load_network

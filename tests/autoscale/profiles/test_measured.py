@@ -12,9 +12,10 @@ from autoscale.errors import ProfileError
 from autoscale.interval import Interval
 from autoscale.profiles import device_names, load_device
 from autoscale.profiles.device_text import device_text
-from autoscale.profiles.folder import devices_folder, read_device
+from autoscale.profiles.folder import read_device
 from autoscale.profiles.measured import MeasuredRow
 from autoscale.profiles.networks import load_network
+from autoscale.profiles.shipped import devices_folder
 from autoscale.profiles.toml_table import TomlTable
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from autoscale.errors import ProfileError, UnknownName
-from autoscale.profiles.folder import devices_folder
 from autoscale.profiles.networks import load_network, network_names
+from autoscale.profiles.shipped import devices_folder
 
 NETWORKS = {name: load_network(name) for name in network_names()}
 

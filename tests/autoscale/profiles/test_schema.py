@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from autoscale.errors import ProfileError
 from autoscale.profiles import device_names, link_names, load_device, load_link
 from autoscale.profiles.figure import UNITS, read_figure, unit_of
-from autoscale.profiles.folder import devices_folder
 from autoscale.profiles.schema import DEVICE, LINK
+from autoscale.profiles.shipped import devices_folder
 
 PHONE = """\
 schema = 1

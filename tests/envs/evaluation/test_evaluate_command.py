@@ -17,7 +17,7 @@ from typer.testing import CliRunner, Result
 from autoscale.agents.base import make_agent
 from autoscale.agents.policies import save_policy
 from autoscale.errors import AutoScaleError, InvalidInput, PolicyError
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 from autoscale_envs.evaluation import pool
 from autoscale_envs.evaluation.contestants import EDGE, makers
 from autoscale_envs.evaluation.evaluate_command import evaluate

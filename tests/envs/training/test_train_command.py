@@ -52,6 +52,7 @@ def test_it_writes_a_policy_that_loads(agent: str, queries: int, name: str, tmp_
     out = tmp_path / "policy.npz"
     printed = train_json("--agent", agent, "--queries", queries, "--out", out)
     assert (printed["training"]["scenario"], printed["queries"], printed["policy"]) == ("D3", queries, str(out))
+    assert "queries" not in printed["training"]  # those of an episode, which were read as how many trained it
     assert printed["queries_per_s"] > 0.0
     assert load_policy(out, make_parameters(WorldOptions()).targets).name == name
     assert [each.name for each in tmp_path.iterdir()] == ["policy.npz"]

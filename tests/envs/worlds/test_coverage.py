@@ -13,8 +13,8 @@ from autoscale.checks import check_world
 from autoscale.errors import InvalidInput, ProfileError, UnknownName
 from autoscale.interval import Interval
 from autoscale.profiles import DeviceProfile, load_device
-from autoscale.profiles.folder import devices_folder
 from autoscale.profiles.measured import MeasuredRow, measured_lines
+from autoscale.profiles.shipped import devices_folder
 from autoscale.query.target import Target
 from autoscale_envs import SimWorld, Training, WorldOptions, train
 from autoscale_envs.evaluation.evaluate_command import evaluate

@@ -16,11 +16,11 @@ from autoscale.checks import check_world
 from autoscale.errors import AutoScaleError, InvalidInput, InvalidTarget, ProfileError, UnknownName
 from autoscale.loop import run_query
 from autoscale.profiles import device_names, load_device
-from autoscale.profiles.folder import devices_folder
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale.profiles.model_profile_codec import network_text
 from autoscale.profiles.networks import load_network
 from autoscale.profiles.remotes import USUAL_REMOTES, Profile, parse_remotes
+from autoscale.profiles.shipped import devices_folder
 from autoscale_envs import SimWorld, Training, WorldOptions, train
 from autoscale_envs.evaluation.batch import Batch
 from autoscale_envs.gym.env import EdgeInferenceEnv

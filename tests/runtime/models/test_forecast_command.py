@@ -8,7 +8,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from autoscale.errors import AutoScaleError, FeedError, InvalidTarget, ModelError, ProfileError, UnknownName
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 from autoscale_runtime.models.forecast_command import forecast
 from tests.runtime.session_parts import bundle, network, written
 

@@ -16,7 +16,7 @@ from typer.testing import CliRunner, Result
 
 from autoscale import Goal, load_device
 from autoscale.errors import FeedError, InvalidInput, ModelError, ProfileError, UnknownName
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 from autoscale.query.outcome import Method
 from autoscale_runtime import Session, SessionOptions
 from autoscale_runtime.device.assemble import assemble

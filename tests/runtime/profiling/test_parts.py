@@ -8,7 +8,7 @@ import pytest
 
 from autoscale.errors import FeedError
 from autoscale.interval import Interval
-from autoscale.physics import compute
+from autoscale.physics.compute import compute
 from autoscale.profiles import load_device
 from autoscale.profiles.device_text import device_text
 from autoscale.profiles.measured import MeasuredRow

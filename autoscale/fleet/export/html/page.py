@@ -178,13 +178,14 @@ def _alternatives(report: Report, figures: Figures) -> str:
     note = (
         "Estimated from the queries of the ledger that went that way, each standing for as many as one over the "
         "probability with which it was chosen (docs/off-policy.md), per network and device model; all go to the one "
-        "target there that was chosen most. The first table is of the self-normalised estimate (snips). Inverse "
-        "propensity alone (ips) has no bias, and is wider; doubly robust starts from the mean of what went to the "
-        "target, since sums of an hour keep no forecasts: by those, 'autoscale evaluate --records' judges. Where there "
-        "is no estimate, a query is left as it went: compare two scenarios only where both are estimated for most "
-        "queries. The oracle takes the target of the lowest mean, per region and hour where these tell, that missed "
-        "the goal no more often, so a scenario that misses it more often may emit less than the oracle. Of a network "
-        "every query carries its share, and less sending does not switch it off."
+        "target there that was chosen most, so 'all on device' is another figure than 'actual' even where every "
+        "query stayed on the device, but at several of its targets. The first table is of the self-normalised "
+        "estimate (snips). Inverse propensity alone (ips) has no bias, and is wider; doubly robust starts from the "
+        "mean of what went to the target, since sums of an hour keep no forecasts: by those, 'autoscale evaluate "
+        "--records' judges. Where there is no estimate, a query is left as it went: compare two scenarios only where "
+        "both are estimated for most queries. The oracle takes the target of the lowest mean, per region and hour "
+        "where these tell, that missed the goal no more often, so a scenario that misses it more often may emit less "
+        "than the oracle. Of a network every query carries its share, and less sending does not switch it off."
     )
     return "".join(
         (

@@ -15,7 +15,7 @@ from autoscale.carbon.embodied.footprint import Footprint, choose, parts_of
 from autoscale.errors import InvalidInput, ProfileError, UnknownName
 from autoscale.interval import Interval
 from autoscale.profiles import device_names, load_device
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 from autoscale.units import SECONDS_PER_YEAR
 
 ACT = Act()

@@ -17,7 +17,7 @@ from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.shapes import DAYS, read_shapes
 from autoscale.checks.intensity_source import check_intensity_source
 from autoscale.errors import ProfileError, UnknownName
-from autoscale.profiles.folder import devices_folder
+from autoscale.profiles.shipped import devices_folder
 from autoscale.query.outcome import Method
 from benchmarks import grid_hours
 

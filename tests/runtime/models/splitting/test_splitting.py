@@ -15,7 +15,7 @@ from typer.testing import CliRunner, Result
 
 from autoscale import Goal, make_agent, run_query
 from autoscale.errors import AutoScaleError, FeedError, ModelError, UnsupportedModel
-from autoscale.physics import compute
+from autoscale.physics.compute import compute
 from autoscale.physics.handover import tail_here
 from autoscale.profiles import load_device
 from autoscale.query.target import Target
