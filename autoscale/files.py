@@ -47,6 +47,16 @@ def atomic_write(path: Path | str) -> Iterator[BinaryIO]:
         raise
 
 
+def write_file(path: Path | str, content: str | bytes) -> None:
+    """Bytes, or text in UTF-8, written as ``atomic_write`` does.
+
+    Raises:
+        OSError: the folder is missing, read-only or full.
+    """
+    with atomic_write(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
 def check_writable(path: Path) -> None:
     """Refuse a name that nothing can be written to, before the hours that make its content.
 

@@ -11,7 +11,10 @@ J_PER_KWH: Final = 3.6e6
 SECONDS_PER_YEAR: Final = 365.0 * 24 * 3600
 """A year of 8760 hours, as the SCI standard's worked example counts it."""
 
+SECONDS_PER_HOUR: Final = 3600.0
 SECONDS_PER_DAY: Final = 86_400
+
+BYTES_PER_GB: Final = 1e9
 
 MICRO_PER_UNIT: Final = 1_000_000
 NANO_PER_UNIT: Final = 1_000_000_000

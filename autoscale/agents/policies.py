@@ -1,21 +1,19 @@
 """Agents in files: one zip of plain arrays and a JSON header, no pickle, written atomically."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from autoscale.agents.array_file import read_array_file, write_array_file
 from autoscale.agents.base import AGENTS, Agent, Arrays
 from autoscale.agents.transfer import transfer
 from autoscale.errors import InvalidInput, PolicyError, listing
-from autoscale.files import write_arrays
 from autoscale.query.target import Target
 
 FORMAT: Final = "autoscale-policy"
 VERSION: Final = 1
-_HEADER: Final = "header"
 
 
 def save_policy(agent: Agent, path: Path | str) -> None:
@@ -31,11 +29,7 @@ def save_policy(agent: Agent, path: Path | str) -> None:
         "targets": [str(target) for target in agent.targets],
         "options": dict(agent.options()),
     }
-    arrays = {_HEADER: np.frombuffer(json.dumps(header).encode(), dtype=np.uint8), **agent.state()}
-    try:
-        write_arrays(path, arrays)
-    except OSError as error:
-        raise PolicyError(f"policy {path} cannot be written: {error}") from error
+    write_array_file(path, header, agent.state(), "policy")
 
 
 def load_policy(
@@ -90,26 +84,11 @@ def make(name: str, targets: Sequence[Target], options: dict[str, Any], seed: in
 
 
 def _read(path: Path) -> tuple[dict[str, Any], Arrays]:
-    try:
-        from zipfile import is_zipfile  # here: few sessions begin with a policy
-
-        if path.exists() and not is_zipfile(path):  # numpy would advise to unpickle it
-            raise PolicyError(f"{path} is damaged or no policy of AutoScale: it is no .npz file")
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(arrays.pop(_HEADER).tobytes())
-    except PolicyError:
-        raise
-    except FileNotFoundError as error:
-        raise PolicyError(f"policy {path} does not exist") from error
-    except KeyError as error:
-        raise PolicyError(f"{path} is an array file, but not a policy of AutoScale: it has no header") from error
-    except Exception as error:  # a damaged file fails in zipfile, zlib, numpy and json in a dozen ways
-        raise PolicyError(f"{path} is damaged or no policy of AutoScale: {error}") from error
+    header, arrays = read_array_file(path, "policy", "AutoScale")
     for name, array in arrays.items():
         if array.dtype.kind == "f" and np.isnan(array).any():
             raise PolicyError(f"policy {path} holds NaN in '{name}'")
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
+    if header.get("format") != FORMAT:
         raise PolicyError(f"{path} is not a policy of AutoScale: its header names no '{FORMAT}'")
     if header.get("version") != VERSION:
         raise PolicyError(f"policy {path} has version {header.get('version')}; this release reads version {VERSION}")

@@ -1,8 +1,8 @@
 """``autoscale carbon footprint``."""
 
 import math
-from dataclasses import dataclass, replace
-from typing import Annotated, Any, Final
+from dataclasses import asdict, dataclass, replace
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -25,9 +25,8 @@ from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput, UnknownName, nearest
 from autoscale.profiles import DeviceProfile, device_names, load_device
 from autoscale.profiles.shipped import is_file, shipped_name
-from autoscale.units import SECONDS_PER_YEAR
+from autoscale.units import SECONDS_PER_HOUR, SECONDS_PER_YEAR
 
-SECONDS_PER_HOUR: Final = 3600.0
 _THING = typer.Argument(
     help="A product (h100, iphone-14-128gb), a cloud instance (aws:m5.large), a device, a bill of materials; or a "
     ".toml file of one.",
@@ -157,20 +156,16 @@ def _plain(made: Made, use: Use) -> dict[str, Any]:
     its = made.footprint
     return {
         "title": made.title,
-        "kg": _ends(its.kg),
+        "kg": asdict(its.kg),
         "basis": its.basis,
         "why": its.why,
         "source": its.source,
-        "lifetime_years": _ends(its.life_s * (1.0 / SECONDS_PER_YEAR)),
+        "lifetime_years": asdict(its.life_s * (1.0 / SECONDS_PER_YEAR)),
         "utilisation": use.utilisation,
         "share": use.share,
-        "g_per_hour": _ends(made.g_per_hour(use)),
-        "parts": [{"name": item.name, "count": item.count, "kg": _ends(kg)} for item, kg in made.parts],
+        "g_per_hour": asdict(made.g_per_hour(use)),
+        "parts": [{"name": item.name, "count": item.count, "kg": asdict(kg)} for item, kg in made.parts],
     }
-
-
-def _ends(span: Interval) -> dict[str, float]:
-    return {"low": span.low, "mid": span.mid, "high": span.high}
 
 
 def _show(made: Made, use: Use) -> None:
@@ -210,7 +205,13 @@ def _choices() -> list[dict[str, Any]]:
     devices = [(name, "device", _find(name)) for name in device_names()]
     bills = [(name, "bill of materials", _find(name)) for name in bill_names()]
     return [
-        {"name": name, "what": what, "title": made.title, "kg": _ends(made.footprint.kg), "basis": made.footprint.basis}
+        {
+            "name": name,
+            "what": what,
+            "title": made.title,
+            "kg": asdict(made.footprint.kg),
+            "basis": made.footprint.basis,
+        }
         for name, what, made in (*products, *devices, *bills)
     ]
 

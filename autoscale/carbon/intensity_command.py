@@ -20,8 +20,8 @@ from autoscale.carbon.intensity.series import time_from_iso
 from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput, UnknownName
 from autoscale.query.outcome import Method
+from autoscale.units import SECONDS_PER_HOUR
 
-HOUR_S: Final = 3600.0
 LONGEST_HOURS: Final = 366 * 24.0
 MEANING: Final = {
     Method.MEASURED: "the source settled it for that hour",
@@ -89,7 +89,7 @@ def intensity(
         return
     words: dict[str, Any] = {"kind": kind or None, "emissions": emissions or None, "accounting": accounting or None}
     options = FileOptions(time_column, figure_column, unit, timezone, **words)
-    lookup = _ask(_opened(source, place, options), place, at, forecast * HOUR_S)
+    lookup = _ask(_opened(source, place, options), place, at, forecast * SECONDS_PER_HOUR)
     print_json(_plain(lookup)) if as_json else _show(lookup, forecast)
 
 

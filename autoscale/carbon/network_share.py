@@ -12,11 +12,10 @@ from autoscale.carbon.embodied.facts import EmbodiedFacts, read_embodied_facts
 from autoscale.carbon.intensity.base import KINDS, Kind
 from autoscale.errors import one_of
 from autoscale.interval import Interval
-from autoscale.units import J_PER_KWH
+from autoscale.units import BYTES_PER_GB, J_PER_KWH
 
 Medium = Literal["fixed", "mobile"]
 
-BYTES_PER_GB: Final = 1e9
 MEDIUM_OF_RADIO: Final[dict[str, Medium]] = {"wifi": "fixed", "lte": "mobile", "5g": "mobile"}
 """A link's ``radio_name`` to what lies behind it; between devices in one room there is nothing."""
 

@@ -12,9 +12,9 @@ from autoscale.carbon.intensity.base import KINDS, Intensity, IntensitySource
 from autoscale.checks.require import require
 from autoscale.errors import UnknownName
 from autoscale.query.outcome import Method
+from autoscale.units import SECONDS_PER_HOUR
 
-HOUR_S: Final = 3600.0
-_FAR_S: Final = 50 * 365 * 24 * HOUR_S
+_FAR_S: Final = 50 * 365 * 24 * SECONDS_PER_HOUR
 _DIRTIEST_G_PER_KWH: Final = 3000.0
 """No plant that burns anything comes to more; what does has its unit wrong."""
 
@@ -28,7 +28,7 @@ def check_intensity_source(source: IntensitySource, place: str, time_s: float) -
         time_s: a time it has a figure for.
     """
     require(source.kind in KINDS, f"kind is {source.kind!r}; allowed: {KINDS}")
-    for offset_s in (0.0, HOUR_S, 24 * HOUR_S, -HOUR_S, _FAR_S, -_FAR_S):
+    for offset_s in (0.0, SECONDS_PER_HOUR, 24 * SECONDS_PER_HOUR, -SECONDS_PER_HOUR, _FAR_S, -_FAR_S):
         _check_answer(source, place, time_s + offset_s)
     require(source.at(place, time_s) == source.at(place, time_s), "the same question was answered in two ways")
     _check_forecast(source, place, time_s)
@@ -47,12 +47,12 @@ def _check_answer(source: IntensitySource, place: str, time_s: float) -> None:
 
 
 def _check_forecast(source: IntensitySource, place: str, time_s: float) -> None:
-    expected = source.forecast(place, time_s, 24 * HOUR_S)
+    expected = source.forecast(place, time_s, 24 * SECONDS_PER_HOUR)
     times = [each.time_s for each in expected]
     require(times == sorted(set(times)), f"forecast of {place!r} is not in the order of time: {times}")
     for each in expected:
         require(each.method is not Method.MEASURED, f"a forecast says it was measured: {each}")
-        require(each.time_s < time_s + 24 * HOUR_S, f"a forecast beyond the span asked for: {each}")
+        require(each.time_s < time_s + 24 * SECONDS_PER_HOUR, f"a forecast beyond the span asked for: {each}")
 
 
 def _knows_what_it_does_not_know(source: IntensitySource, time_s: float) -> None:

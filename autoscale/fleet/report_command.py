@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from autoscale.errors import InvalidInput
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.export.units import energy, interval, mass
 from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
@@ -120,8 +120,7 @@ def _write_all(
 
 
 def _write(path: Path, text: str) -> None:
-    with atomic_write(path) as file:
-        file.write(text.encode())
+    write_file(path, text)
 
 
 def _show(report: Report) -> None:

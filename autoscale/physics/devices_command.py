@@ -88,13 +88,13 @@ def _measured(device: DeviceProfile, row: MeasuredRow) -> dict[str, Any]:
     return {
         "network": row.network,
         "target": str(row.target),
-        "latency_s": _ends(row.latency_s),
-        "energy_j": None if row.joules is None else _ends(row.joules),
+        "latency_s": asdict(row.latency_s),
+        "energy_j": None if row.joules is None else asdict(row.joules),
         "power_w": row.mean_w,
         "accuracy": row.accuracy,
         "method": row.method,
         "source": row.source,
-        "model_latency_s": None if alone is None else _ends(Interval(alone.low_s, alone.latency_s, alone.high_s)),
+        "model_latency_s": None if alone is None else asdict(Interval(alone.low_s, alone.latency_s, alone.high_s)),
         "model_energy_j": None if alone is None else _whole_j(device, alone),
     }
 
@@ -109,10 +109,6 @@ def _alone(device: DeviceProfile, row: MeasuredRow) -> Compute | None:
 
 def _whole_j(device: DeviceProfile, cost: Compute) -> float:
     return cost.energy_j + device.idle_w * cost.latency_s
-
-
-def _ends(figure: Interval) -> dict[str, float]:
-    return {"low": figure.low, "mid": figure.mid, "high": figure.high}
 
 
 def _print_list(profiles: list[Profile]) -> None:

@@ -19,7 +19,7 @@ import numpy as np
 
 from autoscale.arrays import Floats
 from autoscale.errors import TraceError, listing, nearest
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.profiles.link_trace import LinkSample, LinkTrace
 from autoscale.skipped_rows import SkippedRows
 from autoscale.units import bps_from_mbps, mbps_from_bps, ms_from_s, s_from_ms
@@ -151,8 +151,7 @@ def write_trace(path: str | Path, trace: LinkTrace) -> None:
     columns |= {name: values for name, values in optional.items() if not np.isnan(values).all()}
     rows = zip(*(values.tolist() for values in columns.values()), strict=True)
     lines = [",".join("" if np.isnan(value) else repr(value) for value in row) for row in rows]
-    with atomic_write(path) as file:
-        file.write("\n".join([",".join(columns), *lines, ""]).encode())
+    write_file(path, "\n".join([",".join(columns), *lines, ""]))
 
 
 def _few(names: Sequence[str]) -> str:

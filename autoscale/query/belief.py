@@ -2,12 +2,18 @@
 
 import math
 from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import numpy as np
 
 from autoscale.arrays import Flags, Floats
 from autoscale.errors import InvalidInput
 from autoscale.query.target import Target
+
+Three: TypeAlias = tuple[float, float, float]
+"""Of a lognormal quantity what 5, 50 and 95 in 100 do not exceed."""
+
+_QUANTILES: Final = (0.05, 0.5, 0.95)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,6 +77,16 @@ class TargetBelief:
     def latency_quantile_s(self, share: float) -> float:
         """The latency that is not exceeded in this share of queries."""
         return self.latency_s * math.exp(_deviations(share) * self.latency_spread)
+
+    def latency_quantiles_s(self) -> Three:
+        """The latency that 5, 50 and 95 in 100 queries do not exceed."""
+        low, middle, high = map(self.latency_quantile_s, _QUANTILES)
+        return low, middle, high
+
+    def energy_quantiles_j(self) -> Three:
+        """The same of the device's energy."""
+        low, middle, high = map(self.energy_quantile_j, _QUANTILES)
+        return low, middle, high
 
     def energy_quantile_j(self, share: float) -> float:
         """The device's energy that is not exceeded in this share of queries."""

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from autoscale.arrays import Floats
-from autoscale.query.belief import Belief
+from autoscale.query.belief import Belief, Three
 from autoscale.query.considered import Considered
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
@@ -18,9 +18,6 @@ SHOWN: Final = 8
 """How many candidates are shown of a query, the best first."""
 SAME: Final = 0.005
 """Costs that lie closer are called the same."""
-QUANTILES: Final = (0.05, 0.5, 0.95)
-
-Three = tuple[float, float, float]
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,15 +238,13 @@ def _known(figure: float) -> float | None:
 
 def _believed(belief: Belief, index: int) -> Believed:
     one = belief.of(index)
-    low, middle, high = map(one.latency_quantile_s, QUANTILES)
-    least, usual, most = map(one.energy_quantile_j, QUANTILES)
     return Believed(
         one.latency_s,
         one.latency_s * math.exp(0.5 * one.latency_spread**2),
-        (low, middle, high),
+        one.latency_quantiles_s(),
         one.energy_j,
         one.energy_j * math.exp(0.5 * one.energy_spread**2),
-        (least, usual, most),
+        one.energy_quantiles_j(),
         one.chance_late,
     )
 

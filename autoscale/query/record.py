@@ -1,10 +1,10 @@
 """What was decided for a query, what came of it, and the row that is kept of both."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from autoscale.query.belief import Belief, TargetBelief
+from autoscale.query.belief import Belief, TargetBelief, Three
 from autoscale.query.considered import Considered
 from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
@@ -78,16 +78,16 @@ class Decision:
         return None if believed is None else believed.chance_late
 
     @property
-    def latency_quantiles_s(self) -> tuple[float, float, float] | None:
+    def latency_quantiles_s(self) -> Three | None:
         """The latency of the choice that 5, 50 and 95 in 100 such queries do not exceed, as the agent believed."""
         believed = self._believed()
-        return None if believed is None else _three(believed.latency_quantile_s)
+        return None if believed is None else believed.latency_quantiles_s()
 
     @property
-    def energy_quantiles_j(self) -> tuple[float, float, float] | None:
+    def energy_quantiles_j(self) -> Three | None:
         """The same of the device's energy."""
         believed = self._believed()
-        return None if believed is None else _three(believed.energy_quantile_j)
+        return None if believed is None else believed.energy_quantiles_j()
 
     def _believed(self) -> TargetBelief | None:
         return None if self.belief is None else self.belief.of(self.belief.targets.index(self.chosen))
@@ -106,10 +106,6 @@ class Decision:
     def inference_source(self) -> str:
         """Where the answer came from: ``on_device``, ``peer`` or ``in_cloud``."""
         return SOURCES[self.selected.place]
-
-
-def _three(quantile: Callable[[float], float]) -> tuple[float, float, float]:
-    return quantile(0.05), quantile(0.5), quantile(0.95)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from threading import Thread
 
 import pytest
 
-from autoscale.files import atomic_write, check_writable
+from autoscale.files import atomic_write, check_writable, write_file
 
 
 def test_what_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
@@ -17,6 +17,13 @@ def test_what_fails_half_way_leaves_the_old_file(tmp_path: Path) -> None:
         raise RuntimeError
     assert path.read_bytes() == b"old"
     assert [*tmp_path.iterdir()] == [path]
+
+
+@pytest.mark.parametrize("content", ["µs\n", "µs\n".encode()], ids=["text", "bytes"])
+def test_text_is_written_in_utf_8_and_bytes_as_they_are(content: str | bytes, tmp_path: Path) -> None:
+    write_file(tmp_path / "new", content)
+    assert (tmp_path / "new").read_bytes() == b"\xc2\xb5s\n"
+    assert [*tmp_path.iterdir()] == [tmp_path / "new"]
 
 
 def test_a_name_that_takes_no_file_is_refused_by_itself(tmp_path: Path) -> None:

@@ -15,14 +15,13 @@ from autoscale.errors import InvalidInput, one_of
 from autoscale.interval import Interval
 from autoscale.physics.carbon import embodied_g_per_s
 from autoscale.query.outcome import Method
-from autoscale.units import SECONDS_PER_YEAR
+from autoscale.units import BYTES_PER_GB, SECONDS_PER_YEAR
 
 if TYPE_CHECKING:
     from autoscale.profiles.device import DeviceProfile  # what knows one has read it: it costs others nothing
 
 Basis = Literal["reported", "bottom-up"]
 
-BYTES_PER_GB: Final = 1e9
 _HANDHELD: Final = ("phone", "tablet", "board")
 
 

@@ -17,8 +17,9 @@ from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.series import IntensitySample, Series
 from autoscale.carbon.intensity.yearly import YearlyAverages
 from autoscale.query.outcome import Method
+from autoscale.units import SECONDS_PER_HOUR
 
-LONGEST_GAP_S: Final = 3 * 3600.0
+LONGEST_GAP_S: Final = 3 * SECONDS_PER_HOUR
 
 
 class HourlyIntensity(IntensitySource):

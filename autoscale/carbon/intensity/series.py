@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from autoscale.errors import InvalidInput
 from autoscale.interval import Interval
 from autoscale.query.outcome import Method
+from autoscale.units import SECONDS_PER_HOUR
 
 SPREAD: Final = {Method.MEASURED: 0.05, Method.MODELLED: 0.2}
 """How far off an hour's figure may be, as a fraction. Settled hours: twice the 2 to 3 % by which two revisions of
@@ -129,7 +130,7 @@ def step_of(times_s: Sequence[float] | NDArray[np.float64]) -> float:
     900.0
     """
     lengths, counts = np.unique(np.diff(times_s), return_counts=True)
-    return float(lengths[counts.argmax()]) if lengths.size else 3600.0
+    return float(lengths[counts.argmax()]) if lengths.size else SECONDS_PER_HOUR
 
 
 def holds_of(times_s: Sequence[float]) -> list[float]:
@@ -148,4 +149,4 @@ def holds_of(times_s: Sequence[float]) -> list[float]:
         if beside_s and step_s > max(beside_s) and count <= len(beside_s):
             step_s = holds_s[-1] if holds_s else beside_s[0]
         holds_s += [step_s] * count
-    return [*holds_s, holds_s[-1] if holds_s else 3600.0]
+    return [*holds_s, holds_s[-1] if holds_s else SECONDS_PER_HOUR]

@@ -11,7 +11,6 @@ decides, ask a live source.
 import math
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
 
 from autoscale.carbon.intensity.base import Intensity, IntensitySource
 from autoscale.carbon.intensity.basis import ACCOUNT_BASIS
@@ -19,8 +18,7 @@ from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.shapes import Shape, read_shapes
 from autoscale.carbon.intensity.yearly import YearlyAverages
 from autoscale.query.outcome import Method
-
-HOUR_S: Final = 3600.0
+from autoscale.units import SECONDS_PER_HOUR
 
 
 class TypicalHours(IntensitySource):
@@ -38,7 +36,7 @@ class TypicalHours(IntensitySource):
         ProfileError: a file that is wrong.
 
     >>> california = TypicalHours()
-    >>> noon, evening = (california.at("US-CAL-CISO", 1.7515e9 + hour * HOUR_S) for hour in (-4, 4))
+    >>> noon, evening = (california.at("US-CAL-CISO", 1.7515e9 + hour * SECONDS_PER_HOUR) for hour in (-4, 4))
     >>> round(noon.g_per_kwh), round(evening.g_per_kwh), noon.method.value
     (143, 252, 'modelled')
     """
@@ -57,7 +55,7 @@ class TypicalHours(IntensitySource):
         shape = self._shape(place)
         if shape is None:
             return yearly
-        begins_s = time_s // HOUR_S * HOUR_S
+        begins_s = time_s // SECONDS_PER_HOUR * SECONDS_PER_HOUR
         hour = datetime.fromtimestamp(begins_s, UTC)
         factor = float(shape.factors[hour.month - 1, hour.hour])
         span = yearly.range_g_per_kwh.times(shape.spread * factor)
@@ -68,9 +66,9 @@ class TypicalHours(IntensitySource):
         """The hours of a span; empty where the shape of the place is not known."""
         if self._shape(place) is None:
             return ()
-        begins_s = time_s // HOUR_S * HOUR_S
-        hours = math.ceil((time_s + horizon_s - begins_s) / HOUR_S)
-        return tuple(self.at(place, begins_s + HOUR_S * number) for number in range(hours))
+        begins_s = time_s // SECONDS_PER_HOUR * SECONDS_PER_HOUR
+        hours = math.ceil((time_s + horizon_s - begins_s) / SECONDS_PER_HOUR)
+        return tuple(self.at(place, begins_s + SECONDS_PER_HOUR * number) for number in range(hours))
 
     def _shape(self, place: str) -> Shape | None:
         return self._shapes.get(self._places.find(place).zone or "")

@@ -11,15 +11,13 @@ from autoscale.fleet.report.boundary import included, left_out
 from autoscale.fleet.report.counterfactual import Counterfactual, Estimated
 from autoscale.fleet.report.growth import ASSUMPTIONS, Growth, Swing, Year, projection, tornado
 from autoscale.fleet.report.idle import Fleet
-from autoscale.fleet.report.notices import notices
+from autoscale.fleet.report.notices import notices, rejected_rows
 from autoscale.fleet.report.parts import parts_of_life
 from autoscale.fleet.report.renewal import renewals
 from autoscale.fleet.report.scopes import by_scope
 from autoscale.fleet.report.sums import NG_PER_G, Parts, Sums, WholeInterval, fleet_sci_g_of, kg, kwh
-from autoscale.interval import Interval
 
 SCHEMA: Final = 1
-_REJECTED: Final = "rejected:"
 
 
 def as_json(report: Report) -> dict[str, Any]:
@@ -47,7 +45,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "inferences": total.inferences,
         "energy_kwh": _kwh(total.energy_uj),
         "carbon_kg": _carbon(total),
-        "sci_g_per_inference": _range(total.sci_g),
+        "sci_g_per_inference": asdict(total.sci_g),
         "rows": _rows(report),
         "exact": _exact(total),
         "by": {dimension: [_named(*each) for each in named.items()] for dimension, named in _by(report).items()},
@@ -92,10 +90,6 @@ def _kg(mass_ng: Parts) -> dict[str, float]:
     return {part: kg(value) for part, value in mass_ng._asdict().items()}
 
 
-def _range(span: Interval) -> dict[str, float]:
-    return {"low": span.low, "mid": span.mid, "high": span.high}
-
-
 def _ends(mass_ng: WholeInterval) -> dict[str, float]:
     return {end: kg(value) for end, value in mass_ng._asdict().items()}
 
@@ -110,17 +104,16 @@ def _named(name: str, sums: Sums) -> dict[str, Any]:
         "inferences": sums.inferences,
         "energy_kwh": _kwh(sums.energy_uj),
         "carbon_kg": _carbon(sums),
-        "sci_g_per_inference": _range(sums.sci_g),
+        "sci_g_per_inference": asdict(sums.sci_g),
         "missed_fraction": sums.missed_fraction,
     }
 
 
 def _rows(report: Report) -> dict[str, Any]:
     view = report.ledger_view
-    rejected = {name.removeprefix(_REJECTED): count for name, count in view.counts.items() if _REJECTED in name}
     return {
         "accepted": view.counts.get("accepted", 0),
-        "rejected": dict(sorted(rejected.items())),
+        "rejected": rejected_rows(view.counts),
         "duplicate": view.counts.get("duplicate", 0),
         "reordered": view.counts.get("reordered", 0),
         "clock_set_back": view.counts.get("clock_set_back", 0),
@@ -162,7 +155,7 @@ def _fleet(fleet: Fleet, report: Report) -> dict[str, Any]:
         "idle_energy_kwh": kwh(fleet.idle_energy_uj),
         "carbon_kg": {name: _ends(ends) for name, ends in named.items()},
         "carbon_ng": {name: ends._asdict() for name, ends in named.items()},
-        "sci_g_per_inference": None if sci_g is None else _range(sci_g),
+        "sci_g_per_inference": None if sci_g is None else asdict(sci_g),
         "never_reported": None if report.has_unnamed_devices else list(fleet.silent),
         "in_no_row": list(fleet.silent),
         "not_in_inventory": fleet.unknown,

@@ -7,10 +7,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from autoscale.fleet.ledger.schema import PARTS
 from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.boundary import included
 from autoscale.fleet.report.scopes import VIEWS
-from autoscale.fleet.report.sums import NG_PER_G, PARTS, fleet_sci_g_of, kg, kwh
+from autoscale.fleet.report.sums import NG_PER_G, fleet_sci_g_of, kg, kwh
 
 _ENERGY: Final = "joules of each query, as its device or server measured or modelled them"
 _OPERATIONAL: Final = (

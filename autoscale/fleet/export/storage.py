@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from autoscale.errors import InvalidInput, TargetUnavailable
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.fleet.ledger.arrow import arrow
 from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.ledgers import ledger_folder
@@ -64,8 +64,7 @@ class Storage:
         try:
             if self._is_local:
                 Path(path).parent.mkdir(parents=True, exist_ok=True)
-                with atomic_write(path) as file:
-                    file.write(content)
+                write_file(path, content)
                 return
             with self._system.open_output_stream(path) as stream:  # object storage has it when this ends, or nothing
                 stream.write(content)

@@ -6,11 +6,12 @@ from typing import Final
 import numpy as np
 
 from autoscale.fleet.ledger.rows import Ints, Mask
+from autoscale.units import US_PER_DAY
 
 SET_BACK_US: Final = 60_000_000
 """Rows of one log may overtake each other by less: queries run side by side, and clocks are corrected a little."""
 
-RESET_US: Final = 2 * 86_400_000_000
+RESET_US: Final = 2 * US_PER_DAY
 """By more than two days no clock is corrected: it was lost, and begins again at some date."""
 
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from autoscale.errors import InvalidTarget
 from autoscale.fleet.ledger.rows import Ints, Mask, Rows
-from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE, RANGES
+from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE, PARTS, RANGES
 from autoscale.query.target import Target
+from autoscale.units import J_PER_KWH
 
-PARTS: Final = ("device", "network", "remote")
-_NG_PER_UJ: Final = 1.0 / 3.6e6
+_NG_PER_UJ: Final = 1.0 / J_PER_KWH
 """Of each milligram in a kilowatt-hour."""
 
 _ROUNDING_NG: Final = 3

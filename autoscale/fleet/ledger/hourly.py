@@ -26,11 +26,11 @@ from autoscale.fleet.ledger.rollup import (
 from autoscale.fleet.ledger.rows import Ints, Mask, Rows, Texts, joined_texts
 from autoscale.fleet.ledger.schema import BY_NAME, MOST_PUE
 from autoscale.fleet.ledger.validation import FIRST_TIME_US, REASONS, Reasons, Rules, check_of
+from autoscale.units import MICRO_PER_UNIT
 
 MOST_INFERENCES: Final = 2**32
 """Of one sum: over a million a second."""
 
-_MILLION: Final = 1_000_000
 _NUMBERS: Final = tuple(name for name, kind in SUMS.items() if kind == "int64")
 
 
@@ -137,13 +137,13 @@ def _summed_columns(rows: Rows) -> dict[str, Ints]:
     stands = (ppb >= LEAST_PPB) & (_words(rows.texts["chosen"]) == _words(rows.texts["selected"]))
     weight = np.where(stands, MILLI_PPB // np.maximum(ppb, 1), 0)
     carbon_ng = sum((numbers[name] for name in CARBON[1:]), numbers[CARBON[0]])
-    overhead = np.maximum(numbers["pue_remote_ppm"], _MILLION) - _MILLION
+    overhead = np.maximum(numbers["pue_remote_ppm"], MICRO_PER_UNIT) - MICRO_PER_UNIT
     made = {
         "missed": missed,
         "weight_milli": weight,
         "weighed_ng_milli": weight * np.minimum(carbon_ng, MOST_WEIGHED_NG),
         "weighed_missed_milli": weight * missed,
-        "building_uj": numbers["energy_remote_uj"] * overhead // _MILLION,
+        "building_uj": numbers["energy_remote_uj"] * overhead // MICRO_PER_UNIT,
     }
     return {name: numbers[name] for name in FIGURES if name != "missed"} | made
 

@@ -11,16 +11,15 @@ from autoscale.errors import AutoScaleError, InvalidInput
 from autoscale.fleet.ledger.arrow import arrow
 from autoscale.fleet.ledger.considered_text import read_considered
 from autoscale.fleet.ledger.manifest import FILE as MANIFEST_FILE
-from autoscale.fleet.ledger.schema import BY_NAME
+from autoscale.fleet.ledger.schema import BY_NAME, PARTS
 from autoscale.fleet.ledger.view import read_ledger
 from autoscale.off_policy.logged import LoggedQuery
 from autoscale.query.goal import Goal
 from autoscale.query.outcome import Outcome, Split
 from autoscale.query.target import Target
 
-_PARTS: Final = Split.__slots__
 _SPLITS: Final = tuple(
-    name.format(part) for name in ("energy_{}_uj", "operational_{}_ng", "embodied_{}_ng") for part in _PARTS
+    name.format(part) for name in ("energy_{}_uj", "operational_{}_ng", "embodied_{}_ng") for part in PARTS
 )
 _NEEDED: Final = ("model", "objective", "chosen", "probability_ppb", "latency_us", "considered")
 _ANSWERED: Final = "selected"
@@ -28,7 +27,7 @@ _OPTIONAL: Final = (
     *("device_id", "log_id", "sequence", "goal_latency_us", "goal_accuracy_ppm", "accuracy_ppm"),
     *(*_SPLITS, _ANSWERED),
 )
-_MINIMISED: Final = {"energy": _SPLITS[:1], "carbon": _SPLITS[len(_PARTS) :], "latency": ("latency_us",)}
+_MINIMISED: Final = {"energy": _SPLITS[:1], "carbon": _SPLITS[len(PARTS) :], "latency": ("latency_us",)}
 """Objective to the columns of which one must tell what came of it."""
 _MOST: Final = 2.0**63
 """What the ledger's whole numbers stay below."""
@@ -161,8 +160,8 @@ def _query(row: Mapping[str, Any]) -> LoggedQuery:
     if chosen not in considered.targets:
         raise InvalidInput(f"chosen is {chosen}; allowed: one of {[str(each) for each in considered.targets]}")
     energy_j, operational_g, embodied_g = (
-        Split(*(_figure(row, name) or 0.0 for name in _SPLITS[first : first + len(_PARTS)]))
-        for first in range(0, len(_SPLITS), len(_PARTS))
+        Split(*(_figure(row, name) or 0.0 for name in _SPLITS[first : first + len(PARTS)]))
+        for first in range(0, len(_SPLITS), len(PARTS))
     )
     outcome = Outcome(
         row["latency_us"] / BY_NAME["latency_us"].per_unit,

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.files import atomic_write, sync
+from autoscale.files import sync, write_file
 from autoscale.fleet.ledger.arrow import rejected_table_of, sums_table_of, table_of, write_parquet
 from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.hourly import HourlySums, counted
@@ -106,8 +106,7 @@ class NewFiles:
     def write_unreadable(self, name: str, content: bytes, reported_rows: int, added: list[Entry]) -> None:
         """What came and cannot be read, by its sha256."""
         path = self.folder / unreadable_path(name)
-        with atomic_write(path) as file:
-            file.write(content)
+        write_file(path, content)
         self.add(added, path, "", reported_rows, name)
 
     def day_folder(self, kind: str, day: str) -> Path:

@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.fleet.ledger.arrow import arrow, optional_package
-from autoscale.units import US_PER_DAY
+from autoscale.fleet.ledger.schema import PARTS
+from autoscale.units import MICRO_PER_UNIT, US_PER_DAY
 
-_PARTS: Final = ("device", "network", "remote")
-CARBON: Final = tuple(f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in _PARTS)
+CARBON: Final = tuple(f"{kind}_{part}_ng" for kind in ("operational", "embodied") for part in PARTS)
 """A query's carbon: the sum of these columns."""
 
 FIGURES: Final = (
-    *(f"energy_{part}_uj" for part in _PARTS),
+    *(f"energy_{part}_uj" for part in PARTS),
     *CARBON,
     "operational_low_ng",
     "operational_high_ng",
@@ -52,7 +52,7 @@ ALIKE: Final = (
     "region_device",
     "region_remote",
     "methods",
-    *(f"intensity_{part}_kind" for part in _PARTS),
+    *(f"intensity_{part}_kind" for part in PARTS),
 )
 """Columns of rows that are summed together, beside the hour."""
 
@@ -76,11 +76,10 @@ DEVICES: Final[dict[str, str]] = {
 MONTHLY: Final[dict[str, str]] = SUMS | dict.fromkeys(WEIGHED, "wide")
 """Columns of the sums of a month, ``days`` and ``hours``: weights of so many may need more than 64 bits."""
 
-DROPPED: Final = {"days": ("selected",), "hours": ("methods", *(f"intensity_{part}_kind" for part in _PARTS))}
+DROPPED: Final = {"days": ("selected",), "hours": ("methods", *(f"intensity_{part}_kind" for part in PARTS))}
 """Folder of sums of a month to the columns that are null in it, for fewer sums. Those by day say no target and stand at
 the day's beginning; those by hour of the day say not how figures are known, and stand on the month's first day."""
 
-_MILLION: Final = 1_000_000
 CARBON_NG: Final = " + ".join(CARBON)
 """SQL of all carbon of a row, operational and embodied, everywhere."""
 
@@ -94,13 +93,13 @@ def made(divided: str = "//") -> dict[str, str]:
     missed = "CASE WHEN is_late OR coalesce(accuracy_ppm < goal_accuracy_ppm, false) THEN 1 ELSE 0 END"
     stands = f"probability_ppb >= {LEAST_PPB} AND chosen = selected"
     weight = f"CASE WHEN {stands} THEN {MILLI_PPB} {divided} probability_ppb ELSE 0 END"
-    overhead = f"greatest(coalesce(pue_remote_ppm, 0), {_MILLION}) - {_MILLION}"
+    overhead = f"greatest(coalesce(pue_remote_ppm, 0), {MICRO_PER_UNIT}) - {MICRO_PER_UNIT}"
     return {
         "missed": missed,
         "weight_milli": weight,
         "weighed_ng_milli": f"({weight}) * least({CARBON_NG}, {MOST_WEIGHED_NG})",
         "weighed_missed_milli": f"({weight}) * ({missed})",
-        "building_uj": f"(energy_remote_uj * ({overhead})) {divided} {_MILLION}",
+        "building_uj": f"(energy_remote_uj * ({overhead})) {divided} {MICRO_PER_UNIT}",
     }
 
 

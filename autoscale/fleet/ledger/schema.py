@@ -15,6 +15,7 @@ from typing import Final
 from autoscale.fleet.ledger.column import Column
 from autoscale.query.goal import OBJECTIVES
 from autoscale.query.target import PLACES, PRECISIONS, PROCESSORS
+from autoscale.units import US_PER_DAY
 
 SCHEMA: Final = 2
 """The version that this code writes; it reads every one up to it. A new column, word or limit is a new version."""
@@ -25,7 +26,7 @@ MOST_UJ: Final = 3_600_000_000_000
 MOST_NG: Final = 10**13
 """10 kg: a kilowatt-hour of the dirtiest grid, in the worst building."""
 
-MOST_LATENCY_US: Final = 86_400_000_000
+MOST_LATENCY_US: Final = US_PER_DAY
 MOST_MG_PER_KWH: Final = 3_000_000
 """3 kg/kWh: twice what a small diesel generator emits, its fuel's making with it."""
 
@@ -33,14 +34,15 @@ MOST_PUE: Final = 3.0
 
 INTENSITY_KINDS: Final = ("average", "marginal")
 
-_PARTS: Final = {"device": "the device", "network": "what lies between the machines", "remote": "the remote machine"}
+PARTS: Final = {"device": "the device", "network": "what lies between the machines", "remote": "the remote machine"}
+"""What a query spends on, in the order of every split figure."""
 
 
 def _split(name: str, unit: str, meaning: str, of: str, most: int) -> tuple[Column, ...]:
     """A figure of each part of a query; ``{}`` in the name stands for the part."""
     return tuple(
         Column(name.format(part), "int64", unit, f"{meaning}: {who}", f"{of}.{part}", most=most)
-        for part, who in _PARTS.items()
+        for part, who in PARTS.items()
     )
 
 
@@ -67,7 +69,7 @@ def _places(
         Column(
             name.format(part), kind, unit, f"{meaning}: {who}", f"{of}_{part}", optional=True, most=most, words=words
         )
-        for part, who in _PARTS.items()
+        for part, who in PARTS.items()
     )
 
 
@@ -140,7 +142,7 @@ COLUMNS: Final = (
 BY_NAME: Final = {column.name: column for column in COLUMNS}
 
 RANGES: Final = tuple(
-    (f"{kind}_low_ng", tuple(f"{kind}_{part}_ng" for part in _PARTS), f"{kind}_high_ng")
+    (f"{kind}_low_ng", tuple(f"{kind}_{part}_ng" for part in PARTS), f"{kind}_high_ng")
     for kind in ("operational", "embodied")
 )
 """Columns of a low end, the parts whose sum lies between, and the high end."""

@@ -41,8 +41,9 @@ from autoscale.fleet.ledger.rollup import merged_sums
 from autoscale.fleet.ledger.rows import Rows
 from autoscale.fleet.ledger.validation import Reasons
 from autoscale.fleet.ledger.view import is_as_written
+from autoscale.units import SECONDS_PER_HOUR
 
-GRACE_S: Final = 3600.0
+GRACE_S: Final = SECONDS_PER_HOUR
 """How long a compacted file stays for reports that began before."""
 
 SMALL_BYTES: Final = 64 << 20

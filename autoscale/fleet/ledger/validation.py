@@ -12,6 +12,7 @@ from autoscale.fleet.ledger.column import NOT_A_NUMBER, Column
 from autoscale.fleet.ledger.consistency import inconsistent
 from autoscale.fleet.ledger.rows import Mask, Rows
 from autoscale.fleet.ledger.schema import BY_NAME, SCHEMA
+from autoscale.units import SECONDS_PER_HOUR
 
 REASONS: Final = (
     "truncated",
@@ -50,7 +51,7 @@ class Rules:
     devices: frozenset[str] | None = None
     device_models: frozenset[str] | None = None
     is_region: Callable[[str], bool] | None = None
-    ahead_s: float = 3600.0
+    ahead_s: float = SECONDS_PER_HOUR
     behind_s: float = math.inf
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from autoscale.errors import InvalidInput, one_of
 from autoscale.fleet.ledger.ledgers import of_one_list
 from autoscale.fleet.ledger.rollup import DEVICES, MONTHLY, SUMS
+from autoscale.fleet.ledger.schema import PARTS
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.ledger.view import LedgerView
 from autoscale.fleet.report import tables
@@ -20,7 +21,7 @@ from autoscale.fleet.report.life_cycle import LifeCycle
 from autoscale.fleet.report.reading import Reading, verified_reading
 from autoscale.fleet.report.savings import Saving, savings
 from autoscale.fleet.report.scenario_cells import CELL
-from autoscale.fleet.report.sums import PARTS, Sums
+from autoscale.fleet.report.sums import Sums
 from autoscale.fleet.report.sums_alone import SumsAlone, sums_alone
 from autoscale.fleet.report.survey import needs_wide_sums, survey
 from autoscale.units import SECONDS_PER_DAY

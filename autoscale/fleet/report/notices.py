@@ -54,6 +54,11 @@ def _joined(report: Report) -> Iterator[str]:
         yield f"{report.repeated:,} rows are in more than one of the ledgers, and count once."
 
 
+def rejected_rows(counts: Mapping[str, int]) -> dict[str, int]:
+    """How many rows of a ledger were rejected, by reason."""
+    return {name.removeprefix(_REJECTED): counts[name] for name in sorted(counts) if _REJECTED in name}
+
+
 def _left_out(report: Report) -> Iterator[str]:
     view = report.ledger_view
     if not report.total.inferences:
@@ -63,9 +68,8 @@ def _left_out(report: Report) -> Iterator[str]:
         yield f"{rows:,} rows are left out: their files (in all {len(gone)}) are damaged or gone."
     if len(gone) < len(view.damaged):
         yield f"{len(view.damaged) - len(gone)} files of sums are damaged: the rows are read in their place."
-    rejected = {name.removeprefix(_REJECTED): count for name, count in view.counts.items() if _REJECTED in name}
-    if rejected:
-        reasons = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in sorted(rejected.items()))
+    if rejected := rejected_rows(view.counts):
+        reasons = ", ".join(f"{name.replace('_', ' ')} {count:,}" for name, count in rejected.items())
         yield f"{sum(rejected.values()):,} rows of the ledger were rejected and are left out: {reasons}."
     if report.impossible:
         yield f"{report.impossible:,} rows are left out: their figures are beyond what a query can take."

@@ -20,6 +20,7 @@ from autoscale.carbon.intensity.places import WORLD, Places
 from autoscale.errors import AutoScaleError, InvalidInput, ProfileError
 from autoscale.fleet.report.runs import Run, codecarbon_runs
 from autoscale.profiles.toml_table import TomlTable
+from autoscale.units import kwh_from_j
 
 INFERENCE: Final = "inference"
 """What the report itself adds beside the phases."""
@@ -30,7 +31,6 @@ _NUMBERS: Final = ("carbon_kg", "energy_kwh", "intensity_g_per_kwh", "pue", "emb
 _TEXTS: Final = ("region", "stage", "codecarbon", "project", "mlperf", "machine")
 _ENERGY: Final = ("carbon_kg", "energy_kwh", "codecarbon", "mlperf")
 _MLLOG: Final = ":::MLLOG"
-_J_PER_KWH: Final = 3.6e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ def mlperf_run(path: Path, power_w: float) -> Run:
     if not isinstance(start, int | float) or not isinstance(stop, int | float) or stop <= start:
         raise InvalidInput(f"{path} has no run; allowed: :::MLLOG lines with run_start before run_stop")
     duration_s = (stop - start) / 1e3
-    return Run(power_w * duration_s / _J_PER_KWH, duration_s, None, None, datetime.fromtimestamp(start / 1e3).year)
+    return Run(kwh_from_j(power_w * duration_s), duration_s, None, None, datetime.fromtimestamp(start / 1e3).year)
 
 
 def _mllog(text: str) -> Iterator[dict[str, Any]]:

@@ -6,10 +6,9 @@ from typing import Any, Final, NamedTuple
 
 from autoscale.fleet.ledger.rollup import FIGURES as FIGURES  # what reports are made of, too
 from autoscale.fleet.ledger.rollup import SUMMED
+from autoscale.fleet.ledger.schema import PARTS
 from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.units import J_PER_KWH, MICRO_PER_UNIT
-
-PARTS: Final = ("device", "network", "remote")
 
 _LAST: Final = ("latency_us", "missed", "building_uj")
 UJ_PER_KWH: Final = round(J_PER_KWH) * MICRO_PER_UNIT

@@ -19,12 +19,12 @@ from autoscale.query.target import Target
 from autoscale_envs.evaluation.deep import DEEP, lacking
 from autoscale_envs.evaluation.own_agent import agent_of, check_agent_name
 from autoscale_envs.evaluation.plan import Cell, Plan
+from autoscale_envs.measured.contestants import ORACLE
 from autoscale_envs.training.predictors import SAMPLES, fit
 from autoscale_envs.training.samples import concatenated, gather
 from autoscale_envs.worlds.parameters import make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
 
-ORACLE: Final = "opt"
 REFERENCE: Final = "device-cpu-fp32"
 CLOUD: Final = "cloud"
 EDGE: Final = "connected-edge"

@@ -16,7 +16,7 @@ from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_
 from autoscale.profiles.shipped import is_file, shipped_name
 from autoscale.query.goal import Goal
 from autoscale_envs.evaluation.comparisons import Comparison, MeasuredComparison, SimulatedComparison
-from autoscale_envs.evaluation.contestants import ORACLE, RIVALS, USUAL, rivals
+from autoscale_envs.evaluation.contestants import RIVALS, USUAL, rivals
 from autoscale_envs.evaluation.deep import DEEP, with_trained
 from autoscale_envs.evaluation.judging import judge_records
 from autoscale_envs.evaluation.measured_plan import (
@@ -29,6 +29,7 @@ from autoscale_envs.evaluation.measured_plan import (
 from autoscale_envs.evaluation.measured_rivals import measured_rivals
 from autoscale_envs.evaluation.plan import PHONES, Plan
 from autoscale_envs.evaluation.running import Outputs, run
+from autoscale_envs.measured.contestants import ORACLE
 from autoscale_envs.measured.csv_file import read_measured
 from autoscale_envs.variance.hidden import USUAL_SHARES
 from autoscale_envs.variance.scenario_file import load_scenario

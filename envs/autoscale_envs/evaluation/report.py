@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 
 from autoscale.arrays import Floats
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale_envs.evaluation.learning import Stretch, learning_curve
 from autoscale_envs.evaluation.metrics import SOON, Scores, settled
 from autoscale_envs.evaluation.plan import Cell, Plan
@@ -58,8 +58,7 @@ def summary(results: Results) -> dict[str, dict[str, Any]]:
 
 def write_json(made: Sequence[Row], path: Path) -> None:
     """Write the rows as a JSON list, whole or not at all."""
-    with atomic_write(path) as file:
-        file.write(to_json(made).encode())
+    write_file(path, to_json(made))
 
 
 def to_json(made: Sequence[Row]) -> str:
@@ -78,8 +77,7 @@ def write_csv(made: Sequence[Row], path: Path) -> None:
     writer = csv.DictWriter(text, flat[0] if flat else ["device", "scenario", "agent"], lineterminator="\n")
     writer.writeheader()
     writer.writerows(flat)
-    with atomic_write(path) as file:
-        file.write(text.getvalue().encode())
+    write_file(path, text.getvalue())
 
 
 def _row(plan: Plan, device: str, scenario: str, cells: Sequence[Mapping[str, Result]]) -> Row:

@@ -17,7 +17,7 @@ from autoscale.loop import run_query
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale_envs.evaluation.batch import Batch, BatchStep
-from autoscale_envs.evaluation.contestants import CLOUD, ORACLE, REFERENCE, makers
+from autoscale_envs.evaluation.contestants import CLOUD, REFERENCE, makers
 from autoscale_envs.evaluation.metrics import (
     Flags,
     Scores,
@@ -30,6 +30,7 @@ from autoscale_envs.evaluation.metrics import (
 )
 from autoscale_envs.evaluation.own_agent import blaming, check_choice
 from autoscale_envs.evaluation.plan import Cell, Plan
+from autoscale_envs.measured.contestants import ORACLE
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 
 

@@ -29,7 +29,7 @@ from autoscale.carbon.intensity.shapes import HOURS
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.physics.carbon import CarbonRates
 from autoscale.query.outcome import Method
-from autoscale_envs.variance.intensity import SECONDS_PER_HOUR
+from autoscale.units import SECONDS_PER_HOUR
 from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.parameters import WorldParameters
 

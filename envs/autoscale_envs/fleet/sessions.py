@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from autoscale.arrays import Floats, Indices
-from autoscale.units import SECONDS_PER_DAY
+from autoscale.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from autoscale_envs.fleet.population import Cohort, People
 from autoscale_envs.fleet.regions import REGIONS
 from autoscale_envs.variance.battery import start_charge
@@ -25,7 +25,6 @@ from autoscale_envs.worlds.query import SimulatedQuery
 QUERIES: Final = round(QUERIES_IN_A_ROW)
 """In a session; ours, as there."""
 
-HOUR_S: Final = 3600.0
 
 BY_HOUR: Final = np.array(
     [2, 1, 1, 1, 1, 2, 4, 6, 7, 7, 7, 7, 8, 7, 7, 7, 7, 8, 9, 10, 10, 9, 7, 4],
@@ -98,7 +97,7 @@ def _starts_s(generator: np.random.Generator, region: Indices) -> Floats:
     cumulative = np.concatenate([[0.0], np.cumsum(BY_HOUR)]) / BY_HOUR.sum()
     local_h = np.interp(generator.random(len(region)), cumulative, np.arange(len(cumulative)))
     ahead_h = np.array([each.ahead_h for each in REGIONS])
-    return np.asarray((HOUR_S * (local_h - ahead_h.take(region))) % SECONDS_PER_DAY)
+    return np.asarray((SECONDS_PER_HOUR * (local_h - ahead_h.take(region))) % SECONDS_PER_DAY)
 
 
 def _meet(cohort: Cohort, hidden: Hidden, generator: np.random.Generator) -> tuple[QueryBlock, Floats]:

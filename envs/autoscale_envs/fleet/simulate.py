@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.errors import InvalidInput
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.fleet.ledger.months import roll_up_months
 from autoscale.fleet.ledger.rows import Rows, Texts, joined
 from autoscale.fleet.ledger.store import Ledger
@@ -114,8 +114,7 @@ def check_out(out: Path) -> None:
 
 
 def _tell(folder: Path, plan: FleetPlan, *, is_complete: bool) -> None:
-    with atomic_write(folder / FILE) as file:
-        file.write(printed(plan, is_complete=is_complete).encode())
+    write_file(folder / FILE, printed(plan, is_complete=is_complete))
 
 
 def _blocks(plan: FleetPlan) -> Iterator[DayRows]:

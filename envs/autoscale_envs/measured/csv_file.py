@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.errors import InvalidInput, InvalidTarget, listing
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.profiles.measured import MOST
 from autoscale.query.target import Target
 from autoscale_envs.measured.table import MeasuredRun, MeasuredTable, tables_of
@@ -51,8 +51,7 @@ def write_measured(rows: Iterable[MeasuredRun], path: str | Path) -> None:
     Raises:
         OSError: the file cannot be written.
     """
-    with atomic_write(path) as file:
-        file.write(measured_text(rows).encode())
+    write_file(path, measured_text(rows))
 
 
 def measured_text(rows: Iterable[MeasuredRun]) -> str:

@@ -13,13 +13,12 @@ import numpy as np
 from autoscale.arrays import Floats, Indices
 from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.shapes import DAYS, HOURS, read_shapes
+from autoscale.units import SECONDS_PER_HOUR
 
 DEVICE_PLACE: Final = "US-CAL-CISO"
 """California: much sun, so noon in the west (20:00 UTC) is clean."""
 CLOUD_PLACE: Final = "US-MIDA-PJM"
 """The grid of northern Virginia, where data centres are many."""
-SECONDS_PER_HOUR: Final = 3600.0
-SECONDS_PER_DAY: Final = HOURS * SECONDS_PER_HOUR
 FOUR_OF_FIVE: Final = 2.0 * 1.2816
 """Standard deviations of a normal variable between the ends that hold four of five values."""
 

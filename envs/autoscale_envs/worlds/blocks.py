@@ -12,6 +12,7 @@ import numpy as np
 from autoscale.arrays import Floats, Indices
 from autoscale.physics import contention, queueing
 from autoscale.physics.carbon import g_per_j
+from autoscale.units import SECONDS_PER_DAY
 from autoscale_envs.variance import intensity, interference, network, server, workload
 from autoscale_envs.variance.draws import Draws
 from autoscale_envs.variance.hidden import Hidden, hidden_factors
@@ -68,7 +69,7 @@ def begin(parameters: WorldParameters, draws: Draws, environments: Indices) -> t
     regime = interference.co_runners(uniforms[:, 0], parameters.scenario)
     asks = (uniforms[:, 1] * len(parameters.networks)).astype(np.intp)
     spreads = np.array([each.day_spread for each in parameters.curves])
-    time_s = intensity.SECONDS_PER_DAY * uniforms[:, 2]
+    time_s = SECONDS_PER_DAY * uniforms[:, 2]
     share = 0.0 if scenario.outages is None else scenario.outages.share
     down = (uniforms[:, 4] < share).astype(np.intp)
     memory = ProcessState(wandering, regime, asks, time_s, np.zeros_like(time_s), np.exp(spreads * day), down)

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.errors import AutoScaleError, DeadlineExceeded, TargetUnavailable, UnsupportedModel
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Backend
 from autoscale_runtime.backends.child import ChildRunner
@@ -34,8 +34,7 @@ def check_survives(backend: Backend, path: Path, target: Target) -> None:
         verdict = _tried(backend, path, target)
         with suppress(OSError):
             file.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(file) as kept:
-                kept.write(json.dumps({"verdict": verdict, "model": str(path), "target": str(target)}).encode())
+            write_file(file, json.dumps({"verdict": verdict, "model": str(path), "target": str(target)}))
     if verdict != SURVIVED:
         raise UnsupportedModel(f"'{path}' is not opened for {target}: when it was tried, {verdict}")
 

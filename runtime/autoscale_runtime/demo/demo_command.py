@@ -18,7 +18,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextC
 from autoscale.agents.base import AGENTS
 from autoscale.agents.policies import load_policy
 from autoscale.errors import one_of
-from autoscale.files import atomic_write, check_writable
+from autoscale.files import check_writable, write_file
 from autoscale.profiles import load_device
 from autoscale_runtime.backends.onnxruntime import onnx_runtime
 from autoscale_runtime.backends.openvino import OpenVINO
@@ -109,8 +109,7 @@ def demo(
     draw(made.days, OURS, picture)
     console.print(f"picture: {picture}", highlight=False)
     if json_file is not None:
-        with atomic_write(json_file) as file:
-            file.write(json.dumps(to_json(made, recorded, setup_j, method, tasks), indent=2).encode())
+        write_file(json_file, json.dumps(to_json(made, recorded, setup_j, method, tasks), indent=2))
 
 
 class Once(logging.Filter):

@@ -14,7 +14,7 @@ from typing import ClassVar
 import numpy as np
 
 from autoscale.extras import needed
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale_runtime.backends.onnxruntime import onnx_runtime
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.demo.networks import Network, Sample
@@ -63,8 +63,7 @@ class TextLine(Network):
         """The fp32 ONNX file with the head on; made when first asked for."""
         path = self.folder / _HEADED
         if not path.exists():
-            with atomic_write(path) as file:
-                file.write(_with_head(self.folder / _MODEL))
+            write_file(path, _with_head(self.folder / _MODEL))
         return path
 
     def score(self, outputs: Sequence[Array], sample: Sample) -> float:

@@ -13,7 +13,7 @@ from typing import ClassVar, Final, NamedTuple
 import numpy as np
 
 from autoscale.extras import needed
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.ocr import RAPIDOCR
@@ -79,8 +79,7 @@ class TextPage(Network):
         """The fp32 ONNX file with head and tail on; made when first asked for."""
         path = self.folder / _WHOLE
         if not path.exists():
-            with atomic_write(path) as file:
-                file.write(_whole(self.folder / _MODEL))
+            write_file(path, _whole(self.folder / _MODEL))
         return path
 
     def score(self, outputs: Sequence[Array], sample: Sample) -> float:

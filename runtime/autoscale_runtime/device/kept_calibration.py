@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.errors import ModelError
-from autoscale.files import atomic_write, is_stream
+from autoscale.files import is_stream, write_file
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Backend
@@ -172,8 +172,7 @@ class CalibrationFile:
             "targets": {str(target): asdict(each) for target, each in known.targets.items()},
         }
         try:
-            with atomic_write(self._path) as file:
-                file.write(json.dumps(told, indent=2).encode())
+            write_file(self._path, json.dumps(told, indent=2))
         except OSError as error:
             _LOG.warning("calibration '%s' cannot be written: %s", self._path, error.strerror or error)
 

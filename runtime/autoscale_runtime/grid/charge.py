@@ -16,12 +16,12 @@ from autoscale.carbon import ChargeMix, Intensity, IntensitySource, Interval
 from autoscale.carbon.intensity.base import KINDS
 from autoscale.carbon.intensity.charge_mix import EFFICIENCY
 from autoscale.errors import AutoScaleError
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.query.outcome import Method, worst
+from autoscale.units import SECONDS_PER_HOUR
 
 VERSION: Final = 1
 LONGEST_CHARGE_S: Final = 8 * 3600.0
-_HOUR_S: Final = 3600.0
 
 
 def charge_file() -> Path:
@@ -81,14 +81,13 @@ class ChargeLog:
 
     def _keep(self, mix: ChargeMix, now_s: float) -> None:
         # A charge that stays is kept each hour too: what comes in after a restart came in after it was last seen.
-        is_due = mix != self._mix or not 0.0 <= now_s - self._kept_s < _HOUR_S
+        is_due = mix != self._mix or not 0.0 <= now_s - self._kept_s < SECONDS_PER_HOUR
         self._mix, self._time_s = mix, now_s
         if self._path is not None and is_due:
             self._kept_s = now_s
             try:
                 self._path.parent.mkdir(parents=True, exist_ok=True)
-                with atomic_write(self._path) as file:
-                    file.write(json.dumps(_plain(mix, now_s)).encode())
+                write_file(self._path, json.dumps(_plain(mix, now_s)))
             except OSError:
                 self._path = None  # a disk that cannot keep it is no reason to stop accounting
 
@@ -100,8 +99,8 @@ def _mixes(mix: ChargeMix, now: Intensity) -> bool:
 
 def _mean(source: IntensitySource, place: str, since_s: float, now_s: float) -> Intensity:
     """The mean over the hours from ``since_s`` on, the longest charge before now at most."""
-    hours = int(min(max(now_s - since_s, 0.0), LONGEST_CHARGE_S) // _HOUR_S)
-    seen = [source.at(place, now_s - hour * _HOUR_S) for hour in range(hours + 1)]
+    hours = int(min(max(now_s - since_s, 0.0), LONGEST_CHARGE_S) // SECONDS_PER_HOUR)
+    seen = [source.at(place, now_s - hour * SECONDS_PER_HOUR) for hour in range(hours + 1)]
     if any(each.kind != seen[0].kind for each in seen):
         seen = seen[:1]
     total = sum((each.range_g_per_kwh for each in seen[1:]), seen[0].range_g_per_kwh)

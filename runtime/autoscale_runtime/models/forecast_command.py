@@ -1,8 +1,8 @@
 """``autoscale forecast``: what a network would cost on every target of a device, before anything has run."""
 
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from typing import Annotated, Any, Final
 
 import typer
@@ -119,7 +119,7 @@ def _plain(device: DeviceProfile, asked: AskedNetwork, found: Sequence[Predictio
 
 def _target(each: Prediction) -> dict[str, Any]:
     return {
-        **{name: interval_ends(getattr(each, name)) for name in (*FIGURES, "network_j", "remote_j")},
+        **{name: asdict(getattr(each, name)) for name in (*FIGURES, "network_j", "remote_j")},
         **_opening(each),
         "accuracy": each.accuracy,
         "methods": {name: str(method) for name, method in each.methods.items()},
@@ -130,12 +130,7 @@ def _opening(each: Prediction) -> dict[str, Any]:
     if each.opening is None:
         return {"open_s": None, "open_j": None}
     figures = {"open_s": each.opening.latency_s, "open_j": each.opening.energy_j}
-    return {name: {**interval_ends(figure), "method": str(each.opening.method)} for name, figure in figures.items()}
-
-
-def interval_ends(figure: Interval) -> Mapping[str, float]:
-    """A figure with its range, for ``json.dumps``."""
-    return {"low": figure.low, "mid": figure.mid, "high": figure.high}
+    return {name: {**asdict(figure), "method": str(each.opening.method)} for name, figure in figures.items()}
 
 
 def _frugal(found: Sequence[Prediction]) -> list[Prediction]:

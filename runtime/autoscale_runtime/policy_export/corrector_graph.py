@@ -18,13 +18,13 @@ from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, ROW, TINY
 from autoscale.agents.correction.network import LEVEL, Level, Network
 from autoscale.agents.correction.shared import CHANGE, Shared
 from autoscale.agents.correction.stored import cells_of, from_state
-from autoscale.agents.correction.told import SAME
+from autoscale.agents.correction.told import FIGURES, SAME
 from autoscale.agents.correction.turns import EVERY, TURN
 from autoscale.agents.corrector import Corrector
 from autoscale.arrays import Floats, Indices
 from autoscale.query.goal import Goal
 from autoscale_runtime.policy_export.graph import Graph
-from autoscale_runtime.policy_export.interface import DEVICE, FIGURES, LINK, observed
+from autoscale_runtime.policy_export.interface import DEVICE, LINK, observed
 
 _FIGURES: Final = {"energy": "energy_j", "latency": "latency_s", "carbon": "carbon_g"}
 

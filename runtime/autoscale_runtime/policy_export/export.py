@@ -8,7 +8,7 @@ from typing import Any, Final
 from autoscale.agents.base import Agent
 from autoscale.agents.corrector import Corrector
 from autoscale.errors import InvalidInput, PolicyError
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.query.goal import Goal
 from autoscale_runtime.policy_export.corrector_graph import corrector_graph
 from autoscale_runtime.policy_export.interface import description
@@ -48,8 +48,7 @@ def export_policy(agent: Agent, path: Path | str, goal: Goal | None = None) -> d
     told = description(agent.name, agent.targets, networks, goal)
     try:
         for file, data in ((path, content), (path.with_suffix(".json"), json.dumps(told, indent=2).encode() + b"\n")):
-            with atomic_write(file) as out:
-                out.write(data)
+            write_file(file, data)
     except OSError as error:
         raise PolicyError(f"graph {path} cannot be written: {error}") from error
     return told

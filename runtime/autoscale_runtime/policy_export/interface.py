@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from autoscale.agents.correction.told import FIGURES
 from autoscale.errors import InvalidInput
 from autoscale.query.context import Context
 from autoscale.query.goal import Goal
@@ -15,7 +16,6 @@ from autoscale.query.target import Target
 FORMAT: Final = "autoscale-policy-graph"
 VERSION: Final = 1
 
-FIGURES: Final = ("latency_s", "energy_j", "carbon_g", "accuracy")
 """Of the forecast."""
 
 DEVICE: Final = (

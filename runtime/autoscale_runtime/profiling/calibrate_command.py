@@ -5,6 +5,7 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
 from typing import Annotated, Any, Final
@@ -193,7 +194,7 @@ def _link(link: MeasuredLink) -> dict[str, Any]:
 
 
 def _ends(figure: Interval | None) -> dict[str, float] | None:
-    return None if figure is None else {"low": figure.low, "mid": figure.mid, "high": figure.high}
+    return None if figure is None else asdict(figure)
 
 
 def _show(plan: Plan, found: Found, why: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from autoscale.errors import AutoScaleError, InvalidInput, InvalidTarget
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.interval import Interval
 from autoscale.profiles import LinkProfile, load_link
 from autoscale.profiles.figure import Figure
@@ -126,7 +126,6 @@ def _rate(way: str, rate_bps: Interval, source: str, method: Method = Method.MEA
 
 def _write(path: Path, link: LinkProfile) -> None:
     try:
-        with atomic_write(path) as file:
-            file.write(link_text(link).encode())
+        write_file(path, link_text(link))
     except OSError as error:
         raise InvalidInput(f"'{path}' cannot be written: {error.strerror}") from error

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from autoscale.errors import InvalidInput, ProfileError
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.interval import Interval
 from autoscale.profiles import DeviceProfile, load_device
 from autoscale.profiles.device_text import device_text
@@ -83,8 +83,7 @@ def write(
     """
     whole = replace(device, name=path.stem, measured=tuple(rows), networks=networks, incomplete=incomplete)
     try:
-        with atomic_write(path) as file:
-            file.write(device_text(whole).encode())
+        write_file(path, device_text(whole))
     except OSError as error:
         raise InvalidInput(f"'{path}' cannot be written: {error.strerror}") from error
     return whole

@@ -14,7 +14,7 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar, Final
 
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.query.observation import LinkState, Observation
 from autoscale_runtime.sensors.base import NOTHING_SENSED, Sensor
 from autoscale_runtime.sensors.hub import SensorHub
@@ -83,8 +83,7 @@ def record(path: Path, observed: Iterable[tuple[float, Observation]]) -> None:
     writer = csv.DictWriter(text, list(columns), restval="", lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    with atomic_write(path) as file:
-        file.write(text.getvalue().encode())
+    write_file(path, text.getvalue())
 
 
 def _is_column(name: str) -> bool:

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from autoscale.agents.array_file import write_array_file
 from autoscale.agents.base import Agent, make_agent
 from autoscale.agents.transfer import transfer
 from autoscale.errors import InvalidInput, PolicyError, UnknownName
 from autoscale.loop import run_query
 from autoscale.profiles import load_device
 from autoscale.profiles.link_trace import LinkTrace
-from autoscale_envs.training.checkpoint import read_checkpoint, write_checkpoint
+from autoscale_envs.training.checkpoint import FORMAT, read_checkpoint, write_checkpoint
 from autoscale_envs.training.train import Training, train, trainable
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
@@ -144,6 +145,20 @@ def test_a_damaged_checkpoint_is_refused(tmp_path: Path) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(PolicyError, match="is damaged or no checkpoint"):
             train(Training("q-learning", OPTIONS), 500, resume=path)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({"format": FORMAT, "configuration": {}}, "is damaged: its header lacks what a checkpoint has"),
+        ({"format": FORMAT, "configuration": {}, "done": "x"}, "is damaged: its header lacks what a checkpoint has"),
+        ({"format": "autoscale-policy"}, "is no checkpoint of this release"),
+    ],
+)
+def test_a_header_of_something_else_is_refused(header: dict[str, Any], message: str, tmp_path: Path) -> None:
+    write_array_file(tmp_path / "c.npz", header, {}, "checkpoint")
+    with pytest.raises(PolicyError, match=message):
+        read_checkpoint(tmp_path / "c.npz", {}, {})
 
 
 def test_a_checkpoint_that_cannot_be_written_is_reported(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ The whole column is looked at, since ``03/04/2024`` alone does not say which of 
 """
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Final
 
@@ -90,17 +90,6 @@ def _checked(moment: datetime) -> datetime:
     if not 0.0 <= time_s < _LAST.timestamp():
         raise ValueError(f"{moment} is not within 1970 to 8999")
     return moment
-
-
-def is_time(cells: Iterable[str]) -> bool:
-    """Whether any of some cells is a time."""
-    for cell in cells:
-        try:
-            reading_of([cell])(cell)
-        except (ValueError, OverflowError, InvalidInput):
-            continue
-        return True
-    return False
 
 
 ALLOWED: Final = _ISO

@@ -17,11 +17,12 @@ from autoscale.carbon.intensity.places import WORLD
 from autoscale.carbon.intensity.series import IntensitySample
 from autoscale.carbon.intensity.yearly import YearlyAverages
 from autoscale.errors import InvalidInput, UnknownName
+from autoscale.units import SECONDS_PER_HOUR
 
 REFRESH_S: Final = 300.0
-STALE_S: Final = 2 * 3600.0
+STALE_S: Final = 2 * SECONDS_PER_HOUR
 FIRST_WAIT_S: Final = 30.0
-LONGEST_WAIT_S: Final = 3600.0
+LONGEST_WAIT_S: Final = SECONDS_PER_HOUR
 
 
 def carbon_cache_folder() -> Path:

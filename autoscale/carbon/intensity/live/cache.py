@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 from autoscale.carbon.intensity.series import IntensitySample, Series
 from autoscale.errors import InvalidInput
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.query.outcome import Method
 
 VERSION: Final = 1
@@ -66,8 +66,7 @@ class SnapshotFolder:
         }
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            with atomic_write(self._path(self._folder, name)) as file:
-                file.write(json.dumps(document).encode())
+            write_file(self._path(self._folder, name), json.dumps(document))
         except OSError as error:
             return f"{self._folder} keeps no carbon intensities: {error}"
         return None

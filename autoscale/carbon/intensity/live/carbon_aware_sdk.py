@@ -11,10 +11,11 @@ from autoscale.carbon.intensity.live.http import HttpFailure, JsonClient
 from autoscale.carbon.intensity.series import IntensitySample
 from autoscale.errors import InvalidInput, one_of
 from autoscale.query.outcome import Method
+from autoscale.units import SECONDS_PER_HOUR
 
 ADDRESS_VARIABLE: Final = "CARBON_AWARE_SDK_URL"
 KIND_VARIABLE: Final = "CARBON_AWARE_SDK_KIND"
-PAST_S: Final = 24 * 3600.0
+PAST_S: Final = 24 * SECONDS_PER_HOUR
 _NO_FORECAST: Final = (400, 404, 501)
 
 

@@ -12,11 +12,12 @@ from autoscale.carbon.intensity.live.http import HttpFailure, JsonClient
 from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.series import IntensitySample, Series
 from autoscale.query.outcome import Method
+from autoscale.units import SECONDS_PER_HOUR
 
 BASE_URL: Final = "https://api.electricitymaps.com/v4"
 KEY_VARIABLE: Final = "ELECTRICITY_MAPS_TOKEN"
 HORIZON_HOURS: Final = 24
-_STEPS_S: Final = {"hourly": 3600.0, "15_minutes": 900.0, "5_minutes": 300.0}
+_STEPS_S: Final = {"hourly": SECONDS_PER_HOUR, "15_minutes": 900.0, "5_minutes": 300.0}
 """As version 4 names them; version 3 has hours only."""
 _NOT_IN_PLAN: Final = (400, 401, 403, 404)
 _INVENTED: Final = "SANDBOX_MODE_DATA"
@@ -86,7 +87,7 @@ class ElectricityMaps(LiveSource):
 
 
 def _step_s(document: Mapping[str, Any]) -> float:
-    return _STEPS_S.get(str(document.get("temporalGranularity", "hourly")), 3600.0)
+    return _STEPS_S.get(str(document.get("temporalGranularity", "hourly")), SECONDS_PER_HOUR)
 
 
 def _sample(row: Mapping[str, Any]) -> IntensitySample | None:

@@ -15,9 +15,10 @@ from autoscale.carbon.intensity.live.http import JsonClient
 from autoscale.carbon.intensity.places import Places
 from autoscale.carbon.intensity.series import IntensitySample
 from autoscale.query.outcome import Method
+from autoscale.units import SECONDS_PER_HOUR
 
 BASE_URL: Final = "https://api.carbonintensity.org.uk"
-PAST_S: Final = 6 * 3600.0
+PAST_S: Final = 6 * SECONDS_PER_HOUR
 _STEP_S: Final = 1800.0
 _NATION: Final = "GB"
 

@@ -11,6 +11,7 @@ from autoscale.carbon.intensity.live.cache import Snapshot, series_of
 from autoscale.carbon.intensity.live.http import HttpFailure, JsonClient
 from autoscale.carbon.intensity.series import IntensitySample, Series
 from autoscale.query.outcome import Method
+from autoscale.units import SECONDS_PER_HOUR
 
 BASE_URL: Final = "https://api.watttime.org"
 USER_VARIABLE: Final = "WATTTIME_USER"
@@ -18,7 +19,7 @@ PASSWORD_VARIABLE: Final = "WATTTIME_PASSWORD"
 UNITS: Final = "lbs_co2_per_mwh"
 G_PER_KWH: Final = 453.59237 / 1000.0
 """One lb/MWh, by the international avoirdupois pound."""
-PAST_S: Final = 3600.0 * 6
+PAST_S: Final = 6 * SECONDS_PER_HOUR
 HORIZON_HOURS: Final = 24
 _UNAUTHORISED: Final = 401
 _NOT_IN_PLAN: Final = (400, 403, 404)

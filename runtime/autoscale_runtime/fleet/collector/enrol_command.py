@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from autoscale.errors import InvalidInput
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale_runtime.wire.tokens import read_tokens
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]{1,128}")
@@ -33,6 +33,5 @@ def enrol_command(
         raise InvalidInput(f"'{device}' has a token in '{tokens}'; allowed: one for each device")
     token = secrets.token_urlsafe(32)
     digest = hashlib.sha256(token.encode()).hexdigest()
-    with atomic_write(tokens) as file:
-        file.write(f'{known.rstrip()}\n\n[clients.{device}]\nsha256 = "{digest}"\n'.lstrip().encode())
+    write_file(tokens, f'{known.rstrip()}\n\n[clients.{device}]\nsha256 = "{digest}"\n'.lstrip())
     print(token)

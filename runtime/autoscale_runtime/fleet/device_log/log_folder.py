@@ -26,7 +26,7 @@ from typing import Final
 import psutil
 
 from autoscale.errors import InvalidInput
-from autoscale.files import BINARY, atomic_write
+from autoscale.files import BINARY, write_file
 from autoscale_runtime.fleet.device_log.segment import Segment, read_segment
 
 SUFFIX: Final = ".log"
@@ -109,8 +109,7 @@ class LogFolder:
     def _keep(self, name: str, sequence: int) -> None:
         content = _numbered(sequence)
         try:
-            with atomic_write(self.path / name) as file:
-                file.write(content)
+            write_file(self.path / name, content)
         except OSError as error:  # a full disk has no room for a new file, but takes the bytes of the old one
             try:
                 _overwrite(self.path / name, content)
@@ -127,8 +126,7 @@ class LogFolder:
         if path.is_file() and (kept := path.read_text(errors="replace").strip()):
             return kept
         device_id = uuid.uuid4().hex if last is None else last.header.device_id
-        with atomic_write(path) as file:
-            file.write(device_id.encode())
+        write_file(path, device_id)
         return device_id
 
     def place(self) -> str:

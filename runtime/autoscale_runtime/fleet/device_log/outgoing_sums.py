@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from autoscale.errors import InvalidInput
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.fleet.ledger.hourly import hourly_sums
 from autoscale.fleet.ledger.rollup import HOUR_US
 from autoscale.fleet.ledger.rows import Ints, Rows, Texts, with_all_columns
@@ -56,8 +56,7 @@ class Outgoing:
             "losses": asdict(self.losses),
             "left_out": self.left_out,
         }
-        with atomic_write(folder / FILE) as file:
-            file.write(json.dumps(kept).encode())
+        write_file(folder / FILE, json.dumps(kept))
 
     @classmethod
     def read(cls, folder: Path) -> "Outgoing":

@@ -7,7 +7,7 @@ from pathlib import Path
 import typer
 
 from autoscale.errors import InvalidInput
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.profiles.model_profile_codec import network_text
 from autoscale.query.model_profile import NetworkCut
 from autoscale_runtime.models.inspection.report import Inspection, TensorInfo
@@ -34,8 +34,7 @@ def write_network(path: Path, model: Path, report: Inspection, cuts: Sequence[Ne
     source = f"counted by autoscale inspect from {model.name}, SHA-256 {digest([model])}, with {shapes}"
     source = "; ".join([source, *report.notes, *(f"not in it: {each}" for each in report.uncounted)])
     try:
-        with atomic_write(path) as file:
-            file.write(network_text(replace(report.profile(path.stem), cuts=tuple(cuts)), source).encode())
+        write_file(path, network_text(replace(report.profile(path.stem), cuts=tuple(cuts)), source))
     except OSError as error:
         raise InvalidInput(f"'{path}' cannot be written: {error.strerror}") from error
     for each in report.uncounted:

@@ -2,6 +2,7 @@
 
 import math
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +22,7 @@ from autoscale.query.goal import Goal
 from autoscale.splitting import SplitAdvice, SplitForecast, advise
 from autoscale.units import readable, s_from_ms
 from autoscale_runtime.models.bare_model import precision_of
-from autoscale_runtime.models.forecast_command import FIGURES, has_steps, interval_ends
+from autoscale_runtime.models.forecast_command import FIGURES, has_steps
 from autoscale_runtime.models.inspection.entry import inspect
 from autoscale_runtime.models.inspection.inputs import parse_shapes
 from autoscale_runtime.models.inspection.inspect_command import ask_for_shape
@@ -164,7 +165,7 @@ def _split(found: "CutModel", each: SplitForecast) -> dict[str, Any]:
 
 def _figures(each: Prediction) -> dict[str, Any]:
     methods = {name: str(method) for name, method in each.methods.items()}
-    return {**{name: interval_ends(getattr(each, name)) for name in FIGURES}, "methods": methods}
+    return {**{name: asdict(getattr(each, name)) for name in FIGURES}, "methods": methods}
 
 
 def _show(device: str, found: "CutModel", precision: str, advice: SplitAdvice) -> None:

@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from autoscale.errors import InvalidInput
-from autoscale.files import atomic_write
+from autoscale.files import write_file
 from autoscale.units import readable
 from autoscale_runtime.server.tuning.climb import Setting
 from autoscale_runtime.server.tuning.tune import LOOK_S, Tuned, tune, written
@@ -40,8 +40,7 @@ def tune_and_write(repository: Path, model: str, p99_s: float, config: Path | No
     if config is None:
         print(written("", model, found.best), end="")
     else:
-        with atomic_write(config) as file:
-            file.write(written(text, model, found.best).encode())
+        write_file(config, written(text, model, found.best))
         print(f"written to {config}")
 
 
