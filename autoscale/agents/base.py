@@ -4,6 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar, Final
 
 import numpy as np
@@ -29,6 +30,18 @@ class Choice:
 
     index: int
     probability: float
+
+
+def check_choice(name: str, choice: object, targets: int) -> None:
+    """Whether an agent chose one of so many targets.
+
+    Raises:
+        InvalidTarget: it did not; a negative index would count from the end.
+    """
+    index = choice.index if isinstance(choice, Choice) else None
+    if not isinstance(index, Integral) or not 0 <= index < targets:
+        told = f"{choice!r}; allowed: a Choice" if index is None else f"{index!r}; allowed: 0 to {targets - 1}"
+        raise InvalidTarget(f"agent '{name}' chose {told}")
 
 
 class Agent(ABC):

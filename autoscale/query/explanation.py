@@ -146,7 +146,7 @@ class Explanation:
         if found.coverage is not None:
             lines.append(f"  {found.coverage:.0%} of the network's nodes ran on its processor")
         first = self.candidates[0] if self.candidates else None
-        if first is not None and first.before is not None:
+        if first is not None and first.target == self.chosen and first.before is not None:
             lines.append(f"  believed of it before: {_told(first.before)}")
             if first.after is not None:
                 lines.append(f"  and after:             {_told(first.after)}")

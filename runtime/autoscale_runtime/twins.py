@@ -31,6 +31,7 @@ from autoscale_runtime.device.agent_choice import agent_for
 from autoscale_runtime.device.assemble import account_of
 from autoscale_runtime.device.behind import Behind
 from autoscale_runtime.device.last import Last
+from autoscale_runtime.device.opened import opened
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.query_cost import Transfer
 from autoscale_runtime.device.rules import NO_CONSENT
@@ -221,9 +222,9 @@ class TwinWorld:
     def perform(self, query: _Call, context: Context, choice: Choice) -> Performance:
         """Ask the chosen place, and where a twin fails the device, if the mode allows it."""
         spent: Outcome | None = None
-        attempts: list[Attempt] = []
         left_out = self._left_out()
-        for index in self._order(choice.index):
+        first, attempts = opened(choice, context, self.targets)
+        for index in self._order(first):
             target, started_s, mark = self.targets[index], time.perf_counter(), self._account.begin()
             try:
                 answer, failed = query.ask(self._places[index]), None

@@ -2,15 +2,18 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from autoscale.errors import InvalidInput
+from autoscale import Agent, Choice, Context
+from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome, Split
 from autoscale.query.record import Decision, Record
-from autoscale_runtime import Rules, Sensor, Session
+from autoscale_runtime import RemoteModel, Rules, Sensor, Session
+from autoscale_runtime.device.opened import NOT_OPEN
 from autoscale_runtime.device.rules import Ledger
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.server.server import serve
@@ -123,3 +126,50 @@ def test_a_kind_of_processor_is_preferred_where_it_is_here(two: Bundle) -> None:
             assert asked(session).selected.processor == "cpu"
     with pytest.raises(InvalidInput, match="unknown processor to prefer 'tpu'"):
         replace(QUIET, prefer="tpu")
+
+
+class Headstrong(Agent):
+    """Sends every query away, whatever is open to it."""
+
+    name = "headstrong"
+
+    def select(self, context: Context) -> Choice:
+        return Choice(len(self.targets) - 1, 1.0)
+
+
+@pytest.mark.parametrize(
+    "closed",
+    [
+        {"options": replace(QUIET, consent=False)},
+        {"options": replace(QUIET, rules=Rules(metered=["cloud"]))},
+        {"options": QUIET, "mode": "PREFER_ON_DEVICE"},
+    ],
+    ids=["consent", "metered", "mode"],
+)
+def test_no_agent_sends_what_must_not_leave(path: Path, tmp_path: Path, closed: dict[str, Any]) -> None:
+    with serve(repository(tmp_path)) as server:
+        remotes = {"cloud": RemoteModel(server.address, "net")}
+        with Session(path, PATIENT, remotes=remotes, **closed) as session:
+            session.agent = Headstrong(session.targets)
+            for _ in range(3):
+                decision = asked(session)
+                assert not decision.selected.is_remote
+                assert decision.did_fallback
+                assert [each.reason for each in decision.attempts] == [NOT_OPEN, "answered"]
+                assert "was tried first: the agent chose it, though" in str(session.explain())
+            answered = session.query(X, consent=False)
+            assert not answered.decision.selected.is_remote
+
+
+@pytest.mark.parametrize("index", [-1, 99, None, 0.5])
+def test_a_choice_that_is_none_is_the_agents_fault_by_name(path: Path, index: Any) -> None:
+    class Lost(Headstrong):
+        name = "lost"
+
+        def select(self, context: Context) -> Choice:
+            return Choice(index, 1.0)
+
+    with Session(path, PATIENT, options=QUIET) as session:
+        session.agent = Lost(session.targets)
+        with pytest.raises(InvalidTarget, match="agent 'lost' chose"):
+            session.run(None, X)

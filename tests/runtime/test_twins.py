@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from autoscale import Agent, Choice, Context
 from autoscale.agents.corrector import Corrector
 from autoscale.errors import InvalidGoal, InvalidInput, InvalidTarget, UnknownName
 from autoscale.query.goal import Goal
@@ -101,6 +102,21 @@ def test_without_consent_or_only_here_nothing_is_asked_elsewhere() -> None:
         assert len(decided.last.attempts) == 1
     with pytest.raises(InvalidGoal, match="no place of work meets mode ONLY_IN_CLOUD"):
         offloadable({"cloud": cheap}, mode="ONLY_IN_CLOUD", options=SessionOptions(consent=False))(work)
+
+
+def test_no_agent_asks_elsewhere_what_must_not_leave() -> None:
+    class Headstrong(Agent):
+        name = "headstrong"
+
+        def select(self, context: Context) -> Choice:
+            return Choice(1, 1.0)
+
+    headstrong = Headstrong([Target.parse(HERE), Target.parse(CLOUD)])
+    asked: list[float] = []
+    decided = offloadable({"cloud": asked.append}, options=SessionOptions(consent=False), agent=headstrong)(work)
+    assert decided(0.0) == "here"
+    assert not asked
+    assert decided.last is not None and decided.last.did_fallback
 
 
 def test_what_is_sent_costs_the_radio() -> None:

@@ -4,11 +4,10 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from importlib import import_module
-from numbers import Integral
 from pathlib import Path
 
-from autoscale.agents.base import AGENTS, Agent, Choice, make_agent
-from autoscale.errors import AutoScaleError, InvalidInput, InvalidTarget, check_type, one_of
+from autoscale.agents.base import AGENTS, Agent, make_agent
+from autoscale.errors import AutoScaleError, InvalidInput, check_type, one_of
 from autoscale.query.target import Target
 
 
@@ -37,18 +36,6 @@ def agent_of(name: str, targets: Sequence[Target], seed: int) -> Agent:
     made = _own_class(name)
     with blaming(name):
         return made(targets, seed=seed)
-
-
-def check_choice(name: str, choice: object, targets: int) -> None:
-    """Whether an agent chose one of so many targets.
-
-    Raises:
-        InvalidTarget: it did not; a negative index would count from the end.
-    """
-    index = choice.index if isinstance(choice, Choice) else None
-    if not isinstance(index, Integral) or not 0 <= index < targets:
-        told = f"{choice!r}; allowed: a Choice" if index is None else f"{index!r}; allowed: 0 to {targets - 1}"
-        raise InvalidTarget(f"agent '{name}' chose {told}")
 
 
 @contextmanager

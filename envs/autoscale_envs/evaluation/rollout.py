@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autoscale.agents.base import Agent, Arrays, Choice
+from autoscale.agents.base import Agent, Arrays, Choice, check_choice
 from autoscale.arrays import Floats, Indices
 from autoscale.loop import run_query
 from autoscale.query.context import Context
@@ -28,7 +28,7 @@ from autoscale_envs.evaluation.metrics import (
     recovery,
     scores_of,
 )
-from autoscale_envs.evaluation.own_agent import blaming, check_choice
+from autoscale_envs.evaluation.own_agent import blaming
 from autoscale_envs.evaluation.plan import Cell, Plan
 from autoscale_envs.measured.contestants import ORACLE
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters

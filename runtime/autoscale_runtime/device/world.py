@@ -26,6 +26,7 @@ from autoscale_runtime.device.copies import Copies, LazyRunner
 from autoscale_runtime.device.device_context import DeviceContext, barred_in
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.gate import Gate
+from autoscale_runtime.device.opened import opened
 from autoscale_runtime.device.outlook import Outlook
 from autoscale_runtime.device.referee import Referee
 from autoscale_runtime.device.rescue import patience_s, rescuer, spare_s
@@ -152,9 +153,8 @@ class DeviceWorld:
         """
         moment = self.moment_of(context)
         left_out = self._left_out(query, context)
-        attempts: list[Attempt] = []
         wasted: Outcome | None = None
-        index = choice.index
+        index, attempts = opened(choice, context, self.targets)
         while True:
             route = self.routes[index]
             timeout_s = self._deadline_s(query, context, index) if route.target.is_remote else math.inf
