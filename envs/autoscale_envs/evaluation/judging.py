@@ -12,6 +12,7 @@ from rich.table import Table
 from autoscale.agents.base import AGENTS
 from autoscale.agents.policies import load_policy
 from autoscale.errors import AutoScaleError, InvalidInput
+from autoscale.files import write_file
 from autoscale.fleet.ledger.logged_queries import LoggedQueries, read_logged_queries
 from autoscale.off_policy.estimators import Estimate
 from autoscale.off_policy.judge import Judgement, MakeAgent, judge
@@ -43,7 +44,7 @@ def judge_records(
         print(text)
         return
     if json_file is not None:
-        json_file.write_text(text + "\n")
+        write_file(json_file, text + "\n")
     tell(Console(), found)
 
 
