@@ -22,13 +22,15 @@ def pool_command(
     out: Annotated[Path, typer.Option(help="The policy that a new device of this model starts from.")] = Path(
         "start.npz"
     ),
-    epsilon: Annotated[float, typer.Option(help="Of differential privacy, for this release; inf for no noise.")] = 1.0,
-    delta: Annotated[float, typer.Option(help="Likewise.")] = 1e-6,
-    least_devices: Annotated[int, typer.Option(help="Of what fewer devices tried, nothing is told.")] = 20,
-    seed: Annotated[int | None, typer.Option(help="Of the noise, for tests; unforeseeable if left out.")] = None,
+    epsilon: Annotated[
+        float, typer.Option(help="Epsilon of differential privacy, of this release; inf: no noise.")
+    ] = 1.0,
+    delta: Annotated[float, typer.Option(help="Delta of differential privacy, of this release.")] = 1e-6,
+    least_devices: Annotated[int, typer.Option(help="Tell nothing of what fewer devices than this tried.")] = 20,
+    seed: Annotated[int | None, typer.Option(help="Seed of the noise, for tests; drawn at random if left out.")] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Make one start of what many devices learned; no query of any device is in it.
+    """Make one policy for new devices to start from of many devices' policies, with differential privacy.
 
     Each file's statement is bounded (16 pairs of network and target, a factor of 2), counted once. What a device adds
     to the figures is hidden in noise up to (epsilon, delta); which pairs are told at all is held by the least number of

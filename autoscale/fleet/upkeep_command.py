@@ -23,7 +23,7 @@ def retain_command(
     days: Annotated[int, typer.Option(min=1, help="Days before today of which rows are kept.")],
     as_json: JsonOption = False,
 ) -> None:
-    """Age what is older: of rows the hourly sums stay, and no device is named any more.
+    """Keep the rows of the last days; of older ones keep the hourly sums, which name no device.
 
     Reports of those days come to the same sums, by network, target, device
     model, region and hour. Quarantine of that age goes. Months that are over
@@ -47,7 +47,7 @@ def forget_command(
     device: Annotated[str, typer.Argument(help="device_id of an installation, as in its rows.", show_default=False)],
     as_json: JsonOption = False,
 ) -> None:
-    """Take out every row of a device, in quarantine too, and all that is known of its logs.
+    """Delete every row of a device, those in quarantine too, and all that is known of its logs.
 
     The files that held them are written anew and removed. How many rows went is
     counted, and no later report calls it damage. Stop the collector meanwhile;

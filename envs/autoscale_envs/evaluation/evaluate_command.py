@@ -63,14 +63,16 @@ def evaluate(
     address: Annotated[
         str | None, typer.Argument(help="With --ray: the cluster's address.", show_default=False)
     ] = None,
-    device: Annotated[str, typer.Option(help="Devices, by commas; 'all' are the paper's three phones.")] = "all",
+    device: Annotated[str, typer.Option(help="Devices, comma-separated; 'all': the paper's three phones.")] = "all",
     scenario: Annotated[
         str,
-        typer.Option(help="Scenarios or .toml files, by commas, as S1,D3; 'paper' (nine), 'harder' (five), 'all'."),
+        typer.Option(
+            help="Scenarios or .toml files, comma-separated, as S1,D3; 'paper' (nine), 'harder' (five), 'all'."
+        ),
     ] = "paper",
-    networks: Annotated[str, typer.Option(help="Networks, by commas; or 'all'.")] = "all",
+    networks: Annotated[str, typer.Option(help="Networks, comma-separated; or 'all'.")] = "all",
     agents: Annotated[
-        str, typer.Option(help=f"Agents, by commas; 'all' are {', '.join(USUAL)}; 'rivals' {', '.join(RIVALS)}.")
+        str, typer.Option(help=f"Agents, comma-separated; 'all': {', '.join(USUAL)}; 'rivals': {', '.join(RIVALS)}.")
     ] = "all",
     policy: Annotated[
         list[str] | None,
@@ -80,20 +82,26 @@ def evaluate(
         bool, typer.Option("--in-turn", help="All networks in one run, as phones ask; not one network a run.")
     ] = False,
     seeds: Annotated[int, typer.Option(help="Runs of each agent on each network; each has a device of its own.")] = 10,
-    queries: Annotated[int, typer.Option(help="Queries of a run; measured: of each network, 50 if not given.")] = 200,
-    warm_up: Annotated[int | None, typer.Option(help="Of these, for learning; half if not given; measured: 9.")] = None,
+    queries: Annotated[int, typer.Option(help="Queries a run; with --measured, 50 a network if not given.")] = 200,
+    warm_up: Annotated[
+        int | None,
+        typer.Option(help="How many of these are for learning, and not judged; half if not given, 9 with --measured."),
+    ] = None,
     objective: Annotated[str, typer.Option(help="energy, carbon or latency.")] = "energy",
     latency_limit_s: Annotated[
         float | None,
-        typer.Option(help="The latest a useful answer comes, s; if not given 0.05, 0.1 for text; measured: no limit."),
+        typer.Option(help="Latency limit, s; if not given 0.05, 0.1 for text, none with --measured."),
     ] = None,
     min_accuracy: Annotated[float | None, typer.Option(help="Lowest acceptable accuracy, a fraction.")] = None,
-    hidden_sigma: Annotated[float, typer.Option(help="How far a device is from its profile.")] = 0.15,
+    hidden_sigma: Annotated[
+        float, typer.Option(help="How far a device is from its profile: standard deviation of ln(factor).")
+    ] = 0.15,
     hidden_shares: Annotated[
-        str, typer.Option(help="Whose that is, as fractions; processor=1: the same for every network.")
+        str,
+        typer.Option(help="How that variance is shared out, as fractions; processor=1: the same for every network."),
     ] = SHARES,
-    noise: Annotated[bool, typer.Option(help="Whether queries stray from what could be known of them.")] = True,
-    seed: Annotated[int, typer.Option(help="Of everything.")] = 0,
+    noise: Annotated[bool, typer.Option(help="Vary each query at random about what could be known of it.")] = True,
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn.")] = 0,
     settings: Annotated[str, typer.Option(help="What a device's own targets set: dvfs, or threads.")] = "dvfs",
     remotes: RemotesOption = "",
     links: LinksOption = "",
@@ -111,10 +119,13 @@ def evaluate(
     ] = None,
     profile: Annotated[
         str | None,
-        typer.Option(help="With --measured: tell agents this device's physics, not nothing.", show_default=False),
+        typer.Option(
+            help="With --measured: the device whose physics forecast for the agents; none do if left out.",
+            show_default=False,
+        ),
     ] = None,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the rows here; - prints them.")] = None,
-    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write them here as a table.")] = None,
+    csv_file: Annotated[Path | None, typer.Option("--csv", help="Write the rows here as CSV.")] = None,
     plot: Annotated[Path | None, typer.Option(help="Write a picture (PNG) here.")] = None,
     jobs: Annotated[int | None, typer.Option(help="Processes; one for each core if not given.")] = None,
     ray: Annotated[bool, typer.Option("--ray", help="Spread over an existing Ray cluster: --ray [ADDRESS].")] = False,

@@ -20,11 +20,13 @@ _MIX: Final = ",".join(f"{name}={share:g}" for name, share in USUAL_MIX.items())
 
 def simulate_command(
     out: Annotated[Path, typer.Option(help="Folder of the ledger: a new or an empty one.", show_default=False)],
-    devices: Annotated[int, typer.Option(help="How many devices: a thousand, a million.")] = 1000,
-    days: Annotated[int, typer.Option(help="How long, 1 to 3660.")] = 7,
-    seed: Annotated[int, typer.Option(help="Same seed, same records.")] = 0,
-    mix: Annotated[str, typer.Option(help="Shares of the devices: names of 'autoscale devices'.")] = _MIX,
-    queries_per_day: Annotated[float, typer.Option(help="Of a device, on average.")] = 50.0,
+    devices: Annotated[int, typer.Option(help="How many devices.")] = 1000,
+    days: Annotated[int, typer.Option(help="How many days, 1 to 3660.")] = 7,
+    seed: Annotated[int, typer.Option(help="Seed of all that is drawn: same seed, same records.")] = 0,
+    mix: Annotated[
+        str, typer.Option(help="Shares of the device models, by their names in 'autoscale devices'.")
+    ] = _MIX,
+    queries_per_day: Annotated[float, typer.Option(help="Queries of a device a day, on average.")] = 50.0,
     policy: Annotated[str, typer.Option(help=f"What decides: {', '.join(POLICIES)}.")] = "learned",
     start: Annotated[str, typer.Option(help="The first day, UTC.")] = "2025-01-01",
     objective: Annotated[str, typer.Option(help=f"What a policy minimises: {', '.join(OBJECTIVES)}.")] = "energy",

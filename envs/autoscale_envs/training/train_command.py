@@ -26,14 +26,18 @@ def train_command(
     agent: Annotated[
         str, typer.Option(help="corrector, q-learning; lr, svr, svm, knn, bo; dqn, ppo; or one plugged in.")
     ] = "corrector",
-    queries: Annotated[int | None, typer.Option(min=1, help="How many in all; a usual number if left out.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the world and the agent.")] = 0,
+    queries: Annotated[
+        int | None, typer.Option(min=1, help="Queries to train on; the agent's usual number if left out.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the world and the agent.")] = 0,
     out: Annotated[Path, typer.Option(help="The policy file.")] = Path("policy.npz"),
     objective: Annotated[str, typer.Option(help="energy, carbon or latency.")] = "energy",
     networks: Annotated[
-        str, typer.Option(help="Networks that ask, with commas, names or .toml files; all that ship if left out.")
+        str, typer.Option(help="Networks that ask, comma-separated: names or .toml files; all that ship if left out.")
     ] = "",
-    hidden_sigma: Annotated[float, typer.Option(help="How far a device is from its profile.")] = 0.15,
+    hidden_sigma: Annotated[
+        float, typer.Option(help="How far a device is from its profile: standard deviation of ln(factor).")
+    ] = 0.15,
     min_accuracy: Annotated[float | None, typer.Option(help="Lowest acceptable accuracy, a fraction.")] = None,
     settings: Annotated[
         str, typer.Option(help="What the device's own targets set: dvfs, or threads as a session's do.")

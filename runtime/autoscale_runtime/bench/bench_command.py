@@ -21,6 +21,7 @@ from autoscale_runtime.bench.loadgen import SUMMARY, check_installed, run
 from autoscale_runtime.bench.plan import Plan
 from autoscale_runtime.bench.report import Heat, report
 from autoscale_runtime.models.inspection.inputs import parse_shapes
+from autoscale_runtime.models.inspection.shape_option import ShapesOption
 from autoscale_runtime.sensors.temperature import TemperatureSensor
 from autoscale_runtime.wire.access import Access
 
@@ -31,12 +32,12 @@ _NAMES: Final = {
     "samples_per_s": "samples",
 }
 
-app = typer.Typer(help="Measure by the field's own load generators.", no_args_is_help=True)
+app = typer.Typer(help="Measure a server with the field's own load generators.", no_args_is_help=True)
 
 
 @app.callback()
 def _bench() -> None:
-    """Measure by the field's own load generators."""
+    """Measure a server with the field's own load generators."""
 
 
 @app.command("serve", cls=Command)
@@ -50,23 +51,24 @@ def serve_bench(
         ),
     ],
     model: Annotated[
-        str, typer.Option(help="Its name there; of a repository with one model, that one.", show_default=False)
+        str, typer.Option(help="Model to ask for; may be left out of a repository with one model.", show_default=False)
     ] = "",
-    version: Annotated[str, typer.Option(help="Its version; the server's choice if left out.")] = "",
+    version: Annotated[str, typer.Option(help="Version of the model; the server's choice if left out.")] = "",
     scenario: Annotated[
         str, typer.Option(help="MLPerf's: SingleStream, MultiStream, Server or Offline.")
     ] = "SingleStream",
     qps: Annotated[
-        float | None, typer.Option(help="Server: queries a second, which come by chance.", show_default=False)
+        float | None,
+        typer.Option(help="With --scenario Server: queries a second, at random times (Poisson).", show_default=False),
     ] = None,
-    latency_limit_s: Annotated[float, typer.Option(help="Server: 99 % of the answers must be as quick.")] = 0.1,
-    seconds: Annotated[float, typer.Option(help="The run takes that long at least; MLPerf asks for 600.")] = 10.0,
-    clients: Annotated[int, typer.Option(help="Calls that are open at once, at most.")] = 64,
-    streams: Annotated[int, typer.Option(help="MultiStream: samples of a query.")] = 8,
-    shape: Annotated[
-        list[str] | None, typer.Option(help="Shape of an input with open dimensions, NAME=DIMS; may be repeated.")
-    ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the schedule.")] = 0,
+    latency_limit_s: Annotated[
+        float, typer.Option(help="With --scenario Server: 99 % of the answers must come within this.")
+    ] = 0.1,
+    seconds: Annotated[float, typer.Option(help="How long the run takes at least; MLPerf asks for 600.")] = 10.0,
+    clients: Annotated[int, typer.Option(help="Most calls that are open at once.")] = 64,
+    streams: Annotated[int, typer.Option(help="With --scenario MultiStream: samples a query.")] = 8,
+    shape: ShapesOption = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the schedule.")] = 0,
     roots: Annotated[
         Path | None,
         typer.Option(help="Roots in PEM to trust, where the server speaks TLS.", show_default=False),
@@ -80,7 +82,7 @@ def serve_bench(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Measure an offload server by MLPerf's LoadGen, and the joules of each sample beside.
+    """Measure an offload server with MLPerf's LoadGen, and the joules of each sample beside.
 
     The result is LoadGen's, measured here, by the rules of its scenario.
     Joules are those the server tells in its answers, of its own machine,

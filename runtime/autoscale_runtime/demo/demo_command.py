@@ -60,11 +60,11 @@ def demo(
         str, typer.Option(help="Who decides for the policy 'autoscale': an agent's name, or a file of autoscale train.")
     ] = "corrector",
     power_table: Annotated[str, typer.Option(help="Device profile whose watts the modelled energy uses.")] = "mi8pro",
-    queries: Annotated[int, typer.Option(min=6, help="How many queries each policy answers, in whole sixths.")] = 120,
+    queries: Annotated[int, typer.Option(min=6, help="How many queries each policy answers, in multiples of 6.")] = 120,
     network: Annotated[
         list[str] | None, typer.Option(help=f"Which network asks: {', '.join(NETWORKS)}; all, if not given.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Of the day and of the agent.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the day and of the agent.")] = 0,
 ) -> None:
     """Watch this machine decide, per query, where three real networks run.
 

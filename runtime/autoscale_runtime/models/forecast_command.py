@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, replace
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeAlias
 
 import typer
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from autoscale.carbon import Electricity
+from autoscale.carbon.intensity.places import WORLD
 from autoscale.command import JsonOption, print_json
 from autoscale.interval import Interval
 from autoscale.prediction import Conditions, Prediction, predictions
@@ -23,6 +24,7 @@ from autoscale.units import readable_range
 from autoscale_runtime.models.asked_network import AskedNetwork, asked_network
 from autoscale_runtime.models.inspection.inputs import parse_shapes
 from autoscale_runtime.models.inspection.inspect_command import ask_for_shape
+from autoscale_runtime.models.inspection.shape_option import ShapesOption
 
 FIGURES: Final = {"latency_s": "s", "energy_j": "J", "carbon_g": "g"}
 """What is told of a target, and in which unit."""
@@ -32,6 +34,14 @@ MEANING: Final = {
     Method.MODELLED: "by a model that was fitted to measurements",
     Method.DEFAULT: "rests on a figure that nobody measured of it",
 }
+
+PlaceOption: TypeAlias = Annotated[
+    str, typer.Option(help="Where the device is charged: country, grid zone or cloud region.")
+]
+SignalOption: TypeAlias = Annotated[
+    float | None, typer.Option(help="Signal of every link; a regular one if left out.", show_default=False)
+]
+CpuLoadOption: TypeAlias = Annotated[float, typer.Option(help="What others load the cores with, 0 to 1.")]
 
 
 def forecast(
@@ -44,10 +54,7 @@ def forecast(
     device: Annotated[str, typer.Option(help="A device: a name of 'autoscale devices', or a .toml.")],
     remotes: RemotesOption = "",
     links: LinksOption = "",
-    shape: Annotated[
-        list[str] | None,
-        typer.Option(help="Shape of a model file's input with open dimensions, NAME=DIMS; may be repeated."),
-    ] = None,
+    shape: ShapesOption = None,
     settings: Annotated[
         str,
         typer.Option(
@@ -55,16 +62,12 @@ def forecast(
             show_default=False,
         ),
     ] = "",
-    place: Annotated[
-        str, typer.Option(help="Where the device is charged: country, grid zone or cloud region.")
-    ] = Electricity().place,
+    place: PlaceOption = WORLD,
     intensity: Annotated[
         str, typer.Option(help="Who tells gCO2e/kWh: yearly, a registered source, a CSV file of hours, a figure.")
     ] = "yearly",
-    rssi_dbm: Annotated[
-        float | None, typer.Option(help="Signal of every link; a regular one if left out.", show_default=False)
-    ] = None,
-    cpu_load: Annotated[float, typer.Option(help="What others load the cores with, 0 to 1.")] = 0.0,
+    rssi_dbm: SignalOption = None,
+    cpu_load: CpuLoadOption = 0.0,
     memory_load: Annotated[float, typer.Option(help="What others take of the memory's bandwidth, 0 to 1.")] = 0.0,
     cold: Annotated[
         bool, typer.Option("--cold", help="The first query: the device has yet to load and compile the model.")

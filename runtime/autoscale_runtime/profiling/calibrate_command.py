@@ -23,6 +23,7 @@ from autoscale.profiles.measured import MeasuredRow
 from autoscale.query.outcome import Method
 from autoscale.units import readable_range
 from autoscale_runtime.models.inspection.inputs import parse_shapes
+from autoscale_runtime.models.inspection.shape_option import ShapesOption
 from autoscale_runtime.profiling.calibrate import Calibration, Found, Plan, Tell
 from autoscale_runtime.profiling.guard import Guard, Limits
 from autoscale_runtime.profiling.host_profile import host_profile
@@ -48,10 +49,7 @@ SHORTEST_S: Final = 1.0
 def calibrate(
     models: Annotated[list[str], typer.Argument(help="Model files or bundles of yours, as a session takes them.")],
     out: Annotated[Path, typer.Option(help="The profile, a file that ends in .toml.")] = Path("this-device.toml"),
-    shape: Annotated[
-        list[str] | None,
-        typer.Option(help="Shape of an input with open dimensions, NAME=DIMS; may be repeated."),
-    ] = None,
+    shape: ShapesOption = None,
     seconds: Annotated[float, typer.Option(help="About how long to measure; longer where the models need it.")] = 60.0,
     like: Annotated[
         str | None,

@@ -27,7 +27,7 @@ Inventory = Annotated[
     Path | None,
     typer.Option(
         "--inventory",
-        help="CSV or TOML (.toml) of machines, of each at least device_id; rows of others go to quarantine.",
+        help="CSV or TOML (.toml) of machines, each with at least device_id; rows of others stay in quarantine.",
         show_default=False,
     ),
 ]
@@ -35,7 +35,7 @@ Profiles = Annotated[
     Path | None,
     typer.Option(
         "--profiles",
-        help="Folder of device profiles (NAME.toml) known beside those that ship; rows of others go to quarantine.",
+        help="Folder of device profiles (NAME.toml) known beside those that ship; rows of others stay in quarantine.",
         show_default=False,
     ),
 ]

@@ -28,7 +28,7 @@ def upload_command(
     token: Annotated[Path | None, typer.Option(help="File of this device's token.", show_default=False)] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Send what a device's log holds and the collector does not have, once.
+    """Send the collector, this one time, what a device's log holds and it does not have.
 
     An app does the same with Uploader, in the background. With --aggregate the
     rows of hours that have ended leave the device as their sums alone, whole

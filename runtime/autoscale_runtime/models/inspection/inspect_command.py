@@ -17,14 +17,12 @@ from autoscale_runtime.models.inspection.entry import inspect
 from autoscale_runtime.models.inspection.inputs import OpenInput, Shape, parse_shape, parse_shapes
 from autoscale_runtime.models.inspection.network_file import check_network_file, described, write_network
 from autoscale_runtime.models.inspection.report import Inspection
+from autoscale_runtime.models.inspection.shape_option import ShapesOption
 
 
 def inspect_command(
     model: Annotated[Path, typer.Argument(help="An .onnx or .tflite file.")],
-    shape: Annotated[
-        list[str] | None,
-        typer.Option(help="Shape of an input with open dimensions, NAME=DIMS; may be repeated."),
-    ] = None,
+    shape: ShapesOption = None,
     as_json: JsonOption = False,
     network: Annotated[
         Path | None,

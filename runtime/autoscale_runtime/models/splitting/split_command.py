@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from autoscale.carbon import Electricity
+from autoscale.carbon.intensity.places import WORLD
 from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
 from autoscale.prediction import Conditions, Prediction
@@ -22,11 +23,12 @@ from autoscale.query.goal import Goal
 from autoscale.splitting import SplitAdvice, SplitForecast, advise
 from autoscale.units import readable, s_from_ms
 from autoscale_runtime.models.bare_model import precision_of
-from autoscale_runtime.models.forecast_command import FIGURES, has_steps
+from autoscale_runtime.models.forecast_command import FIGURES, CpuLoadOption, PlaceOption, SignalOption, has_steps
 from autoscale_runtime.models.inspection.entry import inspect
 from autoscale_runtime.models.inspection.inputs import parse_shapes
 from autoscale_runtime.models.inspection.inspect_command import ask_for_shape
 from autoscale_runtime.models.inspection.network_file import check_network_file, write_network
+from autoscale_runtime.models.inspection.shape_option import ShapesOption
 
 if TYPE_CHECKING:
     from autoscale_runtime.models.splitting.cuts import CutModel
@@ -37,10 +39,7 @@ def split(
     device: Annotated[str, typer.Option(help="A device: a name of 'autoscale devices', or a .toml.")],
     remotes: RemotesOption = "",
     links: LinksOption = "",
-    shape: Annotated[
-        list[str] | None,
-        typer.Option(help="Shape of an input with open dimensions, NAME=DIMS; may be repeated."),
-    ] = None,
+    shape: ShapesOption = None,
     objective: Annotated[str, typer.Option(help="What to spend least of: energy, carbon, latency.")] = "energy",
     limit_ms: Annotated[
         float | None, typer.Option(help="The latest an answer is of use.", show_default="no limit")
@@ -67,13 +66,9 @@ def split(
             metavar="FILE",
         ),
     ] = None,
-    place: Annotated[
-        str, typer.Option(help="Where the device is charged: country, grid zone or cloud region.")
-    ] = Electricity().place,
-    rssi_dbm: Annotated[
-        float | None, typer.Option(help="Signal of every link; a regular one if left out.", show_default=False)
-    ] = None,
-    cpu_load: Annotated[float, typer.Option(help="What others load the cores with, 0 to 1.")] = 0.0,
+    place: PlaceOption = WORLD,
+    rssi_dbm: SignalOption = None,
+    cpu_load: CpuLoadOption = 0.0,
     as_json: JsonOption = False,
 ) -> None:
     """Where a network is best cut in two, and what that would cost.
