@@ -27,7 +27,7 @@ from autoscale.errors import (
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Answer, Backend, Runner
 from autoscale_runtime.backends.litert import LiteRT
-from autoscale_runtime.backends.litert_graph import LiteRTGraph, plain_name
+from autoscale_runtime.backends.litert_graph import LiteRTGraph, own_names
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec, check_feeds
 
 ACCELERATORS: Final = {"gpu": "GPU", "npu": "NPU"}
@@ -84,8 +84,8 @@ class CompiledRunner(Runner):
     def __init__(self, compiled: Any, graph: LiteRTGraph) -> None:
         signature, names = next(iter(compiled.get_signature_list().items()))
         self._compiled, self._signature = compiled, signature
-        self._inputs = {plain_name(each): at for at, each in enumerate(names["inputs"])}
-        self._outputs = {plain_name(each): at for at, each in enumerate(names["outputs"])}
+        self._inputs = {name: at for at, name in enumerate(own_names(enumerate(names["inputs"])))}
+        self._outputs = {name: at for at, name in enumerate(own_names(enumerate(names["outputs"])))}
         self._given = {name: graph.inputs[name] for name in self._inputs}
         self._gives = {name: graph.outputs[name] for name in graph.outputs}
         self._taken: list[Any] = []

@@ -133,8 +133,9 @@ def _in_order(named: Details, details: Iterable[Mapping[str, Any]], path: Path) 
 
 
 def _by_own_names(details: Iterable[Mapping[str, Any]], path: Path) -> Tensors:
-    """By their names in the file, without what TensorFlow puts around them."""
-    return _tensors({plain_name(detail["name"]): detail for detail in details}, path)
+    listed = list(details)
+    names = own_names((int(detail["index"]), str(detail["name"])) for detail in listed)
+    return _tensors(dict(zip(names, listed, strict=True)), path)
 
 
 def _tensors(details: Details, path: Path) -> Tensors:
@@ -143,6 +144,27 @@ def _tensors(details: Details, path: Path) -> Tensors:
 
 def _places(details: Iterable[Mapping[str, Any]]) -> set[tuple[int, str]]:
     return {(int(detail["index"]), str(detail["name"])) for detail in details}
+
+
+def own_names(tensors: Iterable[tuple[int, str]]) -> list[str]:
+    """What callers call a graph's inputs, or its outputs: their names in the file, without what TensorFlow puts around.
+
+    Files may be stripped of names, or give one twice: a tensor without one, or whose name another has, has its place
+    among them behind it (``x_1``).
+
+    Args:
+        tensors: of each its number in the file and its name there.
+    """
+    owners: dict[str, int] = {}
+    names = []
+    for place, (number, given) in enumerate(tensors):
+        name = plain_name(given)
+        if not name or owners.get(name, number) != number:
+            name = f"{name or 'tensor'}_{place}"
+        while owners.setdefault(name, number) != number:
+            name += "_"
+        names.append(name)
+    return names
 
 
 def plain_name(name: str) -> str:

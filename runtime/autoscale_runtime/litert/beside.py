@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 from autoscale.errors import MissingExtra, ModelError, UnsupportedModel
 from autoscale.query.target import Target
 from autoscale_runtime.backends.litert import LiteRT, LiteRTRunner
+from autoscale_runtime.backends.tflite_file import read_graphs
 from autoscale_runtime.drop_in.defaults import Defaults
 from autoscale_runtime.drop_in.handing import handing_of
 from autoscale_runtime.drop_in.model_file import ModelFile
@@ -33,10 +35,17 @@ class AsAsked(LiteRT):
 
 @dataclass(frozen=True, slots=True)
 class Tensors:
-    """Names of a model's inputs and outputs to the interpreter's numbers for them."""
+    """Names of a model's inputs and outputs to the interpreter's numbers for them.
+
+    Attributes:
+        inputs: see there.
+        outputs: likewise.
+        constant: numbers of outputs that the file holds: nobody may write there, in memory that cannot be written.
+    """
 
     inputs: Mapping[str, int] = field(default_factory=dict)
     outputs: Mapping[str, int] = field(default_factory=dict)
+    constant: frozenset[int] = frozenset()
 
 
 def beside(file: ModelFile, threads: int | None, defaults: Defaults, reason: str) -> tuple[Told, Tensors]:
@@ -65,7 +74,7 @@ def beside(file: ModelFile, threads: int | None, defaults: Defaults, reason: str
 def _session(asked: AsAsked, file: ModelFile, defaults: Defaults) -> tuple[Session, Tensors]:
     path = file.path()
     runner = asked.load(path, asked.targets("fp32")[0])
-    tensors = _tensors(runner)
+    tensors = _tensors(runner, path)
     bundle = Bundle.of(described(path, asked, runner, defaults.options.shapes))
     runner.close()
     options = replace(defaults.options, backends={**defaults.options.backends, asked.name: asked})
@@ -73,11 +82,14 @@ def _session(asked: AsAsked, file: ModelFile, defaults: Defaults) -> tuple[Sessi
     return session, tensors
 
 
-def _tensors(runner: LiteRTRunner) -> Tensors:
+def _tensors(runner: LiteRTRunner, path: Path) -> Tensors:
     graphs = runner.graphs
     if len(graphs) != 1:
         raise UnsupportedModel("the file has several signatures, of which an invocation does not say one")
     inputs, outputs = graphs[0].inputs, graphs[0].outputs
+    held = frozenset(index for index, each in enumerate(read_graphs(path)[0].tensors) if each.stored)
     return Tensors(
-        {name: each.index for name, each in inputs.items()}, {name: each.index for name, each in outputs.items()}
+        {name: each.index for name, each in inputs.items()},
+        {name: each.index for name, each in outputs.items()},
+        held,
     )

@@ -121,8 +121,10 @@ class Interpreter(Telling, Bare):  # type: ignore[misc]  # LiteRT has no types
 
     def _autoscale_keep(self, answer: list[Array]) -> None:
         """Put an answer where the caller looks for it."""
-        for index, array in zip(self._autoscale_tensors.outputs.values(), answer, strict=True):
-            super().set_tensor(index, array)
+        tensors = self._autoscale_tensors
+        for index, array in zip(tensors.outputs.values(), answer, strict=True):
+            if index not in tensors.constant:
+                super().set_tensor(index, array)
 
 
 class SignatureRunner:

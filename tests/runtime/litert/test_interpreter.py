@@ -112,6 +112,37 @@ def test_what_it_does_not_decide_litert_invokes_and_it_says_so(path: Path) -> No
     assert "experimental" in interpreter.last.handed_through
 
 
+@pytest.mark.parametrize("names", [("", ""), ("x", "x"), ("serving_default_x:0", "x")])
+def test_tensors_without_names_of_their_own_are_told_apart(tmp_path: Path, names: tuple[str, str]) -> None:
+    b = Builder()
+    inputs = [b.input(each, [1, 6]) for each in names]
+    total = b.add(OPS.SUB, inputs, [1, 6], schema.SubOptionsT())
+    path = b.save(tmp_path / "m.tflite", total)
+    interpreter = ours(str(path))
+    interpreter.allocate_tensors()
+    for detail, value in zip(interpreter.get_input_details(), (3.0 * X, X), strict=True):
+        interpreter.set_tensor(detail["index"], value)
+    interpreter.invoke()
+    np.testing.assert_allclose(interpreter.get_tensor(total), 2.0 * X, rtol=1e-6)
+    assert interpreter.last.handed_through == ""
+    first, second = (each.name for each in interpreter.deciding.get_inputs())
+    [answer] = interpreter.deciding.run(None, {first: 3.0 * X, second: X})
+    np.testing.assert_allclose(answer, 2.0 * X, rtol=1e-6)
+
+
+def test_an_output_that_the_file_holds_is_read_and_never_written(tmp_path: Path) -> None:
+    b = Builder()
+    x = b.input("x", [1, 6])
+    y, anchors = b.add(OPS.ADD, [x, x], [1, 6], schema.AddOptionsT()), b.weight(4, 2)
+    interpreter = ours(str(b.save(tmp_path / "m.tflite", y, anchors)))
+    interpreter.allocate_tensors()
+    _set(interpreter, X)
+    interpreter.invoke()  # to write there ends the process
+    assert interpreter.last.handed_through == ""
+    np.testing.assert_allclose(interpreter.get_tensor(y), 2.0 * X, rtol=1e-6)
+    np.testing.assert_array_equal(interpreter.get_tensor(anchors), np.ones((4, 2), np.float32))
+
+
 def test_a_copy_is_of_the_same_model(path: Path) -> None:
     interpreter = copy.copy(ours(str(path)))
     interpreter.allocate_tensors()

@@ -11,7 +11,7 @@ import numpy as np
 
 from autoscale.errors import MissingExtra, ModelError, listing
 from autoscale_runtime.backends.litert import PACKAGES
-from autoscale_runtime.backends.litert_graph import plain_name
+from autoscale_runtime.backends.litert_graph import own_names
 from autoscale_runtime.backends.tflite_file import (
     FileGraph,
     FileOperator,
@@ -90,7 +90,9 @@ def inspect_tflite(path: Path, shapes: Mapping[str, Shape], ask: Ask | None) -> 
 
 def _names(main: FileGraph, signatures: Sequence[Signature]) -> dict[int, str]:
     """What the main graph's tensors are called: by the signature that names them, else by themselves."""
-    own = {at: plain_name(each.name) for at, each in enumerate(main.tensors)}
+    own: dict[int, str] = {}
+    for numbers in (main.inputs, main.outputs):
+        own |= zip(numbers, own_names((at, main.tensors[at].name) for at in numbers), strict=True)
     return own | next((dict(each.names) for each in signatures if each.graph == 0), {})
 
 
