@@ -23,8 +23,8 @@ class Entry:
 
     @property
     def folder(self) -> str:
-        """What it holds: ``records``, ``sums``, ``devices``, ``sent`` (sums from devices), ``days``, ``hours`` (sums of
-        a month) or ``quarantine``.
+        """What it holds: ``records``, ``sums``, ``devices``, ``sent`` (sums from devices), ``days``, ``hours``,
+        ``asking`` (sums of a month) or ``quarantine``.
         """
         return self.path.split("/")[-3 if self.day else -2]
 

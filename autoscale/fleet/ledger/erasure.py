@@ -70,7 +70,7 @@ def forget(ledger: Ledger, device_id: str) -> Erasure:
             if entry.folder in ("records", "quarantine"):
                 _without(ledger, entry, device_id, plan)
         _commit(ledger, plan, device_id)
-    ledger.remove(plan.retired)
+    _remove(ledger)
     return _told(plan)
 
 
@@ -99,7 +99,7 @@ def retain(ledger: Ledger, days: int, today: datetime | None = None) -> Erasure:
                 plan.retired.append(entry.path)
                 plan.counts["quarantine_aged"] += entry.rows
         _commit(ledger, plan, untold_days=max(days, TAKEN_DAYS))
-    ledger.remove(plan.retired)
+    _remove(ledger)
     return _told(plan)
 
 
@@ -169,6 +169,11 @@ def _commit(ledger: Ledger, plan: _Plan, forgotten: str = "", untold_days: int =
         untold_days=untold_days,
     )
     ledger.manifest.commit(change, time.time())
+
+
+def _remove(ledger: Ledger) -> None:
+    """What went, with the sums of months that went along: those by device name some."""
+    ledger.remove(ledger.manifest.retired(before_s=1.0))
 
 
 def _told(plan: _Plan) -> Erasure:

@@ -80,6 +80,12 @@ DROPPED: Final = {"days": ("selected",), "hours": ("methods", *(f"intensity_{par
 """Folder of sums of a month to the columns that are null in it, for fewer sums. Those by day say no target and stand at
 the day's beginning; those by hour of the day say not how figures are known, and stand on the month's first day."""
 
+ASKING: Final = "asking"
+"""Folder of sums of a month by device, of the columns of ``DEVICES``."""
+
+MONTHS: Final = (*DROPPED, ASKING)
+"""Folders of sums of a month."""
+
 CARBON_NG: Final = " + ".join(CARBON)
 """SQL of all carbon of a row, operational and embodied, everywhere."""
 
@@ -124,7 +130,7 @@ def sums_of(path: Path) -> tuple[Any, Any]:
         "GROUP BY ALL ORDER BY ALL"
     )
     try:
-        with duckdb.connect(config={"threads": 1}) as base:
+        with _opened(duckdb, {}) as base:
             queries = (base.sql(each, params=[str(path)]) for each in (hourly, by_device))
             first, second = (_plain(each.to_arrow_table()) for each in queries)
             return first, second
@@ -153,10 +159,27 @@ def month_sums(paths: Sequence[Path], inferences: int, folder: str, month_us: in
     return _regrouped(paths, inferences, moment, DROPPED[folder], MONTHLY)
 
 
+def month_devices(paths: Sequence[Path], inferences: int) -> Any:
+    """The ``pyarrow.Table`` of sums by device of a month.
+
+    Raises:
+        OSError: likewise.
+        MissingExtra: likewise.
+    """
+    figures = ", ".join(f"sum({name})::BIGINT AS {name}" for name in DEVICES if name != "device_id")
+    return _merged(paths, inferences, f"SELECT device_id, {figures} FROM read_parquet(?) GROUP BY ALL ORDER BY ALL")
+
+
+def _opened(duckdb: Any, limits: Mapping[str, Any]) -> Any:
+    """A base of one thread, which draws no progress between what a command or a collector prints."""
+    base = duckdb.connect(config={"threads": 1, **limits})
+    base.execute("SET enable_progress_bar = false")
+    return base
+
+
 def _regrouped(
     paths: Sequence[Path], inferences: int, moment: str, dropped: Sequence[str], columns: Mapping[str, str]
 ) -> Any:
-    duckdb = optional_package("duckdb")
     kinds = {"int64": "BIGINT", "wide": "DECIMAL(38, 0)"}
     keys = ", ".join(f"NULL::VARCHAR AS {name}" if name in dropped else name for name in ALIKE)
     figures = ", ".join(f"sum({name})::{kinds[columns[name]]} AS {name}" for name in ("inferences", *SUMMED, *WEIGHED))
@@ -164,9 +187,14 @@ def _regrouped(
         f"SELECT {moment} AS hour_us, {keys}, min(first_us) AS first_us, max(last_us) AS last_us, {figures} "
         "FROM read_parquet(?) GROUP BY ALL ORDER BY ALL"
     )
+    return _merged(paths, inferences, regrouped)
+
+
+def _merged(paths: Sequence[Path], inferences: int, merging: str) -> Any:
+    duckdb = optional_package("duckdb")
     try:
-        with duckdb.connect(config={"threads": 1, "memory_limit": MEMORY}) as base:
-            table = _plain(base.sql(regrouped, params=[list(map(str, paths))]).to_arrow_table())
+        with _opened(duckdb, {"memory_limit": MEMORY}) as base:
+            table = _plain(base.sql(merging, params=[list(map(str, paths))]).to_arrow_table())
     except duckdb.Error as error:
         raise OSError(f"{len(paths)} files of sums cannot be merged: {error}") from error
     found = arrow("compute").sum(table["inferences"]).as_py()

@@ -9,6 +9,7 @@
     LEDGER/sent/day=2026-11-21/<name>.sums          hourly sums that devices sent in place of rows; Parquet
     LEDGER/days/month=2026-11/<name>.sums           sums of a month by day (months.py); Parquet
     LEDGER/hours/month=2026-11/<name>.sums          the same by hour of the day; Parquet
+    LEDGER/asking/month=2026-11/<name>.devices      sums of a month by device; Parquet
     LEDGER/quarantine/<name>.parquet                rejected rows with their reason
     LEDGER/quarantine/<name>.sums                   rejected sums with their reason; Parquet
     LEDGER/quarantine/<sha256>.batch                what could not be read as rows, as it came
@@ -50,7 +51,7 @@ SMALL_BYTES: Final = 64 << 20
 MANY: Final = 16
 """So many files of one day, smaller than that and of about one size, are worth merging."""
 
-_FOLDERS: Final = ("records", "quarantine", "sums", "devices", "sent", "days", "hours")
+_FOLDERS: Final = ("records", "quarantine", "sums", "devices", "sent", "days", "hours", "asking")
 _SUFFIXES: Final = (".parquet", ".batch", ".part", ".sums", ".devices")
 
 

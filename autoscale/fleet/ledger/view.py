@@ -10,7 +10,7 @@ from autoscale.fleet.ledger.arrow import is_readable
 from autoscale.fleet.ledger.digest import sha256_of
 from autoscale.fleet.ledger.entry import Entry
 from autoscale.fleet.ledger.manifest import LogKey, is_whole, read_ledger_manifest
-from autoscale.fleet.ledger.rollup import DROPPED
+from autoscale.fleet.ledger.rollup import MONTHS
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class LedgerView:
 
     def has_rows_of(self, damaged: Entry) -> bool:
         """Whether a damaged file holds sums of rows, or of other sums, that are there."""
-        if damaged.folder in DROPPED:
+        if damaged.folder in MONTHS:
             return True
         if damaged.folder not in ("sums", "devices"):
             return False

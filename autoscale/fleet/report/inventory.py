@@ -1,8 +1,8 @@
 """The machines of a fleet, whether they report or not: what they draw idle, and their embodied carbon.
 
-A CSV file with a header, as any spreadsheet writes it (semicolons and decimal commas, UTF-16, a heading above), or TOML
-with a table ``[[machines]]`` for each, both with these columns; ``device_id`` must be there, and ``device_model`` or
-``idle_power_w``::
+A CSV file with a header, as any spreadsheet writes it (semicolons, decimal commas, dates of its country, UTF-16, a
+heading above), or TOML with a table ``[[machines]]`` for each, both with these columns; ``device_id`` must be there,
+and ``device_model`` or ``idle_power_w``::
 
     device_id      name, as in the ledger; any of a machine that never asks itself, like a server
     role           "device" (default) asks queries, "remote" answers them
@@ -25,7 +25,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.carbon.embodied.footprint import Footprint, device_footprint, product_footprint
+from autoscale.carbon.intensity.files.numbers import NumberReading, number_reading
 from autoscale.carbon.intensity.files.table import Table, read_table
+from autoscale.carbon.intensity.files.times import as_iso
 from autoscale.carbon.intensity.places import WORLD, Places
 from autoscale.errors import AutoScaleError, InvalidInput, TraceError, one_of
 from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE
@@ -37,7 +39,8 @@ from autoscale.units import J_PER_KWH, SECONDS_PER_YEAR
 
 ROLES: Final = ("device", "remote")
 _NUMBERS: Final = ("share", "idle_power_w", "busy_fraction", "pue", "making_kg", "life_years", "intensity_g_per_kwh")
-_TEXTS: Final = ("device_id", "role", "device_model", "region", "since", "until")
+_DATES: Final = ("since", "until")
+_TEXTS: Final = ("device_id", "role", "device_model", "region", *_DATES)
 _LEAST: Final = {"pue": 1.0, "life_years": 1e-3}
 _MOST: Final = {
     "share": 1.0,
@@ -100,15 +103,15 @@ def read_device_ids(path: Path) -> frozenset[str]:
     Raises:
         InvalidInput: it cannot be read; an entry without ``device_id``.
     """
-    entries = _entries(path)
+    entries = _entries(path, are_names_enough=True)
     for where, entry in entries:
         if "device_id" not in entry:
             raise InvalidInput(f"{path}, {where} has {', '.join(entry) or 'nothing'}; allowed: 'device_id' among them")
     return frozenset(str(entry["device_id"]) for _, entry in entries if entry["device_id"] not in ("", None))
 
 
-def _entries(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
-    entries = _toml(path) if path.suffix == ".toml" else _csv(path)
+def _entries(path: Path, are_names_enough: bool = False) -> Sequence[tuple[str, Mapping[str, Any]]]:
+    entries = _toml(path) if path.suffix == ".toml" else _csv(path, are_names_enough)
     if not entries:
         raise InvalidInput(f"'{path}' has no machines; allowed: one or more")
     return entries
@@ -120,7 +123,7 @@ def _toml(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
     return [(each.name, each.content) for each in document.rows("machines")]
 
 
-def _csv(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
+def _csv(path: Path, are_names_enough: bool) -> Sequence[tuple[str, Mapping[str, Any]]]:
     try:
         table = read_table(path, lambda row: "device_id" in map(_column, row))
     except TraceError as error:
@@ -128,21 +131,46 @@ def _csv(path: Path) -> Sequence[tuple[str, Mapping[str, Any]]]:
     header = [_column(each) for each in table.header]
     if twice := sorted({each for each in header if each and header.count(each) > 1}):
         raise InvalidInput(f"{path} has the column '{twice[0]}' twice; allowed: each once")
-    return [(f"line {line}", _cells(f"{path}, line {line}", header, row, table)) for line, row in table.rows]
+    rows = [(f"line {line}", _cells(f"{path}, line {line}", header, row)) for line, row in table.rows]
+    if are_names_enough:
+        return rows
+    read = _numbers_of([row for _, row in rows], table)
+    try:
+        dates = as_iso([row[name] for _, row in rows for name in _DATES if row.get(name)])
+    except InvalidInput as error:
+        raise InvalidInput(f"{path}: {error}") from error
+    return [(where, _as_python(f"{path}, {where}", row, read, dates)) for where, row in rows]
 
 
 def _column(name: str) -> str:
     return name.strip().casefold()
 
 
-def _cells(where: str, header: Sequence[str], row: Sequence[str], table: Table) -> Mapping[str, str]:
+def _cells(where: str, header: Sequence[str], row: Sequence[str]) -> dict[str, str]:
     """The values of a row; columns without a name are there only where something stands in them."""
     values = [each.strip() for each in row]
     if any(values[len(header) :]):
         raise InvalidInput(f"{where} has {len(values)} values; allowed: {len(header)}, one for each column")
-    entry = {name: value for name, value in zip(header, values, strict=False) if name or value}
-    if table.has_decimal_comma:
-        entry |= {name: entry[name].replace(",", ".") for name in _NUMBERS if name in entry}
+    return {name: value for name, value in zip(header, values, strict=False) if name or value}
+
+
+def _numbers_of(rows: Sequence[Mapping[str, str]], table: Table) -> NumberReading:
+    cells = ((row[name], _MOST[name]) for row in rows for name in _NUMBERS if row.get(name))
+    return number_reading(cells, table.has_decimal_comma)
+
+
+def _as_python(
+    where: str, row: Mapping[str, str], read: NumberReading, dates: Mapping[str, str]
+) -> Mapping[str, str | float]:
+    """With numbers and dates as Python has them, however the spreadsheet wrote them."""
+    entry: dict[str, str | float] = dict(row)
+    entry |= {name: dates[row[name]] for name in _DATES if row.get(name) in dates}
+    for name in _NUMBERS:
+        if row.get(name):
+            try:
+                entry[name] = read(row[name])
+            except ValueError as error:
+                raise InvalidInput(f"{where}: {name} is {error}") from error
     return entry
 
 

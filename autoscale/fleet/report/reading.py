@@ -1,13 +1,13 @@
 """Which files of a ledger a report reads: rows, or the hourly sums that were made of them, never both of one file."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 from autoscale.fleet.ledger.entry import Entry
-from autoscale.fleet.ledger.rollup import DROPPED, HOUR_US
+from autoscale.fleet.ledger.rollup import ASKING, DROPPED, HOUR_US, MONTHS
 from autoscale.fleet.ledger.span import Span, microseconds, when
 from autoscale.fleet.ledger.view import LedgerView, verified
 from autoscale.units import US_PER_DAY
@@ -22,7 +22,7 @@ class Reading:
         sums: of hourly sums, of other rows than those.
         days: of sums by day, of whole months, of other rows than those.
         hours: of sums by hour of the day, of the same rows as ``days``.
-        devices: of sums by device, of the same rows as the sums that are read.
+        devices: of sums by device, of whole months or not, of the same rows as the sums that are read.
         aged: of hourly sums of rows that are no more, so that no device is named; among ``sums``, or in a month's.
         sent: of hourly sums that devices sent, of queries that never had a row; likewise.
     """
@@ -86,27 +86,36 @@ def reading(view: LedgerView, span: Span, from_sums: bool, only: Collection[str]
                 aged.append(path)
             elif is_free and beside["devices"] in by_path and _is_of_hours(span, entry.day):
                 sums.append(entry.path)
-                devices.append(by_path[beside["devices"]])
-    months = [] if _BY_HOUR.intersection(only) else list(_months(view, frozenset(sums), span))
-    covered = frozenset[str]().union(*(view.covers[each] for each in months))
+                devices.append(beside["devices"])
+    months = [] if _BY_HOUR.intersection(only) else list(_months(view, frozenset(sums), span, tuple(DROPPED)))
     days, hours = ([each for each in months if view.entries[by_path[each]].folder == folder] for folder in DROPPED)
-    hourly = [each for each in sums if each not in covered]
+    hourly = _beside(view, sums, months)
+    asking = list(_months(view, frozenset(devices), span, (ASKING,)))
+    named = [*asking, *_beside(view, devices, asking)]
     of_sums, of_days, of_hours = (tuple(by_path[each] for each in which) for which in (hourly, days, hours))
-    return Reading(tuple(rows), of_sums, of_days, of_hours, tuple(devices), tuple(aged), tuple(sent))
+    return Reading(
+        tuple(rows), of_sums, of_days, of_hours, tuple(by_path[each] for each in named), tuple(aged), tuple(sent)
+    )
 
 
 _BY_HOUR: Final = frozenset(("target", "hour"))
 """Dimensions that the sums of a month by day do not have."""
 
 
-def _months(view: LedgerView, hourly: frozenset[str], span: Span) -> Iterator[str]:
-    """Both files of each month that is whole in a span, and of which all hourly sums would be read else."""
+def _beside(view: LedgerView, paths: Sequence[str], months: Sequence[str]) -> list[str]:
+    """The files that are not in those of some months."""
+    covered = frozenset[str]().union(*(view.covers[each] for each in months))
+    return [each for each in paths if each not in covered]
+
+
+def _months(view: LedgerView, others: frozenset[str], span: Span, folders: Sequence[str]) -> Iterator[str]:
+    """The files in some folders of each month that is whole in a span, and of which all others would be read else."""
     found: dict[frozenset[str], list[str]] = {}
     for entry in view.entries.values():
         covered = view.covers.get(entry.path, frozenset())
-        if covered and covered <= hourly and _has_month(span, entry.day):
+        if entry.folder in folders and covered and covered <= others and _has_month(span, entry.day):
             found.setdefault(covered, []).append(entry.path)
-    return (path for paths in found.values() if len(paths) == len(DROPPED) for path in paths)
+    return (path for paths in found.values() if len(paths) == len(folders) for path in paths)
 
 
 def _has_month(span: Span, month: str) -> bool:
@@ -120,7 +129,7 @@ def _touching(view: LedgerView, span: Span) -> Iterator[Entry]:
     """Entries of days that touch the span."""
     since = "" if span.since_us is None else when(span.since_us)[:10]
     until = "9999" if span.until_us is None else when(span.until_us)[:10]
-    dated = (each for each in view.entries.values() if each.day and each.folder not in DROPPED)
+    dated = (each for each in view.entries.values() if each.day and each.folder not in MONTHS)
     return (each for each in dated if since <= each.day <= until)
 
 

@@ -10,11 +10,12 @@ run, in whatever order they are; in a file of tasks (``task_name``) each row is 
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Final
 
+from autoscale.carbon.intensity.files.numbers import NumberReading, number_reading
 from autoscale.carbon.intensity.files.table import read_table
+from autoscale.carbon.intensity.files.times import year_of
 from autoscale.carbon.intensity.places import Place, Places
 from autoscale.errors import InvalidInput, TraceError
 from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE
@@ -61,7 +62,7 @@ def codecarbon_runs(path: Path, project: str = "") -> tuple[Run, ...]:
         InvalidInput: it cannot be read, lacks a column, holds no run of the project, or rows that are none: those are
             named by their lines.
     """
-    header, lines = _lines(path)
+    header, lines, read = _lines(path)
     if lacks := sorted(set(_NEEDED).difference(header)):
         raise InvalidInput(f"{path} lacks the columns {', '.join(lacks)}; allowed: CodeCarbon's emissions.csv")
     runs, wrong = dict[str, Run](), list[str]()
@@ -72,7 +73,7 @@ def codecarbon_runs(path: Path, project: str = "") -> tuple[Run, ...]:
                 raise InvalidInput(f"{len(fields)} values; allowed: {len(header)}, as the first line has columns")
             if project and row.get("project_name") != project:
                 continue
-            run, key = _run(row), _key(row, number)
+            run, key = _run(row, read), _key(row, number)
             runs[key] = max(run, runs.get(key, run), key=lambda each: each.duration_s)
         except InvalidInput as error:
             wrong.append(f"line {number}: {error}")
@@ -85,20 +86,15 @@ def codecarbon_runs(path: Path, project: str = "") -> tuple[Run, ...]:
     return tuple(runs.values())
 
 
-def _lines(path: Path) -> tuple[list[str], Sequence[tuple[int, list[str]]]]:
-    """The names of the columns, and the values of each row by the number of its line; decimal commas are points."""
+def _lines(path: Path) -> tuple[list[str], Sequence[tuple[int, list[str]]], NumberReading]:
+    """The names of the columns, the values of each row by the number of its line, and how to read their numbers."""
     try:
         table = read_table(path, lambda row: not set(_NEEDED).difference(row))
     except TraceError as error:
         raise InvalidInput(str(error)) from error
-    if not table.has_decimal_comma:
-        return table.header, table.rows
     numbers = [at for at, name in enumerate(table.header) if name in (*_NEEDED, "pue")]
-    return table.header, [(line, _with_points(fields, numbers)) for line, fields in table.rows]
-
-
-def _with_points(fields: Sequence[str], numbers: Sequence[int]) -> list[str]:
-    return [each.replace(",", ".") if at in numbers else each for at, each in enumerate(fields)]
+    cells = ((fields[at], math.inf) for _, fields in table.rows for at in numbers if len(fields) > at)
+    return table.header, table.rows, number_reading(cells, table.has_decimal_comma)
 
 
 def _key(row: Mapping[str, str], line: int) -> str:
@@ -107,26 +103,26 @@ def _key(row: Mapping[str, str], line: int) -> str:
     return run or f"line {line}"
 
 
-def _run(row: Mapping[str, str]) -> Run:
-    emissions_kg, energy_kwh = _number(row, "emissions"), _number(row, "energy_consumed")
+def _run(row: Mapping[str, str], read: NumberReading) -> Run:
+    emissions_kg, energy_kwh = _number(row, "emissions", read), _number(row, "energy_consumed", read)
     if emissions_kg > energy_kwh * _MOST_KG_PER_KWH:
         raise InvalidInput(
             f"emissions are {emissions_kg:g} kg of {energy_kwh:g} kWh; allowed: up to {_MOST_KG_PER_KWH:g} kg/kWh"
         )
-    duration_s = _number(row, "duration")
+    duration_s = _number(row, "duration", read)
     if energy_kwh * J_PER_KWH > _MOST_W * max(duration_s, 1.0):
         raise InvalidInput(f"energy_consumed is {energy_kwh:g} kWh in {duration_s:g} s; allowed: up to {_MOST_W:g} W")
-    pue = _number(row, "pue") if row.get("pue") else 1.0
+    pue = _number(row, "pue", read) if row.get("pue") else 1.0
     if not 1.0 <= pue <= MOST_PUE:
         raise InvalidInput(f"pue is '{row['pue']}'; allowed: 1 to {MOST_PUE:g}")
     return Run(energy_kwh, duration_s, emissions_kg * 1e3, _place(row), _year(row), pue)
 
 
-def _number(row: Mapping[str, str], key: str) -> float:
+def _number(row: Mapping[str, str], key: str, read: NumberReading) -> float:
     try:
-        value = float(row[key])
-    except ValueError:
-        value = -1.0
+        value = read(row[key])
+    except ValueError as error:
+        raise InvalidInput(f"{key} is {error}, 0 or more") from error
     if not 0.0 <= value < math.inf:
         raise InvalidInput(f"{key} is '{row[key]}'; allowed: a number, 0 or more")
     return value
@@ -135,7 +131,7 @@ def _number(row: Mapping[str, str], key: str) -> float:
 def _year(row: Mapping[str, str]) -> int:
     given = row.get("timestamp", "")
     try:
-        return datetime.fromisoformat(given).year if given else 0
+        return year_of(given) if given else 0
     except ValueError as error:
         raise InvalidInput(f"timestamp is '{given}'; allowed: as 2026-11-21T10:00:00") from error
 

@@ -9,31 +9,15 @@ there showed costs its row.
 import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import cache
 from itertools import pairwise
 from typing import Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from autoscale.errors import InvalidInput
-
-CHANGING: Final = (
-    "Europe/London",
-    "Europe/Berlin",
-    "Europe/Helsinki",
-    "America/New_York",
-    "America/Santiago",
-    "America/Havana",
-    "Australia/Sydney",
-    "Australia/Lord_Howe",
-    "Pacific/Auckland",
-    "Asia/Jerusalem",
-    "Asia/Beirut",
-    "Africa/Cairo",
-    "Africa/Casablanca",
-)
-"""One for each rule by which clocks change; others change at the same local hour as one of these."""
 
 _SPELLINGS: Final = {"cet/cest": "Europe/Brussels", "cet": "Europe/Brussels", "mez/mesz": "Europe/Berlin"} | {
     "mez": "Europe/Berlin",
@@ -99,6 +83,7 @@ class Clock:
         self._often = Counter(time for time in times if _is_twice(time, zone))
         self._seen: Counter[datetime] = Counter()
         self._falls = _falls(times)
+        self._alone = self._folds_of_single(times[::-1] if self._falls else times)
 
     def time_s(self, time: datetime) -> float:
         """Seconds since 1970 of the next of the times.
@@ -106,7 +91,7 @@ class Clock:
         Raises:
             NoSuchTime: clocks there never showed it, or not that often.
         """
-        fold = 0
+        fold = self._alone.get(time, 0)
         if self._often[time] > 1:
             number, self._seen[time] = self._seen[time], self._seen[time] + 1
             if number > 1:
@@ -117,34 +102,51 @@ class Clock:
             raise NoSuchTime(f"does not exist in {self._zone}, whose clocks jump over it")
         return local.timestamp()
 
+    def _folds_of_single(self, rising: Sequence[datetime]) -> dict[datetime, int]:
+        """Of times that clocks show twice and a file has once: those after its clock fell are of the second round."""
+        folds: dict[datetime, int] = {}
+        before, fold = None, 0
+        for time in rising:
+            if time not in self._often:
+                before, fold = None, 0
+                continue
+            fold = 1 if before is not None and time <= before else fold
+            before = time
+            if self._often[time] == 1:
+                folds[time] = fold
+        return folds
 
-def local_change(times: Sequence[datetime], repeated: Iterable[datetime], step: timedelta) -> str | None:
+
+def local_change(
+    times: Sequence[datetime], repeated: Sequence[datetime], differing: Iterable[datetime], step: timedelta
+) -> str | None:
     """What of some times taken as UTC speaks for a local clock, in words; None where nothing does.
 
     Args:
         times: once each, rising.
-        repeated: those that a file has twice, with different figures.
-        step: between most of them.
+        repeated: those that a file has twice: where clocks of one place show all of them twice, no download is
+            overlapped by another.
+        differing: of them those with different figures, which speak one by one.
+        step: between most of the times.
     """
-    for time in repeated:
-        if any(_is_twice(time, ZoneInfo(name)) for name in _changing()):
+    of_one_place = repeated and any(all(_is_twice(time, zone) for time in repeated) for zone in _changing())
+    for time in repeated[:1] if of_one_place else differing:
+        if any(_is_twice(time, zone) for zone in _changing()):
             why = "local time without one repeats an hour in autumn"
             return f"the time repeats {time.isoformat(' ')}, as where clocks go back ({why})"
     for before, after in pairwise(times):
-        if after - before == step + _HOUR and any(_is_never(before + step, ZoneInfo(name)) for name in _changing()):
+        if after - before == step + _HOUR and any(_is_never(before + step, zone) for zone in _changing()):
             return f"the hour from {(before + step).isoformat(' ')} is not there, as where clocks go forward"
     return None
 
 
 @cache
-def _changing() -> tuple[str, ...]:
+def _changing() -> tuple[ZoneInfo, ...]:
+    """Every zone there is: some changed their clocks at an hour, or on a day, of their own."""
     found = []
-    for name in CHANGING:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, OSError):
-            continue
-        found.append(name)
+    for name in sorted(available_timezones()):
+        with suppress(ZoneInfoNotFoundError, ValueError, OSError):
+            found.append(ZoneInfo(name))
     return tuple(found)
 
 

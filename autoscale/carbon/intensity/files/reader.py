@@ -7,7 +7,6 @@ word for one (NaN, N/A, null, -), is as it should be.
 
 import logging
 import math
-import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,7 +17,8 @@ from typing import Final
 from autoscale.carbon.intensity.base import Kind
 from autoscale.carbon.intensity.basis import Basis
 from autoscale.carbon.intensity.files.clocks import Clock, NoSuchTime, local_change, zone_in, zone_of_clock
-from autoscale.carbon.intensity.files.layout import Figure, Layout, layout_of
+from autoscale.carbon.intensity.files.layout import Layout, layout_of
+from autoscale.carbon.intensity.files.numbers import NumberReading, number_reading
 from autoscale.carbon.intensity.files.options import FileOptions
 from autoscale.carbon.intensity.files.table import Table, read_table
 from autoscale.carbon.intensity.files.times import ALLOWED, Reading, reading_of
@@ -128,7 +128,7 @@ class _Reader:
         return layout
 
     def _zones(self, table: Table, layout: Layout) -> dict[str, _Rows]:
-        read = self._reading(table, layout)
+        read, number = self._reading(table, layout), _number_reading(table, layout)
         zones: dict[str, _Rows] = defaultdict(_Rows)
         for line, row in table.rows:
             where = f"{self.path}, line {line}"
@@ -138,7 +138,7 @@ class _Reader:
                 self.skipped.add(error)
                 continue
             rows = zones[self._zone(row, layout, table)]
-            figure, method = self._figure(where, row, layout, table.has_decimal_comma)
+            figure, method = self._figure(where, row, layout, number)
             for column, value in zip((rows.lines, rows.times, rows.ends), (line, time, end), strict=True):
                 column.append(value)  # type: ignore[attr-defined]  # each is a list of its own type
             rows.figures.append(figure)
@@ -158,7 +158,9 @@ class _Reader:
         about = table.about or {}
         return self.place or about.get("zone") or about.get("meta.region") or ""
 
-    def _figure(self, where: str, row: Sequence[str], layout: Layout, has_comma: bool) -> tuple[float | None, Method]:
+    def _figure(
+        self, where: str, row: Sequence[str], layout: Layout, number: NumberReading
+    ) -> tuple[float | None, Method]:
         """The first figure of a row that is not empty; None for a missing hour."""
         is_estimated = layout.estimated is not None and row[layout.estimated].strip().casefold() in _TRUE
         for each in layout.figures:
@@ -166,9 +168,9 @@ class _Reader:
             if cell.strip().casefold() in EMPTY:
                 continue
             try:
-                g_per_kwh = _g_per_kwh(where, cell, each, has_comma)
+                g_per_kwh = _number(where, cell, number) * g_per_kwh_of(each.unit or "g/kwh")
                 if layout.energy is not None:
-                    g_per_kwh /= _number(where, row[layout.energy], has_comma)
+                    g_per_kwh /= _number(where, row[layout.energy], number)
                 if each.kind == "marginal":
                     # Below 0 where a kilowatt-hour more would relieve the grid; an account takes it as 0.
                     g_per_kwh = max(g_per_kwh, 0.0)
@@ -184,16 +186,20 @@ class _Reader:
         """Sorted, one row a time; a series of those that have a figure."""
         begins, ends = self._seconds(rows, table, layout)
         kept: dict[float, int] = {}
+        unlike = 0
         for at in sorted(
             (at for at, time_s in enumerate(begins) if time_s is not None), key=lambda at: begins[at] or 0.0
         ):
             time_s = begins[at] or 0.0
             if time_s in kept:
-                self._note_repeat(rows, kept[time_s], at, time_s)
+                unlike += self._note_repeat(rows, kept[time_s], at, time_s)
                 if rows.figures[kept[time_s]] is None:
                     kept[time_s] = at
             else:
                 kept[time_s] = at
+        if 2 * unlike > len(kept):
+            allowed = "each once; --time-column names the column that tells hours, too"
+            raise TraceError(f"{self.path}: {unlike} rows repeat times above with other figures; allowed: {allowed}")
         times_s = list(kept)
         holds_s = dict(zip(times_s, _holds(times_s, [ends[at] for at in kept.values()]), strict=True))
         samples = [
@@ -203,12 +209,15 @@ class _Reader:
         ]
         return Series(samples, step_of(times_s), [holds_s[each.time_s] for each in samples]) if samples else None
 
-    def _note_repeat(self, rows: _Rows, first: int, again: int, time_s: float) -> None:
-        if rows.figures[again] != rows.figures[first]:
+    def _note_repeat(self, rows: _Rows, first: int, again: int, time_s: float) -> bool:
+        """Whether it tells another figure."""
+        is_other = rows.figures[again] != rows.figures[first]
+        if is_other:
             before = datetime.fromtimestamp(time_s, UTC).isoformat()
             allowed = "allowed: each time once; the first of two counts"
             line = rows.lines[again]
             self.skipped.add(TraceError(f"{self.path}, line {line}: the time repeats {before} above; {allowed}"))
+        return is_other
 
     def _seconds(self, rows: _Rows, table: Table, layout: Layout) -> tuple[list[float | None], list[float | None]]:
         """Begin and end of each row, seconds since 1970; None for one that no clock showed, or has no end."""
@@ -248,10 +257,10 @@ class _Reader:
 
     def _check_not_local(self, rows: _Rows) -> None:
         often = Counter(time for time in rows.times if time.tzinfo is None)
-        several = [time for time, count in often.items() if count > 1 and _differ(rows, time)]
+        repeated = [time for time, count in often.items() if count > 1]
         times = sorted(often)
         step = timedelta(seconds=step_of([time.replace(tzinfo=UTC).timestamp() for time in times]))
-        change = local_change(times, several, step)
+        change = local_change(times, repeated, [time for time in repeated if _differ(rows, time)], step)
         if change:
             allowed = "times in UTC or with their offset, or --timezone"
             raise TraceError(f"{self.path}: {change}; allowed: {allowed}")
@@ -310,25 +319,19 @@ def _time(where: str, row: Sequence[str], layout: Layout, read: Reading) -> tupl
     return time, end
 
 
-_THOUSANDS: Final = re.compile(r"[1-9]\d{0,2}(\.\d{3})+")
-"""As in 1.050, which is one grid's dirty hour or a clean one's, by who wrote it: where commas are decimals, either."""
+def _number_reading(table: Table, layout: Layout) -> NumberReading:
+    most = {each.at: DIRTIEST_G_PER_KWH / g_per_kwh_of(each.unit or "g/kwh") for each in layout.figures}
+    if layout.energy is not None:
+        most = dict.fromkeys((*most, layout.energy), math.inf)
+    cells = ((row[at], limit) for _, row in table.rows for at, limit in most.items() if len(row) > at)
+    return number_reading(cells, table.has_decimal_comma)
 
 
-def _g_per_kwh(where: str, cell: str, figure: Figure, has_comma: bool) -> float:
-    unit = g_per_kwh_of(figure.unit or "g/kwh")
-    if has_comma and _THOUSANDS.fullmatch(cell.strip()) and float(cell.replace(".", "")) * unit <= DIRTIEST_G_PER_KWH:
-        raise TraceError(f"{where}: '{cell}' may be thousands or decimals; allowed: figures without a point between")
-    return _number(where, cell, has_comma) * unit
-
-
-def _number(where: str, cell: str, has_comma: bool) -> float:
-    plain = cell.strip().replace("\u00a0", "").replace("\u202f", "")
-    if has_comma and "," in plain:
-        plain = plain.replace(".", "").replace(",", ".")
+def _number(where: str, cell: str, number: NumberReading) -> float:
     try:
-        return float(plain)
+        return number(cell)
     except ValueError as error:
-        raise TraceError(f"{where}: '{cell}'; allowed: a number of gCO2e/kWh, 0 or more") from error
+        raise TraceError(f"{where}: {error} of gCO2e/kWh, 0 or more") from error
 
 
 def _check(where: str, cell: str, g_per_kwh: float) -> None:

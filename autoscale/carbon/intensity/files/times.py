@@ -9,7 +9,8 @@ The whole column is looked at, since ``03/04/2024`` alone does not say which of 
 
 import re
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
+from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from autoscale.errors import InvalidInput
@@ -22,6 +23,9 @@ _NUMBERED: Final = re.compile(
     r"(\d{1,2})([./-])(\d{1,2})\2(\d{4})(?:[ ,T]+(\d{1,2}):(\d{2})(?::(\d{2}))?\s*([AaPp][Mm])?)?"
 )
 _NAMED_ZONE: Final = re.compile(r"\s*\((?:[A-Z]{2,5})\)$|\s+(?:UTC|GMT)$")
+_DAYS_END: Final = (24, 0, 0)
+"""24:00 of a day is 0:00 of the next (ISO 8601-1:2019, 5.3.2)."""
+_MIDNIGHT: Final = re.compile(r"^(\d{4}-?\d{2}-?\d{2}[T ])24:00(?::00(?:\.0+)?)?(?!\d|[:.])")
 _FIRST_S, _FIRST_MS = 1e8, 1e11
 _LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _ISO: Final = "an ISO 8601 time, UTC unless it names its zone"
@@ -48,6 +52,33 @@ def reading_of(cells: Sequence[str]) -> Reading:
     return read
 
 
+def as_iso(cells: Sequence[str]) -> dict[str, str]:
+    """Cells in which days and months are numbers, as spreadsheets write them, to ISO 8601; all others are left out.
+
+    Raises:
+        InvalidInput: days and months that cannot be told apart.
+
+    >>> as_iso(["13.11.2026 10:00", "2026-11-01"])
+    {'13.11.2026 10:00': '2026-11-13T10:00:00'}
+    """
+    numbered = [cell for cell in cells if _NUMBERED.fullmatch(cell.strip())]
+    read, found = reading_of(numbered), dict[str, str]()
+    for cell in numbered:
+        with suppress(ValueError):  # a 13th month is refused by who reads it as it stands
+            found[cell] = read(cell)[0].isoformat()
+    return found
+
+
+def year_of(cell: str) -> int:
+    """The year of a time, whichever of day and month stands first in it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    found = _NUMBERED.fullmatch(cell.strip())
+    return int(found[4]) if found else datetime.fromisoformat(cell.strip()).year
+
+
 def _is_month_first(found: Sequence[re.Match[str]], is_span: bool) -> bool:
     firsts, seconds = (max(int(each[group]) for each in found) for group in (1, 3))
     if firsts > 12 or found[0][2] == "." or is_span:
@@ -66,7 +97,10 @@ def _numbered(text: str, is_month_first: bool) -> datetime:
     hour = int(found[5] or 0)
     if found[8]:
         hour = hour % 12 + (12 if found[8].casefold() == "pm" else 0)
-    return _checked(datetime(int(found[4]), int(month), int(day), hour, int(found[6] or 0), int(found[7] or 0)))
+    minute, second = int(found[6] or 0), int(found[7] or 0)
+    is_end = (hour, minute, second) == _DAYS_END
+    moment = datetime(int(found[4]), int(month), int(day), 0 if is_end else hour, minute, second)
+    return _checked(moment + timedelta(days=is_end))
 
 
 def _iso_or_seconds(cell: str) -> tuple[datetime, datetime | None]:
@@ -76,7 +110,8 @@ def _iso_or_seconds(cell: str) -> tuple[datetime, datetime | None]:
 
 def _moment(text: str) -> datetime:
     try:
-        return _checked(datetime.fromisoformat(text))
+        plain = _MIDNIGHT.sub(r"\g<1>00:00", text)
+        return _checked(datetime.fromisoformat(plain) + timedelta(days=plain != text))
     except ValueError:
         seconds = float(text)
         if seconds < _FIRST_S:

@@ -18,8 +18,8 @@ from autoscale.fleet.report.reading import reading
 from autoscale.units import US_PER_DAY
 from tests.autoscale.fleet.ledger_parts import random_rows, written
 
-for needed in ("duckdb", "pyarrow"):
-    pytest.importorskip(needed)
+pytest.importorskip("duckdb")
+pq = pytest.importorskip("pyarrow.parquet")
 
 SAME = ("exact", "by", "inferences", "devices", "counterfactuals", "methods", "span", "savings", "growth")
 
@@ -115,3 +115,34 @@ def test_the_devices_of_most_carbon_are_the_same_by_rows_and_by_sums(months: Pat
     assert named == by_sums["devices_of_most_carbon"]
     grams = [each["carbon_ng"] for each in named]
     assert (len(named), grams) == (10, sorted(grams, reverse=True))
+
+
+def test_a_months_devices_are_read_in_place_of_each_days(months: Path) -> None:
+    whole, cut = (reading(read_ledger(months), Span.parse(since), True) for since in ("", "2026-11-02"))
+    assert [len([path for path in each.devices if "asking" in path.parts]) for each in (whole, cut)] == [1, 0]
+
+
+def named(ledger: Path) -> set[str]:
+    """The folders of which a file has rows or sums of ``device-3``."""
+    files = [path for kind in ("*.parquet", "*.devices") for path in ledger.rglob(kind)]
+    return {
+        path.relative_to(ledger).parts[0]
+        for path in files
+        if "device-3" in pq.ParquetFile(path).read(columns=["device_id"])["device_id"].to_pylist()
+    }
+
+
+def test_no_file_names_a_device_that_is_forgotten(months: Path) -> None:
+    assert named(months) == {"records", "devices", "asking"}
+    with Ledger(months) as opened:
+        forget(opened, "device-3")
+        assert named(months) == set()  # when it returns, not with the next opening
+
+
+def test_where_a_months_devices_are_damaged_those_of_its_days_are_read(months: Path) -> None:
+    before = figures(months)
+    for path in (months / "asking").rglob("*.devices"):
+        path.write_bytes(b"x" * path.stat().st_size)
+    after = figures(months, sums=True)
+    for name in ("exact", "devices", "devices_of_most_carbon"):
+        assert after[name] == before[name]

@@ -276,6 +276,35 @@ def test_an_inventory_is_read_as_spreadsheets_write_it(tmp_path: Path, encoding:
     assert read_device_ids(foreign) == {"Küche-1", "b"}
 
 
+@pytest.mark.parametrize("dates", [("01.11.2026", "13.11.2026 10:00"), ("11/01/2026", "11/13/2026 10:00")])
+def test_an_inventorys_dates_and_thousands_are_read_as_a_spreadsheets_country_writes_them(
+    tmp_path: Path, dates: tuple[str, str]
+) -> None:
+    plain, foreign = tmp_path / "plain.csv", tmp_path / "foreign.csv"
+    columns = ("device_id", "idle_power_w", "making_kg", "life_years", "since", "until")
+    plain.write_text(f"{','.join(columns)}\na,90.5,1278,4,2026-11-01,2026-11-13T10:00\n")
+    foreign.write_text(f"{';'.join(columns)}\na;90,5;1.278;4;{';'.join(dates)}\n")
+    assert read_inventory(foreign) == read_inventory(plain)
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ("90;1.278;", "line 2: making_kg is '1.278' may be thousands or decimals"),
+        ("90,5;2.5;", "line 2: making_kg is '2.5' has a decimal point, and others a comma"),
+        ("90;1278;03/04/2026", "'03/04/2026' may be in two months"),
+    ],
+)
+def test_what_may_be_two_numbers_or_days_is_refused_but_where_names_are_all_that_is_asked(
+    tmp_path: Path, row: str, message: str
+) -> None:
+    path = tmp_path / "fleet.csv"
+    path.write_text(f"device_id;idle_power_w;making_kg;since\na;{row}\n")
+    with pytest.raises(InvalidInput, match=message):
+        read_inventory(path)
+    assert read_device_ids(path) == {"a"}
+
+
 @pytest.mark.parametrize("text", ["machines = 3\n", "machines = ['a']\n"])
 def test_an_inventory_in_toml_is_of_tables(tmp_path: Path, text: str) -> None:
     path = tmp_path / "fleet.toml"

@@ -123,3 +123,28 @@ def test_a_log_that_a_spreadsheet_saved_is_the_same_log(tmp_path: Path, encoding
     saved = tmp_path / "saved.csv"
     saved.write_bytes("\r\n".join((OF_2.replace(",", ";"), ";".join(cells), "")).encode(encoding))
     assert codecarbon_runs(saved) == plain
+
+
+def saved(folder: Path, **values: str) -> Path:
+    """A log of one run as a spreadsheet saved it."""
+    given = HERE | {"duration": "3600", "emissions": "0,5", "energy_consumed": "1,2"} | values
+    names = OF_2021.split(",")
+    path = folder / "saved.csv"
+    path.write_text("\n".join((";".join(names), ";".join(given.get(name, "") for name in names), "")), "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("timestamp", ["27.05.2024 10:49", "5/27/2024 10:49", "3/4/2024 10:49", "2024-05-27 10:49"])
+def test_the_year_of_a_run_is_read_from_any_countrys_date(tmp_path: Path, timestamp: str) -> None:
+    assert [each.year for each in codecarbon_runs(saved(tmp_path, timestamp=timestamp))] == [2024]
+
+
+def test_thousands_are_told_from_decimals_by_the_logs_other_numbers(tmp_path: Path) -> None:
+    (run,) = codecarbon_runs(saved(tmp_path, emissions="1.050,5", energy_consumed="2.101"))
+    assert (run.logged_g, run.energy_kwh) == (1050500.0, 2101.0)
+    (run,) = codecarbon_runs(saved(tmp_path, emissions="1.0505", energy_consumed="2.101"))
+    assert (run.logged_g, run.energy_kwh) == (1050.5, 2.101)
+    with pytest.raises(InvalidInput, match=r"line 2: emissions is '1\.050' may be thousands or decimals"):
+        codecarbon_runs(saved(tmp_path, emissions="1.050", energy_consumed="2.101"))
+    with pytest.raises(InvalidInput, match=r"'2\.1' has a decimal point, and others a comma"):
+        codecarbon_runs(saved(tmp_path, emissions="1,05", energy_consumed="2.1"))

@@ -189,6 +189,9 @@ DAYS = {
     "autumn, Berlin": (datetime(2024, 10, 26, 22, tzinfo=UTC), 25, BERLIN),
     "spring, New York": (datetime(2024, 3, 10, 5, tzinfo=UTC), 23, NEW_YORK),
     "autumn, New York": (datetime(2024, 11, 3, 4, tzinfo=UTC), 25, NEW_YORK),
+    "spring, São Paulo": (datetime(2018, 11, 3, 15, tzinfo=UTC), 23, ZoneInfo("America/Sao_Paulo")),
+    "autumn, São Paulo": (datetime(2018, 2, 17, 2, tzinfo=UTC), 25, ZoneInfo("America/Sao_Paulo")),
+    "autumn, Tehran": (datetime(2021, 9, 20, 20, 30, tzinfo=UTC), 26, ZoneInfo("Asia/Tehran")),
 }
 
 
@@ -206,6 +209,55 @@ def test_a_local_day_is_refused_without_its_zone_and_right_with_it(
         read(tmp_path, text)
     file = read(tmp_path, text, timezone=str(zone))
     assert [figure(file, each)[0] for each in every] == [100 + at for at in range(len(every))]
+
+
+@pytest.mark.parametrize("left_out", range(8))
+@pytest.mark.parametrize("is_falling", [False, True])
+def test_a_quarter_that_lacks_where_clocks_go_back_shifts_no_other(
+    tmp_path: Path, left_out: int, is_falling: bool
+) -> None:
+    every = hours(24, HOUR / 4, datetime(2024, 10, 26, 22, tzinfo=UTC))  # the hour from 2:00 is there twice
+    kept = every[: 8 + left_out] + every[9 + left_out :]
+    lines = [f"{each.astimezone(BERLIN):%Y-%m-%d %H:%M},{100 + every.index(each)}\n" for each in kept]
+    text = "time,g_per_kwh\n" + "".join(lines[::-1] if is_falling else lines)
+    file = read(tmp_path, text, timezone="Europe/Berlin")
+    assert [figure(file, each)[0] for each in kept] == [100 + every.index(each) for each in kept]
+
+
+def test_an_hour_that_comes_twice_speaks_for_a_local_clock_though_its_figures_are_alike(tmp_path: Path) -> None:
+    every = hours(12, HOUR, datetime(2024, 10, 26, 20, tzinfo=UTC))
+    local = [f"{each.astimezone(BERLIN):%Y-%m-%d %H:%M},100\n" for each in every]
+    with pytest.raises(TraceError, match="the time repeats 2024-10-27 02:00:00, as where clocks go back"):
+        read(tmp_path, "time,g_per_kwh\n" + "".join(local))
+    overlapping = "".join(f"{each:%Y-%m-%d %H:%M},100\n" for each in every + every[3:8])
+    assert len(read(tmp_path, "time,g_per_kwh\n" + overlapping).series["FR"].samples) == 12
+
+
+@pytest.mark.parametrize("form", ["%Y-%m-%d {}", "%Y-%m-%dT{}:00Z", "%d.%m.%Y {}", "%m/%d/%Y {}:00"])
+def test_an_hour_of_24_is_the_next_days_first(tmp_path: Path, form: str) -> None:
+    day = datetime(2024, 1, 30, tzinfo=UTC)
+    lines = [f"{day.strftime(form.format(f'{hour:02}:00'))},{100 + hour}\n" for hour in range(1, 25)]
+    file = read(tmp_path, "time,g_per_kwh\n" + "".join(lines))
+    assert [figure(file, day + hour * HOUR)[0] for hour in range(1, 25)] == [100 + hour for hour in range(1, 25)]
+
+
+@pytest.mark.parametrize(
+    ("cells", "figures"),
+    [
+        (("1.050,5", "1.050", "98,5"), [1050.5, 1050.0, 98.5]),
+        (("100.5", "1.050", "98.25"), [100.5, 1.05, 98.25]),
+        (("123.456", "98.125"), [123.456, 98.125]),  # as thousands no grid's
+        (("1\u202f050,5", "98,5"), [1050.5, 98.5]),
+        (("1'050.5", "98.5"), [1050.5, 98.5]),
+        (("1,05E+02", "9,8E+01"), [105.0, 98.0]),
+    ],
+)
+def test_what_a_point_stands_for_all_numbers_of_the_file_tell(
+    tmp_path: Path, cells: tuple[str, ...], figures: list[float]
+) -> None:
+    lines = [f"2024-01-0{day};{cell}\n" for day, cell in enumerate(cells, 1)]
+    (series,) = read(tmp_path, "time;g_per_kwh\n" + "".join(lines)).series.values()
+    assert [each.g_per_kwh for each in series.samples] == figures
 
 
 def test_a_time_that_no_clock_showed_costs_its_row(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -229,6 +281,8 @@ def test_a_time_that_no_clock_showed_costs_its_row(tmp_path: Path, caplog: pytes
         ("time,g_per_kwh\n2024-01-01,5\n", {"timezone": "Mars/Base"}, "time zone is 'Mars/Base'; allowed: an IANA"),
         ("time (local),g_per_kwh\n2024-01-01,5\n", {}, "is of local times; allowed: --timezone"),
         ("time;g_per_kwh\n2024-01-01;1.050\n", {}, "'1.050' may be thousands or decimals"),
+        ("time,g_per_kwh\n2024-01-01,1_000\n", {}, "'1_000'; allowed: a number"),
+        ("date,hour,g_per_kwh\n2024-01-01,0,5\n2024-01-01,1,6\n", {}, "1 rows repeat times above with other figures"),
         ("time,g_per_kwh\n03/04/2024 05:00,5\n", {}, "may be in two months; allowed: ISO 8601"),
         ('{"data": [', {}, "not readable JSON"),
         ("", {}, "it is empty"),
