@@ -9,6 +9,12 @@ import typer
 from typer.core import HAS_RICH, TyperCommand
 
 JsonOption: TypeAlias = Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")]
+HostOption: TypeAlias = Annotated[
+    str, typer.Option("--host", help="Address to listen at; 0.0.0.0 lets other machines in.")
+]
+PortOption: TypeAlias = Annotated[
+    int, typer.Option("--port", min=0, max=65535, help="Port to listen at; 0 takes a free one.")
+]
 
 _TAG: Final = re.compile(r"\[(?=[a-z#/@][^\[]*\])")
 _WRAPPED: Final = re.compile(r"(?<=\S)\n(?!\s|Example:)")

@@ -41,7 +41,7 @@ def test_the_files_that_a_page_names_are_there(page: Path) -> None:
     assert [name for name in named if not any((place / name).exists() for place in places)] == []
 
 
-@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("page", ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
 def test_links_into_the_project_lead_somewhere(page: str) -> None:
     for name, anchor in re.findall(r"\]\((?!https?:)([^)#]+)#?([^)]*)\)", (ROOT / page).read_text()):
         assert (ROOT / name).exists(), name

@@ -83,7 +83,7 @@ class CarbonAccount:
             raise InvalidInput(f"intensities are {self.kinds}; allowed: average or marginal throughout an account")
         ends = (_rates(end, device, network, carrying, remote) for end in ("low", "mid", "high"))
         self.low, self.mid, self.high = ends
-        self.methods = _methods(device, network, carrying, remote)
+        self.methods = _methods(device, network, remote)
 
     def grams(
         self,
@@ -143,7 +143,7 @@ def _g_per_j(end: str, machine: Machine) -> float:
     return float(g_per_j(getattr(machine.intensity.range_g_per_kwh, end), machine.pue))
 
 
-def _methods(device: Machine, network: NetworkShare, carrying: Intensity, remote: Machine | None) -> dict[str, Method]:
+def _methods(device: Machine, network: NetworkShare, remote: Machine | None) -> dict[str, Method]:
     """The network's are always averages; a footprint spread over a life that is only expected is modelled."""
     operational, embodied = FIGURES
     methods = {f"{operational}.device": _rate_method(device.intensity), f"{embodied}.device": Method.MODELLED}

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
+from autoscale.command import HostOption, PortOption
 from autoscale.errors import PortInUse
 from autoscale.fleet.export.html.site import Site
 from autoscale.fleet.ledger.ledgers import read_ledgers
@@ -21,8 +22,8 @@ _LOOPBACK: Final = ("127.0.0.1", "localhost", "::1")
 
 def serve_command(
     ledgers: Annotated[list[str], _LEDGERS],
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8050,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8050,
     inventory: Annotated[Path | None, typer.Option(help="CSV or TOML of the machines there are.")] = None,
     lifecycle: Annotated[Path | None, typer.Option(help="TOML of training, experimentation and growth.")] = None,
 ) -> None:

@@ -12,6 +12,7 @@ from autoscale.errors import InvalidInput
 from autoscale.profiles import load_device
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
 from autoscale.query.goal import Goal
+from autoscale.query.goal_options import MinAccuracyOption, ObjectiveOption
 from autoscale_envs.evaluation.comparisons import MeasuredComparison, SimulatedComparison
 from autoscale_envs.evaluation.contestants import RIVALS, USUAL
 from autoscale_envs.evaluation.deep import DEEP, with_trained
@@ -39,7 +40,7 @@ from autoscale_envs.evaluation.running import Outputs, run
 from autoscale_envs.measured.contestants import ORACLE
 from autoscale_envs.measured.csv_file import read_measured
 from autoscale_envs.variance.hidden import USUAL_SHARES
-from autoscale_envs.worlds.options import SPLITS_HELP
+from autoscale_envs.worlds.command_options import ColdStartOption, HiddenSigmaOption, SplitsOption
 from autoscale_envs.worlds.parameters import make_parameters
 
 OF_THE_SIMULATOR: Final = (
@@ -87,15 +88,13 @@ def evaluate(
         int | None,
         typer.Option(help="How many of these are for learning, and not judged; half if not given, 9 with --measured."),
     ] = None,
-    objective: Annotated[str, typer.Option(help="energy, carbon or latency.")] = "energy",
+    objective: ObjectiveOption = "energy",
     latency_limit_s: Annotated[
         float | None,
         typer.Option(help="Latency limit, s; if not given 0.05, 0.1 for text, none with --measured."),
     ] = None,
-    min_accuracy: Annotated[float | None, typer.Option(help="Lowest acceptable accuracy, a fraction.")] = None,
-    hidden_sigma: Annotated[
-        float, typer.Option(help="How far a device is from its profile: standard deviation of ln(factor).")
-    ] = 0.15,
+    min_accuracy: MinAccuracyOption = None,
+    hidden_sigma: HiddenSigmaOption = 0.15,
     hidden_shares: Annotated[
         str,
         typer.Option(help="How that variance is shared out, as fractions; processor=1: the same for every network."),
@@ -105,10 +104,8 @@ def evaluate(
     settings: Annotated[str, typer.Option(help="What a device's own targets set: dvfs, or threads.")] = "dvfs",
     remotes: RemotesOption = "",
     links: LinksOption = "",
-    cold_start: Annotated[
-        bool, typer.Option("--cold-start", help="A network's first query on a target of the device opens it, and pays.")
-    ] = False,
-    splits: Annotated[bool, typer.Option("--splits", help=SPLITS_HELP)] = False,
+    cold_start: ColdStartOption = False,
+    splits: SplitsOption = False,
     measured: Annotated[
         Path | None,
         typer.Option(help="Play in this table of measurements (CSV) instead of the simulator.", show_default=False),

@@ -4,9 +4,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
-from zlib import crc32
-
-import numpy as np
 
 from autoscale.agents.base import AGENTS
 from autoscale.errors import InvalidGoal, InvalidInput, one_of
@@ -16,6 +13,7 @@ from autoscale_envs.evaluation.contestants import PAPER
 from autoscale_envs.evaluation.deep import DEEP
 from autoscale_envs.evaluation.measured_rivals import missing_target, what_lacks
 from autoscale_envs.evaluation.own_agent import check_agent_name
+from autoscale_envs.evaluation.plan import cell_seeds
 from autoscale_envs.measured.contestants import ENGINE, ORACLE, RULES, check_rules
 from autoscale_envs.measured.table import MeasuredTable
 
@@ -104,8 +102,7 @@ class MeasuredPlan:
 
     def seed_of(self, cell: MeasuredCell) -> int:
         """Of its own for every cell, the same for every agent, whatever else is in the plan."""
-        named = np.random.SeedSequence([self.seed, crc32("|".join(cell).encode())])
-        return int(named.generate_state(1, np.uint64)[0])
+        return cell_seeds(self.seed, cell, 1)[0]
 
     def _check_able(self, name: str) -> None:
         every = [target for table in self.tables.values() for target in table.targets]

@@ -1,6 +1,6 @@
 """What is to be compared, over which devices, scenarios and networks, and how long."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import product
 from typing import Final, NamedTuple
@@ -142,5 +142,10 @@ class Plan:
 
     def run_seeds(self, cell: Cell) -> list[int]:
         """One a run: of its own for every cell, the same for every agent, whatever else is in the plan."""
-        named = np.random.SeedSequence([self.seed, crc32("|".join(cell).encode())])
-        return [int(each) for each in named.generate_state(self.seeds, np.uint64)]
+        return cell_seeds(self.seed, cell, self.seeds)
+
+
+def cell_seeds(seed: int, cell: Sequence[str], count: int) -> list[int]:
+    """Seeds of a cell's own, shape (count,): the same for every agent, whatever else is in the plan."""
+    named = np.random.SeedSequence([seed, crc32("|".join(cell).encode())])
+    return [int(each) for each in named.generate_state(count, np.uint64)]

@@ -9,7 +9,7 @@ import typer
 
 from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
-from autoscale.query.goal import OBJECTIVES
+from autoscale.query.goal_options import ObjectiveOption
 from autoscale_envs.fleet.assumptions import FILE
 from autoscale_envs.fleet.plan import POLICIES, USUAL_MIX, FleetPlan, parse_mix
 from autoscale_envs.fleet.simulate import simulate
@@ -29,7 +29,7 @@ def simulate_command(
     queries_per_day: Annotated[float, typer.Option(help="Queries of a device a day, on average.")] = 50.0,
     policy: Annotated[str, typer.Option(help=f"What decides: {', '.join(POLICIES)}.")] = "learned",
     start: Annotated[str, typer.Option(help="The first day, UTC.")] = "2025-01-01",
-    objective: Annotated[str, typer.Option(help=f"What a policy minimises: {', '.join(OBJECTIVES)}.")] = "energy",
+    objective: ObjectiveOption = "energy",
     considered: Annotated[
         bool, typer.Option(help="Keep what stood to be chosen, for 'evaluate --records' and 'train --guard'.")
     ] = True,

@@ -11,10 +11,12 @@ from autoscale.agents.policies import load_policy, save_policy
 from autoscale.command import JsonOption, print_json
 from autoscale.errors import PolicyError
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
+from autoscale.query.goal_options import MinAccuracyOption, ObjectiveOption
 from autoscale_envs.progress import INTERRUPTED, watching
 from autoscale_envs.training.guard import check_against, read_guard
 from autoscale_envs.training.train import USUAL_QUERIES, Training, train
-from autoscale_envs.worlds.options import SPLITS_HELP, WorldOptions
+from autoscale_envs.worlds.command_options import ColdStartOption, HiddenSigmaOption, SplitsOption
+from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 
 ONLINE_QUERIES: Final = 5000
@@ -31,23 +33,19 @@ def train_command(
     ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the world and the agent.")] = 0,
     out: Annotated[Path, typer.Option(help="The policy file.")] = Path("policy.npz"),
-    objective: Annotated[str, typer.Option(help="energy, carbon or latency.")] = "energy",
+    objective: ObjectiveOption = "energy",
     networks: Annotated[
         str, typer.Option(help="Networks that ask, comma-separated: names or .toml files; all that ship if left out.")
     ] = "",
-    hidden_sigma: Annotated[
-        float, typer.Option(help="How far a device is from its profile: standard deviation of ln(factor).")
-    ] = 0.15,
-    min_accuracy: Annotated[float | None, typer.Option(help="Lowest acceptable accuracy, a fraction.")] = None,
+    hidden_sigma: HiddenSigmaOption = 0.15,
+    min_accuracy: MinAccuracyOption = None,
     settings: Annotated[
         str, typer.Option(help="What the device's own targets set: dvfs, or threads as a session's do.")
     ] = "dvfs",
     remotes: RemotesOption = "",
     links: LinksOption = "",
-    cold_start: Annotated[
-        bool, typer.Option("--cold-start", help="A network's first query on a target of the device opens it, and pays.")
-    ] = False,
-    splits: Annotated[bool, typer.Option("--splits", help=SPLITS_HELP)] = False,
+    cold_start: ColdStartOption = False,
+    splits: SplitsOption = False,
     start: Annotated[Path | None, typer.Option("--from", help="A policy to begin with, of any device.")] = None,
     resume: Annotated[Path | None, typer.Option(help="A checkpoint to go on from.")] = None,
     checkpoint_every: Annotated[int | None, typer.Option(min=1, help="Queries between checkpoints.")] = None,

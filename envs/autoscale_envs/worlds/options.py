@@ -29,9 +29,6 @@ LONGEST_GAP_S: Final = 1e9
 """Thirty years: what lasts as long in a scenario (its dwell, its period) has the same end."""
 
 
-SPLITS_HELP: Final = "Networks whose files tell of cuts ('autoscale split --network') have targets in two parts too."
-
-
 class WorldKeywords(TypedDict, total=False):
     """``WorldOptions`` as keywords, for those who give a few."""
 

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from autoscale.command import PortOption
 from autoscale.errors import InvalidInput
 from autoscale.profiles.link_trace_files import read_trace
 from autoscale.units import bps_from_mbps, mbps_from_bps, ms_from_s, s_from_ms
@@ -18,7 +19,7 @@ NEED_A_TRACE = "give --trace FILE, or leave it out"
 
 def link(
     to: Annotated[str, typer.Option(help="The server it leads to, HOST:PORT.", show_default=False)],
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 0,
+    port: PortOption = 0,
     trace: Annotated[
         Path | None, typer.Option(help="CSV time_s,mbps[,rtt_ms,rssi_dbm], or a mahimahi file; instead of --rate-mbps.")
     ] = None,

@@ -8,6 +8,7 @@ import typer
 from autoscale.agents.policies import load_policy
 from autoscale.command import JsonOption, print_json
 from autoscale.query.goal import Goal
+from autoscale.query.goal_options import ObjectiveOption
 from autoscale_runtime.policy_export.export import export_policy
 
 
@@ -16,7 +17,7 @@ def export_command(
     graph: Annotated[
         Path, typer.Argument(help="Where to write the graph (.onnx); names and units go beside it (.json).")
     ],
-    objective: Annotated[str, typer.Option(help="What the graph minimises: energy, carbon or latency.")] = "energy",
+    objective: ObjectiveOption = "energy",
     on_time: Annotated[float, typer.Option(help="The chance to be in time that a target must have.")] = 0.5,
     as_json: JsonOption = False,
 ) -> None:

@@ -13,6 +13,7 @@ import typer
 
 from autoscale.carbon import Electricity
 from autoscale.carbon.intensity.places import WORLD
+from autoscale.command import HostOption, PortOption
 from autoscale.errors import AutoScaleError
 from autoscale.profiles import load_device
 from autoscale_runtime.host.fingerprint import tell_if_foreign
@@ -28,6 +29,7 @@ from autoscale_runtime.server.server import DEFAULT_MACHINE, DRAIN_S, Server
 from autoscale_runtime.server.tracing import Traces
 from autoscale_runtime.server.transports.choice import AUTO
 from autoscale_runtime.server.workers.isolated import IS_POSSIBLE
+from autoscale_runtime.wire.certificate_options import CertificateOption, ClientRootsOption, KeyOption
 from autoscale_runtime.wire.certificates import certificates_of
 from autoscale_runtime.wire.malloc import keep_freed_memory
 from autoscale_runtime.wire.tokens import TokenFile
@@ -54,8 +56,8 @@ def serve(
             show_default=False,
         ),
     ],
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 8001,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 8001,
     model_name: Annotated[
         str, typer.Option(help="REPOSITORY is this one model: its versions, a bundle, or the model file alone.")
     ] = "",
@@ -95,14 +97,9 @@ def serve(
     drain_s: Annotated[
         float, typer.Option(min=0.0, help="Seconds that queries under way have to end after SIGTERM.")
     ] = DRAIN_S,
-    tls_cert: Annotated[
-        Path | None, typer.Option(help="Certificate in PEM: the server speaks TLS.", show_default=False)
-    ] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its private key in PEM.", show_default=False)] = None,
-    client_ca: Annotated[
-        Path | None,
-        typer.Option(help="Roots in PEM of the certificates that clients must show (mutual TLS).", show_default=False),
-    ] = None,
+    tls_cert: CertificateOption = None,
+    tls_key: KeyOption = None,
+    client_ca: ClientRootsOption = None,
     tokens: Annotated[
         Path | None,
         typer.Option(help="TOML file of bearer tokens, as digests, with quotas: [clients.NAME].", show_default=False),

@@ -8,6 +8,7 @@ from typing import Annotated, Final
 import typer
 
 from autoscale.carbon.intensity.places import Places
+from autoscale.command import HostOption, PortOption
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.readmission import NAMED_BY
 from autoscale.fleet.ledger.validation import Rules
@@ -17,6 +18,7 @@ from autoscale.profiles import device_names
 from autoscale.units import SECONDS_PER_DAY
 from autoscale_runtime.fleet.collector.service import collect
 from autoscale_runtime.host.stop_signal import StopSignal
+from autoscale_runtime.wire.certificate_options import CertificateOption, ClientRootsOption, KeyOption
 from autoscale_runtime.wire.certificates import certificates_of
 from autoscale_runtime.wire.malloc import keep_freed_memory
 from autoscale_runtime.wire.tokens import TokenFile
@@ -43,8 +45,8 @@ Profiles = Annotated[
 
 def collect_command(
     ledger: Annotated[Path, typer.Argument(help="Folder of the ledger; made where there is none.", show_default=False)],
-    host: Annotated[str, typer.Option(help="Address to listen at; 0.0.0.0 lets other machines in.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen at; 0 takes a free one.")] = 9001,
+    host: HostOption = "127.0.0.1",
+    port: PortOption = 9001,
     inventory: Inventory = None,
     profiles: Profiles = None,
     ahead_s: Annotated[
@@ -57,11 +59,9 @@ def collect_command(
         Path | None,
         typer.Option(help="TOML of device tokens; a device then sends its own rows alone.", show_default=False),
     ] = None,
-    tls_cert: Annotated[Path | None, typer.Option(help="Certificate, PEM: speak TLS.", show_default=False)] = None,
-    tls_key: Annotated[Path | None, typer.Option(help="Its private key, PEM.", show_default=False)] = None,
-    client_ca: Annotated[
-        Path | None, typer.Option(help="Roots of the certificates that devices must show, PEM.", show_default=False)
-    ] = None,
+    tls_cert: CertificateOption = None,
+    tls_key: KeyOption = None,
+    client_ca: ClientRootsOption = None,
 ) -> None:
     """Collect what the queries of a fleet cost into a ledger: Parquet by day.
 

@@ -20,6 +20,7 @@ from autoscale.profiles import load_device
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
 from autoscale.profiles.remotes import make_remotes
 from autoscale.query.goal import Goal
+from autoscale.query.goal_options import ObjectiveOption
 from autoscale.splitting import SplitAdvice, SplitForecast, advise
 from autoscale.units import readable, s_from_ms
 from autoscale_runtime.models.bare_model import precision_of
@@ -40,7 +41,7 @@ def split(
     remotes: RemotesOption = "",
     links: LinksOption = "",
     shape: ShapesOption = None,
-    objective: Annotated[str, typer.Option(help="What to spend least of: energy, carbon, latency.")] = "energy",
+    objective: ObjectiveOption = "energy",
     limit_ms: Annotated[
         float | None, typer.Option(help="The latest an answer is of use.", show_default="no limit")
     ] = None,
