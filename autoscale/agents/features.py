@@ -5,7 +5,7 @@ over many environments; an ``Encoder`` takes one context after another. Both app
 """
 
 from collections.abc import Callable, Mapping
-from math import log10
+from math import log, log10
 from typing import Final
 
 import numpy as np
@@ -101,7 +101,8 @@ def scaled(name: str, values: Numbers) -> Numbers:
         shifted = values - offset if offset else values  # of a block of queries, each pass counts
         return least(most(shifted / span if span != 1.0 else shifted, 0.0), HIGH)
     floor, decades = LOGARITHMIC[name]
-    return np.minimum(np.log10(np.maximum(values / floor, 1.0)) / decades, HIGH)
+    # By natural logarithms: of single precision numpy takes four times as long for decimal ones.
+    return np.minimum(np.log(np.maximum(values / floor, 1.0)) / (decades * log(10.0)), HIGH)
 
 
 class Encoder:

@@ -1,40 +1,44 @@
-"""Random numbers: every environment has a generator of its own, drawn from in blocks.
+"""Random numbers: every environment has a stream of its own, and any block of it is computed from its place alone.
 
 An environment's numbers depend on its seed and on nothing else, so that sub-environment ``i`` of a vector environment
-lives through the very episode that a lone environment with that seed does. Blocks of ``QUERIES`` make that cheap: one
-call of a generator for many numbers.
+lives through the very episode that a lone environment with that seed does. They are those of SplitMix64 (Steele, Lea
+and Flood, OOPSLA 2014): a counter whose every value is mixed by itself, so that arrays of environments are computed
+together, and nothing but a place in the stream is to be kept. Of the 64 bits of a word a normal takes 16, by a table of
+as many quantiles, and a uniform 21.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from functools import cache
+from statistics import NormalDist
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from autoscale.arrays import Floats, Indices, in_place
+from autoscale.arrays import Floats, Indices
 
 QUERIES: Final = 64
 """Queries in a block."""
-BLOCKS: Final = 8
-"""Blocks whose numbers are drawn together: for 64 queries the call of a generator takes as long as its numbers."""
-AHEAD: Final = 2
-"""How many times ``BLOCKS`` there is room for: the next are drawn while the last are used."""
 AT_ONCE: Final = 1024
 """Environments whose blocks are made together, at most: beyond a megabyte or two an array leaves a core's cache, and
 below, the thread that makes them interrupts the one that steps, which Python lets go on by turns, that much oftener."""
-TOGETHER: Final = 64
-"""Neighbours that are drawn together: their numbers lie side by side, and fill some lines of a core's cache each."""
 UNIFORMS: Final = 7
 """Uniforms a query needs where no link fails."""
+NORMAL_BITS: Final = 16
+UNIFORM_BITS: Final = 21
 
+Words = npt.NDArray[np.uint64]
 Drawn = npt.NDArray[Any]
 """In single precision, which is enough for what varies, and half of the work."""
-Draw = Callable[..., Any]
-"""A method of a generator that fills an array."""
+
+STEP: Final = 0x9E3779B97F4A7C15
+"""From one word's counter to the next, modulo 2^64: odd, so that all come by."""
+MIXING: Final = ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, 1))
+"""Shifts and factors, by which the neighbours of a counter have nothing in common."""
 
 
 class Draws:
-    """The generators of some environments.
+    """The random numbers of some environments.
 
     Args:
         seeds: one each; None for entropy of the system's.
@@ -43,19 +47,19 @@ class Draws:
     """
 
     def __init__(self, seeds: Sequence[int | None], normals: int, uniforms: int = UNIFORMS) -> None:
-        self._generators = [_generator(seed) for seed in seeds]
+        self._next = np.array([_start(seed) for seed in seeds], dtype=np.uint64)
         # Apart, so that what an episode is like does not depend on how many blocks were drawn before.
-        self._episodes = [_generator(seed, 1) for seed in seeds]
-        self._normals = _room(normals, len(seeds))
-        self._uniforms = _room(uniforms, len(seeds))
-        self._used = np.zeros(len(seeds), dtype=np.intp)
-        self._drawn = np.zeros(len(seeds), dtype=np.intp)
+        self._episodes = [_generator(seed) for seed in seeds]
+        self._normals, self._uniforms = normals, uniforms
+        self._of_normals = _words(normals, NORMAL_BITS)
+        words = self._of_normals + _words(uniforms, UNIFORM_BITS)
+        self._steps = _times(STEP, np.arange(words * QUERIES)).reshape(words, QUERIES, 1)
+        self._block = _times(STEP, np.array([words * QUERIES]))
 
     def reseed(self, environment: int, seed: int | None) -> None:
         """Begin an environment's numbers anew."""
-        self._generators[environment] = _generator(seed)
-        self._episodes[environment] = _generator(seed, 1)
-        self._used[environment] = self._drawn[environment] = 0
+        self._next[environment] = _start(seed)
+        self._episodes[environment] = _generator(seed)
 
     def episode(self, environments: Indices, normals: int, uniforms: int) -> tuple[Floats, Floats]:
         """What is drawn once an episode: shapes (n, normals) and (n, uniforms)."""
@@ -68,56 +72,72 @@ class Draws:
     def block(self, environments: Indices) -> tuple[Drawn, Drawn]:
         """What the next block of queries needs: shapes (queries, normals, n) and (queries, uniforms, n).
 
-        They may be views: good until the block after the next.
+        Uniforms are of (0, 1), its ends left out.
         """
-        used, drawn = self._used.take(environments), self._drawn.take(environments)
-        # By turns, each well before it runs out: all together would keep the next block waiting for eight blocks' work.
-        is_its_turn = (used % BLOCKS == environments // TOGETHER % BLOCKS) & (drawn - used <= BLOCKS)
-        self._draw(environments[is_its_turn | (used == drawn)])
-        self._used[environments] += 1
-        first = used % (AHEAD * BLOCKS)
-        return _at(self._normals, environments, first), _at(self._uniforms, environments, first)
+        first = self._next.take(environments)
+        self._next[environments] += self._block
+        normals = np.empty((self._normals, QUERIES, len(first)), dtype=np.float32)
+        uniforms = np.empty((self._uniforms, QUERIES, len(first)), dtype=np.float32)
+        of_normals, of_uniforms = np.split(self._steps, [self._of_normals])
+        for mine, numbers in zip(normals, _numbers(first, of_normals, NORMAL_BITS), strict=False):
+            _quantiles().take(numbers, mode="clip", out=mine)  # within the table; clipping is quicker than checking
+        for mine, numbers in zip(uniforms, _numbers(first, of_uniforms, UNIFORM_BITS), strict=False):
+            mine[:] = numbers
+        uniforms += 0.5
+        uniforms *= 0.5**UNIFORM_BITS
+        return normals.transpose(1, 0, 2), uniforms.transpose(1, 0, 2)
 
     def take_back(self) -> None:
         """Have the last block of all drawn once more, as if it had not been."""
-        self._used -= 1
-
-    def _draw(self, environments: Indices) -> None:
-        """The numbers of their next ``BLOCKS`` blocks, in place of those they have used."""
-        room = self._drawn.take(environments) // BLOCKS % AHEAD
-        for now in range(AHEAD):
-            mine = environments[room == now]
-            for first in range(0, len(mine), TOGETHER):
-                some = mine[first : first + TOGETHER]
-                own = [self._generators[i] for i in some.tolist()]
-                _fill(self._normals[now], some, own, np.random.Generator.standard_normal)
-                _fill(self._uniforms[now], some, own, np.random.Generator.random)
-        self._drawn[environments] += BLOCKS
+        self._next -= self._block
 
 
-def _room(numbers: int, environments: int) -> Drawn:
-    """For so many numbers a query."""
-    return np.empty((AHEAD, BLOCKS, numbers, QUERIES, environments), dtype=np.float32)
+def _numbers(first: Words, steps: Words, bits: int) -> Iterator[Indices]:
+    """Whole numbers of so many bits, one after the other, each of shape (queries, n), until the words are used up."""
+    mask = np.uint64((1 << bits) - 1)
+    for step in steps:
+        word = _mixed(first + step)
+        for shift in range(0, 64 - bits + 1, bits):
+            number = word >> np.uint64(shift)
+            number &= mask
+            yield number.view(np.intp)
 
 
-def _fill(room: Drawn, environments: Indices, generators: Sequence[np.random.Generator], draw: Draw) -> None:
-    """Draw what some environments have room for, of each number all queries' together."""
-    blocks, numbers, queries, _ = room.shape
-    drawn = np.empty((len(generators), numbers, blocks, queries), dtype=np.float32)
-    for generator, mine in zip(generators, drawn, strict=True):
-        draw(generator, out=mine, dtype=np.float32)
-    room[..., in_place(environments)] = drawn.transpose(2, 1, 3, 0)
+def _mixed(counters: Words) -> Words:
+    """The words of some counters, in their place."""
+    shifted = np.empty_like(counters)
+    for shift, factor in MIXING:
+        np.right_shift(counters, np.uint64(shift), out=shifted)
+        counters ^= shifted
+        if factor != 1:
+            counters *= np.uint64(factor)
+    return counters
 
 
-def _at(room: Drawn, environments: Indices, first: Indices) -> Drawn:
-    """A block of each environment, its number within all there is room for."""
-    by_block = room.reshape(AHEAD * BLOCKS, *room.shape[2:])
-    if (first == first[0]).all():  # in step, they need no gathering
-        mine: Drawn = by_block[first[0]][..., in_place(environments)]
-        return mine.transpose(1, 0, 2)
-    return np.ascontiguousarray(by_block[first, :, :, environments].transpose(1, 2, 0)).transpose(1, 0, 2)
+def _words(numbers: int, bits: int) -> int:
+    """How many hold so many numbers of so many bits."""
+    return -(-numbers // (64 // bits))
 
 
-def _generator(seed: int | None, number: int = 0) -> np.random.Generator:
-    """The first, second ... of a seed; of the system's entropy where there is none."""
-    return np.random.Generator(np.random.SFC64(seed if seed is None or not number else [seed, number]))
+def _times(step: int, counts: Indices) -> Words:
+    """So many steps, modulo 2^64."""
+    many: Words = counts.astype(np.uint64) * np.uint64(step)
+    return many
+
+
+@cache
+def _quantiles() -> Drawn:
+    """The middles of 2^16 equally likely parts of the standard normal distribution, rising: from -4.3 to 4.3."""
+    normal, half = NormalDist(), 1 << NORMAL_BITS - 1
+    below = np.array([normal.inv_cdf((part + 0.5) / (2 * half)) for part in range(half)], dtype=np.float32)
+    return np.concatenate([below, -below[::-1]])
+
+
+def _start(seed: int | None) -> int:
+    """Where a seed's stream begins."""
+    return int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0])
+
+
+def _generator(seed: int | None) -> np.random.Generator:
+    """Of a seed's episodes; of the system's entropy where there is none."""
+    return np.random.Generator(np.random.SFC64(seed if seed is None else [seed, 1]))

@@ -117,7 +117,7 @@ def rate_factor(link: LinkProfile, straying: Floats) -> Floats:
 
 def lateness(uniforms: Floats) -> Floats:
     """How late a message is beside others: exponential above a floor, mean 0."""
-    return -np.log1p(-uniforms) - 1.0
+    return -np.log(1.0 - uniforms) - 1.0  # as ``workload.gaps``
 
 
 def jitter(link: LinkProfile, lateness: Floats) -> Floats:

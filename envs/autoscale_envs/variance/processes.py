@@ -40,8 +40,9 @@ def gauss_markov(normals: Floats, previous: Floats, rho: Floats) -> Floats:
     """
     kept = rho[:, None]
     path = np.sqrt(1.0 - kept * kept) * normals
+    held = np.empty_like(path[0])
     for now in path:
-        now += kept * previous
+        now += np.multiply(kept, previous, out=held)
         previous = now
     return path
 

@@ -18,4 +18,4 @@ def next_networks(uniforms: Floats, previous: Indices, networks: int) -> Indices
 
 def gaps(uniforms: Floats, mean_s: float) -> Floats:
     """Seconds from each query to the next: Poisson arrivals, shape (queries, n)."""
-    return -mean_s * np.log1p(-uniforms)
+    return -mean_s * np.log(1.0 - uniforms)  # of single precision a tenth of what ``log1p`` takes

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from autoscale.agents.base import make_agent
+from autoscale.agents.base import Choice, make_agent
 from autoscale.loop import run_query
 from autoscale.prediction import Conditions, predictions
 from autoscale.query.target import Target
 from autoscale_envs.evaluation.batch import Batch
-from autoscale_envs.worlds.dynamics import Costs
+from autoscale_envs.worlds.dynamics import Costs, costs
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import WorldParameters, make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
@@ -50,8 +50,9 @@ def test_it_is_paid_once_for_each_network_and_precision_whatever_the_clock() -> 
     first = view.query.network
 
     def unpaid_s(target: int) -> float:
-        state = view.state.spread(float("inf"))
-        return float(view.cost_of(target).latency_s) - float(view._truth(state).latency_s[target])
+        at = view.parameters, view.world.hidden, view.number, view.query
+        closed, opened = (costs(*at, state, target) for state in (view.state, view.state.spread(float("inf"))))
+        return float(closed.latency_s) - float(opened.latency_s)
 
     assert unpaid_s(slow) > 0.0
     view.run(slow)
@@ -107,11 +108,13 @@ def test_many_side_by_side_and_in_batches_are_the_lone_ones() -> None:
 
 
 def test_an_agent_is_told_what_is_yet_to_be_opened() -> None:
-    world = SimWorld(WorldOptions(networks=("mobilenet-v1",), cold_start=True), seed=0)
-    first = world.observe().forecast.latency_s
-    agent = make_agent("corrector", world.targets)
-    _, _, decision = run_query(world, agent, None, "AUTO")
-    now = world.observe().forecast.latency_s
-    opened = world.targets.index(decision.chosen)
-    assert now[opened] < first[opened]
-    assert decision.outcome.latency_s > first[opened] / 2
+    cold, warm = (SimWorld(WorldOptions(networks=("mobilenet-v1",), cold_start=each), seed=0) for each in (True, False))
+
+    def unpaid_s(target: int) -> float:
+        told = [float(world.observe().forecast.latency_s[target]) for world in (cold, warm)]
+        return told[0] - told[1]
+
+    _, _, decision = run_query(cold, make_agent("corrector", cold.targets), None, "AUTO")
+    opened, other = (cold.targets.index(each) for each in (decision.chosen, Target.parse("device:gpu/fp16@520MHz")))
+    warm.perform(None, warm.observe(), Choice(opened, 1.0))
+    assert unpaid_s(opened) == 0.0 < unpaid_s(other)
