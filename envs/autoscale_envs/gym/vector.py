@@ -138,6 +138,10 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         infos |= self._masks()
         return self._world.rows(), rewards, np.zeros(self.num_envs, dtype=np.bool_), is_over, infos
 
+    def close_extras(self, **kwargs: Any) -> None:
+        """End the process that makes queries ahead."""
+        self._world.streams.close()
+
     def action_masks(self) -> Flags:
         """Which actions can be chosen now, shape (num_envs, targets)."""
         return self._world.admitted()

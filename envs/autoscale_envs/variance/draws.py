@@ -20,8 +20,7 @@ from autoscale.arrays import Floats, Indices
 QUERIES: Final = 64
 """Queries in a block."""
 AT_ONCE: Final = 1024
-"""Environments whose blocks are made together, at most: beyond a megabyte or two an array leaves a core's cache, and
-below, the thread that makes them interrupts the one that steps, which Python lets go on by turns, that much oftener."""
+"""Environments whose blocks are made together, at most: beyond a megabyte or two an array leaves a core's cache."""
 UNIFORMS: Final = 7
 """Uniforms a query needs where no link fails."""
 NORMAL_BITS: Final = 16
@@ -50,10 +49,7 @@ class Draws:
         self._next = np.array([_start(seed) for seed in seeds], dtype=np.uint64)
         # Apart, so that what an episode is like does not depend on how many blocks were drawn before.
         self._episodes = [_generator(seed) for seed in seeds]
-        self._normals, self._uniforms = normals, uniforms
-        self._of_normals = _words(normals, NORMAL_BITS)
-        words = self._of_normals + _words(uniforms, UNIFORM_BITS)
-        self._steps = _times(STEP, np.arange(words * QUERIES)).reshape(words, QUERIES, 1)
+        words = _words(normals, NORMAL_BITS) + _words(uniforms, UNIFORM_BITS)
         self._block = _times(STEP, np.array([words * QUERIES]))
 
     def reseed(self, environment: int, seed: int | None) -> None:
@@ -69,27 +65,36 @@ class Draws:
             np.array([each.random(uniforms) for each in own]),
         )
 
-    def block(self, environments: Indices) -> tuple[Drawn, Drawn]:
-        """What the next block of queries needs: shapes (queries, normals, n) and (queries, uniforms, n).
-
-        Uniforms are of (0, 1), its ends left out.
-        """
+    def take(self, environments: Indices) -> Words:
+        """Where their next block begins (``block``), and go to the one after it."""
         first = self._next.take(environments)
         self._next[environments] += self._block
-        normals = np.empty((self._normals, QUERIES, len(first)), dtype=np.float32)
-        uniforms = np.empty((self._uniforms, QUERIES, len(first)), dtype=np.float32)
-        of_normals, of_uniforms = np.split(self._steps, [self._of_normals])
-        for mine, numbers in zip(normals, _numbers(first, of_normals, NORMAL_BITS), strict=False):
-            _quantiles().take(numbers, mode="clip", out=mine)  # within the table; clipping is quicker than checking
-        for mine, numbers in zip(uniforms, _numbers(first, of_uniforms, UNIFORM_BITS), strict=False):
-            mine[:] = numbers
-        uniforms += 0.5
-        uniforms *= 0.5**UNIFORM_BITS
-        return normals.transpose(1, 0, 2), uniforms.transpose(1, 0, 2)
+        return first
 
     def take_back(self) -> None:
         """Have the last block of all drawn once more, as if it had not been."""
         self._next -= self._block
+
+
+def block(first: Words, normals: int, uniforms: int = UNIFORMS) -> tuple[Drawn, Drawn]:
+    """What a block of queries needs: shapes (queries, normals, n) and (queries, uniforms, n).
+
+    Args:
+        first: where each environment's begins, shape (n,).
+        normals: how many standard normals a query needs.
+        uniforms: how many uniforms, of (0, 1), its ends left out.
+    """
+    of_normals, of_uniforms = _words(normals, NORMAL_BITS), _words(uniforms, UNIFORM_BITS)
+    steps = _times(STEP, np.arange((of_normals + of_uniforms) * QUERIES)).reshape(-1, QUERIES, 1)
+    wandering = np.empty((normals, QUERIES, len(first)), dtype=np.float32)
+    by_chance = np.empty((uniforms, QUERIES, len(first)), dtype=np.float32)
+    for mine, numbers in zip(wandering, _numbers(first, steps[:of_normals], NORMAL_BITS), strict=False):
+        _quantiles().take(numbers, mode="clip", out=mine)  # within the table; clipping is quicker than checking
+    for mine, numbers in zip(by_chance, _numbers(first, steps[of_normals:], UNIFORM_BITS), strict=False):
+        mine[:] = numbers
+    by_chance += 0.5
+    by_chance *= 0.5**UNIFORM_BITS
+    return wandering.transpose(1, 0, 2), by_chance.transpose(1, 0, 2)
 
 
 def _numbers(first: Words, steps: Words, bits: int) -> Iterator[Indices]:

@@ -1,6 +1,6 @@
 """Figures of queries, kept for all environments where a step finds them side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 from typing import Any
 
@@ -18,11 +18,14 @@ class Kept:
         links: how many there are.
         queries: of each environment.
         environments: how many. Queries come before them: a step of all reads one query of each.
+        array: makes one of zeros, of a shape and a type.
     """
 
-    def __init__(self, alone: int, per_link: int, links: int, queries: int, environments: int) -> None:
-        self._alone = np.zeros((alone, queries, environments))
-        self._per_link = np.zeros((per_link, links, queries, environments))
+    def __init__(
+        self, alone: int, per_link: int, links: int, queries: int, environments: int, array: Callable[..., Any]
+    ) -> None:
+        self._alone = array((alone, queries, environments), np.float64)
+        self._per_link = array((per_link, links, queries, environments), np.float64)
 
     def put(self, where: Indices | slice, figures: Sequence[Any]) -> None:
         """Keep those of some environments, each of shape (queries, n), or of that for each link."""

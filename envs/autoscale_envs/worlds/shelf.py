@@ -1,5 +1,8 @@
 """The next block of queries of all environments, as a step reads it: one row of each array is one query of each."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 
 from autoscale.agents.features import ABSENT
@@ -20,20 +23,25 @@ class Shelf:
         parameters: of the world.
         count: how many environments.
         keeps_sensed: whether ``sensed_at`` will be asked.
+        array: makes one of zeros, of a shape and a type.
     """
 
-    def __init__(self, parameters: WorldParameters, count: int, *, keeps_sensed: bool) -> None:
+    def __init__(
+        self, parameters: WorldParameters, count: int, *, keeps_sensed: bool, array: Callable[..., Any] = np.zeros
+    ) -> None:
         self.parameters = parameters
         self._keeps_sensed = keeps_sensed
         self._about = network_rows(parameters.networks, parameters.goals)
-        self._networks = np.zeros((QUERIES, count), dtype=np.intp)
+        self._networks = array((QUERIES, count), np.intp)
         links = len(parameters.remotes)
         per_link = PER_LINK_WHOLE if parameters.parts is None else PER_LINK
-        self._asked = Kept(ALONE, per_link, links, QUERIES, count)
-        self._sensed = Kept(4, 4, links, QUERIES, count if keeps_sensed else 0)
+        self._asked = Kept(ALONE, per_link, links, QUERIES, count, array)
+        self._sensed = Kept(4, 4, links, QUERIES, count if keeps_sensed else 0, array)
         # By feature: a step makes rows of one query of each environment, which a block of rows would all lie apart.
-        self._seen = np.full((SENSED.stop - SENSED.start, QUERIES, count), ABSENT, dtype=np.float32)
-        self._is_up = np.ones((QUERIES, count), dtype=np.bool_)
+        self._seen = array((SENSED.stop - SENSED.start, QUERIES, count), np.float32)
+        self._seen[:] = ABSENT
+        self._is_up = array((QUERIES, count), np.bool_)
+        self._is_up[:] = True
 
     def put(self, some: Indices, block: QueryBlock) -> None:
         """Keep the block of some environments."""

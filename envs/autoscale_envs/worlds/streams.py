@@ -1,22 +1,25 @@
 """The queries of some environments, one after the other: blocks are made when the last one is used up.
 
-What queries meet does not depend on what is chosen, so of many environments in step the next block is made on another
-core while this one is used (``ahead``). It changes nothing of what they meet: numbers that were drawn for a block that
-is not used after all, because an episode ended, are those of the block that is.
+What queries meet does not depend on what is chosen, so of many environments in step the next block is made by another
+process while this one is used (``ahead``). It changes nothing of what they meet: numbers that were drawn for a block
+that is not used after all, because an episode ended, are those of the block that is.
 """
 
+import copy
+import os
 from collections.abc import Sequence
-from concurrent.futures import Future
-from typing import Any, Final
+from contextlib import suppress
+from typing import Any
+from weakref import WeakSet, finalize
 
 import numpy as np
 
 from autoscale.arrays import Floats, Indices
-from autoscale_envs.variance.draws import AT_ONCE, QUERIES, Draws
-from autoscale_envs.variance.hidden import Hidden
+from autoscale_envs.variance.draws import QUERIES, Draws
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds import ahead
-from autoscale_envs.worlds.blocks import ProcessState, begin, next_block
+from autoscale_envs.worlds.blocks import begin
+from autoscale_envs.worlds.making import blank, keep_what_is_freed, make, put
 from autoscale_envs.worlds.observe import Rows
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
@@ -24,8 +27,6 @@ from autoscale_envs.worlds.shelf import Shelf
 
 At = tuple[Indices, Indices] | tuple[int, slice]
 """Positions in the block and environments, as arrays' indices."""
-
-LARGEST_BYTES: Final = 2**24
 
 
 class Streams:
@@ -41,24 +42,36 @@ class Streams:
     """
 
     def __init__(self, parameters: WorldParameters, seeds: Sequence[int | None], *, keeps_sensed: bool) -> None:
-        # glibc gives memory back to the system, to be cleared and mapped anew, above a threshold that rises to the
-        # largest block it has seen freed. Blocks of queries are made in memory freed a moment ago: a third faster.
-        np.empty(LARGEST_BYTES, dtype=np.uint8)
+        keep_what_is_freed()
         self.parameters = parameters
         self.count = len(seeds)
         self.hidden = parameters.nominal_of(self.count)
         self._draws = Draws(seeds, parameters.counts.processes, parameters.uniforms)
-        self._memory = ProcessState(*_blanks(self.count, (parameters.counts.processes,), int, int, (), (), (2,), int))
-        shelves = 2 if ahead.is_worth_it(self.count) else 1
-        self._shelf, *self._spare = (Shelf(parameters, self.count, keeps_sensed=keeps_sensed) for _ in range(shelves))
-        self._ahead: Future[ProcessState] | None = None
+        self._memory = blank(parameters, self.count)
+        self._shelf = Shelf(parameters, self.count, keeps_sensed=keeps_sensed)
+        self._keeps_sensed = keeps_sensed
+        self._maker: ahead.Maker | None = None
+        self._has_tried = self._has_asked = False
         self._position = np.zeros(self.count, dtype=np.intp)
         self._where: At | None = None
         self._everyone = np.arange(self.count)
 
     def __getstate__(self) -> dict[str, Any]:
         self._settle()
-        return self.__dict__
+        return self.__dict__ | {"_maker": None, "_has_tried": False}
+
+    def close(self) -> None:
+        """End the process that makes blocks ahead; another one is started where it pays."""
+        self._settle()
+        if self._maker is not None:
+            self._shelf = copy.deepcopy(self._shelf, {id(self.parameters): self.parameters})  # out of shared memory
+            self._maker.close()
+            self._maker, self._has_tried = None, False
+            _with_maker.discard(self)
+
+    def is_ahead(self) -> bool:
+        """Whether a process makes blocks ahead; it takes a moment to start, once a block was used up."""
+        return self._maker is not None and self._maker.is_ready()
 
     def reseed(self, environment: int, seed: int | None) -> None:
         """Begin an environment's random numbers anew; its next episode is drawn from them."""
@@ -69,8 +82,8 @@ class Streams:
         """Begin episodes; uniforms for what else they draw, shape (n,)."""
         self._settle()
         hidden, memory, uniforms = begin(self.parameters, self._draws, environments)
-        _put(self.hidden, environments, hidden)
-        _put(self._memory, environments, memory)
+        put(self.hidden, environments, hidden)
+        put(self._memory, environments, memory)
         self._fill(environments)
         return uniforms
 
@@ -83,6 +96,8 @@ class Streams:
             self._where = first + 1, slice(None)
         first = self._at()[0]
         if (first if isinstance(first, int) else first.max()) == QUERIES:
+            if not self._has_tried:
+                self._start_maker()
             self._fill(np.flatnonzero(self._position == QUERIES))
 
     def advance_at(self, environment: int) -> None:
@@ -131,46 +146,49 @@ class Streams:
     def _fill(self, environments: Indices) -> None:
         self._position[environments] = 0
         self._where = None
-        if self._ahead is not None and len(environments) == self.count:
-            self._memory, self._ahead = self._ahead.result(), None
-            self._shelf, self._spare = self._spare[0], [self._shelf]
-        else:
+        if not (len(environments) == self.count and self._take_made()):
             self._settle()
-            self._make(environments, self._memory, self._shelf)
-        if self._spare and not self._position.any():
-            memory = ProcessState._make([each.copy() for each in self._memory])
-            self._ahead = ahead.submit(self._make, self._everyone, memory, self._spare[0])
+            first = self._draws.take(environments)
+            make(self.parameters, self.hidden, self._memory, first, environments, self._shelf)
+        if self._maker is not None and not self._position.any():
+            self._has_asked = self._maker.submit(self.hidden, self._memory, self._draws.take(self._everyone))
+            if not self._has_asked:
+                self._draws.take_back()
+
+    def _take_made(self) -> bool:
+        """Go on with the block that was made ahead; whether there was one."""
+        made = self._maker.take() if self._has_asked and self._maker is not None else None
+        if made is None:
+            return False
+        self._shelf, self._memory = made
+        self._has_asked = False
+        return True
 
     def _settle(self) -> None:
         """Give up the block that was made ahead; its random numbers are used for the next one that is made."""
-        if self._ahead is not None:
-            self._ahead.result()
-            self._ahead = None
+        if self._has_asked and self._maker is not None:
+            self._maker.wait()
+            self._has_asked = False
             self._draws.take_back()
 
-    def _make(self, environments: Indices, memory: ProcessState, shelf: Shelf) -> ProcessState:
-        """Make the next block of some environments, and move on the memory of all, which is given back."""
-        for start in range(0, len(environments), AT_ONCE):
-            some = environments[start : start + AT_ONCE]
-            # Computing strays in steps alone, and its factors are many.
-            hidden = Hidden(self.hidden.computing[:0], *_of(self.hidden[1:], some))
-            block, moved = next_block(
-                self.parameters, hidden, ProcessState(*_of(memory, some)), *self._draws.block(some)
-            )
-            _put(memory, some, moved)
-            shelf.put(some, block)
-        return memory
+    def _start_maker(self) -> None:
+        """Have blocks made ahead from now on, where that pays and can be done."""
+        self._has_tried = True
+        if ahead.is_worth_it(self.count):
+            with suppress(OSError):
+                self._maker = ahead.Maker(self.parameters, self.count, keeps_sensed=self._keeps_sensed)
+                finalize(self, self._maker.close)
+                _with_maker.add(self)
 
 
-def _blanks(count: int, *kinds: tuple[int, ...] | type[int]) -> list[Any]:
-    """Arrays over environments: floats of a shape each, or one index."""
-    return [np.zeros((count, *kind)) if isinstance(kind, tuple) else np.zeros(count, np.intp) for kind in kinds]
+_with_maker: WeakSet[Streams] = WeakSet()
 
 
-def _put(into: Hidden | ProcessState, environments: Indices, values: Hidden | ProcessState) -> None:
-    for mine, value in zip(into, values, strict=True):
-        mine[environments] = value
+def _before_fork() -> None:
+    """A child must not read what its parent's process writes, nor ask that."""
+    for streams in [*_with_maker]:
+        streams.close()
 
 
-def _of(arrays: Sequence[Any], environments: Indices) -> list[Any]:
-    return [each[environments] for each in arrays]
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork)

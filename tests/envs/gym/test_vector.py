@@ -1,7 +1,9 @@
 import copy
+import gc
 import os
 import pickle
-import threading
+import sys
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +13,12 @@ from gymnasium.vector import SyncVectorEnv
 from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale_envs.gym.env import EdgeInferenceEnv
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
+from autoscale_envs.variance.draws import QUERIES
 from autoscale_envs.worlds import ahead
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
+from tests.waiting import until
 
 INFOS = ("energy_j", "latency_s", "carbon_g", "qos_violation", "accuracy_violation", "did_fallback", "oracle_action")
 
@@ -138,58 +142,100 @@ def test_ended_episodes_that_nobody_resets_are_refused() -> None:
         EdgeInferenceVectorEnv(2, autoreset_mode="same")
 
 
-def test_blocks_made_ahead_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Episodes end within blocks, some environments are begun anew alone, and it is copied in the midst of all."""
+@pytest.fixture
+def makes_ahead(monkeypatch: pytest.MonkeyPatch) -> Callable[..., EdgeInferenceVectorEnv]:
+    """An environment whose queries another process makes, which is ready."""
+    if not hasattr(os, "memfd_create"):
+        pytest.skip("this system has no unnamed memory to share")
     monkeypatch.setattr(ahead, "FEWEST", 4)
-    monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
-    settings = {"scenario": "D8", "queries": 150}
-    threaded = EdgeInferenceVectorEnv(6, **settings)
-    monkeypatch.setattr(ahead, "FEWEST", 10**9)
-    alone = EdgeInferenceVectorEnv(6, **settings)
+    monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda process: {0, 1})
+
+    def env(count: int = 4, **settings: Any) -> EdgeInferenceVectorEnv:
+        made = EdgeInferenceVectorEnv(count, **settings)
+        made.reset(seed=3)
+        for _ in range(QUERIES):
+            made.step(np.full(count, 60))
+        until(made._world.streams.is_ahead)
+        return made
+
+    return env
+
+
+def one_process(count: int, **settings: Any) -> EdgeInferenceVectorEnv:
+    """The same without, as far as that one is."""
+    env = EdgeInferenceVectorEnv(count, **settings)
+    env._world.streams._has_tried = True
+    env.reset(seed=3)
+    for _ in range(QUERIES):
+        env.step(np.full(count, 60))
+    return env
+
+
+def check_the_same(one: EdgeInferenceVectorEnv, other: EdgeInferenceVectorEnv, steps: int = 130) -> None:
     rng = np.random.default_rng(0)
-    assert (threaded.reset(seed=3)[0] == alone.reset(seed=3)[0]).all()
-    for step in range(700):
-        if step in (200, 333):
-            threaded = [copy.deepcopy, lambda env: pickle.loads(pickle.dumps(env))][step == 333](threaded)
-        if step in (400, 464):
-            again = {"seed": [None, 9, None, None, None, None], "options": {"reset_mask": np.arange(6) == 1}}
-            assert (threaded.reset(**again)[0] == alone.reset(**again)[0]).all()
-        actions = rng.integers(0, 66, 6)
-        one, other = threaded.step(actions), alone.step(actions)
-        assert all((mine == theirs).all() for mine, theirs in zip(one[:4], other[:4], strict=True))
+    for _ in range(steps):
+        actions = rng.integers(0, len(one.targets), one.num_envs)
+        mine, theirs = one.step(actions), other.step(actions)
+        assert all((each == that).all() for each, that in zip(mine[:4], theirs[:4], strict=True))
 
 
-def test_where_no_thread_starts_nothing_changes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "FEWEST", 4)
-    monkeypatch.setattr(ahead, "_threads", [])
-    monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
-    usual, lone = EdgeInferenceVectorEnv(4, scenario="D4"), EdgeInferenceVectorEnv(4, scenario="D4")
-    usual.reset(seed=0)
-    expected = [usual.step(np.full(4, 60))[1] for _ in range(200)]
-    ahead._threads.clear()
-    before = threading.stack_size(2**46)  # more than there is
-    try:
-        lone.reset(seed=0)
-        assert all((lone.step(np.full(4, 60))[1] == each).all() for each in expected)
-        assert not ahead._threads
-    finally:
-        threading.stack_size(before)
+def test_blocks_made_ahead_change_nothing(makes_ahead) -> None:
+    """Episodes end within blocks, some environments are begun anew alone, and it is copied in the midst of all."""
+    settings = {"scenario": "D8", "queries": 150}
+    env, alone = makes_ahead(6, **settings), one_process(6, **settings)
+    check_the_same(env, alone, 200)
+    env = copy.deepcopy(env)
+    check_the_same(env, alone, 133)
+    env = pickle.loads(pickle.dumps(env))
+    check_the_same(env, alone, 67)
+    for steps in (64, 300):
+        again = {"seed": [None, 9, None, None, None, None], "options": {"reset_mask": np.arange(6) == 1}}
+        assert (env.reset(**again)[0] == alone.reset(**again)[0]).all()
+        check_the_same(env, alone, steps)
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_where_the_process_is_killed_nothing_changes(makes_ahead) -> None:
+    env, alone = makes_ahead(), one_process(4)
+    check_the_same(env, alone)
+    env._world.streams._maker._process.kill()
+    check_the_same(env, alone, 200)
+
+
+def test_where_no_process_starts_nothing_changes(makes_ahead, monkeypatch: pytest.MonkeyPatch) -> None:
+    env = EdgeInferenceVectorEnv(4)
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    env.reset(seed=3)
+    for _ in range(QUERIES):
+        env.step(np.full(4, 60))
+    assert env._world.streams._maker is None
+    check_the_same(env, one_process(4))
+
+
+def test_the_process_ends_with_its_environment(makes_ahead) -> None:
+    def ends(env: EdgeInferenceVectorEnv) -> Callable[[], bool]:
+        process = env._world.streams._maker._process
+        return lambda: process.poll() is not None
+
+    closed, forgotten = makes_ahead(), makes_ahead()
+    are_over = ends(closed), ends(forgotten)
+    closed.close()
+    closed.step(np.full(4, 60))
+    del forgotten
+    gc.collect()
+    assert all(each() for each in are_over)
+
+
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
-def test_a_forked_process_goes_on_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ahead, "FEWEST", 4)
-    monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda process: {0, 1}, raising=False)
-    env = EdgeInferenceVectorEnv(4, scenario="D4")
-    env.reset(seed=0)
+def test_a_forked_process_goes_on_by_itself(makes_ahead) -> None:
+    env, alone = makes_ahead(), one_process(4)
+    check_the_same(env, alone, 70)
     child = os.fork()
-    if child == 0:
-        for _ in range(200):
-            env.step(np.full(4, 60))
-        os._exit(0)
+    try:
+        check_the_same(env, alone, 200)
+    finally:
+        if child == 0:
+            os._exit(sys.exc_info()[0] is not None)
     assert os.waitpid(child, 0)[1] == 0
-    env.step(np.full(4, 60))
 
 
 @pytest.mark.parametrize("options", [{"mask": [True]}, {"reset_mask": [True]}, {"reset_mask": [0, 1]}, 5])

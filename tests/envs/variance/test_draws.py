@@ -3,7 +3,7 @@ from statistics import NormalDist
 import numpy as np
 import pytest
 
-from autoscale_envs.variance.draws import QUERIES, Draws
+from autoscale_envs.variance.draws import QUERIES, Draws, block
 from autoscale_envs.variance.processes import regimes, sums
 
 
@@ -11,35 +11,33 @@ def test_numbers_depend_on_the_seed_alone() -> None:
     """Not on who is drawn beside, nor on when each one's next numbers are drawn, nor on a block that was taken back."""
     everyone, alone = np.arange(20), np.array([0])
     many, lone = Draws([*range(20)], 2), Draws([13], 2)
-    for block in range(30):
-        if block == 11:
+    for number in range(30):
+        if number == 11:
             many.reseed(4, 99)
-        if block in (8, 16, 21):
-            many.block(everyone)
+        if number in (8, 16, 21):
+            many.take(everyone)
             many.take_back()
-        numbers, expected = many.block(everyone), lone.block(alone)
-        assert all((each[:, :, 13] == only[:, :, 0]).all() for each, only in zip(numbers, expected, strict=True))
-        if block == 11:
-            again = Draws([99], 2).block(alone)
-            assert all((each[:, :, 4] == only[:, :, 0]).all() for each, only in zip(numbers, again, strict=True))
+        drawn, expected = block(many.take(everyone), 2), block(lone.take(alone), 2)
+        assert all((each[:, :, 13] == only[:, :, 0]).all() for each, only in zip(drawn, expected, strict=True))
+        if number == 11:
+            again = block(Draws([99], 2).take(alone), 2)
+            assert all((each[:, :, 4] == only[:, :, 0]).all() for each, only in zip(drawn, again, strict=True))
 
 
 def test_normals_and_uniforms_are_spread_as_such_and_have_nothing_in_common() -> None:
     """Neither with each other, nor from query to query, block to block, or one seed to the next."""
-    normals, uniforms = zip(*(drawn.block(np.arange(1000)) for drawn in [Draws([*range(1000)], 5)] * 2), strict=True)
-    numbers = np.concatenate([np.stack(normals), np.sqrt(12.0) * (np.stack(uniforms) - 0.5)], axis=2)
-    columns = np.moveaxis(numbers, 2, 0).reshape(12, -1)
-    assert np.allclose(np.corrcoef(columns), np.eye(12), atol=0.015)
+    draws, everyone = Draws([*range(1000)], 5), np.arange(1000)
+    normals, uniforms = (np.stack(each) for each in zip(*(block(draws.take(everyone), 5) for _ in "12"), strict=True))
+    numbers = np.concatenate([normals, np.sqrt(12.0) * (uniforms - 0.5)], axis=2)
+    assert np.allclose(np.corrcoef(np.moveaxis(numbers, 2, 0).reshape(12, -1)), np.eye(12), atol=0.015)
     for axis in (0, 1, 3):
-        first, second = (np.roll(numbers, each, axis).ravel() for each in (0, 1))
-        assert abs(np.mean(first * second)) < 0.005
-    normal, uniform = np.sort(columns[:5].ravel()), np.sort(np.stack(uniforms).ravel())
+        assert abs(np.mean(numbers * np.roll(numbers, 1, axis))) < 0.005
+    normal, uniform, at = np.sort(normals.ravel()), np.sort(uniforms.ravel()), (-2.5, -1.0, 0.0, 0.5, 2.0, 3.0)
     assert (normal.mean(), normal.std(), np.mean(normal**4)) == pytest.approx((0.0, 1.0, 3.0), abs=0.03)
-    shares = [NormalDist().cdf(each) for each in (-2.5, -1.0, 0.0, 0.5, 2.0, 3.0)]
-    found = np.searchsorted(normal, (-2.5, -1.0, 0.0, 0.5, 2.0, 3.0)) / len(normal)
-    assert found == pytest.approx(shares, abs=0.003)
+    shares = np.searchsorted(normal, at) / len(normal)
+    assert shares == pytest.approx([NormalDist().cdf(each) for each in at], abs=0.003)
     assert uniform == pytest.approx(np.linspace(0.0, 1.0, len(uniform)), abs=0.005)
-    assert uniforms[0].shape == (QUERIES, 7, 1000) and uniform[0] > 0.0 and uniform[-1] < 1.0
+    assert uniforms.shape == (2, QUERIES, 7, 1000) and uniform[0] > 0.0 and uniform[-1] < 1.0
 
 
 @pytest.mark.parametrize(("queries", "switch", "count"), [(64, 0.1, 10), (5, 0.5, 2), (1, 0.5, 3), (64, 1.0, 1)])
