@@ -130,8 +130,9 @@ def _checked(table: Any, path: Path) -> Any:
     for name, kind in zip(table.schema.names, table.schema.types, strict=True):
         is_number, is_none = types.is_integer(kind) or types.is_floating(kind), types.is_null(kind)
         if name in (*_TEXTS, _ANSWERED) and (is_number or types.is_nested(kind)):
+            told = "objects" if types.is_nested(kind) else kind
             raise InvalidInput(
-                f"'{path}' has {kind} in the column '{name}'; allowed: text, of 'considered' that of JSON"
+                f"'{path}' has {told} in the column '{name}'; allowed: text, of 'considered' that of JSON"
             )
         if name not in (*_TEXTS, _ANSWERED) and not (is_number or is_none or name in _ORDER):
             raise InvalidInput(f"'{path}' has {kind} in the column '{name}'; allowed: numbers")

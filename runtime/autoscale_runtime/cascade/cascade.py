@@ -6,7 +6,7 @@ network with an early exit (SPINN, MobiCom 2020) is a cascade of its two parts.
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,8 +19,9 @@ from autoscale.query.goal import Goal
 from autoscale.query.outcome import Outcome
 from autoscale.query.record import Decision
 from autoscale_runtime.backends.tensors import Array, Feeds
-from autoscale_runtime.cascade.margins import classes, margins
+from autoscale_runtime.cascade.margins import classes, classes_of, margins
 from autoscale_runtime.cascade.thresholds import Chosen, Samples, choose
+from autoscale_runtime.device.feeds import check_query
 from autoscale_runtime.session import Session
 
 AGREEMENT: Final = 0.99
@@ -130,6 +131,7 @@ class Cascade(Closing):
         """
         if output_names is not None and list(output_names) != [self._scores[-1]]:
             raise FeedError(f"outputs {listing(output_names)} are asked for; allowed: None, or '{self._scores[-1]}'")
+        check_query(None, feeds)
         known, scores, decision, answered = dict(feeds), None, None, 0
         for index in range(len(self._stages)):
             if decision is not None and self._is_enough(answered, decision):
@@ -152,7 +154,7 @@ class Cascade(Closing):
         """What this thread's last query asked of which stages; of any thread's where this one asked nothing."""
         return getattr(self._local, "last", self._last)
 
-    def calibrate(self, inputs: Sequence[Feeds], labels: Sequence[int] | Array | None = None) -> CascadeCalibration:
+    def calibrate(self, inputs: Iterable[Feeds], labels: Iterable[int] | Array | None = None) -> CascadeCalibration:
         """Learn the thresholds: the least cost whose answers are accurate enough on samples.
 
         Every stage is asked every sample. Accurate enough is the goal's ``min_accuracy``; where it sets none, with
@@ -160,10 +162,11 @@ class Cascade(Closing):
 
         Args:
             inputs: feeds of one sample each.
-            labels: the class of each; None to go by agreement with the last stage.
+            labels: the number of the class of each, from 0, or of each row; None to go by agreement with the last
+                stage.
 
         Raises:
-            InvalidInput: no samples, or not as many labels.
+            InvalidInput: no samples, one without rows, not as many labels, or one that is no class.
             FeedError, TargetError: as ``run`` does.
         """
         samples = self._samples(inputs, labels)
@@ -213,23 +216,28 @@ class Cascade(Closing):
             return None
         return CascadeDecision(decision.stages, decision.margins, decision.outcome, f"stage {index}: {error}")
 
-    def _samples(self, inputs: Sequence[Feeds], labels: Sequence[int] | Array | None) -> Samples:
+    def _samples(self, inputs: Iterable[Feeds], labels: Iterable[int] | Array | None) -> Samples:
+        inputs, labels = list(inputs), None if labels is None else list(labels)
         if labels is not None and len(labels) != len(inputs):
             raise InvalidInput(f"there are {len(labels)} labels for {len(inputs)} samples; allowed: one each")
-        if not len(inputs):
+        if not inputs:
             raise InvalidInput("there are no samples to choose thresholds on; allowed: one or more")
-        sure, said, costs = [], [], []
-        for feeds in inputs:
+        sure, said, costs, right = [], [], [], []
+        for number, feeds in enumerate(inputs):
+            check_query(None, feeds)
             known, row = dict(feeds), []
             for index, stage in enumerate(self._stages):
                 known |= self._ask(index, known)
                 scores = known[self._scores[index]]
                 assert stage.last is not None
+                if not scores.size:
+                    raise InvalidInput(f"sample {number} has no rows; allowed: one or more")
                 row.append((margins(scores).min(), classes(scores), stage.last.outcome.objective_value(self.goal)))
             sure.append([each for each, _, _ in row[:-1]])
             said.append([each for _, each, _ in row])
             costs.append([each for _, _, each in row])
-        right = [each[-1] for each in said] if labels is None else [np.atleast_1d(each) for each in labels]
+            own = said[-1][-1]
+            right.append(own if labels is None else classes_of(labels[number], own.size, scores.shape[-1]))
         is_right = [[np.array_equal(own, wanted) for own in row] for row, wanted in zip(said, right, strict=True)]
         stages = len(self._stages)
         return Samples(_table(sure, stages - 1), _table(is_right, stages), _table(costs, stages))

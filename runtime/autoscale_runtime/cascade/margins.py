@@ -42,6 +42,25 @@ def classes(scores: Array) -> Array:
     return np.asarray(np.asarray(scores).reshape(-1, scores.shape[-1]).argmax(axis=1))
 
 
+def classes_of(label: object, rows: int, count: int) -> Array:
+    """A sample's label as the classes of its rows.
+
+    Args:
+        label: a number, or one for each row.
+        rows: of the sample.
+        count: of the classes.
+
+    Raises:
+        InvalidInput: not one for each row, or none of the classes.
+    """
+    given = np.atleast_1d(np.asarray(label))
+    if given.dtype.kind not in "iuf" or not ((given >= 0) & (given < count) & (given % 1 == 0)).all():
+        raise InvalidInput(f"a label is {label!r}; allowed: the number of a class, 0 to {count - 1}")
+    if given.size != rows:
+        raise InvalidInput(f"a sample of {rows} rows has {given.size} labels; allowed: one for each row")
+    return given.reshape(-1)
+
+
 def _probabilities(rows: Floats) -> Floats:
     is_probable = (rows >= 0.0).all(axis=1) & (np.abs(rows.sum(axis=1) - 1.0) < SUMS_TO_ONE)
     powers = np.exp(rows - rows.max(axis=1, keepdims=True))

@@ -185,3 +185,19 @@ def test_what_is_refused(cascade: Cascade, models: Path, data: tuple[digits.Part
         cascade.calibrate(data[1].feeds[:2], [1, 2, 3])
     with pytest.raises(InvalidInput, match="no samples"):
         cascade.calibrate([])
+    for label in ("seven", 10, -1, 0.5, float("nan"), None):
+        with pytest.raises(InvalidInput, match="allowed: the number of a class, 0 to 9"):
+            cascade.calibrate(data[1].feeds[:1], [label])  # type: ignore[list-item]
+    several = {name: np.concatenate([each] * 3) for name, each in data[1].feeds[0].items()}
+    with pytest.raises(InvalidInput, match="3 rows has 1 labels"):
+        cascade.calibrate([several], [1])
+    with pytest.raises(InvalidInput, match="no rows"):
+        cascade.calibrate([{name: each[:0] for name, each in several.items()}])
+    with pytest.raises(FeedError, match="mapping"):
+        cascade.calibrate([np.zeros((1, 64))])  # type: ignore[list-item]
+
+
+def test_samples_and_labels_may_come_one_by_one(cascade: Cascade, data: tuple[digits.Part, ...]) -> None:
+    part = data[1]
+    learned = cascade.calibrate(iter(part.feeds[:9]), (int(each) for each in part.y[:9]))
+    assert learned.stage_accuracy[-1] > 0.5
