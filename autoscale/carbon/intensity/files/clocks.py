@@ -129,20 +129,32 @@ def local_change(
         differing: of them those with different figures, which speak one by one.
         step: between most of the times.
     """
-    of_one_place = repeated and any(all(_is_twice(time, zone) for time in repeated) for zone in _changing())
+    of_one_place = any(all(_is_twice(time, zone) for time in repeated) for zone in _changing_on(repeated[:1]))
     for time in repeated[:1] if of_one_place else differing:
-        if any(_is_twice(time, zone) for zone in _changing()):
+        if any(_is_twice(time, zone) for zone in _changing_on([time])):
             why = "local time without one repeats an hour in autumn"
             return f"the time repeats {time.isoformat(' ')}, as where clocks go back ({why})"
     for before, after in pairwise(times):
-        if after - before == step + _HOUR and any(_is_never(before + step, zone) for zone in _changing()):
+        lacks = before + step
+        if after - before == step + _HOUR and any(_is_never(lacks, zone) for zone in _changing_on([lacks])):
             return f"the hour from {(before + step).isoformat(' ')} is not there, as where clocks go forward"
     return None
 
 
+def _changing_on(times: Sequence[datetime]) -> Iterable[ZoneInfo]:
+    """The zones whose clocks changed on the day of a time, or the next to it; none of no time."""
+    return (zone for time in times for zone in _changing_about(datetime(time.year, time.month, time.day)))
+
+
 @cache
-def _changing() -> tuple[ZoneInfo, ...]:
-    """Every zone there is: some changed their clocks at an hour, or on a day, of their own."""
+def _changing_about(day: datetime) -> tuple[ZoneInfo, ...]:
+    ends = (day - timedelta(days=1), day + timedelta(days=2))
+    return tuple(zone for zone in _zones() if len({end.replace(tzinfo=zone).utcoffset() for end in ends}) > 1)
+
+
+@cache
+def _zones() -> tuple[ZoneInfo, ...]:
+    """Every one there is: some changed their clocks at an hour, or on a day, of their own."""
     found = []
     for name in sorted(available_timezones()):
         with suppress(ZoneInfoNotFoundError, ValueError, OSError):

@@ -260,7 +260,7 @@ class _Reader:
         repeated = [time for time, count in often.items() if count > 1]
         times = sorted(often)
         step = timedelta(seconds=step_of([time.replace(tzinfo=UTC).timestamp() for time in times]))
-        change = local_change(times, repeated, [time for time in repeated if _differ(rows, time)], step)
+        change = local_change(times, repeated, _differing(rows, repeated), step)
         if change:
             allowed = "times in UTC or with their offset, or --timezone"
             raise TraceError(f"{self.path}: {change}; allowed: {allowed}")
@@ -354,5 +354,10 @@ def _holds(times_s: Sequence[float], ends_s: Sequence[float | None]) -> list[flo
     return holds_s
 
 
-def _differ(rows: _Rows, time: datetime) -> bool:
-    return len({figure for each, figure in zip(rows.times, rows.figures, strict=True) if each == time}) > 1
+def _differing(rows: _Rows, repeated: Sequence[datetime]) -> list[datetime]:
+    """Of times that rows repeat those with different figures."""
+    figures: dict[datetime, set[float | None]] = {time: set() for time in repeated}
+    for time, figure in zip(rows.times, rows.figures, strict=True):
+        if time in figures:
+            figures[time].add(figure)
+    return [time for time, found in figures.items() if len(found) > 1]
