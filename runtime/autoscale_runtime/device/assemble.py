@@ -17,6 +17,7 @@ from autoscale_runtime.backends import engines
 from autoscale_runtime.device.ahead import Ahead
 from autoscale_runtime.device.behind import Behind
 from autoscale_runtime.device.options import SessionOptions
+from autoscale_runtime.device.pauses import Pauses
 from autoscale_runtime.device.plan import RemoteModel, routes_of
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.radio_rest import rest_of
@@ -121,7 +122,8 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
         return Moment(seen, grids, account.rest_s(after_s or 0.0) if remote else math.inf)
 
     streams = Streams(bundle.state, [each.name for each in bundle.outputs], keeps_state)
-    how = options.timeout_s, options.hedge, streams, options.rules, options.prefer, Ahead(look, account.clock)
+    pauses = Pauses(account.clock, account.table.tail_s)
+    how = options.timeout_s, options.hedge, streams, options.rules, options.prefer, Ahead(look, account.clock), pauses
     world = DeviceWorld(bundle.profile, routes, goal, look, *how)
     return Device(table.profile.name, bundle.name, world, hub, grid, meter, options.log_considered)
 

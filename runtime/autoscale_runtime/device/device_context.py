@@ -15,11 +15,12 @@ NOTHING_BARRED: Final[Mapping[str, str]] = MappingProxyType({})
 class DeviceContext(Context):
     """A context that carries the moment in which the query is decided, for whoever runs it and accounts for it."""
 
-    __slots__ = ("_first", "barred", "moment", "saving", "unlearned")
+    __slots__ = ("_first", "barred", "moment", "rested", "saving", "unlearned")
     barred: Mapping[str, str]
     moment: Moment
     saving: Saving | None
     unlearned: Callable[[Forecast], Forecast]
+    rested: Callable[[Forecast], Forecast] | None
     _first: Forecast | None
 
     @property
@@ -28,6 +29,13 @@ class DeviceContext(Context):
         if self._first is None and self.forecast is not None:
             self._first = self.unlearned(self.forecast)
         return self._first
+
+    @property
+    def forecast_again(self) -> Forecast | None:
+        """As ``first_forecast``, with the radio as awake as the pauses between this session's queries leave it."""
+        if self._again is None and self.rested is not None and self.first_forecast is not None:
+            self._again = self.rested(self.first_forecast)
+        return self._again
 
 
 def barred_in(context: Context) -> Mapping[str, str]:

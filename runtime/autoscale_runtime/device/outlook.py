@@ -49,6 +49,12 @@ class Outlook:
                 figures[:, index] = route.first_expected(size, moment)
         return replace(forecast, latency_s=figures[0], energy_j=figures[1], carbon_g=figures[2])
 
+    def rested(self, moment: Moment, rest_s: float, forecast: Forecast) -> Forecast:
+        """A forecast of the moment, had the radio rested no longer than so many seconds."""
+        spared = [route.spared(moment, min(rest_s, moment.rest_s)) for route in self._routes]
+        energy_j, carbon_g = np.array([(each.energy_j, each.carbon_g) for each in spared]).T
+        return replace(forecast, energy_j=forecast.energy_j - energy_j, carbon_g=forecast.carbon_g - carbon_g)
+
     def objective(self, index: int, query: Query, moment: Moment, goal: Goal) -> float:
         """The goal's objective, as it is expected of a query on one route."""
         return self._routes[index].expected(query, moment).objective(goal)

@@ -28,6 +28,7 @@ from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.gate import Gate
 from autoscale_runtime.device.opened import opened
 from autoscale_runtime.device.outlook import Outlook
+from autoscale_runtime.device.pauses import Pauses
 from autoscale_runtime.device.referee import Referee
 from autoscale_runtime.device.rescue import patience_s, rescuer, spare_s
 from autoscale_runtime.device.resident import Resident
@@ -56,6 +57,7 @@ class DeviceWorld:
         rules: what must hold whatever is chosen; None for nothing.
         prefer: the kind of this device's processors to choose from, where it is here; None for any.
         ahead: keeps what is worked out ahead; None for one to which the next query's moment is that of now.
+        pauses: how long the radio rests between queries, for agents that look ahead; None tells them nothing.
 
     Raises:
         InvalidGoal: no route meets the goal's mode and accuracy floor.
@@ -73,6 +75,7 @@ class DeviceWorld:
         rules: Rules | None = None,
         prefer: str | None = None,
         ahead: Ahead | None = None,
+        pauses: Pauses | None = None,
     ) -> None:
         self._streams = Streams({}, ()) if streams is None else streams
         self.targets = tuple(route.target for route in routes)
@@ -89,6 +92,7 @@ class DeviceWorld:
         self._away = [route for route in routes if route.target.is_remote]
         self._cut = {index for index, target in enumerate(self.targets) if target.cut is not None}
         self.is_local = not self._away
+        self._pauses = None if self.is_local else pauses
         self.model = model
         self._timeout_s = timeout_s
         self._hedge = hedge
@@ -137,6 +141,8 @@ class DeviceWorld:
             context.admitted = self._outlook.without_vain_cuts(context.forecast, goal, basis.admitted)
         context._first = None
         context.unlearned = partial(self._outlook.unlearned, query.size, moment)
+        pauses = self._pauses
+        context.rested = None if pauses is None else partial(self._outlook.rested, moment, pauses.mean_s)
         context.moment, context.barred, context.saving = moment, basis.barred, basis.saving
         admitted = context.admitted
         if context.saving is not None and context.forecast is not None and len(admitted) > 1:
@@ -151,6 +157,15 @@ class DeviceWorld:
             FeedError: the feeds are not the model's.
             TargetError: the choice failed, and every other allowed route too.
         """
+        if self._pauses is not None:
+            self._pauses.began()
+        try:
+            return self._perform(query, context, choice)
+        finally:
+            if self._pauses is not None:
+                self._pauses.ended()
+
+    def _perform(self, query: Query, context: Context, choice: Choice) -> Performance:
         moment = self.moment_of(context)
         left_out = self._left_out(query, context)
         wasted: Outcome | None = None

@@ -8,7 +8,7 @@ from typing import ClassVar, Final, NamedTuple, Self
 from autoscale.errors import InvalidInput, one_of
 from autoscale.physics.measured import metered_watts
 from autoscale.physics.power import Watts, energy_j, watts_of
-from autoscale.physics.radio import query_j
+from autoscale.physics.radio import query_j, tail_j
 from autoscale.profiles import DeviceProfile, device_names, load_device
 from autoscale.profiles.default_processor import completed
 from autoscale.query.outcome import Method, worst
@@ -167,6 +167,10 @@ class ModelledMeter(Meter):
     def tail_s(self) -> float:
         """How long the radio stays awake after a transfer; 0 for a wire."""
         return 0.0 if self._radio is None else self._radio.tail_s
+
+    def tail_j(self, rest_s: float) -> float:
+        """The tail that a query adds, before which the radio rested so long; it is in :meth:`radio_j`."""
+        return 0.0 if self._radio is None else float(tail_j(self._radio.tail_w, self._radio.tail_s, rest_s))
 
     def radio_j(
         self,

@@ -5,6 +5,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import accumulate
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from autoscale.query.target import Target
 from autoscale_runtime import Session
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.ahead import MOST_SKIPPED
+from autoscale_runtime.device.pauses import Pauses
 from autoscale_runtime.device.query import Binding
 from autoscale_runtime.device.routes.base import Expected, Moment, Query, Route
 from autoscale_runtime.device.sized_mean import Size
@@ -51,6 +53,10 @@ class Drifting(Route):
         latency_s = self._middle_s * (1.0 + load) * (1.0 + query.nbytes / 1e3)
         return Expected(latency_s, 2.0 * latency_s + rest_j, latency_s)
 
+    def spared(self, moment: Moment, rest_s: float) -> Expected:
+        spared_j = 0.1 * (min(moment.rest_s, 0.2) - min(rest_s, 0.2)) if self.target.is_remote else 0.0
+        return Expected(0.0, spared_j, 0.0)
+
     def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:
         latency_s = float(self._rng.lognormal(math.log(0.02), 0.4))
         self._middle_s += 0.1 * (latency_s - self._middle_s)
@@ -70,7 +76,9 @@ class Sky:
 
 def made(sky: Sky) -> DeviceWorld:
     routes = [Drifting(target, seed) for seed, target in enumerate(TARGETS)]
-    return DeviceWorld(ModelProfile("net"), routes, Goal(latency_s=0.05), sky, hedge=False)
+    clock = accumulate(np.random.default_rng(5).exponential(0.1, 10_000).tolist())
+    pauses = Pauses(clock.__next__, 0.2)
+    return DeviceWorld(ModelProfile("net"), routes, Goal(latency_s=0.05), sky, hedge=False, pauses=pauses)
 
 
 def lived(is_ahead: bool, name: str) -> tuple[list[object], int]:

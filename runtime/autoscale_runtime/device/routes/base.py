@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from autoscale.errors import TargetError
 from autoscale.query.goal import Goal
@@ -40,6 +40,9 @@ class Expected(NamedTuple):
     def objective(self, goal: Goal) -> float:
         """The figure that the goal minimises."""
         return {"energy": self.energy_j, "carbon": self.carbon_g, "latency": self.latency_s}[goal.objective]
+
+
+NOTHING_SPARED: Final = Expected(0.0, 0.0, 0.0)
 
 
 class Failed(Exception):
@@ -86,6 +89,10 @@ class Route(ABC):
     def least_j(self, query: Query, moment: Moment) -> float:
         """What a query would cost this device now, if it were computed in no time."""
         return 0.0
+
+    def spared(self, moment: Moment, rest_s: float) -> Expected:
+        """What a query would cost less if the radio had rested so long, and not as long as at the moment."""
+        return NOTHING_SPARED
 
     @abstractmethod
     def run(self, query: Query, moment: Moment, timeout_s: float) -> tuple[list[Array], Outcome]:

@@ -139,6 +139,11 @@ class RemoteRoute(Route):
         transfer = self._transfer(self.sent_bytes(query), round(self._received_bytes.at(query.size)), moment)
         return self._account.radio_j(transfer, 0.0, moment.rest_s)
 
+    def spared(self, moment: Moment, rest_s: float) -> Expected:
+        """The tail that would not have run out."""
+        spared_j = self._account.table.tail_j(moment.rest_s) - self._account.table.tail_j(rest_s)
+        return Expected(0.0, spared_j, self._account.added_g(spared_j, 0.0, grids=moment.grids))
+
     def sent_bytes(self, query: Query) -> int:
         """What a query sends there."""
         return query.nbytes
