@@ -35,6 +35,16 @@ def j_from_kwh(energy_kwh: float) -> float:
     return energy_kwh * J_PER_KWH
 
 
+def kg_from_g(mass_g: float) -> float:
+    """Grams as kilograms."""
+    return mass_g / 1e3
+
+
+def g_from_kg(mass_kg: float) -> float:
+    """Kilograms as grams."""
+    return mass_kg * 1e3
+
+
 def hz_from_mhz(frequency_mhz: float) -> int:
     """Megahertz as whole hertz."""
     return round(frequency_mhz * 1e6)

@@ -1,6 +1,5 @@
 """The paper's fixed baselines: one rule, chosen once for each network, that never learns."""
 
-from abc import abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar
 
@@ -23,6 +22,8 @@ class Fixed(Agent):
     """
 
     kind: ClassVar[str]
+    place: ClassVar[str] = ""
+    """Of its targets, where that is all there is to its kind."""
     is_fixed = True
 
     def __init__(self, targets: Sequence[Target], seed: int = 0) -> None:
@@ -32,10 +33,10 @@ class Fixed(Agent):
             raise InvalidTarget(f"agent '{self.name}' needs {self.kind} among {[str(t) for t in targets]}")
         self._chosen: dict[str, int] = {}
 
-    @staticmethod
-    @abstractmethod
-    def wants(target: Target) -> bool:
-        """Whether the target is of this baseline's kind."""
+    @classmethod
+    def wants(cls, target: Target) -> bool:
+        """Whether the target is of this baseline's kind: in its place, in one piece."""
+        return target.place == cls.place and target.cut is None
 
     def select(self, context: Context) -> Choice:
         """The network's target; the best admitted one where that is not admitted."""
@@ -100,8 +101,8 @@ class DeviceCpuFp32(Fixed):
     name = "device-cpu-fp32"
     kind = "a device:cpu/fp32 target"
 
-    @staticmethod
-    def wants(target: Target) -> bool:
+    @classmethod
+    def wants(cls, target: Target) -> bool:
         """Whether it is this device's CPU in fp32."""
         return (target.place, target.processor, target.precision, target.cut) == ("device", "cpu", "fp32", None)
 
@@ -115,11 +116,7 @@ class DeviceBest(Fixed):
 
     name = "device-best"
     kind = "a device target"
-
-    @staticmethod
-    def wants(target: Target) -> bool:
-        """Whether it is on this device, in one piece."""
-        return target.place == "device" and target.cut is None
+    place = "device"
 
 
 class StaticOrder(Fixed):
@@ -127,11 +124,7 @@ class StaticOrder(Fixed):
 
     name = "npu-gpu-cpu"
     kind = "a device target"
-
-    @staticmethod
-    def wants(target: Target) -> bool:
-        """Whether it is on this device, in one piece."""
-        return target.place == "device" and target.cut is None
+    place = "device"
 
     def rank(self, context: Context, candidates: Indices) -> int:
         """The fastest, by the world's forecast, of the first processor of that order."""
@@ -145,8 +138,8 @@ class Fastest(Fixed):
     name = "fastest"
     kind = "a target"
 
-    @staticmethod
-    def wants(target: Target) -> bool:
+    @classmethod
+    def wants(cls, target: Target) -> bool:
         """All are."""
         return True
 
@@ -160,11 +153,7 @@ class ConnectedEdge(Fixed):
 
     name = "connected-edge"
     kind = "an edge target"
-
-    @staticmethod
-    def wants(target: Target) -> bool:
-        """Whether it is on a nearby device."""
-        return target.place == "edge" and target.cut is None
+    place = "edge"
 
 
 class Pinned(Agent):
@@ -183,8 +172,4 @@ class Cloud(Fixed):
 
     name = "cloud"
     kind = "a cloud target"
-
-    @staticmethod
-    def wants(target: Target) -> bool:
-        """Whether it is in the cloud."""
-        return target.place == "cloud" and target.cut is None
+    place = "cloud"

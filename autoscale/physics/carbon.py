@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 from autoscale.arrays import Numbers
 from autoscale.query.outcome import Split
-from autoscale.units import J_PER_KWH
+from autoscale.units import J_PER_KWH, g_from_kg
 
 
 def g_per_j(intensity_g_per_kwh: Numbers, pue: Numbers = 1.0) -> Numbers:
@@ -34,7 +34,7 @@ def embodied_g_per_s(total_kg: Numbers, life_s: Numbers, share: Numbers = 1.0, u
         share: the fraction of it that is reserved (RR / ToR).
         utilisation: the fraction of its life that carries all of it, above 0.
     """
-    return total_kg * 1e3 * share / (life_s * utilisation)
+    return g_from_kg(total_kg) * share / (life_s * utilisation)
 
 
 class QueryCarbon(NamedTuple):

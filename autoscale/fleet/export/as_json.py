@@ -16,6 +16,7 @@ from autoscale.fleet.report.parts import parts_of_life
 from autoscale.fleet.report.renewal import renewals
 from autoscale.fleet.report.scopes import by_scope
 from autoscale.fleet.report.sums import NG_PER_G, Parts, Sums, WholeInterval, fleet_sci_g_of, kg, kwh
+from autoscale.units import kg_from_g
 
 SCHEMA: Final = 1
 
@@ -204,10 +205,10 @@ def _life_cycle(report: Report) -> list[dict[str, Any]]:
         {
             "name": name,
             "stage": phase.stage if phase else name,
-            "carbon_kg": (operational_g + embodied_g) / 1e3,
+            "carbon_kg": kg_from_g(operational_g + embodied_g),
             "share": (operational_g + embodied_g) / whole if whole else 0.0,
-            "operational_kg": operational_g / 1e3,
-            "embodied_kg": embodied_g / 1e3,
+            "operational_kg": kg_from_g(operational_g),
+            "embodied_kg": kg_from_g(embodied_g),
             "source": phase.source if phase else "the ledger",
         }
         for phase, name, operational_g, embodied_g in [*grams, inference]
@@ -223,9 +224,9 @@ def _refresh(report: Report) -> list[dict[str, Any]]:
             "second_life_years": each.refresh.second_life_years,
             "reused_fraction": each.refresh.reused_fraction,
             "energy_of_new_per_year": each.refresh.energy_of_new_per_year,
-            "making_kg": each.making_g / 1e3,
-            "reused_kg": each.reused_g / 1e3,
-            "use_kg": each.use_g / 1e3,
+            "making_kg": kg_from_g(each.making_g),
+            "reused_kg": kg_from_g(each.reused_g),
+            "use_kg": kg_from_g(each.use_g),
         }
         for each in renewals(report)
     ]
@@ -254,8 +255,8 @@ def _growth(report: Report) -> list[dict[str, Any]]:
                     "what": ASSUMPTIONS[swing.name],
                     "low": swing.assumption.low,
                     "high": swing.assumption.high,
-                    "kg_at_low": swing.low_g / 1e3,
-                    "kg_at_high": swing.high_g / 1e3,
+                    "kg_at_low": kg_from_g(swing.low_g),
+                    "kg_at_high": kg_from_g(swing.high_g),
                 }
                 for swing in _swings(report, each)
             ],
@@ -263,10 +264,10 @@ def _growth(report: Report) -> list[dict[str, Any]]:
                 {
                     "year": year.year,
                     "inferences": year.inferences,
-                    "operational_kg": year.operational_g / 1e3,
-                    "embodied_kg": year.embodied_g / 1e3,
-                    "waiting_kg": year.waiting_g / 1e3,
-                    "phases_kg": year.phases_g / 1e3,
+                    "operational_kg": kg_from_g(year.operational_g),
+                    "embodied_kg": kg_from_g(year.embodied_g),
+                    "waiting_kg": kg_from_g(year.waiting_g),
+                    "phases_kg": kg_from_g(year.phases_g),
                 }
                 for year in _projected(report, each)
             ],

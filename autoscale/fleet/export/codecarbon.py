@@ -19,7 +19,7 @@ from autoscale.carbon.intensity.places import Places
 from autoscale.fleet.ledger.span import Span, when, when_or_open
 from autoscale.fleet.report.account import DayRow, Report
 from autoscale.fleet.report.sums import kg, kwh
-from autoscale.units import MICRO_PER_UNIT
+from autoscale.units import MICRO_PER_UNIT, kg_from_g
 
 COLUMNS: Final = (
     "timestamp",
@@ -95,7 +95,7 @@ def _beside(report: Report) -> Iterator[dict[str, object]]:
         if each.machines:
             yield _whole(report.span, f"waiting {role}s", kg(each.idle_ng.mid), kwh(each.idle_energy_uj), "machine")
     for phase in report.life_cycle.phases:
-        yield _whole(report.span, phase.name, phase.operational_g / 1e3, "", "phase")
+        yield _whole(report.span, phase.name, kg_from_g(phase.operational_g), "", "phase")
 
 
 def _whole(span: Span, name: str, emissions_kg: float, energy_kwh: float | str, mode: str) -> dict[str, object]:

@@ -12,6 +12,7 @@ from autoscale.fleet.report.account import Report
 from autoscale.fleet.report.boundary import included
 from autoscale.fleet.report.scopes import VIEWS
 from autoscale.fleet.report.sums import NG_PER_G, fleet_sci_g_of, kg, kwh
+from autoscale.units import kg_from_g
 
 _ENERGY: Final = "joules of each query, as its device or server measured or modelled them"
 _OPERATIONAL: Final = (
@@ -103,7 +104,7 @@ def _fleet(report: Report) -> Iterator[Declaration]:
 
 def _phases(report: Report) -> Iterator[Declaration]:
     for each in report.life_cycle.phases:
-        value, how = (each.operational_g + each.embodied_g) / 1e3, "as given" if not each.stands_in else each.stands_in
+        value, how = kg_from_g(each.operational_g + each.embodied_g), each.stands_in or "as given"
         name = f"life_cycle.{each.name}"
         yield Declaration(name, value, "kg CO2e", f"the phase '{each.name}'", "as given", how, "as given")
 

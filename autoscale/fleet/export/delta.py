@@ -15,6 +15,7 @@ from autoscale.extras import package
 from autoscale.fleet.export.storage import Storage, damaged_of, live_files
 from autoscale.fleet.ledger.arrow import arrow, arrow_schema
 from autoscale.fleet.ledger.entry import Entry
+from autoscale.units import ms_from_s
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,13 +94,13 @@ def _commit(deltalake: Any, table: Path, added: dict[str, Entry], removed: list[
     if not deltalake.DeltaTable.is_deltatable(str(table)):
         transaction.create_table_with_add_actions(str(table), schema, adds, "error", ["day"])
         return
-    now_ms = int(time.time() * 1e3)
+    now_ms = int(ms_from_s(time.time()))
     removes = [transaction.RemoveAction(each, True, now_ms) for each in removed]
     deltalake.DeltaTable(table).create_write_transaction([*adds, *removes], "append", schema, ["day"])
 
 
 def _add(transaction: Any, table: Path, name: str, entry: Entry) -> Any:
-    modified_ms = int((table / name).stat().st_mtime * 1e3)
+    modified_ms = int(ms_from_s((table / name).stat().st_mtime))
     stats = json.dumps({"numRecords": entry.rows})
     return transaction.AddAction(name, entry.bytes, {"day": entry.day}, modified_ms, True, stats)
 

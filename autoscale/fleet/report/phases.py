@@ -20,7 +20,7 @@ from autoscale.carbon.intensity.places import WORLD, Places
 from autoscale.errors import AutoScaleError, InvalidInput, ProfileError
 from autoscale.fleet.report.runs import Run, codecarbon_runs
 from autoscale.profiles.toml_table import TomlTable
-from autoscale.units import kwh_from_j
+from autoscale.units import g_from_kg, kg_from_g, kwh_from_j, s_from_ms
 
 INFERENCE: Final = "inference"
 """What the report itself adds beside the phases."""
@@ -68,9 +68,9 @@ def read_phase(phase: TomlTable) -> LifeCyclePhase:
     stage = phase.text("stage") if "stage" in phase else name
     if "codecarbon" in phase or "mlperf" in phase:
         return _of_log(phase, name, stage)
-    embodied_g = phase.number("embodied_kg") * 1e3 if "embodied_kg" in phase else 0.0
+    embodied_g = g_from_kg(phase.number("embodied_kg")) if "embodied_kg" in phase else 0.0
     if "carbon_kg" in phase:
-        return LifeCyclePhase(name, phase.number("carbon_kg") * 1e3, embodied_g, "", stage)
+        return LifeCyclePhase(name, g_from_kg(phase.number("carbon_kg")), embodied_g, "", stage)
     stands_in = "" if {"region", "intensity_g_per_kwh"} & set(phase.content) else _world()
     operational_g = phase.number("energy_kwh") * _pue(phase) * _g_per_kwh(phase)
     return LifeCyclePhase(name, operational_g, embodied_g, stands_in, stage)
@@ -90,8 +90,8 @@ def mlperf_run(path: Path, power_w: float) -> Run:
     start, stop = times.get("run_start"), times.get("run_stop")
     if not isinstance(start, int | float) or not isinstance(stop, int | float) or stop <= start:
         raise InvalidInput(f"{path} has no run; allowed: :::MLLOG lines with run_start before run_stop")
-    duration_s = (stop - start) / 1e3
-    return Run(kwh_from_j(power_w * duration_s), duration_s, None, None, datetime.fromtimestamp(start / 1e3).year)
+    duration_s = s_from_ms(stop - start)
+    return Run(kwh_from_j(power_w * duration_s), duration_s, None, None, datetime.fromtimestamp(s_from_ms(start)).year)
 
 
 def _mllog(text: str) -> Iterator[dict[str, Any]]:
@@ -124,7 +124,7 @@ def _of_log(phase: TomlTable, name: str, stage: str) -> LifeCyclePhase:
             grams, unknown = grams + each.logged_g, unknown + 1
         else:
             grams += each.energy_kwh * _pue(phase) * _yearly(WORLD)
-    beside = f"; the log itself came to {logged / 1e3:.4g} kg" if logged else ""
+    beside = f"; the log itself came to {kg_from_g(logged):.4g} kg" if logged else ""
     taken = f"; {unknown} runs of no known place as logged" if unknown else ""
     stands_in = _world() if "mlperf" in phase and not given else ""
     return LifeCyclePhase(name, grams, made_g, stands_in, stage, f"{whose}{beside}{taken}")
@@ -145,13 +145,13 @@ def _runs(phase: TomlTable) -> tuple[tuple[Run, ...], str]:
 def _embodied_g(phase: TomlTable, held_s: float) -> float:
     """As given, else the share of each machine's life that the runs held it."""
     if "embodied_kg" in phase:
-        return phase.number("embodied_kg") * 1e3
+        return g_from_kg(phase.number("embodied_kg"))
     if "machine" not in phase:
         return 0.0
     name = phase.text("machine")
     made = instance_footprint(name) if find_instance(name) else product_footprint(name)
     count = phase.number("machines") if "machines" in phase else 1.0
-    return made.kg.mid * 1e3 * count * held_s / made.life_s.mid
+    return g_from_kg(made.kg.mid) * count * held_s / made.life_s.mid
 
 
 def _pue(phase: TomlTable) -> float:

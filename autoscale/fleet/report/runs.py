@@ -19,7 +19,7 @@ from autoscale.carbon.intensity.files.times import year_of
 from autoscale.carbon.intensity.places import Place, Places
 from autoscale.errors import InvalidInput, TraceError
 from autoscale.fleet.ledger.schema import MOST_MG_PER_KWH, MOST_PUE
-from autoscale.units import J_PER_KWH
+from autoscale.units import J_PER_KWH, g_from_kg
 
 _NEEDED: Final = ("duration", "emissions", "energy_consumed")
 _CLOUDS: Final = {"gcp": "gcp", "google": "gcp", "aws": "aws", "azure": "azure"}
@@ -115,7 +115,7 @@ def _run(row: Mapping[str, str], read: NumberReading) -> Run:
     pue = _number(row, "pue", read) if row.get("pue") else 1.0
     if not 1.0 <= pue <= MOST_PUE:
         raise InvalidInput(f"pue is '{row['pue']}'; allowed: 1 to {MOST_PUE:g}")
-    return Run(energy_kwh, duration_s, emissions_kg * 1e3, _place(row), _year(row), pue)
+    return Run(energy_kwh, duration_s, g_from_kg(emissions_kg), _place(row), _year(row), pue)
 
 
 def _number(row: Mapping[str, str], key: str, read: NumberReading) -> float:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from autoscale.errors import InvalidInput
+from autoscale.units import s_from_ms
 
 Reading = Callable[[str], tuple[datetime, datetime | None]]
 """A cell to its time and, of a span, its end; aware where the cell tells its offset. Raises ValueError."""
@@ -116,7 +117,7 @@ def _moment(text: str) -> datetime:
         seconds = float(text)
         if seconds < _FIRST_S:
             raise
-        return _checked(datetime.fromtimestamp(seconds / 1e3 if seconds >= _FIRST_MS else seconds, UTC))
+        return _checked(datetime.fromtimestamp(s_from_ms(seconds) if seconds >= _FIRST_MS else seconds, UTC))
 
 
 def _checked(moment: datetime) -> datetime:

@@ -6,9 +6,8 @@
 """
 
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
+from autoscale.closing import Closing
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.ledger.validation import Rules
 from autoscale_runtime.fleet.collector import event_loop
@@ -19,7 +18,7 @@ from autoscale_runtime.wire.certificates import Certificates
 from autoscale_runtime.wire.tokens import TokenFile
 
 
-class Collector:
+class Collector(Closing):
     """A running collector; use as a context manager, or call ``stop``.
 
     Attributes:
@@ -53,12 +52,8 @@ class Collector:
         event_loop.run(self._transport.stop(grace_s))
         self._committer.close()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
+        """Stop."""
         self.stop()
 
 

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError
 
 from autoscale.errors import TraceError, one_of
 from autoscale.skipped_rows import SkippedRows
+from autoscale.units import s_from_ms
 from autoscale_runtime._proto import power_trace_pb2 as pb
 from autoscale_runtime.meters.recordings.recording import Counted, Recording
 
@@ -91,7 +92,7 @@ def _rows(
             first_ms = moment_ms
             rows = [Counted(0.0, 0.0, 0)]
             continue
-        time_s = (moment_ms - first_ms) / 1e3
+        time_s = s_from_ms(moment_ms - first_ms)
         if time_s <= rows[-1].time_s:
             continue  # rails of another moment of the same millisecond, or told twice: their joules come with the next
         falls = min(steps_uj, default=0) < 0

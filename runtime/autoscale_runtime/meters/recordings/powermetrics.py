@@ -15,15 +15,18 @@ from typing import Final, NamedTuple
 from autoscale.errors import TraceError
 from autoscale.query.outcome import Method
 from autoscale.skipped_rows import SkippedRows
+from autoscale.units import s_from_ms
 from autoscale_runtime.meters.recordings.recording import Counted, Recording
 
-SAMPLE: Final = re.compile(r"^\*\*\* Sampled system activity \(.*\) \((?P<elapsed_ms>[0-9.]+)ms elapsed\) \*\*\*", re.M)
+SAMPLE: Final = re.compile(
+    r"^\*\*\* Sampled system activity \(.*\) \((?P<elapsed_ms>[0-9.]+)ms elapsed\) \*\*\*", re.MULTILINE
+)
 WHOLE: Final = re.compile(
     r"^(?:Combined Power \(.*\)|Package Power|Intel energy model derived package power \(.*\)):\s*"
     r"(?P<power>[0-9.]+)\s*(?P<unit>m?W)\b",
-    re.M,
+    re.MULTILINE,
 )
-PART: Final = re.compile(r"^(?:CPU|GPU|ANE) Power:\s*(?P<power>[0-9.]+)\s*(?P<unit>m?W)\b", re.M)
+PART: Final = re.compile(r"^(?:CPU|GPU|ANE) Power:\s*(?P<power>[0-9.]+)\s*(?P<unit>m?W)\b", re.MULTILINE)
 
 _LOG: Final = logging.getLogger("autoscale.meters")
 
@@ -65,7 +68,7 @@ def _samples(text: str) -> Iterator[Sample]:
         body = text[head.end() : end]
         whole, parts = [*WHOLE.finditer(body)], [*PART.finditer(body)]
         powers_w = [_watts(each) for each in (whole[-1:] or parts)]
-        elapsed_s = float(head["elapsed_ms"]) / 1e3
+        elapsed_s = s_from_ms(float(head["elapsed_ms"]))
         yield Sample(text.count("\n", 0, head.start()) + 1, elapsed_s, sum(powers_w) if powers_w else None)
 
 
