@@ -24,14 +24,13 @@ import numpy as np
 
 from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.ledger.months import roll_up_months
-from autoscale.fleet.ledger.rollup import CARBON
+from autoscale.fleet.ledger.rollup import CARBON, FIGURES
 from autoscale.fleet.ledger.rows import Rows, Texts
 from autoscale.fleet.ledger.schema import COLUMNS, PARTS
 from autoscale.fleet.ledger.store import Ledger
 from autoscale.fleet.ledger.view import read_ledger
 from autoscale.fleet.report import Question, account
 from autoscale.fleet.report.engine import MEMORY
-from autoscale.fleet.report.sums import FIGURES
 from autoscale.fleet.report.tables import DIMENSIONS, KINDS
 
 Row = dict[str, Any]

@@ -16,8 +16,9 @@ import onnxruntime as ort
 
 from autoscale.query.goal import Goal
 from autoscale_runtime.demo.play import Effort, Timed
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.ort import InferenceSession
-from autoscale_runtime.session import Session, SessionOptions
+from autoscale_runtime.session import Session
 from benchmarks.agents import timings
 from benchmarks.offload import SHAPE, write_model
 

@@ -22,7 +22,8 @@ from rich.table import Table
 
 from autoscale.query.goal import Goal
 from autoscale_runtime import RemoteModel, Session, SessionOptions
-from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
+from autoscale_runtime.link.conditions import LinkConditions
+from autoscale_runtime.link.shaped_link import ShapedLink
 from autoscale_runtime.models.splitting.cuts import find_cuts
 from autoscale_runtime.models.splitting.parts import write_split
 from benchmarks.offload import AUTOSCALE, first_line

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from autoscale_runtime.backends.tensors import TensorSpec
     from autoscale_runtime.cascade.cascade import Cascade, CascadeCalibration, CascadeDecision
     from autoscale_runtime.device.nearby import nearby
+    from autoscale_runtime.device.options import SessionOptions
     from autoscale_runtime.device.plan import RemoteModel
     from autoscale_runtime.device.rules import Rules
     from autoscale_runtime.fleet.collector.service import collect
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from autoscale_runtime.sensors.base import Sensor
     from autoscale_runtime.sensors.checks import check_sensor
     from autoscale_runtime.server.server import serve
-    from autoscale_runtime.session import Session, SessionOptions
+    from autoscale_runtime.session import Session
     from autoscale_runtime.twins import offloadable
 
 __all__ = [
@@ -66,6 +67,7 @@ __getattr__ = lazy_names(
         "autoscale_runtime.backends.tensors": "TensorSpec",
         "autoscale_runtime.cascade.cascade": "Cascade CascadeCalibration CascadeDecision",
         "autoscale_runtime.device.nearby": "nearby",
+        "autoscale_runtime.device.options": "SessionOptions",
         "autoscale_runtime.device.plan": "RemoteModel",
         "autoscale_runtime.device.rules": "Rules",
         "autoscale_runtime.fleet.collector.service": "collect",
@@ -77,7 +79,7 @@ __getattr__ = lazy_names(
         "autoscale_runtime.sensors.base": "Sensor",
         "autoscale_runtime.sensors.checks": "check_sensor",
         "autoscale_runtime.server.server": "serve",
-        "autoscale_runtime.session": "Session SessionOptions",
+        "autoscale_runtime.session": "Session",
         "autoscale_runtime.twins": "offloadable",
     },
 )

@@ -21,7 +21,7 @@ from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
 from autoscale_runtime.device.agent_choice import agent_for
 from autoscale_runtime.device.asking import Asking
 from autoscale_runtime.device.feeds import arrays_of, check_query
-from autoscale_runtime.device.options import SessionOptions as SessionOptions
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.stream import Stream
 from autoscale_runtime.models.bundle import Bundle
 

@@ -18,9 +18,9 @@ from autoscale.query.goal import Goal
 from autoscale.query.model_profile import Accuracy
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import Variant
-from autoscale_runtime.session import SessionOptions
 from autoscale_runtime.wire.tensors import datatype_of, raw_of
 from tests.waiting import LONGEST_WAIT_S
 

@@ -32,8 +32,8 @@ from autoscale.query.record import Record
 from autoscale.query.target import Target
 from autoscale_runtime import Session
 from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.models.bundle import Bundle
-from autoscale_runtime.session import SessionOptions
 from tests.runtime.session_parts import OUTPUTS, QUIET, bundle, network, rows, written
 from tests.waiting import until
 

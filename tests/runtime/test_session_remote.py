@@ -23,11 +23,12 @@ from autoscale.query.record import Decision
 from autoscale_runtime import Session
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import Array
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.plan import RemoteModel
-from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
+from autoscale_runtime.link.conditions import LinkConditions
+from autoscale_runtime.link.shaped_link import ShapedLink
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.server.server import Server, serve
-from autoscale_runtime.session import SessionOptions
 from tests.runtime.session_parts import (
     OUTPUTS,
     PATIENT,

@@ -15,7 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from autoscale.errors import InvalidTarget, ModelError
 from autoscale.query.goal import Goal
 from autoscale_runtime import RemoteModel, Session
-from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
+from autoscale_runtime.link.conditions import LinkConditions
+from autoscale_runtime.link.shaped_link import ShapedLink
 from autoscale_runtime.models.splitting.cuts import find_cuts
 from autoscale_runtime.models.splitting.parts import write_split
 from autoscale_runtime.server.server import serve

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
-from autoscale.fleet.ledger.rollup import FIGURES as FIGURES  # what reports are made of, too
 from autoscale.fleet.ledger.rollup import SUMMED
 from autoscale.fleet.ledger.schema import PARTS
 from autoscale.interval import ZERO_INTERVAL, Interval

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from autoscale.errors import InvalidInput
 from autoscale.fleet.ledger.arrow import arrow
+from autoscale.fleet.ledger.rollup import FIGURES
 from autoscale.fleet.ledger.schema import BY_NAME
-from autoscale.fleet.report.sums import FIGURES
 from autoscale.fleet.report.tables import JUDGED
 
 _MOST: Final = 2**63 - 1

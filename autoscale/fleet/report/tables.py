@@ -8,10 +8,9 @@ grouping that the report needs; most tables are then sums of its sums.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final, NamedTuple
 
-from autoscale.fleet.ledger.rollup import CARBON_NG, HOUR_US, SUMMED, WEIGHED, made
+from autoscale.fleet.ledger.rollup import CARBON_NG, FIGURES, HOUR_US, SUMMED, WEIGHED, made
 from autoscale.fleet.ledger.schema import COLUMNS, PARTS
 from autoscale.fleet.ledger.span import Span
-from autoscale.fleet.report.sums import FIGURES
 from autoscale.units import US_PER_DAY
 
 DIMENSIONS: Final = ("network", "target", "device_model", "region", "far_region", "hour")

@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.arrays import Floats, Indices
+from autoscale.arrays import Floats, Indices, Numbers
 from autoscale.carbon import (
     CarbonAccount,
     Intensity,
@@ -30,7 +30,6 @@ from autoscale.carbon.network_share import MEDIUM_OF_RADIO
 from autoscale.physics.carbon import CarbonRates
 from autoscale.query.outcome import Method
 from autoscale.units import SECONDS_PER_HOUR
-from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.parameters import WorldParameters
 
 

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.arrays import Indices
+from autoscale.arrays import Indices, Numbers
 from autoscale.fleet.ledger.column import ABSENT
 from autoscale.fleet.ledger.figures import rows_of_figures
 from autoscale.fleet.ledger.rows import Ints, Rows, Texts
@@ -19,7 +19,7 @@ from autoscale.units import MICRO_PER_UNIT
 from autoscale_envs.fleet.population import ID_BYTES, Cohort, People, names
 from autoscale_envs.fleet.regions import REGIONS, Grid, place_of, pues
 from autoscale_envs.fleet.sessions import QUERIES, SimulatedDay
-from autoscale_envs.variance.processes import Flags, Numbers
+from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.sim_world import METHODS
 
 APP_VERSION: Final = "simulated"

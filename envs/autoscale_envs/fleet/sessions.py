@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats, Indices
+from autoscale.arrays import Floats, Indices, Numbers
 from autoscale.units import SECONDS_PER_DAY, SECONDS_PER_HOUR
 from autoscale_envs.fleet.population import Cohort, People
 from autoscale_envs.fleet.regions import REGIONS
@@ -16,7 +16,6 @@ from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.draws import UNIFORMS
 from autoscale_envs.variance.hidden import Hidden
 from autoscale_envs.variance.interference import co_runners
-from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.variance.workload import QUERIES_IN_A_ROW
 from autoscale_envs.worlds.blocks import ProcessState, QueryBlock, next_block
 from autoscale_envs.worlds.dynamics import costs, initial, transition

@@ -4,9 +4,8 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.arrays import Floats, most
+from autoscale.arrays import Floats, Numbers, most
 from autoscale.units import j_from_kwh
-from autoscale_envs.variance.processes import Numbers
 
 FULLEST: Final = 1.0
 EMPTIEST_START: Final = 0.3

@@ -11,12 +11,12 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.arrays import Floats, Indices
+from autoscale.arrays import Floats, Indices, Numbers
 from autoscale.physics.radio import airtime_s, moving_j, per_bit_j
 from autoscale.profiles import LinkProfile, Radio
 from autoscale.profiles.link_trace import LinkTrace
 from autoscale.query.model_profile import ModelProfile
-from autoscale_envs.variance.processes import Flags, Numbers
+from autoscale_envs.variance.processes import Flags
 from autoscale_envs.variance.scenarios import LEVELS_DBM, Signal
 
 STEPS_PER_DB: Final = 8

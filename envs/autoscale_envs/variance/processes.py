@@ -12,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from autoscale.arrays import Floats, Indices
-from autoscale.arrays import Numbers as Numbers
 
 Flags = npt.NDArray[np.bool_]
 

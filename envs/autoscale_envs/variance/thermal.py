@@ -11,10 +11,9 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats, Indices, exponential
+from autoscale.arrays import Floats, Indices, Numbers, exponential
 from autoscale.profiles import Processor, Thermal
 from autoscale.query.target import Target
-from autoscale_envs.variance.processes import Numbers
 
 AIR_C: Final = 25.0
 CAPS: Final = (1.0, 0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5)

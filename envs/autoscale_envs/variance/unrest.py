@@ -10,8 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats
-from autoscale_envs.variance.processes import Numbers
+from autoscale.arrays import Floats, Numbers
 from autoscale_envs.variance.scenarios import Scenario
 
 TURN: Final = 2.0 * math.pi

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats, Indices
+from autoscale.arrays import Floats, Indices, Numbers
 from autoscale.physics import contention, queueing
 from autoscale.physics.carbon import g_per_j
 from autoscale.units import SECONDS_PER_DAY
@@ -17,7 +17,7 @@ from autoscale_envs.variance import intensity, interference, network, server, wo
 from autoscale_envs.variance.draws import Draws
 from autoscale_envs.variance.hidden import Hidden, hidden_factors
 from autoscale_envs.variance.outages import failures
-from autoscale_envs.variance.processes import Flags, Numbers, gauss_markov, sums
+from autoscale_envs.variance.processes import Flags, gauss_markov, sums
 from autoscale_envs.variance.unrest import unrest
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery

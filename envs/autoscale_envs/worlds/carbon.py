@@ -1,8 +1,8 @@
 """What a query emitted, and what the world's goals minimise."""
 
+from autoscale.arrays import Numbers
 from autoscale.carbon.intensity.base import Kind
 from autoscale.physics.carbon import CarbonRates, QueryCarbon
-from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.coefficients import CostCoefficients
 from autoscale_envs.worlds.dynamics import Costs
 from autoscale_envs.worlds.parameters import WorldParameters

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Flags, Floats, Indices
+from autoscale.arrays import Flags, Floats, Indices, Numbers
 from autoscale.physics.compute import CostTable, cost_table
 from autoscale.physics.contention import exposed, share_of_cores
 from autoscale.physics.measured import accuracy
@@ -16,7 +16,6 @@ from autoscale.profiles.remotes import Remote
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.target import Target
 from autoscale_envs.variance import thermal
-from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.worlds.query import PerLink
 from autoscale_envs.worlds.rates import machine_g_per_s
 

@@ -15,13 +15,12 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats, looked_up, most
+from autoscale.arrays import Floats, Numbers, looked_up, most
 from autoscale.physics import radio
 from autoscale.physics.contention import SPINNING
 from autoscale.physics.power import busy_j
 from autoscale_envs.variance import battery, thermal
 from autoscale_envs.variance.hidden import Hidden
-from autoscale_envs.variance.processes import Numbers
 from autoscale_envs.variance.unrest import slowdown
 from autoscale_envs.worlds.coefficients import CostCoefficients, total
 from autoscale_envs.worlds.opening import unopened, with_opened

@@ -10,11 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from autoscale.arrays import Floats, Indices
+from autoscale.arrays import Floats, Indices, Numbers
 from autoscale.physics.power import initialising, together
 from autoscale.profiles import DeviceProfile
 from autoscale.query.target import Target
-from autoscale_envs.variance.processes import Numbers
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from typing import Any, Final, NamedTuple
 
 import numpy as np
 
-from autoscale_envs.variance.processes import Numbers
+from autoscale.arrays import Numbers
 
 PerLink = Any
 """Numbers for each link, in the order of the world's remotes: a sequence of them, or an array with one more axis."""

@@ -3,8 +3,7 @@
 from typing import NamedTuple
 
 from autoscale.agents.reward import reward_of
-from autoscale.arrays import looked_up
-from autoscale_envs.variance.processes import Numbers
+from autoscale.arrays import Numbers, looked_up
 from autoscale_envs.worlds.carbon import added_g, objective
 from autoscale_envs.worlds.dynamics import Costs
 from autoscale_envs.worlds.parameters import WorldParameters

@@ -44,8 +44,8 @@ from autoscale_runtime.demo.summary import (
     where,
 )
 from autoscale_runtime.device.agent_choice import is_policy
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.models.bundle import Bundle
-from autoscale_runtime.session import SessionOptions
 
 REFRESH_S: Final = 0.25
 TIMEOUT_S: Final = 1.0

@@ -7,7 +7,8 @@ It names its address on the first line, takes new conditions as a line of JSON e
 import json
 import sys
 
-from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
+from autoscale_runtime.link.conditions import LinkConditions
+from autoscale_runtime.link.shaped_link import ShapedLink
 
 
 def main() -> None:

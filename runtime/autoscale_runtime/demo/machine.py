@@ -9,8 +9,9 @@ from autoscale.query.goal import Goal
 from autoscale_runtime.demo.day import heavy_co_runners, limit_s
 from autoscale_runtime.demo.networks import Network
 from autoscale_runtime.demo.play import Task
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.models.bundle import Bundle
-from autoscale_runtime.session import Session, SessionOptions
+from autoscale_runtime.session import Session
 
 RUNS = 5
 """Of which the median is taken."""

@@ -24,10 +24,11 @@ from autoscale.query.record import Decision
 from autoscale_runtime.demo.day import Phase, conditions
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.stage import SignalSensor, Stage
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.radio_rest import another_device
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.load import LoadSensor
-from autoscale_runtime.session import Session, SessionOptions
+from autoscale_runtime.session import Session
 
 SETTLE_S: Final = 0.3
 """Between two phases: a phase begins when the sensors have seen it."""

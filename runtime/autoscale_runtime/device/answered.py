@@ -12,7 +12,8 @@ from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array, check_feeds
 from autoscale_runtime.device.kept_calibration import KeptCalibration
-from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
+from autoscale_runtime.device.query import Query
+from autoscale_runtime.device.routes.base import Failed, Moment, Route
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.sized_mean import Size
 from autoscale_runtime.device.verification import Reference, disagreement

@@ -27,7 +27,8 @@ from autoscale_runtime.device.answered import (
     tell_left_out,
 )
 from autoscale_runtime.device.kept_calibration import CalibrationFile
-from autoscale_runtime.device.routes.base import Failed, Moment, Query
+from autoscale_runtime.device.query import Query
+from autoscale_runtime.device.routes.base import Failed, Moment
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.world import DeviceWorld
 

@@ -9,7 +9,8 @@ import numpy as np
 from autoscale.arrays import Indices
 from autoscale.query.forecast import Forecast
 from autoscale.query.goal import Goal
-from autoscale_runtime.device.routes.base import Moment, Query, Route
+from autoscale_runtime.device.query import Query
+from autoscale_runtime.device.routes.base import Moment, Route
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.sized_mean import Size
 

@@ -10,7 +10,8 @@ from autoscale.errors import TargetError, WrongAnswer
 from autoscale.query.outcome import Outcome
 from autoscale_runtime.backends.comparison import is_finite, other_finiteness
 from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
+from autoscale_runtime.device.query import Query
+from autoscale_runtime.device.routes.base import Failed, Moment, Route
 from autoscale_runtime.device.verification import Reference
 
 _LOG: Final = logging.getLogger("autoscale.session")

@@ -29,10 +29,11 @@ from autoscale_runtime.device.gate import Gate
 from autoscale_runtime.device.opened import opened
 from autoscale_runtime.device.outlook import Outlook
 from autoscale_runtime.device.pauses import Pauses
+from autoscale_runtime.device.query import Query
 from autoscale_runtime.device.referee import Referee
 from autoscale_runtime.device.rescue import patience_s, rescuer, spare_s
 from autoscale_runtime.device.resident import Resident
-from autoscale_runtime.device.routes.base import Failed, Moment, Query, Route
+from autoscale_runtime.device.routes.base import Failed, Moment, Route
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.rules import Ledger, Rules
 from autoscale_runtime.device.sized_mean import FIXED

@@ -11,7 +11,8 @@ from autoscale.errors import InvalidInput
 from autoscale.profiles.link_trace_files import read_trace
 from autoscale.units import bps_from_mbps, mbps_from_bps, ms_from_s, s_from_ms
 from autoscale_runtime.host.stop_signal import StopSignal
-from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
+from autoscale_runtime.link.conditions import LinkConditions
+from autoscale_runtime.link.shaped_link import ShapedLink
 
 REFRESH_S = 0.25
 NEED_A_TRACE = "give --trace FILE, or leave it out"

@@ -14,7 +14,7 @@ from autoscale_runtime.backends.tensors import Feeds
 from autoscale_runtime.device.assemble import Device, assemble
 from autoscale_runtime.device.calibration import calibrate
 from autoscale_runtime.device.options import SessionOptions
-from autoscale_runtime.device.routes.base import Query
+from autoscale_runtime.device.query import Query
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.example_feeds import example_feeds

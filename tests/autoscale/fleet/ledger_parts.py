@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from autoscale.fleet.ledger.rollup import FIGURES
 from autoscale.fleet.ledger.rows import Rows, Texts
 from autoscale.fleet.ledger.schema import COLUMNS
 from autoscale.fleet.ledger.store import Ledger
-from autoscale.fleet.report.sums import FIGURES
 from autoscale.query.target import Target
 
 DAY_US = 86_400_000_000

@@ -12,8 +12,8 @@ from autoscale.query.goal import Goal
 from autoscale_runtime.demo.day import FAST, OUTAGE, Phase, day
 from autoscale_runtime.demo.play import DemoPolicy, Effort, OwnTime, Step, StepResult, Task, play, schedule
 from autoscale_runtime.demo.stage import SignalSensor, Stage
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.radio_rest import another_device, rest_of
-from autoscale_runtime.session import SessionOptions
 from tests.runtime.demo.demo_parts import Sign, task_in
 from tests.runtime.session_parts import repository
 

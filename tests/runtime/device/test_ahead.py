@@ -23,8 +23,8 @@ from autoscale_runtime import Session
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.ahead import MOST_SKIPPED
 from autoscale_runtime.device.pauses import Pauses
-from autoscale_runtime.device.query import Binding
-from autoscale_runtime.device.routes.base import Expected, Moment, Query, Route
+from autoscale_runtime.device.query import Binding, Query
+from autoscale_runtime.device.routes.base import Expected, Moment, Route
 from autoscale_runtime.device.sized_mean import Size
 from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.grid.watch import Grids

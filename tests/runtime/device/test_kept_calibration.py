@@ -17,9 +17,10 @@ from autoscale_runtime.backends.cpu import cpu_targets
 from autoscale_runtime.backends.onnxruntime import OnnxRunner, OnnxRuntime
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.calibration import Calibration
+from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.base import Sensor
-from autoscale_runtime.session import Session, SessionOptions
+from autoscale_runtime.session import Session
 from tests.runtime.session_parts import PATIENT, QUIET, Liar, answer, bundle, lying, network, rows, written
 
 

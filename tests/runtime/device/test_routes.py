@@ -13,9 +13,10 @@ from autoscale_runtime.backends.base import Answer, Runner
 from autoscale_runtime.backends.tensors import Feeds, TensorSpec
 from autoscale_runtime.device.contention import Contention
 from autoscale_runtime.device.first_guess import DEFAULT_MACS_PER_S
+from autoscale_runtime.device.query import Query
 from autoscale_runtime.device.query_cost import DeviceAccount
 from autoscale_runtime.device.routes.accelerator import AcceleratorRoute
-from autoscale_runtime.device.routes.base import Moment, Query
+from autoscale_runtime.device.routes.base import Moment
 from autoscale_runtime.device.routes.cpu import CpuRoute
 from autoscale_runtime.device.routes.local import LocalModel
 from autoscale_runtime.device.running_mean import RunningMean

@@ -20,8 +20,9 @@ from autoscale.query.outcome import Outcome, Split
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.contention import Contention
+from autoscale_runtime.device.query import Query
 from autoscale_runtime.device.rescue import GIVING_UP_S, RESCUE_MARGIN
-from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
+from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Route
 from autoscale_runtime.device.verification import LEAST_COSINE, disagreement
 from autoscale_runtime.device.world import DeviceWorld
 from autoscale_runtime.grid.watch import Grids

@@ -19,8 +19,9 @@ import pytest
 
 from autoscale.errors import InvalidInput, PortInUse, TraceError
 from autoscale.profiles.link_trace_files import LinkTrace, read_trace
+from autoscale_runtime.link.conditions import LinkConditions
 from autoscale_runtime.link.link_command import link as link_command
-from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
+from autoscale_runtime.link.shaped_link import ShapedLink
 from tests.waiting import LONGEST_WAIT_S
 
 TIMEOUT_S = LONGEST_WAIT_S

@@ -14,7 +14,8 @@ from typer.testing import CliRunner, Result
 from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale.profiles import load_link
 from autoscale.query.outcome import Method
-from autoscale_runtime.link.shaped_link import LinkConditions, ShapedLink
+from autoscale_runtime.link.conditions import LinkConditions
+from autoscale_runtime.link.shaped_link import ShapedLink
 from autoscale_runtime.models.forecast_command import forecast
 from autoscale_runtime.profiling.calibrate_command import calibrate
 from tests.runtime.session_parts import network, repository, serving, written

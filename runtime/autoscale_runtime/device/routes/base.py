@@ -11,7 +11,7 @@ from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.device.query import Query as Query
+from autoscale_runtime.device.query import Query
 from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.grid.watch import Grids
 

@@ -15,8 +15,9 @@ from autoscale_runtime.device.copies import LazyRunner
 from autoscale_runtime.device.fast_path import FastPath
 from autoscale_runtime.device.first_guess import first_guess_s
 from autoscale_runtime.device.kept_calibration import KeptTarget
+from autoscale_runtime.device.query import Query
 from autoscale_runtime.device.query_cost import DeviceAccount
-from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
+from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Route
 from autoscale_runtime.device.sized_mean import FIXED, Size, SizedMean
 from autoscale_runtime.grid.watch import Grids
 from autoscale_runtime.meters.base import Reading

@@ -23,8 +23,9 @@ from autoscale.query.target import Target
 from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.device.circuit import Circuit, Undecided, in_background
 from autoscale_runtime.device.first_guess import first_guess_s
+from autoscale_runtime.device.query import Query
 from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
-from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Query, Route
+from autoscale_runtime.device.routes.base import Expected, Failed, Moment, Route
 from autoscale_runtime.device.routes.remote_verification import RemoteVerification
 from autoscale_runtime.device.sized_mean import Size, SizedMean
 from autoscale_runtime.device.unreported_cost import UnreportedServerCost

@@ -9,8 +9,8 @@ from autoscale_runtime.backends.tensors import Feeds, TensorSpec
 from autoscale_runtime.device.copies import LazyRunner
 from autoscale_runtime.device.first_guess import first_guess_s
 from autoscale_runtime.device.halves import Halves
+from autoscale_runtime.device.query import Query
 from autoscale_runtime.device.query_cost import DeviceAccount
-from autoscale_runtime.device.routes.base import Query
 from autoscale_runtime.device.routes.local import WEIGHT
 from autoscale_runtime.device.routes.remote import RemoteRoute
 from autoscale_runtime.device.routes.remote_verification import RemoteVerification

@@ -17,6 +17,7 @@ from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.export.codecarbon import as_codecarbon
 from autoscale.fleet.export.html.page import as_html
 from autoscale.fleet.export.impact_framework import as_impact_manifest
+from autoscale.fleet.ledger.rollup import FIGURES
 from autoscale.fleet.ledger.rows import joined
 from autoscale.fleet.ledger.schema import BY_NAME
 from autoscale.fleet.ledger.store import Ledger
@@ -25,7 +26,7 @@ from autoscale.fleet.report import EngineOptions, Question, Report, Span, accoun
 from autoscale.fleet.report.engine import engine
 from autoscale.fleet.report.inventory import read_inventory
 from autoscale.fleet.report.notices import notices
-from autoscale.fleet.report.sums import FIGURES, Sums
+from autoscale.fleet.report.sums import Sums
 from tests.autoscale.fleet.ledger_parts import DAY_US, FIRST_US, random_rows, rows, written
 
 for needed in ("duckdb", "pyarrow"):
