@@ -1,8 +1,6 @@
 """Giving a query up while it runs: whoever can be interrupted says how, whoever waits no longer says when."""
 
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 
 CURRENT: "ContextVar[Cancellation | None]" = ContextVar("autoscale-cancellation", default=None)
@@ -10,29 +8,33 @@ CURRENT: "ContextVar[Cancellation | None]" = ContextVar("autoscale-cancellation"
 
 
 class Cancellation:
-    """May be called off once, from any thread; what runs at that moment is interrupted where it can be."""
+    """May be called off once, from any thread; what runs at that moment is interrupted where it can be.
+
+    Without a lock: each side first says its own, then looks at the other's, so one of the two sees both.
+    """
+
+    __slots__ = ("_interrupt", "is_called_off")
 
     def __init__(self) -> None:
         self.is_called_off = False
         self._interrupt: Callable[[], None] | None = None
-        self._guard = threading.Lock()
 
     def call_off(self) -> None:
         """Nobody waits for the answer any more."""
-        with self._guard:
-            self.is_called_off = True
-            if self._interrupt is not None:
-                self._interrupt()
+        self.is_called_off = True
+        interrupt = self._interrupt
+        if interrupt is not None:
+            interrupt()
 
-    @contextmanager
-    def interruptible(self, interrupt: Callable[[], None]) -> Iterator[None]:
-        """While this is entered, calling off also does that; at once where it has been called off before."""
-        with self._guard:
-            self._interrupt = interrupt
-            if self.is_called_off:
-                interrupt()
-        try:
-            yield
-        finally:
-            with self._guard:
-                self._interrupt = None
+    def begin(self, interrupt: Callable[[], None]) -> None:
+        """From now on calling off also does that; at once where it has been called off before.
+
+        It may be done twice, and once after ``end``: it must harm nothing but what it is meant for.
+        """
+        self._interrupt = interrupt
+        if self.is_called_off:
+            interrupt()
+
+    def end(self) -> None:
+        """There is nothing to interrupt any more."""
+        self._interrupt = None

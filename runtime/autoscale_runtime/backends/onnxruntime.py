@@ -180,9 +180,12 @@ class OnnxRunner(Runner):
         def terminate() -> None:
             options.terminate = True
 
-        with cancellation.interruptible(terminate):
+        cancellation.begin(terminate)
+        try:
             outputs: list[Array] = self._run(output_names, feeds, options)
             return outputs
+        finally:
+            cancellation.end()
 
     def is_random(self) -> bool:
         """Whether a node of the file draws at random; a Dropout that trains is not looked for."""

@@ -267,8 +267,6 @@ class Front:
 class StreamedCall(Call):
     """One request of a stream: its answer, and its error too, is a message, so that the stream goes on."""
 
-    __slots__ = ("_outer",)
-
     def __init__(self, outer: Call) -> None:
         super().__init__(outer.method, outer.message, outer.client, outer.deadline_s, outer.trace)
         self._outer = outer

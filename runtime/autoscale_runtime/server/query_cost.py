@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-from autoscale.carbon import CarbonAccount, Electricity, Machine, data_centre_pue, device_footprint
+from autoscale.carbon import CarbonAccount, Electricity, Intensity, Machine, data_centre_pue, device_footprint
 from autoscale.errors import ProfileError
 from autoscale.physics.measured import metered_factor, metered_watts
 from autoscale.physics.power import energy_j, held_share, threads_of
@@ -26,7 +26,7 @@ from autoscale_runtime.grid.watch import Grids, GridWatch
 from autoscale_runtime.host.cores import usable_cores
 from autoscale_runtime.meters import AttributedMeter, CounterMeter, Meter, ModelledMeter
 from autoscale_runtime.server.machine_time import Held, MachineTime
-from autoscale_runtime.wire.cost import ServerCost
+from autoscale_runtime.wire.cost import Ends, ServerCost
 
 _CPU: Final = "cpu"
 
@@ -43,6 +43,24 @@ class Rates(NamedTuple):
     share: float
     own_w: float
     core_w: float
+
+
+class Tariff(NamedTuple):
+    """What a joule and a second cost at present, in grams: at best knowledge, at least and at most.
+
+    Attributes:
+        intensity: of the electricity.
+        region: where it is drawn.
+        g_per_j: operational.
+        g_per_s: embodied, of all of the machine.
+        ends: g_per_j and g_per_s at least, then at most.
+    """
+
+    intensity: Intensity
+    region: str
+    g_per_j: float
+    g_per_s: float
+    ends: tuple[float, float, float, float]
 
 
 class Share(NamedTuple):
@@ -122,8 +140,8 @@ class ServerAccount:
         self.totals = Totals()
         self._embodied = device_footprint(machine).g_per_s()
         self._meter = _attributed(meter, machine)
-        self._carbon = PerGrids(self._carbon_of)
-        self._carbon.at(self.grid.now)
+        self._tariff = PerGrids(self._tariff_of)
+        self._tariff.at(self.grid.now)
         self._clock = clock
         whole = (cores or usable_cores()) / machine.processors[_CPU].cores
         self._time = MachineTime(clock(), min(whole, 1.0))
@@ -216,15 +234,18 @@ class ServerAccount:
         return completed(self.machine, target.processor).processors[target.processor].busy_w(), core_w
 
     def _cost(self, energy_j: float, held_s: float) -> ServerCost:
-        grids = self.grid.read()
-        carbon = self._carbon.at(grids)
-        operational_g, embodied_g = carbon.totals_g(energy_j, held_s)
-        intensity, region = grids.intensities["device"], grids.regions.get("device", "")
-        ends = carbon.ends(energy_j, held_s)
+        intensity, region, g_per_j, g_per_s, (low, low_s, high, high_s) = self._tariff.at(self.grid.read())
+        ends = Ends(energy_j * low, energy_j * high, held_s * low_s, held_s * high_s)
+        operational_g, embodied_g = energy_j * g_per_j, held_s * g_per_s
         return ServerCost(energy_j, operational_g, embodied_g, ends, self.method, intensity, region, self.pue)
 
-    def _carbon_of(self, grids: Grids) -> CarbonAccount:
-        return CarbonAccount(Machine(grids.intensities["device"], self._embodied, self.pue))
+    def _tariff_of(self, grids: Grids) -> Tariff:
+        intensity = grids.intensities["device"]
+        carbon = CarbonAccount(Machine(intensity, self._embodied, self.pue))
+        (g_per_j, _), (_, g_per_s) = carbon.totals_g(1.0, 0.0), carbon.totals_g(0.0, 1.0)
+        joule, second = carbon.ends(1.0, 0.0), carbon.ends(0.0, 1.0)
+        ends = joule.operational_low_g, second.embodied_low_g, joule.operational_high_g, second.embodied_high_g
+        return Tariff(intensity, grids.regions.get("device", ""), g_per_j, g_per_s, ends)
 
 
 def _attributed(meter: Meter | None, machine: DeviceProfile) -> AttributedMeter | None:

@@ -81,8 +81,6 @@ class Traces:
 class TracedCall(Call):
     """A query whose answer ends its span."""
 
-    __slots__ = ("_error", "_is_told", "_outer", "_span")
-
     def __init__(self, outer: Call, span: Any, error: Any) -> None:
         super().__init__(outer.method, outer.message, outer.client, outer.deadline_s, outer.trace)
         self._outer, self._span, self._error, self._is_told = outer, span, error, False

@@ -10,6 +10,15 @@ from autoscale_runtime.grid.watch import ReportedGrid
 from autoscale_runtime.wire.identity import Identity
 
 
+class Ends(NamedTuple):
+    """As ``CarbonEnds``, of figures that need no check: low and high of the same rates."""
+
+    operational_low_g: float
+    operational_high_g: float
+    embodied_low_g: float
+    embodied_high_g: float
+
+
 class ServerCost(NamedTuple):
     """What one query cost.
 
@@ -27,7 +36,7 @@ class ServerCost(NamedTuple):
     energy_j: float
     carbon_operational_g: float
     carbon_embodied_g: float
-    ends: CarbonEnds
+    ends: CarbonEnds | Ends
     method: Method
     intensity: Intensity
     region: str

@@ -61,21 +61,21 @@ def infer_head(message: Bytes) -> InferHead:
         raise FeedError(f"the model's name or version is not UTF-8: {error.reason}") from error
 
 
-def without_raw(message: Bytes, number: int = RAW_INPUT_CONTENTS) -> tuple[bytes, list[memoryview]]:
-    """A message without its raw contents, and these as views of it.
+def told_and_raw(message: Bytes, number: int = RAW_INPUT_CONTENTS) -> tuple[bytes, tuple[tuple[int, int], ...]]:
+    """A message without its raw contents, and where each of these begins and ends.
 
     Raises:
         FeedError: the bytes are no message.
     """
     view = memoryview(message)
     rest: list[memoryview] = []
-    raw: list[memoryview] = []
+    raw: list[tuple[int, int]] = []
     for found, start, begin, end in _spans(view):
-        if found == number:
-            raw.append(view[begin:end])
+        if found == number and view[start] & 7 == _LENGTH:  # else it is no contents, and its length not told
+            raw.append((begin, end))
         else:
             rest.append(view[start:end])
-    return b"".join(rest), raw
+    return b"".join(rest), tuple(raw)
 
 
 def fields(message: Bytes) -> Iterator[tuple[int, memoryview]]:

@@ -7,6 +7,7 @@ are not UTF-8 has them as ``bytes``, all of them.
 
 import math
 import struct
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
 
@@ -38,6 +39,10 @@ DATATYPES: Final[dict[str, tuple[np.dtype[Any], str | None]]] = {
 }
 _NAMES: Final = {dtype: name for name, (dtype, _) in DATATYPES.items() if name != BF16}
 _LENGTH: Final = struct.Struct("<I")
+_IS_LITTLE: Final = sys.byteorder == "little"
+_FEW_BYTES: Final = 4 << 10
+"""So many are copied sooner than a view of them is made."""
+
 _LENGTH_DELIMITED: Final = 2
 """How the wire announces a field that is a length and so many bytes."""
 
@@ -92,12 +97,15 @@ def with_raw(message: bytes, number: int, arrays: Iterable[Array]) -> list[bytes
     parts: list[bytes | memoryview] = [message]
     for array in arrays:
         buffer = _buffer(array)
-        parts += (tag, varint(len(buffer)), buffer)
+        parts += (tag + varint(len(buffer)), buffer)
     return parts
 
 
 def _buffer(array: Array) -> bytes | memoryview:
-    if not array.dtype.hasobject:
+    dtype = array.dtype
+    if dtype.isnative and _IS_LITTLE and not dtype.hasobject and array.nbytes <= _FEW_BYTES:
+        return array.tobytes()
+    if not dtype.hasobject:
         wire = np.ascontiguousarray(array, array.dtype.newbyteorder("<"))
         return wire.reshape(-1).view(np.uint8).data
     encoded = [each if isinstance(each, bytes) else str(each).encode() for each in array.ravel()]

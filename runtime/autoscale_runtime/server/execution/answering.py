@@ -49,6 +49,11 @@ class Rules:
 
 def answered(model: LoadedModel, messages: Sequence[Bytes], rules: Rules) -> list[Answered]:
     """Answer each request, in order; whatever goes wrong is an answer too."""
+    if len(messages) == 1:
+        try:
+            return [_alone(model, decoded(model.served, messages[0]), rules)]
+        except AutoScaleError as error:
+            return [_failed(error)]
     answers: dict[int, Answered] = {}
     queries: dict[int, Query] = {}
     for at, message in enumerate(messages):
@@ -129,16 +134,18 @@ def _run(model: LoadedModel, names: list[str] | None, feeds: Feeds) -> tuple[dic
     begun_s = time.perf_counter()
     answer = model.runner.run(names, feeds)
     compute_s = time.perf_counter() - begun_s
-    asked = names or [each.name for each in model.served.outputs]
-    if len(answer.outputs) != len(asked):
-        raise TargetError(f"the model gave {len(answer.outputs)} outputs of {len(asked)}")
-    return dict(zip(asked, answer.outputs, strict=True)), compute_s
+    asked, outputs = names or [each.name for each in model.served.outputs], answer.outputs
+    if len(outputs) != len(asked):
+        raise TargetError(f"the model gave {len(outputs)} outputs of {len(asked)}")
+    return dict(zip(asked, outputs, strict=True)), compute_s
 
 
 def _answer(
     model: LoadedModel, query: Query, outputs: dict[str, Array], rules: Rules, compute_s: float, rows: int
 ) -> Answered:
-    size = sum(array.nbytes for array in outputs.values())
+    size = 0
+    for array in outputs.values():
+        size += array.nbytes
     if rules.max_bytes and size > rules.max_bytes:
         error = Overloaded(f"the answer has {size} bytes; allowed by this server: {rules.max_bytes}")
         return _failed(error)._replace(compute_s=compute_s, rows=rows)

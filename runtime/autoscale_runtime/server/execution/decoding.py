@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -12,7 +12,8 @@ from autoscale.errors import FeedError, one_of
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import Feeds, TensorSpec, check_feeds
 from autoscale_runtime.server.execution.served_model import ServedModel
-from autoscale_runtime.wire.head import Bytes, without_raw
+from autoscale_runtime.wire.alike import Alike
+from autoscale_runtime.wire.head import Bytes
 from autoscale_runtime.wire.tensors import datatype_of, tensors_of
 
 CLASSIFICATION: Final = "classification"
@@ -22,8 +23,6 @@ _IN_SHARED_MEMORY: Final = "shared_memory_region"
 _MOST_DIMENSIONS: Final = 64
 
 _KEPT: Final = 256
-_MOST_KEPT_BYTES: Final = 4 << 10
-"""A client's requests differ in their contents alone: what the rest of them says is read once."""
 
 
 class Query(NamedTuple):
@@ -48,18 +47,27 @@ def decoded(model: ServedModel, message: Bytes) -> Query:
     Raises:
         FeedError: it is none, or not one for this model.
     """
-    told, raw = without_raw(message)
-    head = _read(model, told) if len(told) <= _MOST_KEPT_BYTES else _Head.of(model, told)
-    layout = head.layout
-    if layout is not None and [len(part) for part in raw] == [each.raw_bytes for each in layout]:
-        pairs = zip(layout, raw, strict=True)
-        feeds = {each.name: np.frombuffer(part, each.dtype).reshape(each.shape) for each, part in pairs}
-        return Query(head.id, feeds, head.names, head.classes)
+    known = _requests_of(model).of(message)
+    head = known.value
+    if head.layout is None:
+        return _read(model, head, [memoryview(message)[begin:end] for begin, end in known.raw])
+    feeds = {}
+    for each, (begin, _) in zip(head.layout, known.raw, strict=True):
+        feeds[each.name] = np.frombuffer(message, each.dtype, each.size, begin).reshape(each.shape)
+    return Query(head.id, feeds, head.names, head.classes)
+
+
+@lru_cache(_KEPT)
+def _requests_of(model: ServedModel) -> "Alike[_Head]":
+    """The kinds of requests that a model has had: of one kind, all have raw contents of the same lengths."""
+    return Alike(partial(_Head.of, model))
+
+
+def _read(model: ServedModel, head: "_Head", raw: Sequence[memoryview]) -> Query:
     feeds = tensors_of(head.inputs, raw)
     check_feeds(model.inputs, feeds)
     if raw and not any(array.dtype.hasobject for array in feeds.values()):
-        found = zip(feeds.items(), raw, strict=True)
-        head.layout = [_Place(name, array.dtype, array.shape, len(part)) for (name, array), part in found]
+        head.layout = [_Place(name, array.dtype, array.shape, array.size) for name, array in feeds.items()]
     return Query(head.id, feeds, head.names, head.classes)
 
 
@@ -69,7 +77,7 @@ class _Place(NamedTuple):
     name: str
     dtype: np.dtype[Any]
     shape: tuple[int, ...]
-    raw_bytes: int
+    size: int
 
 
 @dataclass(slots=True)
@@ -102,9 +110,6 @@ class _Head:
             if CLASSIFICATION in each.parameters
         }
         return cls(request.id, names or None, classes, request.inputs)
-
-
-_read: Final = lru_cache(_KEPT)(_Head.of)
 
 
 def _asked(model: ServedModel, request: pb.ModelInferRequest) -> list[str]:

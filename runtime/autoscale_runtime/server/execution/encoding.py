@@ -29,8 +29,10 @@ def encoded(model: ServedModel, query: Query, outputs: Mapping[str, Array]) -> l
     Raises:
         FeedError: the best elements are asked for of what has none.
     """
-    shown = {name: _best(model, name, array, query.classes.get(name)) for name, array in outputs.items()}
-    tensors = tuple((name, array.dtype, array.shape) for name, array in shown.items())
+    shown = outputs
+    if query.classes:
+        shown = {name: _best(model, name, array, query.classes.get(name)) for name, array in outputs.items()}
+    tensors = tuple([(name, array.dtype, array.shape) for name, array in shown.items()])
     head = _head if len(query.id) <= _LONGEST_KEPT else _head.__wrapped__
     return with_raw(head(model, query.id, tensors), _RAW_OUTPUT_CONTENTS, shown.values())
 

@@ -11,8 +11,6 @@ from autoscale_runtime.server.transports.base import NO_TRACE, Call, Handler, Re
 class AwaitedCall(Call):
     """Answered through a future."""
 
-    __slots__ = ("_answer",)
-
     def __init__(
         self, method: str, message: bytes, client: str, deadline_s: float, trace: Mapping[str, str] = NO_TRACE
     ) -> None:

@@ -43,8 +43,6 @@ class Call(ABC):
         on_leaving: called if the caller leaves, or its deadline passes, before it has an answer.
     """
 
-    __slots__ = ("client", "deadline_s", "message", "method", "on_leaving", "trace")
-
     def __init__(
         self,
         method: str,

@@ -33,5 +33,5 @@ class CpuShares:
 
     def _advance(self) -> None:
         now_s = time.process_time()
-        passed_s, self._last_s = now_s - self._last_s, now_s
-        self._each_s += passed_s / self._running
+        self._each_s += (now_s - self._last_s) / self._running
+        self._last_s = now_s

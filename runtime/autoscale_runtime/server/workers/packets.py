@@ -31,6 +31,9 @@ CODES: Final = tuple(grpc.StatusCode)
 
 _HEAD: Final = struct.Struct("<QHH")
 _MESSAGE: Final = struct.Struct("<iQQdddI")
+_ALONE: Final = struct.Struct("<QHHiQQdddI")
+"""Head and message of a packet of one, where it brings no word of slots: as most are."""
+
 _SLOT: Final = struct.Struct("<H")
 _INLINE: Final = -1
 _HAS_FILE: Final = 1 << 30
@@ -40,7 +43,7 @@ class Message(NamedTuple):
     """One request or answer.
 
     Attributes:
-        body: its bytes; when read, in a slot or a packet, a view.
+        body: its bytes; when read of a slot, a view.
         slot: where it lies, to be freed when it has been read; -1 for none.
         kind: of a request the model's version, of an answer the place of its status in ``CODES``.
         compute_s: of an answer, as in ``Ran``.
@@ -83,6 +86,13 @@ def send(
         OSError: it is gone.
         Overloaded: there is no slot to be had for a message.
     """
+    if len(messages) == 1 and not read:
+        message, parts = messages[0]
+        length = sum(map(len, parts))
+        if length <= INLINE_BYTES:
+            head = _ALONE.pack(batch, 0, 1, _INLINE, length, message.kind, *message[3:])
+            to.send(b"".join((head, *parts)))
+            return []
     rows: list[bytes] = [_HEAD.pack(batch, len(read), len(messages)), *(_SLOT.pack(each) for each in read)]
     inline: list[Bytes] = []
     files: list[int] = []
@@ -123,6 +133,8 @@ class Inbox:
 
     def __init__(self) -> None:
         self._memory = bytearray(PACKET_BYTES)
+        self._view = memoryview(self._memory)
+        self._blocks = [self._memory]
         self._room = socket.CMSG_SPACE(MOST_FILES * _FILE.itemsize)
 
     def receive(self, source: socket.socket, slots: ReadingSlots) -> Packet | None:
@@ -132,30 +144,34 @@ class Inbox:
             BlockingIOError: none is there, of a socket that does not wait.
         """
         try:
-            length, ancillary, _, _ = source.recvmsg_into([self._memory], self._room)
+            length, ancillary, _, _ = source.recvmsg_into(self._blocks, self._room)
         except ConnectionResetError:
             return None
         if not length:
             return None
+        batch, reads, count, slot, size, *figures = _ALONE.unpack_from(self._memory)
+        if count == 1 and not reads and slot == _INLINE:
+            body = bytes(self._view[_ALONE.size : _ALONE.size + size])
+            return Packet(batch, [], [Message(body, _INLINE, *figures)])
         files = [number for _, _, data in ancillary for number in _numbers(data)]
-        return _packet(bytes(memoryview(self._memory)[:length]), files, slots)
+        return _packet(self._view[:length], files, slots)
 
 
 def _numbers(data: bytes) -> list[int]:
     return [*array.array("i", data[: len(data) - len(data) % _FILE.itemsize])]
 
 
-def _packet(data: bytes, files: list[int], slots: ReadingSlots) -> Packet:
+def _packet(data: memoryview, files: list[int], slots: ReadingSlots) -> Packet:
     batch, reads, count = _HEAD.unpack_from(data)
     at = _HEAD.size
     read = [_SLOT.unpack_from(data, at + _SLOT.size * each)[0] for each in range(reads)]
     at += _SLOT.size * reads
-    view, inline_at = memoryview(data), at + _MESSAGE.size * count
+    inline_at = at + _MESSAGE.size * count
     messages = []
     for number in range(count):
         slot, length, *figures = _MESSAGE.unpack_from(data, at + _MESSAGE.size * number)
         if slot == _INLINE:
-            body = view[inline_at : inline_at + length]
+            body: Bytes = bytes(data[inline_at : inline_at + length])
             inline_at += length
         else:
             file = files.pop(0) if slot & _HAS_FILE else None

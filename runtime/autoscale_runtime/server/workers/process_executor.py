@@ -144,4 +144,4 @@ class ProcessExecutor(Executor):
 
 def _ran(message: Message) -> Ran:
     code = CODES[message.kind]
-    return Ran(code, bytes(message.body), message.compute_s, message.core_s, message.held_s, message.rows)
+    return Ran(code, bytes(message.body), *message[3:])  # what is in a slot is copied, what is bytes is not

@@ -20,15 +20,19 @@ import grpc
 from autoscale.errors import AutoScaleError, Overloaded
 from autoscale_runtime.backends.cancellation import CURRENT, Cancellation
 from autoscale_runtime.host.memory import give_back_freed_memory, resident_bytes
-from autoscale_runtime.server.execution.answering import Answered, Rules, answered
+from autoscale_runtime.server.execution.answering import Answered, Parts, Rules, answered
 from autoscale_runtime.server.execution.served_model import LoadedModel
 from autoscale_runtime.server.execution.source import ModelSource
 from autoscale_runtime.server.workers.cpu_shares import CpuShares
 from autoscale_runtime.server.workers.packets import CODES, Inbox, Message, Packet, send
 from autoscale_runtime.server.workers.slots import KEPT_BYTES, ReadingSlots, WritingSlots
+from autoscale_runtime.server.workers.turn import Turn
 
 _BLOATED_BYTES: Final = 128 << 20
 """A runtime's arena keeps what it once had; a process that has so much more than it began with is replaced."""
+
+
+_PLACES: Final = {code: place for place, code in enumerate(CODES)}
 
 
 class ModelThreads:
@@ -55,7 +59,7 @@ class ModelThreads:
         self._under_way: dict[int, Cancellation] = {}
         self._stopped: set[int] = set()
         self._reading, self._writing, self._inbox = ReadingSlots(), WritingSlots(), Inbox()
-        self._receives, self._sends = threading.Lock(), threading.Lock()
+        self._turn, self._sends = Turn(), threading.Lock()
 
     def start(self, instances: int) -> None:
         """One thread each."""
@@ -71,41 +75,58 @@ class ModelThreads:
 
     def _work(self) -> None:
         while True:
-            with self._receives:  # the packet that brings a slot's file is read before those that use it
+            lock = self._turn.take()
+            is_mine = True
+            while is_mine:  # the packet that brings a slot's file is read before those that use it
                 packet = self._inbox.receive(self._batches, self._reading)
-            if packet is None:
-                return
-            with self._sends:
-                for slot in packet.read:
-                    self._writing.free(slot)
-            self._answer(packet)
+                if packet is None:
+                    self._turn.leave(lock)
+                    return
+                begun_s = time.perf_counter()
+                if self._turn.keeps(begun_s):
+                    self._answer(packet, begun_s)
+                    is_mine = self._turn.has(lock)
+                else:
+                    self._turn.leave(lock)
+                    self._answer(packet, begun_s)
+                    is_mine = False
 
-    def _answer(self, packet: Packet) -> None:
-        begun_s, cpu = time.perf_counter(), self._cpu.begin()
-        self._under_way[packet.batch] = cancellation = Cancellation()
+    def _answer(self, packet: Packet, begun_s: float) -> None:
+        batch, cpu = packet.batch, self._cpu.begin()
+        self._under_way[batch] = cancellation = Cancellation()
         CURRENT.set(cancellation)
         answers = self._answers(packet)
-        del self._under_way[packet.batch]
-        self._stopped.discard(packet.batch)
-        count, size = len(answers), sum(len(part) for each in answers for part in each.parts)
+        del self._under_way[batch]
+        if self._stopped:
+            self._stopped.discard(batch)
+        count = len(answers)
         held_s, core_s = (time.perf_counter() - begun_s) / count, self._cpu.end(cpu) / count
+        self._turn.learn(answers[0].compute_s)
         messages = [
-            (Message(b"", -1, CODES.index(each.code), each.compute_s, core_s, held_s, each.rows), each.parts)
+            (Message(b"", -1, _PLACES[each.code], each.compute_s, core_s, held_s, each.rows), each.parts)
             for each in answers
         ]
-        read = [each.slot for each in packet.messages if each.slot >= 0]
-        with self._sends, suppress(OSError):  # the server is gone, and so is this process soon
-            try:
-                send(self._batches, packet.batch, read, messages, self._writing)
-            except Overloaded as error:  # its callers must hear of it
-                code, text = CODES.index(grpc.StatusCode.RESOURCE_EXHAUSTED), [str(error).encode()]
-                told = [(message._replace(kind=code), text) for message, _ in messages]
-                send(self._batches, packet.batch, read, told, self._writing)
-        if size > KEPT_BYTES or any(each.code is grpc.StatusCode.RESOURCE_EXHAUSTED for each in answers):
+        self._send(packet, messages)
+        size = sum([sum(map(len, each.parts)) for each in answers])
+        if size > KEPT_BYTES or any([each.code is grpc.StatusCode.RESOURCE_EXHAUSTED for each in answers]):
             del messages, answers
             give_back_freed_memory()
             if resident_bytes() > self._usual_bytes + _BLOATED_BYTES:
                 self._on_bloated()
+
+    def _send(self, packet: Packet, messages: Sequence[tuple[Message, Parts]]) -> None:
+        read = [each.slot for each in packet.messages if each.slot >= 0]
+        with self._sends:
+            for slot in packet.read:
+                self._writing.free(slot)
+            try:
+                send(self._batches, packet.batch, read, messages, self._writing)
+            except Overloaded as error:  # its callers must hear of it
+                code, text = _PLACES[grpc.StatusCode.RESOURCE_EXHAUSTED], [str(error).encode()]
+                told = [(message._replace(kind=code), text) for message, _ in messages]
+                send(self._batches, packet.batch, read, told, self._writing)
+            except OSError:  # the server is gone, and so is this process soon
+                pass
 
     def _answers(self, packet: Packet) -> list[Answered]:
         if packet.batch in self._stopped:
