@@ -60,8 +60,8 @@ def statistics_of(served: Served, model: ServedModel) -> pb.ModelStatistics:
     return pb.ModelStatistics(
         name=model.name,
         version=str(model.version),
-        last_inference=have.last_ms,
-        inference_count=have.inferences,
+        last_inference=int(have.last_s * 1e3),
+        inference_count=have.compute.count,
         execution_count=round(sum(each.count / rows for rows, each in have.batches.items())),
         inference_stats=pb.InferStatistics(
             success=_duration(have.success),

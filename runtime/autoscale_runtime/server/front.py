@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable
+from functools import lru_cache
 from importlib.metadata import version as installed_version
 from typing import Any, Final
 
@@ -20,6 +21,7 @@ from autoscale_runtime.server.request_parameters import obey
 from autoscale_runtime.server.serving import Serving
 from autoscale_runtime.server.tracing import TracedCall, Traces
 from autoscale_runtime.server.transports.base import Call, Trailers, shortened
+from autoscale_runtime.wire.alike import Alike
 from autoscale_runtime.wire.head import infer_head
 from autoscale_runtime.wire.parameters import cost_bytes
 from autoscale_runtime.wire.status import code_of
@@ -53,6 +55,9 @@ UNARY: Final = frozenset(
     }
 )
 STREAMING: Final = frozenset({"ModelStreamInfer"})
+
+_OK: Final = grpc.StatusCode.OK
+_KEPT: Final = 256
 
 _QUERIES: Final = STREAMING | {"ModelInfer"}
 _NAMED_AT: Final = len(SERVICE) + 1
@@ -89,6 +94,8 @@ class Front:
         self._log, self._traces = log, traces
         self._cpu_clock, self._told_core_s = cpu_clock, cpu_clock()
         self._refused = 0
+        self._heads = Alike(lambda message, raw: infer_head(message))
+        self._rates = lru_cache(_KEPT)(lambda model: account.rates(model.target, model.name))
         self._known: dict[str, Callable[[bytes], Message]] = {
             "ServerLive": lambda message: pb.ServerLiveResponse(live=True),
             "ServerReady": lambda message: pb.ServerReadyResponse(ready=not self.is_draining),
@@ -127,7 +134,7 @@ class Front:
 
     def on_begin(self, job: Job) -> None:
         """A query is handed over."""
-        job.share = self._account.begin(job.target, job.model)
+        job.share = self._account.begin_at(job.rates)
 
     def on_end(self, job: Job, ran: Ran) -> None:
         """A query that was handed over has ended: account for it, and answer, whatever goes wrong with that."""
@@ -138,7 +145,7 @@ class Front:
             job.call.refuse(grpc.StatusCode.INTERNAL, f"the server failed: {error!r}")
 
     def _end(self, job: Job, ran: Ran) -> None:
-        is_answered = ran.code is grpc.StatusCode.OK and not job.is_done
+        is_answered = ran.code is _OK and not job.is_done
         cost = self._account.end(job.share, ran.core_s + self._own_s(), is_answered)
         served = self._serving.models.get(job.model)
         now_s = time.monotonic()
@@ -147,7 +154,7 @@ class Front:
             served.statistics.energy_j += cost.energy_j if is_answered else 0.0
         if self._log is not None:
             self._log_end(job, ran, cost.energy_j)
-        if isinstance(job.call, TracedCall):
+        if self._traces is not None and isinstance(job.call, TracedCall):
             job.call.tell(job, ran, cost)
         if is_answered:
             queue_us, compute_us = us_from_s(job.begun_s - job.arrived_s), us_from_s(ran.compute_s)
@@ -181,11 +188,12 @@ class Front:
         if self._serving.is_closed:
             call.refuse(grpc.StatusCode.UNAVAILABLE, "the server is stopping")
             return
-        head = infer_head(call.message)
+        head = self._heads.of(call.message).value
         served, model = self._serving.find(head.model, head.version)
         if not served.scheduler.is_busy and not self._serving.is_busy:
             self._account.overhead(self._protocol_s())
         job = Job(call, model.name, model.version, model.target, bool(head.version), call.deadline_s)
+        job.rates = self._rates(model)
         if head.parameters:
             obey(job, head.parameters)
         served.scheduler.submit(job)

@@ -8,11 +8,26 @@ given twice. What a processor draws as soon as anybody uses it is shared by all 
 from typing import NamedTuple
 
 
+class InUse:
+    """One of the machine's processors.
+
+    Attributes:
+        share: of the machine that its users hold.
+        per_share_s: seconds for each share of it, while anybody used it.
+        used_s: seconds that anybody used it.
+    """
+
+    __slots__ = ("per_share_s", "share", "used_s")
+
+    def __init__(self) -> None:
+        self.share = self.per_share_s = self.used_s = 0.0
+
+
 class Held(NamedTuple):
     """What a query holds, and how the integrals stood when it began."""
 
     share: float
-    processor: str
+    processor: InUse
     per_share_s: float
     per_user_s: float
 
@@ -41,28 +56,34 @@ class MachineTime:
         self._now_s, self._whole = now_s, whole
         self._shares = 0.0
         self._per_share_s = 0.0
-        self._users: dict[str, float] = {}
-        self._per_user_s: dict[str, float] = {}
+        self._processors: dict[str, InUse] = {}
         self.idle_s = 0.0
         self.total_s = 0.0
-        self.used_s: dict[str, float] = {}
 
-    def begin(self, share: float, processor: str, now_s: float) -> Held:
+    @property
+    def used_s(self) -> dict[str, float]:
+        """Processor to the seconds that anybody used it."""
+        return {name: each.used_s for name, each in self._processors.items() if each.used_s}
+
+    def processor(self, name: str) -> InUse:
+        """One of the machine's, by its name."""
+        return self._processors.setdefault(name, InUse())
+
+    def begin(self, share: float, processor: InUse, now_s: float) -> Held:
         """A query begins to hold a share, above 0, of the machine, and to use one of its processors."""
         self.advance(now_s)
         self._shares += share
-        self._users[processor] = self._users.get(processor, 0.0) + share
-        return Held(share, processor, self._per_share_s, self._per_user_s.setdefault(processor, 0.0))
+        processor.share += share
+        return Held(share, processor, self._per_share_s, processor.per_share_s)
 
     def end(self, held: Held, now_s: float) -> Got:
         """It holds it no longer."""
         self.advance(now_s)
-        self._shares = max(self._shares - held.share, 0.0)
-        self._users[held.processor] -= held.share
-        return Got(
-            held.share * (self._per_share_s - held.per_share_s),
-            held.share * (self._per_user_s[held.processor] - held.per_user_s),
-        )
+        share, processor, per_share_s, per_user_s = held
+        left = self._shares - share
+        self._shares = left if left > 0.0 else 0.0
+        processor.share -= share
+        return Got(share * (self._per_share_s - per_share_s), share * (processor.per_share_s - per_user_s))
 
     def advance(self, now_s: float) -> None:
         """Let time pass."""
@@ -77,10 +98,10 @@ class MachineTime:
         else:
             self.idle_s += passed_s * (1.0 - self._whole)
             self._per_share_s += passed_s * self._whole / self._shares
-        for processor, users in self._users.items():
-            if users > _NONE:
-                self._per_user_s[processor] += passed_s / users
-                self.used_s[processor] = self.used_s.get(processor, 0.0) + passed_s
+        for each in self._processors.values():
+            if each.share > _NONE:
+                each.per_share_s += passed_s / each.share
+                each.used_s += passed_s
 
 
 _NONE = 1e-9

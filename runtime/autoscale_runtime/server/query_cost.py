@@ -25,7 +25,7 @@ from autoscale_runtime.grid.per_grids import PerGrids
 from autoscale_runtime.grid.watch import Grids, GridWatch
 from autoscale_runtime.host.cores import usable_cores
 from autoscale_runtime.meters import AttributedMeter, CounterMeter, Meter, ModelledMeter
-from autoscale_runtime.server.machine_time import Held, MachineTime
+from autoscale_runtime.server.machine_time import Held, InUse, MachineTime
 from autoscale_runtime.wire.cost import Ends, ServerCost
 
 _CPU: Final = "cpu"
@@ -38,11 +38,13 @@ class Rates(NamedTuple):
         share: of the machine that it holds.
         own_w: that its processor draws for all who use it.
         core_w: that a core draws.
+        processor: that it uses.
     """
 
     share: float
     own_w: float
     core_w: float
+    processor: InUse
 
 
 class Tariff(NamedTuple):
@@ -133,7 +135,7 @@ class ServerAccount:
     ) -> None:
         if _CPU not in machine.processors:
             raise ProfileError(f"'{machine.name}' has no CPU; allowed: a machine that models can be served on")
-        self.machine = machine
+        self.machine, self._idle_w = machine, machine.idle_w
         electricity = electricity or Electricity()
         self.pue = data_centre_pue(electricity.place) if pue is None else pue
         self.grid = GridWatch(electricity)
@@ -156,8 +158,11 @@ class ServerAccount:
 
     def begin(self, target: Target, network: str = "") -> Share:
         """A query of a network begins to run on a target."""
-        rates = self._rates_of(target, network)
-        return Share(rates, self._time.begin(rates.share, target.processor, self._clock()))
+        return self.begin_at(self.rates(target, network))
+
+    def begin_at(self, rates: Rates) -> Share:
+        """As ``begin``, of a query whose rates are known."""
+        return Share(rates, self._time.begin(rates.share, rates.processor, self._clock()))
 
     def end(self, share: Share, core_s: float, is_told: bool = True) -> ServerCost:
         """What a query cost that ends now.
@@ -167,17 +172,18 @@ class ServerAccount:
             core_s: core-seconds that it took, in its model and beside it.
             is_told: whether its caller gets to know.
         """
-        got = self._time.end(share.held, self._clock())
-        _, own_w, core_w = share.rates
-        modelled_j = self.machine.idle_w * got.machine_s + own_w * got.shared_s + core_w * core_s
-        cost = self._cost(modelled_j * self._scale(), got.machine_s)
+        rates, held = share
+        machine_s, shared_s = self._time.end(held, self._clock())
+        modelled_j = self._idle_w * machine_s + rates.own_w * shared_s + rates.core_w * core_s
+        cost = self._cost(modelled_j * self._scale(), machine_s)
         grams = cost.carbon_operational_g + cost.carbon_embodied_g
+        totals = self.totals
         if is_told:
-            self.totals.told_j += cost.energy_j
-            self.totals.told_g += grams
+            totals.told_j += cost.energy_j
+            totals.told_g += grams
         else:
-            self.totals.failed_j += cost.energy_j
-            self.totals.other_g += grams
+            totals.failed_j += cost.energy_j
+            totals.other_g += grams
         return cost
 
     def alone(self, target: Target, compute_s: float, network: str = "") -> ServerCost:
@@ -199,7 +205,7 @@ class ServerAccount:
             self._count(self._meter)
         idle_s, self._idle_s = self._time.idle_s - self._idle_s, self._time.idle_s
         core_s, self._overhead_s = self._overhead_s, 0.0
-        core_w = self._rates_of(Target("device", _CPU, "fp32", threads=1)).core_w
+        core_w = self.rates(Target("device", _CPU, "fp32", threads=1)).core_w
         idle_j, overhead_j = self.machine.idle_w * idle_s * self._scale(), core_w * core_s * self._scale()
         cost = self._cost(idle_j + overhead_j, idle_s)
         self.totals.idle_j += idle_j
@@ -217,13 +223,16 @@ class ServerAccount:
     def _scale(self) -> float:
         return 1.0 if self._meter is None or self._meter.calibration is None else self._meter.calibration
 
-    def _rates_of(self, target: Target, network: str = "") -> Rates:
+    def rates(self, target: Target, network: str = "") -> Rates:
+        """What follows from a query's target and network alone."""
         known = self._rates.get((target, network))
         if known is None:
             own_w, core_w = self._table_watts(target)
             factor = metered_factor(self.machine, target, network) or 1.0
             core_w *= factor if target.processor == _CPU else 1.0
-            known = self._rates[target, network] = Rates(held_share(self.machine, target), own_w * factor, core_w)
+            known = self._rates[target, network] = Rates(
+                held_share(self.machine, target), own_w * factor, core_w, self._time.processor(target.processor)
+            )
         return known
 
     def _table_watts(self, target: Target) -> tuple[float, float]:

@@ -12,7 +12,7 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 from autoscale.errors import AutoScaleError, InvalidInput, PortInUse, RepositoryError
 from autoscale.profiles import load_device
@@ -149,11 +149,12 @@ class Server:
     async def _start(self, host: str, port: int) -> None:
         check_can_listen(host, port)  # before models are loaded, which may take minutes
         models = self._host()
-        self._serving = Serving(models, self._limits, self._begin, self._end, self._changed)
+        self._serving = Serving(models, self._limits, self._changed)
         clock = time.process_time if self._owns_process else time.thread_time
         reload = self._reload_one if self._repository is not None else None
         log = None if self._operation.access_log is None else self._operation.access_log.write
         self._front = Front(self._serving, self._account, reload, clock, log, self._operation.traces)
+        self._serving.on_begin, self._serving.on_end = self._front.on_begin, self._front.on_end
         self._health = Health(SERVICE)
         unary, streaming = (frozenset(f"{SERVICE}/{name}" for name in names) for names in (UNARY, STREAMING))
         methods = Methods(unary, streaming, self._health.methods)
@@ -241,12 +242,6 @@ class Server:
         self._ticks.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await self._ticks
-
-    def _begin(self, job: Any) -> None:
-        self._front.on_begin(job)
-
-    def _end(self, job: Any, ran: Any) -> None:
-        self._front.on_end(job, ran)
 
     def _changed(self, name: str, is_served: bool) -> None:
         self._health.set(name, is_served)

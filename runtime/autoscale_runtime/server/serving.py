@@ -69,25 +69,26 @@ class Serving:
         models: that are served.
         left_out: paths that are not, and why.
         is_closed: it serves none any more.
+        on_begin: told as a query is handed over; set before the first model is.
+        on_end: told of each that was.
 
     Args:
         host: loads and runs them.
         limits: of each.
-        on_begin: told as a query is handed over.
-        on_end: told of each that was.
         on_change: told of a name and whether it is served now.
     """
+
+    on_begin: OnBegin
+    on_end: OnEnd
 
     def __init__(
         self,
         host: Host,
         limits: Limits,
-        on_begin: OnBegin,
-        on_end: OnEnd,
         on_change: Callable[[str, bool], None] = lambda name, is_served: None,
     ) -> None:
         self._host, self._limits = host, limits
-        self._on_begin, self._on_end, self._on_change = on_begin, on_end, on_change
+        self._on_change = on_change
         self.models: dict[str, Served] = {}
         self.left_out: dict[str, str] = {}
         self._leaving: set[asyncio.Task[None]] = set()
@@ -155,7 +156,7 @@ class Serving:
             config = entry.config if entry is not None else _PLAIN
             waiting = self._limits.max_waiting if config.max_waiting is None else config.max_waiting
             scheduler = Scheduler(
-                name, executor, waiting, config.batching, self._on_begin, self._on_end, self._limits.max_compute_s
+                name, executor, waiting, config.batching, self.on_begin, self.on_end, self._limits.max_compute_s
             )
             self.models[name] = Served(entry, versions, executor, scheduler)
         else:

@@ -27,9 +27,7 @@ class Statistics:
         success: queries that were answered, from admission to answer.
         fail: those that were not.
         queue: those that began, from admission to hand-over.
-        compute: of runs that gave answers, each once however many queries it had.
-        inferences: queries that those answered.
-        last_ms: when the last one came, in milliseconds since 1970.
+        last_s: when the last one ended, in seconds since 1970.
         energy_j: told to callers.
         batches: rows of a run to how many there were, and how long in all.
         by_code: answers by status.
@@ -38,12 +36,16 @@ class Statistics:
     success: Duration = field(default_factory=Duration)
     fail: Duration = field(default_factory=Duration)
     queue: Duration = field(default_factory=Duration)
-    compute: Duration = field(default_factory=Duration)
-    inferences: int = 0
-    last_ms: int = 0
+    last_s: float = 0.0
     energy_j: float = 0.0
     batches: dict[int, Duration] = field(default_factory=dict)
     by_code: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def compute(self) -> Duration:
+        """Of runs that gave answers, each once however many queries it had."""
+        runs = self.batches.values()
+        return Duration(sum(each.count for each in runs), sum(each.total_s for each in runs))
 
     def refused(self, code: str) -> None:
         """A query was not begun."""
@@ -52,16 +54,17 @@ class Statistics:
 
     def ended(self, job: Job, ran: Ran, is_answered: bool, now_s: float) -> None:
         """A query that was handed over has ended."""
-        self.last_ms = int(time.time() * 1e3)
+        self.last_s = time.time()
         code = "OK" if is_answered else "CANCELLED" if job.is_done else ran.code.name
         self.by_code[code] = self.by_code.get(code, 0) + 1
-        self.queue.add(job.begun_s - job.arrived_s)
-        (self.success if is_answered else self.fail).add(now_s - job.arrived_s)
+        queue, whole = self.queue, self.success if is_answered else self.fail
+        queue.count += 1
+        queue.total_s += job.begun_s - job.arrived_s
+        whole.count += 1
+        whole.total_s += now_s - job.arrived_s
         if is_answered:
-            self.inferences += 1
-            took_s = ran.compute_s / ran.rows
-            self.compute.add(took_s)
             batches = self.batches.get(ran.rows)
             if batches is None:
                 batches = self.batches[ran.rows] = Duration()
-            batches.add(took_s)
+            batches.count += 1
+            batches.total_s += ran.compute_s / ran.rows

@@ -1,10 +1,9 @@
 """Messages that differ in their raw contents alone, as a client's do: what one says beside them is read once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Final, Generic, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Final, Generic, NamedTuple, TypeVar
 
-from autoscale_runtime.wire.head import RAW_INPUT_CONTENTS, Bytes, told_and_raw
+from autoscale_runtime.wire.head import Bytes, Span, raw_spans
 
 T = TypeVar("T")
 
@@ -13,19 +12,18 @@ _MOST_LENGTHS: Final = 64
 _MOST_OF_A_LENGTH: Final = 4
 
 
-@dataclass(frozen=True, slots=True)
-class Known(Generic[T]):
+class Known(NamedTuple, Generic[T]):
     """One kind of message.
 
     Attributes:
         value: what was read of it.
-        raw: where each of its raw contents begins and ends.
+        raw: where its raw contents are.
         marks: where everything else begins and ends, and its bytes: tags and lengths of the raw contents too.
     """
 
     value: T
-    raw: tuple[tuple[int, int], ...]
-    marks: tuple[tuple[int, int, bytes], ...]
+    raw: Sequence[Span]
+    marks: Sequence[tuple[int, int, bytes]]
 
 
 class Alike(Generic[T]):
@@ -34,12 +32,11 @@ class Alike(Generic[T]):
     What it keeps is bounded, so that callers whose messages are all different cost no memory.
 
     Args:
-        read: makes of a message without its raw contents what is kept of it; what it raises is not.
-        number: of the field that holds raw contents.
+        read: makes of a message, and of where its raw contents are, what is kept; what it raises is not.
     """
 
-    def __init__(self, read: Callable[[bytes], T], number: int = RAW_INPUT_CONTENTS) -> None:
-        self._read, self._number = read, number
+    def __init__(self, read: Callable[[Bytes, Sequence[Span]], T]) -> None:
+        self._read = read
         self._known: dict[int, tuple[Known[T], ...]] = {}
 
     def of(self, message: Bytes) -> Known[T]:
@@ -57,9 +54,9 @@ class Alike(Generic[T]):
         return self._met(message)
 
     def _met(self, message: Bytes) -> Known[T]:
-        told, raw = told_and_raw(message, self._number)
-        value = self._read(told)
-        if len(told) > _MOST_TOLD_BYTES:
+        raw = raw_spans(message)
+        value = self._read(message, raw)
+        if len(message) - sum(end - start for start, _, end in raw) > _MOST_TOLD_BYTES:
             return Known(value, raw, ())
         known = Known(value, raw, _marks(message, raw))
         before = self._known.get(len(message), ())
@@ -69,8 +66,6 @@ class Alike(Generic[T]):
         return known
 
 
-def _marks(message: Bytes, raw: tuple[tuple[int, int], ...]) -> tuple[tuple[int, int, bytes], ...]:
-    ends = [0, *(end for _, end in raw)]
-    begins = [*(begin for begin, _ in raw), len(message)]
-    spans = [(at, to) for at, to in zip(ends, begins, strict=True) if to > at]
-    return tuple((at, to, bytes(message[at:to])) for at, to in spans)
+def _marks(message: Bytes, raw: Sequence[Span]) -> list[tuple[int, int, bytes]]:
+    ends, begins = [0, *(end for _, _, end in raw)], [*(begin for _, begin, _ in raw), len(message)]
+    return [(at, to, bytes(message[at:to])) for at, to in zip(ends, begins, strict=True) if to > at]

@@ -4,12 +4,14 @@ A message of the wire format is a row of fields, each with a number and a length
 field to field: a request of any size is looked at in microseconds, and its tensors are not touched.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final, NamedTuple, TypeAlias
 
 from autoscale.errors import FeedError
 
 Bytes: TypeAlias = bytes | memoryview
+
+Span: TypeAlias = tuple[int, int, int]
 
 MOST_FIELDS: Final = 4096
 """Of a request: more than any model has inputs and outputs; stepping over millions of empty ones takes seconds."""
@@ -61,21 +63,23 @@ def infer_head(message: Bytes) -> InferHead:
         raise FeedError(f"the model's name or version is not UTF-8: {error.reason}") from error
 
 
-def told_and_raw(message: Bytes, number: int = RAW_INPUT_CONTENTS) -> tuple[bytes, tuple[tuple[int, int], ...]]:
-    """A message without its raw contents, and where each of these begins and ends.
+def raw_spans(message: Bytes, number: int = RAW_INPUT_CONTENTS) -> tuple[Span, ...]:
+    """Where a message has its raw contents: each field's beginning, and beginning and end of what is in it.
 
     Raises:
         FeedError: the bytes are no message.
     """
-    view = memoryview(message)
-    rest: list[memoryview] = []
-    raw: list[tuple[int, int]] = []
-    for found, start, begin, end in _spans(view):
-        if found == number and view[start] & 7 == _LENGTH:  # else it is no contents, and its length not told
-            raw.append((begin, end))
-        else:
-            rest.append(view[start:end])
-    return b"".join(rest), tuple(raw)
+    return tuple(
+        (start, begin, end)
+        for found, start, begin, end in _spans(message)
+        if found == number and message[start] & 7 == _LENGTH  # else it is no contents, and its length not told
+    )
+
+
+def without(message: Bytes, spans: Sequence[Span]) -> bytes:
+    """A message without these fields."""
+    ends, starts = [0, *(end for _, _, end in spans)], [*(start for start, _, _ in spans), len(message)]
+    return b"".join([message[end:start] for end, start in zip(ends, starts, strict=True)])
 
 
 def fields(message: Bytes) -> Iterator[tuple[int, memoryview]]:

@@ -72,13 +72,15 @@ def cost_bytes(cost: ServerCost, queue_us: int, compute_us: int) -> bytes:
 
     What moves with each query is written by hand: so many messages of protobuf's take ten times as long.
     """
-    joules, operational, embodied, *heads = _NUMBER_HEADS
+    joules, operational, embodied, low, high, low_embodied, high_embodied = _NUMBER_HEADS
     first, second, third, fourth = _ends_of(cost.ends)
     numbers = _FIGURES.pack(
-        *(joules, cost.energy_j, operational, cost.carbon_operational_g, embodied, cost.carbon_embodied_g),
-        *(heads[0], first, heads[1], second, heads[2], third, heads[3], fourth),
+        *(joules, cost[0], operational, cost[1], embodied, cost[2]),
+        *(low, first, high, second, low_embodied, third, high_embodied, fourth),
     )
-    return b"".join([_STILL.of(cost), numbers, *_time("queue_us", queue_us), *_time("compute_us", compute_us)])
+    queue, compute = varint(queue_us if queue_us > 0 else 0), varint(compute_us if compute_us > 0 else 0)
+    heads = _time_head("queue_us", len(queue)), _time_head("compute_us", len(compute))
+    return b"".join((_STILL.of(cost), numbers, heads[0], queue, heads[1], compute))
 
 
 class _Still:
@@ -90,20 +92,15 @@ class _Still:
     def of(self, cost: ServerCost) -> bytes:
         """The bytes of the grid's parameters and of the method."""
         intensity, others, written = self._known
-        if intensity is not cost.intensity or others != (cost.region, cost.method, cost.pue):
+        if intensity is not cost.intensity or others != (cost.method, cost.region, cost.pue):
             moving = (*_NUMBERS, *_TIMES)
             still = {name: each for name, each in parameters_of(cost, 0, 0).items() if name not in moving}
             written = pb.ModelInferResponse(parameters=still).SerializeToString()
-            self._known = cost.intensity, (cost.region, cost.method, cost.pue), written
+            self._known = cost.intensity, (cost.method, cost.region, cost.pue), written
         return written
 
 
 _STILL: Final = _Still()
-
-
-def _time(name: str, time_us: int) -> tuple[bytes, bytes]:
-    number = varint(max(time_us, 0))
-    return _time_head(name, len(number)), number
 
 
 @lru_cache(maxsize=64)

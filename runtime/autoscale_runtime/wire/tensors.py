@@ -119,6 +119,8 @@ def varint(number: int) -> bytes:
     """A number as the wire has it: seven bits a byte, the lowest first."""
     if number < 0x80:
         return _SHORT[number]
+    if number < 0x4000:
+        return bytes((number & 0x7F | 0x80, number >> 7))
     octets = bytearray()
     while number > 0x7F:
         octets.append(number & 0x7F | 0x80)

@@ -423,7 +423,7 @@ def test_messages_are_the_same_however_they_are_cut(messages: list[bytes], cuts:
 
 def test_nothing_of_a_call_or_a_connection_waits_for_the_collector_of_garbage(transport: str) -> None:
     """A circle would keep a request's bytes, and what a thousand closed connections held."""
-    kinds = ("Connection", "Outgoing", "UnaryStream", "FastCall", "AwaitedCall")
+    kinds = ("Connection", "Outgoing", "UnaryStream", "AwaitedCall")
     handler = Echo()
     gc.collect()
     gc.disable()

@@ -9,7 +9,7 @@ from autoscale.errors import FeedError
 from autoscale.query.outcome import CarbonEnds, Method
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.wire.cost import ServerCost
-from autoscale_runtime.wire.head import MOST_FIELDS, infer_head, told_and_raw
+from autoscale_runtime.wire.head import MOST_FIELDS, infer_head, raw_spans, without
 from autoscale_runtime.wire.parameters import cost_bytes, parameters_of
 
 
@@ -21,15 +21,15 @@ def test_it_sees_what_protobuf_sees(model: str, version: str, raw: list[bytes], 
     message = request.SerializeToString()
     head = infer_head(message)
     assert (head.model, head.version, len(head.parameters)) == (model, version, parameters)
-    rest, found = told_and_raw(message)
-    assert [message[begin:end] for begin, end in found] == raw
+    found = raw_spans(message)
+    assert [message[begin:end] for _, begin, end in found] == raw
     request.ClearField("raw_input_contents")
-    assert pb.ModelInferRequest.FromString(rest) == request
+    assert pb.ModelInferRequest.FromString(without(message, found)) == request
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_read_or_refused(message: bytes) -> None:
-    for read in (infer_head, told_and_raw):
+    for read in (infer_head, raw_spans):
         try:
             read(message)
         except FeedError as error:

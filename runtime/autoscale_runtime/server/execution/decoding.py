@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -13,7 +13,7 @@ from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import Feeds, TensorSpec, check_feeds
 from autoscale_runtime.server.execution.served_model import ServedModel
 from autoscale_runtime.wire.alike import Alike
-from autoscale_runtime.wire.head import Bytes
+from autoscale_runtime.wire.head import Bytes, without
 from autoscale_runtime.wire.tensors import datatype_of, tensors_of
 
 CLASSIFICATION: Final = "classification"
@@ -50,9 +50,9 @@ def decoded(model: ServedModel, message: Bytes) -> Query:
     known = _requests_of(model).of(message)
     head = known.value
     if head.layout is None:
-        return _read(model, head, [memoryview(message)[begin:end] for begin, end in known.raw])
+        return _read(model, head, [memoryview(message)[begin:end] for _, begin, end in known.raw])
     feeds = {}
-    for each, (begin, _) in zip(head.layout, known.raw, strict=True):
+    for each, (_, begin, _) in zip(head.layout, known.raw, strict=True):
         feeds[each.name] = np.frombuffer(message, each.dtype, each.size, begin).reshape(each.shape)
     return Query(head.id, feeds, head.names, head.classes)
 
@@ -60,7 +60,7 @@ def decoded(model: ServedModel, message: Bytes) -> Query:
 @lru_cache(_KEPT)
 def _requests_of(model: ServedModel) -> "Alike[_Head]":
     """The kinds of requests that a model has had: of one kind, all have raw contents of the same lengths."""
-    return Alike(partial(_Head.of, model))
+    return Alike(lambda message, raw: _Head.of(model, without(message, raw)))
 
 
 def _read(model: ServedModel, head: "_Head", raw: Sequence[memoryview]) -> Query:

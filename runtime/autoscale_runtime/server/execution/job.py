@@ -1,7 +1,7 @@
 """One admitted query, from the queue to its answer."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import grpc
@@ -46,6 +46,7 @@ class Job:
         begun_s: when it was handed over; 0.0 before.
         is_done: it has its answer, or its caller left.
         share: what the account holds for it while it runs.
+        rates: what its account is kept at; None where that is still to be found.
     """
 
     call: Call
@@ -58,4 +59,5 @@ class Job:
     arrived_s: float = 0.0
     begun_s: float = 0.0
     is_done: bool = False
-    share: Any = field(default=None)
+    share: Any = None
+    rates: Any = None

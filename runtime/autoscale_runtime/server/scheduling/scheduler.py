@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import grpc
@@ -29,6 +30,8 @@ MOST_AHEAD: Final = 8
 
 MOST_TOGETHER: Final = 64
 """Queries handed over as one: a packet brings no more files along."""
+
+_OK: Final = grpc.StatusCode.OK
 
 OnEnd = Callable[[Job, Ran], None]
 OnBegin = Callable[[Job], None]
@@ -124,11 +127,8 @@ class Scheduler:
                 job.version = max(versions)
         self._executor = executor
         self._batches = 0
-
-        def done(jobs: Sequence[Job], ran: Sequence[Ran]) -> None:
-            self._done(executor, jobs, ran)
-
-        executor.on_done = done
+        self._look_ahead()
+        executor.on_done = partial(self._done, executor)
 
     def runs_on(self, executor: Executor) -> bool:
         """Whether that one has queries of this model."""
@@ -143,7 +143,10 @@ class Scheduler:
         job.arrived_s = time.monotonic()
         if self.is_busy and not self._makes_room(job):
             return
-        job.call.on_leaving = lambda: self.leave(job)
+        job.call.on_leaving = partial(self.leave, job)
+        if not self._queue.waiting and self.batching.most == 1 and self._batches < self._at_once:
+            self._hand_over([job])  # as it would be after a moment in the queue
+            return
         self._queue.push(job)
         self._pump()
 
@@ -200,17 +203,16 @@ class Scheduler:
     def _pump(self) -> None:
         if not self._queue.waiting:
             return
-        at_once = self._at_once()
-        while self._queue.waiting and self._batches < at_once and not self._waits_for_more():
+        while self._queue.waiting and self._batches < self._at_once and not self._waits_for_more():
             batch = self._next_batch()
             if batch:
                 self._hand_over(batch)
 
-    def _at_once(self) -> int:
+    def _look_ahead(self) -> None:
         """Batches handed over: one for each instance, and as much more work as it does until this loop looks again."""
         work_s = self._held.mean_s * self.batching.most  # a batch that goes too early goes with too few
         ahead = min(int(AHEAD_S / work_s), MOST_AHEAD) if work_s > 0.0 else 0
-        return self._executor.instances * (1 + ahead)
+        self._at_once = self._executor.instances * (1 + ahead)
 
     def _waits_for_more(self) -> bool:
         """Whether a batch that could begin waits for others to join it."""
@@ -250,18 +252,20 @@ class Scheduler:
     def _done(self, executor: Executor, jobs: Sequence[Job], ran: Sequence[Ran]) -> None:
         now_s = time.monotonic()
         # What an instance is busy with a batch for, as seen from here: the way there and back counts, waking up too.
-        turn_s = (now_s - max(jobs[0].begun_s, self._last_done_s)) / len(jobs)
-        if executor.instances > 1:
-            turn_s = (now_s - jobs[0].begun_s) / len(jobs)
+        begun_s = jobs[0].begun_s
+        if executor.instances == 1 and begun_s < self._last_done_s:
+            begun_s = self._last_done_s
+        turn_s = (now_s - begun_s) / len(jobs)
         self._last_done_s = now_s
         if executor is self._executor:
             self._batches -= 1
         for job, each in zip(jobs, ran, strict=True):
             self._running.pop(job, None)
-            if each.code is grpc.StatusCode.OK or each.compute_s > 0.0:
-                self._service.add(max(each.held_s, turn_s))
+            if each.code is _OK or each.compute_s > 0.0:
+                self._service.add(each.held_s if each.held_s > turn_s else turn_s)
                 self._held.add(each.held_s)
             job.call.on_leaving = None  # it holds the job, and that the call
             self._on_end(job, each)
             job.is_done = True
+        self._look_ahead()
         self._pump()

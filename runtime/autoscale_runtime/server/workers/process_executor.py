@@ -78,7 +78,7 @@ class ProcessExecutor(Executor):
             return
         batch = next(self._numbers)
         self._batches[batch] = jobs
-        messages = [(Message(b"", -1, job.version), [job.call.message]) for job in jobs]
+        messages = [(Message(b"", -1, job.version), (job.call.message,)) for job in jobs]
         read, self._read = self._read, []
         try:
             self._slots[batch] = send(self._socket, batch, read, messages, self._writing)
@@ -131,9 +131,12 @@ class ProcessExecutor(Executor):
                 return
             for slot in self._slots.pop(packet.batch, ()):
                 self._writing.free(slot)
-            ran = [_ran(each) for each in packet.messages]
-            self.told_s += sum(each.core_s for each in ran)
-            self._read += [each.slot for each in packet.messages if each.slot >= 0]
+            ran = []
+            for each in packet.messages:
+                ran.append(_ran(each))
+                self.told_s += each.core_s
+                if each.slot >= 0:
+                    self._read.append(each.slot)
             jobs = self._batches.pop(packet.batch, None)
             del packet
             if jobs is not None:

@@ -4,12 +4,12 @@ import asyncio
 import math
 import time
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import ngh2
 
 from autoscale_runtime.server.transports.base import Refused
-from autoscale_runtime.server.transports.fast.heads import Head, Headers, NotGrpc, alone_headers, head_of
+from autoscale_runtime.server.transports.fast.heads import CallHeaders, NotGrpc, Plan, alone_headers
 from autoscale_runtime.server.transports.fast.home import Home
 from autoscale_runtime.server.transports.fast.messages import PREFIX_BYTES
 from autoscale_runtime.server.transports.fast.outgoing import GONE, Outgoing
@@ -41,8 +41,17 @@ _CONFIGURATION: Final = ngh2.Configuration(
     stream_reset_rate_limit=(10_000, 1_000),
 )
 
-Opened = Callable[["Connection", int, Head, Headers], Stream]
-"""Makes the stream of a call, or raises ``Refused``."""
+_MOST_PLANS: Final = 8
+
+
+class Calls(Protocol):
+    """Whom a connection asks what to make of a call."""
+
+    def planned(self, headers: CallHeaders) -> Plan:
+        """What follows from its headers; raises ``NotGrpc`` or ``Refused``."""
+
+    def opened(self, connection: "Connection", number: int, plan: Plan) -> Stream:
+        """Its stream; raises ``Refused``."""
 
 
 class Connection(asyncio.Protocol):
@@ -56,15 +65,16 @@ class Connection(asyncio.Protocol):
     Args:
         home: of all calls.
         windows: of all connections.
-        opened: makes the streams.
+        calls: makes the streams.
         all_open: of a transport; it is in there while it is open.
     """
 
-    def __init__(self, home: Home, windows: Windows, opened: Opened, all_open: set["Connection"]) -> None:
+    def __init__(self, home: Home, windows: Windows, calls: Calls, all_open: set["Connection"]) -> None:
         self.peer = ""
-        self._home, self._windows, self._opened, self._all_open = home, windows, opened, all_open
+        self._home, self._windows, self._calls, self._all_open = home, windows, calls, all_open
         self._http = ngh2.Connection(ngh2.Role.SERVER, _CONFIGURATION)
         self._streams: dict[int, Stream] = {}
+        self._plans: dict[CallHeaders, Plan] = {}
         self.wire = Outgoing(self._http, home.loop, windows, self._handle_events)
         self.has_heard = self._is_leaving = self._is_greeted = False
         self._heard_s = time.monotonic()
@@ -170,7 +180,7 @@ class Connection(asyncio.Protocol):
     def _on_request(self, event: Any) -> None:
         number, headers = event.stream_id, event.headers
         try:
-            stream = self._opened(self, number, head_of(headers), headers)
+            stream = self._calls.opened(self, number, self._plans.get(headers) or self._planned(headers))
         except NotGrpc as error:
             self.wire.send_alone(number, [(b":status", error.status)], event.end_stream)
             return
@@ -182,6 +192,13 @@ class Connection(asyncio.Protocol):
             stream.ended()
         elif stream.is_unfinished:
             self._windows.held(stream, 0)
+
+    def _planned(self, headers: CallHeaders) -> Plan:
+        plan = self._calls.planned(headers)
+        if len(self._plans) >= _MOST_PLANS:
+            self._plans.clear()
+        self._plans[headers] = plan
+        return plan
 
     def _on_data(self, event: Any) -> None:
         stream, data = self._streams.get(event.stream_id), event.data

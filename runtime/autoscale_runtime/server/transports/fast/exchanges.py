@@ -83,10 +83,10 @@ class ExchangeStream(Stream):
                 while self.wire.unsent_bytes(self) > _MOST_UNSENT_BYTES:
                     await asyncio.sleep(_LOOKED_S)
         except Refused as error:
-            self.refuse(error.refusal)
+            self.fail(error.refusal)
         except Exception as error:
             _LOG.exception("%s failed", self.head.method)
-            self.refuse(Refusal(grpc.StatusCode.INTERNAL, f"the server failed: {error!r}"))
+            self.fail(Refusal(grpc.StatusCode.INTERNAL, f"the server failed: {error!r}"))
         else:
             self.finish()
             self.wire.send_end(self)

@@ -1,7 +1,7 @@
 """What a call's HTTP/2 headers say, and those of its answer (gRPC's PROTOCOL-HTTP2)."""
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Final, NamedTuple, TypeAlias
 from urllib.parse import quote
@@ -13,6 +13,9 @@ from autoscale_runtime.server.transports.base import NO_TRACE, TRACE_CONTEXT, Re
 from autoscale_runtime.server.transports.fast.messages import ENCODINGS
 
 Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
+
+CallHeaders: TypeAlias = tuple[tuple[bytes, bytes], ...]
+"""Of a call, as they came."""
 
 ANSWER: Final = [
     (b":status", b"200"),
@@ -50,6 +53,22 @@ class Head(NamedTuple):
     timeout_s: float
     encoding: str
     trace: Mapping[str, str] = NO_TRACE
+
+
+class Plan(NamedTuple):
+    """What follows from a call's headers alone: a client's calls have the same ones again and again.
+
+    Attributes:
+        head: what they say.
+        metadata: all of them, as text.
+        name: of the method without its service; empty for one that is answered beside the handler.
+        is_unary: it has one request and one answer.
+    """
+
+    head: Head
+    metadata: tuple[tuple[str, str], ...]
+    name: str
+    is_unary: bool
 
 
 class NotGrpc(Exception):
@@ -95,10 +114,9 @@ def _plain_head(path: bytes, timeout: bytes | None, encoding: str) -> Head:
     return Head(path.decode("latin-1").removeprefix("/"), timeout_s, encoding)
 
 
-def metadata_of(headers: Headers) -> Iterator[tuple[str, str]]:
+def metadata_of(headers: Headers) -> tuple[tuple[str, str], ...]:
     """What a caller adds to a call, as text."""
-    for name, value in headers:
-        yield name.decode("latin-1"), value.decode("latin-1")
+    return tuple((name.decode("latin-1"), value.decode("latin-1")) for name, value in headers)
 
 
 def error_headers(refusal: Refusal) -> list[tuple[bytes, bytes]]:

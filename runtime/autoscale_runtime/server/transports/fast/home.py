@@ -27,7 +27,7 @@ class Timed(Protocol):
     deadline_s: float
     is_answered: bool
 
-    def refuse(self, refusal: Refusal) -> None:
+    def fail(self, refusal: Refusal) -> None:
         """Answer it with an error, unless it has its answer."""
 
 
@@ -68,7 +68,7 @@ class Deadlines:
     def _end_late(self) -> None:
         self._next_s, now_s = math.inf, time.monotonic()
         while self._heap and (self._heap[0][-1].is_answered or self._heap[0][0] <= now_s):
-            heapq.heappop(self._heap)[-1].refuse(_LATE)
+            heapq.heappop(self._heap)[-1].fail(_LATE)
         if self._heap:
             self._set(self._heap[0][0])
 

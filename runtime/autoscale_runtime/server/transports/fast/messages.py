@@ -2,7 +2,7 @@
 
 import asyncio
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 import grpc
@@ -23,6 +23,14 @@ class Message(NamedTuple):
 
     is_compressed: bool
     body: bytes
+
+
+def whole(data: bytes, most_bytes: int) -> bytes | None:
+    """The body of a message that begins and ends with the data and is not compressed; None for anything else."""
+    length = len(data) - PREFIX_BYTES
+    if 0 <= length <= most_bytes and not data[0] and int.from_bytes(data[1:PREFIX_BYTES], "big") == length:
+        return data[PREFIX_BYTES:]
+    return None
 
 
 class Reader:
@@ -53,18 +61,12 @@ class Reader:
         self.held_bytes += len(data)
         return True
 
-    def read(self, data: bytes) -> Iterable[Message]:
+    def read(self, data: bytes) -> Iterator[Message]:
         """The messages that this completes.
 
         Raises:
             Refused: one is too long, or is none.
         """
-        # As most are: a whole message, and nothing else.
-        if not self.held_bytes and len(data) >= PREFIX_BYTES and len(data) == PREFIX_BYTES + self._told_length(data):
-            return (Message(data[0] == 1, data[PREFIX_BYTES:]),)
-        return self._read(data)
-
-    def _read(self, data: bytes) -> Iterator[Message]:
         while data:
             if self.length is None:
                 lacks = PREFIX_BYTES - len(self._prefix)

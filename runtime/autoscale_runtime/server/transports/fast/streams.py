@@ -11,7 +11,7 @@ import grpc
 from autoscale_runtime.server.transports.base import Call, Refusal, Refused, Trailers, shortened
 from autoscale_runtime.server.transports.fast.heads import Head
 from autoscale_runtime.server.transports.fast.home import Home
-from autoscale_runtime.server.transports.fast.messages import Message, Reader, shortly_decompressed, unpacked
+from autoscale_runtime.server.transports.fast.messages import Message, Reader, shortly_decompressed, unpacked, whole
 
 
 class Wire(Protocol):
@@ -56,6 +56,7 @@ class Stream(ABC):
     """
 
     __slots__ = (
+        "_reader",
         "answered_s",
         "begun_s",
         "client",
@@ -67,20 +68,26 @@ class Stream(ABC):
         "is_ended",
         "number",
         "owed_bytes",
-        "reader",
         "wire",
     )
 
     def __init__(self, wire: Wire, home: Home, number: int, head: Head, client: str, now_s: float) -> None:
         self.wire, self.home = wire, home
         self.number, self.head, self.client = number, head, client
-        self.reader = Reader(home.limits.max_message_bytes)
+        self._reader: Reader | None = None
         self.begun_s, self.answered_s = now_s, math.inf
         self.owed_bytes = 0
         self.is_answered = self.is_ended = self.has_begun = False
         self.deadline_s = now_s + head.timeout_s
         if self.deadline_s < math.inf:
             home.deadlines.add(self)
+
+    @property
+    def reader(self) -> Reader:
+        """Of its messages; most calls have one, in one piece, and need none."""
+        if self._reader is None:
+            self._reader = Reader(self.home.limits.max_message_bytes)
+        return self._reader
 
     def received(self, data: bytes) -> None:
         """Some of it has come."""
@@ -90,20 +97,20 @@ class Stream(ABC):
             for message in self.reader.read(data):
                 self.take(message)
         except Refused as error:
-            self.refuse(error.refusal)
+            self.fail(error.refusal)
 
     def ended(self) -> None:
         """Its caller sends no more."""
         self.is_ended = True
-        if self.reader.held_bytes and not self.is_answered:
-            self.refuse(Refusal(grpc.StatusCode.INTERNAL, "the request ends within a message"))
+        if self._reader is not None and self._reader.held_bytes and not self.is_answered:
+            self.fail(Refusal(grpc.StatusCode.INTERNAL, "the request ends within a message"))
 
     def close(self) -> None:
         """It is over on the wire: its caller has left, or has all of the answer."""
         self.finish()
         self.leave()
 
-    def refuse(self, refusal: Refusal) -> None:
+    def fail(self, refusal: Refusal) -> None:
         """Answer it with an error, and tell whoever works for it."""
         if not self.is_answered:
             self.finish()
@@ -140,46 +147,34 @@ class Stream(ABC):
         return message.body
 
 
-class FastCall(Call):
-    """The request of a call of one request."""
-
-    __slots__ = ("_stream",)
-
-    def __init__(self, stream: "UnaryStream", message: bytes) -> None:
-        super().__init__(stream.head.method, message, stream.client, stream.deadline_s, stream.head.trace)
-        self._stream = stream
-
-    def reply(self, message: bytes) -> None:
-        """Answer it."""
-        if not self._stream.is_answered:
-            self.on_leaving = None
-            self._stream.finish()
-            self._stream.wire.send_answer(self._stream, message)
-
-    def refuse(self, code: grpc.StatusCode, text: str, trailers: Trailers = ()) -> None:
-        """Answer it with an error."""
-        self.on_leaving = None
-        self._stream.refuse(Refusal(code, shortened(text), trailers))
-
-
-class UnaryStream(Stream):
-    """A call of one request and one answer."""
-
-    __slots__ = ("call", "unpacking")
+class UnaryStream(Stream, Call):
+    """A call of one request and one answer; once it is whole, the call that whoever answers is handed."""
 
     def __init__(self, wire: Wire, home: Home, number: int, head: Head, client: str, now_s: float) -> None:
-        super().__init__(wire, home, number, head, client, now_s)
-        self.call: FastCall | None = None
+        Stream.__init__(self, wire, home, number, head, client, now_s)
+        self.method, self.trace = head.method, head.trace
+        self.message = b""
+        self.is_asked = False
+        self.on_leaving = None
         self.unpacking: asyncio.Task[None] | None = None
 
     @property
     def is_unfinished(self) -> bool:
         """Whether its request is on its way."""
-        return self.call is None and self.unpacking is None and not self.is_answered
+        return not self.is_asked and self.unpacking is None and not self.is_answered
+
+    def received(self, data: bytes) -> None:
+        """Some of it has come; of most all at once."""
+        if self._reader is None and not self.is_asked and not self.is_answered:
+            body = whole(data, self.home.limits.max_message_bytes)
+            if body is not None:
+                self._ask(body)
+                return
+        super().received(data)
 
     def take(self, message: Message) -> None:
         """The request is whole."""
-        if self.call is not None or self.unpacking is not None:
+        if self.is_asked or self.unpacking is not None:
             raise Refused(grpc.StatusCode.INVALID_ARGUMENT, "the call has more than one request")
         body = self.plain(message)
         if not message.is_compressed:
@@ -191,28 +186,41 @@ class UnaryStream(Stream):
 
     def ended(self) -> None:
         """Its caller sends no more."""
-        super().ended()
-        if self.call is None and self.unpacking is None and not self.is_answered:
-            self.refuse(Refusal(grpc.StatusCode.INVALID_ARGUMENT, "the call has no request"))
+        if not self.is_asked or self._reader is not None:
+            super().ended()
+            if self.is_unfinished:
+                self.fail(Refusal(grpc.StatusCode.INVALID_ARGUMENT, "the call has no request"))
+        self.is_ended = True
 
     def leave(self) -> None:
         """Nobody waits for its answer any more."""
         if self.unpacking is not None:
             self.unpacking.cancel()
-        call, self.call = self.call, None
-        if call is not None:
-            call.left()
+        if self.on_leaving is not None:
+            self.left()
+
+    def reply(self, message: bytes) -> None:
+        """Answer it."""
+        if not self.is_answered:
+            self.on_leaving = None
+            self.finish()
+            self.wire.send_answer(self, message)
+
+    def refuse(self, code: grpc.StatusCode, text: str, trailers: Trailers = ()) -> None:
+        """Answer it with an error."""
+        self.on_leaving = None
+        self.fail(Refusal(code, shortened(text), trailers))
 
     async def _unpack(self, body: bytes) -> None:
         most = self.home.limits.max_message_bytes
         try:
             message = await unpacked(body, self.head.encoding, most)
         except Refused as error:
-            self.refuse(error.refusal)
+            self.fail(error.refusal)
         else:
             self._ask(message)
 
     def _ask(self, message: bytes) -> None:
         if not self.is_answered:
-            self.call = FastCall(self, message)
-            self.home.handler.request(self.call)
+            self.is_asked, self.message = True, message
+            self.home.handler.request(self)

@@ -14,7 +14,7 @@ from autoscale_runtime.server.transports.awaited import AwaitedCall
 from autoscale_runtime.server.transports.base import Exchange, Handler, Methods, Refusal, Refused, Transport
 from autoscale_runtime.server.transports.fast.connection import Connection
 from autoscale_runtime.server.transports.fast.exchanges import ExchangeStream
-from autoscale_runtime.server.transports.fast.heads import Head, Headers, metadata_of
+from autoscale_runtime.server.transports.fast.heads import CallHeaders, Head, Plan, head_of, metadata_of
 from autoscale_runtime.server.transports.fast.home import Deadlines, Home
 from autoscale_runtime.server.transports.fast.streams import Stream, UnaryStream
 from autoscale_runtime.server.transports.fast.windows import Windows
@@ -113,7 +113,7 @@ class FastTransport(Transport):
             each.end()
 
     def _connection(self) -> Connection:
-        return Connection(self._home, self._windows, self._opened, self._connections)
+        return Connection(self._home, self._windows, self, self._connections)
 
     async def _sweep(self) -> None:
         """For ever: end requests whose bodies take too long, and connections that nobody is at."""
@@ -124,20 +124,36 @@ class FastTransport(Transport):
             late = Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, f"no whole request within {limits.body_s:g} s")
             for stream in self._windows:
                 if stream.begun_s < now_s - limits.body_s:
-                    stream.refuse(late)
+                    stream.fail(late)
             for connection in [*self._connections]:
                 connection.sweep(now_s)
 
-    def _opened(self, connection: Connection, number: int, head: Head, headers: Headers) -> Stream:
-        now_s, name = time.monotonic(), self._names.get(head.method)
-        if name is None:
-            beside = self._methods.beside.get(head.method)
-            if beside is None:
-                raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"there is no method '{head.method[:200]}'")
+    def planned(self, headers: CallHeaders) -> Plan:
+        """What follows from a call's headers.
+
+        Raises:
+            NotGrpc: it is another protocol's.
+            Refused: it cannot be understood, or there is no such method.
+        """
+        head = head_of(headers)
+        name = self._names.get(head.method, "")
+        if not name and head.method not in self._methods.beside:
+            raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"there is no method '{head.method[:200]}'")
+        return Plan(head, metadata_of(headers), name, head.method in self._methods.unary)
+
+    def opened(self, connection: Connection, number: int, plan: Plan) -> Stream:
+        """A call's stream.
+
+        Raises:
+            Refused: its caller may not call, or not now.
+        """
+        head, metadata, name, is_unary = plan
+        now_s = time.monotonic()
+        if not name:
+            beside = self._methods.beside[head.method]
             return ExchangeStream(connection.wire, self._home, number, head, connection.peer, now_s, beside)
-        metadata = tuple(metadata_of(headers))
         client = self._admission.client(name, metadata, connection.peer, len(self._windows))
-        if head.method in self._methods.unary:
+        if is_unary:
             return UnaryStream(connection.wire, self._home, number, head, client, now_s)
         exchange = self._in_turn(head, lambda: self._admission.message(name, metadata, connection.peer))
         return ExchangeStream(connection.wire, self._home, number, head, client, now_s, exchange)
