@@ -206,6 +206,8 @@ def test_what_the_socket_of_a_process_does_not_hold_yet_is_sent_later(root: Path
             each.suspend()
         asked = [stub.ModelInfer.future(ones(2000), timeout=LONGEST_WAIT_S) for _ in range(16)]
         until(lambda: server.running == 16)
+        for _ in range(30):  # the server does nothing else for what waits: others are answered
+            assert stub.ServerLive(pb.ServerLiveRequest(), timeout=LONGEST_WAIT_S).live
         for each in stopped:
             each.resume()
         assert {each.code() for each in asked} == {grpc.StatusCode.OK}

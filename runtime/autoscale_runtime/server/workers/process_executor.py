@@ -36,6 +36,7 @@ class ProcessExecutor(Executor):
         self._numbers = itertools.count(1)
         self._batches: dict[int, Sequence[Job]] = {}
         self._kept: list[Sequence[Job]] = []
+        self._timer: asyncio.TimerHandle | None = None
         self._slots: dict[int, list[int]] = {}
         self._socket: socket.socket | None = None
         self._inbox = Inbox()
@@ -58,9 +59,11 @@ class ProcessExecutor(Executor):
         self._send_kept()
 
     def _send_kept(self) -> None:
-        kept, self._kept = self._kept, []
-        for jobs in kept:
-            self.run(jobs)
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = None
+        while self._kept and self._socket is not None and self._timer is None:
+            self._send(self._kept.pop(0))
 
     def disconnect(self) -> list[Sequence[Job]]:
         """The worker is gone; gives the batches that were in it."""
@@ -72,10 +75,14 @@ class ProcessExecutor(Executor):
         return lost
 
     def run(self, jobs: Sequence[Job]) -> None:
-        """Send a batch, or keep it until there is a worker again."""
-        if self._socket is None:
+        """Send a batch, or keep it until there is a worker again, and those before it are sent."""
+        if self._socket is None or self._kept:
             self._kept.append(jobs)
-            return
+        else:
+            self._send(jobs)
+
+    def _send(self, jobs: Sequence[Job]) -> None:
+        assert self._socket is not None
         batch = next(self._numbers)
         self._batches[batch] = jobs
         messages = [(Message(b"", -1, job.version), (job.call.message,)) for job in jobs]
@@ -89,8 +96,8 @@ class ProcessExecutor(Executor):
                 refusal = Ran(grpc.StatusCode.RESOURCE_EXHAUSTED, str(error).encode())
                 self._loop.call_soon(self.on_done, jobs, [refusal] * len(jobs))
             else:  # as much is on its way as the socket holds
-                self._kept.append(jobs)
-                self._loop.call_later(_AGAIN_S, self._send_kept)
+                self._kept.insert(0, jobs)
+                self._timer = self._loop.call_later(_AGAIN_S, self._send_kept)
         except OSError:  # the worker is going: whoever watches it tells what becomes of the batch
             self._slots[batch] = []
 
