@@ -80,3 +80,25 @@ def test_its_answers_are_the_reference_s_or_not_taken(tmp_path: Path, how: str, 
             for own, right in zip(session.run(None, feeds), plain.run(None, feeds), strict=True):
                 np.testing.assert_allclose(own, right, atol=1e-5)
         assert (NPU in session.calibration.distrusted) is not is_late
+
+
+class Stuck(Odd):
+    """Whose NPU's model cannot be let go, or cannot be had."""
+
+    def load(self, path: Path, target: Target) -> Runner:
+        if target == NPU and self._after:
+            sys.exit(3)
+        runner = super().load(path, target)
+        runner.close = lambda: 1 // 0  # type: ignore[method-assign,assign]
+        return runner
+
+
+@pytest.mark.parametrize(("after", "told"), [(0, "cannot let its model go"), (1, "cannot load")])
+def test_what_it_does_when_it_comes_or_goes_is_told_and_no_more(
+    tmp_path: Path, after: int, told: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stuck = Stuck(lambda outputs: Answer(outputs), after)
+    path = written(tmp_path / "net.onnx", network())
+    with Session(path, options=replace(QUIET, backends={"onnxruntime": stuck})) as session:
+        session.run(None, {"x": rows(3)})
+    assert told in caplog.text

@@ -55,6 +55,7 @@ def check_backend(
         require(target.precision == precision, f"{backend.name}: names '{target}' among those of {precision}")
         runner = backend.load(path, target)
         check_answers(runner, feeds, expected, tolerance)
+        check_keeps_to_itself(runner, feeds)
         check_refuses_bad_feeds(runner, feeds)
         check_threads(runner, feeds, expected, tolerance)
         check_close(runner, feeds)
@@ -71,6 +72,16 @@ def check_answers(runner: Runner, feeds: Feeds, expected: Mapping[str, Array], t
     for names in (None, backwards, backwards[:1]):
         answer = runner.run(names, feeds)
         _compare(answer.outputs, [expected[name] for name in names or expected], tolerance)
+
+
+def check_keeps_to_itself(runner: Runner, feeds: Feeds) -> None:
+    """The caller's arrays stay as they are, and an answer stays the caller's when the next one is given."""
+    asked = [{name: array.copy() for name, array in feeds.items()} for _ in range(2)]
+    first, second = (runner.run(None, each).outputs for each in asked)
+    kept = all(given[name].tobytes() == array.tobytes() for given in asked for name, array in feeds.items())
+    require(kept, "it writes into the caller's arrays")
+    shared = any(np.may_share_memory(one, other) for one, other in zip(first, second, strict=True))
+    require(not shared, "the next answer lies where the last one does, which is the caller's")
 
 
 def check_refuses_bad_feeds(runner: Runner, feeds: Feeds) -> None:

@@ -105,7 +105,7 @@ class Engine:
             return GuardedRunner(self.name, self._load(path, target, specs), *(specs or (None, None)))
         except AutoScaleError:
             raise
-        except Exception as error:  # a plug-in may raise anything
+        except (Exception, SystemExit) as error:  # a plug-in may raise anything
             raise ModelError(f"engine '{self.name}' cannot load '{path}': {error!r}") from error
 
     def _load(self, path: Path, target: Target, specs: Specs | None) -> Runner:

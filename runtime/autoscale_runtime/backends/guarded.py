@@ -1,12 +1,16 @@
 """Another author's runner, held to the promises of ``Runner``: what it breaks costs an attempt, not the application."""
 
+import logging
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 
 from autoscale.errors import FeedError, TargetError, WrongAnswer, one_of
 from autoscale_runtime.backends.base import Answer, Runner
 from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec, check_feeds, check_outputs
+
+_LOG: Final = logging.getLogger("autoscale.session")
 
 
 class GuardedRunner(Runner):
@@ -59,8 +63,11 @@ class GuardedRunner(Runner):
         self._runner.reset()
 
     def close(self) -> None:
-        """Let the runner go."""
-        self._runner.close()
+        """Let the runner go; one that will not keeps no other from being let go."""
+        try:
+            self._runner.close()
+        except (Exception, SystemExit) as error:  # a plug-in may raise anything
+            _LOG.warning("engine '%s' cannot let its model go: %r", self._engine, error)
 
     def _check_query(self, names: Sequence[str], feeds: Feeds) -> None:
         """Raise FeedError where the fault is the caller's."""

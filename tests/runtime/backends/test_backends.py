@@ -1,6 +1,7 @@
 """Every registered backend against the conformance suite, on the same network: y = relu(hidden = x W + b)."""
 
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,10 @@ from autoscale.errors import FeedError, InvalidTarget, MissingExtra, TargetError
 from autoscale.query.target import Target
 from autoscale_runtime import Session
 from autoscale_runtime.backends import litert
-from autoscale_runtime.backends.base import BACKENDS
-from autoscale_runtime.backends.checks import check_backend
+from autoscale_runtime.backends.base import BACKENDS, Answer, Runner
+from autoscale_runtime.backends.checks import check_backend, check_keeps_to_itself
 from autoscale_runtime.backends.cpu import cpu_targets, cpu_threads, usable_cores
+from autoscale_runtime.backends.tensors import Array
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import Variant
 from tests.runtime.session_parts import QUIET
@@ -150,6 +152,34 @@ def test_the_suite_notices_wrong_answers(tmp_path: Path) -> None:
     wrong = {**EXPECTED, "y": EXPECTED["y"] + 0.01}
     with pytest.raises(AssertionError, match="Not equal to tolerance"):
         check_backend(BACKENDS.get("onnxruntime")(), _path(tmp_path, ".onnx"), {"x": X}, wrong)
+
+
+class OneBuffer(Runner):
+    """Gives every answer in the same memory, or takes the caller's for its own."""
+
+    def __init__(self, inner: Runner, writes: bool) -> None:
+        self.inputs, self.outputs = inner.inputs, inner.outputs
+        self._inner, self._writes, self._last = inner, writes, dict[int, Array]()
+
+    def run(
+        self, output_names: Sequence[str] | None, feeds: Mapping[str, Array], timeout_s: float | None = None
+    ) -> Answer:
+        answer = self._inner.run(output_names, feeds)
+        if self._writes:
+            feeds["x"][:] = 0.0
+            return answer
+        for place, each in enumerate(answer.outputs):
+            self._last.setdefault(place, np.empty_like(each))[:] = each
+        return Answer([*self._last.values()])
+
+
+@pytest.mark.parametrize(("writes", "what"), [(True, "the caller's arrays"), (False, "where the last one does")])
+def test_the_suite_notices_memory_that_is_not_the_engines(writes: bool, what: str, tmp_path: Path) -> None:
+    backend = BACKENDS.get("onnxruntime")()
+    runner = backend.load(_path(tmp_path, ".onnx"), backend.targets("fp32")[0])
+    check_keeps_to_itself(runner, {"x": X})
+    with pytest.raises(AssertionError, match=what):
+        check_keeps_to_itself(OneBuffer(runner, writes), {"x": X})
 
 
 def test_unknown_backend_names_the_nearest() -> None:

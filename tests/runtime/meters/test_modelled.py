@@ -1,6 +1,7 @@
 """The power table: arithmetic against the profile, measured time on this machine."""
 
 import math
+import os
 import time
 from dataclasses import replace
 
@@ -160,3 +161,9 @@ def test_what_was_metered_on_the_device_comes_before_the_table():
     assert spent["never measured"].energy_j == pytest.approx(row.mean_w, rel=0.3)
     assert "its measured rows" in spent[row.network].source
     assert "measured rows" not in ModelledMeter(replace(board, measured=())).reading(1.0, 0.0, target).source
+
+
+def test_no_more_is_drawn_than_all_cores_can() -> None:
+    target, most_s = Target.parse("device:cpu/fp32"), float(os.cpu_count() or 1)
+    assert METER.reading(0.001, 0.001 * most_s, target).energy_j == METER.energy_j(0.001, 0.001 * most_s, target)
+    assert METER.reading(0.001, 1.0, target) == METER.reading(0.001, 0.001 * most_s, target)
