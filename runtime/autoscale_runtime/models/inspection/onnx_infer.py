@@ -125,7 +125,10 @@ class NodeInference:
             return {}, f"{label(node)}: {' '.join(str(error).split())[:160]}"
 
     def _by_runtime_rule(self, node: NodeProto, inputs: Inputs) -> dict[str, TypeProto]:
-        """Types of an operator of ONNX Runtime's own, by the rule that it has for it; nothing where they stay open."""
+        """Types of an operator of ONNX Runtime's own, by the rule that it has for it; nothing where they stay open.
+
+        Without a rule it says ``[]``, as of a scalar: whoever runs the node knows.
+        """
         named = {name: value for name, value in zip(node.input, inputs, strict=True) if value is not None}
         if any(value.shape is None for value in named.values()):
             return {}
@@ -136,7 +139,9 @@ class NodeInference:
         except Exception:  # ONNX Runtime's errors share no base class; without a kernel here nothing is known
             return {}
         found = {each.name: (each.type, each.shape) for each in session.get_outputs()}
-        if not all(kind in DTYPES and all(isinstance(dim, int) for dim in shape) for kind, shape in found.values()):
+        if not all(
+            kind in DTYPES and shape and all(isinstance(dim, int) for dim in shape) for kind, shape in found.values()
+        ):
             return {}
         return {
             name: helper.make_tensor_type_proto(helper.np_dtype_to_tensor_dtype(np.dtype(DTYPES[kind])), shape)

@@ -464,6 +464,23 @@ def test_linear_regression_of_scikit_learn():
     assert (report.macs, report.fully_connected, report.parameters) == (30, 1, 8)
 
 
+def test_a_pipeline_of_scikit_learn_is_counted_past_the_operators_that_nobody_has_a_rule_for():
+    ml = {"domain": "ai.onnx.ml"}
+    nodes = [
+        helper.make_node("Imputer", ["x"], ["i"], imputed_value_floats=[0.0], replaced_value_float=-1.0, **ml),
+        helper.make_node("Scaler", ["i"], ["s"], offset=[0.0] * 3, scale=[1.0] * 3, **ml),
+        helper.make_node(
+            "LinearClassifier", ["s"], ["label", "raw"], coefficients=[1.0] * 6, intercepts=[0.0] * 2,
+            classlabels_ints=[0, 1], **ml,
+        ),
+        helper.make_node("Normalizer", ["raw"], ["p"], norm="L1", **ml),
+    ]  # fmt: skip
+    report = count_nodes(nodes, [tensor("x", [5, 3])], ["label", "p"], domains=["ai.onnx.ml"])
+    assert (report.macs, report.fully_connected) == (30, 1)
+    assert [each.shape for each in report.outputs] == [(5,), (5, 2)]
+    assert report.uncounted == ()
+
+
 def test_weights_generated_from_a_shape_count_as_parameters():
     nodes = [helper.make_node("ConstantOfShape", ["dims"], ["w"]), helper.make_node("MatMul", ["x", "w"], ["y"])]
     report = count_nodes(nodes, [tensor("x", [2, 4])], ["y"], [ints("dims", 4, 5)])
