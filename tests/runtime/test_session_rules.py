@@ -59,6 +59,15 @@ def test_a_metered_link_without_a_budget_is_not_used(path: Path) -> None:
             assert list(decision.left_out.values()) == ["the link is metered, and it has no data budget"]
 
 
+def test_a_metered_link_that_no_remote_has_is_told(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    options = replace(QUIET, rules=Rules(metered=["edge"]))
+    Session(path, PATIENT, remotes={"edge:tab-s6": "127.0.0.1:9"}, options=options).close()
+    assert "metered 'edge': no such remote here; there are 'edge:tab-s6'" in caplog.text
+    caplog.clear()
+    Session(path, PATIENT, options=options).close()  # rules may be of several sessions, of which some stay here
+    assert "metered" not in caplog.text
+
+
 def test_a_data_budget_is_used_up_and_no_more(path: Path, tmp_path: Path) -> None:
     options = replace(QUIET, rules=Rules(metered=["cloud"], data_budget_bytes=8000))
     with serve(repository(tmp_path)) as server:
@@ -108,6 +117,10 @@ def test_uses_count_for_a_period() -> None:
     ("wrong", "message"),
     [
         ({"metered": "cloud"}, "metered is 'cloud'"),
+        ({"metered": ["clouds"]}, "did you mean 'cloud'"),
+        ({"metered": ["Cloud"]}, "'Cloud:cpu/fp32' is not a target"),
+        ({"metered": ["device"]}, "'device' has no link"),
+        ({"metered": [3]}, "a metered link is 3"),
         ({"battery_floor": 20}, "battery_floor is 20; allowed: a fraction"),
         ({"energy_budget_j": -1.0}, "energy_budget_j is -1.0; allowed: 0 or more"),
         ({"carbon_budget_g": float("nan")}, "carbon_budget_g is nan"),

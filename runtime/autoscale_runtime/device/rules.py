@@ -1,5 +1,6 @@
 """What an application allows whatever the agent thinks: links that cost money, a battery's floor, budgets that roll."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -8,11 +9,14 @@ from threading import Lock
 from types import NoneType
 from typing import Final, NamedTuple
 
-from autoscale.errors import InvalidInput, check_type
+from autoscale.errors import InvalidInput, check_type, listing
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
+from autoscale.query.target import Target
 
 DAY_S: Final = 86400.0
+_LOG: Final = logging.getLogger("autoscale.session")
+
 NO_CONSENT: Final = "no consent for the query's data to leave this device"
 
 
@@ -43,6 +47,10 @@ class Rules:
 
     def __post_init__(self) -> None:
         check_type("metered", self.metered, (list, tuple), "a list of remotes, as in ['cloud']")
+        for each in self.metered:
+            check_type("a metered link", each, str, "a remote, as in 'cloud' or 'edge:tab-s6'")
+            if not Target.parse(f"{each}:cpu/fp32").is_remote:
+                raise InvalidInput(f"'{each}' has no link; allowed: 'cloud', 'edge', or 'edge:' and a name")
         for name in ("data_budget_bytes", "battery_floor", "energy_budget_j", "carbon_budget_g"):
             value = getattr(self, name)
             check_type(name, value, (int, float, NoneType), "a number, or None")
@@ -117,6 +125,12 @@ class Ledger:
             return {}
         spent = "it has no data budget" if budget is None else f"its {budget:g} bytes of this period are used up"
         return {link: f"the link is metered, and {spent}" for link in links if link in self.rules.metered}
+
+    def tell_unknown(self, links: Sequence[str]) -> None:
+        """Say which metered links a session with these does not have: one called otherwise gets queries as ever."""
+        unknown = [each for each in self.rules.metered if each not in links]
+        if links and unknown:
+            _LOG.warning("metered %s: no such remote here; there are %s", listing(unknown), listing(links))
 
     def saving(self, seen: Observation) -> Saving | None:
         """What has to be saved; None while all is within limits."""

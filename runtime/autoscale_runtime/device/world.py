@@ -91,6 +91,7 @@ class DeviceWorld:
         for route in routes:
             route.tell_moved(self._ledger.moved)
         self._away = [route for route in routes if route.target.is_remote]
+        self._ledger.tell_unknown(list(dict.fromkeys(route.target.link for route in self._away)))
         self._cut = {index for index, target in enumerate(self.targets) if target.cut is not None}
         self.is_local = not self._away
         self._pauses = None if self.is_local else pauses
