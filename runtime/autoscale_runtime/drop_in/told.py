@@ -29,7 +29,7 @@ class Told:
 
     def decided(self) -> None:
         """Be told that the last query of this thread was."""
-        self._own.handed = None
+        self._own.handed = self._last = None
 
     def hand(self, reason: str, call: Callable[[], T]) -> T:
         """Run a query undecided; whatever it raises goes to the caller.

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -205,6 +206,17 @@ def test_wrong_feeds_get_onnx_runtimes_own_error(path: Path, session: Any, right
         session.run(*WRONG[wrong])
     assert _without_addresses(ours.value) == _without_addresses(theirs.value)
     same(session.run(None, {"x": X}), right)
+
+
+def test_a_thread_that_asked_nothing_sees_the_last_query_of_all_decided_or_not(session: Any) -> None:
+    def seen() -> str:
+        with ThreadPoolExecutor(1) as pool:
+            return str(pool.submit(lambda: session.last.handed_through).result())
+
+    session.run(None, {"x": X}, onnxruntime.RunOptions())
+    assert seen() == "run options are given"
+    session.run(None, {"x": X})
+    assert seen() == ""
 
 
 def test_text_in_bytes_is_what_onnx_runtime_takes_it_for(tmp_path: Path) -> None:
