@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from functools import cache
+from functools import cache, partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -176,11 +176,7 @@ class OnnxRunner(Runner):
     def _run_until(self, cancellation: Cancellation, output_names: Sequence[str] | None, feeds: Feeds) -> list[Array]:
         """Answer, unless it is called off before: kernels end, the next one does not begin."""
         options = self._options()
-
-        def terminate() -> None:
-            options.terminate = True
-
-        cancellation.begin(terminate)
+        cancellation.begin(partial(setattr, options, "terminate", True))
         try:
             outputs: list[Array] = self._run(output_names, feeds, options)
             return outputs

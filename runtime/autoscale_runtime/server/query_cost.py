@@ -29,6 +29,7 @@ from autoscale_runtime.server.machine_time import Held, InUse, MachineTime
 from autoscale_runtime.wire.cost import Ends, ServerCost
 
 _CPU: Final = "cpu"
+_MODELLED: Final = Method.MODELLED
 
 
 class Rates(NamedTuple):
@@ -175,7 +176,7 @@ class ServerAccount:
         rates, held = share
         machine_s, shared_s = self._time.end(held, self._clock())
         modelled_j = self._idle_w * machine_s + rates.own_w * shared_s + rates.core_w * core_s
-        cost = self._cost(modelled_j * self._scale(), machine_s)
+        cost = self._cost(modelled_j if self._meter is None else modelled_j * self._scale(), machine_s)
         grams = cost.carbon_operational_g + cost.carbon_embodied_g
         totals = self.totals
         if is_told:
@@ -245,8 +246,8 @@ class ServerAccount:
     def _cost(self, energy_j: float, held_s: float) -> ServerCost:
         intensity, region, g_per_j, g_per_s, (low, low_s, high, high_s) = self._tariff.at(self.grid.read())
         ends = Ends(energy_j * low, energy_j * high, held_s * low_s, held_s * high_s)
-        operational_g, embodied_g = energy_j * g_per_j, held_s * g_per_s
-        return ServerCost(energy_j, operational_g, embodied_g, ends, self.method, intensity, region, self.pue)
+        method = _MODELLED if self._meter is None else self.method
+        return ServerCost(energy_j, energy_j * g_per_j, held_s * g_per_s, ends, method, intensity, region, self.pue)
 
     def _tariff_of(self, grids: Grids) -> Tariff:
         intensity = grids.intensities["device"]

@@ -130,14 +130,14 @@ def _alone(model: LoadedModel, query: Query, rules: Rules) -> Answered:
         return Answered(grpc.StatusCode.INTERNAL, [f"'{model.served.name}' failed: {error!r}".encode()])
 
 
-def _run(model: LoadedModel, names: list[str] | None, feeds: Feeds) -> tuple[dict[str, Array], float]:
+def _run(model: LoadedModel, names: list[str], feeds: Feeds) -> tuple[dict[str, Array], float]:
     begun_s = time.perf_counter()
     answer = model.runner.run(names, feeds)
     compute_s = time.perf_counter() - begun_s
-    asked, outputs = names or [each.name for each in model.served.outputs], answer.outputs
-    if len(outputs) != len(asked):
-        raise TargetError(f"the model gave {len(outputs)} outputs of {len(asked)}")
-    return dict(zip(asked, outputs, strict=True)), compute_s
+    outputs = answer.outputs
+    if len(outputs) != len(names):
+        raise TargetError(f"the model gave {len(outputs)} outputs of {len(names)}")
+    return dict(zip(names, outputs, strict=True)), compute_s
 
 
 def _answer(

@@ -31,13 +31,13 @@ class Query(NamedTuple):
     Attributes:
         id: comes back with the answer.
         feeds: input name to array, views of the request.
-        names: outputs asked for; None for all.
+        names: outputs asked for, or all.
         classes: how many of an output's best elements are asked for, by the output's name.
     """
 
     id: str
     feeds: Feeds
-    names: list[str] | None
+    names: list[str]
     classes: dict[str, int]
 
 
@@ -91,7 +91,7 @@ class _Head:
     """
 
     id: str
-    names: list[str] | None
+    names: list[str]
     classes: dict[str, int]
     inputs: Sequence[pb.ModelInferRequest.InferInputTensor]
     layout: list[_Place] | None = None
@@ -109,7 +109,7 @@ class _Head:
             for each in request.outputs
             if CLASSIFICATION in each.parameters
         }
-        return cls(request.id, names or None, classes, request.inputs)
+        return cls(request.id, names or [each.name for each in model.outputs], classes, request.inputs)
 
 
 def _asked(model: ServedModel, request: pb.ModelInferRequest) -> list[str]:

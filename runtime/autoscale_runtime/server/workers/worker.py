@@ -102,14 +102,14 @@ class ModelThreads:
         count = len(answers)
         held_s, core_s = (time.perf_counter() - begun_s) / count, self._cpu.end(cpu) / count
         self._turn.learn(answers[0].compute_s)
-        messages = [
-            (Message(b"", -1, _PLACES[each.code], each.compute_s, core_s, held_s, each.rows), each.parts)
-            for each in answers
-        ]
+        messages, size, is_over = [], 0, False
+        for code, parts, compute_s, rows in answers:
+            messages.append((Message(b"", -1, _PLACES[code], compute_s, core_s, held_s, rows), parts))
+            size += sum(map(len, parts))
+            is_over = is_over or code is grpc.StatusCode.RESOURCE_EXHAUSTED
         self._send(packet, messages)
-        size = sum([sum(map(len, each.parts)) for each in answers])
-        if size > KEPT_BYTES or any([each.code is grpc.StatusCode.RESOURCE_EXHAUSTED for each in answers]):
-            del messages, answers
+        if size > KEPT_BYTES or is_over:
+            del messages, answers, parts
             give_back_freed_memory()
             if resident_bytes() > self._usual_bytes + _BLOATED_BYTES:
                 self._on_bloated()

@@ -54,7 +54,7 @@ class Calls(Protocol):
         """Its stream; raises ``Refused``."""
 
 
-class Connection(asyncio.Protocol):
+class Connection(asyncio.BufferedProtocol):
     """Of one client. For the event loop.
 
     Attributes:
@@ -102,11 +102,15 @@ class Connection(asyncio.Protocol):
         self._http.set_local_window_size(_WINDOW_BYTES)
         self.wire.write()
 
-    def data_received(self, data: bytes) -> None:
+    def get_buffer(self, sizehint: int) -> memoryview:
+        """Where to put what comes."""
+        return self._home.inbox
+
+    def buffer_updated(self, nbytes: int) -> None:
         """Some bytes have come."""
         self._heard_s = time.monotonic()
         try:
-            self._http.receive_data(data)
+            self._http.receive_data(self._home.inbox[:nbytes])
         except ngh2.NGH2Error:  # another protocol, or an attack: there is nobody to answer
             self._transport.abort()
             return

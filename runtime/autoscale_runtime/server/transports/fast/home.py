@@ -5,7 +5,7 @@ import heapq
 import itertools
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 import grpc
@@ -18,6 +18,7 @@ _TICK_S: Final = 1e-3
 """The loop counts in these: a timer without one more goes off before its time, and again."""
 
 _FEW: Final = 256
+_INBOX_BYTES: Final = 256 << 10
 _COUNT: Final = itertools.count()
 
 
@@ -82,9 +83,11 @@ class Home:
         handler: who answers queries.
         limits: of each.
         deadlines: of those that have one.
+        inbox: what comes of any connection is read into, and taken from before more is.
     """
 
     loop: asyncio.AbstractEventLoop
     handler: Handler
     limits: Limits
     deadlines: Deadlines
+    inbox: memoryview = field(default_factory=lambda: memoryview(bytearray(_INBOX_BYTES)))

@@ -192,6 +192,11 @@ class UnaryStream(Stream, Call):
                 self.fail(Refusal(grpc.StatusCode.INVALID_ARGUMENT, "the call has no request"))
         self.is_ended = True
 
+    def close(self) -> None:
+        """It is over on the wire; who has answered it need not hear of that."""
+        if not self.is_answered:
+            super().close()
+
     def leave(self) -> None:
         """Nobody waits for its answer any more."""
         if self.unpacking is not None:
