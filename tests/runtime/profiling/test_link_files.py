@@ -2,6 +2,8 @@
 
 import json
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -41,22 +43,27 @@ def called(*arguments: object, command=calibrate) -> Result:
     return CliRunner().invoke(app, [str(each) for each in arguments])
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+@contextmanager
+def nobody() -> Iterator[str]:
+    """An address at which nobody listens, nor can anybody else meanwhile."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"127.0.0.1:{held.getsockname()[1]}"
 
 
 def test_a_link_is_measured_both_ways_and_written_with_its_spread(tmp_path: Path) -> None:
     model, conditions = written(tmp_path / "net.onnx", wide()), LinkConditions(RATE_BPS, ROUND_TRIP_S)
-    with serving(repository(tmp_path / "served", wide())) as (_, server), ShapedLink(server, conditions) as link:
-        remotes = f"cloud={link.address},edge:tablet=127.0.0.1:{free_port()}"
+    served = repository(tmp_path / "served", wide())
+    with serving(served) as (_, server), ShapedLink(server, conditions) as link, nobody() as tablet:
+        remotes = f"cloud={link.address},edge:tablet={tablet}"
         done = called(model, "--out", tmp_path / "mine.toml", *QUICK, "--json", "--remotes", remotes)
     assert done.exit_code == 0, (done.output, done.exception)
     found = json.loads(done.stdout)
     times = found["links"]["cloud"]
     assert times["round_trip_s"]["mid"] >= ROUND_TRIP_S
     for way in ("uplink_bps", "downlink_bps"):
-        assert 0.0 < times[way]["low"] <= times[way]["mid"] <= times[way]["high"] < 1.5 * RATE_BPS
+        assert 0.0 < times[way]["low"] <= times[way]["mid"] <= times[way]["high"]
+        assert times[way]["mid"] < 1.5 * RATE_BPS  # one transfer may be faster: what a stalled link held comes at once
     assert "edge:tablet" not in found["links"]
     assert "link edge:tablet" in found["left_out"]
     read = load_link(tmp_path / "mine-cloud.toml")
