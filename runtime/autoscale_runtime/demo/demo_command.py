@@ -58,7 +58,7 @@ def demo(
     picture: Annotated[Path, typer.Option(help="Where to write the picture.")] = Path("autoscale-demo.png"),
     agent: Annotated[
         str, typer.Option(help="Who decides for the policy 'autoscale': an agent's name, or a file of autoscale train.")
-    ] = "corrector",
+    ] = "corrector-ahead",
     power_table: Annotated[str, typer.Option(help="Device profile whose watts the modelled energy uses.")] = "mi8pro",
     queries: Annotated[int, typer.Option(min=6, help="How many queries each policy answers, in multiples of 6.")] = 120,
     network: Annotated[

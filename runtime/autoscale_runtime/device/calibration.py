@@ -38,6 +38,10 @@ RUNS_BEHIND: Final = 4
 RUNS: Final = 2
 """The first connects and allocates, the second tells the speed."""
 
+RECALLED: Final = 2
+"""As so many figures counts what a session before found of a target, by several runs on a quiet machine: of one alone
+nobody knows whether it was so at that moment only, which is worth a look."""
+
 DEAR: Final = 4.0
 CHEAP_J: Final = 0.5
 """Where waking the radio costs so many answers of this device, and so many joules (a cellular one does: its tail is of
@@ -129,7 +133,8 @@ class _Acquaintance:
     def make(self, patience_s: Callable[[], float] | None) -> Calibration:
         world, found = self._world, self._found
         here, away = self._wanted()
-        first, is_random, asked = self._recalled(here, away) or self._met(here, away)
+        recalled = self._recalled(here, away)
+        first, is_random, asked = recalled or self._met(here, away)
         unknown = [index for index in away if index not in asked]
         may_wait = world.gate.can_do_without(unknown)
         if may_wait:
@@ -140,7 +145,8 @@ class _Acquaintance:
         found.is_random = self._right.found_random or is_random
         world.hold_to(first, self._query, self._right)
         for index, outcome in found.lessons:
-            self._learn(index, outcome)
+            for _ in range(RECALLED if recalled and index in asked else 1):
+                self._learn(index, outcome)
         if unknown and may_wait:
             self._ask_behind(unknown, patience_s)
         return found

@@ -2,21 +2,25 @@
 
 import json
 import os
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 
+from autoscale.agents.corrector import Corrector
 from autoscale.errors import FeedError
+from autoscale.query.context import Context
 from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
+from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from autoscale_runtime.backends.cpu import cpu_targets
 from autoscale_runtime.backends.onnxruntime import OnnxRunner, OnnxRuntime
 from autoscale_runtime.backends.tensors import Array
-from autoscale_runtime.device.calibration import Calibration
+from autoscale_runtime.device.calibration import RECALLED, Calibration
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.base import Sensor
@@ -53,6 +57,32 @@ def test_the_second_session_asks_nobody(tmp_path: Path, options: SessionOptions)
     assert {i for i, _ in again.lessons} == {i for i, _ in first.lessons}
     assert all(outcome.energy_j.device > 0.0 for _, outcome in again.lessons)
     np.testing.assert_allclose(same[0], outputs[0], rtol=0.05, atol=0.05)  # in whichever precision
+
+
+class Counting(Corrector):
+    """Counts what it is taught of each target."""
+
+    def learn(self, context: Context, index: int, outcome: Outcome, reward: float, *further: Any) -> None:
+        self.lessons[str(self.targets[index])] += 1
+        super().learn(context, index, outcome, reward, *further)
+
+    lessons: Counter[str]
+
+
+def taught(model: Bundle, options: SessionOptions) -> Counter[str]:
+    with Session(model, PATIENT, options=options) as session:
+        agent = Counting(session.targets)
+        agent.lessons = Counter()
+        session.agent = agent
+        session.warm_up({"x": rows(3)})
+    return agent.lessons
+
+
+def test_what_was_kept_counts_as_more_than_one_figure(tmp_path: Path, options: SessionOptions) -> None:
+    model = bundle(tmp_path)
+    met = taught(model, options)
+    assert {*met.values()} == {1}
+    assert taught(model, options) == {target: RECALLED for target in met}
 
 
 def test_a_target_that_was_distrusted_stays_so(
