@@ -23,7 +23,7 @@ from autoscale.carbon import CarbonAccount, Electricity, Machine, data_centre_pu
 from autoscale.carbon.network_share import MEDIUM_OF_RADIO, NO_NETWORK
 from autoscale.errors import InvalidInput
 from autoscale.interval import ZERO_INTERVAL, Interval
-from autoscale.physics.compute import Compute, compute
+from autoscale.physics.compute import Compute, compute, is_known
 from autoscale.physics.contention import SPINNING, cpu_strain, exposed, memory_strain, share_of_cores
 from autoscale.physics.measured import accuracy
 from autoscale.physics.power import Init, busy_j, idle_range_w, initialising, together
@@ -170,7 +170,9 @@ def predictions(
     for remote in remotes if model.is_counted or not device.measured else ():
         account = grids.account(device, remote)
         there = [each for each in remote.targets if precision in ("", each.precision)]
-        found += [_remote(device, model, remote, target, met, account) for target in there]
+        found += [
+            _remote(device, model, remote, target, met, account) for target in _told(remote.machine, model, there)
+        ]
     return found
 
 
@@ -179,14 +181,19 @@ def own_targets(device: DeviceProfile, model: ModelProfile, settings: str) -> li
     measured = [row.target for row in device.measured if row.network == model.name]
     if measured and not model.is_counted:
         return measured
-    known = [each for each in device.targets(settings) if _has_speed(device, each)]
-    engines = [row.target for row in device.measured if _has_speed(device, row.target)]
-    return list(dict.fromkeys([*known, *measured, *engines]))
+    engines = [row.target for row in device.measured]
+    return _told(device, model, list(dict.fromkeys([*device.targets(settings), *measured, *engines])))
 
 
-def _has_speed(device: DeviceProfile, target: Target) -> bool:
-    """Whether a latency can be predicted there; a processor may be known to compute in a precision, not how fast."""
-    speed = device.processors[target.processor].speed
+def _told(machine: DeviceProfile, model: ModelProfile, targets: list[Target]) -> list[Target]:
+    """Those where the machine's file tells what the network costs; where it tells none, those that can say why."""
+    known = [each for each in targets if is_known(machine, model, each)]
+    return known or [each for each in targets if _has_speed(machine, each)]
+
+
+def _has_speed(machine: DeviceProfile, target: Target) -> bool:
+    """Whether a processor's file says how fast it is in a precision, or leaves its speed out, which is an error."""
+    speed = machine.processors[target.processor].speed
     return speed is None or target.precision in speed.mac_per_s
 
 

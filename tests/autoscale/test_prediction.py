@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 
 from autoscale import Electricity
-from autoscale.errors import InvalidInput, UnknownName
+from autoscale.errors import InvalidInput, ProfileError, UnknownName
 from autoscale.interval import Interval
 from autoscale.prediction import Conditions, Prediction, predictions
-from autoscale.profiles import device_names, load_device
+from autoscale.profiles import DeviceProfile, device_names, load_device
 from autoscale.profiles.measured import MeasuredRow
 from autoscale.profiles.networks import load_network, network_names
 from autoscale.profiles.remotes import make_remotes
@@ -88,3 +88,26 @@ def test_of_a_network_that_is_known_by_its_rows_alone_those_are_told() -> None:
     row = MeasuredRow("theirs", Target.parse("device:cpu/int8@4t"), Interval(0.004, 0.005, 0.007), source="their log")
     found = predictions(replace(load_device("rpi5"), measured=(row,)), ModelProfile("theirs"), EVERYWHERE)
     assert [str(each.target) for each in found] == ["device:cpu/int8@4t"]
+
+
+def without_speed(*rows: MeasuredRow) -> DeviceProfile:
+    whole = load_device("rpi5")
+    cpu = replace(whole.processors["cpu"], speed=None)
+    return replace(whole, processors={**whole.processors, "cpu": cpu}, measured=rows)
+
+
+def test_where_a_file_has_rows_and_no_speed_the_rows_are_told_of_a_network_that_ships_too() -> None:
+    row = MeasuredRow("resnet-50", Target.parse("device:cpu/int8@2t#ncnn"), Interval(0.08, 0.09, 0.1), source="a log")
+    machine = without_speed(row)
+    found = predictions(machine, load_network("resnet-50"))
+    assert {each.target.precision for each in found} == {"int8"}
+    assert by_target(found)[str(row.target)].latency_s.mid == pytest.approx(0.09)
+    with pytest.raises(ProfileError, match=r"\[cpu.speed.fp32\] is missing"):
+        predictions(machine, load_network("mobilenet-v1"))
+
+
+def test_another_machine_with_rows_and_no_speed_tells_its_rows() -> None:
+    row = MeasuredRow("resnet-50", Target.parse("device:cpu/fp32"), Interval(0.08, 0.09, 0.1), source="a log")
+    far = [replace(each, machine=without_speed(row)) for each in make_remotes({"cloud": "rpi5"}, {})]
+    found = predictions(load_device("mi8pro"), load_network("resnet-50"), far)
+    assert [str(each.target) for each in found if each.target.place != "device"] == ["cloud:cpu/fp32"]
