@@ -204,7 +204,7 @@ def test_the_later_rows_of_a_file_are_its_forecast(tmp_path: Path) -> None:
 def test_a_time_that_repeats_costs_its_row_and_one_that_goes_back_is_sorted(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, row: str, message: str
 ) -> None:
-    path = hours(tmp_path / "a.csv", "2022-01-01T00:00,10", row)
+    path = hours(tmp_path / "a.csv", "2022-01-01T00:00,10", row, "2022-01-01T01:00,10")
     source = HourlyIntensity(path, place="FR")
     assert source.at("FR", START_S).g_per_kwh == 10.0
     assert source.lacks("FR", START_S - HOUR_S) is False
