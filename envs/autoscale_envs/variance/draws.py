@@ -18,7 +18,11 @@ import numpy.typing as npt
 from autoscale.arrays import Floats, Indices
 
 QUERIES: Final = 64
-"""Queries in a block."""
+"""Queries in a block of many environments."""
+QUERIES_OF_FEW: Final = 256
+"""Of few, for which a block of any size takes as long: the calls of numpy."""
+MANY: Final = 64
+"""Environments."""
 AT_ONCE: Final = 1024
 """Environments whose blocks are made together, at most: beyond a megabyte or two an array leaves a core's cache."""
 UNIFORMS: Final = 7
@@ -50,7 +54,7 @@ class Draws:
         # Apart, so that what an episode is like does not depend on how many blocks were drawn before.
         self._episodes = [_generator(seed) for seed in seeds]
         words = _words(normals, NORMAL_BITS) + _words(uniforms, UNIFORM_BITS)
-        self._block = _times(STEP, np.array([words * QUERIES]))
+        self._block = _times(STEP, np.array([words * queries_of(len(seeds))]))
 
     def reseed(self, environment: int, seed: int | None) -> None:
         """Begin an environment's numbers anew."""
@@ -76,18 +80,25 @@ class Draws:
         self._next -= self._block
 
 
-def block(first: Words, normals: int, uniforms: int = UNIFORMS) -> tuple[Drawn, Drawn]:
+def queries_of(environments: int) -> int:
+    """How many are in a block; what they are does not depend on it."""
+    return QUERIES if environments >= MANY else QUERIES_OF_FEW
+
+
+def block(first: Words, queries: int, normals: int, uniforms: int = UNIFORMS) -> tuple[Drawn, Drawn]:
     """What a block of queries needs: shapes (queries, normals, n) and (queries, uniforms, n).
 
     Args:
         first: where each environment's begins, shape (n,).
+        queries: in the block.
         normals: how many standard normals a query needs.
         uniforms: how many uniforms, of (0, 1), its ends left out.
     """
     of_normals, of_uniforms = _words(normals, NORMAL_BITS), _words(uniforms, UNIFORM_BITS)
-    steps = _times(STEP, np.arange((of_normals + of_uniforms) * QUERIES)).reshape(-1, QUERIES, 1)
-    wandering = np.empty((normals, QUERIES, len(first)), dtype=np.float32)
-    by_chance = np.empty((uniforms, QUERIES, len(first)), dtype=np.float32)
+    words = of_normals + of_uniforms
+    steps = _times(STEP, np.arange(words * queries).reshape(queries, words, 1)).transpose(1, 0, 2)
+    wandering = np.empty((normals, queries, len(first)), dtype=np.float32)
+    by_chance = np.empty((uniforms, queries, len(first)), dtype=np.float32)
     for mine, numbers in zip(wandering, _numbers(first, steps[:of_normals], NORMAL_BITS), strict=False):
         _quantiles().take(numbers, mode="clip", out=mine)  # within the table; clipping is quicker than checking
     for mine, numbers in zip(by_chance, _numbers(first, steps[of_normals:], UNIFORM_BITS), strict=False):

@@ -76,16 +76,20 @@ def regimes(uniforms: Floats, previous: Indices, switch: float, cumulative: Floa
     return (marks & ((1 << bits) - 1)).astype(np.intp)
 
 
-def sums(steps: Floats) -> Floats:
-    """What each query and those before it sum to, in double precision; both of shape (queries, n).
+def times(steps: Floats, first: Floats) -> Floats:
+    """When each query is asked, and the one after the last, in double precision: shape (queries + 1, n).
 
-    >>> sums(np.array([[1.0], [2.0], [3.0]])).ravel()
-    array([1., 3., 6.])
+    Args:
+        steps: from each to the next, shape (queries, n).
+        first: when the first is, shape (n,).
+
+    >>> times(np.array([[1.0], [2.0], [3.0]]), np.array([0.5])).ravel()
+    array([0.5, 1.5, 3.5, 6.5])
     """
     # A day in single precision is only known to ms. Of many, rows lie together: ``np.cumsum`` takes ten times as long.
-    if steps.shape[1] < FEWEST_BY_ROWS:
-        return np.cumsum(steps, axis=0, dtype=np.float64)
-    summed = steps.astype(np.float64)
-    for before, now in pairwise(summed):
+    asked = np.concatenate([first[None], steps], dtype=np.float64)
+    if len(first) < FEWEST_BY_ROWS:
+        return np.cumsum(asked, axis=0)
+    for before, now in pairwise(asked):
         now += before
-    return summed
+    return asked

@@ -17,7 +17,7 @@ from autoscale_envs.variance import intensity, interference, network, server, wo
 from autoscale_envs.variance.draws import Draws
 from autoscale_envs.variance.hidden import Hidden, hidden_factors
 from autoscale_envs.variance.outages import failures
-from autoscale_envs.variance.processes import Flags, gauss_markov, sums
+from autoscale_envs.variance.processes import Flags, gauss_markov, times
 from autoscale_envs.variance.unrest import unrest
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import Sensed, SimulatedQuery
@@ -35,8 +35,8 @@ class ProcessState(NamedTuple):
             servers' loads, the co-runner's activity.
         regime: which co-runner was there.
         network: which network asked.
-        time_s: since midnight UTC.
-        elapsed_s: since the episode (and with it the trace) began.
+        time_s: from midnight UTC to the episode's beginning.
+        elapsed_s: since that (and with it the trace) began.
         day: factors of the day's carbon intensity at the device and in the cloud, shape (n, 2).
         outage: whether (1) the links to the cloud were down.
     """
@@ -91,15 +91,14 @@ def next_block(
     hidden = _as_exact_as(normals, hidden)
     by_chance = uniforms.transpose(1, 0, 2)
     gap_s = workload.gaps(by_chance[1], parameters.options.gap_s)
-    ends_s = sums(gap_s)
-    starts_s = ends_s - gap_s
+    asked_s = times(gap_s, memory.elapsed_s)
+    elapsed_s, outage = asked_s[:-1], memory.outage
     paths = gauss_markov(
         normals, memory.wandering.T.astype(normals.dtype), parameters.correlations.astype(normals.dtype)
     )
     wandering = paths.transpose(1, 0, 2)
     asks = workload.next_networks(by_chance[0], memory.network, len(parameters.networks))
     regime = interference.co_runner_regimes(by_chance[2], memory.regime, parameters.scenario, parameters.options.gap_s)
-    elapsed_s, outage = memory.elapsed_s + starts_s, memory.outage
     if parameters.scenario.outages is not None:
         path = failures(by_chance[7], memory.outage, parameters.scenario.outages, parameters.options.gap_s)
         outage, is_up = path[-1], path == 0
@@ -107,17 +106,14 @@ def next_block(
         is_up = None
     passages = _passages(parameters, hidden, wandering, asks, elapsed_s, is_up)
     loads = _loads(parameters, regime, wandering[-1])
-    grid = _grid(parameters, memory, starts_s, normals.dtype)
+    grid = _grid(parameters, memory, elapsed_s, normals.dtype)
     busy = wandering[2 * len(passages) : -1]
     block = QueryBlock(
         _query(parameters, hidden, asks, gap_s, elapsed_s, passages, loads, grid, busy, by_chance[3:]),
         _sensed(loads, passages, grid),
         passages[parameters.servers[0]].is_up if parameters.servers else np.array(True),
     )
-    last_s = ends_s[-1]
-    return block, ProcessState(
-        paths[-1].T, regime[-1], asks[-1], memory.time_s + last_s, memory.elapsed_s + last_s, memory.day, outage
-    )
+    return block, ProcessState(paths[-1].T, regime[-1], asks[-1], memory.time_s, asked_s[-1], memory.day, outage)
 
 
 def _as_exact_as(drawn: Floats, hidden: Hidden) -> Hidden:
@@ -157,9 +153,9 @@ def _loads(parameters: WorldParameters, regime: Indices, straying: Floats) -> tu
 
 
 def _grid(
-    parameters: WorldParameters, memory: ProcessState, since_s: Floats, kind: np.dtype[Any]
+    parameters: WorldParameters, memory: ProcessState, elapsed_s: Floats, kind: np.dtype[Any]
 ) -> tuple[Floats, Floats]:
-    hour = intensity.hour_of_day(memory.time_s + since_s)
+    hour = intensity.hour_of_day(memory.time_s + elapsed_s)
     device, cloud = (
         curve.g_per_kwh.astype(kind).take(hour) * factor
         for curve, factor in zip(parameters.curves, memory.day.T.astype(kind), strict=True)

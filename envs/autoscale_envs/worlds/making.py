@@ -44,7 +44,7 @@ def make(
     """
     for start in range(0, len(environments), AT_ONCE):
         some = environments[start : start + AT_ONCE]
-        drawn = block(first[start : start + AT_ONCE], parameters.counts.processes, parameters.uniforms)
+        drawn = block(first[start : start + AT_ONCE], shelf.length, parameters.counts.processes, parameters.uniforms)
         # Computing strays in steps alone, and its factors are many.
         mine = Hidden(hidden.computing[:0], *of(hidden[1:], some))
         made, moved = next_block(parameters, mine, ProcessState(*of(memory, some)), *drawn)

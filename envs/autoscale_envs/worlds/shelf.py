@@ -7,7 +7,7 @@ import numpy as np
 
 from autoscale.agents.features import ABSENT
 from autoscale.arrays import Indices, in_place
-from autoscale_envs.variance.draws import QUERIES
+from autoscale_envs.variance.draws import queries_of
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds.blocks import QueryBlock
 from autoscale_envs.worlds.kept import Kept
@@ -24,23 +24,27 @@ class Shelf:
         count: how many environments.
         keeps_sensed: whether ``sensed_at`` will be asked.
         array: makes one of zeros, of a shape and a type.
+
+    Attributes:
+        length: how many queries of each environment a block has.
     """
 
     def __init__(
         self, parameters: WorldParameters, count: int, *, keeps_sensed: bool, array: Callable[..., Any] = np.zeros
     ) -> None:
         self.parameters = parameters
+        self.length = queries_of(count)
         self._keeps_sensed = keeps_sensed
         self._about = network_rows(parameters.networks, parameters.goals)
-        self._networks = array((QUERIES, count), np.intp)
+        self._networks = array((self.length, count), np.intp)
         links = len(parameters.remotes)
         per_link = PER_LINK_WHOLE if parameters.parts is None else PER_LINK
-        self._asked = Kept(ALONE, per_link, links, QUERIES, count, array)
-        self._sensed = Kept(4, 4, links, QUERIES, count if keeps_sensed else 0, array)
+        self._asked = Kept(ALONE, per_link, links, self.length, count, array)
+        self._sensed = Kept(4, 4, links, self.length, count if keeps_sensed else 0, array)
         # By feature: a step makes rows of one query of each environment, which a block of rows would all lie apart.
-        self._seen = array((SENSED.stop - SENSED.start, QUERIES, count), np.float32)
+        self._seen = array((SENSED.stop - SENSED.start, self.length, count), np.float32)
         self._seen[:] = ABSENT
-        self._is_up = array((QUERIES, count), np.bool_)
+        self._is_up = array((self.length, count), np.bool_)
         self._is_up[:] = True
 
     def put(self, some: Indices, block: QueryBlock) -> None:

@@ -15,7 +15,7 @@ from weakref import WeakSet, finalize
 import numpy as np
 
 from autoscale.arrays import Floats, Indices
-from autoscale_envs.variance.draws import QUERIES, Draws
+from autoscale_envs.variance.draws import Draws
 from autoscale_envs.variance.processes import Flags
 from autoscale_envs.worlds import ahead
 from autoscale_envs.worlds.blocks import begin
@@ -95,16 +95,16 @@ class Streams:
         if where is True and isinstance(first, int):  # all go on together
             self._where = first + 1, slice(None)
         first = self._at()[0]
-        if (first if isinstance(first, int) else first.max()) == QUERIES:
+        if (first if isinstance(first, int) else first.max()) == self._shelf.length:
             if not self._has_tried:
                 self._start_maker()
-            self._fill(np.flatnonzero(self._position == QUERIES))
+            self._fill(np.flatnonzero(self._position == self._shelf.length))
 
     def advance_at(self, environment: int) -> None:
         """Go to the next query in one."""
         self._position[environment] += 1
         self._where = None
-        if self._position[environment] == QUERIES:
+        if self._position[environment] == self._shelf.length:
             self._fill(np.array([environment]))
 
     def now(self) -> SimulatedQuery:

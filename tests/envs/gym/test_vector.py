@@ -13,7 +13,7 @@ from gymnasium.vector import SyncVectorEnv
 from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale_envs.gym.env import EdgeInferenceEnv
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
-from autoscale_envs.variance.draws import QUERIES
+from autoscale_envs.variance.draws import QUERIES_OF_FEW
 from autoscale_envs.worlds import ahead
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
@@ -142,6 +142,17 @@ def test_ended_episodes_that_nobody_resets_are_refused() -> None:
         EdgeInferenceVectorEnv(2, autoreset_mode="same")
 
 
+def test_many_environments_are_the_scalar_ones_too() -> None:
+    """Whose queries are made in larger blocks."""
+    vector, scalar = EdgeInferenceVectorEnv(70, scenario="D7"), EdgeInferenceEnv(scenario="D7")
+    vector.reset(seed=0)
+    scalar.reset(seed=69)
+    for step in range(300):
+        observations, rewards, *_ = vector.step(np.full(70, step % 66))
+        observation, reward, *_ = scalar.step(step % 66)
+        assert (observations[69] == observation).all() and rewards[69] == reward
+
+
 @pytest.fixture
 def makes_ahead(monkeypatch: pytest.MonkeyPatch) -> Callable[..., EdgeInferenceVectorEnv]:
     """An environment whose queries another process makes, which is ready."""
@@ -153,7 +164,7 @@ def makes_ahead(monkeypatch: pytest.MonkeyPatch) -> Callable[..., EdgeInferenceV
     def env(count: int = 4, **settings: Any) -> EdgeInferenceVectorEnv:
         made = EdgeInferenceVectorEnv(count, **settings)
         made.reset(seed=3)
-        for _ in range(QUERIES):
+        for _ in range(QUERIES_OF_FEW):
             made.step(np.full(count, 60))
         until(made._world.streams.is_ahead)
         return made
@@ -166,12 +177,12 @@ def one_process(count: int, **settings: Any) -> EdgeInferenceVectorEnv:
     env = EdgeInferenceVectorEnv(count, **settings)
     env._world.streams._has_tried = True
     env.reset(seed=3)
-    for _ in range(QUERIES):
+    for _ in range(QUERIES_OF_FEW):
         env.step(np.full(count, 60))
     return env
 
 
-def check_the_same(one: EdgeInferenceVectorEnv, other: EdgeInferenceVectorEnv, steps: int = 130) -> None:
+def check_the_same(one: EdgeInferenceVectorEnv, other: EdgeInferenceVectorEnv, steps: int = 400) -> None:
     rng = np.random.default_rng(0)
     for _ in range(steps):
         actions = rng.integers(0, len(one.targets), one.num_envs)
@@ -181,14 +192,14 @@ def check_the_same(one: EdgeInferenceVectorEnv, other: EdgeInferenceVectorEnv, s
 
 def test_blocks_made_ahead_change_nothing(makes_ahead) -> None:
     """Episodes end within blocks, some environments are begun anew alone, and it is copied in the midst of all."""
-    settings = {"scenario": "D8", "queries": 150}
+    settings = {"scenario": "D8", "queries": 400}
     env, alone = makes_ahead(6, **settings), one_process(6, **settings)
-    check_the_same(env, alone, 200)
+    check_the_same(env, alone, 500)
     env = copy.deepcopy(env)
-    check_the_same(env, alone, 133)
+    check_the_same(env, alone, 333)
     env = pickle.loads(pickle.dumps(env))
-    check_the_same(env, alone, 67)
-    for steps in (64, 300):
+    check_the_same(env, alone, 267)
+    for steps in (256, 600):
         again = {"seed": [None, 9, None, None, None, None], "options": {"reset_mask": np.arange(6) == 1}}
         assert (env.reset(**again)[0] == alone.reset(**again)[0]).all()
         check_the_same(env, alone, steps)
@@ -198,14 +209,14 @@ def test_where_the_process_is_killed_nothing_changes(makes_ahead) -> None:
     env, alone = makes_ahead(), one_process(4)
     check_the_same(env, alone)
     env._world.streams._maker._process.kill()
-    check_the_same(env, alone, 200)
+    check_the_same(env, alone, 600)
 
 
 def test_where_no_process_starts_nothing_changes(makes_ahead, monkeypatch: pytest.MonkeyPatch) -> None:
     env = EdgeInferenceVectorEnv(4)
     monkeypatch.setattr(sys, "executable", "/nowhere/python")
     env.reset(seed=3)
-    for _ in range(QUERIES):
+    for _ in range(QUERIES_OF_FEW):
         env.step(np.full(4, 60))
     assert env._world.streams._maker is None
     check_the_same(env, one_process(4))
@@ -228,10 +239,10 @@ def test_the_process_ends_with_its_environment(makes_ahead) -> None:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_goes_on_by_itself(makes_ahead) -> None:
     env, alone = makes_ahead(), one_process(4)
-    check_the_same(env, alone, 70)
+    check_the_same(env, alone, 300)
     child = os.fork()
     try:
-        check_the_same(env, alone, 200)
+        check_the_same(env, alone, 600)
     finally:
         if child == 0:
             os._exit(sys.exc_info()[0] is not None)
