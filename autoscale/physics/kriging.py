@@ -35,8 +35,8 @@ TRUSTED: Final = 3
 """How many points the ``Spread`` is worth where a processor's own points lie wider than it has them."""
 
 FITTED: Final = 3
-"""How many points a speed takes that was fitted to them: 2 to 5 of its figures are told by them, the rest by what is
-usual (the trace of the fit's hat matrix, at the 17 processors that have rows)."""
+"""How many points a speed takes that was fitted to them: 2 to 6 of its figures are told by them, the rest by what is
+usual (the trace of the fit's hat matrix, at 13 processors that have rows)."""
 
 
 @dataclass(frozen=True, slots=True)
