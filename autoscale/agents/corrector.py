@@ -157,7 +157,8 @@ class Corrector(Agent):
         residuals = residuals_of(self._told_of(context, index), outcome)
         if not shared.is_informed:
             self._compare(network, path, residuals, mean, doubt)
-        changed = self._turns.chance_changed(precision) if shared.is_informed else 0.0
+        knows = shared.is_informed and tree.has_tried(path)  # else it may be what the network has of its own there
+        changed = self._turns.chance_changed(precision) if knows else 0.0
         lesson = take_in(
             cells,
             features,
@@ -315,7 +316,8 @@ class Corrector(Agent):
             learned = told_by_one(doubt, noise[0])
             horizon = horizon_of(network.queries)
             stakes = self._turns.stakes(horizon, network.spacing).take(cell) if self._shared.is_informed else None
-            worth = looks(best, cost, learned, in_time, accurate, late, hope, is_late, cell, horizon, most_late, stakes)
+            told = (learned, in_time, accurate, late, over, hope, is_late)
+            worth = looks(best, cost, *told, cell, horizon, most_late, stakes)
             chance = chance if worth is None else np.maximum(chance, worth)
         chance = completed(best, chance)
         if network.queries % EVERY == EVERY - 1 and self._shared.is_informed:

@@ -56,7 +56,7 @@ def write_questions(folder: Path, count: int) -> None:
         for number in range(count):
             context = _context(world, dice, is_plain=number % 3 != 0)
             chances, uniform = agent.probabilities(context), float(dice.random())
-            target = draw(chances.cumsum().tolist(), uniform)
+            target = draw(chances.cumsum(), uniform)
             feeds = feeds_of(context, world.targets, networks, uniform)
             told = {"feeds": _listed(feeds), "target": target, "probability": float(chances[target])}
             file.write(json.dumps(told) + "\n")

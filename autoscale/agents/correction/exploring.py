@@ -150,6 +150,7 @@ def looks(
     in_time: Flags,
     accurate: Flags | None,
     late: Floats,
+    over: Floats,
     hope: Floats,
     is_late: bool,
     cell: Indices,
@@ -166,6 +167,7 @@ def looks(
         in_time: which are as good as in time.
         accurate: which are accurate enough, or None for all; no look makes the others so.
         late: the chance that each is not in time.
+        over: how far above what the goal allows each one's ln(latency) is believed to be.
         hope: the chance that a figure would show each one in time.
         is_late: whether the best is not believed to be.
         cell: which targets tell much of each other; a look is at one of them, so together they weigh as one.
@@ -185,7 +187,7 @@ def looks(
     worth *= horizon
     worth -= np.maximum(dearer, _ZERO)
     if stakes is not None:
-        worth += stakes * hope * (0.5 * CHANGE * np.exp(above / -CHANGE))  # of Laplace's distribution
+        worth += stakes * (0.5 * CHANGE * np.exp(np.maximum(above, over) / -CHANGE))  # of Laplace's distribution
     np.maximum(worth, _ZERO, out=worth)
     worth[best] = 0.0
     if accurate is not None:

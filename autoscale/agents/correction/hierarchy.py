@@ -112,6 +112,10 @@ class Hierarchy:
         """Whether nothing is known of the processor that a path ends at."""
         return path[_NODE * (len(OWN) - 1) + quantity] == 1.0
 
+    def has_tried(self, path: Sequence[float]) -> bool:
+        """Whether the network was answered by the precision that a path leads through."""
+        return path[_NODE + LATENCY] < 1.0
+
     def predict_one(
         self, path: Sequence[float], scale: float, mean: Triple, variance: Triple
     ) -> tuple[list[float], list[float]]:

@@ -63,7 +63,7 @@ def corrector_graph(agent: Corrector, goal: Goal) -> tuple[bytes, tuple[str, ...
     is_late = graph("Greater", graph("Gather", margin, best), 0.0)
     over = graph("Sub", margin, graph("Mul", exploring.tolerated(goal.on_time), graph("Sqrt", noise[1])))
     hope = graph("Sub", 1.0, _chance_late(graph, over, graph("Sqrt", sharper)))
-    times, pays, cell = (late, hope, is_late), (horizon, stakes), known.cells.precision
+    times, pays, cell = (late, over, hope, is_late), (horizon, stakes), known.cells.precision
     looks = _looks(graph, best, cost, learned, in_time, times, cell, pays, most_late, accurate)
     looks_now = graph("Or", is_late, graph("Gather", graph.constant(known.looks), case))
     looks = graph("Where", looks_now, looks, 0.0)
@@ -284,7 +284,7 @@ def _looks(
     cost: str,
     learned: str,
     in_time: str,
-    times: tuple[str, str, str],
+    times: tuple[str, str, str, str],
     cell: Indices,
     pays: tuple[str, str],
     most_late: str,
@@ -292,10 +292,11 @@ def _looks(
 ) -> str:
     """Chances of the targets worth a look.
 
-    The times are the chance of being late and the hope of being in time, of each target, and whether the best is late.
+    The times are the chance of being late, how far above the limit and the hope of being in time, of each target, and
+    whether the best is late.
     What pays is the horizon of what a figure teaches, and what each target may have become.
     """
-    (late, hope, is_late), (horizon, stakes) = times, pays
+    (late, over, hope, is_late), (horizon, stakes) = times, pays
     above = graph("Sub", cost, graph("Gather", cost, best))
     dearer = graph("Sub", graph("Exp", graph("Min", above, exploring.LARGEST_GAP)), 1.0)
     above, gap = graph("Max", above, 0.0), graph("Max", dearer, 0.0)
@@ -306,8 +307,8 @@ def _looks(
     rescued = graph("Add", undercut, graph("Mul", hope, exploring.RESCUE))
     cheaper = graph("Mul", hope, graph("Sub", undercut, graph("Min", dearer, 0.0)))
     saved = graph("Where", is_late, rescued, cheaper)
-    changed = graph("Mul", 0.5 * CHANGE, graph("Exp", graph("Div", above, -CHANGE)))
-    found = graph("Mul", graph("Mul", stakes, hope), changed)
+    changed = graph("Mul", 0.5 * CHANGE, graph("Exp", graph("Div", graph("Max", above, over), -CHANGE)))
+    found = graph("Mul", stakes, changed)
     worth = graph("Max", graph("Sub", graph("Add", graph("Mul", horizon, saved), found), gap), 0.0)
     may = graph("And", accurate, graph("Not", graph("Equal", _numbered(graph, gap), best)))
     worth = graph("Where", may, worth, 0.0)

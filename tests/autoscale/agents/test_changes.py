@@ -134,3 +134,24 @@ def test_what_one_network_lost_is_kept_and_fades_where_nobody_looks() -> None:
     other.agent, other.rng = saved, np.random.default_rng(7)
     busy.rng = np.random.default_rng(7)
     assert other.late(1.0, 80).tolist() == busy.late(1.0, 80).tolist()
+
+
+def test_what_a_network_has_of_its_own_is_no_change_for_the_others() -> None:
+    """One is answered by the cloud for the first time, for less than half of what is told; another knows it well."""
+    agent, everything = make_agent("corrector", TARGETS), np.arange(2)
+    forecast = Forecast(LATENCY_S, ENERGY_J, 1e-4 * ENERGY_J, np.full(2, np.nan))
+
+    def asked(network: int) -> Context:
+        return Context(NETWORKS[network], Observation(), Goal(latency_s=0.3), everything, lambda: forecast)
+
+    def answered(network: int, target: int, factor: float) -> None:
+        outcome = Outcome(float(LATENCY_S[target]), Split(device=float(ENERGY_J[target] * factor)))
+        agent.learn(asked(network), target, outcome, 0.0)
+
+    for target in [0, 1] * 20:
+        answered(0, target, 1.0)
+    for _ in range(40):
+        answered(1, 0, 1.0)
+    answered(1, 1, 0.4)
+    assert agent.believe(asked(1)).energy_j[1] < 0.6 * ENERGY_J[1]
+    assert agent.believe(asked(0)).energy_j[1] == pytest.approx(ENERGY_J[1], rel=0.1)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from autoscale.agents.base import make_agent
-from autoscale.agents.correction.exploring import LATE_LOOKS, LOOKS_EVERY, late_looks
+from autoscale.agents.correction.exploring import LATE_LOOKS, LOOKS_EVERY, late_looks, looks
 from autoscale.query.context import Context
 from autoscale.query.forecast import Forecast
 from autoscale.query.goal import Goal
@@ -42,3 +42,13 @@ def test_looks_cost_no_more_late_answers_than_the_goal_allows(on_time: float) ->
     assert max(most) <= 1.0 - on_time
     assert min(most[::8]) > 0.0
     assert np.mean(most[500:]) / LOOKS_EVERY <= min(LATE_LOOKS, 0.5 * (1.0 - on_time))
+
+
+def test_what_may_have_changed_may_be_in_time_too() -> None:
+    """A target is known well, to be cheap and late; the longer ago that was seen, the more a look at it is worth."""
+    cost, none = np.array([0.0, -0.5]), np.zeros(2)
+    told = (np.full(2, 1e-9), np.array([True, False]), None, np.array([0.0, 1.0]), np.array([-1.0, 0.4]), none, False)
+    looked = [looks(0, cost, *told, np.arange(2), 100.0, 1.0, np.array([0.0, each])) for each in (0.0, 0.5, 1.0)]
+    assert looked[0] is None
+    assert looked[1] is not None and looked[2] is not None
+    assert 0.0 < looked[1][1] < looked[2][1] <= 1.0
