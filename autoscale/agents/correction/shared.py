@@ -47,8 +47,10 @@ JUMP: Final = CHANGE**2
 """Variance that its shift gets then."""
 RESTLESS: Final = 2e-4
 """Variance a shift gains with every query, for each unit of its square: what changed once may change back."""
+DRIFT: Final = 3e-6
+"""And in any case: with three times as much twice as many looks find nothing, without it a slow drift goes unseen."""
 DRIFT_EVERY: Final = 8
-"""Of how many queries that is added at once."""
+"""Of how many queries both are added at once."""
 STALE: Final = 0.3
 """What is left, after a change, of the weight of what had been seen of the very target."""
 
@@ -201,10 +203,10 @@ class Shared:
         self.variance[...] = left * (own + left * top)
 
     def drift(self) -> None:
-        """Let the shifts of what has changed become less certain, as time goes by."""
+        """Let shifts become less certain, as time goes by; those of what has changed sooner."""
         shift = self.effects[..., SHIFT]
         certain = self.shift_variance
-        np.minimum(certain + DRIFT_EVERY * RESTLESS * shift * shift, np.maximum(certain, JUMP), out=certain)
+        np.minimum(certain + DRIFT_EVERY * (RESTLESS * shift * shift + DRIFT), np.maximum(certain, JUMP), out=certain)
         variances = certain.T.tolist()
         for processor, cells in self._cells.items():
             for cell, variance in zip(cells, variances[processor], strict=True):
