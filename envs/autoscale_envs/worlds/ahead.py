@@ -144,7 +144,7 @@ def _unnamed() -> BinaryIO:
 
 def is_worth_it(environments: int) -> bool:
     """Whether another core is there, and enough for it to do; not where the system, or a frozen program, cannot."""
-    is_possible = hasattr(os, "memfd_create") and not getattr(sys, "frozen", False)
+    is_possible = hasattr(os, "memfd_create") and bool(sys.executable) and not getattr(sys, "frozen", False)
     return is_possible and environments >= FEWEST and len(os.sched_getaffinity(0)) > 1
 
 

@@ -49,5 +49,5 @@ class FastPath:
         if noted is None:
             return None
         started_s, started_cpu_s, ended_s, ended_cpu_s = noted
-        reading = self._account.table.reading(ended_s - started_s, ended_cpu_s - started_cpu_s, self.target)
+        reading = self._account.table.clocked(ended_s - started_s, ended_cpu_s - started_cpu_s, self.target)
         return self._account.outcome(reading, reading.window_s, self._accuracy)

@@ -187,7 +187,8 @@ class End(asyncio.Protocol):
         """Hold still until both sides are there."""
         self._ends.add(self)
         self._transport = cast(asyncio.Transport, transport)
-        self._transport.pause_reading()
+        # Not at once: before Python 3.11.4 or so, asyncio starts to read after this, paused or not.
+        asyncio.get_running_loop().call_soon(self._transport.pause_reading)
         # A large receive buffer would take megabytes off the sender before it felt the link.
         self._socket = transport.get_extra_info("socket")
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BACKLOG_BYTES)

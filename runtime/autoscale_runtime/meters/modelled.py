@@ -96,7 +96,7 @@ class ModelledMeter(Meter):
         self._radio = profile.radios.get(self.radio)
         self._by_target: dict[Target | None, Drawn | SlicedDrawn] = {}
         self.wall_clock, self.cpu_clock = wall_clock, cpu_clock
-        self._cores = os.cpu_count() or 1
+        self._cores = (os.cpu_count() or 1) if cpu_clock is process_time else math.inf  # another clock tells of others
 
     @classmethod
     def on_this_host(cls, power_table: str | None) -> Self:
@@ -120,16 +120,20 @@ class ModelledMeter(Meter):
     def end(self, mark: Mark, target: Target | None = None) -> Reading:
         """What the table says of the time since the mark, the radio apart."""
         wall_s, cpu_s = self.wall_clock() - mark.time_s, self.cpu_clock() - mark.counter
-        return self.reading(wall_s, cpu_s, target)
+        return self.clocked(wall_s, cpu_s, target)
 
-    def reading(self, wall_s: float, cpu_s: float, target: Target | None = None) -> Reading:
-        """What the table says of given times, and how that is known; arguments as for :meth:`energy_j`.
+    def clocked(self, wall_s: float, cpu_s: float, target: Target | None = None) -> Reading:
+        """What the table says of times by this host's clocks; arguments as for :meth:`energy_j`.
 
         Systems count a running thread's time tick by tick (4 ms and more), so in a window of less the clock may jump by
         more than all cores can have worked: they are taken to have worked all the while.
         """
+        return self.reading(wall_s, min(cpu_s, self._cores * wall_s), target)
+
+    def reading(self, wall_s: float, cpu_s: float, target: Target | None = None) -> Reading:
+        """What the table says of given times, and how that is known; arguments as for :meth:`energy_j`."""
         drawn = self.drawn(target)
-        return Reading(drawn.energy_j(wall_s, min(cpu_s, self._cores * wall_s)), drawn.method, drawn.source, wall_s)
+        return Reading(drawn.energy_j(wall_s, cpu_s), drawn.method, drawn.source, wall_s)
 
     def energy_j(self, wall_s: float, cpu_s: float, target: Target | None = None) -> float:
         """What the device spends in ``wall_s`` seconds of which its cores work ``cpu_s`` core-seconds.

@@ -165,5 +165,5 @@ def test_what_was_metered_on_the_device_comes_before_the_table():
 
 def test_no_more_is_drawn_than_all_cores_can() -> None:
     target, most_s = Target.parse("device:cpu/fp32"), float(os.cpu_count() or 1)
-    assert METER.reading(0.001, 0.001 * most_s, target).energy_j == METER.energy_j(0.001, 0.001 * most_s, target)
-    assert METER.reading(0.001, 1.0, target) == METER.reading(0.001, 0.001 * most_s, target)
+    assert METER.clocked(0.001, 0.001 * most_s, target).energy_j == METER.energy_j(0.001, 0.001 * most_s, target)
+    assert METER.clocked(0.001, 1.0, target) == METER.clocked(0.001, 0.001 * most_s, target)
