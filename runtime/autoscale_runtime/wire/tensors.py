@@ -134,8 +134,8 @@ def tensors_of(tensors: Sequence[Tensor], raw: Sequence[bytes | memoryview]) -> 
     An array made of raw contents is read-only: it is a view of the message.
 
     Raises:
-        FeedError: a name twice, an unknown data type, a shape that the contents do not fill, both raw and typed
-            contents, or fewer or more raw contents than tensors.
+        FeedError: a name twice, an unknown data type, a shape that the contents do not fill, a boolean that is neither,
+            both raw and typed contents, or fewer or more raw contents than tensors.
     """
     if raw and len(raw) != len(tensors):
         raise FeedError(f"there are {len(raw)} raw contents for {len(tensors)} tensors; allowed: as many, or none")
@@ -183,7 +183,11 @@ def _untyped(tensor: Tensor, dtype: np.dtype[Any], raw: bytes | memoryview) -> A
         return _strings(list(_elements(tensor, raw)))
     if len(raw) % dtype.itemsize:
         raise FeedError(f"tensor '{tensor.name}' has {len(raw)} raw bytes; allowed: a multiple of {dtype.itemsize}")
-    return np.frombuffer(raw, dtype)
+    flat = np.frombuffer(raw, dtype)
+    if dtype.kind == "b" and (most := flat.view(np.uint8).max(initial=0)) > 1:
+        # A runtime computes with the byte: not(2) is 3 there, which is true as well.
+        raise FeedError(f"tensor '{tensor.name}' is BOOL and has a byte of {most}; allowed: 0 and 1")
+    return flat
 
 
 def _elements(tensor: Tensor, raw: bytes | memoryview) -> Iterator[bytes]:

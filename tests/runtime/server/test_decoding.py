@@ -47,6 +47,15 @@ def test_contents_that_do_not_fill_a_known_shape_are_refused() -> None:
     assert decoded(served, good).feeds["x"].tolist() == [[1.0, 1.0]]
 
 
+def test_a_boolean_that_is_neither_is_refused_in_a_known_request_too() -> None:
+    served = model(TensorSpec("x", np.dtype(bool), (3,)))
+    message = asked(x=np.array([True, False, True]))
+    assert [*decoded(served, message).feeds["x"]] == [True, False, True]
+    with pytest.raises(FeedError, match="a byte of 2; allowed: 0 and 1"):
+        decoded(served, message[:-1] + b"\2")
+    assert [*decoded(served, message[:-1] + b"\0").feeds["x"]] == [True, False, False]
+
+
 def test_a_known_request_is_judged_by_the_model_that_it_is_for() -> None:
     good = asked(x=np.ones((1, 2), "f4"))
     decoded(model(SPECS[0]), good)

@@ -31,7 +31,6 @@ from autoscale_runtime.server.workers.turn import Turn
 _BLOATED_BYTES: Final = 128 << 20
 """A runtime's arena keeps what it once had; a process that has so much more than it began with is replaced."""
 
-
 _PLACES: Final = {code: place for place, code in enumerate(CODES)}
 
 
@@ -116,7 +115,7 @@ class ModelThreads:
 
     def _send(self, packet: Packet, messages: Sequence[tuple[Message, Parts]]) -> None:
         read = [each.slot for each in packet.messages if each.slot >= 0]
-        with self._sends:
+        with self._sends, suppress(OSError):  # the server is gone, and so is this process soon
             for slot in packet.read:
                 self._writing.free(slot)
             try:
@@ -125,8 +124,6 @@ class ModelThreads:
                 code, text = _PLACES[grpc.StatusCode.RESOURCE_EXHAUSTED], [str(error).encode()]
                 told = [(message._replace(kind=code), text) for message, _ in messages]
                 send(self._batches, packet.batch, read, told, self._writing)
-            except OSError:  # the server is gone, and so is this process soon
-                pass
 
     def _answers(self, packet: Packet) -> list[Answered]:
         if packet.batch in self._stopped:
