@@ -104,7 +104,7 @@ class Kriging:
         shared = covariance(self.spread, place, self.points)[0]
         weights = shared @ self._inverse
         unknown = covariance(self.spread, place, place)[0, 0] + self.spread.run**2 - weights @ shared
-        return float(weights @ self.residuals), float(np.sqrt(max(self._wilder * unknown, 0.0)))
+        return float(weights @ self.residuals), float(np.sqrt(max(self._overdispersion * unknown, 0.0)))
 
     @cached_property
     def networks(self) -> int:
@@ -112,7 +112,7 @@ class Kriging:
         return len(np.unique(self.points.networks, axis=0))
 
     @cached_property
-    def _wilder(self) -> float:
+    def _overdispersion(self) -> float:
         """A factor on the variance: how much wider the points lie than their ``Spread`` has them.
 
         That of a Student t process (Shah, Wilson and Ghahramani, AISTATS 2014), but never below 1: points to which a
