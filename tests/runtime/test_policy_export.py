@@ -12,7 +12,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from autoscale import Agent, Context, Goal, Observation, make_agent, run_query
+from autoscale import Agent, Context, Goal, Observation, Target, make_agent, run_query
 from autoscale.agents.correction.exploring import draw
 from autoscale.agents.policies import save_policy
 from autoscale.errors import InvalidInput, PolicyError
@@ -38,6 +38,10 @@ def _let_change(agent: Agent, world: SimWorld) -> None:
     for _ in range(40):
         outcome = world.perform(None, context, agent.select(context)).outcome
         agent.learn(context, int(context.admitted[0]), replace(outcome, latency_s=3.0 * outcome.latency_s), 0.0)
+
+
+def _many(count: int) -> tuple[Target, ...]:
+    return tuple(Target.parse(f"device:cpu/fp32@{100 + each}MHz") for each in range(count))
 
 
 @pytest.mark.parametrize("objective", ["energy", "carbon", "latency"])
@@ -80,6 +84,20 @@ def test_choices_and_probabilities_are_the_agents(tmp_path: Path, objective: str
         assert int(target) == draw(chances.cumsum(), uniform)
         assert float(probability) == pytest.approx(chances[int(target)], abs=1e-9)
         world.perform(None, seen, agent.select(seen))
+
+
+@pytest.mark.parametrize("targets", [35, 66])
+def test_where_nothing_tells_targets_apart_the_first_is_the_best_of_both(tmp_path: Path, targets: int) -> None:
+    """Runtimes round the last of 35 figures otherwise than the first 32, by which another one was the least."""
+    agent = make_agent("corrector", _many(targets))
+    told = export_policy(agent, tmp_path / "p.onnx")
+    session = onnxruntime.InferenceSession(tmp_path / "p.onnx")
+    for figure in np.geomspace(0.001, 1.0, 30).tolist():
+        flat = Forecast(*(np.full(targets, each) for each in (figure, 3.0 * figure, 1e-5, math.nan)))
+        context = Context(STRANGER, Observation(), Goal(), np.arange(targets), lambda known=flat: known)
+        target, probability = session.run(None, feeds_of(context, agent.targets, told["networks"], 0.0))
+        assert int(target) == 0
+        assert float(probability) == pytest.approx(deepcopy(agent).probabilities(context)[0], abs=1e-9)
 
 
 def test_the_json_says_how_to_ask(tmp_path: Path) -> None:

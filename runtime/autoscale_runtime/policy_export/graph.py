@@ -11,6 +11,8 @@ from autoscale.extras import needed
 
 OPSET: Final = 17
 IR_VERSION: Final = 9
+ROUNDING: Final = 1e-12
+"""Costs (logarithms, or standard deviations) that lie no further apart are equal."""
 
 
 def onnx() -> Any:
@@ -65,8 +67,13 @@ class Graph:
         return self("ReduceSum", value, np.array([axis], np.int64), keepdims=int(keep))
 
     def least_at(self, value: str) -> str:
-        """The index of the first of the least, of shape (1,)."""
-        return self("ArgMin", value, axis=0, keepdims=1)
+        """The index of the first of the least, of shape (1,).
+
+        What differs by rounding is the same: a runtime may round the last figures of a tensor otherwise than the rest.
+        """
+        least = self("ReduceMin", value, keepdims=1)
+        is_least = self("LessOrEqual", value, self("Add", least, ROUNDING))
+        return self("ArgMax", self.number(is_least), axis=0, keepdims=1)
 
     def any(self, flags: str) -> str:
         """Whether one of them is true, of shape (1,)."""
