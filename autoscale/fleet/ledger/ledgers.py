@@ -1,7 +1,7 @@
 """Any number of ledgers as one: what several collectors wrote, each for a part of the fleet.
 
 A row's key is its device, log and number, so the same row in two ledgers is found: a file that is in both by its
-digest, and rows of a log that both know by their numbers.
+digest, one whose rows were aged in a copy by its name, and rows of a log that both know by their numbers.
 """
 
 import sqlite3
@@ -108,9 +108,10 @@ def _joined(folders: Sequence[Path], views: Sequence[LedgerView]) -> LedgerView:
         files |= {path: _named(folder, each) for path, each in view.entries.items()}
         damaged += [_named(folder, each) for each in view.damaged]
         covers |= {f"{folder}/{path}": frozenset(f"{folder}/{each}" for each in of) for path, of in view.covers.items()}
-    kept, copied = _unlike(files)
+    kept, copied = _unlike(files, damaged)
     shared = shared_logs(folders)
-    counts["missing"] += _missing_together(folders, shared)
+    missing, again = _together(folders, shared)
+    counts["missing"] += missing
     return LedgerView(
         files=tuple(path for path, each in kept.items() if each.is_rows),
         damaged=tuple(damaged),
@@ -121,6 +122,7 @@ def _joined(folders: Sequence[Path], views: Sequence[LedgerView]) -> LedgerView:
         is_sealed=all(each.is_sealed for each in views),
         shared=tuple(shared),
         copied_rows=copied,
+        arrived_again=again,
     )
 
 
@@ -128,11 +130,18 @@ def _named(folder: Path, entry: Entry) -> Entry:
     return replace(entry, path=f"{folder}/{entry.path}")
 
 
-def _unlike(files: dict[Path, Entry]) -> tuple[dict[Path, Entry], int]:
-    """Files of which none is a copy of another, and how many rows the copies have."""
+def _unlike(files: dict[Path, Entry], damaged: Iterable[Entry]) -> tuple[dict[Path, Entry], int]:
+    """Files of which none is of the same rows as another ledger's, and of how many rows the others are.
+
+    Sums keep the name of their rows, so those of rows that were aged are known where a copy has the rows still.
+    """
+    listed = {each.path for each in (*files.values(), *damaged)}
+    aged = {path for path, each in files.items() if each.folder == "sums" and each.beside("records") not in listed}
     first: dict[str, Path] = {}
-    kept = {path: each for path, each in files.items() if first.setdefault(each.sha256 or str(path), path) == path}
-    return kept, sum(each.rows for path, each in files.items() if path not in kept and each.is_rows)
+    unlike = {path: each for path, each in files.items() if first.setdefault(each.sha256 or str(path), path) == path}
+    with_rows = {(each.day, path.stem) for path, each in unlike.items() if each.is_rows}
+    kept = {path: each for path, each in unlike.items() if path not in aged or (each.day, path.stem) not in with_rows}
+    return kept, sum(each.rows for path, each in files.items() if path not in kept and (each.is_rows or path in aged))
 
 
 def shared_logs(folders: Iterable[Path]) -> list[LogKey]:
@@ -149,18 +158,26 @@ def shared_logs(folders: Iterable[Path]) -> list[LogKey]:
         return list(base.execute("SELECT * FROM shared ORDER BY device_id, log_id"))
 
 
-def _missing_together(folders: Sequence[Path], shared: Iterable[LogKey]) -> int:
-    """What to add to the sum of the logs' missing rows, so that only those count which no ledger has."""
+def _together(folders: Sequence[Path], shared: Iterable[LogKey]) -> tuple[int, int]:
+    """What to add to the sum of the logs' missing rows, so that only those count which no ledger has; and how many rows
+    arrived that another ledger has too.
+    """
+    missing = again = 0
     with ExitStack() as stack:
         manifests = [stack.enter_context(closing(LedgerManifest(each, writes=False))) for each in folders]
-        found = ([each.log(key) for each in manifests] for key in shared)
-        return sum(_missing_of([state for state in states if state is not None]) for states in found)
+        for key in shared:
+            known = [state for each in manifests if (state := each.log(key)) is not None]
+            union = _union(known)
+            missing += union.missing - sum(each.missing for each in known)
+            again += sum(each.arrived for each in known) - union.arrived
+    return missing, again
 
 
-def _missing_of(known: Sequence[LogState]) -> int:
+def _union(known: Sequence[LogState]) -> LogState:
     last = max(each.high_water for each in known)
-    absent = reduce(_both, ([*each.gaps, (each.high_water + 1, last)] for each in known))
-    return LogState(last, tuple(absent)).missing - sum(each.missing for each in known)
+    gaps: list[list[Gap]] = [[*each.gaps, (each.high_water + 1, last)] for each in known]
+    absent = reduce(_both, gaps)
+    return LogState(last, tuple(absent))
 
 
 def _both(one: list[Gap], other: list[Gap]) -> list[Gap]:

@@ -54,6 +54,11 @@ class LogState:
         """Rows that the device numbered and that never came: dropped by it, or yet to come."""
         return sum(last - first + 1 for first, last in self.gaps)
 
+    @property
+    def arrived(self) -> int:
+        """Rows that came, or were not due."""
+        return self.high_water + 1 - self.missing
+
     def admit(self, sequences: Ints) -> tuple["LogState", Verdict]:
         """Take note of rows that arrived; none of the numbers may be negative."""
         if len(sequences) and sequences[0] > self.high_water and bool(np.all(np.diff(sequences) > 0)):

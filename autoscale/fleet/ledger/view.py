@@ -31,7 +31,8 @@ class LedgerView:
         covers: path of each file of a month's sums to those of the hourly ones that are in it, as entries have them.
         is_sealed: whether the manifest's list of files and its counts are what was last committed.
         shared: logs of which rows are in several of the ledgers that are looked at as one.
-        copied_rows: rows of files that are left out since another of the ledgers has the same.
+        copied_rows: rows of files that are left out since another of the ledgers has the same, or sums of the same.
+        arrived_again: rows of ``shared`` that arrived in one ledger when another had them, by the logs' numbers.
         given_again: ledgers that were given more than once, and are looked at once.
     """
 
@@ -44,6 +45,7 @@ class LedgerView:
     is_sealed: bool = True
     shared: tuple[LogKey, ...] = ()
     copied_rows: int = 0
+    arrived_again: int = 0
     given_again: tuple[str, ...] = ()
 
     def has_rows_of(self, damaged: Entry) -> bool:

@@ -52,6 +52,12 @@ def _joined(report: Report) -> Iterator[str]:
         yield f"Given more than once, and read once: {', '.join(view.given_again)}."
     if report.repeated:
         yield f"{report.repeated:,} rows are in more than one of the ledgers, and count once."
+    twice = min(view.arrived_again - report.repeated, report.sums_alone.aged)
+    if twice > 0:
+        yield (
+            f"Up to {twice:,} queries count more than once: they came into more than one of the ledgers, and hourly "
+            "sums of aged rows do not tell which they are. Of a ledger and its copies give one."
+        )
 
 
 def rejected_rows(counts: Mapping[str, int]) -> dict[str, int]:

@@ -1,6 +1,7 @@
 """Hourly sums equal the rows to the nanogram; retention leaves them, erasure takes a device out of all."""
 
 import json
+import shutil
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -189,16 +190,43 @@ def test_what_the_commands_did_is_json_for_scripts(ledger: Path, tmp_path: Path)
     assert run("export", str(ledger), str(tmp_path / "copies"), "--kind", "sums")[0]["files"] > 0
 
 
-def test_rows_that_came_into_two_ledgers_count_once(tmp_path: Path) -> None:
+def of_a_moved_device(folder: Path) -> list[Path]:
     """A device that was moved to another collector, and sent again what had no answer yet."""
     whole = rows(10, time_us=FIRST_US + np.arange(10) * 1000, energy_device_uj=np.arange(10), sequence=np.arange(10))
     for name, part, state in (("a", np.arange(6), LogState(5)), ("b", np.arange(4, 10), LogState(9, ((0, 3),)))):
-        with Ledger(tmp_path / name) as opened:
+        with Ledger(folder / name) as opened:
             opened.commit(Intake(whole.take(part), change=Change(logs={("a", "log"): state})))
-    found = as_json(account([tmp_path / "a", tmp_path / "b"]))
+    return [folder / "a", folder / "b"]
+
+
+def test_rows_that_came_into_two_ledgers_count_once(tmp_path: Path) -> None:
+    found = as_json(account(of_a_moved_device(tmp_path)))
     assert (found["inferences"], found["exact"]["energy_uj"]["device"]) == (10, 45)
     assert (found["rows"]["repeated"], found["rows"]["missing"]) == (2, 0)
     assert any("in more than one of the ledgers" in each for each in found["notices"])
+
+
+def test_what_cannot_be_told_apart_in_two_ledgers_is_said(tmp_path: Path) -> None:
+    ledgers = of_a_moved_device(tmp_path)
+    with Ledger(ledgers[0]) as opened:
+        retain(opened, 1, datetime(2026, 11, 4, tzinfo=UTC))
+    found = as_json(account(ledgers))
+    assert (found["inferences"], found["rows"]["missing"]) == (12, 0)
+    assert any(each.startswith("Up to 2 queries count more than once") for each in found["notices"])
+
+
+@pytest.mark.parametrize("aged", [(0,), (1,), (0, 1)])
+def test_rows_that_were_aged_in_a_copy_count_once(ledger: Path, tmp_path: Path, aged: tuple[int, ...]) -> None:
+    before, copy = figures(ledger), tmp_path / "copy"
+    shutil.copytree(ledger, copy)
+    for each in aged:
+        with Ledger((ledger, copy)[each]) as opened:
+            gone = retain(opened, 1, datetime(2026, 11, 4, tzinfo=UTC)).rows
+    found = as_json(account([ledger, copy]))
+    assert found["exact"] == before["exact"]
+    assert found["rows"]["repeated"] == 3200
+    assert found["rows"]["aged"] == (gone if aged == (0, 1) else 0)
+    assert not any("more than once" in each for each in found["notices"])
 
 
 @pytest.mark.parametrize("is_strict", [False, True])
