@@ -137,7 +137,8 @@ def holds_of(times_s: Sequence[float]) -> list[float]:
     """How long a row holds at each of some times, in files whose step may change on the way.
 
     It holds until the next row, unless rows are missing there: as long as those before it, then. A distance is a gap
-    where it is longer than those on both sides of it and comes no more than twice in a row (once at an end).
+    where it is longer than those on both sides of it, by half of their mean at least (a month beside a shorter one and
+    the day on which clocks go back are none), and comes no more than twice in a row (once at an end).
 
     >>> holds_of([0.0, 60.0, 120.0, 180.0, 195.0, 210.0, 225.0, 255.0, 270.0])
     [60.0, 60.0, 60.0, 15.0, 15.0, 15.0, 15.0, 15.0, 15.0]
@@ -146,7 +147,8 @@ def holds_of(times_s: Sequence[float]) -> list[float]:
     holds_s: list[float] = []
     for index, (step_s, count) in enumerate(runs):
         beside_s = [runs[each][0] for each in (index - 1, index + 1) if 0 <= each < len(runs)]
-        if beside_s and step_s > max(beside_s) and count <= len(beside_s):
+        is_long = bool(beside_s) and step_s > max(beside_s) and step_s * len(beside_s) >= 1.5 * sum(beside_s)
+        if is_long and count <= len(beside_s):
             step_s = holds_s[-1] if holds_s else beside_s[0]
         holds_s += [step_s] * count
     return [*holds_s, holds_s[-1] if holds_s else SECONDS_PER_HOUR]

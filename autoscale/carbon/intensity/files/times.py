@@ -1,4 +1,5 @@
-"""How a column writes its times: ISO 8601, seconds since 1970, or days and months by numbers; spans as their beginning.
+"""How a column writes its times: ISO 8601, seconds since 1970, digits alone, or days and months by numbers; spans as
+their beginning.
 
 The whole column is looked at, since ``03/04/2024`` alone does not say which of the two is the month.
 
@@ -27,6 +28,8 @@ _NAMED_ZONE: Final = re.compile(r"\s*\((?:[A-Z]{2,5})\)$|\s+(?:UTC|GMT)$")
 _DAYS_END: Final = (24, 0, 0)
 """24:00 of a day is 0:00 of the next (ISO 8601-1:2019, 5.3.2)."""
 _MIDNIGHT: Final = re.compile(r"^(\d{4}-?\d{2}-?\d{2}[T ])24:00(?::00(?:\.0+)?)?(?!\d|[:.])")
+_COMPACT: Final = re.compile(r"(20\d\d)(\d\d)(\d\d)(\d\d)(\d\d)?(\d\d)?")
+"""A time in digits alone, as of markets: as seconds since 1970 it is one of 2033 and later, as milliseconds of 1976."""
 _FIRST_S, _FIRST_MS = 1e8, 1e11
 _LAST: Final = datetime(9000, 1, 1, tzinfo=UTC)
 _ISO: Final = "an ISO 8601 time, UTC unless it names its zone"
@@ -82,10 +85,12 @@ def year_of(cell: str) -> int:
 
 def _is_month_first(found: Sequence[re.Match[str]], is_span: bool) -> bool:
     firsts, seconds = (max(int(each[group]) for each in found) for group in (1, 3))
-    if firsts > 12 or found[0][2] == "." or is_span:
+    if firsts > 12 or found[0][2] == ".":
         return False
     if seconds > 12:
         return True
+    if is_span:  # Europe's markets write them, with the day first
+        return False
     sample = found[0][0]
     raise InvalidInput(f"'{sample}' may be in two months; allowed: ISO 8601, as in 2024-03-31T05:00")
 
@@ -110,6 +115,8 @@ def _iso_or_seconds(cell: str) -> tuple[datetime, datetime | None]:
 
 
 def _moment(text: str) -> datetime:
+    if compact := _COMPACT.fullmatch(text):
+        text = "{}-{}-{}T{}:{}:{}".format(*compact.groups("00"))
     try:
         plain = _MIDNIGHT.sub(r"\g<1>00:00", text)
         return _checked(datetime.fromisoformat(plain) + timedelta(days=plain != text))

@@ -259,6 +259,10 @@ def test_a_file_of_bad_rows_is_refused_by_the_first(tmp_path: Path) -> None:
         ([600, 60, 60], [60] * 4),
         ([60, 60, 45, 15, 15], [60, 60, 45, 15, 15, 15]),
         ([60, 60, 90, 15, 15], [60, 60, 60, 15, 15, 15]),  # a gap where the step changes
+        ([31, 28, 31, 30, 31], [31, 28, 31, 30, 31, 31]),  # months
+        ([365, 366, 365], [365, 366, 365, 365]),
+        ([24, 24, 25, 24, 24], [24, 24, 25, 24, 24, 24]),  # clocks go back
+        ([31, 59, 30], [31, 31, 30, 30]),
     ],
 )
 def test_a_row_holds_until_the_next_unless_rows_are_missing(distances: list[float], holds: list[float]) -> None:

@@ -323,6 +323,25 @@ def test_american_dates_are_told_by_the_whole_column(tmp_path: Path) -> None:
     assert figure(read(tmp_path, "time,g_per_kwh\n" + rows), START + 13 * HOUR)[0] == 213.0
 
 
+def test_american_spans_are_not_taken_for_european_ones(tmp_path: Path) -> None:
+    rows = "".join(
+        f"{each:%m/%d/%Y %H:%M} - {each + HOUR:%m/%d/%Y %H:%M},{200 + at}\n" for at, each in enumerate(hours(600))
+    )
+    for at in (0, 200, 599):
+        assert figure(read(tmp_path, "time,g_per_kwh\n" + rows), START + at * HOUR)[0] == 200.0 + at
+
+
+@pytest.mark.parametrize("form", ["%Y%m%d%H", "%Y%m%d%H%M", "%Y%m%d%H%M%S", "%Y%m%d %H:%M", "%Y%m%dT%H%MZ"])
+def test_times_in_digits_alone_are_read(tmp_path: Path, form: str) -> None:
+    rows = "".join(f"{each:{form}},{200 + at}\n" for at, each in enumerate(hours(48)))
+    assert figure(read(tmp_path, "time,g_per_kwh\n" + rows), START + 13 * HOUR)[0] == 213.0
+
+
+def test_seconds_since_1970_stay_seconds(tmp_path: Path) -> None:
+    rows = "".join(f"{each.timestamp():.0f},{200 + at}\n" for at, each in enumerate(hours(48)))
+    assert figure(read(tmp_path, "time,g_per_kwh\n" + rows), START + 13 * HOUR)[0] == 213.0
+
+
 STEPS = st.sampled_from([timedelta(minutes=5), timedelta(minutes=15), timedelta(minutes=30), HOUR, timedelta(days=1)])
 
 
