@@ -24,8 +24,8 @@ from autoscale.query.record import Decision
 from autoscale_runtime.demo.day import Phase, conditions
 from autoscale_runtime.demo.networks import Network, Sample
 from autoscale_runtime.demo.stage import SignalSensor, Stage
+from autoscale_runtime.device.commons import another_device
 from autoscale_runtime.device.options import SessionOptions
-from autoscale_runtime.device.radio_rest import another_device
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.load import LoadSensor
 from autoscale_runtime.session import Session

@@ -16,11 +16,11 @@ from autoscale.query.target import Target
 from autoscale_runtime.backends import engines
 from autoscale_runtime.device.ahead import Ahead
 from autoscale_runtime.device.behind import Behind
+from autoscale_runtime.device.commons import commons
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.pauses import Pauses
 from autoscale_runtime.device.plan import RemoteModel, routes_of
 from autoscale_runtime.device.query_cost import DeviceAccount
-from autoscale_runtime.device.radio_rest import rest_of
 from autoscale_runtime.device.routes.base import Moment, Route
 from autoscale_runtime.device.streams import Streams
 from autoscale_runtime.device.world import DeviceWorld
@@ -99,7 +99,10 @@ def assemble(bundle: Bundle, goal: Goal, remotes: Mapping[str, str | RemoteModel
     account, meter = account_of(goal, options, bundle.name)
     table, grid = account.table, account.grid
     sensors = host_sensors(tuple(known)) if options.sensors is None else options.sensors
-    hub = SensorHub([*sensors, GridSensor(grid)], tuple(known))
+    links, own = commons().link, {link: each.address for link, each in known.items()}
+    hub = SensorHub(
+        [*sensors, GridSensor(grid)], tuple(known), estimator_of=lambda link, is_weak: links(link, own[link], is_weak)
+    )
     pinned = None if options.target is None else Target.parse(options.target)
     keeps_state = any(engines.keeps_state(each.path) for each in bundle.variants)
     if keeps_state and known:
@@ -138,7 +141,7 @@ def account_of(goal: Goal, options: SessionOptions, network: str = "") -> tuple[
     table = ModelledMeter(tell_if_foreign(load_device(options.power_table)), options.radio, network=network)
     meter = best_meter(str(options.power_table), options.meters)
     own = table if isinstance(meter.meter, ModelledMeter) else meter.meter
-    return DeviceAccount(own, table, grid, rest_of(table.radio)), meter
+    return DeviceAccount(own, table, grid, commons().radio(table.radio)), meter
 
 
 def _remote_models(remotes: Mapping[str, str | RemoteModel], mode: InferenceMode) -> dict[str, RemoteModel]:

@@ -17,7 +17,7 @@ from autoscale.closing import Closing
 from autoscale.errors import one_of
 from autoscale.query.observation import LinkState, Observation
 from autoscale_runtime.sensors.base import NOTHING_SENSED, Sensor
-from autoscale_runtime.sensors.links import LinkEstimator, TransferTime
+from autoscale_runtime.sensors.links import LinkEstimator, TransferTime, usual_link
 
 STALE: Final = 10.0
 """How many times the maximum age a reading may have before a query waits for a new one."""
@@ -39,6 +39,8 @@ class SensorHub(Closing):
         links: names of the links (``Target.link``) whose transfers the session will report.
         max_age_s: how often the sensors are read, at most.
         clock: seconds, monotonic.
+        estimator_of: gives what is known of a link by its name, and whether its signal is weak; None where no other
+            session uses it.
     """
 
     def __init__(
@@ -47,12 +49,14 @@ class SensorHub(Closing):
         links: Sequence[str] = (),
         max_age_s: float = 0.1,
         clock: Callable[[], float] = time.monotonic,
+        estimator_of: Callable[[str, bool], LinkEstimator] | None = None,
     ) -> None:
         self.sensors = tuple(sensors)
         self.links = tuple(links)
         # A link behaves as two, with a regular signal and with a weak one: what was learned of the one must not
         # be believed of the other, and must be there again when the signal returns.
-        self._estimators = {(name, weak): LinkEstimator(clock=clock) for name in links for weak in (False, True)}
+        made = estimator_of or (lambda name, weak: estimator(weak, clock))
+        self._estimators = {(name, weak): made(name, weak) for name in links for weak in (False, True)}
         self.max_age_s = max_age_s
         self._clock = clock
         self._version = 0
@@ -72,10 +76,9 @@ class SensorHub(Closing):
         """
         if keeps_awake and not self._asked.is_set():
             self._ask()
-        seen = self._seen
-        if seen.version == self._version and seen.circuits == circuits:
+        seen, version = self._seen, self._version + sum([each.lessons for each in self._estimators.values()])
+        if seen.version == version and seen.circuits == circuits:
             return seen.observation
-        version = self._version
         observation = self._compose(circuits)
         self._seen = _Seen(version, dict(circuits), observation)
         return observation
@@ -89,7 +92,6 @@ class SensorHub(Closing):
             UnknownName: no link of that name.
         """
         self._link(link).observe(sent_bytes, received_bytes, elapsed_s, remote_busy_s)
-        self._version += 1
 
     def failed(self, link: str, sent_bytes: int, elapsed_s: float) -> None:
         """Learn from a remote query without an answer; see ``LinkEstimator.fail``.
@@ -98,7 +100,6 @@ class SensorHub(Closing):
             UnknownName: no link of that name.
         """
         self._link(link).fail(sent_bytes, elapsed_s)
-        self._version += 1
 
     def probed(self, link: str, sent_bytes: int, received_bytes: int, elapsed_s: float) -> None:
         """Learn from a few bytes that came back; see ``LinkEstimator.probe``.
@@ -107,7 +108,6 @@ class SensorHub(Closing):
             UnknownName: no link of that name.
         """
         self._link(link).probe(sent_bytes, received_bytes, elapsed_s)
-        self._version += 1
 
     def awaits_news(self, link: str) -> bool:
         """Count a query that waits for news of a link; whether to probe it. See ``LinkEstimator.wait``.
@@ -117,13 +117,13 @@ class SensorHub(Closing):
         """
         return self._link(link).wait()
 
-    def ageing(self, link: str) -> tuple[float, bool]:
-        """How far what is believed of a link has gone back to what it was before; see ``LinkEstimator.ageing``.
+    def standing(self, link: str) -> tuple[int, float, bool]:
+        """What predictions of a link go by, whichever session learned it; see ``LinkEstimator.standing``.
 
         Raises:
             UnknownName: no link of that name.
         """
-        return self._link(link).ageing()
+        return self._link(link).standing()
 
     def predict_s(self, link: str, sent_bytes: int, received_bytes: int) -> TransferTime | None:
         """How long a transfer will take; None while nothing is known of the link.
@@ -197,6 +197,11 @@ class SensorHub(Closing):
             one_of("link", name, self.links)
         rssi_dbm = self._read.link(name).rssi_dbm
         return self._estimators[name, rssi_dbm is not None and rssi_dbm <= WEAK_RSSI_DBM]
+
+
+def estimator(is_weak: bool, clock: Callable[[], float] = time.monotonic) -> LinkEstimator:
+    """Of a link with a regular signal or a weak one, of which nothing is known yet."""
+    return LinkEstimator(clock=clock, usual=usual_link(WEAK_RSSI_DBM if is_weak else None))
 
 
 def merged(readings: Iterable[Observation]) -> Observation:

@@ -19,7 +19,7 @@ A link that became slower gets no queries any more, so nothing would ever show t
 a few bytes are sent while queries wait for news, which show its round trip; and what they cannot show, its rates, is
 taken to be the more as it was before, the longer and the more queries have waited. A link that never was better is not
 waited for. Of one that was hardly used yet, no more is known than that it may be good: the first transfers share the
-processor with much else.
+processor with much else. Nor may it be better than a signal as received lets Wi-Fi be (``usual_link``).
 """
 
 import math
@@ -27,12 +27,14 @@ import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from threading import Lock
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from autoscale.errors import InvalidInput
+from autoscale.profiles import load_link
 from autoscale.query.observation import LinkState
 from autoscale_runtime.sensors.link_fit import FASTEST, LinkFit, Vector, features, fit_link
 
@@ -56,11 +58,9 @@ PROBES: Final = 3
 FIRST_TRANSFERS: Final = 6
 """So many answered queries tell what a link is."""
 
-GOOD_LINK: Final = LinkState(round_trip_s=0.005, uplink_bps=100e6, downlink_bps=100e6)
+GOOD_RATE_BPS: Final = 100e6
+GOOD_LINK: Final = LinkState(round_trip_s=0.005, uplink_bps=GOOD_RATE_BPS, downlink_bps=GOOD_RATE_BPS)
 """A good Wi-Fi link: what is not known is worth a try."""
-
-GOOD: Final[Vector] = np.array([0.005, 1.0 / 100e6, 1.0 / 100e6])
-"""The same as round trip and seconds per bit."""
 
 RECOVERED: Final = 1.5
 """A link is as it was before if a transfer takes no more than so many times what it took then."""
@@ -106,6 +106,10 @@ class LinkEstimator:
         half_life_s: after this long, a transfer counts half.
         expires_s: after this long without a transfer, nothing is known any more.
         clock: seconds, monotonic.
+        usual: what it is taken to be while nothing is known of it, round trip and rates.
+
+    Attributes:
+        lessons: how often it has learned.
     """
 
     def __init__(
@@ -113,10 +117,13 @@ class LinkEstimator:
         half_life_s: float = 30.0,
         expires_s: float = 600.0,
         clock: Callable[[], float] = time.monotonic,
+        usual: LinkState = GOOD_LINK,
     ) -> None:
         self.half_life_s = half_life_s
         self.expires_s = expires_s
+        self.lessons = 0
         self._clock = clock
+        self._usual = _vector(usual)
         self._lock = Lock()
         self._transfers: deque[_Transfer] = deque(maxlen=KEPT)
         self._belief: Vector = FASTEST
@@ -151,6 +158,7 @@ class LinkEstimator:
             if self._transfers:
                 self._learn(features(sent_bytes, received_bytes), elapsed_s)
             self._failures = 0
+            self.lessons += 1
             self._has_probed()
 
     def observe(self, sent_bytes: int, received_bytes: int, elapsed_s: float, remote_busy_s: float) -> None:
@@ -176,6 +184,7 @@ class LinkEstimator:
             took_s = elapsed_s - remote_busy_s if remote_busy_s < elapsed_s else elapsed_s
             self._learn(features(sent_bytes, received_bytes), took_s)
             self._failures = 0
+            self.lessons += 1
             self._has_news()
             self._answered += 1
             if self._answered == FIRST_TRANSFERS and not self._is_known_good():
@@ -193,18 +202,22 @@ class LinkEstimator:
         _check(sent_bytes=sent_bytes, elapsed_s=elapsed_s)
         with self._lock:
             asked = features(sent_bytes, 0)
-            if self._transfers and elapsed_s > self._fit.time_s(asked):
+            is_known = self._age_s() <= self.expires_s
+            if elapsed_s > (self._fit.time_s(asked) if is_known else float(asked @ self._usual)):
                 self._learn(asked, elapsed_s)
                 self._has_news()
             self._failures += 1
+            self.lessons += 1
 
-    def ageing(self) -> tuple[float, bool]:
-        """The share of what the link was before it became slower in what is believed, and whether probes tell of it.
+    def standing(self) -> tuple[int, float, bool]:
+        """How often it has learned, the share of what the link was before it became slower, and whether probes tell.
 
-        While these are the same and nothing is learned, so is ``predict_s``, until what is known expires.
+        While these are the same, so is ``predict_s``, until what is known expires.
         """
         with self._lock:
-            return (0.0, False) if self._before is None else (self._share(), self._is_probed())
+            if self._before is None:
+                return self.lessons, 0.0, False
+            return self.lessons, self._share(), self._is_probed()
 
     def predict_s(self, sent_bytes: int, received_bytes: int) -> TransferTime | None:
         """The time a transfer of this size will take; None while nothing is known of the link.
@@ -290,9 +303,9 @@ class LinkEstimator:
     def _start(self, asked: Vector, took_s: float) -> None:
         self._transfers.clear()
         bits = float(asked[1:].sum())
-        per_bit = took_s / 2.0 / bits if bits else 0.0
-        self._belief = np.maximum([took_s / 2.0, per_bit, per_bit], FASTEST)
-        self._before = _Before(GOOD, asked, float(asked @ GOOD))
+        per_bit = [took_s / 2.0 / bits] * 2 if bits else self._usual[1:]
+        self._belief = np.maximum([took_s / 2.0, *per_bit], FASTEST)
+        self._before = _Before(self._usual, asked, float(asked @ self._usual))
         self._answered = 0
 
     def _compare(self, error: float, asked: Vector) -> int:
@@ -307,7 +320,7 @@ class LinkEstimator:
 
     def _is_known_good(self) -> bool:
         """Whether the link was seen to be better than it is."""
-        return self._before is not None and self._before.values is not GOOD
+        return self._before is not None and self._before.values is not self._usual
 
     def _is_as_before(self, took_s: float, error: float, asked: Vector) -> bool:
         """Whether a transfer that was quicker than expected is what the link gave before it became slower."""
@@ -341,6 +354,22 @@ class LinkEstimator:
         errors = np.clip(np.log(asked @ self._fit.values / times_s), -1.0, 1.0)
         self._spread = _spread(errors, weights)
         self._calm_spread = _spread(errors, weights * ordinary)
+
+
+@lru_cache(maxsize=128)
+def usual_link(rssi_dbm: float | None) -> LinkState:
+    """What a link is taken to be while nothing is known of it: good, but no faster than Wi-Fi is at that signal."""
+    if rssi_dbm is None:
+        return GOOD_LINK
+    wifi = load_link("wifi")
+    up_bps, down_bps = float(wifi.uplink_bps(rssi_dbm)), float(wifi.downlink_bps(rssi_dbm))
+    return LinkState(rssi_dbm, GOOD_LINK.round_trip_s, min(up_bps, GOOD_RATE_BPS), min(down_bps, GOOD_RATE_BPS))
+
+
+def _vector(link: LinkState) -> Vector:
+    """Round trip and seconds per bit."""
+    assert link.round_trip_s and link.uplink_bps and link.downlink_bps
+    return np.array([link.round_trip_s, 1.0 / link.uplink_bps, 1.0 / link.downlink_bps])
 
 
 def _spread(errors: Vector, weights: Vector) -> float:

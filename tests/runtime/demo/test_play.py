@@ -12,8 +12,8 @@ from autoscale.query.goal import Goal
 from autoscale_runtime.demo.day import FAST, OUTAGE, Phase, day
 from autoscale_runtime.demo.play import DemoPolicy, Effort, OwnTime, Step, StepResult, Task, play, schedule
 from autoscale_runtime.demo.stage import SignalSensor, Stage
+from autoscale_runtime.device.commons import another_device, commons
 from autoscale_runtime.device.options import SessionOptions
-from autoscale_runtime.device.radio_rest import another_device, rest_of
 from tests.runtime.demo.demo_parts import Sign, task_in
 from tests.runtime.session_parts import repository
 
@@ -99,12 +99,10 @@ def test_a_policys_own_time_stands_still_between_its_turns() -> None:
     assert clock() == passed_s + 1.0
 
 
-def test_another_device_has_a_radio_of_its_own() -> None:
+def test_another_device_has_a_radio_that_rests_by_its_own_time() -> None:
     clock = OwnTime()
     with another_device(clock):
-        radio = rest_of("wifi")
-        assert rest_of("wifi") is radio
-    assert rest_of("wifi") is not radio
+        radio = commons().radio("wifi")
     radio.used(0.0)
     assert radio.now_s() == 0.0
 

@@ -12,9 +12,10 @@ from autoscale.profiles import load_device
 from autoscale.query.goal import Goal
 from autoscale.query.target import Target
 from autoscale_runtime.device.assemble import account_of
+from autoscale_runtime.device.commons import commons
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.device.query_cost import REST_STEPS, DeviceAccount, Transfer
-from autoscale_runtime.device.radio_rest import RadioRest, rest_of
+from autoscale_runtime.device.radio_rest import RadioRest
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters import ModelledMeter
 
@@ -91,4 +92,4 @@ def test_two_sessions_of_a_device_use_one_radio() -> None:
     one, other = (account_of(Goal(), options)[0] for _ in range(2))
     one.end(one.begin(), CLOUD, 0.0, transfer=SENT)
     assert other.rest_s() == pytest.approx(one.rest_s(), abs=0.5)
-    assert rest_of("lte") is not rest_of("wifi")
+    assert commons().radio("lte") is not commons().radio("wifi")

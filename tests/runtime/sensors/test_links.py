@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from autoscale.errors import InvalidInput
-from autoscale_runtime.sensors.links import LinkEstimator
+from autoscale_runtime.sensors.links import GOOD_LINK, LinkEstimator, usual_link
 
 SIZES = ((600_000, 4_000), (20_000, 500), (150_000, 40_000))
 
@@ -163,7 +163,26 @@ def test_a_quick_refusal_says_nothing_about_speed():
     after = world.estimator.predict_s(*SIZES[0])
     assert after.expected_s == before.expected_s
     assert after.spread > before.spread
-    LinkEstimator().fail(1000, 1.0)
+    unmet = LinkEstimator()
+    unmet.fail(600_000, 0.001)
+    assert unmet.predict_s(600_000, 1000) is None
+
+
+def test_giving_up_on_a_link_of_which_nothing_is_known_shows_how_slow_it_is_at_least():
+    for usual in (GOOD_LINK, usual_link(-86.0)):
+        estimator = LinkEstimator(usual=usual)
+        due_s = 8.0 * 600_000 / usual.uplink_bps
+        estimator.fail(600_000, 3.0 * due_s)
+        assert estimator.predict_s(600_000, 0).expected_s == pytest.approx(3.0 * due_s, rel=0.1)
+        assert estimator.state().uplink_bps < usual.uplink_bps
+
+
+def test_a_link_that_nobody_used_is_no_faster_than_its_signal_lets_it_be():
+    assert usual_link(None) == GOOD_LINK
+    rates_bps = [usual_link(dbm).uplink_bps for dbm in (-92.0, -86.0, -78.0, -60.0)]
+    assert rates_bps == sorted(rates_bps)
+    assert rates_bps[0] < 2e6
+    assert rates_bps[-1] == GOOD_LINK.uplink_bps
 
 
 @pytest.mark.parametrize("busy_s", [0.13, 0.2, 60.0, 1e9])
@@ -272,14 +291,15 @@ def test_what_a_link_is_expected_to_do_changes_with_its_ageing_alone():
     world = gone_bad(THIN)
     known = {}
     for number in range(60):
-        known.setdefault(world.estimator.ageing(), set()).add(world.estimator.predict_s(*QUERY).expected_s)
+        known.setdefault(world.estimator.standing(), set()).add(world.estimator.predict_s(*QUERY).expected_s)
         world.now_s += 0.0 if number % 3 else 0.4
         if number % 2:
             world.estimator.wait()
     assert len(known) > 5
     assert all(len(figures) == 1 for figures in known.values())
+    lessons = world.estimator.standing()[0]
     world.transfer(GOOD, QUERY)
-    assert world.estimator.ageing() == (0.0, False)
+    assert world.estimator.standing() == (lessons + 1, 0.0, False)
 
 
 def test_a_round_trip_that_stays_bad_is_known_and_nothing_is_hoped():

@@ -33,7 +33,7 @@ from autoscale_runtime.device.verification import Reference
 from autoscale_runtime.meters.base import Mark
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.hub import SensorHub
-from autoscale_runtime.sensors.links import GOOD_LINK
+from autoscale_runtime.sensors.links import GOOD_LINK, usual_link
 from autoscale_runtime.wire.cost import RemoteAnswer, RemoteCost
 from autoscale_runtime.wire.runner import RemoteRunner
 
@@ -103,9 +103,9 @@ class RemoteRoute(Route):
         return self._circuit.reason
 
     @property
-    def standing(self) -> tuple[int, float, bool]:
-        """How often it has learned, and how far what is believed of the link has gone back to what it was before."""
-        return self._lessons, *self._hub.ageing(self._link)
+    def standing(self) -> tuple[int, int, float, bool]:
+        """How often it has learned, and what is known of the link."""
+        return self._lessons, *self._hub.standing(self._link)
 
     def tell_moved(self, moved: Callable[[str, int], None]) -> None:
         """Be given whom to tell of a link and the bytes that crossed it."""
@@ -296,11 +296,12 @@ class RemoteRoute(Route):
 
     def _transfer(self, sent_bytes: int, received_bytes: int, moment: Moment) -> Transfer:
         link = moment.observation.link(self._link)
+        usual = usual_link(link.rssi_dbm if self._account.table.radio == "wifi" else None)
         return Transfer(
             sent_bytes,
             received_bytes,
-            link.uplink_bps or GOOD_LINK.uplink_bps or 0.0,
-            link.downlink_bps or GOOD_LINK.downlink_bps or 0.0,
+            link.uplink_bps or usual.uplink_bps or 0.0,
+            link.downlink_bps or usual.downlink_bps or 0.0,
             link.rssi_dbm,
             self.target.place == "edge",
         )
