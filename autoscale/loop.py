@@ -5,7 +5,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
-from autoscale.agents.base import Agent, Choice, check_choice
+from autoscale.agents.base import Agent, Choice, checked_choice
 from autoscale.agents.reward import reward
 from autoscale.query.belief import Belief
 from autoscale.query.context import Context
@@ -96,12 +96,13 @@ def answer_query(
 
     Raises:
         InvalidTarget: the agent chose no target of the world's.
+        InvalidInput: it chose with no probability.
         TargetError: the choice failed and the mode allows no other target; there is nothing to learn from it.
     """
     context = world.observe(query)
     with guard or nullcontext():
-        choice = agent.select(context)
-        check_choice(getattr(agent, "name", type(agent).__name__), choice, len(world.targets))
+        name = getattr(agent, "name", type(agent).__name__)
+        choice = checked_choice(name, agent.select(context), len(world.targets))
         belief = agent.believe(context)
     predicted_latency_s, predicted_energy_j = _predicted(context, belief, choice.index)  # before anything is learned
     performance = world.perform(query, context, choice)

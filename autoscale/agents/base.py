@@ -4,14 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from autoscale.arrays import Floats
-from autoscale.errors import InvalidTarget, PolicyError
+from autoscale.errors import InvalidInput, InvalidTarget, PolicyError
 from autoscale.query.belief import Belief
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
@@ -23,6 +23,9 @@ Arrays = dict[str, npt.NDArray[Any]]
 _TRIES: Final = 64
 """Choices that an agent which cannot state its probabilities is asked for."""
 
+ROUNDING: Final = 1e-9
+"""How far above 1 a probability may be that was summed up."""
+
 
 @dataclass(frozen=True, slots=True)
 class Choice:
@@ -32,16 +35,27 @@ class Choice:
     probability: float
 
 
-def check_choice(name: str, choice: object, targets: int) -> None:
-    """Whether an agent chose one of so many targets.
+def checked_choice(name: str, choice: object, targets: int) -> Choice:
+    """An agent's choice in Python's own numbers, which records and JSON take: agents compute with other ones.
+
+    Args:
+        name: the agent's, for the message.
+        choice: what it gave.
+        targets: how many it has.
 
     Raises:
-        InvalidTarget: it did not; a negative index would count from the end.
+        InvalidTarget: it chose none of its targets; a negative index would count from the end.
+        InvalidInput: with no probability, by which no policy could ever be judged.
     """
-    index = choice.index if isinstance(choice, Choice) else None
+    if not isinstance(choice, Choice):
+        raise InvalidTarget(f"agent '{name}' chose {choice!r}; allowed: a Choice")
+    index, probability = choice.index, choice.probability
     if not isinstance(index, Integral) or not 0 <= index < targets:
-        told = f"{choice!r}; allowed: a Choice" if index is None else f"{index!r}; allowed: 0 to {targets - 1}"
-        raise InvalidTarget(f"agent '{name}' chose {told}")
+        raise InvalidTarget(f"agent '{name}' chose {index!r}; allowed: 0 to {targets - 1}")
+    if not isinstance(probability, Real) or not 0.0 < probability <= 1.0 + ROUNDING:
+        raise InvalidInput(f"agent '{name}' chose with probability {probability!r}; allowed: above 0, 1 at most")
+    is_plain = type(index) is int and type(probability) is float and probability <= 1.0
+    return choice if is_plain else Choice(int(index), min(float(probability), 1.0))
 
 
 class Agent(ABC):

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.agents.base import AGENTS, Agent, Choice
+from autoscale.agents.base import AGENTS, ROUNDING, Agent, Choice
 from autoscale.agents.policies import load_policy, save_policy
 from autoscale.agents.reward import reward
 from autoscale.checks.require import require
@@ -72,7 +72,7 @@ def _chooses_an_admitted_target(make: Make) -> None:
         context = _context(rng)
         choice = _select(agent, context)
         if len(context.admitted) == 1:
-            require(choice.probability > 1.0 - 1e-9, f"one target admitted, chosen with {choice.probability}")
+            require(choice.probability > 1.0 - ROUNDING, f"one target admitted, chosen with {choice.probability}")
         _teach(agent, context, choice.index, rng)
 
 
@@ -175,7 +175,7 @@ def _select(agent: Agent, context: Context) -> Choice:
     choice = agent.select(context)
     require(type(choice.index) is int, f"index {choice.index!r} is no int")
     require(choice.index in context.admitted, f"chose {choice.index}; admitted: {context.admitted}")
-    require(0.0 < choice.probability <= 1.0 + 1e-9, f"a probability of {choice.probability}")
+    require(0.0 < choice.probability <= 1.0 + ROUNDING, f"a probability of {choice.probability}")
     return choice
 
 

@@ -1,12 +1,16 @@
 """What an application allows, whatever the agent thinks: each rule holds, and is told."""
 
+import json
+import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
-from autoscale import Agent, Choice, Context
+from autoscale import Agent, Choice, Context, Target
 from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
@@ -186,3 +190,38 @@ def test_a_choice_that_is_none_is_the_agents_fault_by_name(path: Path, index: An
         session.agent = Lost(session.targets)
         with pytest.raises(InvalidTarget, match="agent 'lost' chose"):
             session.run(None, X)
+
+
+class Unsure(Agent):
+    """Chooses the first target with a probability of the test's."""
+
+    name = "unsure"
+
+    def __init__(self, targets: Sequence[Target], probability: Any) -> None:
+        super().__init__(targets)
+        self.probability = probability
+
+    def select(self, context: Context) -> Choice:
+        return Choice(context.admitted[0], self.probability)
+
+
+@pytest.mark.parametrize("probability", [math.nan, 0.0, -0.1, 1.1, math.inf, None, "1"])
+def test_a_probability_that_is_none_is_the_agents_fault_by_name(path: Path, probability: Any) -> None:
+    """It was taken, and the record of the query then told none: no policy could be judged by it."""
+    with Session(path, PATIENT, options=QUIET) as session:
+        session.agent = Unsure(session.targets, probability)
+        with pytest.raises(InvalidInput, match="agent 'unsure' chose with probability"):
+            session.run(None, X)
+
+
+@pytest.mark.parametrize("probability", [np.float32(0.5), np.float64(1.0), 1, 1.0 + 1e-9])
+def test_numbers_of_other_libraries_are_told_as_plain_ones(path: Path, probability: Any) -> None:
+    records: list[Record] = []
+    with Session(path, PATIENT, options=replace(QUIET, on_record=records.append)) as session:
+        session.agent = Unsure(session.targets, probability)
+        session.run(None, X)
+        explained = session.explain()
+        assert explained is not None
+        json.dumps(explained.as_json(), allow_nan=False)
+    assert [type(each.decision.probability) for each in records] == [float]
+    assert [each.decision.probability for each in records] == [min(float(probability), 1.0)]

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from autoscale.agents.base import Agent, Arrays, Choice, check_choice
+from autoscale.agents.base import Agent, Arrays, Choice, checked_choice
 from autoscale.arrays import Floats, Indices
 from autoscale.loop import run_query
 from autoscale.query.context import Context
@@ -84,14 +84,14 @@ class Stopwatch(Agent):
 
         Raises:
             InvalidTarget: it is none of the targets.
+            InvalidInput: it is made with no probability.
             RuntimeError: the agent's code raised.
         """
         with blaming(self.asked):
             start = perf_counter_ns()
             choice = self.agent.select(context)
             self.select_ns.append(perf_counter_ns() - start)
-        check_choice(self.asked, choice, len(self.targets))
-        return choice
+        return checked_choice(self.asked, choice, len(self.targets))
 
     def learn(
         self, context: Context, index: int, outcome: Outcome, reward: float, next_context: Context | None = None
