@@ -43,6 +43,10 @@ MOST: Final = 400
 LEAST_SHARE: Final = 0.05
 """Of a row's watts, what is above idle at least, however the idle power was metered."""
 
+SAME: Final = 1.25
+"""How far apart, as a factor, the MACs and parameters of two files of one network may be: converters fold layers, and
+versions move a stride; another width, size of image or batch is another network."""
+
 UNKNOWN_PARTS: Final = Seconds(arithmetic_s=0.5, memory_s=0.4, overhead_s=0.1)
 """What holds a processor up where its file says nothing of its speed, or nobody counted the network: about what
 networks of convolutions come to."""
@@ -84,7 +88,7 @@ def exact_rows(device: DeviceProfile, run: Run) -> list[MeasuredRow]:
 
 def _nearest_rows(device: DeviceProfile, run: Run) -> tuple[list[MeasuredRow], float]:
     """The rows of that network in that precision at the setting nearest to the run's, and how far that is."""
-    rows = _alike(device, run.model.name, run.target)
+    rows = _alike(device, run.model, run.target)
     if not rows:
         return [], 0.0
     processor = device.processors[run.target.processor]
@@ -93,14 +97,28 @@ def _nearest_rows(device: DeviceProfile, run: Run) -> tuple[list[MeasuredRow], f
     return [row for row, each in zip(rows, apart, strict=True) if each == min(apart)], min(apart)
 
 
-def _alike(device: DeviceProfile, network: str, target: Target) -> list[MeasuredRow]:
+def has_namesake(device: DeviceProfile, model: ModelProfile) -> ModelProfile | None:
+    """The network that a device's rows of a network's name are of, where that is another; None where it is the same.
+
+    Names are those of files, and many are ``model.onnx``. What nobody counted is taken for what it is called.
+    """
+    rows_of = device_networks(device).get(model.name)
+    if rows_of is None or not (rows_of.is_counted and model.is_counted):
+        return None
+    counts = ((rows_of.macs, model.macs), (rows_of.parameters, model.parameters))
+    return None if all(max(pair) <= SAME * min(pair) for pair in counts) else rows_of
+
+
+def _alike(device: DeviceProfile, model: ModelProfile, target: Target) -> list[MeasuredRow]:
     """The rows of a network on that processor in that precision: of the target's engine, of all where it names none."""
     if _alike not in device.derived:
         found: dict[tuple[str, str, str], list[MeasuredRow]] = {}
         for row in device.measured:
             found.setdefault((row.network, row.target.processor, row.target.precision), []).append(row)
         device.derived[_alike] = found
-    rows: list[MeasuredRow] = device.derived[_alike].get((network, target.processor, target.precision), [])
+    rows: list[MeasuredRow] = device.derived[_alike].get((model.name, target.processor, target.precision), [])
+    if rows and has_namesake(device, model):
+        return []
     return [row for row in rows if row.target.engine == target.engine] or ([] if target.engine else rows)
 
 
@@ -113,7 +131,7 @@ def _apart(one: Setting, other: Setting) -> float:
 
 def accuracy(device: DeviceProfile, model: ModelProfile, target: Target) -> float | None:
     """As judged on the device, else as the network's own file has it; None where nobody judged it."""
-    judged = (row.accuracy for row in _alike(device, model.name, target) if row.accuracy is not None)
+    judged = (row.accuracy for row in _alike(device, model, target) if row.accuracy is not None)
     return next(judged, None) or model.accuracy(target.precision)
 
 

@@ -23,7 +23,7 @@ def measured_s(device: DeviceProfile, network: ModelProfile, target: Target, eng
 
     Args:
         device: the power table; rows of one that was measured elsewhere say nothing of this machine's speed.
-        network: the rows of its name count.
+        network: its rows count, not those of another one of that name.
         target: as a session names it; no thread count is all cores.
         engine: what runs a target that names none; its rows count where the file names it.
     """

@@ -14,10 +14,12 @@ from autoscale.carbon import Electricity
 from autoscale.carbon.intensity.places import WORLD
 from autoscale.command import JsonOption, print_json
 from autoscale.interval import Interval
+from autoscale.physics.measured import has_namesake
 from autoscale.prediction import Conditions, Prediction, predictions
 from autoscale.profiles import DeviceProfile, load_device
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
 from autoscale.profiles.remotes import make_remotes
+from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Method
 from autoscale.query.target import Target
 from autoscale.units import readable_range
@@ -96,12 +98,22 @@ def forecast(
     asked = asked_network(network, parse_shapes(shape or []), ask, profile)
     wanted = settings or ("dvfs" if has_steps(profile) else "threads")
     found = predictions(profile, asked.profile, reach, wanted, conditions, electricity)
-    for note in (*asked.notes, *(f"not in the counts: {each}" for each in asked.uncounted)):
+    uncounted = (f"not in the counts: {each}" for each in asked.uncounted)
+    for note in (*asked.notes, *uncounted, *_rows_of_another(profile, asked.profile)):
         typer.echo(f"note: {note}", err=True)
     if as_json:
         print_json(_plain(profile, asked, found))
     else:
         _show(profile, asked, found if every else _frugal(found))
+
+
+def _rows_of_another(device: DeviceProfile, asked: ModelProfile) -> list[str]:
+    """Why rows of the network's name are left out, where they are."""
+    other = has_namesake(device, asked)
+    if other is None or not any(each.network == asked.name for each in device.measured):
+        return []
+    told = [f"{each.macs:,} MACs, {each.parameters:,} parameters" for each in (other, asked)]
+    return [f"the rows of '{asked.name}' in {device.name} are of another network ({told[0]}; here {told[1]}): left out"]
 
 
 def has_steps(device: DeviceProfile) -> bool:

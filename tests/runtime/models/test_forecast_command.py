@@ -83,6 +83,18 @@ def test_a_device_may_be_a_file(tmp_path: Path) -> None:
     assert targets("mobilenet-v1", "--device", own) == targets("mobilenet-v1", "--device", "rpi5")
 
 
+def test_rows_of_another_network_of_that_name_are_left_out_and_told(tmp_path: Path) -> None:
+    options = "--device", "rpi4", "--remotes", "none"
+    namesake = targets(written(tmp_path / "mobilenet-v1.onnx", network()), *options)
+    measured = targets("mobilenet-v1", *options)
+    of_rows = [target for target, each in measured.items() if each["methods"]["latency_s"] == "measured"]
+    assert of_rows
+    assert all(namesake[each]["methods"]["latency_s"] != "measured" for each in of_rows)
+    told = asked(tmp_path / "mobilenet-v1.onnx", *options).stderr
+    assert "the rows of 'mobilenet-v1' in rpi4 are of another network (568,741,376 MACs" in told
+    assert "another network" not in asked("mobilenet-v1", *options).stderr
+
+
 def test_people_are_shown_the_most_frugal_setting_of_each_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "160")
     short, long = (asked("mobilenet-v1", "--device", "mi8pro", *more).output for more in ([], ["--all"]))
