@@ -2,14 +2,18 @@
 
 import codecs
 import sys
-from importlib.metadata import EntryPoint, entry_points
 from io import TextIOWrapper
+from typing import TYPE_CHECKING
 
 import typer
 from typer.core import TyperGroup
 
 from autoscale.command import Command
 from autoscale.errors import AutoScaleError
+from autoscale.registry import entry_points
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 GROUP = "autoscale.commands"
 HELP = "Decide, for every inference query, where it runs: in time, for the least energy or carbon."
@@ -60,7 +64,7 @@ def build(arguments: list[str]) -> typer.Typer:
     return app
 
 
-def _add(app: typer.Typer, point: EntryPoint) -> None:
+def _add(app: typer.Typer, point: "EntryPoint") -> None:
     try:
         command = point.load()
     except ImportError as error:  # a broken plug-in, or a missing extra, takes away no other command

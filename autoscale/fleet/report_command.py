@@ -17,6 +17,7 @@ from autoscale.fleet.report.boundary import asked_by, left_out, who_is_silent
 from autoscale.fleet.report.life_cycle import LifeCycle, read_life_cycle
 from autoscale.fleet.report.notices import notices
 from autoscale.fleet.report.sums import NG_PER_G, NG_PER_KG, WholeInterval, fleet_sci_g_of
+from autoscale.garbage import collect_seldom
 from autoscale.interval import Interval
 
 if TYPE_CHECKING:
@@ -66,6 +67,7 @@ def report_command(
 
     On a cluster: --engine spark --master spark://host:7077
     """
+    collect_seldom()
     question = Question(
         Span.parse(since, until),
         () if inventory is None else _machines(inventory),

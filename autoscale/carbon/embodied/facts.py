@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
@@ -73,7 +74,18 @@ def read_embodied_facts(name_or_path: str | Path) -> EmbodiedFacts:
     Raises:
         ProfileError: it cannot be read, or is of another schema.
     """
-    path = name_or_path if isinstance(name_or_path, Path) else devices_folder() / "embodied" / f"{name_or_path}.toml"
+    if isinstance(name_or_path, Path):
+        return _read(name_or_path)
+    return _shipped(devices_folder() / "embodied" / f"{name_or_path}.toml")
+
+
+@cache
+def _shipped(path: Path) -> EmbodiedFacts:
+    """Read once: a report asks for a product of each device model, and a file takes as long as all its sums."""
+    return _read(path)
+
+
+def _read(path: Path) -> EmbodiedFacts:
     document = read_toml(path)
     document.schema(VERSION)
     rest = {key: entry for key, entry in document.content.items() if key not in ("schema", "title", "sources")}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from autoscale.errors import InvalidInput, one_of
 from autoscale.fleet.ledger.ledgers import of_one_list
-from autoscale.fleet.ledger.rollup import DEVICES, MONTHLY, SUMS
+from autoscale.fleet.ledger.rollup import DEVICES, MONTHLY, SUMMED, SUMS
 from autoscale.fleet.ledger.schema import PARTS
 from autoscale.fleet.ledger.span import Span
 from autoscale.fleet.ledger.view import LedgerView
@@ -20,10 +20,10 @@ from autoscale.fleet.report.idle import Fleet, Held, whole_fleet
 from autoscale.fleet.report.life_cycle import LifeCycle
 from autoscale.fleet.report.reading import Reading, verified_reading
 from autoscale.fleet.report.savings import Saving, savings
-from autoscale.fleet.report.scenario_cells import CELL
+from autoscale.fleet.report.scenario_cells import CELL, TALLIED
 from autoscale.fleet.report.sums import Sums
 from autoscale.fleet.report.sums_alone import SumsAlone, sums_alone
-from autoscale.fleet.report.survey import needs_wide_sums, survey
+from autoscale.fleet.report.survey import survey
 from autoscale.units import SECONDS_PER_DAY
 
 if TYPE_CHECKING:
@@ -188,8 +188,8 @@ def _need_whole(view: LedgerView) -> None:
 
 def _found(opened: ReportEngine, view: LedgerView, read: Reading, question: Question) -> "_Found":
     """The rows of a span, each once, without those that cannot be; and the sums of others."""
-    surveyed, span = survey(read.rows), question.span
-    is_wide = surveyed.needs_wide_sums or needs_wide_sums([*read.sums, *read.hours])
+    surveyed, span = survey(read.rows, opened), question.span
+    is_wide = surveyed.needs_wide_sums or survey([*read.sums, *read.hours], opened).needs_wide_sums
     once, repeated, impossible = tables.within(opened.read(read.rows, surveyed.is_mixed), span), 0, 0
     if view.shared:
         logs = {name: [key[i] for key in view.shared] for i, name in enumerate(tables.LOG)}
@@ -255,10 +255,10 @@ class _Found:
         return dict(sorted((form.format(row[dimension]), Sums.of(row)) for row in found))
 
     def scenarios(self) -> list[Counterfactual]:
-        return counterfactuals(self.engine.rows(tables.by_scenario(self.cells, *CELL, "target")))
+        return counterfactuals(self.engine.rows(tables.by_scenario(self.cells, *CELL, "target"), TALLIED))
 
     def days(self) -> list[dict[str, Any]]:
-        return self.engine.rows(tables.by_day(self.days_of))
+        return self.engine.rows(tables.by_day(self.days_of), ("inferences", *SUMMED))
 
     def methods(self) -> dict[str, dict[str, int]]:
         return _methods(self.engine.rows(tables.by_method(self.days_of)))

@@ -42,7 +42,7 @@ def decisions(ledgers: Sequence[Path | str], question: Question, most: int = MOS
     """
     files = verified_reading(read_ledgers(ledgers), question.span, from_sums=False)[1].rows
     with engine(EngineOptions()) as opened:
-        rows = tables.within(opened.read(files, survey(files).is_mixed), question.span)
+        rows = tables.within(opened.read(files, survey(files, opened).is_mixed), question.span)
         only = [f"{tables.COLUMN_OF[name]} = {opened.text(value)}" for name, value in question.only]
         table = f"SELECT {', '.join(COLUMNS)}, {CARBON_NG} AS carbon_ng FROM ({tables.filtered(rows, only)})"
         return opened.rows(f"{table} ORDER BY carbon_ng DESC, time_us LIMIT {most}")

@@ -3,9 +3,7 @@
 Reported footprints hold the last three together; ``devices/embodied/stages.toml`` has their shares.
 """
 
-from functools import cache
-
-from autoscale.carbon.embodied.facts import EmbodiedFacts, read_embodied_facts
+from autoscale.carbon.embodied.facts import read_embodied_facts
 from autoscale.fleet.report.account import Report
 
 
@@ -28,9 +26,4 @@ def parts_of_life(report: Report) -> dict[str, int]:
 
 
 def _share(role: str, key: str) -> float:
-    return _facts().sourced(role, f"{key}_share").range.mid
-
-
-@cache
-def _facts() -> EmbodiedFacts:
-    return read_embodied_facts("stages")
+    return read_embodied_facts("stages").sourced(role, f"{key}_share").range.mid

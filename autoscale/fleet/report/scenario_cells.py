@@ -6,10 +6,15 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final, TypeAlias
 
+from autoscale.fleet.ledger.rollup import WEIGHED
+
 MOST_OFF: Final = 2
 """Weights add up to the queries in the mean; by a factor of more than this they do not."""
 
 CELL: Final = ("network", "device_model", "region", "hour")
+TALLIED: Final = ("inferences", "carbon_ng", "missed", *WEIGHED)
+"""Columns of ``tables.by_scenario`` that a tally is of, in its order."""
+
 MILLI: Final = 1000
 """Weights are counted in thousandths."""
 
@@ -72,8 +77,7 @@ def _cells(rows: Iterable[Mapping[str, Any]]) -> Cells:
     """In the order of their keys, so that no engine's order of rows shows."""
     cells: dict[Key, Targets] = defaultdict(dict)
     key_of = itemgetter(*CELL)
-    figures = ("inferences", "carbon_ng", "missed", "weight_milli", "weighed_ng_milli", "weighed_missed_milli")
-    figures_of = itemgetter(*figures)
+    figures_of = itemgetter(*TALLIED)
     for row in rows:
         targets, tally = cells[key_of(row)], ScenarioTally(*map(int, figures_of(row)))
         if (known := targets.setdefault(row["target"], tally)) is not tally:

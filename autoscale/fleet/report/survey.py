@@ -1,14 +1,17 @@
-"""What the Parquet files of a ledger tell of themselves, without reading a row."""
+"""What the Parquet files of a ledger tell of themselves, without reading a row.
 
-from collections.abc import Sequence
+Asked of DuckDB, whichever engine computes: it reads the ends of many files at once, and pyarrow takes longer to import.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from autoscale.errors import InvalidInput
-from autoscale.fleet.ledger.arrow import arrow
 from autoscale.fleet.ledger.rollup import FIGURES
 from autoscale.fleet.ledger.schema import BY_NAME
+from autoscale.fleet.report.engine import DuckDb, EngineOptions, ReportEngine, engine
 from autoscale.fleet.report.tables import JUDGED
 
 _MOST: Final = 2**63 - 1
@@ -24,60 +27,59 @@ class Survey:
         is_plausible: whether no number is beyond what its column allows.
     """
 
-    needs_wide_sums: bool
-    is_mixed: bool
-    is_plausible: bool
+    needs_wide_sums: bool = False
+    is_mixed: bool = False
+    is_plausible: bool = True
 
 
-def survey(files: Sequence[Path]) -> Survey:
-    """Look at the metadata of files.
+def survey(files: Sequence[Path], opened: ReportEngine | None = None) -> Survey:
+    """Look at the metadata of files of rows, or of sums, which are not judged again.
+
+    Args:
+        files: Parquet.
+        opened: an engine that may be asked, if it is DuckDB's.
 
     Raises:
         InvalidInput: a file is not Parquet.
-        MissingExtra: pyarrow is not installed.
+        MissingExtra: duckdb is not installed.
     """
-    reach, columns, is_plausible = 0, set[int](), True
-    for file in files:
-        metadata = _metadata(file)
-        columns.add(metadata.num_columns)
-        for index in range(metadata.num_row_groups):
-            group = metadata.row_group(index)
-            reach += _reach(group)
-            is_plausible = is_plausible and _is_plausible(group)
-    return Survey(reach * len(FIGURES) > _MOST, len(columns) > 1, is_plausible)
+    if not files:
+        return Survey()
+    with _duckdb(opened) as base:
+        listed = ", ".join(base.text(str(each)) for each in files)
+        [found] = base.rows(_LOOK.format(f"parquet_metadata([{listed}])"))
+    return Survey(found["reach"] * len(FIGURES) > _MOST, found["widths"] > 1, found["is_plausible"])
 
 
-def needs_wide_sums(files: Sequence[Path]) -> bool:
-    """Whether a sum over hourly sums may need more than 64 bits."""
-    groups = (metadata.row_group(i) for metadata in map(_metadata, files) for i in range(metadata.num_row_groups))
-    return sum(map(_reach, groups)) * len(FIGURES) > _MOST
+@contextmanager
+def _duckdb(opened: ReportEngine | None) -> Iterator[DuckDb]:
+    if isinstance(opened, DuckDb):
+        yield opened
+        return
+    with engine(EngineOptions()) as own:
+        assert isinstance(own, DuckDb)
+        yield own
 
 
-def _metadata(file: Path) -> Any:
-    try:
-        return arrow("parquet").read_metadata(file)
-    except (arrow().ArrowException, OSError) as error:  # damage is one or the other
-        raise InvalidInput(
-            f"'{file}' of the ledger cannot be read: {error}; move it away, and its rows are left out and counted"
-        ) from error
+def _named(names: Sequence[str]) -> str:
+    return ", ".join(f"'{each}'" for each in names)
 
 
-def _reach(group: Any) -> int:
-    """No figure's sum over a row group is more than this."""
-    ends = [each for name, each in _statistics(group).items() if name in FIGURES]
-    most = max((_MOST if each is None else each.max for each in ends), default=_MOST)
-    return int(most) * int(group.num_rows)
-
-
-def _is_plausible(group: Any) -> bool:
-    ends = [(BY_NAME[name], each) for name, each in _statistics(group).items() if name in JUDGED]
-    return all(each is not None and each.min >= 0 and each.max <= column.limit for column, each in ends)
-
-
-def _statistics(group: Any) -> dict[str, Any]:
-    """Column to the least and the greatest of its numbers; None where the file does not say."""
-    columns = (group.column(index) for index in range(group.num_columns))
-    return {
-        each.path_in_schema: each.statistics if each.statistics is not None and each.statistics.has_min_max else None
-        for each in columns
-    }
+_LIMITS: Final = " ".join(f"WHEN '{name}' THEN {BY_NAME[name].limit}" for name in JUDGED)
+_LOOK: Final = f"""
+WITH ends AS (
+    SELECT file_name, row_group_id, row_group_num_rows AS num_rows, path_in_schema AS name,
+        CASE WHEN name IN ({_named((*FIGURES, *JUDGED))}) THEN stats_min_value::HUGEINT END AS least,
+        CASE WHEN name IN ({_named((*FIGURES, *JUDGED))}) THEN stats_max_value::HUGEINT END AS most
+    FROM {{}}
+), groups AS (
+    SELECT count(*) AS width,
+        num_rows * coalesce(max(coalesce(most, {_MOST})) FILTER (name IN ({_named(FIGURES)})), {_MOST}) AS reach,
+        coalesce(bool_and(coalesce(least >= 0 AND most <= CASE name {_LIMITS} END, false))
+            FILTER (name IN ({_named(JUDGED)})), true) AS is_plausible
+    FROM ends GROUP BY file_name, row_group_id, num_rows
+)
+SELECT coalesce(sum(reach), 0) AS reach, count(DISTINCT width) AS widths, coalesce(bool_and(is_plausible), true) AS
+is_plausible FROM groups
+"""
+"""No figure's sum over a row group is more than its ``reach``; what a file does not say may be anything."""

@@ -50,6 +50,16 @@ def test_it_writes_all_that_is_asked_for_and_shows_the_rest(ledger: Path, tmp_pa
     assert sorted(each.name for each in tmp_path.iterdir()) == sorted(names)
 
 
+def test_it_starts_without_what_it_does_not_need(ledger: Path) -> None:
+    told = "\nprint([name for name in ('pyarrow', 'pandas') if name in sys.modules])"
+    command = [sys.executable, "-c", f"{RUN.replace('    fleet()', '    fleet(standalone_mode=False)')}{told}"]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    ran = subprocess.run(
+        [*command, "report", str(ledger), "--sums"], capture_output=True, text=True, check=True, env=environment
+    )
+    assert ran.stdout.splitlines()[-1] == "[]"
+
+
 def test_json_on_standard_output_is_json_alone(ledger: Path) -> None:
     ran = run(ledger, "--json", "-", "--since", "2026-11-02")
     assert json.loads(ran.stdout)["span"]["since"] == "2026-11-02T00:00:00Z"

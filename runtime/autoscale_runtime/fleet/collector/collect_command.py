@@ -1,9 +1,8 @@
 """``autoscale fleet collect``."""
 
-import gc
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
@@ -14,6 +13,7 @@ from autoscale.fleet.ledger.readmission import NAMED_BY
 from autoscale.fleet.ledger.validation import Rules
 from autoscale.fleet.ledger.view import read_ledger
 from autoscale.fleet.report.inventory import read_device_ids
+from autoscale.garbage import collect_seldom
 from autoscale.profiles import device_names
 from autoscale.units import SECONDS_PER_DAY
 from autoscale_runtime.fleet.collector.service import collect
@@ -22,8 +22,6 @@ from autoscale_runtime.wire.certificate_options import CertificateOption, Client
 from autoscale_runtime.wire.certificates import certificates_of
 from autoscale_runtime.wire.malloc import keep_freed_memory
 from autoscale_runtime.wire.tokens import TokenFile
-
-_OBJECTS_BETWEEN_COLLECTIONS: Final = 200_000
 
 Inventory = Annotated[
     Path | None,
@@ -82,7 +80,7 @@ def collect_command(
     Example: autoscale fleet collect ledger --port 9001 --inventory devices.csv
     """
     keep_freed_memory()
-    _collect_garbage_seldom()
+    collect_seldom()
     rules = replace(rules_of(inventory, profiles), ahead_s=ahead_s, behind_s=behind_days * SECONDS_PER_DAY)
     stop = StopSignal()
     certificates = certificates_of(tls_cert, tls_key, client_ca)
@@ -94,12 +92,6 @@ def collect_command(
     print(", ".join(f"{name} {count}" for name, count in sorted(counts.items())))
     if any(counts.get(f"rejected:{reason}") for reason in NAMED_BY):
         print(f"which names were unknown, and how to let their rows in: autoscale fleet readmit {ledger}")
-
-
-def _collect_garbage_seldom() -> None:
-    """The objects of a thousand batches start many collections, none of which finds any: a quarter of a commit."""
-    gc.freeze()
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
 
 
 def rules_of(inventory: Path | None, profiles: Path | None) -> Rules:

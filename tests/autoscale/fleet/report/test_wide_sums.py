@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from autoscale.fleet.export.as_json import as_json
-from autoscale.fleet.report import account
+from autoscale.fleet.report import EngineOptions, account
+from autoscale.fleet.report.engine import engine
 from tests.autoscale.fleet.ledger_parts import random_rows, written
 
 for needed in ("duckdb", "pyarrow"):
@@ -24,3 +25,10 @@ def test_a_fleet_thousand_million_times_as_large_has_as_many_times_the_carbon(tm
     assert many.total.total_ng.mid == TIMES * one.total.total_ng.mid
     assert all(type(each) is int for counts in many.methods.values() for each in counts.values())
     assert as_json(many)["exact"]["energy_uj"]["device"] == TIMES * as_json(one)["exact"]["energy_uj"]["device"]
+
+
+@pytest.mark.parametrize("total", [7, 2**63 - 1, 2**63, -(2**100)])
+def test_a_sum_is_handed_over_whole_whether_or_not_64_bits_hold_it(total: int) -> None:
+    with engine(EngineOptions()) as opened:
+        [row] = opened.rows(f"SELECT 'all' AS name, {total}::HUGEINT AS total", ("total",))
+    assert row == {"name": "all", "total": total}
