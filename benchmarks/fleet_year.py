@@ -4,10 +4,10 @@ One day of some devices is simulated; each day of the year is that day, its sums
 A larger fleet has more groups than a small one, until it has all there are: the day should be of many devices, and how
 many sums there are is printed.
 
-Run from the root: ``python -m benchmarks.fleet_year [devices] [days]``. Needs the extra ``fleet``; takes some minutes
-and 2 GB.
+Run from the root: ``python -m benchmarks.fleet_year 20000``. Needs the extra ``fleet``; takes some minutes and 2 GB.
 """
 
+import argparse
 import json
 import resource
 import subprocess
@@ -75,11 +75,20 @@ def _commit(ledger: Ledger, added: list[Entry], queries: int) -> None:
     ledger.manifest.commit(Change(added=tuple(added), counts=counts), time.time())
 
 
+def _children_cpu_s() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def main() -> None:
     """Simulate, write, report; print."""
-    devices = int(sys.argv[1]) if len(sys.argv) > 1 else DEVICES
-    days = int(sys.argv[2]) if len(sys.argv) > 2 else DAYS
-    with tempfile.TemporaryDirectory(dir=sys.argv[3] if len(sys.argv) > 3 else None) as name:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("devices", nargs="?", type=int, default=DEVICES, help="that the day is simulated of")
+    options.add_argument("days", nargs="?", type=int, default=DAYS, help="of the year")
+    options.add_argument("--folder", type=Path, help="to write in; the system's for temporary files, where not given")
+    asked = options.parse_args()
+    devices, days = asked.devices, asked.days
+    with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         day, year, told = Path(name) / "day", Path(name) / "year", Path(name) / "report.json"
         fleet = [sys.executable, "-c", FLEET]
         simulate = ["simulate", "--devices", str(devices), "--days", "1", "--start", START.date().isoformat()]
@@ -89,14 +98,15 @@ def main() -> None:
         with Ledger(year) as ledger:
             made = roll_up_months(ledger)
         rolled_s = time.perf_counter() - began_s
-        began_s = time.perf_counter()
+        began_s, before_s = time.perf_counter(), _children_cpu_s()
         subprocess.run([*fleet, "report", str(year), "--json", str(told)], check=True, capture_output=True)
-        elapsed_s = time.perf_counter() - began_s
+        elapsed_s, cpu_s = time.perf_counter() - began_s, _children_cpu_s() - before_s
         print(f"{len(made)} months summed in {rolled_s:.1f} s, once")
         used = resource.getrusage(resource.RUSAGE_CHILDREN)
         assert json.loads(told.read_text())["inferences"] == queries
         print(f"{days} days of {FLEET_DEVICES:,} devices, {queries:,} queries as {sums:,} sums")
-        print(f"reported in {elapsed_s:.1f} s; {used.ru_maxrss / 1024:,.0f} MB at most, the simulation with it")
+        print(f"reported in {elapsed_s:.1f} s, {cpu_s:.1f} s of CPU")
+        print(f"{used.ru_maxrss / 1024:,.0f} MB at most, the simulation with it")
 
 
 if __name__ == "__main__":
