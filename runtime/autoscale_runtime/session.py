@@ -230,6 +230,8 @@ class Session(Closing):
     def warm_up(self, feeds: Feeds) -> None:
         """Run every target on these feeds, to know its speed and whether its answer passes verification.
 
+        Of those that a kept calibration tells of, the loaded ones run once, so that no query is their first.
+
         Raises:
             FeedError: the feeds are not the model's.
             InvalidGoal: no verified target is left that meets the goal.

@@ -5,11 +5,12 @@ import math
 import threading
 import time
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from autoscale.errors import WrongAnswer
+from autoscale.errors import TargetError, WrongAnswer
 from autoscale.query.goal import InferenceMode
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
@@ -147,9 +148,19 @@ class _Acquaintance:
         for index, outcome in found.lessons:
             for _ in range(RECALLED if recalled and index in asked else 1):
                 self._learn(index, outcome)
+        if recalled and patience_s is None:
+            self._wake(here)
         if unknown and may_wait:
             self._ask_behind(unknown, patience_s)
         return found
+
+    def _wake(self, here: list[int]) -> None:
+        """Of targets that were not run, since a file tells of them, have each one's first run behind it."""
+        for index in here:
+            route = self._world.routes[index]
+            if isinstance(route, LocalRoute) and route.target not in self._found.distrusted:
+                with suppress(TargetError):  # a query that it fails goes elsewhere
+                    route.wake(self._query)
 
     def _met(self, here: list[int], away: list[int]) -> tuple[int, bool, Collection[int]]:
         """Ask this device's own targets; which is the reference, whether it draws at random, and who was asked."""

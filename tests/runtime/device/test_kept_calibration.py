@@ -17,6 +17,7 @@ from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
+from autoscale_runtime.backends.base import Answer
 from autoscale_runtime.backends.cpu import cpu_targets
 from autoscale_runtime.backends.onnxruntime import OnnxRunner, OnnxRuntime
 from autoscale_runtime.backends.tensors import Array
@@ -212,6 +213,42 @@ def test_a_driver_may_be_another_than_the_last(tmp_path: Path, options: SessionO
         Driven.says = says
         found, _ = opened(model, options)
         assert {each.processor for each in found.distrusted} == ({"npu"} if says == wrong else set())
+
+
+class Runs(OnnxRuntime):
+    """Counts the runs of each target that it loaded."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[str] = Counter()
+
+    def load(self, path: Path, target: Target) -> OnnxRunner:
+        runner = super().load(path, target)
+        run, self.counts[str(target)] = runner.run, 0
+
+        def counted(*asked: Any) -> Answer:
+            self.counts[str(target)] += 1
+            return run(*asked)
+
+        runner.run = counted  # type: ignore[assignment, method-assign]  # of this one runner
+        return runner
+
+
+def test_who_warms_up_has_the_first_runs_behind_him_though_a_file_tells_of_the_targets(
+    tmp_path: Path, options: SessionOptions
+) -> None:
+    model, x = bundle(tmp_path), {"x": rows(3)}
+    opened(model, replace(options, backends={"onnxruntime": Runs()}))
+    runs = Runs()
+    options = replace(options, backends={"onnxruntime": runs})
+    with Session(model, PATIENT, options=options) as session:
+        session.warm_up(x)
+        assert {*runs.counts.values()} == {1}
+        assert {Target.parse(each).precision for each in runs.counts} == {"fp32", "int8"}
+        assert session.calibration.energy_j == 0.0
+    runs.counts.clear()
+    with Session(model, PATIENT, options=options) as session:
+        session.run(None, x)
+        assert sum(runs.counts.values()) == 1, "a query waits for nobody else's"
 
 
 def test_joules_of_a_power_table_are_those_of_the_table_as_it_is(tmp_path: Path, options: SessionOptions) -> None:

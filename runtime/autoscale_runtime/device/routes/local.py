@@ -148,6 +148,17 @@ class LocalRoute(Route):
         self._lessons += 1
         return answer.outputs, account.end(mark, self.target, latency_s, self.accuracy, grids=grids)
 
+    def wake(self, query: Query) -> None:
+        """Run it once for nobody, where it is loaded: an engine's first run has memory to fetch, and tells no speed.
+
+        Raises:
+            TargetError: it fails.
+        """
+        if not isinstance(self._runner, LazyRunner) or self._runner.loaded is not None:
+            self.reset()
+            self._runner.run(query.output_names, query.feeds)
+            self.reset()
+
     def recall(self, known: KeptTarget, size: Size, grids: Grids) -> Outcome:
         """Take in what a session before measured of queries of a size; what one costs."""
         for _ in range(FIRST):
