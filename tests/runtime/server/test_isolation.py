@@ -299,3 +299,19 @@ def test_a_stopping_server_ends_what_hangs(root: Path) -> None:
         until(lambda: server.running == 1)
         server.stop(0.1)
         assert hanging.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_a_query_that_left_before_its_turn_ends_nobody_else(server: Server) -> None:
+    """It lies in the worker behind one that runs: that one is still waited for."""
+    with grpc.insecure_channel(server.address) as channel:
+        call = GRPCInferenceServiceStub(channel).ModelInfer
+        for _ in range(3):  # the worker has more than one of so quick a model before it
+            call(loop(10), timeout=LONGEST_WAIT_S)
+        before = {each.pid for each in workers()}
+        runs = call.future(loop(200_000), timeout=LONGEST_WAIT_S)
+        until(lambda: server.running == 1)
+        waits = call.future(loop(10), timeout=LONGEST_WAIT_S)
+        until(lambda: server.running == 2)
+        waits.cancel()
+        assert runs.result().outputs
+        assert {each.pid for each in workers()} == before

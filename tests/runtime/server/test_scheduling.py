@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Coroutine, Sequence
 
 import grpc
+import pytest
 
 from autoscale.query.target import Target
 from autoscale_runtime.server.execution.executor import Executor
@@ -50,9 +51,9 @@ class Held(Executor):
     def stop(self, job: Job) -> None:
         self.stopped.append(job)
 
-    def finish(self, held_s: float = 0.01) -> Sequence[Job]:
+    def finish(self, held_s: float = 0.01, ended_s: float = 0.0) -> Sequence[Job]:
         jobs = self.batches.pop(0)
-        self.on_done(jobs, [Ran(OK, b"", held_s, 0.0, held_s / len(jobs), len(jobs)) for _ in jobs])
+        self.on_done(jobs, [Ran(OK, b"", held_s, 0.0, held_s / len(jobs), len(jobs), ended_s) for _ in jobs])
         return jobs
 
     async def close(self) -> None:
@@ -169,6 +170,53 @@ def test_an_idle_model_takes_a_query_whatever_its_mean() -> None:
             assert answers(one) == []
             executor.finish(held_s=10.0 if scheduler.mean_s == 0.0 else 0.001)
         assert scheduler.mean_s < 1.0
+
+    in_loop(act)
+
+
+def test_an_answer_that_is_looked_at_late_does_not_make_its_model_slow() -> None:
+    async def act() -> None:
+        executor = Held()
+        scheduler = made(executor)
+        for _ in range(3):
+            one = job()
+            scheduler.submit(one)
+            await asyncio.sleep(0.02)
+            executor.finish(held_s=0.001, ended_s=one.begun_s + 0.001)
+        assert scheduler.mean_s == pytest.approx(0.001)
+
+    in_loop(act)
+
+
+def test_what_waits_before_an_instance_is_not_taken_for_its_work() -> None:
+    """Of several instances: the third query began when one of the first two had ended."""
+
+    async def act() -> None:
+        executor = Held(instances=2)
+        scheduler = made(executor)
+        scheduler.submit(job())
+        executor.finish(held_s=0.001, ended_s=time.monotonic())
+        jobs = [job() for _ in range(6)]
+        for each in jobs:
+            scheduler.submit(each)
+        assert len(executor.batches) == len(jobs)
+        for turn in (1, 1, 2, 2, 3, 3):
+            executor.finish(held_s=0.001, ended_s=jobs[-1].begun_s + 0.001 * turn)
+        assert scheduler.mean_s < 0.0015
+
+    in_loop(act)
+
+
+def test_an_instance_has_as_much_before_it_as_runs_until_the_loop_looks_again() -> None:
+    async def act() -> None:
+        executor = Held()
+        scheduler = made(executor, most=64)
+        scheduler.submit(job())
+        await asyncio.sleep(0.05)
+        executor.finish(held_s=0.01, ended_s=time.monotonic() - 0.05)
+        for _ in range(40):
+            scheduler.submit(job())
+        assert len(executor.batches) > 10
 
     in_loop(act)
 

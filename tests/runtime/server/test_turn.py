@@ -11,14 +11,14 @@ def quick() -> Turn:
     turn = Turn()
     for _ in range(100):
         turn.learn(QUICK_S / 2)
-    turn.keeps(time.perf_counter())  # after a rest, and so not kept
+    turn.keeps(time.monotonic())  # after a rest, and so not kept
     return turn
 
 
 def test_who_reads_a_quick_model_answers_too() -> None:
     turn = quick()
     lock = turn.take()
-    assert turn.keeps(time.perf_counter())
+    assert turn.keeps(time.monotonic())
     assert turn.has(lock)
 
 
@@ -26,18 +26,18 @@ def test_the_turn_of_a_slow_model_is_handed_on() -> None:
     turn = quick()
     for _ in range(100):
         turn.learn(2 * QUICK_S)
-    assert not turn.keeps(time.perf_counter())
+    assert not turn.keeps(time.monotonic())
 
 
 def test_after_a_rest_it_is_handed_on() -> None:
     turn = quick()
-    assert not turn.keeps(time.perf_counter() + 100.0)
+    assert not turn.keeps(time.monotonic() + 100.0)
 
 
 def test_it_is_taken_from_one_that_is_held_up() -> None:
     turn = quick()
     held = turn.take()
-    assert turn.keeps(time.perf_counter())
+    assert turn.keeps(time.monotonic())
     took: list[threading.Lock] = []
     others = [threading.Thread(target=lambda: took.append(turn.take()), daemon=True) for _ in range(3)]
     for each in others:
@@ -47,7 +47,7 @@ def test_it_is_taken_from_one_that_is_held_up() -> None:
         while len(took) < count and time.monotonic() < deadline_s:
             time.sleep(0.005)
         assert len(took) == count
-        assert turn.keeps(time.perf_counter())
+        assert turn.keeps(time.monotonic())
     assert not turn.has(held)
     assert [turn.has(lock) for lock in took] == [False, False, True]
 
@@ -66,7 +66,7 @@ def test_one_reads_at_a_time() -> None:
                 most = max(most, at_once)
             with guard:
                 at_once -= 1
-            if turn.keeps(time.perf_counter()):
+            if turn.keeps(time.monotonic()):
                 time.sleep(0.03 if int(time.monotonic() * 1e6) % 7 == 0 else 0.0)
                 if not turn.has(lock):
                     continue

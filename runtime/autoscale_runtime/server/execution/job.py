@@ -20,6 +20,7 @@ class Ran(NamedTuple):
         core_s: core-seconds that the query took: of a batch its share, decoding and encoding included.
         held_s: seconds that it held its instance: of a batch its share.
         rows: queries that ran as one.
+        ended_s: when it was ready, on ``time.monotonic``'s clock; 0.0 where nobody says.
     """
 
     code: grpc.StatusCode
@@ -28,6 +29,7 @@ class Ran(NamedTuple):
     core_s: float = 0.0
     held_s: float = 0.0
     rows: int = 1
+    ended_s: float = 0.0
 
 
 @dataclass(eq=False, slots=True)

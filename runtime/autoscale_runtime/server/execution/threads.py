@@ -65,7 +65,7 @@ class ThreadExecutor(Executor):
         cancellation = Cancellation()
         CURRENT.set(cancellation)
         self._under_way |= dict.fromkeys(wanted, cancellation)
-        begun_s, cpu_s = time.perf_counter(), time.thread_time()
+        begun_s, cpu_s = time.monotonic(), time.thread_time()
         try:
             answers = answered(self._versions[jobs[0].version], [job.call.message for job in wanted], self._rules)
         except Exception as error:  # whatever it is, the others must be served
@@ -73,9 +73,12 @@ class ThreadExecutor(Executor):
         finally:
             for job in wanted:
                 self._under_way.pop(job, None)
-        held_s, core_s = time.perf_counter() - begun_s, time.thread_time() - cpu_s
-        core_s = self._core_s(jobs[0].version, held_s, core_s)
-        given = dict(zip(wanted, (_ran(each, held_s, core_s, len(wanted)) for each in answers), strict=True))
+        ended_s, core_s = time.monotonic(), time.thread_time() - cpu_s
+        held_s = ended_s - begun_s
+        core_s, count = self._core_s(jobs[0].version, held_s, core_s), len(wanted)
+        given = dict(
+            zip(wanted, (_ran(each, held_s / count, core_s / count, ended_s) for each in answers), strict=True)
+        )
         nothing = Ran(grpc.StatusCode.CANCELLED, b"its caller left")
         return [given.get(job, nothing) for job in jobs] if left else [*given.values()]
 
@@ -87,5 +90,5 @@ class ThreadExecutor(Executor):
         return max(self._versions[version].served.target.threads or 1, 1)
 
 
-def _ran(each: Answered, held_s: float, core_s: float, count: int) -> Ran:
-    return Ran(each.code, b"".join(each.parts), each.compute_s, core_s / count, held_s / count, each.rows)
+def _ran(each: Answered, held_s: float, core_s: float, ended_s: float) -> Ran:
+    return Ran(each.code, b"".join(each.parts), each.compute_s, core_s, held_s, each.rows, ended_s)

@@ -6,6 +6,7 @@ leave it none. Where nothing runs and nothing waits it is always taken, so that 
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -23,9 +24,13 @@ SAFETY: Final = 1.8
 """How many times its expected wait a query must have left: times scatter, and with 1.2 answers just miss."""
 
 AHEAD_S: Final = 0.01
-"""Work that lies with an instance: it has some until this loop looks again. Slower models keep their order."""
+"""Work that lies with an instance, or twice as much as this loop is late: it has some until the loop looks again.
 
-MOST_AHEAD: Final = 8
+Slower models keep their order.
+"""
+
+MOST_AHEAD_S: Final = 0.1
+MOST_AHEAD: Final = 32
 """Batches handed over to one instance: what is handed over has left the order of deadlines."""
 
 MOST_TOGETHER: Final = 64
@@ -85,8 +90,8 @@ class Scheduler:
         self._queue = FairQueue()
         self._running: dict[Job, Executor] = {}
         self._batches = 0
-        self._service, self._held = ServiceTime(), ServiceTime()
-        self._last_done_s = 0.0
+        self._service, self._held, self._late = ServiceTime(), ServiceTime(), ServiceTime()
+        self._ended_s: deque[float]
         self._timer: asyncio.TimerHandle | None = None
         self.move_to(executor)
 
@@ -126,6 +131,7 @@ class Scheduler:
             else:
                 job.version = max(versions)
         self._executor = executor
+        self._ended_s = deque([0.0] * executor.instances, executor.instances)
         self._batches = 0
         self._look_ahead()
         executor.on_done = partial(self._done, executor)
@@ -184,7 +190,7 @@ class Scheduler:
                 return False
             self._queue.leave(other)
             self._refuse(other, f"{self._queue.waiting + 1} queries wait for it, most of them this client's")
-        needs_s = SAFETY * (self._wait_s(self._queue.ahead(job.call.client)) + self._service.mean_s)
+        needs_s = SAFETY * (self._wait_s(self._queue.ahead(job.call.client)) + self._service.mean_s) + self._late.mean_s
         if job.arrived_s + needs_s > job.deadline_s:
             left_ms = max(1e3 * (job.deadline_s - job.arrived_s), 0.0)
             self._refuse(job, f"the answer is due in {left_ms:.0f} ms, and may take {1e3 * needs_s:.0f} ms")
@@ -211,7 +217,8 @@ class Scheduler:
     def _look_ahead(self) -> None:
         """Batches handed over: one for each instance, and as much more work as it does until this loop looks again."""
         work_s = self._held.mean_s * self.batching.most  # a batch that goes too early goes with too few
-        ahead = min(int(AHEAD_S / work_s), MOST_AHEAD) if work_s > 0.0 else 0
+        ahead_s = min(max(AHEAD_S, 2.0 * self._late.mean_s), MOST_AHEAD_S)
+        ahead = min(int(ahead_s / work_s), MOST_AHEAD) if work_s > 0.0 else 0
         self._at_once = self._executor.instances * (1 + ahead)
 
     def _waits_for_more(self) -> bool:
@@ -251,12 +258,12 @@ class Scheduler:
 
     def _done(self, executor: Executor, jobs: Sequence[Job], ran: Sequence[Ran]) -> None:
         now_s = time.monotonic()
-        # What an instance is busy with a batch for, as seen from here: the way there and back counts, waking up too.
-        begun_s = jobs[0].begun_s
-        if executor.instances == 1 and begun_s < self._last_done_s:
-            begun_s = self._last_done_s
-        turn_s = (now_s - begun_s) / len(jobs)
-        self._last_done_s = now_s
+        # What an instance is busy with a batch for: the way there counts, waking up too. It began no earlier than its
+        # instance was free, which one of them was when as many batches ago as there are instances one ended.
+        ended_s = ran[0].ended_s or now_s
+        turn_s = (ended_s - max(jobs[0].begun_s, self._ended_s[0])) / len(jobs)
+        self._ended_s.append(ended_s)
+        self._late.add(now_s - ended_s)
         if executor is self._executor:
             self._batches -= 1
         for job, each in zip(jobs, ran, strict=True):

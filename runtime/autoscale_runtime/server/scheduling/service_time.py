@@ -1,4 +1,4 @@
-"""How long a query of a model holds an instance, as its last ones did."""
+"""A time as it was lately: how long a query holds an instance, how late the loop looks at its answer."""
 
 from typing import Final
 

@@ -1,7 +1,7 @@
 """What the server and a worker say to each other of queries: packets of a socket that keeps them apart (SEQPACKET).
 
-A packet has the number of a batch, the slots that its sender has read by now, and messages: each with five numbers of
-its own, and its bytes either in the packet or in a slot.
+A packet has the number of a batch, the slots that its sender has read by now, and messages: each with numbers of its
+own, and its bytes either in the packet or in a slot.
 """
 
 import array
@@ -30,8 +30,8 @@ CODES: Final = tuple(grpc.StatusCode)
 """A status travels as its place in here."""
 
 _HEAD: Final = struct.Struct("<QHH")
-_MESSAGE: Final = struct.Struct("<iQQdddI")
-_ALONE: Final = struct.Struct("<QHHiQQdddI")
+_MESSAGE: Final = struct.Struct("<iQQdddId")
+_ALONE: Final = struct.Struct("<QHHiQQdddId")
 """Head and message of a packet of one, where it brings no word of slots: as most are."""
 
 _SLOT: Final = struct.Struct("<H")
@@ -50,6 +50,7 @@ class Message(NamedTuple):
         core_s: likewise.
         held_s: likewise.
         rows: likewise.
+        ended_s: likewise; Linux has one such clock for all processes.
     """
 
     body: Bytes
@@ -59,6 +60,7 @@ class Message(NamedTuple):
     core_s: float = 0.0
     held_s: float = 0.0
     rows: int = 1
+    ended_s: float = 0.0
 
 
 class Packet(NamedTuple):

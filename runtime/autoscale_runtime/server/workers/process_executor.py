@@ -113,9 +113,13 @@ class ProcessExecutor(Executor):
                 self._on_stop(batch)
                 return
 
-    def runs(self, batch: int) -> bool:
+    def holds(self, batch: int) -> bool:
         """Whether a batch is in the worker."""
         return batch in self._batches
+
+    def runs(self, batch: int) -> bool:
+        """Whether a batch has begun in the worker: its instances have the oldest ones, the others wait there."""
+        return batch in itertools.islice(self._batches, self.instances)
 
     def give_up(self, code: grpc.StatusCode, text: str) -> None:
         """There will be no worker for what is kept."""

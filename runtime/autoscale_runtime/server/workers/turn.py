@@ -31,7 +31,7 @@ class Turn:
         """Wait for the turn; gives what ``leave`` and ``has`` take."""
         while True:
             lock = self._lock
-            rests = time.perf_counter() - self._last_s > _REST_S
+            rests = time.monotonic() - self._last_s > _REST_S
             if not lock.acquire(timeout=-1 if rests else _HELD_UP_S):
                 self._take_away(lock)
             elif lock is self._lock:
@@ -64,6 +64,6 @@ class Turn:
 
     def _take_away(self, lock: threading.Lock) -> None:
         with self._guard:
-            if lock is self._lock and time.perf_counter() - self._begun_s > _HELD_UP_S:
+            if lock is self._lock and time.monotonic() - self._begun_s > _HELD_UP_S:
                 self._begun_s, self._lock = math.inf, threading.Lock()
                 lock.release()  # in the place of its holder, for others who wait for it

@@ -81,7 +81,7 @@ class ModelThreads:
                 if packet is None:
                     self._turn.leave(lock)
                     return
-                begun_s = time.perf_counter()
+                begun_s = time.monotonic()
                 if self._turn.keeps(begun_s):
                     self._answer(packet, begun_s)
                     is_mine = self._turn.has(lock)
@@ -99,11 +99,12 @@ class ModelThreads:
         if self._stopped:
             self._stopped.discard(batch)
         count = len(answers)
-        held_s, core_s = (time.perf_counter() - begun_s) / count, self._cpu.end(cpu) / count
+        core_s, ended_s = self._cpu.end(cpu) / count, time.monotonic()
+        held_s = (ended_s - begun_s) / count
         self._turn.learn(answers[0].compute_s)
         messages, size, is_over = [], 0, False
         for code, parts, compute_s, rows in answers:
-            messages.append((Message(b"", -1, _PLACES[code], compute_s, core_s, held_s, rows), parts))
+            messages.append((Message(b"", -1, _PLACES[code], compute_s, core_s, held_s, rows, ended_s), parts))
             size += sum(map(len, parts))
             is_over = is_over or code is grpc.StatusCode.RESOURCE_EXHAUSTED
         self._send(packet, messages)

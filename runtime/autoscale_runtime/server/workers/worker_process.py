@@ -159,13 +159,20 @@ class WorkerProcess:
     def _stop(self, name: str, batch: int) -> None:
         if self._control is not None:
             self._control.write(json.dumps({"stop": [name, batch]}).encode() + b"\n")
-            process = self._process
-            asyncio.get_running_loop().call_later(KILLED_AFTER_S, self._insist, name, batch, process)
+            self._insist_later(name, batch, self._process)
+
+    def _insist_later(self, name: str, batch: int, process: subprocess.Popen[bytes] | None) -> None:
+        asyncio.get_running_loop().call_later(KILLED_AFTER_S, self._insist, name, batch, process)
 
     def _insist(self, name: str, batch: int, process: subprocess.Popen[bytes] | None) -> None:
-        if process is self._process and self._executors[name].runs(batch):
+        executor = self._executors[name]
+        if process is not self._process or not executor.holds(batch):
+            return
+        if executor.runs(batch):
             self._why_killed = "was ended, since a query that nobody waited for did not end by itself"
             self._kill()
+        else:  # it waits behind another's, which is not to be ended for it
+            self._insist_later(name, batch, process)
 
     async def _close(self, name: str) -> None:
         """A model is let go; with the last one the process ends."""
