@@ -117,6 +117,9 @@ class Connection(asyncio.BufferedProtocol):
         self.wire.hold()  # whatever these events lead to is written below, at once
         self._handle_events()
         self.wire.write_held()
+        if self.wire.refusal is not None:
+            self._home.rests.after(self.wire.refusal, self._transport)
+            self.wire.refusal = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone, and everybody in it."""

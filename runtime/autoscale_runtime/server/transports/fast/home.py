@@ -12,6 +12,7 @@ import grpc
 
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.transports.base import Handler, Refusal
+from autoscale_runtime.server.transports.fast.rests import Rests
 
 _LATE: Final = Refusal(grpc.StatusCode.DEADLINE_EXCEEDED, "its deadline passed")
 _TICK_S: Final = 1e-3
@@ -83,6 +84,7 @@ class Home:
         handler: who answers queries.
         limits: of each.
         deadlines: of those that have one.
+        rests: of connections that bring more than can be answered.
         inbox: what comes of any connection is read into, and taken from before more is.
     """
 
@@ -90,4 +92,5 @@ class Home:
     handler: Handler
     limits: Limits
     deadlines: Deadlines
+    rests: Rests
     inbox: memoryview = field(default_factory=lambda: memoryview(bytearray(_INBOX_BYTES)))

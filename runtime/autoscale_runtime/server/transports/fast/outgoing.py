@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Callable
 from typing import Final
 
+import grpc
 import ngh2
 
 from autoscale_runtime.server.transports.base import Refusal
@@ -15,6 +16,7 @@ from autoscale_runtime.server.transports.fast.windows import Windows
 
 _CHUNK_BYTES: Final = 256 << 10
 
+_EXHAUSTED: Final = grpc.StatusCode.RESOURCE_EXHAUSTED
 _GONE: Final = ngh2.NGH2Error, ValueError
 GONE: Final = contextlib.suppress(*_GONE)
 """Around what is said of a stream: its caller may have left meanwhile."""
@@ -26,6 +28,7 @@ class Outgoing:
     Attributes:
         transport: of the socket, once it is there.
         is_paused: the client reads slower than it is answered.
+        refusal: for want of room or quota, the last one; whoever has seen it sets None.
 
     Args:
         http: the connection's HTTP/2.
@@ -45,6 +48,7 @@ class Outgoing:
     ) -> None:
         self._http, self._loop, self._windows, self._handle_events = http, loop, windows, handle_events
         self._cut: list[int] = []
+        self.refusal: Refusal | None = None
         self.is_paused = self._is_due = False
 
     def send_answer(self, stream: Stream, message: bytes) -> None:
@@ -77,6 +81,8 @@ class Outgoing:
     def send_error(self, stream: Stream, refusal: Refusal) -> None:
         """The end of an answer that is an error."""
         self._windows.whole(stream)
+        if refusal.code is _EXHAUSTED:
+            self.refusal = refusal
         if stream.has_begun:
             with GONE:
                 self._http.send_trailers(stream.number, error_headers(refusal))

@@ -16,6 +16,7 @@ from autoscale_runtime.server.transports.fast.connection import Connection
 from autoscale_runtime.server.transports.fast.exchanges import ExchangeStream
 from autoscale_runtime.server.transports.fast.heads import CallHeaders, Head, Plan, head_of, metadata_of
 from autoscale_runtime.server.transports.fast.home import Deadlines, Home
+from autoscale_runtime.server.transports.fast.rests import Rests
 from autoscale_runtime.server.transports.fast.streams import Stream, UnaryStream
 from autoscale_runtime.server.transports.fast.windows import Windows
 from autoscale_runtime.wire.certificates import Certificates
@@ -44,7 +45,7 @@ class FastTransport(Transport):
 
     def __init__(self, methods: Methods, handler: Handler, limits: Limits, tokens: TokenFile | None = None) -> None:
         loop = asyncio.get_running_loop()
-        self._home = Home(loop, handler, limits, Deadlines(loop))
+        self._home = Home(loop, handler, limits, Deadlines(loop), Rests(loop))
         self._admission = Admission(limits, tokens)
         self._windows = Windows(limits.max_unfinished_bytes)
         self._connections: set[Connection] = set()
