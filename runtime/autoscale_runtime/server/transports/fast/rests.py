@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from autoscale_runtime.server.transports.base import Refusal
 from autoscale_runtime.wire.status import RETRY_AFTER
 
-MOST_S: Final = 0.01
+MOST_S: Final = 0.005
 _SHARE: Final = 0.25
 """Of the time after which there may be room: what waits lasts longer than the rest, so no model stands still."""
 
