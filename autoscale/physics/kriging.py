@@ -4,16 +4,20 @@ A residual is the logarithm of measured over modelled. Two points share a part o
 engine, the precision, both, the setting or the network, and more of a trend the more alike their networks are. The
 best guess at a point is then a weighted sum of the known residuals, and what it leaves of the variance says how sure
 that is (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, chapter 2).
+
+Points may be of other machines, too: how fast those are is unknown here, but most of what goes with a network is the
+same on them (co-kriging: Cressie, Statistics for Spatial Data, 1993, section 3.2.3).
 """
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from autoscale.arrays import Floats
+from autoscale.arrays import Flags, Floats
+from autoscale.physics.fitting import HEAVY
 from autoscale.query.model_profile import LAYER_KINDS, ModelProfile
 
 Texts: TypeAlias = NDArray[np.str_]
@@ -30,6 +34,13 @@ a layer among threads differs from layer to layer."""
 
 SAME: Final = 0.03
 """Networks closer than this are one, under whatever names."""
+
+ELSEWHERE: Final = 0.7
+"""Of the variance that goes with a network or its shape, what is the same on every machine: likeliest of the fit rows
+of three boards, each network of a board foretold from its other networks and from the other boards (of 0 to 0.95)."""
+
+FOREIGN: Final = 2.0
+"""Spread of another machine's speed, as a logarithm, beside this one's: wide enough to say nothing."""
 
 TRUSTED: Final = 3
 """How many points the ``Spread`` is worth where a processor's own points lie wider than it has them."""
@@ -83,12 +94,14 @@ class Points:
         precisions: as targets name them, shape (points,).
         engines: likewise.
         settings: logarithms of thread count and clock, shape (points, 2).
+        machines: where each was measured, empty for the device itself, shape (points,).
     """
 
     networks: Floats
     precisions: Texts
     engines: Texts
     settings: Floats
+    machines: Texts
 
 
 @dataclass(frozen=True)
@@ -99,49 +112,90 @@ class Kriging:
     points: Points
     residuals: Floats
 
-    def at(self, place: Points) -> tuple[float, float]:
-        """The residual at one further point, and its standard deviation."""
-        shared = covariance(self.spread, place, self.points)[0]
-        weights = shared @ self._inverse
-        unknown = covariance(self.spread, place, place)[0, 0] + self.spread.run**2 - weights @ shared
-        return float(weights @ self.residuals), float(np.sqrt(max(self._overdispersion * unknown, 0.0)))
+    def at(self, places: Points) -> tuple[Floats, Floats, Floats]:
+        """The residuals at further points of the device, and their standard deviation, each of shape (points,).
+
+        The first is what all points say, the second what the device's own do, and so is the deviation: how far other
+        machines are to be trusted is known of three boards, and of no two others.
+        """
+        shared = covariance(self.spread, places, self.points)
+        own = shared[:, self._is_own]
+        unknown = variance(self.spread, places) - ((own @ self._own_inverse) * own).sum(axis=-1)
+        told, own_told = shared @ self._inverse @ self.residuals, own @ self._own_inverse @ self.residuals[self._is_own]
+        return told, own_told, np.sqrt(np.maximum(self._overdispersion * unknown, 0.0))
 
     @cached_property
     def networks(self) -> int:
-        """How many networks the points are of."""
-        return len(np.unique(self.points.networks, axis=0))
+        """How many networks the device's own points are of."""
+        return len(np.unique(self.points.networks[self._is_own], axis=0))
+
+    @cached_property
+    def _is_own(self) -> Flags:
+        return np.asarray(self.points.machines == "", np.bool_)
 
     @cached_property
     def _overdispersion(self) -> float:
-        """A factor on the variance: how much wider the points lie than their ``Spread`` has them.
+        """A factor on the variance: how much wider the device's own points lie than their ``Spread`` has them.
 
         That of a Student t process (Shah, Wilson and Ghahramani, AISTATS 2014), but never below 1: points to which a
         speed was fitted lie close to it and prove nothing by that.
         """
-        free = max(len(self.residuals) - FITTED, 0)
-        return max(1.0, (TRUSTED + float(self.residuals @ self._inverse @ self.residuals)) / (TRUSTED + free))
+        own = self.residuals[self._is_own]
+        free = max(len(own) - FITTED, 0)
+        return max(1.0, (TRUSTED + float(own @ self._own_inverse @ own)) / (TRUSTED + free))
+
+    @cached_property
+    def _between(self) -> Floats:
+        """The covariance of the known residuals."""
+        between = covariance(self.spread, self.points, self.points)
+        return np.asarray(between + self.spread.run**2 * np.eye(len(between)), np.float64)
+
+    @cached_property
+    def _own_inverse(self) -> Floats:
+        return np.asarray(np.linalg.inv(self._between[np.ix_(self._is_own, self._is_own)]), np.float64)
 
     @cached_property
     def _inverse(self) -> Floats:
-        between = covariance(self.spread, self.points, self.points)
-        return np.asarray(np.linalg.inv(between + self.spread.run**2 * np.eye(len(between))), np.float64)
+        """That of ``_between``; a point that the others contradict is the less sure, so that it bends them less.
+
+        What the others say of a point, and how sure that is, is in the inverse itself (ibid., section 5.4.2).
+        """
+        inverse = np.asarray(np.linalg.inv(self._between), np.float64)
+        unknown = 1.0 / inverse.diagonal()
+        surprises = unknown * (inverse @ self.residuals)
+        unsure = np.maximum((surprises / HEAVY) ** 2 - unknown, 0.0)
+        (which,) = np.nonzero(unsure)
+        columns = inverse[:, which]
+        # Woodbury's identity: these variances added, without a second inverse of all.
+        gain = np.linalg.inv(columns[which] + np.diag(1.0 / unsure[which]))
+        return inverse - columns @ gain @ columns.T
 
 
 def covariance(spread: Spread, one: Points, other: Points) -> Floats:
     """What the residuals of two lots of points have in common, shape (points of one, points of other)."""
     far = _squares(one.networks, other.networks)
-    alike, same = np.exp(-0.5 * far / ALIKE**2), np.exp(-0.5 * far / SAME**2)
+    threads = _squares(one.settings[:, :1], other.settings[:, :1])
+    alike, same = np.exp(-0.5 * (far / ALIKE**2 + threads / SHARED**2)), np.exp(-0.5 * far / SAME**2)
     precision = one.precisions[:, None] == other.precisions[None]
     engine = one.engines[:, None] == other.engines[None]
     pair = precision & engine
-    common = spread.processor**2 + spread.precision**2 * precision + spread.engine**2 * engine + spread.pair**2 * pair
+    is_one = one.machines[:, None] == other.machines[None]
+    processor = np.where(one.machines[:, None] == "", spread.processor, FOREIGN)
+    common = processor**2 + spread.precision**2 * precision + spread.engine**2 * engine + spread.pair**2 * pair
     setting = spread.setting**2 * np.exp(-0.5 * _squares(one.settings, other.settings))
-    alike = alike * np.exp(-0.5 * _squares(one.settings[:, :1], other.settings[:, :1]) / SHARED**2)
     trend = spread.trend**2 + spread.trend_precision**2 * precision + spread.trend_engine**2 * engine
     network = spread.network**2 + spread.network_precision**2 * precision
     drift = spread.drift**2 * np.outer(one.networks[:, 0] - USUAL_SIZE, other.networks[:, 0] - USUAL_SIZE)
-    shared: Floats = common + drift + setting + alike * (trend + spread.trend_pair**2 * pair) + same * network
+    of_network = alike * (trend + spread.trend_pair**2 * pair) + same * network
+    shared: Floats = is_one * (common + drift + setting) + np.where(is_one, 1.0, ELSEWHERE) * of_network
     return shared
+
+
+def variance(spread: Spread, points: Points) -> Floats:
+    """Of residuals at points of the device of which nothing else is known: all parts together, shape (points,)."""
+    drift = spread.drift * (points.networks[:, 0] - USUAL_SIZE)
+    always = sum(part**2 for part in astuple(replace(spread, drift=0.0)))
+    return np.asarray(always + drift**2, np.float64)
 
 
 def features(model: ModelProfile) -> Floats:
@@ -155,5 +209,7 @@ def features(model: ModelProfile) -> Floats:
 
 def _squares(one: Floats, other: Floats) -> Floats:
     """Squared distances, shape (rows of one, rows of other)."""
-    squares: Floats = ((one[:, None] - other[None]) ** 2).sum(axis=-1)
+    squares = np.zeros((len(one), len(other)))
+    for mine, theirs in zip(one.T, other.T, strict=True):
+        squares += np.subtract.outer(mine, theirs) ** 2
     return squares

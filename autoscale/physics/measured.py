@@ -21,6 +21,7 @@ from autoscale.profiles import DeviceProfile, Speed
 from autoscale.profiles.measured import RUN_TO_RUN, MeasuredRow
 from autoscale.profiles.networks import device_networks, known_network
 from autoscale.profiles.processor import Setting, setting_of
+from autoscale.profiles.shipped_rows import rows_elsewhere
 from autoscale.query.model_profile import ModelProfile
 from autoscale.query.outcome import Method, worst
 from autoscale.query.target import Target
@@ -215,9 +216,8 @@ def correction(device: DeviceProfile, run: Run) -> Correction | None:
     if latency is None:
         return None
     engines = {run.target.engine} if run.target.engine else set(latency.points.engines.tolist())
-    places = [_points(device, [run._replace(target=replace(run.target, engine=each))]) for each in sorted(engines)]
-    late = spanning([_factor(latency, place) for place in places])
-    return Correction(late, None if power is None else spanning([_factor(power, place) for place in places]))
+    places = _points(device, [run._replace(target=replace(run.target, engine=each)) for each in sorted(engines)])
+    return Correction(_factor(latency, places), None if power is None else _factor(power, places))
 
 
 def _at_another_setting(device: DeviceProfile, run: Run, rows: Sequence[MeasuredRow], distance: float) -> Correction:
@@ -235,11 +235,12 @@ def _wider(factor: Interval, spread: float) -> Interval:
     return Interval(factor.low * math.exp(-SURE * spread), factor.mid, factor.high * math.exp(SURE * spread))
 
 
-def _factor(residuals: Kriging, place: Points) -> Interval:
-    middle, spread = residuals.at(place)
-    away = _sure(residuals.networks) * spread
-    low, mid, high = np.exp([middle - away, middle, middle + away]).tolist()
-    return Interval(low, mid, high)
+def _factor(residuals: Kriging, places: Points) -> Interval:
+    """What the residuals say of a factor at places, any of which it may be; the ends hold what one's own say, too."""
+    told, own, spreads = residuals.at(places)
+    away = _sure(residuals.networks) * spreads
+    ends = np.exp([np.minimum(told, own) - away, told, np.maximum(told, own) + away])
+    return spanning([Interval(*each) for each in ends.T.tolist()])
 
 
 def _sure(networks: int) -> float:
@@ -268,7 +269,20 @@ def _krigings(
     rows = rows[:: max(1, -(-len(rows) // MOST))]
     late = [(row, Run(model, row.target)) for row in rows if (model := known_network(row.network, own)) is not None]
     hungry = [(row, run) for row, run in late if row.mean_w is not None]
-    return _kriging(LATENCY, device, late, _lateness), _kriging(POWER, device, hungry, _hunger)
+    heard = _heard(device, [run.target for _, run in late])
+    return _kriging(LATENCY, device, late, _lateness, heard), _kriging(POWER, device, hungry, _hunger)
+
+
+def _heard(device: DeviceProfile, targets: Sequence[Target]) -> list[tuple[str, MeasuredRow, Run]]:
+    """Rows of the other devices of the kind, by device: of the processor, the precisions and the engines of targets."""
+    asked = {(each.processor, each.precision, each.engine) for each in targets}
+    found = [
+        (name, row, Run(model, row.target))
+        for name, row in (rows_elsewhere(device) if asked else ())
+        if (row.target.processor, row.target.precision, row.target.engine) in asked
+        and (model := known_network(row.network, {})) is not None
+    ]
+    return found[:: max(1, -(-len(found) // MOST))]
 
 
 def _kriging(
@@ -276,11 +290,14 @@ def _kriging(
     device: DeviceProfile,
     rows: Sequence[tuple[MeasuredRow, Run]],
     ratio: Callable[[DeviceProfile, MeasuredRow, Run], float],
+    heard: Sequence[tuple[str, MeasuredRow, Run]] = (),
 ) -> Kriging | None:
+    """Of the device's own rows, and of others' rows as if this device had been so much slower or faster."""
     if not rows:
         return None
-    residuals = np.log([ratio(device, row, run) for row, run in rows])
-    return Kriging(spread, _points(device, [run for _, run in rows]), residuals)
+    known = [*(("", *each) for each in rows), *heard]
+    residuals = np.log([ratio(device, row, run) for _, row, run in known])
+    return Kriging(spread, _points(device, [run for *_, run in known], [name for name, *_ in known]), residuals)
 
 
 def parts_of(device: DeviceProfile, speed: Speed, run: Run, pace: Pace) -> Seconds:
@@ -306,11 +323,12 @@ def _hunger(device: DeviceProfile, row: MeasuredRow, _: Run | None = None) -> fl
     return (above_idle_w(device, row) or 0.0) / working_w(device, row.target)
 
 
-def _points(device: DeviceProfile, runs: Sequence[Run]) -> Points:
+def _points(device: DeviceProfile, runs: Sequence[Run], machines: Sequence[str] = ()) -> Points:
     settings = [setting_of(device.processors[run.target.processor], run.target, run.frequency_hz) for run in runs]
     return Points(
         np.array([features(run.model) for run in runs]),
         np.array([run.target.precision for run in runs]),
         np.array([run.target.engine for run in runs]),
         np.log2([[each.threads, max(each.frequency_hz, 1)] for each in settings]),
+        np.array(machines or [""] * len(runs)),
     )

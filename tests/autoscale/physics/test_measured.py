@@ -24,6 +24,8 @@ BOARD = replace(load_device("rpi5"), measured=())
 MODEL = load_network("mobilenet-v2")
 OTHER = load_network("mobilenet-v1")
 INT8 = Target.parse("device:cpu/int8@4t#tflite")
+UNHEARD = replace(INT8, engine="mine")
+"""By an engine that no device was measured with that ships, so that its own rows alone say how far a board is off."""
 
 
 def row(
@@ -181,10 +183,31 @@ def test_the_middle_lies_between_the_ends(one_s, other_s, where):
 def test_many_rows_make_it_surer_than_one():
     networks = list(measured_networks().values())
     truth = [1.5 * compute(BOARD, each, INT8).latency_s for each in networks]
-    rows = [row(latency_s, each.name) for latency_s, each in zip(truth, networks, strict=True)]
-    few, many = at(board(*rows[:1]), "cpu/int8#tflite", OTHER), at(board(*rows), "cpu/int8#tflite", OTHER)
+    rows = [row(latency_s, each.name, UNHEARD) for latency_s, each in zip(truth, networks, strict=True)]
+    few, many = at(board(*rows[:1]), "cpu/int8#mine", OTHER), at(board(*rows), "cpu/int8#mine", OTHER)
     assert many.latency_s == pytest.approx(1.5 * compute(BOARD, OTHER, INT8).latency_s, rel=0.05)
     assert np.log(many.high_s / many.low_s) < 0.6 * np.log(few.high_s / few.low_s)
+
+
+def test_a_network_that_another_device_of_the_kind_ran_is_foretold_better():
+    phone = load_device("galaxy-s25")
+    rows = [each for each in phone.measured if each.target.processor == "gpu"]
+
+    def off(kind: str) -> float:
+        """Of each network's row, foretold without it."""
+        left = [replace(phone, kind=kind, measured=tuple(each for each in rows if each != out)) for out in rows]
+        told_s = [
+            compute(device, load_network(out.network), out.target).latency_s
+            for device, out in zip(left, rows, strict=True)
+        ]
+        return float(np.median(np.abs(np.log(told_s) - np.log([out.latency_s.mid for out in rows]))))
+
+    assert off("phone") < 0.5 * off("laptop")
+
+
+def test_what_others_measured_by_another_engine_says_nothing():
+    alone, among = (replace(board(row(0.5, target=UNHEARD)), kind=kind) for kind in ("laptop", "board"))
+    assert at(among, "cpu/int8", OTHER) == at(alone, "cpu/int8", OTHER)
 
 
 def test_a_table_is_its_cells():
