@@ -2,18 +2,20 @@
 
 import sys
 from dataclasses import asdict
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
-from autoscale.fleet.export.storage import KINDS
+from autoscale.fleet.export.storage import KINDS, damaged_of
 from autoscale.fleet.ledger.erasure import Erasure, forget, retain
 from autoscale.fleet.ledger.ledgers import ledger_folder, read_ledgers
 from autoscale.fleet.ledger.manifest import FILE
 from autoscale.fleet.ledger.months import roll_up_months
 from autoscale.fleet.ledger.store import Ledger
+
+_ONCE: Final = "count each device_id, log_id and sequence once"
 
 _LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
 
@@ -74,16 +76,22 @@ def files_command(
     """List the files that count, a path a line, for any engine that reads Parquet.
 
     Never glob a ledger: it has files that a crash or a compaction left over.
-    Rows of which the sums alone are left have no file among the records.
+    Rows of which the sums alone are left have no file among the records. What is damaged or
+    gone, and what two ledgers have both, is told on stderr.
 
     Example: duckdb -c "SELECT sum(energy_device_uj) FROM read_parquet([$(autoscale
     fleet files ledger | sed "s/.*/'&'/" | paste -sd,)])"
     """
     if kind not in KINDS:
         raise InvalidInput(f"kind is '{kind}'; allowed: {', '.join(KINDS)}")
-    for path, entry in read_ledgers(ledgers).entries.items():
+    view = read_ledgers(ledgers)
+    for path, entry in view.entries.items():
         if entry.day and entry.folder == kind:
             print(path)
+    for entry in damaged_of(view, kind):
+        print(f"damaged or gone, and left out: {entry.path}, {entry.rows:,} queries", file=sys.stderr)
+    if view.twice > 0:
+        print(f"up to {view.twice:,} queries are in files of more than one ledger: {_ONCE}", file=sys.stderr)
 
 
 def _opened(ledger: str) -> Ledger:

@@ -58,6 +58,11 @@ class LedgerView:
         return any(each.path == records for each in self.entries.values())
 
     @property
+    def twice(self) -> int:
+        """At most so many of ``arrived_again`` are in the files of more than one of the ledgers, as rows or in sums."""
+        return max(self.arrived_again - self.copied_rows, 0)
+
+    @property
     def undigested(self) -> int:
         """Files that were written before digests were kept."""
         return sum(not each.sha256 for each in self.entries.values() if each.path.endswith(".parquet"))

@@ -190,13 +190,8 @@ def _found(opened: ReportEngine, view: LedgerView, read: Reading, question: Ques
     """The rows of a span, each once, without those that cannot be; and the sums of others."""
     surveyed, span = survey(read.rows, opened), question.span
     is_wide = surveyed.needs_wide_sums or survey([*read.sums, *read.hours], opened).needs_wide_sums
-    once, repeated, impossible = tables.within(opened.read(read.rows, surveyed.is_mixed), span), 0, 0
-    if view.shared:
-        logs = {name: [key[i] for key in view.shared] for i, name in enumerate(tables.LOG)}
-        shared = opened.given("shared", logs)
-        sent = opened.count(tables.repeated(once, shared))
-        once = opened.keep("once", tables.counted_once(once, shared))
-        repeated = sent - opened.count(tables.repeated(once, shared))
+    once, repeated = each_once(opened, view, tables.within(opened.read(read.rows, surveyed.is_mixed), span))
+    impossible = 0
     if not surveyed.is_plausible:
         plausible = tables.plausible(once)
         impossible, once = opened.count(once) - opened.count(plausible), plausible
@@ -214,6 +209,17 @@ def _found(opened: ReportEngine, view: LedgerView, read: Reading, question: Ques
     cells = opened.keep("cells", tables.cells(tables.filtered(by_hour, only)))
     devices = [opened.read_sums(read.devices, DEVICES)] if read.devices else []
     return _Found(opened, tables.filtered(by_day, only), rows, devices, cells, impossible, repeated)
+
+
+def each_once(opened: ReportEngine, view: LedgerView, rows: str) -> tuple[str, int]:
+    """Rows of ledgers, each once though several have it, and how many more there were."""
+    if not view.shared:
+        return rows, 0
+    logs = {name: [key[i] for key in view.shared] for i, name in enumerate(tables.LOG)}
+    shared = opened.given("shared", logs)
+    sent = opened.count(tables.repeated(rows, shared))
+    once = opened.keep("once", tables.counted_once(rows, shared))
+    return once, sent - opened.count(tables.repeated(once, shared))
 
 
 def _with_months(opened: ReportEngine, hourly: Sequence[str], files: Sequence[Path], is_wide: bool) -> str:

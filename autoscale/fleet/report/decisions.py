@@ -7,7 +7,7 @@ from typing import Any, Final
 from autoscale.fleet.ledger.ledgers import read_ledgers
 from autoscale.fleet.ledger.rollup import CARBON_NG
 from autoscale.fleet.report import tables
-from autoscale.fleet.report.account import Question
+from autoscale.fleet.report.account import Question, each_once
 from autoscale.fleet.report.engine import EngineOptions, engine
 from autoscale.fleet.report.reading import verified_reading
 from autoscale.fleet.report.survey import survey
@@ -40,9 +40,10 @@ def decisions(ledgers: Sequence[Path | str], question: Question, most: int = MOS
         InvalidInput: no ledger.
         MissingExtra: an engine's package is not installed.
     """
-    files = verified_reading(read_ledgers(ledgers), question.span, from_sums=False)[1].rows
+    view, read = verified_reading(read_ledgers(ledgers), question.span, from_sums=False)
     with engine(EngineOptions()) as opened:
-        rows = tables.within(opened.read(files, survey(files, opened).is_mixed), question.span)
+        rows = tables.within(opened.read(read.rows, survey(read.rows, opened).is_mixed), question.span)
+        rows, _ = each_once(opened, view, rows)
         only = [f"{tables.COLUMN_OF[name]} = {opened.text(value)}" for name, value in question.only]
         table = f"SELECT {', '.join(COLUMNS)}, {CARBON_NG} AS carbon_ng FROM ({tables.filtered(rows, only)})"
         return opened.rows(f"{table} ORDER BY carbon_ng DESC, time_us LIMIT {most}")

@@ -30,6 +30,7 @@ from autoscale.fleet.ledger.verification import verify
 from autoscale.fleet.ledger.view import LedgerView, read_ledger
 from autoscale.fleet.report import EngineOptions, Question, Report, Span, account
 from autoscale.fleet.report.account import accounted
+from autoscale.fleet.report.decisions import decisions
 from autoscale.fleet.report.inventory import read_inventory
 from tests.autoscale.fleet.ledger_parts import FIRST_US, random_rows, rows, written
 
@@ -204,6 +205,23 @@ def test_rows_that_came_into_two_ledgers_count_once(tmp_path: Path) -> None:
     assert (found["inferences"], found["exact"]["energy_uj"]["device"]) == (10, 45)
     assert (found["rows"]["repeated"], found["rows"]["missing"]) == (2, 0)
     assert any("in more than one of the ledgers" in each for each in found["notices"])
+
+
+def test_a_decision_that_came_into_two_ledgers_is_shown_once(tmp_path: Path) -> None:
+    shown = decisions(of_a_moved_device(tmp_path), Question())
+    assert sorted(each["energy_device_uj"] for each in shown) == list(range(10))
+
+
+def test_who_reads_the_files_is_told_what_they_lack_and_what_is_in_them_twice(ledger: Path, tmp_path: Path) -> None:
+    run = CliRunner()
+    whole = run.invoke(fleet, ["files", str(ledger)])
+    assert (whole.stderr, len(whole.stdout.splitlines())) == ("", 6)
+    next(ledger.glob("records/*/*.parquet")).unlink()
+    lacking = run.invoke(fleet, ["files", str(ledger)])
+    assert "damaged or gone, and left out: records/day=" in lacking.stderr
+    assert len(lacking.stdout.splitlines()) == 5
+    shared = run.invoke(fleet, ["files", *map(str, of_a_moved_device(tmp_path))])
+    assert "up to 2 queries are in files of more than one ledger" in shared.stderr
 
 
 def test_what_cannot_be_told_apart_in_two_ledgers_is_said(tmp_path: Path) -> None:
