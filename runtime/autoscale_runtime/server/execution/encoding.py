@@ -61,7 +61,7 @@ def _best(model: ServedModel, name: str, array: Array, count: int | None) -> Arr
     labels = model.labels.get(name, ())
     rows = array.reshape(1, -1) if array.ndim == 1 else array.reshape(array.shape[0], -1)
     count = min(count, rows.shape[1])
-    order = np.argsort(-rows.astype(np.float64), axis=1, kind="stable")[:, :count]
+    order = _falling(rows)[:, :count]
     words = [[_word(row[at], int(at), labels) for at in best] for row, best in zip(rows, order, strict=True)]
     shape = (count,) if array.ndim == 1 else (array.shape[0], count)
     named = np.empty(len(words) * count, object)
@@ -69,5 +69,15 @@ def _best(model: ServedModel, name: str, array: Array, count: int | None) -> Arr
     return named.reshape(shape)
 
 
+def _falling(rows: Array) -> Array:
+    """The order of each row's elements, the largest first, the first of equals first, and what is no number last."""
+    if rows.dtype.kind in "iub":  # as they are: 64 bits of a whole number are more than a float holds
+        last = rows.shape[1] - 1
+        falling: Array = last - np.argsort(rows[:, ::-1], axis=1, kind="stable")[:, ::-1]
+        return falling
+    return np.argsort(-rows.astype(np.float64), axis=1, kind="stable")
+
+
 def _word(value: Any, at: int, labels: tuple[str, ...]) -> str:
-    return f"{float(value):f}:{at}" + (f":{labels[at]}" if at < len(labels) else "")
+    shown = f"{int(value)}" if value.dtype.kind in "iub" else f"{float(value):f}"
+    return f"{shown}:{at}" + (f":{labels[at]}" if at < len(labels) else "")
