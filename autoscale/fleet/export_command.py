@@ -1,15 +1,15 @@
 """``autoscale fleet export`` and ``export-delta``: a ledger handed on to engines elsewhere."""
 
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from autoscale.command import JsonOption, print_json
-from autoscale.fleet.export.delta import export_delta
-from autoscale.fleet.export.published import publish
+from autoscale.fleet.export.delta import Delta, export_delta
+from autoscale.fleet.export.published import Published, publish
+from autoscale.fleet.export.storage import told_of
 
 _LEDGER = typer.Argument(help="Folder of the ledger.", show_default=False)
 
@@ -19,7 +19,9 @@ def export_command(
     target: Annotated[
         str, typer.Argument(help="A folder, or object storage as in s3://bucket/prefix.", show_default=False)
     ],
-    kind: Annotated[str, typer.Option(help="records, sums (hourly, names no device) or devices.")] = "records",
+    kind: Annotated[
+        str, typer.Option(help="records, sums (hourly, names no device), sent (by devices) or devices.")
+    ] = "records",
     as_json: JsonOption = False,
 ) -> None:
     """Copy the files that count to another place, for DuckDB, polars, Spark and whatever reads Parquet.
@@ -40,9 +42,7 @@ def export_command(
         print_json(asdict(done))
     else:
         print(f"{done.folder}: {done.files:,} files, {done.rows:,} rows")
-    if not done.files and kind == "records":
-        _none()
-    _tell(done.damaged)
+    _tell(done)
 
 
 def export_delta_command(
@@ -65,16 +65,13 @@ def export_delta_command(
         print(f"{table}: version {done.version}, {done.files:,} files, {done.rows:,} rows", end="")
         print(f" ({done.added:,} files added, {done.removed:,} removed)")
     if not done.files:
-        _none("" if done.version >= 0 else "; no table was made")
-    _tell(done.damaged)
+        print("the ledger has no rows" + ("" if done.version >= 0 else "; no table was made"), file=sys.stderr)
+    _tell(done)
 
 
-def _none(more: str = "") -> None:
-    print(
-        f"the ledger has no rows; of aged ones 'autoscale fleet export --kind sums' has the sums{more}", file=sys.stderr
-    )
-
-
-def _tell(damaged: Sequence[str]) -> None:
-    for each in damaged:
+def _tell(done: Published | Delta) -> None:
+    """Say what was not handed on."""
+    for each in told_of(done.left_out):
+        print(each, file=sys.stderr)
+    for each in done.damaged:
         print(f"damaged or gone, and left out: {each}", file=sys.stderr)

@@ -8,7 +8,7 @@ import typer
 
 from autoscale.command import JsonOption, print_json
 from autoscale.errors import InvalidInput
-from autoscale.fleet.export.storage import KINDS, damaged_of
+from autoscale.fleet.export.storage import KINDS, damaged_of, left_out, told_of
 from autoscale.fleet.ledger.erasure import Erasure, forget, retain
 from autoscale.fleet.ledger.ledgers import ledger_folder, read_ledgers
 from autoscale.fleet.ledger.manifest import FILE
@@ -76,8 +76,8 @@ def files_command(
     """List the files that count, a path a line, for any engine that reads Parquet.
 
     Never glob a ledger: it has files that a crash or a compaction left over.
-    Rows of which the sums alone are left have no file among the records. What is damaged or
-    gone, and what two ledgers have both, is told on stderr.
+    What these files are not of (rows of which the sums alone are left, small files beside which
+    there are no sums), what is damaged or gone, and what two ledgers have both is told on stderr.
 
     Example: duckdb -c "SELECT sum(energy_device_uj) FROM read_parquet([$(autoscale
     fleet files ledger | sed "s/.*/'&'/" | paste -sd,)])"
@@ -85,9 +85,11 @@ def files_command(
     if kind not in KINDS:
         raise InvalidInput(f"kind is '{kind}'; allowed: {', '.join(KINDS)}")
     view = read_ledgers(ledgers)
-    for path, entry in view.entries.items():
-        if entry.day and entry.folder == kind:
-            print(path)
+    files = [path for path, entry in view.entries.items() if entry.day and entry.folder == kind]
+    for path in files:
+        print(path)
+    for told in told_of(left_out(view, files)):
+        print(told, file=sys.stderr)
     for entry in damaged_of(view, kind):
         print(f"damaged or gone, and left out: {entry.path}, {entry.rows:,} queries", file=sys.stderr)
     if view.twice > 0:

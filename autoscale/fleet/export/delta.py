@@ -6,13 +6,14 @@ those that count no longer: who reads the table sees the ledger as it was at one
 
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from autoscale.errors import InvalidInput, TargetUnavailable
 from autoscale.extras import package
-from autoscale.fleet.export.storage import Storage, damaged_of, live_files
+from autoscale.fleet.export.storage import Storage, damaged_of, left_out, live_files
 from autoscale.fleet.ledger.arrow import arrow, arrow_schema
 from autoscale.fleet.ledger.entry import Entry
 from autoscale.units import ms_from_s
@@ -29,6 +30,7 @@ class Delta:
         removed: how many are in it no longer.
         rows: of its files.
         damaged: paths of the ledger's files that were left out.
+        left_out: queries that are in no row: the kind of the files that have them, to how many they are.
     """
 
     version: int
@@ -37,6 +39,7 @@ class Delta:
     removed: int
     rows: int
     damaged: tuple[str, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 def export_delta(ledger: Path | str, table: Path | str) -> Delta:
@@ -71,7 +74,8 @@ def export_delta(ledger: Path | str, table: Path | str) -> Delta:
     version = deltalake.DeltaTable(table).version() if known or fresh else -1
     rows = sum(entry.rows for _, entry in live.values())
     damaged = tuple(each.path for each in damaged_of(view, "records"))
-    return Delta(version, len(live), len(fresh), len(gone), rows, damaged)
+    others = left_out(view, (path for path, _ in live.values()))
+    return Delta(version, len(live), len(fresh), len(gone), rows, damaged, others)
 
 
 def _known(deltalake: Any, table: Path) -> list[str]:

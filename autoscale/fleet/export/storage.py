@@ -1,5 +1,6 @@
 """Copies of a ledger's files somewhere else: a folder of this machine, or object storage, by pyarrow's file systems."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -95,6 +96,24 @@ def live_files(ledger: Path | str, kind: str) -> tuple[LedgerView, Mapping[str, 
     view = read_ledger(ledger_folder(ledger))
     view = verified(view, [path for path, each in view.entries.items() if _is_of(each, kind)])
     return view, {_name(path, each): (path, each) for path, each in view.entries.items() if _is_of(each, kind)}
+
+
+def left_out(view: LedgerView, files: Iterable[Path]) -> dict[str, int]:
+    """Queries that some files of one kind are not of: the kind whose files have them, to how many they are."""
+    stems, there = {each.stem for each in files}, {each.path for each in view.entries.values()}
+    others = Counter[str]()
+    for path, entry in view.entries.items():
+        is_aged = entry.folder == "sums" and entry.beside("records") not in there
+        if (entry.is_counted or is_aged) and path.stem not in stems:
+            others[entry.folder] += entry.rows
+    return dict(others)
+
+
+def told_of(queries: Mapping[str, int]) -> list[str]:
+    """A line for each kind of what ``left_out`` gives."""
+    return [
+        f"{count:,} queries are in none of these files; '--kind {kind}' has them" for kind, count in queries.items()
+    ]
 
 
 def damaged_of(view: LedgerView, kind: str) -> Sequence[Entry]:

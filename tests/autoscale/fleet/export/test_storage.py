@@ -3,14 +3,20 @@
 import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner
 
 from autoscale.errors import InvalidInput, TargetUnavailable
 from autoscale.fleet import read_ledger
 from autoscale.fleet.export.published import publish
+from autoscale.fleet.fleet_command import fleet
+from autoscale.fleet.ledger import new_files
+from autoscale.fleet.ledger.erasure import retain
+from autoscale.fleet.ledger.store import Ledger
 from tests.autoscale.fleet.ledger_parts import random_rows, written
 
 for needed in ("duckdb", "pyarrow"):
@@ -154,6 +160,33 @@ def test_a_copy_in_a_folder_says_which_is_the_latest(tmp_path: Path, ledger: Pat
     query = "SELECT count(*), sum(energy_device_uj)::BIGINT FROM read_parquet(?)"
     assert duckdb.sql(query, params=[f"{done.folder}/*/*.parquet"]).fetchall() == [in_ledger(ledger)]
     assert sum(each["rows"] for each in latest["files"]) == latest["rows"] == 3000
+
+
+@pytest.mark.parametrize("kind", ["sums", "devices"])
+def test_sums_are_of_all_rows_though_the_ledger_has_none_of_small_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    import duckdb
+
+    with monkeypatch.context() as patched:
+        patched.setattr(new_files, "ROLL_UP_ROWS", 500)
+        ledger = written(tmp_path / "ledger", random_rows(3000, 1), random_rows(200, 2))
+    done = publish(ledger, str(tmp_path / "copies"), kind)
+    assert (done.files, done.rows, done.damaged, done.left_out) == (6, 3200, (), {})
+    query = "SELECT sum(inferences)::BIGINT, sum(latency_us)::BIGINT FROM read_parquet(?)"
+    files = [str(each) for each in read_ledger(ledger).files]
+    [(latency_us,)] = duckdb.sql("SELECT sum(latency_us)::BIGINT FROM read_parquet(?)", params=[files]).fetchall()
+    assert duckdb.sql(query, params=[f"{done.folder}/*/*.parquet"]).fetchall() == [(3200, latency_us)]
+
+
+def test_what_is_in_other_files_is_told(tmp_path: Path, ledger: Path) -> None:
+    with Ledger(ledger) as opened:
+        gone = retain(opened, 1, datetime(2026, 11, 4, tzinfo=UTC)).rows
+    assert publish(ledger, str(tmp_path / "copies")).left_out == {"sums": gone}
+    assert publish(ledger, str(tmp_path / "copies"), "sums").left_out == {}
+    told = CliRunner().invoke(fleet, ["files", str(ledger), "--kind", "sums"])
+    assert told.stderr == f"{3000 - gone:,} queries are in none of these files; '--kind records' has them\n"
+    assert len(told.stdout.splitlines()) == 2
 
 
 def test_a_damaged_file_is_left_out_and_named(tmp_path: Path, ledger: Path) -> None:

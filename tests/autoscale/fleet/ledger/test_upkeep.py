@@ -167,7 +167,7 @@ def test_what_is_interrupted_has_not_happened(ledger: Path, monkeypatch: pytest.
 def test_the_commands(ledger: Path) -> None:
     run = CliRunner()
     listed = run.invoke(fleet, ["files", str(ledger), "--kind", "sums"])
-    assert [Path(line).parts[-3] for line in listed.output.split()] == ["sums"] * 3
+    assert [Path(line).parts[-3] for line in listed.stdout.split()] == ["sums"] * 3
     assert run.invoke(fleet, ["forget", str(ledger), "device-1"]).output.endswith("files removed\n")
     assert "aged into hourly sums" in run.invoke(fleet, ["retain", str(ledger), "--days", "1"]).output
     assert figures(ledger)["inferences"] > 0
@@ -187,7 +187,7 @@ def test_what_the_commands_did_is_json_for_scripts(ledger: Path, tmp_path: Path)
     copied, told = run("export", str(ledger), str(tmp_path / "copies"))
     assert copied["rows"] == run("retain", str(ledger), "--days", "1")[0]["rows"] > 0
     assert told == ""
-    assert "has the sums" in run("export", str(ledger), str(tmp_path / "copies"))[1]
+    assert "'--kind sums' has them" in run("export", str(ledger), str(tmp_path / "copies"))[1]
     assert run("export", str(ledger), str(tmp_path / "copies"), "--kind", "sums")[0]["files"] > 0
 
 
