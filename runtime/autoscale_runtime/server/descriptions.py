@@ -1,6 +1,7 @@
 """What the protocol tells of models: their tensors, how they are served, what became of queries, what is there."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 from autoscale.units import NANO_PER_UNIT
@@ -9,6 +10,7 @@ from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime.backends.tensors import TensorSpec
 from autoscale_runtime.server.execution.served_model import ServedModel
 from autoscale_runtime.server.repository.config_pbtxt import ModelConfig
+from autoscale_runtime.server.repository.scan import asked_as
 from autoscale_runtime.server.serving import Served, Serving
 from autoscale_runtime.server.statistics import Duration
 from autoscale_runtime.wire.tensors import BYTES, datatype_of, metadata_of
@@ -83,7 +85,8 @@ def index_of(serving: Serving, is_ready_only: bool) -> Iterator[pb.RepositoryInd
         for version in sorted(served.versions):
             yield index(name=name, version=str(version), state=READY)
     for path, reason in () if is_ready_only else serving.left_out.items():
-        yield index(name=path, state=UNAVAILABLE, reason=reason)
+        model, whose = asked_as(Path(path))
+        yield index(name=model, version=whose, state=UNAVAILABLE, reason=reason)
 
 
 def _type(spec: TensorSpec) -> mc.DataType.ValueType:

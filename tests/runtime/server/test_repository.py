@@ -2,18 +2,22 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import grpc
 import onnx
 import pytest
 from onnx import TensorProto, helper
 
 from autoscale.errors import InvalidTarget, ModelError, RepositoryError
 from autoscale.profiles import load_device
+from autoscale_runtime._proto import open_inference_pb2 as pb
+from autoscale_runtime._proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import Variant
 from autoscale_runtime.server.execution.served_model import Models
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.query_cost import ServerAccount
 from autoscale_runtime.server.server import serve
+from tests.waiting import LONGEST_WAIT_S
 
 
 def load_repository(repository: Path, threads: int) -> Models:
@@ -86,6 +90,23 @@ def test_what_cannot_be_served_does_not_hide_the_rest(
     }
     for left_out in ("broken/1/model.onnx", "empty", "sequence/1/model.onnx", "scale/11/model.onnx"):
         assert f"{left_out}' is not served: " in caplog.text
+
+
+def test_the_index_tells_what_is_left_out_by_its_name_and_version(tmp_path: Path, repository: Path) -> None:
+    root = tmp_path / "models"
+    shutil.copytree(repository / "scale", root / "scale")
+    for broken in ("scale/11", "broken/1"):
+        (root / broken).mkdir(parents=True)
+        (root / broken / "model.onnx").write_bytes(b"no model")
+    (root / "foreign").mkdir()
+    (root / "foreign" / "config.pbtxt").write_text("ensemble_scheduling { }")
+    with serve(root) as server, grpc.insecure_channel(server.address) as channel:
+        listed = GRPCInferenceServiceStub(channel).RepositoryIndex(pb.RepositoryIndexRequest(), timeout=LONGEST_WAIT_S)
+    told = {(each.name, each.version): each.state for each in listed.models}
+    assert told.pop(("scale", "3")) == "READY"
+    left_out = {each for each, state in told.items() if state == "UNAVAILABLE"}
+    assert left_out == {("scale", "11"), ("broken", "1"), ("foreign", "")}
+    assert all(each.reason for each in listed.models if each.state == "UNAVAILABLE")
 
 
 def test_more_threads_than_cores_are_refused(repository: Path) -> None:

@@ -167,5 +167,12 @@ def _model_files(folder: Path, named: str) -> list[Path]:
     return [path for path in files if format_of(path) in suffixes()]
 
 
+def asked_as(path: Path) -> tuple[str, str]:
+    """Model and version by which something in a repository would be asked for; no version of what has none."""
+    if _is_version(path.parent):
+        return path.parent.parent.name, path.parent.name
+    return (path.parent if path.is_file() else path).name, ""
+
+
 def _is_version(folder: Path) -> bool:
     return folder.name.isascii() and folder.name.isdigit() and str(int(folder.name)) == folder.name
