@@ -5,7 +5,8 @@ network and remote machine together; embodied carbon is left out. ``energy_consu
 buildings in it, and ``pue`` is theirs. After the days comes a row for the waiting
 machines of each role of an inventory, and one for each other phase of the life cycle. ``country`` is the device's,
 ``cloud_region`` the remote machine's. ``duration`` is that of the day, as far as it is in the span: queries of many
-devices run beside each other. A text that a spreadsheet would take for a formula has an apostrophe
+devices run beside each other. ``timestamp`` is the end of that, as CodeCarbon writes a run's: its last second, which is
+of the same day. A text that a spreadsheet would take for a formula has an apostrophe
 before it. What the ledger does not know stays empty. Columns as in mlco2/codecarbon,
 ``output_methods/emissions_data.py``.
 """
@@ -16,7 +17,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from autoscale.carbon.intensity.places import Places
-from autoscale.fleet.ledger.span import Span, when, when_or_open
+from autoscale.fleet.ledger.span import Span, when
 from autoscale.fleet.report.account import DayRow, Report
 from autoscale.fleet.report.sums import kg, kwh
 from autoscale.units import MICRO_PER_UNIT, kg_from_g
@@ -101,7 +102,7 @@ def _beside(report: Report) -> Iterator[dict[str, object]]:
 def _whole(span: Span, name: str, emissions_kg: float, energy_kwh: float | str, mode: str) -> dict[str, object]:
     duration_s = span.duration_us / MICRO_PER_UNIT
     return {
-        "timestamp": (when_or_open(span.since_us) or "").removesuffix("Z"),
+        "timestamp": _last_second(span),
         "project_name": name,
         "run_id": f"span/{name}",
         "experiment_id": name,
@@ -119,7 +120,7 @@ def _row(row: DayRow, span: Span, country: tuple[str, str]) -> dict[str, object]
     emissions_kg = kg(sum(row.sums.operational_ng))
     provider, _, cloud_region = row.far_region.rpartition(":")
     return {
-        "timestamp": when(part.since_us or 0).removesuffix("Z"),
+        "timestamp": _last_second(part),
         "project_name": row.device_model,
         "run_id": f"{row.day}/{row.device_model}/{row.region}/{row.far_region}",
         "experiment_id": row.device_model,
@@ -136,6 +137,10 @@ def _row(row: DayRow, span: Span, country: tuple[str, str]) -> dict[str, object]
         "on_cloud": "Y" if row.far_region else "N",
         "pue": round(1.0 + row.sums.building_uj / (row.sums.energy_uj.remote or 1), 4),
     }
+
+
+def _last_second(span: Span) -> str:
+    return "" if span.until_us is None else when(span.until_us - 1).removesuffix("Z")
 
 
 def _country(places: Places, region: str) -> tuple[str, str]:
