@@ -40,7 +40,7 @@ TIMES: Final = (
     "date",
 )
 ENDS: Final = ("to", "end", "datum bis")
-ZONES: Final = ("zone", "zone id", "zonekey", "zone_key", "region", "ba")
+ZONES: Final = ("zone", "zone id", "zonekey", "zone_key", "region", "ba", "location")
 ESTIMATED: Final = ("estimated", "data estimated", "isestimated", "is_estimated")
 KINDS: Final = ("kind", "signal_type", "meta.signal_type")
 

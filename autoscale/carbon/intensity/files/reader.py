@@ -77,7 +77,7 @@ def read_intensity_file(
 
     Args:
         path: the file: CSV in any of its dialects, or an API's JSON (:mod:`autoscale.carbon.intensity.files.table`).
-        place: the zone's name where the file has no column for it.
+        place: the zone's name where the file does not tell it.
         options: what it does not tell itself.
 
     Raises:
@@ -156,7 +156,7 @@ class _Reader:
         if layout.zone is not None and row[layout.zone].strip():
             return row[layout.zone].strip()
         about = table.about or {}
-        return self.place or about.get("zone") or about.get("meta.region") or ""
+        return about.get("zone") or about.get("meta.region") or self.place or ""
 
     def _figure(
         self, where: str, row: Sequence[str], layout: Layout, number: NumberReading

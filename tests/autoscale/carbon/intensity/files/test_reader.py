@@ -83,6 +83,20 @@ def test_a_region_that_only_its_maker_knows_is_whose_the_caller_says(tmp_path: P
     assert (answer.g_per_kwh, answer.kind) == (pytest.approx(905 * 0.45359237), "marginal")
 
 
+def test_an_answer_of_another_zone_is_not_taken_for_the_one_asked_for(tmp_path: Path) -> None:
+    told = [{"datetime": f"{each:%Y-%m-%dT%H:%MZ}", "carbonIntensity": 55} for each in hours(3)]
+    (tmp_path / "a.json").write_text(json.dumps({"zone": "FR", "history": told}))
+    for place, method in (("FR", Method.MEASURED), ("DE", Method.DEFAULT)):
+        assert HourlyIntensity(tmp_path / "a.json", place).at(place, START.timestamp()).method is method
+    rated = [
+        {"location": name, "time": each["datetime"], "rating": at}
+        for at, name in ((9, "eastus"), (7, "westus"))
+        for each in told
+    ]
+    file = read(tmp_path, json.dumps(rated), name="b.json")
+    assert {name: each.samples[0].g_per_kwh for name, each in file.series.items()} == {"eastus": 9.0, "westus": 7.0}
+
+
 def test_answers_with_rows_within_rows_or_one_alone_are_read(tmp_path: Path) -> None:
     inner = [{"from": f"{each:%Y-%m-%dT%H:%MZ}", "intensity": {"forecast": 100}} for each in hours(3)]
     for document in ({"data": [{"regionid": 3, "data": inner}]}, {"data": {"regionid": 3, "data": inner}}):
