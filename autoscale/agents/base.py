@@ -153,6 +153,9 @@ class Agent(ABC):
         """
         return None
 
+    def arrive(self) -> None:
+        """Make ready for another device than that on which it learned what it knows; most agents take it as it is."""
+
     def options(self) -> Mapping[str, Any]:
         """What it was made with, in values JSON can hold."""
         return {}

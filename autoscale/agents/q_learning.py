@@ -7,6 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
+from autoscale.agents.correction.cells import Cells
 from autoscale.agents.paper_state import STATES, state_of
 from autoscale.agents.reward import MISS_PENALTY
 from autoscale.arrays import Floats
@@ -15,6 +16,12 @@ from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 
+RIVAL: Final = 3.0
+"""A processor that costs up to this many times as much as the best on one device may be the best on another."""
+BESIDE: Final = 1.3
+"""So may one of its settings that costs this many times as much as its best one."""
+FIRST: Final = 0.01
+"""No reward is above it: a value of that size is of a target that was not tried."""
 _LARGEST: Final = float(np.finfo(np.float16).max)
 
 
@@ -56,7 +63,7 @@ class QLearning(Agent):
     def __init__(self, targets: Sequence[Target], options: QLearningOptions | None = None, *, seed: int = 0) -> None:
         super().__init__(targets, seed)
         self.hyper = options or QLearningOptions()
-        self.table = self.rng.uniform(-0.01, 0.01, (STATES, len(self.targets))).astype(np.float16)
+        self.table = self.rng.uniform(-FIRST, FIRST, (STATES, len(self.targets))).astype(np.float16)
         self.visited = np.zeros(STATES, dtype=bool)
 
     @classmethod
@@ -102,6 +109,34 @@ class QLearning(Agent):
         target = reward + self.hyper.discount * float(ahead[ahead.argmax()])  # a third of the time that max() takes
         new = old + self.hyper.learning_rate * (target - old)
         self.table[state, index] = min(max(new, -_LARGEST), _LARGEST)
+
+    def arrive(self) -> None:
+        """Try again, the cheapest first, what may be the best here; what is kept is not tried again soon.
+
+        That is the best setting of each processor in each precision, and those beside it where it is a ``RIVAL`` of the
+        best of all; whether or not answers were late, for here they may not be.
+        """
+        met = self.table[self.visited].astype(np.float64)
+        cost = self._cost(met)
+        lowest = cost.min(axis=1, keepdims=True)
+        cells, is_near = Cells(self.targets), np.zeros(cost.shape, dtype=bool)
+        for cell in range(len(cells.precisions)):
+            own = cells.precision == cell
+            least = cost[:, own].min(axis=1, keepdims=True)
+            beside = np.where(least <= RIVAL * lowest, BESIDE * least, least)
+            is_near[:, own] = cost[:, own] <= beside
+        is_near &= np.isfinite(cost)
+        dearest = cost.max(axis=1, initial=FIRST, where=np.isfinite(cost))
+        self.table[self.visited] = np.where(is_near, FIRST * (1.0 - cost / dearest[:, None]), met)
+
+    def _cost(self, value: Floats) -> Floats:
+        """What values say that targets cost, late or not; infinite where they were not tried.
+
+        A value below the penalty is of more than one late answer; above it, of a single one, of which it has a share.
+        """
+        late = np.where(value < -MISS_PENALTY, -value, -value / max(self.hyper.learning_rate, FIRST)) - MISS_PENALTY
+        cost: Floats = np.where((value < -0.5 * MISS_PENALTY) & (late > 0.0), late, -value)
+        return np.where(value < -FIRST, cost, np.inf)
 
     def options(self) -> Mapping[str, Any]:
         """Its hyper-parameters."""

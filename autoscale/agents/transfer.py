@@ -57,6 +57,8 @@ def transferred(agent: Agent, targets: Sequence[Target], seed: int = 0) -> tuple
     is_same = {*agent.targets} == {*targets}
     own = {name: array for name, array in learned.items() if is_same or name not in agent.derived}
     heir.restore(own | _columns(agent, learned, fresh, source, is_same_kind))
+    if not {each for each in targets if not each.is_remote} <= {*agent.targets}:
+        heir.arrive()
     has_start = any(name in fresh for name in agent.per_target)
     started = [
         agent.targets[old] if agrees or not has_start else None

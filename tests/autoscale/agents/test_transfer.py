@@ -190,8 +190,25 @@ def test_a_device_that_starts_from_another_is_right_sooner(name: str) -> None:
 def test_q_learning_gains_from_a_phone_with_other_steps() -> None:
     teacher = QLearning(MANY)
     Run(ToyWorld(MANY), teacher, 2500)
-    fresh, started = (Run(ToyWorld(OTHER), agent, 200) for agent in (QLearning(OTHER), transfer(teacher, OTHER)))
-    assert started.right.mean() > 0.6 > 0.3 > fresh.right.mean()
+    fresh, started = (Run(ToyWorld(OTHER), agent, 600) for agent in (QLearning(OTHER), transfer(teacher, OTHER)))
+    assert started.losses.mean() < 0.4 * fresh.losses.mean()
+    assert started.right[-60:].mean() > 0.7 > 0.3 > fresh.right[-60:].mean()
+
+
+def test_q_learning_tries_again_what_may_be_the_best_on_another_phone() -> None:
+    """The best processor here was 2.5 times as dear there, and late: its value is not believed, others' beyond are."""
+    texts = ("cpu/fp32@800MHz", "cpu/fp32@900MHz", "gpu/fp16@300MHz", "gpu/fp16@400MHz", "gpu/fp16@500MHz", "npu/int8")
+    there = [Target.parse(f"device:{each}") for each in texts]
+    here = [Target.parse(f"device:{each}".replace("00MHz", "50MHz")) for each in texts]
+    teacher = QLearning(there)
+    teacher.visited[7] = True
+    teacher.table[7] = (-0.1, -0.12, 0.9 * (-10.0 - 0.25), 0.9 * (-10.0 - 0.3), 0.9 * (-10.0 - 0.9), -8.0)
+    heir = transfer(teacher, here)
+    assert isinstance(heir, QLearning)
+    tried_again = heir.table[7] >= 0.0
+    assert tried_again.tolist() == [True, True, True, True, False, True]  # of each processor the best one at least
+    assert np.argsort(-heir.table[7]).tolist() == [0, 1, 2, 3, 5, 4]  # the cheapest first, then what is believed
+    assert (transfer(teacher, there[::-1]).table[7] == teacher.table[7][::-1]).all()  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("name", ["q-learning", "corrector"])
