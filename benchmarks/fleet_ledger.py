@@ -1,9 +1,11 @@
 """What the fleet's ledger costs: one record on the device; records a second in a collector held to one core; and small
 batches a second where collector and devices share two cores, with the collector's CPU time for each.
 
-Run from the root: ``python -m benchmarks.fleet_ledger``. Needs the extra ``fleet``.
+Run from the root: ``python -m benchmarks.fleet_ledger``; ``--collectors 3`` has as many on the same cores, by turns
+with one, in place of that. Needs the extra ``fleet``.
 """
 
+import argparse
 import os
 import signal
 import subprocess
@@ -11,7 +13,9 @@ import sys
 import tempfile
 import time
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from time import perf_counter, perf_counter_ns
 from typing import Any, Final
@@ -19,8 +23,8 @@ from typing import Any, Final
 import grpc
 import numpy as np
 
+from autoscale.fleet.ledger.ledgers import read_ledgers
 from autoscale.fleet.ledger.rows import Rows
-from autoscale.fleet.ledger.view import read_ledger
 from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Method, Outcome, Split
@@ -31,6 +35,7 @@ from autoscale_runtime._proto import fleet_pb2 as pb
 from autoscale_runtime.fleet.batches import batch_of
 from autoscale_runtime.fleet.device_log.segment import read_segment
 from autoscale_runtime.fleet.device_log.writer import LedgerWriter
+from autoscale_runtime.fleet.shards import shard_of
 
 Row = dict[str, Any]
 
@@ -90,6 +95,7 @@ class Load:
         devices: that they come from in turn.
         sending: batches that wait for their answer at once.
         cores: that the collector may run on; 0 for all.
+        collectors: that share the devices.
     """
 
     batches: int
@@ -97,6 +103,7 @@ class Load:
     devices: int
     sending: int
     cores: int = 0
+    collectors: int = 1
 
     def contents(self, rows: Rows) -> list[bytes]:
         """Each batch's numbers and times after those of that device's batch before."""
@@ -114,22 +121,32 @@ SMALL: Final = Load(SMALL_BATCHES, SMALL_ROWS, SMALL_DEVICES, SMALL_SENDING)
 
 
 def collected(folder: Path, rows: Rows, load: Load) -> tuple[float, float]:
-    """Batches a second that a collector makes durable, and its CPU time for each, s."""
+    """Batches a second that collectors make durable, and their CPU time for each, s."""
     contents = load.contents(rows)
-    ledger = folder / f"ledger-{load.rows}"
+    ledgers = [folder / f"ledger-{load.rows}-{load.collectors}-{i}" for i in range(load.collectors)]
+    with ExitStack() as stack:
+        running = [stack.enter_context(_collector(each, load.cores)) for each in ledgers]
+        addresses = [address for _, address in running]
+        shards = [addresses.index(shard_of(f"device-{i}", addresses)) for i in range(load.devices)]
+        before_s = sum(_cpu_s(process) for process, _ in running)
+        elapsed_s = _send(addresses, contents, shards, load.sending)
+        cpu_s = sum(_cpu_s(process) for process, _ in running) - before_s
+    view = read_ledgers(ledgers)
+    assert view.counts["accepted"] == load.batches * load.rows, view.counts
+    assert not view.shared
+    return load.batches / elapsed_s, cpu_s / load.batches
+
+
+@contextmanager
+def _collector(ledger: Path, cores: int) -> Iterator[tuple[int, str]]:
+    """One that runs: its process and its address."""
     command = [sys.executable, "-c", COLLECT, "collect", str(ledger), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as collector:
-        if load.cores:
-            os.sched_setaffinity(collector.pid, sorted(os.sched_getaffinity(0))[-load.cores :])
+        if cores:
+            os.sched_setaffinity(collector.pid, sorted(os.sched_getaffinity(0))[-cores:])
         assert collector.stdout is not None
-        address = collector.stdout.readline().split()[-1]
-        before_s = _cpu_s(collector.pid)
-        elapsed_s = _send(address, contents, load.sending)
-        cpu_s = _cpu_s(collector.pid) - before_s
+        yield collector.pid, collector.stdout.readline().split()[-1]
         collector.send_signal(signal.SIGTERM)
-    counts = read_ledger(ledger).counts
-    assert counts["accepted"] == load.batches * load.rows, counts
-    return load.batches / elapsed_s, cpu_s / load.batches
 
 
 def _cpu_s(process: int) -> float:
@@ -143,10 +160,9 @@ def run() -> list[Row]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         median, tail = append_us(folder / "log")
-        segment = read_segment(min((folder / "log").glob("*.log")))
-        assert segment is not None
-        rate, _ = collected(folder, segment.rows.take(np.arange(BATCH_ROWS)), LARGE)
-        small_rate, small_cpu_s = collected(folder, segment.rows.take(np.arange(SMALL_ROWS)), SMALL)
+        rows = _rows_of(folder / "log")
+        rate, _ = collected(folder, rows.take(np.arange(BATCH_ROWS)), LARGE)
+        small_rate, small_cpu_s = collected(folder, rows.take(np.arange(SMALL_ROWS)), SMALL)
     return [
         {"name": "ledger append p50", "value": median, "unit": "us", "target": 20.0, "peer": ""},
         {"name": "ledger append p99", "value": tail, "unit": "us", "target": None, "peer": ""},
@@ -167,29 +183,58 @@ def run() -> list[Row]:
     ]
 
 
+def _rows_of(log: Path) -> Rows:
+    segment = read_segment(min(log.glob("*.log")))
+    assert segment is not None
+    return segment.rows
+
+
 def main() -> None:
     """Print the rows."""
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--collectors", type=int, default=1, help="to compare with one")
+    asked = options.parse_args()
+    if asked.collectors > 1:
+        by_turns(asked.collectors)
+        return
     for row in run():
         target = "" if row["target"] is None else f"{row['target']:g}"
         print(f"{row['name']:20} {row['value']:8.2f} {row['unit']:12} {target:8} {row['peer']}")
 
 
-def _send(address: str, batches: list[bytes], sending: int) -> float:
-    """Send, some at a time; the time until the last is acknowledged."""
-    with grpc.insecure_channel(address, compression=grpc.Compression.Gzip) as channel:
-        upload: grpc.UnaryUnaryMultiCallable[bytes, bytes] = channel.unary_unary(
-            "/autoscale.fleet.FleetCollector/Upload"
-        )
-        grpc.channel_ready_future(channel).result(30)
+def _send(addresses: Sequence[str], batches: Sequence[bytes], shards: Sequence[int], sending: int) -> float:
+    """Send, some at a time, each device's to its own collector; the time until the last is acknowledged, s."""
+    with ExitStack() as stack:
+        uploads = [stack.enter_context(_upload(each)) for each in addresses]
         under_way: deque[Any] = deque()
         start = perf_counter()
-        for batch in batches:
-            under_way.append(upload.future(batch))
+        for number, batch in enumerate(batches):
+            under_way.append(uploads[shards[number % len(shards)]].future(batch))
             if len(under_way) >= sending:
                 under_way.popleft().result()
         for each in under_way:
             each.result()
         return perf_counter() - start
+
+
+@contextmanager
+def _upload(address: str) -> "Iterator[grpc.UnaryUnaryMultiCallable[bytes, bytes]]":
+    with grpc.insecure_channel(address, compression=grpc.Compression.Gzip) as channel:
+        grpc.channel_ready_future(channel).result(30)
+        yield channel.unary_unary("/autoscale.fleet.FleetCollector/Upload")
+
+
+def by_turns(collectors: int) -> None:
+    """Print the rates of one collector and of several on the same cores, three times."""
+    with tempfile.TemporaryDirectory() as name:
+        append_us(Path(name) / "log")
+        rows = _rows_of(Path(name) / "log").take(np.arange(SMALL_ROWS))
+        for turn in range(3):
+            for many in (1, collectors):
+                folder = Path(name) / str(turn)
+                folder.mkdir(exist_ok=True)
+                rate, cpu_s = collected(folder, rows, replace(SMALL, collectors=many))
+                print(f"{many} collectors: {rate:.0f} batches of {SMALL_ROWS}/s, {cpu_s * 1e3:.2f} ms of theirs each")
 
 
 if __name__ == "__main__":
