@@ -21,7 +21,7 @@ RIVAL: Final = 3.0
 BESIDE: Final = 1.3
 """So may one of its settings that costs this many times as much as its best one."""
 FIRST: Final = 0.01
-"""No reward is above it: a value of that size is of a target that was not tried."""
+"""No reward is above it: a value of that size, or twice below 0, is of a target that is to be tried."""
 _LARGEST: Final = float(np.finfo(np.float16).max)
 
 
@@ -111,23 +111,24 @@ class QLearning(Agent):
         self.table[state, index] = min(max(new, -_LARGEST), _LARGEST)
 
     def arrive(self) -> None:
-        """Try again, the cheapest first, what may be the best here; what is kept is not tried again soon.
+        """Try again, the best first, what may be the best here; what is kept is not tried again soon.
 
-        That is the best setting of each processor in each precision, and those beside it where it is a ``RIVAL`` of the
-        best of all; whether or not answers were late, for here they may not be.
+        That is the best one, the cheapest setting of each processor in each precision, and those beside it where it is
+        a ``RIVAL`` of the cheapest of all; whether or not answers were late, for here they may not be. What was never
+        tried is tried before them.
         """
         met = self.table[self.visited].astype(np.float64)
         cost = self._cost(met)
         lowest = cost.min(axis=1, keepdims=True)
-        cells, is_near = Cells(self.targets), np.zeros(cost.shape, dtype=bool)
+        cells, is_near = Cells(self.targets), met == met.max(axis=1, keepdims=True)
         for cell in range(len(cells.precisions)):
             own = cells.precision == cell
             least = cost[:, own].min(axis=1, keepdims=True)
             beside = np.where(least <= RIVAL * lowest, BESIDE * least, least)
-            is_near[:, own] = cost[:, own] <= beside
+            is_near[:, own] |= cost[:, own] <= beside
         is_near &= np.isfinite(cost)
-        dearest = cost.max(axis=1, initial=FIRST, where=np.isfinite(cost))
-        self.table[self.visited] = np.where(is_near, FIRST * (1.0 - cost / dearest[:, None]), met)
+        rank = (-met).argsort(axis=1).argsort(axis=1)
+        self.table[self.visited] = np.where(is_near, -FIRST * (1.0 + rank / len(self.targets)), met)
 
     def _cost(self, value: Floats) -> Floats:
         """What values say that targets cost, late or not; infinite where they were not tried.
@@ -136,7 +137,7 @@ class QLearning(Agent):
         """
         late = np.where(value < -MISS_PENALTY, -value, -value / max(self.hyper.learning_rate, FIRST)) - MISS_PENALTY
         cost: Floats = np.where((value < -0.5 * MISS_PENALTY) & (late > 0.0), late, -value)
-        return np.where(value < -FIRST, cost, np.inf)
+        return np.where(value < -2.0 * FIRST, cost, np.inf)
 
     def options(self) -> Mapping[str, Any]:
         """Its hyper-parameters."""

@@ -10,7 +10,7 @@ import pytest
 from autoscale.agents.base import Agent, Arrays, make_agent
 from autoscale.agents.frozen import FrozenPolicy
 from autoscale.agents.policies import save_policy
-from autoscale.agents.q_learning import QLearning
+from autoscale.agents.q_learning import FIRST, QLearning
 from autoscale.agents.transfer import counterparts
 from autoscale.errors import InvalidInput
 from autoscale.profiles import load_device
@@ -95,7 +95,9 @@ def test_what_was_learned_starts_what_is_alike_and_that_is_reported(
         for column, (target, origin) in enumerate(origins.items()):
             if origin is not None:
                 assert origin == PHONE[source[column]]
-                np.testing.assert_array_equal(heir.table[:, column], agent.table[:, PHONE.index(origin)])
+                kept, own = agent.table[:, PHONE.index(origin)], heir.table[:, column]
+                tried_again = (own >= -2.0 * FIRST) & (kept < own)
+                np.testing.assert_array_equal(own[~tried_again], kept[~tried_again])
                 kinds = [(each.place, each.processor, each.precision) for each in (target, origin)]
                 assert kinds[0] == kinds[1]
         highest = max(cpu_targets("fp32"), key=lambda each: each.threads or 0)
@@ -125,6 +127,7 @@ def test_the_same_targets_in_another_order_are_no_others(path: Path, tmp_path: P
 def test_a_transferred_policy_is_saved_as_this_sessions_own(path: Path, tmp_path: Path) -> None:
     with Session(path, agent=saved(learned("corrector", PHONE), tmp_path), options=QUIET) as session:
         session.run(None, X)
+        session.settle()
         session.save_policy(tmp_path / "own.npz")
         state = session.agent.state()
     with Session(path, agent=tmp_path / "own.npz", options=replace(QUIET, policy="exact")) as session:
