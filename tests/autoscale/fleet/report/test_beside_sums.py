@@ -382,8 +382,8 @@ def test_exports_hold_the_same_carbon_as_the_report(tmp_path: Path) -> None:
     assert sum(float(row["energy_consumed"]) for row in table) == pytest.approx(sum(report.total.energy_uj) / 3.6e12)
     assert {row["country_iso_code"] for row in table} == {"FRA", "DEU", ""}
     assert {row["timestamp"]: float(row["duration"]) for row in table} == {
-        "2026-11-01T06:00:00": 64_800.0,
-        "2026-11-02T00:00:00": 86_400.0,
+        "2026-11-01T23:59:59": 64_800.0,
+        "2026-11-02T23:59:59": 86_400.0,
     }
     assert {(row["region"], row["country_iso_code"]) for row in table} == {("FRA", "FRA"), ("DEU", "DEU"), ("", "")}
     manifest = yaml.safe_load(as_impact_manifest(report))
