@@ -17,8 +17,17 @@ from autoscale_runtime.sensors.hub import estimator
 from autoscale_runtime.sensors.links import LinkEstimator
 
 
+class _Known:
+    """By the sessions of one process."""
+
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.radios: dict[str, RadioRest] = {}
+        self.links: WeakValueDictionary[tuple[str, str, bool], LinkEstimator] = WeakValueDictionary()
+
+
 class Commons:
-    """Of one device. Thread-safe.
+    """Of one device. Thread-safe; anew in a process that was forked, since its parent's threads may hold any lock.
 
     Args:
         clock: seconds, by which its radios rest.
@@ -26,34 +35,28 @@ class Commons:
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
-        self._begin()
-
-    def _begin(self) -> None:
-        self._generation = generation()
-        self._lock = Lock()
-        self._radios: dict[str, RadioRest] = {}
-        self._links: WeakValueDictionary[tuple[str, str, bool], LinkEstimator] = WeakValueDictionary()
-
-    def of_this_process(self) -> "Commons":
-        """The same; begun anew in a process that was forked, since its parent's threads may hold any lock."""
-        if self._generation != generation():
-            self._begin()
-        return self
+        self._known: dict[int, _Known] = {}
 
     def radio(self, name: str) -> RadioRest:
         """How long the radio of that name has rested."""
-        with self._lock:
-            return self._radios.setdefault(name, RadioRest(self._clock))
+        known = self.of_this_process()
+        with known.lock:
+            return known.radios.setdefault(name, RadioRest(self._clock))
 
     def link(self, name: str, address: str, is_weak: bool) -> LinkEstimator:
         """What is known of the link of that name to an address, with a regular signal or a weak one."""
-        with self._lock:
-            return self._links.setdefault((name, address, is_weak), estimator(is_weak))
+        known = self.of_this_process()
+        with known.lock:
+            return known.links.setdefault((name, address, is_weak), estimator(is_weak))
+
+    def of_this_process(self) -> _Known:
+        """The same for threads that ask at once: a dictionary takes the first one's."""
+        return self._known.setdefault(generation(), _Known())
 
 
 def commons() -> Commons:
     """Those of this device."""
-    return _DEVICE.get().of_this_process()
+    return _DEVICE.get()
 
 
 @contextmanager

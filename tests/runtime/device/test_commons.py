@@ -2,13 +2,15 @@
 
 import gc
 import os
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from autoscale_runtime import Session
-from autoscale_runtime.device.commons import another_device, commons
+from autoscale_runtime.device.commons import Commons, another_device, commons
 from autoscale_runtime.sensors.links import GOOD_LINK
 from tests.runtime.session_parts import PATIENT, QUIET, bundle
 from tests.waiting import LONGEST_WAIT_S
@@ -26,6 +28,17 @@ def test_a_device_has_one_radio_of_a_name_and_knows_one_link_to_an_address() -> 
         assert len({link, *others}) == 4
     assert commons().radio("wifi") is not radio
     assert commons().link("cloud", HERE, False) is not link
+
+
+def test_threads_that_ask_a_forked_process_at_once_get_one_and_the_same() -> None:
+    own, together = Commons(), threading.Barrier(8)
+
+    def asked(_: int) -> object:
+        together.wait(LONGEST_WAIT_S)
+        return own.of_this_process(), own.radio("wifi")
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(asked, range(8)))) == 1
 
 
 def test_what_is_known_of_a_link_is_forgotten_with_the_last_session_that_uses_it() -> None:
@@ -55,7 +68,7 @@ def test_what_one_session_learns_of_a_link_the_others_to_that_address_see(tmp_pa
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 def test_a_forked_process_waits_for_no_thread_of_its_parents() -> None:
     parents = commons().radio("wifi")
-    with commons()._lock:
+    with commons().of_this_process().lock:
         child = os.fork()
         if not child:
             os._exit(0 if commons().radio("wifi") is not parents else 1)
