@@ -42,13 +42,13 @@ BUSY_COMMITS: Final = 64
 CROWD: Final = 8
 """So many batches in one commit, and the next one gathers, ..."""
 
-GATHER_S: Final = 0.025
+GATHER_S: Final = 0.010
 """... for so long, and again while more come, ..."""
 
 GATHERS: Final = 8
 """... so many times at most, ..."""
 
-GATHERED: Final = 512
+GATHERED: Final = 384
 """... until so many wait, ..."""
 
 SMALL_ROWS: Final = 1024
