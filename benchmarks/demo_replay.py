@@ -20,7 +20,7 @@ from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 from unittest.mock import patch
 
 import numpy as np
@@ -42,8 +42,7 @@ from autoscale_runtime.demo.networks import NETWORKS, Network, fetch
 from autoscale_runtime.demo.play import StepResult, play, schedule
 from autoscale_runtime.demo.summary import CLAIRVOYANT, OURS, STATIC, DayResult, day_result
 from autoscale_runtime.device.options import SessionOptions
-from autoscale_runtime.device.query_cost import NOTHING_REPORTED, DeviceAccount, Transfer
-from autoscale_runtime.grid.watch import Grids
+from autoscale_runtime.device.query_cost import DeviceAccount, Transfer
 from autoscale_runtime.host.cores import allowed_cores, pin
 from autoscale_runtime.link.conditions import LinkConditions
 from autoscale_runtime.meters.base import Mark
@@ -64,6 +63,7 @@ OVERHEAD_BYTES: Final = 400
 """Of each message beside its tensors."""
 PROBE_BYTES: Final = 200
 SEGMENT_BYTES: Final = 1448
+"""What a TCP segment carries over Ethernet, beside 52 bytes of headers (RFC 9293, RFC 7323): one is lost or is not."""
 
 
 class Surroundings:
@@ -230,14 +230,14 @@ def _metered(
     latency_s: float,
     accuracy: float | None = None,
     transfer: Transfer | None = None,
-    reported: RemoteCost = NOTHING_REPORTED,
-    grids: Grids | None = None,
+    *others: Any,
+    **by_name: Any,
 ) -> Outcome:
     """Joules by the link as it is, as a meter would see them, and not as the session believes it to be."""
     link = MACHINE.now.link
     if transfer is not None and not link.is_down:
         transfer = replace(transfer, uplink_bps=link.uplink, downlink_bps=link.rate_bps, rssi_dbm=link.rssi_dbm)
-    return _END(account, mark, target, latency_s, accuracy, transfer, reported, grids)
+    return _END(account, mark, target, latency_s, accuracy, transfer, *others, **by_name)
 
 
 @contextmanager

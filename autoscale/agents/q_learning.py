@@ -135,7 +135,7 @@ class QLearning(Agent):
 
         A value below the penalty is of more than one late answer; above it, of a single one, of which it has a share.
         """
-        late = np.where(value < -MISS_PENALTY, -value, -value / max(self.hyper.learning_rate, FIRST)) - MISS_PENALTY
+        late = np.where(value < -MISS_PENALTY, -value, -value / (self.hyper.learning_rate or 1.0)) - MISS_PENALTY
         cost: Floats = np.where((value < -0.5 * MISS_PENALTY) & (late > 0.0), late, -value)
         return np.where(value < -2.0 * FIRST, cost, np.inf)
 

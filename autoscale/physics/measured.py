@@ -98,7 +98,7 @@ def _nearest_rows(device: DeviceProfile, run: Run) -> tuple[list[MeasuredRow], f
     return [row for row, each in zip(rows, apart, strict=True) if each == min(apart)], min(apart)
 
 
-def has_namesake(device: DeviceProfile, model: ModelProfile) -> ModelProfile | None:
+def namesake_of(device: DeviceProfile, model: ModelProfile) -> ModelProfile | None:
     """The network that a device's rows of a network's name are of, where that is another; None where it is the same.
 
     Names are those of files, and many are ``model.onnx``. What nobody counted is taken for what it is called.
@@ -118,7 +118,7 @@ def _alike(device: DeviceProfile, model: ModelProfile, target: Target) -> list[M
             found.setdefault((row.network, row.target.processor, row.target.precision), []).append(row)
         device.derived[_alike] = found
     rows: list[MeasuredRow] = device.derived[_alike].get((model.name, target.processor, target.precision), [])
-    if rows and has_namesake(device, model):
+    if rows and namesake_of(device, model):
         return []
     return [row for row in rows if row.target.engine == target.engine] or ([] if target.engine else rows)
 

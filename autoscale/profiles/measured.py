@@ -39,7 +39,7 @@ class MeasuredRow:
     """One network on one target of the device, as somebody measured it.
 
     Attributes:
-        network: its name, any; what asks for that network gets this row (``physics.measured.has_namesake``).
+        network: its name, any; what asks for that network gets this row (``physics.measured.namesake_of``).
         target: on the device itself; its engine is the runtime that ran it.
         latency_s: the middle run, and the ends of what single runs took.
         energy_j: of the whole device while the query lasted, idle power included; None where nobody metered.

@@ -14,7 +14,7 @@ from autoscale.carbon import Electricity
 from autoscale.carbon.intensity.places import WORLD
 from autoscale.command import JsonOption, print_json
 from autoscale.interval import Interval
-from autoscale.physics.measured import has_namesake
+from autoscale.physics.measured import namesake_of
 from autoscale.prediction import Conditions, Prediction, predictions
 from autoscale.profiles import DeviceProfile, load_device
 from autoscale.profiles.remote_options import LinksOption, RemotesOption, parse_reach
@@ -109,7 +109,7 @@ def forecast(
 
 def _rows_of_another(device: DeviceProfile, asked: ModelProfile) -> list[str]:
     """Why rows of the network's name are left out, where they are."""
-    other = has_namesake(device, asked)
+    other = namesake_of(device, asked)
     if other is None or not any(each.network == asked.name for each in device.measured):
         return []
     told = [f"{each.macs:,} MACs, {each.parameters:,} parameters" for each in (other, asked)]

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from autoscale.errors import ProfileError
 from autoscale.interval import Interval
 from autoscale.physics.compute import compute, cost_table
-from autoscale.physics.measured import accuracy, has_namesake
+from autoscale.physics.measured import accuracy, namesake_of
 from autoscale.prediction import predictions
 from autoscale.profiles import DeviceProfile, load_device
 from autoscale.profiles.measured import MeasuredRow
@@ -158,7 +158,7 @@ def test_rows_of_another_network_of_that_name_are_not_its_own(changes):
     device = board(replace(row(0.5), accuracy=0.7))
     cost = at(device, "cpu/int8#tflite", namesake)
     assert cost.method is Method.MODELLED
-    assert has_namesake(device, namesake) == MODEL
+    assert namesake_of(device, namesake) == MODEL
     assert accuracy(device, replace(namesake, accuracies={}), INT8) is None
     for own in ({MODEL.name: namesake}, {MODEL.name: ModelProfile(MODEL.name)}):  # the file says whose the rows are
         assert at(replace(device, networks=own), "cpu/int8#tflite", namesake).latency_s == 0.5
@@ -168,7 +168,7 @@ def test_files_of_one_network_that_differ_a_little_have_its_rows():
     folded = replace(MODEL, macs=int(0.9 * MODEL.macs), parameters=int(1.1 * MODEL.parameters))
     for same in (MODEL, folded, ModelProfile(MODEL.name)):
         assert at(board(row(0.5)), "cpu/int8#tflite", same).latency_s == 0.5
-        assert has_namesake(board(row(0.5)), same) is None
+        assert namesake_of(board(row(0.5)), same) is None
 
 
 @given(st.floats(1e-4, 1e3), st.floats(1e-4, 1e3), st.sampled_from(["cpu/int8", "cpu/fp32@1t", "cpu/fp16@1600MHz#x"]))

@@ -30,6 +30,8 @@ Slower models keep their order.
 """
 
 MOST_AHEAD_S: Final = 0.1
+"""However late this loop is: about the limit of a query that somebody waits for."""
+
 MOST_AHEAD: Final = 32
 """Batches handed over to one instance: what is handed over has left the order of deadlines."""
 

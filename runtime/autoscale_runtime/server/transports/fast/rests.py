@@ -11,6 +11,7 @@ from autoscale_runtime.server.transports.base import Refusal
 from autoscale_runtime.wire.status import RETRY_AFTER
 
 MOST_S: Final = 0.005
+"""A query of another model on the same connection waits no longer; rests of 10 ms gained no more."""
 _SHARE: Final = 0.25
 """Of the time after which there may be room: what waits lasts longer than the rest, so no model stands still."""
 
