@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from autoscale.fleet.ledger.arrow import arrow, optional_package
+from autoscale.fleet.ledger.exact_path import for_duckdb
 from autoscale.fleet.ledger.schema import PARTS
 from autoscale.units import MICRO_PER_UNIT, US_PER_DAY
 
@@ -131,7 +132,7 @@ def sums_of(path: Path) -> tuple[Any, Any]:
     )
     try:
         with _opened(duckdb, {}) as base:
-            queries = (base.sql(each, params=[str(path)]) for each in (hourly, by_device))
+            queries = (base.sql(each, params=[for_duckdb(path)]) for each in (hourly, by_device))
             first, second = (_plain(each.to_arrow_table()) for each in queries)
             return first, second
     except duckdb.Error as error:
@@ -194,7 +195,7 @@ def _merged(paths: Sequence[Path], inferences: int, merging: str) -> Any:
     duckdb = optional_package("duckdb")
     try:
         with _opened(duckdb, {"memory_limit": MEMORY}) as base:
-            table = _plain(base.sql(merging, params=[list(map(str, paths))]).to_arrow_table())
+            table = _plain(base.sql(merging, params=[list(map(for_duckdb, paths))]).to_arrow_table())
     except duckdb.Error as error:
         raise OSError(f"{len(paths)} files of sums cannot be merged: {error}") from error
     found = arrow("compute").sum(table["inferences"]).as_py()

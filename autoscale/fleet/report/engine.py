@@ -16,6 +16,7 @@ from autoscale.errors import InvalidInput
 from autoscale.extras import package
 from autoscale.fleet.ledger.arrow import arrow
 from autoscale.fleet.ledger.column import Column
+from autoscale.fleet.ledger.exact_path import for_duckdb, for_spark
 from autoscale.fleet.ledger.schema import COLUMNS
 from autoscale.fleet.report.tables import Dialect
 from autoscale.registry import Registry
@@ -161,7 +162,7 @@ class DuckDb(ReportEngine):
         return f"SELECT {', '.join(columns)} FROM {self._of(files)})"
 
     def _of(self, files: Sequence[Path]) -> str:
-        return f"read_parquet([{', '.join(self.text(str(each)) for each in files)}], hive_partitioning=false"
+        return f"read_parquet([{', '.join(self.text(for_duckdb(each)) for each in files)}], hive_partitioning=false"
 
     def given(self, name: str, columns: Mapping[str, Sequence[str]]) -> str:
         """A table of texts, by way of Arrow."""
@@ -235,7 +236,7 @@ class Spark(ReportEngine):
     def _read(self, name: str, files: Sequence[Path], columns: Mapping[str, str]) -> str:
         types = {**self.types, "wide": self.dialect.wide}
         named = ", ".join(f"{column} {types[kind]}" for column, kind in columns.items())
-        paths, session = [str(each.resolve()) for each in files], self._session
+        paths, session = [for_spark(each) for each in files], self._session
         frame = session.read.schema(named).parquet(*paths) if paths else session.createDataFrame([], named)
         return self._viewed(name, frame)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from autoscale.fleet.ledger.exact_path import for_duckdb
 from autoscale.fleet.ledger.rollup import FIGURES
 from autoscale.fleet.ledger.schema import BY_NAME
 from autoscale.fleet.report.engine import DuckDb, EngineOptions, ReportEngine, engine
@@ -46,7 +47,7 @@ def survey(files: Sequence[Path], opened: ReportEngine | None = None) -> Survey:
     if not files:
         return Survey()
     with _duckdb(opened) as base:
-        listed = ", ".join(base.text(str(each)) for each in files)
+        listed = ", ".join(base.text(for_duckdb(each)) for each in files)
         [found] = base.rows(_LOOK.format(f"parquet_metadata([{listed}])"))
     return Survey(found["reach"] * len(FIGURES) > _MOST, found["widths"] > 1, found["is_plausible"])
 

@@ -24,6 +24,7 @@ from autoscale.fleet.ledger.erasure import Erasure, forget, retain
 from autoscale.fleet.ledger.ledgers import of_one_list
 from autoscale.fleet.ledger.log_state import LogState
 from autoscale.fleet.ledger.manifest import Change
+from autoscale.fleet.ledger.months import roll_up_months
 from autoscale.fleet.ledger.store import Intake, Ledger
 from autoscale.fleet.ledger.validation import Rules, validate
 from autoscale.fleet.ledger.verification import verify
@@ -104,6 +105,20 @@ def test_aged_rows_leave_their_sums_and_no_device(ledger: Path) -> None:
     assert verify(ledger).is_whole
     early = [each for each in ledger.rglob("*") if "day=2026-11-01" in str(each) and each.is_file()]
     assert {each.parts[-3] for each in early} == {"sums"}
+
+
+def test_a_ledger_whose_name_is_a_pattern_is_read_and_summed_alone(
+    ledger: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ledger.parent)
+    before, odd = figures(ledger)["exact"], Path("~all[-_]o?-*")
+    for each in (odd, "~all-of-them", "~all_of-them"):
+        shutil.copytree(ledger, each)
+    assert figures(odd, sums=True)["exact"] == figures(odd)["exact"] == before
+    with Ledger(odd) as opened:
+        assert retain(opened, 1, datetime(2026, 11, 9, tzinfo=UTC)).rows == 3200
+        roll_up_months(opened, datetime(2027, 11, 9, tzinfo=UTC))
+    assert figures(odd)["exact"] == before
 
 
 def test_an_inventory_of_aged_rows_spreads_what_no_device_is_named_for(ledger: Path, tmp_path: Path) -> None:
