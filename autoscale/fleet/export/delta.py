@@ -88,7 +88,8 @@ def _known(deltalake: Any, table: Path) -> list[str]:
         raise InvalidInput(
             f"'{table}' is a table of {columns[:4]}; allowed: one that this command made, or a new folder"
         )
-    return [Path(each).as_posix().removeprefix(f"{table.absolute().as_posix()}/") for each in opened.file_uris()]
+    names: list[str] = opened.get_add_actions(flatten=True)["path"].to_pylist()  # as the log has them; a URI quotes
+    return names
 
 
 def _commit(deltalake: Any, table: Path, added: dict[str, Entry], removed: list[str]) -> None:

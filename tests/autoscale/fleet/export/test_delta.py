@@ -53,6 +53,18 @@ def test_the_table_follows_the_ledger(tmp_path: Path) -> None:
     assert deltalake.DeltaTable(table, version=0).to_pyarrow_dataset().count_rows() == 2000
 
 
+def test_a_folder_whose_name_a_uri_quotes_follows_too(tmp_path: Path) -> None:
+    ledger, table = written(tmp_path / "ledger", random_rows(200, 1, days=1)), tmp_path / "all rows, ü"
+    export_delta(ledger, table)
+    again = export_delta(ledger, table)
+    assert (again.added, again.removed) == (0, 0)
+    with Ledger(ledger) as opened:
+        forget(opened, "device-3")
+    assert export_delta(ledger, table).removed == 1
+    [named] = deltalake.DeltaTable(table).get_add_actions(flatten=True)["path"].to_pylist()
+    assert named == "/".join(read_ledger(ledger).files[0].parts[-2:])
+
+
 def test_polars_reads_it_with_its_days(tmp_path: Path) -> None:
     polars = pytest.importorskip("polars")
     ledger, table = written(tmp_path / "ledger", random_rows(500, 2)), tmp_path / "table"
