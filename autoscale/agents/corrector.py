@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
-from autoscale.agents.correction.cells import Cells
+from autoscale.agents.cells import Cells
 from autoscale.agents.correction.conditions import Conditions
 from autoscale.agents.correction.exploring import (
     EVEN,

@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
-from autoscale.agents.correction.cells import Cells
+from autoscale.agents.cells import Cells
 from autoscale.agents.correction.hierarchy import TINY
 from autoscale.arrays import Floats, Indices
 from autoscale.errors import InvalidInput, PolicyError

@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 
 from autoscale.agents.base import Agent, Arrays, Choice
-from autoscale.agents.correction.cells import Cells
+from autoscale.agents.cells import Cells
 from autoscale.agents.paper_state import STATES, state_of
 from autoscale.agents.reward import MISS_PENALTY
 from autoscale.arrays import Floats

@@ -7,7 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.agents.correction.cells import Cells
+from autoscale.agents.cells import Cells
 from autoscale.agents.correction.hierarchy import QUANTITIES
 from autoscale.arrays import Floats, Indices
 from autoscale.query.observation import UNKNOWN_LINK, Observation

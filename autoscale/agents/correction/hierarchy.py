@@ -14,7 +14,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.agents.correction.cells import Cells
+from autoscale.agents.cells import Cells
 from autoscale.arrays import Floats, Indices
 
 QUANTITIES: Final = 3

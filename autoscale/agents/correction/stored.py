@@ -17,7 +17,7 @@ from typing import Final
 import numpy as np
 
 from autoscale.agents.base import Arrays
-from autoscale.agents.correction.cells import Cells
+from autoscale.agents.cells import Cells
 from autoscale.agents.correction.cost_model_file import is_cost_model, upgraded
 from autoscale.agents.correction.hierarchy import QUANTITIES, Hierarchy
 from autoscale.agents.correction.network import Level, Network, Scale, Shift

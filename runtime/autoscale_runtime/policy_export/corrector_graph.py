@@ -10,8 +10,8 @@ from typing import Final
 
 import numpy as np
 
+from autoscale.agents.cells import Cells
 from autoscale.agents.correction import conditions, exploring, holes
-from autoscale.agents.correction.cells import Cells
 from autoscale.agents.correction.conditions import EFFECTS, POSITION, SHIFT
 from autoscale.agents.correction.fleet import fleet_from_state
 from autoscale.agents.correction.hierarchy import LATENCY, QUANTITIES, ROW, TINY, Hierarchy

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from autoscale.agents.base import make_agent
-from autoscale.agents.correction.cells import Cells
+from autoscale.agents.cells import Cells
 from autoscale.agents.correction.hierarchy import QUANTITIES, Hierarchy
 from autoscale.agents.corrector import Corrector
 from autoscale.query.context import Context
