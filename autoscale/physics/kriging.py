@@ -158,11 +158,14 @@ class Kriging:
     def _inverse(self) -> Floats:
         """That of ``_between``; a point that the others contradict is the less sure, so that it bends them less.
 
-        What the others say of a point, and how sure that is, is in the inverse itself (ibid., section 5.4.2).
+        What the others say of a point, and how sure that is, is in the inverse itself (ibid., section 5.4.2): in that
+        of a device of whose speed nothing is known, since a single point contradicts what its file has, and no other.
         """
         inverse = np.asarray(np.linalg.inv(self._between), np.float64)
-        unknown = 1.0 / inverse.diagonal()
-        surprises = unknown * (inverse @ self.residuals)
+        own = inverse @ self._is_own
+        alone = inverse - np.outer(own, own) / (FOREIGN**-2 + own @ self._is_own)  # Sherman and Morrison's identity
+        unknown = 1.0 / alone.diagonal()
+        surprises = unknown * (alone @ self.residuals)
         unsure = np.maximum((surprises / HEAVY) ** 2 - unknown, 0.0)
         (which,) = np.nonzero(unsure)
         columns = inverse[:, which]

@@ -43,6 +43,17 @@ def test_a_point_that_the_others_contradict_bends_them_no_more_the_further_it_li
     assert max(bent(1.0), bent(4.0), bent(16.0)) < 5.0 * bent(0.1)
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_points_that_no_other_contradicts_bend_as_far_as_they_lie_off(count: int) -> None:
+    """A device with a row or two, whose file has a guess for its speed: 20 times too slow or too fast is what it is."""
+
+    def bent(off: float) -> float:
+        known = Kriging(LATENCY, _points(np.arange(float(count)) + 20.0), np.full(count, off))
+        return float(known.at(_points(np.array([22.0])))[0][0])
+
+    assert [bent(off) / bent(0.1) for off in (0.5, 1.4, 3.0, -3.0)] == pytest.approx([5.0, 14.0, 30.0, -30.0])
+
+
 def test_variance_is_what_the_covariance_has_on_its_diagonal() -> None:
     points = _points(np.array([3.0, 20.0, 25.0]))
     expected = covariance(LATENCY, points, points).diagonal() + LATENCY.run**2
