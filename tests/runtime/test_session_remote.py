@@ -97,6 +97,15 @@ def asked(session: Session) -> Decision:
     return session.last
 
 
+def test_a_file_of_a_servers_repository_is_asked_for_by_the_name_it_has_there(models: Path, right: Answers) -> None:
+    with (
+        serve(models) as server,
+        Session(models / "net/1/model.onnx", PATIENT, remotes={"cloud": server.address}, options=PINNED) as session,
+    ):
+        np.testing.assert_allclose(session.run(None, X)[0], right(X)[0], rtol=1e-6)
+        assert session.bundle.name == session.bundle.profile.name == "net"
+
+
 def test_the_cloud_answers_and_says_what_it_cost(path: Path, server: Server) -> None:
     with Session(path, PATIENT, remotes={"cloud": server.address}, agent="cloud", options=QUIET) as session:
         last = asked(session)

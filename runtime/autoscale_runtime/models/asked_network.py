@@ -10,6 +10,7 @@ from autoscale.profiles.networks import device_networks, load_network, measured_
 from autoscale.profiles.shipped import is_file, shipped_name
 from autoscale.query.model_profile import ModelProfile
 from autoscale_runtime.backends.engines import suffixes
+from autoscale_runtime.models.bare_model import name_of
 from autoscale_runtime.models.inspection import inspect
 from autoscale_runtime.models.inspection.inputs import Ask, Shape
 from autoscale_runtime.models.manifest import MANIFEST
@@ -56,7 +57,7 @@ def asked_network(
         return AskedNetwork(load_network(path))
     if path.is_file() or path.suffix.lower() in suffixes():
         report = inspect(path, shapes, ask)
-        return AskedNetwork(report.profile(path.stem), report.notes, report.uncounted)
+        return AskedNetwork(report.profile(name_of(path)), report.notes, report.uncounted)
     try:
         return AskedNetwork(load_network(shipped_name("network", text, [*own, *network_names(), *measured_networks()])))
     except UnknownName as error:

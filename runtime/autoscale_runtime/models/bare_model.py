@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Final
 
 from autoscale.errors import FeedError, MissingExtra, UnsupportedModel
 from autoscale.query.model_profile import ModelProfile
@@ -10,6 +11,24 @@ from autoscale_runtime.backends.base import Backend, Runner
 from autoscale_runtime.models.manifest import Manifest
 from autoscale_runtime.models.state import find_state
 from autoscale_runtime.models.variant import Variant
+
+MODEL_FILE: Final = "model"
+"""The stem of a model file in a repository of servers, as Triton has it: ``<model>/<version>/model.onnx``."""
+
+
+def is_version(folder: Path) -> bool:
+    """Whether a folder is a version of a model in a repository."""
+    return folder.name.isascii() and folder.name.isdigit() and str(int(folder.name)) == folder.name
+
+
+def name_of(path: Path) -> str:
+    """A file's own name; in a repository the model's, by which servers are asked for it.
+
+    >>> name_of(Path("resnet.onnx")), name_of(Path("models/resnet/1/model.onnx"))
+    ('resnet', 'resnet')
+    """
+    version = path.absolute().parent
+    return version.parent.name if path.stem == MODEL_FILE and is_version(version) else path.stem
 
 
 def manifest_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Manifest:
@@ -33,16 +52,15 @@ def described(path: Path, backend: Backend, runner: Runner, shapes: Mapping[str,
     Raises:
         FeedError: a shape that does not fit the file.
     """
+    name = name_of(path)
     sizes = ModelProfile(
-        path.stem,
+        name,
         input_bytes=sum(each.nbytes for each in runner.inputs),
         output_bytes=sum(each.nbytes for each in runner.outputs),
     )
     profile = _inspected(path, shapes) or sizes
     variant = Variant(backend.precision_of(path), path)
-    return Manifest(
-        path.stem, profile, runner.inputs, runner.outputs, (variant,), find_state(runner.inputs, runner.outputs)
-    )
+    return Manifest(name, profile, runner.inputs, runner.outputs, (variant,), find_state(runner.inputs, runner.outputs))
 
 
 def load(path: Path) -> Runner:
@@ -59,7 +77,7 @@ def _inspected(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> ModelProfil
     from autoscale_runtime.models.inspection import inspect
 
     try:
-        return inspect(path, shapes).profile(path.stem)
+        return inspect(path, shapes).profile(name_of(path))
     except (MissingExtra, UnsupportedModel):
         return None
     except FeedError:

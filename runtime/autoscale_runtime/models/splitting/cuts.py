@@ -15,6 +15,7 @@ from typing import Final
 from autoscale.errors import ModelError, UnsupportedModel, listing
 from autoscale.extras import needed
 from autoscale.query.model_profile import ModelProfile, NetworkCut
+from autoscale_runtime.models.bare_model import name_of
 from autoscale_runtime.models.inspection.entry import NO_SHAPES
 from autoscale_runtime.models.inspection.inputs import Ask, Shape
 from autoscale_runtime.models.inspection.onnx_model import OpenedModel, open_model, tensor_info
@@ -100,8 +101,8 @@ def find_cuts(path: Path, shapes: Mapping[str, Shape] = NO_SHAPES, ask: Ask | No
         total.merge(each)
     outputs = [tensor_info(each.name, scope[each.name]) for each in graph.output if each.name in scope]
     given = [tensor_info(*each) for each in opened.inputs.items()]
-    whole = _profile(path.stem, total, given, outputs)
-    cuts = tuple(_least(_cuts(path.stem, opened, scope, tallies, outputs)))
+    whole = _profile(name_of(path), total, given, outputs)
+    cuts = tuple(_least(_cuts(name_of(path), opened, scope, tallies, outputs)))
     plain = tuple(NetworkCut(each.after, each.head, each.tail) for each in cuts)
     return CutModel(path, replace(whole, cuts=plain), cuts, tuple(total.notes), tuple(total.uncounted))
 

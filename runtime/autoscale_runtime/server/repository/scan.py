@@ -15,14 +15,12 @@ from typing import Final
 
 from autoscale.errors import AutoScaleError, InvalidInput, RepositoryError, listing
 from autoscale_runtime.backends.engines import format_of, suffixes
+from autoscale_runtime.models.bare_model import MODEL_FILE, is_version
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.manifest import MANIFEST
 from autoscale_runtime.models.variant import Variant, served_name
 from autoscale_runtime.server.execution.source import ModelSource
 from autoscale_runtime.server.repository.config_pbtxt import CONFIG, ModelConfig, read_config
-
-MODEL_FILE: Final = "model"
-"""The name of a model's file, whatever its suffix."""
 
 LAYOUT: Final = (
     f"<repository>/<model>/<version>/{MODEL_FILE}.onnx, a version being a whole number, or bundles with a {MANIFEST}"
@@ -161,7 +159,7 @@ def _source(name: str, version: int, variant: Variant, threads: int) -> ModelSou
 def _model_files(folder: Path, named: str) -> list[Path]:
     """Those of that name; where it has no suffix, in any case of a format's suffix or without one."""
     stem = Path(named).stem if Path(named).suffix.lower() in suffixes() else named
-    found = (path for path in folder.glob(f"*/{stem}*") if _is_version(path.parent))
+    found = (path for path in folder.glob(f"*/{stem}*") if is_version(path.parent))
     wanted = (path for path in found if path.name == named or (stem == named and path.stem == stem))
     files = (path for path in wanted if path.suffix.lower() in ("", *suffixes()))
     return [path for path in files if format_of(path) in suffixes()]
@@ -169,10 +167,6 @@ def _model_files(folder: Path, named: str) -> list[Path]:
 
 def asked_as(path: Path) -> tuple[str, str]:
     """Model and version by which something in a repository would be asked for; no version of what has none."""
-    if _is_version(path.parent):
+    if is_version(path.parent):
         return path.parent.parent.name, path.parent.name
     return (path.parent if path.is_file() else path).name, ""
-
-
-def _is_version(folder: Path) -> bool:
-    return folder.name.isascii() and folder.name.isdigit() and str(int(folder.name)) == folder.name
