@@ -71,7 +71,7 @@ def export_delta(ledger: Path | str, table: Path | str) -> Delta:
         except Exception as error:  # delta-rs raises exceptions of a dozen kinds; the copied files must go in each
             storage.remove(fresh)
             raise TargetUnavailable(f"'{table}' does not take the change: {error}") from error
-    version = deltalake.DeltaTable(table).version() if known or fresh else -1
+    version = deltalake.DeltaTable(table).version() if deltalake.DeltaTable.is_deltatable(str(table)) else -1
     rows = sum(entry.rows for _, entry in live.values())
     damaged = tuple(each.path for each in damaged_of(view, "records"))
     others = left_out(view, (path for path, _ in live.values()))

@@ -30,16 +30,17 @@ class Storage:
     """
 
     def __init__(self, address: str) -> None:
-        self.address = address.partition("?")[0].rstrip("/")
-        self._is_local = "://" not in address
+        is_uri = "://" in address
+        self.address = (address.partition("?")[0] if is_uri else address).rstrip("/")
         fs = arrow("fs")
         try:
-            whole = Path(address).absolute().as_uri() if self._is_local else address
+            whole = address if is_uri else Path(address).absolute().as_uri()
             self._system, self._root = fs.FileSystem.from_uri(whole)
         except (arrow().ArrowException, OSError, ValueError) as error:
             raise InvalidInput(
                 f"'{self.address}' is no place for copies: {error}; allowed: a folder, or an address as in s3://bucket/prefix"
             ) from error
+        self._is_local = isinstance(self._system, fs.LocalFileSystem)
 
     def copy(self, sources: Mapping[str, Path]) -> None:
         """Copy files under names of this place; all of them, or none is left.

@@ -65,6 +65,14 @@ def test_a_folder_whose_name_a_uri_quotes_follows_too(tmp_path: Path) -> None:
     assert named == "/".join(read_ledger(ledger).files[0].parts[-2:])
 
 
+def test_a_table_whose_rows_are_all_gone_is_a_table_still(tmp_path: Path) -> None:
+    ledger, table = written(tmp_path / "ledger", rows(5, device_id="only")), tmp_path / "table"
+    export_delta(ledger, table)
+    with Ledger(ledger) as opened:
+        forget(opened, "only")
+    assert [export_delta(ledger, table).version for _ in range(2)] == [1, 1]
+
+
 def test_polars_reads_it_with_its_days(tmp_path: Path) -> None:
     polars = pytest.importorskip("polars")
     ledger, table = written(tmp_path / "ledger", random_rows(500, 2)), tmp_path / "table"

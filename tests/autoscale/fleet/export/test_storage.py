@@ -204,3 +204,13 @@ def test_what_is_no_place_is_refused(tmp_path: Path, ledger: Path) -> None:
         publish(ledger, "floppy://a/b")
     with pytest.raises(InvalidInput, match="allowed: records, sums, sent, devices"):
         publish(ledger, str(tmp_path), "rows")
+
+
+@pytest.mark.parametrize(("folder", "is_uri"), [("which?", False), ("50%25 of #1", False), ("new", True)])
+def test_a_folder_of_any_name_or_its_uri_is_where_the_copy_is_said_to_be(
+    tmp_path: Path, folder: str, is_uri: bool
+) -> None:
+    ledger, target = written(tmp_path / "ledger", random_rows(20, 1)), tmp_path / folder
+    done = publish(ledger, target.as_uri() if is_uri else str(target))
+    [latest] = target.glob("*/_SUCCESS")
+    assert done.folder == (latest.parent.as_uri() if is_uri else str(latest.parent))
