@@ -40,14 +40,20 @@ def other_finiteness(reference: Sequence[Array], outputs: Sequence[Array]) -> st
     return None
 
 
-def repeats(reference: Sequence[Array], again: Sequence[Array]) -> bool:
-    """Whether a second answer of one target to the same query is the first, up to the order of its sums."""
-    return all(_repeats(one, other) for one, other in zip(reference, again, strict=True))
+def repeats(reference: Sequence[Array], again: Sequence[Array], tolerance: float = 1e-3) -> bool:
+    """Whether a second answer of one target to the same query is the first, up to the order of its sums.
+
+    Args:
+        reference: the first.
+        again: the second, as many outputs.
+        tolerance: of each value, and of an output's largest.
+    """
+    return all(_repeats(one, other, tolerance) for one, other in zip(reference, again, strict=True))
 
 
-def _repeats(one: Array, other: Array) -> bool:
+def _repeats(one: Array, other: Array, tolerance: float) -> bool:
     if one.shape != other.shape or one.dtype.kind != "f":
         return bool(np.array_equal(one, other))
     finite = one[np.isfinite(one)]
     largest = float(np.abs(finite).max()) if finite.size else 0.0
-    return bool(np.allclose(one, other, rtol=1e-3, atol=1e-3 * largest, equal_nan=True))
+    return bool(np.allclose(one, other, rtol=tolerance, atol=tolerance * largest, equal_nan=True))

@@ -50,9 +50,10 @@ def config_of(served: Served, model: ServedModel) -> mc.ModelConfig:
         told.version_policy.latest.num_versions = config.latest
     else:
         told.version_policy.all.SetInParent()
-    if config.batching.most > 1:
-        told.dynamic_batching.preferred_batch_size.append(config.batching.preferred)
-        told.dynamic_batching.max_queue_delay_microseconds = round(config.batching.delay_s * 1e6)
+    batching = served.scheduler.batching
+    if batching.most > 1:
+        told.dynamic_batching.preferred_batch_size.append(batching.preferred)
+        told.dynamic_batching.max_queue_delay_microseconds = round(batching.delay_s * 1e6)
     return told
 
 

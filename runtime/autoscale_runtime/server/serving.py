@@ -16,7 +16,7 @@ from autoscale_runtime.server.execution.served_model import Models, ServedModel
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.repository.config_pbtxt import ModelConfig
 from autoscale_runtime.server.repository.scan import Entry, Found
-from autoscale_runtime.server.scheduling.scheduler import OnBegin, OnEnd, Scheduler
+from autoscale_runtime.server.scheduling.scheduler import ALONE, OnBegin, OnEnd, Scheduler
 from autoscale_runtime.server.statistics import Statistics
 
 _LOG: Final = logging.getLogger("autoscale.server")
@@ -152,18 +152,18 @@ class Serving:
     ) -> None:
         """Serve a loaded model; it takes the place of another one of its name without losing a query."""
         before = self.models.get(name)
+        config = entry.config if entry is not None else _PLAIN
+        batching = ALONE if any(each.is_apart for each in versions.values()) else config.batching
         if before is None:
-            config = entry.config if entry is not None else _PLAIN
             waiting = self._limits.max_waiting if config.max_waiting is None else config.max_waiting
             scheduler = Scheduler(
-                name, executor, waiting, config.batching, self.on_begin, self.on_end, self._limits.max_compute_s
+                name, executor, waiting, batching, self.on_begin, self.on_end, self._limits.max_compute_s
             )
             self.models[name] = Served(entry, versions, executor, scheduler)
         else:
             before.scheduler.move_to(executor, versions)
             self._let_go(before.scheduler, before.executor)
-            if entry is not None:
-                before.scheduler.batching = entry.config.batching
+            before.scheduler.batching = batching
             self.models[name] = Served(entry, versions, executor, before.scheduler, before.statistics)
         executor.on_bloated = lambda: self._renew(executor)
         self._on_change(name, True)
@@ -243,6 +243,9 @@ class Serving:
             path = next((each.path for each in entry.sources if each.version == version), entry.name)
             _LOG.warning("'%s' is not served: %s", path, why)
             self.left_out[str(path)] = str(why)
+        for version, model in versions.items():
+            if model.remark:
+                _LOG.warning("version %d of '%s': %s", version, entry.name, model.remark)
         if entry.config.unfollowed:
             has = listing(entry.config.unfollowed)
             _LOG.warning("'%s': its config.pbtxt has %s, which changes nothing here", entry.name, has)

@@ -61,7 +61,7 @@ def answered(model: LoadedModel, messages: Sequence[Bytes], rules: Rules) -> lis
             queries[at] = decoded(model.served, message)
         except AutoScaleError as error:
             answers[at] = _failed(error)
-    for group in _groups(queries, rules.most_rows):
+    for group in _groups(queries, 1 if model.served.is_apart else rules.most_rows):
         answers |= _together(model, {at: queries[at] for at in group}, rules)
     return [answers[at] for at in range(len(messages))]
 

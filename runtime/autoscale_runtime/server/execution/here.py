@@ -29,7 +29,7 @@ class ThreadHost(Host):
         refused: dict[int, AutoScaleError] = {}
         for source in asked.sources:
             try:
-                versions[source.version] = await asyncio.to_thread(source.load)
+                versions[source.version] = await asyncio.to_thread(source.load, asked.most_rows)
             except AutoScaleError as error:
                 refused[source.version] = error
             except Exception as error:  # an engine may raise anything

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from autoscale.query.target import Target
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.tensors import TensorSpec
 from autoscale_runtime.wire.tensors import datatype_of, dtype_of
+
+_PLAIN: Final = ("name", "version", "platform", "sha256", "is_apart", "remark")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,6 +25,8 @@ class ServedModel:
         platform: the framework and the file format.
         sha256: of its file and of its weights outside it, so that whoever asks knows which model answered.
         labels: of an output's elements, by the output's name, for clients that ask for the best ones.
+        is_apart: its queries never run together, since one's rows change another's answer.
+        remark: what its operator is to know, told as it is loaded; empty for nothing.
     """
 
     name: str
@@ -33,19 +37,21 @@ class ServedModel:
     platform: str
     sha256: str = ""
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    is_apart: bool = False
+    remark: str = ""
 
     def as_json(self) -> dict[str, Any]:
         """What ``from_json`` makes it of, in another process."""
         tensors = {way: [_tensor(each) for each in getattr(self, way)] for way in ("inputs", "outputs")}
-        plain = {name: getattr(self, name) for name in ("name", "version", "platform", "sha256")}
+        plain = {name: getattr(self, name) for name in _PLAIN}
         return plain | tensors | {"target": str(self.target)}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> "ServedModel":
         """The model that another process told of."""
         inputs, outputs = (tuple(_spec(*each) for each in told[way]) for way in ("inputs", "outputs"))
-        target = Target.parse(told["target"])
-        return cls(told["name"], told["version"], inputs, outputs, target, told["platform"], told["sha256"])
+        plain = {name: told[name] for name in _PLAIN}
+        return cls(inputs=inputs, outputs=outputs, target=Target.parse(told["target"]), **plain)
 
 
 @dataclass(frozen=True, slots=True)

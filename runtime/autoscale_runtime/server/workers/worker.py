@@ -153,11 +153,12 @@ class Worker:
     def run(self) -> None:
         """Load what is asked for, then end what is to end, until the server is gone."""
         asked = json.loads(self._lines.readline())["models"]
-        loaded = [self._load(each["sources"]) for each in asked]
+        rules = [Rules(*each["rules"]) for each in asked]
+        loaded = [self._load(each["sources"], held_to.most_rows) for each, held_to in zip(asked, rules, strict=True)]
         core_s, cpu = time.process_time(), CpuShares()
-        for each, versions in zip(asked, loaded, strict=True):
+        for each, versions, held_to in zip(asked, loaded, rules, strict=True):
             batches = socket.socket(fileno=each["socket"])
-            threads = ModelThreads(versions, Rules(*each["rules"]), cpu, batches, self._bloated)
+            threads = ModelThreads(versions, held_to, cpu, batches, self._bloated)
             self._models[each["name"]] = threads
             threads.start(each["instances"])
         self._say({"ready": True, "core_s": core_s})
@@ -170,13 +171,13 @@ class Worker:
             self._is_bloated = True
             self._say({"bloated": True})
 
-    def _load(self, sources: Sequence[Mapping[str, Any]]) -> dict[int, LoadedModel]:
+    def _load(self, sources: Sequence[Mapping[str, Any]], most_rows: int) -> dict[int, LoadedModel]:
         versions = {}
         for each in sources:
             source = ModelSource.from_json(each)
             self._say({"loading": [source.name, source.version]})
             try:
-                loaded = source.load()
+                loaded = source.load(most_rows)
             except AutoScaleError as error:
                 self._say({"refused": [source.name, source.version], "why": str(error)})
             except Exception as error:  # an engine may raise anything
