@@ -9,7 +9,7 @@ from typing import Any, Final, Protocol
 import ngh2
 
 from autoscale_runtime.server.transports.base import Refused
-from autoscale_runtime.server.transports.fast.heads import CallHeaders, NotGrpc, Plan, alone_headers
+from autoscale_runtime.server.transports.fast.heads import TIMEOUT, CallHeaders, NotGrpc, Plan, alone_headers, timeout_s
 from autoscale_runtime.server.transports.fast.home import Home
 from autoscale_runtime.server.transports.fast.messages import PREFIX_BYTES
 from autoscale_runtime.server.transports.fast.outgoing import GONE, Outgoing
@@ -50,8 +50,8 @@ class Calls(Protocol):
     def planned(self, headers: CallHeaders) -> Plan:
         """What follows from its headers; raises ``NotGrpc`` or ``Refused``."""
 
-    def opened(self, connection: "Connection", number: int, plan: Plan) -> Stream:
-        """Its stream; raises ``Refused``."""
+    def opened(self, connection: "Connection", number: int, plan: Plan, allowed_s: float) -> Stream:
+        """Its stream, of a caller who allows so long; raises ``Refused``."""
 
 
 class Connection(asyncio.BufferedProtocol):
@@ -75,6 +75,8 @@ class Connection(asyncio.BufferedProtocol):
         self._http = ngh2.Connection(ngh2.Role.SERVER, _CONFIGURATION)
         self._streams: dict[int, Stream] = {}
         self._plans: dict[CallHeaders, Plan] = {}
+        self._timeout_at = 0
+        self._opened: Stream | None = None
         self.wire = Outgoing(self._http, home.loop, windows, self._handle_events)
         self.has_heard = self._is_leaving = self._is_greeted = False
         self._heard_s = time.monotonic()
@@ -185,27 +187,47 @@ class Connection(asyncio.BufferedProtocol):
         self.wire.write_soon()
 
     def _on_request(self, event: Any) -> None:
-        number, headers = event.stream_id, event.headers
+        number = event.stream_id
+        self._settle()
         try:
-            stream = self._calls.opened(self, number, self._plans.get(headers) or self._planned(headers))
+            stream = self._calls.opened(self, number, *self._planned(event.headers))
         except NotGrpc as error:
             self.wire.send_alone(number, [(b":status", error.status)], event.end_stream)
             return
         except Refused as error:
             self.wire.send_alone(number, alone_headers(error.refusal), event.end_stream)
             return
-        self._streams[number] = stream
+        self._streams[number] = self._opened = stream
         if event.end_stream:
             stream.ended()
-        elif stream.is_unfinished:
+
+    def _settle(self) -> None:
+        """The last call that was opened is on its way from now on: most are whole by now, and many have their answer."""
+        stream, self._opened = self._opened, None
+        if stream is None or stream.is_answered:
+            return
+        if stream.deadline_s < math.inf:
+            self._home.deadlines.add(stream)
+        if stream.is_unfinished:
             self._windows.held(stream, 0)
 
-    def _planned(self, headers: CallHeaders) -> Plan:
-        plan = self._calls.planned(headers)
-        if len(self._plans) >= _MOST_PLANS:
-            self._plans.clear()
-        self._plans[headers] = plan
-        return plan
+    def _planned(self, headers: CallHeaders) -> tuple[Plan, float]:
+        """What follows from a call's headers, and the seconds that its caller allows."""
+        at = self._timeout_at
+        if at >= len(headers) or headers[at][0] != TIMEOUT:
+            known = self._plans.get(headers)
+            if known is not None:
+                return known, math.inf
+            at = next((at for at, (name, _) in enumerate(headers) if name == TIMEOUT), len(headers))
+            self._timeout_at = at
+        others = headers[:at] + headers[at + 1 :]
+        plan = self._plans.get(others)
+        if plan is None:
+            plan = self._calls.planned(others)
+            if len(self._plans) >= _MOST_PLANS:
+                self._plans.clear()
+            self._plans[others] = plan
+        return plan, math.inf if at >= len(headers) else timeout_s(headers[at][1])
 
     def _on_data(self, event: Any) -> None:
         stream, data = self._streams.get(event.stream_id), event.data
@@ -287,6 +309,8 @@ class Connection(asyncio.BufferedProtocol):
             handle = _ON.get(type(event))
             if handle is not None:
                 handle(self, event)
+        if self._opened is not None:
+            self._settle()
 
 
 # Of the class: an object's own would be a circle, which waits for the collector of garbage with all that it holds.

@@ -29,9 +29,17 @@ class ExchangeStream(Stream):
     __slots__ = ("_arrived", "_messages", "_task")
 
     def __init__(
-        self, wire: Wire, home: Home, number: int, head: Head, client: str, now_s: float, exchange: Exchange
+        self,
+        wire: Wire,
+        home: Home,
+        number: int,
+        head: Head,
+        client: str,
+        now_s: float,
+        deadline_s: float,
+        exchange: Exchange,
     ) -> None:
-        super().__init__(wire, home, number, head, client, now_s)
+        super().__init__(wire, home, number, head, client, now_s, deadline_s)
         self._messages: deque[Message] = deque()
         self._arrived = asyncio.Event()
         self._task = home.loop.create_task(self._answer(exchange))

@@ -17,6 +17,8 @@ Headers: TypeAlias = Sequence[tuple[bytes, bytes]]
 CallHeaders: TypeAlias = tuple[tuple[bytes, bytes], ...]
 """Of a call, as they came."""
 
+TIMEOUT: Final = b"grpc-timeout"
+
 ANSWER: Final = [
     (b":status", b"200"),
     (b"content-type", b"application/grpc"),
@@ -44,19 +46,17 @@ class Head(NamedTuple):
 
     Attributes:
         method: its full name.
-        timeout_s: that its caller allows; infinite for none.
         encoding: of its messages that are compressed.
         trace: that it belongs to.
     """
 
     method: str
-    timeout_s: float
     encoding: str
     trace: Mapping[str, str] = NO_TRACE
 
 
 class Plan(NamedTuple):
-    """What follows from a call's headers alone: a client's calls have the same ones again and again.
+    """What follows from a call's headers alone: but for the time that is left, a client's calls have the same ones.
 
     Attributes:
         head: what they say.
@@ -100,7 +100,7 @@ def head_of(headers: Headers) -> Head:
     if b"grpc-encoding" in told and (encoding := told[b"grpc-encoding"].decode("latin-1")) not in ENCODINGS:
         text = f"the encoding '{encoding[:40]}' is not known; allowed: {', '.join(ENCODINGS)}"
         raise Refused(grpc.StatusCode.UNIMPLEMENTED, text)
-    plain = _plain_head(told.get(b":path", b""), told.get(b"grpc-timeout"), encoding)
+    plain = _plain_head(told.get(b":path", b""), encoding)
     if _TRACE.isdisjoint(told):
         return plain
     trace = {name.decode(): told[name].decode("latin-1") for name in _TRACE if name in told}
@@ -108,10 +108,9 @@ def head_of(headers: Headers) -> Head:
 
 
 @lru_cache(_KEPT)
-def _plain_head(path: bytes, timeout: bytes | None, encoding: str) -> Head:
+def _plain_head(path: bytes, encoding: str) -> Head:
     """Of a call that belongs to no trace; a client's are alike."""
-    timeout_s = math.inf if timeout is None else _seconds(timeout)
-    return Head(path.decode("latin-1").removeprefix("/"), timeout_s, encoding)
+    return Head(path.decode("latin-1").removeprefix("/"), encoding)
 
 
 def metadata_of(headers: Headers) -> tuple[tuple[str, str], ...]:
@@ -140,10 +139,16 @@ def _escaped(text: str) -> bytes:
     return (text if is_plain else quote(text, _PLAIN)).encode()
 
 
-def _seconds(value: bytes) -> float:
+@lru_cache(_KEPT)
+def timeout_s(value: bytes) -> float:
+    """Seconds that a caller allows, as its ``grpc-timeout`` says; infinite for more than a year.
+
+    Raises:
+        Refused: it says none.
+    """
     digits, unit = value[:-1], _UNIT_S.get(value[-1:])
     if unit is None or not digits.isdigit() or len(digits) > _MOST_DIGITS:
         text = f"grpc-timeout is {value[:20].decode('latin-1')!r}; allowed: up to 8 digits and one of H, M, S, m, u, n"
         raise Refused(grpc.StatusCode.INVALID_ARGUMENT, text)
-    timeout_s = int(digits) * unit
-    return timeout_s if timeout_s < SECONDS_PER_YEAR else math.inf
+    seconds = int(digits) * unit
+    return seconds if seconds < SECONDS_PER_YEAR else math.inf

@@ -71,16 +71,16 @@ class Stream(ABC):
         "wire",
     )
 
-    def __init__(self, wire: Wire, home: Home, number: int, head: Head, client: str, now_s: float) -> None:
+    def __init__(
+        self, wire: Wire, home: Home, number: int, head: Head, client: str, now_s: float, deadline_s: float
+    ) -> None:
         self.wire, self.home = wire, home
         self.number, self.head, self.client = number, head, client
         self._reader: Reader | None = None
         self.begun_s, self.answered_s = now_s, math.inf
         self.owed_bytes = 0
         self.is_answered = self.is_ended = self.has_begun = False
-        self.deadline_s = now_s + head.timeout_s
-        if self.deadline_s < math.inf:
-            home.deadlines.add(self)
+        self.deadline_s = deadline_s
 
     @property
     def reader(self) -> Reader:
@@ -150,8 +150,10 @@ class Stream(ABC):
 class UnaryStream(Stream, Call):
     """A call of one request and one answer; once it is whole, the call that whoever answers is handed."""
 
-    def __init__(self, wire: Wire, home: Home, number: int, head: Head, client: str, now_s: float) -> None:
-        Stream.__init__(self, wire, home, number, head, client, now_s)
+    def __init__(
+        self, wire: Wire, home: Home, number: int, head: Head, client: str, now_s: float, deadline_s: float
+    ) -> None:
+        Stream.__init__(self, wire, home, number, head, client, now_s, deadline_s)
         self.method, self.trace = head.method, head.trace
         self.message = b""
         self.is_asked = False

@@ -142,7 +142,7 @@ class FastTransport(Transport):
             raise Refused(grpc.StatusCode.UNIMPLEMENTED, f"there is no method '{head.method[:200]}'")
         return Plan(head, metadata_of(headers), name, head.method in self._methods.unary)
 
-    def opened(self, connection: Connection, number: int, plan: Plan) -> Stream:
+    def opened(self, connection: Connection, number: int, plan: Plan, allowed_s: float) -> Stream:
         """A call's stream.
 
         Raises:
@@ -150,18 +150,19 @@ class FastTransport(Transport):
         """
         head, metadata, name, is_unary = plan
         now_s = time.monotonic()
+        deadline_s = now_s + allowed_s
+        wire, home = connection.wire, self._home
         if not name:
             beside = self._methods.beside[head.method]
-            return ExchangeStream(connection.wire, self._home, number, head, connection.peer, now_s, beside)
+            return ExchangeStream(wire, home, number, head, connection.peer, now_s, deadline_s, beside)
         client = self._admission.client(name, metadata, connection.peer, len(self._windows))
         if is_unary:
-            return UnaryStream(connection.wire, self._home, number, head, client, now_s)
-        exchange = self._in_turn(head, lambda: self._admission.message(name, metadata, connection.peer))
-        return ExchangeStream(connection.wire, self._home, number, head, client, now_s, exchange)
+            return UnaryStream(wire, home, number, head, client, now_s, deadline_s)
+        exchange = self._in_turn(head, deadline_s, lambda: self._admission.message(name, metadata, connection.peer))
+        return ExchangeStream(wire, home, number, head, client, now_s, deadline_s, exchange)
 
-    def _in_turn(self, head: Head, client: Callable[[], str]) -> Exchange:
+    def _in_turn(self, head: Head, deadline_s: float, client: Callable[[], str]) -> Exchange:
         """Each request by itself, the next one when the last has its answer."""
-        deadline_s = time.monotonic() + head.timeout_s
 
         async def exchange(requests: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
             async for message in requests:
