@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Final, NamedTuple
 
 import grpc
 
@@ -18,6 +18,7 @@ from autoscale_runtime.server.execution.executor import Executor
 from autoscale_runtime.server.execution.job import Job, Ran
 from autoscale_runtime.server.scheduling.queue import FairQueue
 from autoscale_runtime.server.scheduling.service_time import ServiceTime
+from autoscale_runtime.server.transports.base import Refusal
 from autoscale_runtime.wire.status import RETRY_AFTER
 
 SAFETY: Final = 1.8
@@ -63,6 +64,20 @@ ALONE: Final = Batching()
 """Each by itself."""
 
 
+class _Outlook(NamedTuple):
+    """What a client was refused for, and the next one is too, until anything begins, ends or leaves.
+
+    Attributes:
+        client: whose it is.
+        needs_s: until its answer.
+        refusal: of one that is due before.
+    """
+
+    client: str
+    needs_s: float
+    refusal: Refusal
+
+
 class Scheduler:
     """Between the calls of one model and what runs them. For the event loop alone.
 
@@ -94,6 +109,7 @@ class Scheduler:
         self._batches = 0
         self._service, self._held, self._late = ServiceTime(), ServiceTime(), ServiceTime()
         self._ended_s: deque[float]
+        self._outlook: _Outlook | None
         self._timer: asyncio.TimerHandle | None = None
         self.move_to(executor)
 
@@ -128,11 +144,11 @@ class Scheduler:
             if job.version in versions:
                 continue
             if job.is_pinned:
-                self._queue.leave(job)
+                self._leave_queue(job)
                 job.call.refuse(grpc.StatusCode.NOT_FOUND, f"version {job.version} of '{self.name}' was taken away")
             else:
                 job.version = max(versions)
-        self._executor = executor
+        self._executor, self._outlook = executor, None
         self._ended_s = deque([0.0] * executor.instances, executor.instances)
         self._batches = 0
         self._look_ahead()
@@ -155,6 +171,7 @@ class Scheduler:
         if not self._queue.waiting and self.batching.most == 1 and self._batches < self._at_once:
             self._hand_over([job])  # as it would be after a moment in the queue
             return
+        self._outlook = None
         self._queue.push(job)
         self._pump()
 
@@ -164,7 +181,7 @@ class Scheduler:
             job.is_done = True
             self._running[job].stop(job)
         elif not job.is_done:
-            self._queue.leave(job)
+            self._leave_queue(job)
 
     def sweep(self) -> None:
         """End what has run too long."""
@@ -178,7 +195,7 @@ class Scheduler:
     def refuse_all(self, code: grpc.StatusCode, text: str) -> None:
         """Send away all who wait, and end what runs."""
         for job in self._queue.jobs():
-            self._queue.leave(job)
+            self._leave_queue(job)
             job.call.refuse(code, text)
         for job in [*self._running]:
             job.call.refuse(code, text)
@@ -188,29 +205,47 @@ class Scheduler:
         if self._queue.waiting >= self._max_waiting:
             other = self._queue.last_of_the_greediest(job.call.client)
             if other is None:
-                self._refuse(job, f"{self._queue.waiting} queries wait for it; allowed: {self._max_waiting}")
+                full = f"{self._queue.waiting} queries wait for it; allowed: {self._max_waiting}"
+                self._refuse(job, self._refusal(full))
                 return False
-            self._queue.leave(other)
-            self._refuse(other, f"{self._queue.waiting + 1} queries wait for it, most of them this client's")
-        needs_s = SAFETY * (self._wait_s(self._queue.ahead(job.call.client)) + self._service.mean_s) + self._late.mean_s
-        if job.arrived_s + needs_s > job.deadline_s:
-            left_ms = max(1e3 * (job.deadline_s - job.arrived_s), 0.0)
-            self._refuse(job, f"the answer is due in {left_ms:.0f} ms, and may take {1e3 * needs_s:.0f} ms")
-            return False
-        return True
+            self._leave_queue(other)
+            most = f"{self._queue.waiting + 1} queries wait for it, most of them this client's"
+            self._refuse(other, self._refusal(most))
+        return self._is_in_time(job)
+
+    def _is_in_time(self, job: Job) -> bool:
+        known, client = self._outlook, job.call.client
+        if known is None or known.client != client:
+            needs_s = SAFETY * (self._wait_s(self._queue.ahead(client)) + self._service.mean_s) + self._late.mean_s
+            if job.arrived_s + needs_s <= job.deadline_s:
+                return True
+            late = f"an answer may take {1e3 * needs_s:.0f} ms, and is due before"
+            known = self._outlook = _Outlook(client, needs_s, self._refusal(late))
+        elif job.arrived_s + known.needs_s <= job.deadline_s:
+            return True
+        self._refuse(job, known.refusal)
+        return False
 
     def _wait_s(self, ahead: int) -> float:
         return (ahead + len(self._running)) / self._executor.instances * self._service.mean_s
 
-    def _refuse(self, job: Job, why: str) -> None:
-        job.is_done, job.call.on_leaving = True, None
+    def _refusal(self, why: str) -> Refusal:
         after_ms = max(1, round(1e3 * self._wait_s(self._queue.waiting)))
         text = f"'{self.name}' is busy: {why}"
-        job.call.refuse(grpc.StatusCode.RESOURCE_EXHAUSTED, text, ((RETRY_AFTER, str(after_ms)),))
+        return Refusal(grpc.StatusCode.RESOURCE_EXHAUSTED, text, ((RETRY_AFTER, str(after_ms)),))
+
+    def _refuse(self, job: Job, refusal: Refusal) -> None:
+        job.is_done, job.call.on_leaving = True, None
+        job.call.refuse(*refusal)
+
+    def _leave_queue(self, job: Job) -> None:
+        self._outlook = None
+        self._queue.leave(job)
 
     def _pump(self) -> None:
         if not self._queue.waiting:
             return
+        self._outlook = None
         while self._queue.waiting and self._batches < self._at_once and not self._waits_for_more():
             batch = self._next_batch()
             if batch:
@@ -244,7 +279,7 @@ class Scheduler:
             if job is None:
                 break
             if time.monotonic() + self._service.mean_s > job.deadline_s and self._service.mean_s and self._running:
-                self._refuse(job, "its time ran out in the queue")
+                self._refuse(job, self._refusal("its time ran out in the queue"))
             else:
                 batch.append(job)
         return batch
@@ -256,6 +291,7 @@ class Scheduler:
             self._running[job] = self._executor
             self._on_begin(job)
         self._batches += 1
+        self._outlook = None
         self._executor.run(batch)
 
     def _done(self, executor: Executor, jobs: Sequence[Job], ran: Sequence[Ran]) -> None:
@@ -276,5 +312,6 @@ class Scheduler:
             job.call.on_leaving = None  # it holds the job, and that the call
             self._on_end(job, each)
             job.is_done = True
+        self._outlook = None
         self._look_ahead()
         self._pump()

@@ -202,7 +202,7 @@ class Connection(asyncio.BufferedProtocol):
             stream.ended()
 
     def _settle(self) -> None:
-        """The last call that was opened is on its way from now on: most are whole by now, and many have their answer."""
+        """The last call that was opened is on its way from now on, unless it is whole by now, or answered."""
         stream, self._opened = self._opened, None
         if stream is None or stream.is_answered:
             return
