@@ -3,6 +3,7 @@
 import gc
 import gzip
 import itertools
+import math
 import random
 import socket
 import ssl
@@ -247,6 +248,23 @@ def ended(connection: socket.socket, count: int) -> int:
             ends += came[3] == 1 and came[4] & 1
             came = came[9 + size :]
     return ends
+
+
+def test_each_call_has_its_own_deadline_whatever_stands_beside_it(transport: str) -> None:
+    heads = [{"grpc_timeout": "40S"}, {}, {"a": "b", "grpc_timeout": "50S"}, {"grpc_timeout": "60S"}, {"a": "b"}]
+    heads += [{"grpc_timeout": f"{70 + each}S", "a": f"{each % 10}"} for each in range(40)]
+    calls = [
+        frame(1, 4, 2 * number + 1, head(**more)) + frame(0, 1, 2 * number + 1, b"\0\0\0\0\7keep %02d" % number)
+        for number, more in enumerate(heads)
+    ]
+    handler = Echo()
+    with listening(handler, transport) as running, raw(running.port, *calls):
+        until(lambda: len(handler.kept) == len(calls))
+        deadlines_s = [each.deadline_s for each in sorted(handler.kept, key=lambda each: each.message)]
+        assert deadlines_s[1] == deadlines_s[4] == math.inf
+        told_s = [each for each in deadlines_s if each < math.inf]
+        assert told_s == sorted(told_s)
+        assert len(told_s) == len(calls) - 2
 
 
 def test_half_requests_hold_nobody_up_and_are_ended(transport: str) -> None:
