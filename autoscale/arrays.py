@@ -13,8 +13,29 @@ Numbers: TypeAlias = Any
 
 
 def looked_up(table: Any, index: Numbers) -> Numbers:
-    """``table.take``; for one plain index a plain number, with which Python reckons in a third of the time."""
-    return table.item(index) if isinstance(index, int) else table.take(index)
+    """``table.take``; for one plain index a plain number, with which Python reckons in a third of the time.
+
+    An index that is neither, but stands for one while a formula is written down, says itself what that is.
+    """
+    if isinstance(index, int):
+        return table.item(index)
+    return index.looked_up_in(table) if hasattr(index, "looked_up_in") else table.take(index)
+
+
+def row_of(table: Any, index: Numbers) -> Any:
+    """The numbers of a table's row, a sequence of what ``looked_up`` gives."""
+    if hasattr(index, "row_of"):
+        return index.row_of(table)
+    found = table.take(index, axis=0)
+    return found.tolist() if found.ndim == 1 else [found[..., column] for column in range(found.shape[-1])]
+
+
+def column_of(table: Any, index: Numbers) -> Any:
+    """The numbers of a table's column, likewise."""
+    if hasattr(index, "column_of"):
+        return index.column_of(table)
+    found = table.take(index, axis=1)
+    return found.tolist() if found.ndim == 1 else found
 
 
 def in_place(indices: Indices) -> slice | Indices:

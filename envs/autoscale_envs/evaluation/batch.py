@@ -82,9 +82,9 @@ class Batch:
         """Take every world to its next query, once all have chosen."""
         chosen, truth = np.array([seat.chosen for seat in self.seats], dtype=np.intp), self.truth
         network, changed = self._world.query.network, self._world.has_changed()
-        cost, score = self._world.step(chosen)
+        answer = self._world.step(chosen)
         self._look()
-        return BatchStep(network, chosen, truth, cost.device_j, score, changed)
+        return BatchStep(network, chosen, truth, answer.device_j, answer.score, changed)
 
     def _look(self) -> None:
         self.costs = self._world.costs_everywhere()

@@ -112,15 +112,15 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
         targets = self._checked(np.asarray(actions))
         best = self.oracle_actions() if self._shows_oracle else None
         active, were_some_over = ~self._is_over, self._are_some_over
-        refused = self._world.is_refused(targets) if self.parameters.may_refuse else self._never
-        cost, score = self._world.step(targets, active if were_some_over else True)
+        answer = self._world.step(targets, active if were_some_over else True)
+        score = answer.score
         infos = {
-            "energy_j": cost.device_j,
-            "latency_s": cost.latency_s,
+            "energy_j": answer.device_j,
+            "latency_s": answer.latency_s,
             "carbon_g": score.carbon_g,
             "qos_violation": score.is_late,
             "accuracy_violation": score.is_inaccurate,
-            "did_fallback": refused,
+            "did_fallback": answer.is_refused if self.parameters.may_refuse else self._never,
         }
         if best is not None:
             infos["oracle_action"] = best

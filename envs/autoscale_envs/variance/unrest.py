@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats, Numbers
+from autoscale.arrays import Floats, Numbers, exponential, looked_up
 from autoscale_envs.variance.scenarios import Scenario
 
 TURN: Final = 2.0 * math.pi
@@ -65,6 +65,6 @@ def slowdown(now: Unrest, environment: Numbers, which: Numbers, elapsed_s: Numbe
         elapsed_s: since the episode began.
         period_s: of the drift.
     """
-    changed = now.change.take(which) * (elapsed_s >= now.moment_s.take(environment))
-    drifted = now.swing.take(which) * np.sin(TURN / period_s * elapsed_s + now.phase.take(which))
-    return np.exp(changed + drifted)
+    changed = looked_up(now.change, which) * (elapsed_s >= looked_up(now.moment_s, environment))
+    drifted = looked_up(now.swing, which) * np.sin(TURN / period_s * elapsed_s + looked_up(now.phase, which))
+    return exponential(changed + drifted)

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats, Numbers, looked_up, most
+from autoscale.arrays import Floats, Numbers, column_of, looked_up, most, row_of
 from autoscale.physics import radio
 from autoscale.physics.contention import SPINNING
 from autoscale.physics.power import busy_j
@@ -188,19 +188,13 @@ def _work(
 ) -> _Work:
     """What the network, or the part of one, whose coefficients stand in ``row`` costs on a target in one piece."""
     column = row * len(parameters.runs) + _run(parameters, state.temperature_c, target)
-    rows = parameters.coefficients.take(column, axis=1)
-    # Python's own arithmetic takes a third of the time that of numpy's scalars does, with the same result.
-    is_one = rows.ndim == 1
-    pair = CostCoefficients.of(rows.tolist() if is_one else rows)
+    pair = CostCoefficients.of(column_of(parameters.coefficients, column))
     which = environment * parameters.hierarchy.cells + looked_up(parameters.hierarchy.cell, column)
-    factors = hidden.computing.reshape(-1, 2).take(which, axis=0)
-    slower, hungrier = factors[..., 0], factors[..., 1]
+    slower, hungrier = row_of(hidden.computing.reshape(-1, 2), which)
     if parameters.scenario.is_restless:
-        processor = environment * parameters.processor_count + parameters.processors.take(target)
+        processor = environment * parameters.processor_count + looked_up(parameters.processors, target)
         period_s = parameters.scenario.drift_period_s
         slower = slower * slowdown(hidden.unrest, environment, processor, query.elapsed_s, period_s)
-    if is_one:
-        slower, hungrier = float(slower), float(hungrier)
     for_cores, for_memory = pair.cpu_bound * query.cpu_strain, pair.memory_bound * query.memory_strain
     alone_s = pair.latency_s * slower
     compute_s = alone_s * (1.0 + for_cores + for_memory)
@@ -227,11 +221,12 @@ def _cut_work(
 
 def _run(parameters: WorldParameters, temperature_c: Numbers, target: Numbers) -> Numbers:
     """What a target becomes under the governor's cap; itself where nothing is hot."""
-    hottest_c = temperature_c if isinstance(temperature_c, float) else temperature_c.max(initial=0.0)
-    if hottest_c < parameters.cap_temperatures_c[0]:
+    caps_c = parameters.cap_temperatures_c
+    is_hot = temperature_c >= caps_c[0]
+    if not (is_hot if isinstance(is_hot, bool) else is_hot.any()):
         return target
-    cap = parameters.cap_temperatures_c.searchsorted(temperature_c, side="right")
-    return parameters.capped.take(cap * len(parameters.whole) + target)
+    cap = sum(temperature_c >= each_c for each_c in caps_c)
+    return looked_up(parameters.capped, cap * len(parameters.whole) + target)
 
 
 def attempted(
@@ -255,20 +250,20 @@ def attempted(
         query: likewise.
         state: likewise.
         target: what was chosen.
-        is_refused: 1 where it is refused, else 0.
+        is_refused: whether it is.
     """
     cost = costs(
         parameters, hidden, environment, query, state, answering(parameters, query.network, target, is_refused)
     )
-    lost_s = is_refused * parameters.patience_s.take(query.network)
+    lost_s = is_refused * looked_up(parameters.patience_s, query.network)
     return cost._replace(
         latency_s=cost.latency_s + lost_s,
-        device_j=cost.device_j + lost_s * (parameters.device.idle_w + parameters.trying_w.take(target)),
+        device_j=cost.device_j + lost_s * (parameters.device.idle_w + looked_up(parameters.trying_w, target)),
     )
 
 
 def answering(parameters: WorldParameters, network: Numbers, target: Numbers, is_refused: Numbers) -> Numbers:
-    """The target that answers: the network's reference target where a choice is refused (1, else 0)."""
+    """The target that answers: the network's reference target where a choice is refused."""
     return target + is_refused * (looked_up(parameters.reference_targets, network) - target)
 
 

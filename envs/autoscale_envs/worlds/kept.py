@@ -27,6 +27,11 @@ class Kept:
         self._alone = array((alone, queries, environments), np.float64)
         self._per_link = array((per_link, links, queries, environments), np.float64)
 
+    @property
+    def arrays(self) -> list[Any]:
+        """Of shapes (alone, queries, environments) and (per_link, links, queries, environments)."""
+        return [self._alone, self._per_link]
+
     def put(self, where: Indices | slice, figures: Sequence[Any]) -> None:
         """Keep those of some environments, each of shape (queries, n), or of that for each link."""
         alone = len(self._alone)

@@ -54,6 +54,11 @@ def network_rows(networks: tuple[ModelProfile, ...], goals: tuple[Goal, ...]) ->
 
 def put_state(rows: Rows, state: State, has_battery: bool) -> None:
     """Write what the device feels of itself into one row or many."""
-    rows[..., TEMPERATURE] = scaled("temperature_c", state.temperature_c)
-    if has_battery:
-        rows[..., BATTERY] = scaled("battery", state.battery)
+    for feature, value in felt(state, has_battery).items():
+        rows[..., feature] = value
+
+
+def felt(state: State, has_battery: bool) -> dict[int, Numbers]:
+    """What the device feels of itself, by the feature's place in a row."""
+    temperature = {TEMPERATURE: scaled("temperature_c", state.temperature_c)}
+    return temperature | ({BATTERY: scaled("battery", state.battery)} if has_battery else {})

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from autoscale.arrays import Floats, Indices
+from autoscale.arrays import Floats, Indices, Numbers, looked_up
 from autoscale.carbon import data_centre_pue
 from autoscale.carbon.intensity.base import Kind
 from autoscale.physics.carbon import g_per_j
@@ -339,6 +339,13 @@ class WorldParameters:
         """Which targets can be chosen where links to the cloud are up, shape (n, targets); the edge always is."""
         reached = np.asarray(links_up[:, None] | self._is_near)
         return reached if self.covers_all else reached & self.covered.take(network, axis=0)
+
+    def refuses(self, is_up: Numbers, network: Numbers, target: Numbers) -> Numbers:
+        """Whether a choice is, by whether the links to the cloud are up: numbers, or arrays of one shape."""
+        admitted = is_up | looked_up(self._is_near, target)
+        if not self.covers_all:
+            admitted = admitted & looked_up(self.covered.ravel(), network * len(self.targets) + target)
+        return np.logical_not(admitted)
 
     @cached_property
     def _is_near(self) -> Flags:

@@ -68,6 +68,11 @@ PER_LINK_WHOLE: Final = PER_LINK - 2
 """Those that every link has; of a query whose network is never cut."""
 
 
+def per_link(parts: object) -> int:
+    """How many that is in a world, by whether it has ``Parts``."""
+    return PER_LINK_WHOLE if parts is None else PER_LINK
+
+
 class Sensed(NamedTuple):
     """What can be sensed of it, temperature and battery apart; the last four of each link."""
 

@@ -13,7 +13,7 @@ from autoscale_envs.worlds.blocks import QueryBlock
 from autoscale_envs.worlds.kept import Kept
 from autoscale_envs.worlds.observe import SENSED, Rows, network_rows, sensed_columns
 from autoscale_envs.worlds.parameters import WorldParameters
-from autoscale_envs.worlds.query import ALONE, PER_LINK, PER_LINK_WHOLE, Sensed, SimulatedQuery
+from autoscale_envs.worlds.query import ALONE, Sensed, SimulatedQuery, per_link
 
 
 class Shelf:
@@ -38,8 +38,7 @@ class Shelf:
         self._about = network_rows(parameters.networks, parameters.goals)
         self._networks = array((self.length, count), np.intp)
         links = len(parameters.remotes)
-        per_link = PER_LINK_WHOLE if parameters.parts is None else PER_LINK
-        self._asked = Kept(ALONE, per_link, links, self.length, count, array)
+        self._asked = Kept(ALONE, per_link(parameters.parts), links, self.length, count, array)
         self._sensed = Kept(4, 4, links, self.length, count if keeps_sensed else 0, array)
         # By feature: a step makes rows of one query of each environment, which a block of rows would all lie apart.
         self._seen = array((SENSED.stop - SENSED.start, self.length, count), np.float32)
@@ -61,6 +60,11 @@ class Shelf:
     def queries(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> SimulatedQuery:
         """Of several environments, arrays of shape (n,)."""
         return SimulatedQuery(self._networks[at], *self._asked.of_all(*at))
+
+    @property
+    def arrays(self) -> list[Any]:
+        """Networks, whether links to the cloud are up, ``Kept.arrays`` of the queries, and the features sensed."""
+        return [self._networks, self._is_up, *self._asked.arrays, self._seen]
 
     def rows(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> Rows:
         """These as rows of features, shape (n, 24)."""

@@ -107,9 +107,18 @@ class Streams:
         if self._position[environment] == self._shelf.length:
             self._fill(np.array([environment]))
 
+    @property
+    def queries(self) -> int:
+        """Of each environment, in a block."""
+        return self._shelf.length
+
     def now(self) -> SimulatedQuery:
         """The query every environment meets, arrays of shape (n,)."""
         return self._shelf.queries(self._at())
+
+    def block(self) -> list[Any]:
+        """Which query of the block is now asked in each environment, shape (n,), and ``Shelf.arrays``."""
+        return [self._position, *self._shelf.arrays]
 
     def rows(self) -> Rows:
         """These as rows of features, shape (n, 24)."""

@@ -68,7 +68,7 @@ class View:
             InvalidTarget: no such target; nothing was changed.
         """
         cost = self.cost_of(target)
-        answered = answering(self.parameters, self.query.network, target, int(self.is_refused(target)))
+        answered = answering(self.parameters, self.query.network, target, self.is_refused(target))
         self.state = transition(self.parameters, self.query, self.state, cost, answered)
         self.world.advance(self.number, self.state)
         self.query = self.world.streams.now_at(self.number)
@@ -82,7 +82,7 @@ class View:
         """
         self.check(target)
         at = self.parameters, self.world.hidden, self.number, self.query, self.state, target
-        return attempted(*at, int(self.is_refused(target))) if self.parameters.may_refuse else costs(*at)
+        return attempted(*at, self.is_refused(target)) if self.parameters.may_refuse else costs(*at)
 
     def check(self, target: int) -> None:
         """Whether there is such a target.
@@ -96,7 +96,8 @@ class View:
 
     def is_refused(self, target: int) -> bool:
         """Whether its link is down, or the network not known there."""
-        return self.parameters.may_refuse and not self.admitted()[target]
+        parameters = self.parameters
+        return parameters.may_refuse and bool(parameters.refuses(self.is_cloud_up(), self.query.network, target))
 
     def costs_everywhere(self) -> Costs:
         """What the query would cost on every target, figures of shape (targets,)."""

@@ -1,10 +1,13 @@
 """Environments side by side: what each is asked, what a choice costs there, and what it leaves behind."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Final
 
 import numpy as np
 
 from autoscale.arrays import Indices
+from autoscale.errors import MissingExtra
 from autoscale.query.forecast import best_targets
 from autoscale_envs.variance.battery import start_charge
 from autoscale_envs.variance.hidden import Hidden
@@ -13,20 +16,20 @@ from autoscale_envs.worlds.carbon import objective
 from autoscale_envs.worlds.dynamics import (
     Costs,
     State,
-    answering,
-    attempted,
     calm,
     costs,
     expected,
     initial,
     sensed_query,
-    transition,
 )
 from autoscale_envs.worlds.observe import Rows, put_state
 from autoscale_envs.worlds.parameters import WorldParameters
 from autoscale_envs.worlds.query import SimulatedQuery
-from autoscale_envs.worlds.score import Score, score
+from autoscale_envs.worlds.step import Answer, CompiledWorld, answer
 from autoscale_envs.worlds.streams import Streams
+
+ENOUGH_QUERIES: Final = 2**16
+"""Once a world has answered so many, its steps are compiled: that takes as long as some hundred thousand more."""
 
 
 class BatchedWorld:
@@ -57,7 +60,12 @@ class BatchedWorld:
         self._query: SimulatedQuery | None = None
         self._targets = np.arange(len(parameters.targets))
         self._nominal = parameters.nominal_factors
+        self._answered, self._may_compile = 0, not (is_viewed or parameters.options.cold_start)
+        self._compiled: CompiledWorld | None = None
         self.restart(self.everyone)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_compiled": None, "_may_compile": self._may_compile or self._compiled is not None}
 
     @property
     def hidden(self) -> Hidden:
@@ -96,25 +104,24 @@ class BatchedWorld:
             self._state.opened[environments] = fresh.opened
         self._query = None
 
-    def step(self, targets: Indices, where: Flags | bool = True) -> tuple[Costs, Score]:
+    def step(self, targets: Indices, where: Flags | bool = True) -> Answer:
         """Run each query on its target, and go to the next in the environments marked, shape (n,)."""
-        parameters, query = self.parameters, self.query
-        answered = targets
-        if parameters.may_refuse:
-            refused = self.is_refused(targets).astype(np.intp)
-            cost, answered = self._attempted(targets, refused), answering(parameters, query.network, targets, refused)
+        if self._compiled is None:
+            at = self.parameters, self.hidden, self.everyone, self.query, self.state
+            told, self._state = answer(*at, targets, self.streams.links_up())
+            self._compile_when_worth_it()
         else:
-            cost = self._costs(targets)
-        worth = score(parameters, query, cost)
-        self._state = transition(parameters, query, self.state, cost, answered)
+            told = self._compiled.step(self.streams.block(), targets)
         self.streams.advance(where)
         self._query = None
-        return cost, worth
+        return told
 
-    def is_refused(self, targets: Indices) -> Flags:
-        """Whether each choice is, because its link is down or the network not known there; shape (n,)."""
-        refused: Flags = ~self.admitted()[self.everyone, targets]
-        return refused
+    def _compile_when_worth_it(self) -> None:
+        self._answered += len(self.everyone)
+        if self._may_compile and self._answered >= ENOUGH_QUERIES:
+            self._may_compile = False
+            with suppress(MissingExtra):
+                self._compiled = CompiledWorld(self.parameters, self.hidden, self._state, self.streams.queries)
 
     def costs_everywhere(self) -> Costs:
         """What each query would cost on every target, figures of shape (n, targets)."""
@@ -163,15 +170,11 @@ class BatchedWorld:
 
     def rows(self) -> Rows:
         """The queries as rows of features, shape (n, 24)."""
+        if self._compiled is not None:
+            return self._compiled.rows(self.streams.block())
         rows = self.streams.rows()
         put_state(rows, self.state, has_battery=self.parameters.device.battery_wh is not None)
         return rows
-
-    def _costs(self, targets: Indices) -> Costs:
-        return costs(self.parameters, self.hidden, self.everyone, self.query, self.state, targets)
-
-    def _attempted(self, targets: Indices, refused: Indices) -> Costs:
-        return attempted(self.parameters, self.hidden, self.everyone, self.query, self.state, targets, refused)
 
     def state_of(self, environment: int) -> State:
         """The state of one environment, as numbers."""

@@ -14,10 +14,11 @@ from autoscale.errors import InvalidInput, InvalidTarget
 from autoscale_envs.gym.env import EdgeInferenceEnv
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
 from autoscale_envs.variance.draws import QUERIES_OF_FEW
-from autoscale_envs.worlds import ahead
+from autoscale_envs.worlds import ahead, world
 from autoscale_envs.worlds.options import WorldOptions
 from autoscale_envs.worlds.parameters import make_parameters
 from autoscale_envs.worlds.sim_world import SimWorld
+from tests.envs.gym.env_parts import check_all_the_same
 from tests.waiting import until
 
 INFOS = ("energy_j", "latency_s", "carbon_g", "qos_violation", "accuracy_violation", "did_fallback", "oracle_action")
@@ -155,10 +156,11 @@ def test_many_environments_are_the_scalar_ones_too() -> None:
 
 @pytest.fixture
 def makes_ahead(monkeypatch: pytest.MonkeyPatch) -> Callable[..., EdgeInferenceVectorEnv]:
-    """An environment whose queries another process makes, which is ready."""
+    """An environment whose queries another process makes, which is ready, and whose steps are compiled."""
     if not hasattr(os, "memfd_create"):
         pytest.skip("this system has no unnamed memory to share")
     monkeypatch.setattr(ahead, "FEWEST", 4)
+    monkeypatch.setattr(world, "ENOUGH_QUERIES", QUERIES_OF_FEW)
     monkeypatch.setattr(ahead.os, "sched_getaffinity", lambda process: {0, 1})
 
     def env(count: int = 4, **settings: Any) -> EdgeInferenceVectorEnv:
@@ -175,41 +177,33 @@ def makes_ahead(monkeypatch: pytest.MonkeyPatch) -> Callable[..., EdgeInferenceV
 def one_process(count: int, **settings: Any) -> EdgeInferenceVectorEnv:
     """The same without, as far as that one is."""
     env = EdgeInferenceVectorEnv(count, **settings)
-    env._world.streams._has_tried = True
+    env._world.streams._has_tried, env._world._may_compile = True, False
     env.reset(seed=3)
     for _ in range(QUERIES_OF_FEW):
         env.step(np.full(count, 60))
     return env
 
 
-def check_the_same(one: EdgeInferenceVectorEnv, other: EdgeInferenceVectorEnv, steps: int = 400) -> None:
-    rng = np.random.default_rng(0)
-    for _ in range(steps):
-        actions = rng.integers(0, len(one.targets), one.num_envs)
-        mine, theirs = one.step(actions), other.step(actions)
-        assert all((each == that).all() for each, that in zip(mine[:4], theirs[:4], strict=True))
-
-
 def test_blocks_made_ahead_change_nothing(makes_ahead) -> None:
     """Episodes end within blocks, some environments are begun anew alone, and it is copied in the midst of all."""
     settings = {"scenario": "D8", "queries": 400}
     env, alone = makes_ahead(6, **settings), one_process(6, **settings)
-    check_the_same(env, alone, 500)
+    check_all_the_same(env, alone, 500)
     env = copy.deepcopy(env)
-    check_the_same(env, alone, 333)
+    check_all_the_same(env, alone, 333)
     env = pickle.loads(pickle.dumps(env))
-    check_the_same(env, alone, 267)
+    check_all_the_same(env, alone, 267)
     for steps in (256, 600):
         again = {"seed": [None, 9, None, None, None, None], "options": {"reset_mask": np.arange(6) == 1}}
         assert (env.reset(**again)[0] == alone.reset(**again)[0]).all()
-        check_the_same(env, alone, steps)
+        check_all_the_same(env, alone, steps)
 
 
 def test_where_the_process_is_killed_nothing_changes(makes_ahead) -> None:
     env, alone = makes_ahead(), one_process(4)
-    check_the_same(env, alone)
+    check_all_the_same(env, alone)
     env._world.streams._maker._process.kill()
-    check_the_same(env, alone, 600)
+    check_all_the_same(env, alone, 600)
 
 
 def test_where_no_process_starts_nothing_changes(makes_ahead, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,7 +213,7 @@ def test_where_no_process_starts_nothing_changes(makes_ahead, monkeypatch: pytes
     for _ in range(QUERIES_OF_FEW):
         env.step(np.full(4, 60))
     assert env._world.streams._maker is None
-    check_the_same(env, one_process(4))
+    check_all_the_same(env, one_process(4))
 
 
 def test_the_process_ends_with_its_environment(makes_ahead) -> None:
@@ -239,10 +233,10 @@ def test_the_process_ends_with_its_environment(makes_ahead) -> None:
 @pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_a_forked_process_goes_on_by_itself(makes_ahead) -> None:
     env, alone = makes_ahead(), one_process(4)
-    check_the_same(env, alone, 300)
+    check_all_the_same(env, alone, 300)
     child = os.fork()
     try:
-        check_the_same(env, alone, 600)
+        check_all_the_same(env, alone, 600)
     finally:
         if child == 0:
             os._exit(sys.exc_info()[0] is not None)
