@@ -78,9 +78,10 @@ def report_command(
     for path in (json_file, html, csv, manifest):
         _need_place(path)
     report = account(ledgers, question, EngineOptions(engine, master))
-    _write_all(report, json_file, html, csv, manifest)
+    figures = as_json(report)
+    _write_all(report, figures, json_file, html, csv, manifest)
     if json_file is None or str(json_file) != "-":
-        _show(report)
+        _show(report, figures)
     if otlp:
         from autoscale.fleet.export.metrics import push
 
@@ -102,10 +103,15 @@ def _need_place(path: Path | None) -> None:
 
 
 def _write_all(
-    report: Report, json_file: Path | None, html: Path | None, csv: Path | None, manifest: Path | None
+    report: Report,
+    figures: Mapping[str, Any],
+    json_file: Path | None,
+    html: Path | None,
+    csv: Path | None,
+    manifest: Path | None,
 ) -> None:
     if json_file is not None:
-        text = json.dumps(as_json(report), indent=2)
+        text = json.dumps(figures, indent=2)
         print(text) if str(json_file) == "-" else _write(json_file, f"{text}\n")
     if html is not None:
         from autoscale.fleet.export.html.page import as_html
@@ -125,10 +131,9 @@ def _write(path: Path, text: str) -> None:
     write_file(path, text)
 
 
-def _show(report: Report) -> None:
+def _show(report: Report, figures: Mapping[str, Any]) -> None:
     from rich.console import Console
 
-    figures = as_json(report)
     console = Console(highlight=False)
     console.print(
         f"{report.total.inferences:,} inferences of {asked_by(_number(report.devices, 'device'), report)}, "

@@ -1,6 +1,5 @@
 """The report for machines. Rounded figures in kWh, kg and g, and beside them the whole numbers they come from."""
 
-from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -49,7 +48,7 @@ def as_json(report: Report) -> dict[str, Any]:
         "sci_g_per_inference": asdict(total.sci_g),
         "rows": _rows(report),
         "exact": _exact(total),
-        "by": {dimension: [_named(*each) for each in named.items()] for dimension, named in _by(report).items()},
+        "by": {dimension: [_named(*each) for each in named.items()] for dimension, named in report.by.items()},
         "methods": {figure: dict(counts) for figure, counts in report.methods.items()},
         "fleet": None if report.fleet is None else _fleet(report.fleet, report),
         "counterfactuals": _counterfactuals(report),
@@ -69,18 +68,6 @@ def as_json(report: Report) -> dict[str, Any]:
         },
         "sci_for_ai": dict(sci_for_ai(report)),
     }
-
-
-def sums_by_day(report: Report) -> dict[str, Sums]:
-    """The sums of each day."""
-    days: dict[str, Sums] = {}
-    for each in report.days:
-        days[each.day] = each.sums.plus(days[each.day]) if each.day in days else each.sums
-    return days
-
-
-def _by(report: Report) -> Mapping[str, Mapping[str, Sums]]:
-    return {**report.by, "day": sums_by_day(report)}
 
 
 def _kwh(energy_uj: Parts) -> dict[str, float]:

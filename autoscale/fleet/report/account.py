@@ -1,6 +1,6 @@
 """The account of a ledger: reads it once, on either engine, and works out everything that a report shows."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -147,7 +147,8 @@ def accounted(ledgers: Sequence[Path | str], view: LedgerView, question: Questio
         _need_whole(view)
     with engine(options) as opened:
         found = _found(opened, view, read, question)
-        by, days, scenarios = {name: found.by(name) for name in tables.DIMENSIONS}, found.days(), found.scenarios()
+        by, days, scenarios = found.by_each(), found.days(), found.scenarios()
+        devices, heaviest = found.devices()
         extent = extent_of((DayRows(*(each[name] for name in _DAY_ROWS)) for each in days), question.span)
         fleet = found.fleet(question.inventory, extent.span, by["target"]) if question.inventory else None
         return Report(
@@ -155,7 +156,7 @@ def accounted(ledgers: Sequence[Path | str], view: LedgerView, question: Questio
             engine=options.name,
             span=extent.span,
             ledger_view=view,
-            devices=found.devices(),
+            devices=devices,
             total=found.total(),
             by=by,
             days=_day_rows(days),
@@ -167,7 +168,7 @@ def accounted(ledgers: Sequence[Path | str], view: LedgerView, question: Questio
             strays=extent.strays,
             impossible=found.impossible,
             sums_alone=sums_alone(read, view.entries, question.span),
-            heaviest=found.heaviest(),
+            heaviest=heaviest,
             repeated=view.copied_rows + found.repeated,
         )
 
@@ -206,9 +207,11 @@ def _found(opened: ReportEngine, view: LedgerView, read: Reading, question: Ques
     for name, _ in question.only:
         one_of("dimension", name, tables.DIMENSIONS)
     only = [f"{name} = {opened.text(value)}" for name, value in question.only]
+    days_of = tables.filtered(by_day, only)
     cells = opened.keep("cells", tables.cells(tables.filtered(by_hour, only)))
+    days = opened.keep("days", tables.by_day(days_of))
     devices = [opened.read_sums(read.devices, DEVICES)] if read.devices else []
-    return _Found(opened, tables.filtered(by_day, only), rows, devices, cells, impossible, repeated)
+    return _Found(opened, days_of, days, rows, devices, cells, impossible, repeated)
 
 
 def each_once(opened: ReportEngine, view: LedgerView, rows: str) -> tuple[str, int]:
@@ -232,39 +235,43 @@ def _with_months(opened: ReportEngine, hourly: Sequence[str], files: Sequence[Pa
 class _Found:
     """What an engine comes to, in the report's own types and in an order of its own.
 
-    ``days_of`` has all by day and by how it is known, ``cells`` by ``DIMENSIONS``; ``rows`` and ``device_sums`` (one
-    table or none) are of other queries each.
+    ``days_of`` has all by day and by how it is known, ``by_day`` by day, device model and regions, ``cells`` by
+    ``DIMENSIONS``; ``rows`` and ``device_sums`` (one table or none) are of other queries each.
     """
 
     engine: ReportEngine
     days_of: str
+    by_day: str
     rows: str
     device_sums: Sequence[str]
     cells: str
     impossible: int
     repeated: int
 
-    def devices(self) -> int:
-        return self.engine.count(tables.devices([self.rows, *self.device_sums]))
-
-    def heaviest(self) -> list[DeviceCarbon]:
+    def devices(self) -> tuple[int, list[DeviceCarbon]]:
+        """How many reported, and those of most carbon."""
         rows = self.engine.rows(tables.heaviest(self.rows, self.device_sums, HEAVIEST, self.engine.dialect))
-        return [DeviceCarbon(row["device_id"], int(row["inferences"]), int(row["carbon_ng"])) for row in rows]
+        named = [DeviceCarbon(row["device_id"], int(row["inferences"]), int(row["carbon_ng"])) for row in rows]
+        return (int(rows[0]["devices"]) if rows else 0), named
 
     def total(self) -> Sums:
         return Sums.of(self.engine.rows(tables.total(self.cells))[0])
 
-    def by(self, dimension: str) -> dict[str, Sums]:
-        """In the order of their names; hours with two digits."""
-        found = self.engine.rows(tables.by(self.cells, dimension))
-        form = "{:02}" if dimension == "hour" else "{}"
-        return dict(sorted((form.format(row[dimension]), Sums.of(row)) for row in found))
+    def by_each(self) -> dict[str, dict[str, Sums]]:
+        """Dimension to value to sums, in the order of their names; hours have two digits, and days are dates."""
+        found = {name: self.engine.rows(tables.by(self.cells, name)) for name in tables.DIMENSIONS}
+        found["day"] = self.engine.rows(tables.by(self.by_day, "day"))
+        forms: dict[str, Callable[[Any], str]] = {"hour": "{:02}".format, "day": _date}
+        return {
+            name: dict(sorted((forms.get(name, str)(row[name]), Sums.of(row)) for row in rows))
+            for name, rows in found.items()
+        }
 
     def scenarios(self) -> list[Counterfactual]:
-        return counterfactuals(self.engine.rows(tables.by_scenario(self.cells, *CELL, "target"), TALLIED))
+        return counterfactuals(self.engine.columns(tables.by_scenario(self.cells, *CELL, "target"), TALLIED))
 
     def days(self) -> list[dict[str, Any]]:
-        return self.engine.rows(tables.by_day(self.days_of), ("inferences", *SUMMED))
+        return self.engine.rows(self.by_day, ("inferences", *SUMMED))
 
     def methods(self) -> dict[str, dict[str, int]]:
         return _methods(self.engine.rows(tables.by_method(self.days_of)))

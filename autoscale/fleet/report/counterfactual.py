@@ -19,14 +19,14 @@ misses, and has no interval.
 """
 
 import math
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from autoscale.fleet.report.scenario_cells import CELL, MILLI, Group, Key, Levels, ScenarioTally, Targets, levels_of
+from autoscale.fleet.report.scenario_cells import CELL, MILLI, Cells, Index, Level, Mask, Tally, Whole, cells_of
 from autoscale.off_policy.estimators import Weighed
 
 LEAST_SEEN: Final = 30
@@ -96,39 +96,52 @@ class Counterfactual:
     estimates: Mapping[str, Estimated] = field(default_factory=dict)
 
 
-def counterfactuals(rows: Iterable[Mapping[str, Any]]) -> list[Counterfactual]:
-    """How it went and three scenarios, from rows of ``tables.by_scenario`` over ``CELL`` and target."""
-    levels = levels_of(rows)
-    actual = _total("actual", [_went(each.whole, True) for each in levels[len(CELL)].values()])
+def counterfactuals(columns: Mapping[str, Sequence[Any]]) -> list[Counterfactual]:
+    """How it went and three scenarios, from columns of ``tables.by_scenario`` over ``CELL`` and target."""
+    cells = cells_of(columns)
+    actual = _total("actual", [_went(cells.levels[len(CELL)].whole, True)])
     placed = (
-        _all_at(place, name, levels) for place, name in (("device", "all on device"), ("cloud", "all in the cloud"))
+        _all_at(place, name, cells) for place, name in (("device", "all on device"), ("cloud", "all in the cloud"))
     )
-    return [actual, *placed, _oracle(levels)]
+    return [actual, *placed, _oracle(cells)]
 
 
-def _all_at(place: str, name: str, levels: Levels) -> Counterfactual:
+def _all_at(place: str, name: str, cells: Cells) -> Counterfactual:
     """Each network of each device model at one target of a place."""
-    by_network, clusters = levels[1], defaultdict[Key, list[Group]](list)
-    for key, cell in levels[len(CELL)].items():
-        clusters[key[:_STRATUM]].append(cell)
-    found, silent = [], 0
-    for key, group in levels[_STRATUM].items():
-        target = _most_chosen(place, group.targets if place == "device" else by_network[key[:1]].targets)
-        there = group.targets.get(target, _NOTHING)
-        if there.tells(group.whole.queries, LEAST_WEIGHED):
-            found.append(_weighed(there, group.whole.queries, target, clusters[key]))
-        else:
-            found.append(_went(group.whole, False))
-            silent += 1
-    return _total(name, found, _refusal(place, silent, len(found)))
+    strata, finest, stratum_of = cells.levels[_STRATUM], cells.levels[len(CELL)], cells.parents[_STRATUM]
+    is_there = np.array([each.startswith(f"{place}:") for each in cells.targets], np.bool_)
+    if place == "device":
+        target = _most_chosen(strata, is_there)
+    else:
+        target = _most_chosen(cells.levels[1], is_there)[cells.coarser(_STRATUM, 1)]
+    there, own = strata.at(target), finest.at(target[stratum_of])
+    tells = there.tells(strata.whole.queries, LEAST_WEIGHED)
+    begins, ends = (np.searchsorted(stratum_of, np.arange(len(tells)), side).tolist() for side in ("left", "right"))
+    found = [
+        _weighed(
+            there.of(each), finest.whole.queries[begins[each] : ends[each]], own.of(slice(begins[each], ends[each]))
+        )
+        for each in np.flatnonzero(tells).tolist()
+    ]
+    silent = int(np.count_nonzero(~tells))
+    return _total(name, [*found, _went(strata.whole.of(~tells), False)], _refusal(place, silent, len(tells)))
 
 
-_NOTHING: Final = ScenarioTally()
+def _most_chosen(level: Level, is_there: Mask) -> Index:
+    """Of each group the target of some that most queries went to, the first of several; -1 for none."""
+    rows = np.flatnonzero(is_there[level.target_of])
+    groups, targets = level.group_of[rows], level.target_of[rows]
+    groups, first = _firsts(groups, -level.tally.queries[rows].astype(np.int64))
+    chosen = np.full(len(level.whole.queries), -1)
+    chosen[groups] = targets[first]
+    return chosen
 
 
-def _most_chosen(place: str, targets: Targets) -> str:
-    there = {target: tally for target, tally in sorted(targets.items()) if target.startswith(f"{place}:")}
-    return max(there, key=lambda each: there[each].queries, default="")
+def _firsts(groups: Index, values: NDArray[Any]) -> tuple[Index, Index]:
+    """Each group that there is, and where its lowest value stands, the first of several."""
+    order = np.lexsort((values, groups))
+    found, first = np.unique(groups[order], return_index=True)
+    return found, order[first]
 
 
 def _refusal(place: str, silent: int, strata: int) -> str:
@@ -140,62 +153,85 @@ def _refusal(place: str, silent: int, strata: int) -> str:
     )
 
 
-def _weighed(there: ScenarioTally, whole: int, target: str, clusters: Sequence[Group]) -> _Estimate:
-    """All queries at one target, by every estimator; of one cluster alone no error is known."""
-    own = [each.targets.get(target, _NOTHING) for each in clusters]
-    queries = np.array([each.whole.queries for each in clusters], dtype=np.float64)
-    weights = np.array([each.weight for each in own]) / MILLI
-    values = np.array([each.weighed_ng for each in own]) / MILLI
-    model_ng = there.carbon_ng / there.queries
-    found = Weighed(queries, weights, values, model_ng * queries, model_ng * weights).estimates()
+def _weighed(there: Tally, queries: Whole, own: Tally) -> _Estimate:
+    """All queries at one target, by every estimator; of one cluster alone no error is known.
+
+    Args:
+        there: what went to the target, together.
+        queries: of each cluster.
+        own: what of each went to the target.
+    """
+    of_clusters, weights, values = (each.astype(np.float64) for each in (queries, own.weight, own.weighed_ng))
+    weights, values, model_ng = weights / MILLI, values / MILLI, int(there.carbon_ng) / int(there.queries)
+    found = Weighed(of_clusters, weights, values, model_ng * of_clusters, model_ng * weights).estimates()
+    whole = int(queries.sum())
     carbon = {
         name: _Total(round(whole * mean), whole * error if math.isfinite(error) else None)
         for name, (mean, error) in found.items()
     }
-    return _Estimate(whole, carbon, _share(there.weighed_missed * MILLI, whole, there.weight))
+    return _Estimate(whole, carbon, _share(int(there.weighed_missed) * MILLI, whole, int(there.weight)))
 
 
-def _as_told(carbon_ng: int, error_ng: float | None = 0.0) -> Mapping[str, _Total]:
-    return {_OWN: _Total(carbon_ng, error_ng)}
-
-
-def _went(tally: ScenarioTally, is_estimated: bool) -> _Estimate:
+def _went(tally: Tally, is_estimated: bool) -> _Estimate:
     """As they went."""
-    return _Estimate(tally.queries, _as_told(tally.carbon_ng), tally.missed * MILLI, is_estimated)
+    queries, carbon_ng, missed = (int(each.sum()) for each in tally[:3])
+    return _Estimate(queries, {_OWN: _Total(carbon_ng)}, missed * MILLI, is_estimated)
 
 
-def _oracle(levels: Levels) -> Counterfactual:
-    order = (len(CELL), *_COARSER)
-    best = {kept: {key: _cheapest(group) for key, group in levels[kept].items()} for kept in order}
-    found = []
-    for key, cell in levels[len(CELL)].items():
-        told = (best[kept][key[:kept]] for kept in order)
-        finest = next((each for each in told if each is not None), None)
-        found.append(_went(cell.whole, False) if finest is None else _improved(cell.whole, finest))
-    return _total("oracle", found, "" if all(each.is_estimated for each in found) else _ORACLE_SILENT)
+class _Best(NamedTuple):
+    """What a query is taken to emit and to miss: over the weight, in Python's own whole numbers."""
+
+    weight: Whole
+    weighed_ng: Whole
+    weighed_missed: Whole
+
+
+def _oracle(cells: Cells) -> Counterfactual:
+    whole = cells.levels[len(CELL)].whole
+    is_told = np.zeros(len(whole.queries), np.bool_)
+    best = _Best(*(np.zeros(len(is_told), object) for _ in _Best._fields))
+    for kept in (*_COARSER[::-1], len(CELL)):  # the finer one that tells stands
+        group_of = cells.parents[kept]
+        told, found = _cheapest(cells.levels[kept])
+        which = told[group_of]
+        is_told |= which
+        for each, values in zip(best, found, strict=True):
+            each[which] = values[group_of[which]]
+    improved = _improved(whole.of(is_told), _Best(*(each[is_told] for each in best)))
+    return _total("oracle", [improved, _went(whole.of(~is_told), False)], "" if is_told.all() else _ORACLE_SILENT)
 
 
 _ORACLE_SILENT: Final = "left as they went where no target has enough queries whose inverse probabilities add up to all"
 
 
-def _cheapest(group: Group) -> ScenarioTally | None:
-    """Of the targets that tell and miss no more often than all; where none is as good, all as they went."""
-    whole = group.whole
-    if whole.queries < LEAST_SEEN:
-        return None
-    seen = [each for _, each in sorted(group.targets.items()) if each.tells(whole.queries, LEAST_SEEN)]
-    as_good = [each for each in seen if each.weighed_missed * whole.queries <= whole.missed * each.weight]
-    as_went = ScenarioTally(weight=whole.queries, weighed_ng=whole.carbon_ng, weighed_missed=whole.missed)
-    return min(as_good, key=lambda each: each.weighed_ng / each.weight, default=as_went if seen else None)
+def _cheapest(level: Level) -> tuple[Mask, _Best]:
+    """Of the targets that tell and miss no more often than all; where none is as good, all as they went.
+
+    Returns whether a group has targets that tell, and the best of each; both of shape (groups,).
+    """
+    of_group = level.whole.of(level.group_of)
+    seen = (of_group.queries >= LEAST_SEEN) & level.tally.tells(of_group.queries, LEAST_SEEN)
+    whole, own = (Tally(*(each.astype(object) for each in of)) for of in (of_group.of(seen), level.tally.of(seen)))
+    groups = level.group_of[seen]
+    is_told = np.zeros(len(level.whole.queries), np.bool_)
+    is_told[groups] = True
+    best = _Best(*(each.astype(object) for each in level.whole[:3]))
+    as_good = own.weighed_missed * whole.queries <= whole.missed * own.weight
+    own = own.of(as_good)
+    found, first = _firsts(groups[as_good], (own.weighed_ng / own.weight).astype(np.float64))
+    for each, values in zip(best, own[3:], strict=True):
+        each[found] = values[first]
+    return is_told, best
 
 
-def _improved(own: ScenarioTally, best: ScenarioTally) -> _Estimate:
+def _improved(own: Tally, best: _Best) -> _Estimate:
     """What happened stands where it was better than any one target."""
     placed_ng = _share(best.weighed_ng, own.queries, best.weight)
-    if placed_ng >= own.carbon_ng:
-        return _Estimate(own.queries, _as_told(own.carbon_ng, None), own.missed * MILLI)
-    missed_milli = _share(best.weighed_missed * MILLI, own.queries, best.weight)
-    return _Estimate(own.queries, _as_told(placed_ng, None), missed_milli)
+    is_better = placed_ng < own.carbon_ng
+    carbon_ng = np.where(is_better, placed_ng, own.carbon_ng).sum()
+    placed_milli = _share(best.weighed_missed * MILLI, own.queries, best.weight)
+    missed_milli = np.where(is_better, placed_milli, own.missed * MILLI).sum()
+    return _Estimate(int(own.queries.sum()), {_OWN: _Total(int(carbon_ng), None)}, int(missed_milli))
 
 
 def _total(name: str, estimates: Sequence[_Estimate], refused: str = "") -> Counterfactual:
@@ -218,6 +254,6 @@ def _summed(totals: Sequence[_Total], is_whole: bool) -> Estimated:
     return Estimated(carbon_ng, max(0, carbon_ng - error_ng), carbon_ng + error_ng)
 
 
-def _share(amount: int, part: int, whole: int) -> int:
-    """``amount * part / whole``, to the nearest whole number, exactly."""
+def _share(amount: Any, part: Any, whole: Any) -> Any:
+    """``amount * part / whole``, to the nearest whole number, exactly: of Python's own, or arrays of them."""
     return (2 * amount * part + whole) // (2 * whole)

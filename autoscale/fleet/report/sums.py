@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 
 from autoscale.fleet.ledger.rollup import SUMMED
-from autoscale.fleet.ledger.schema import PARTS
 from autoscale.interval import ZERO_INTERVAL, Interval
 from autoscale.units import J_PER_KWH, MICRO_PER_UNIT
 
-_LAST: Final = ("latency_us", "missed", "building_uj")
+_WHOLE: Final = itemgetter("inferences", *SUMMED)
+"""Of a row what ``Sums.of`` takes, in its order."""
 UJ_PER_KWH: Final = round(J_PER_KWH) * MICRO_PER_UNIT
 NG_PER_KG: Final = 10**12
 NG_PER_G: Final = 10**9
@@ -68,18 +69,12 @@ class Sums:
         """From a row with ``inferences`` and ``SUMMED``; decimals, as engines give them, are made whole numbers, and
         what stands for a sum of no rows is 0.
         """
-        whole = {name: int(row[name] or 0) for name in SUMMED}
-        energy, operational, embodied = (
-            Parts(*(whole[f"{kind}_{part}_{unit}"] for part in PARTS))
-            for kind, unit in (("energy", "uj"), ("operational", "ng"), ("embodied", "ng"))
-        )
-        total = WholeInterval(
-            whole["operational_low_ng"] + whole["embodied_low_ng"],
-            sum(operational) + sum(embodied),
-            whole["operational_high_ng"] + whole["embodied_high_ng"],
-        )
-        inferences = int(row["inferences"] or 0)
-        return cls(inferences, energy, operational, embodied, total, *(whole[name] for name in _LAST))
+        inferences, *whole = (int(value or 0) for value in _WHOLE(row))
+        energy, operational, embodied = Parts(*whole[:3]), Parts(*whole[3:6]), Parts(*whole[6:9])
+        low_ng, high_ng, embodied_low_ng, embodied_high_ng, *last = whole[9:]
+        mid_ng = sum(operational) + sum(embodied)
+        total = WholeInterval(low_ng + embodied_low_ng, mid_ng, high_ng + embodied_high_ng)
+        return cls(inferences, energy, operational, embodied, total, *last)
 
     @property
     def missed_fraction(self) -> float:

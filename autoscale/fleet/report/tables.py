@@ -201,7 +201,8 @@ def by_device(parts: Sequence[str]) -> str:
 
 
 def heaviest(rows: str, sums: Sequence[str], most: int, dialect: Dialect) -> str:
-    """The devices whose queries emitted most, in order: how many queries, and their carbon everywhere.
+    """The devices whose queries emitted most, in order: how many queries, and their carbon everywhere; of how many
+    devices, each counted once, they are.
 
     Args:
         rows: as :func:`accounted` has them.
@@ -215,12 +216,8 @@ def heaviest(rows: str, sums: Sequence[str], most: int, dialect: Dialect) -> str
     parts += [wide.format(inferences, _cast("carbon_ng", dialect.wide), each) for each in sums]
     summed = ", ".join(_of(("inferences", "carbon_ng")))
     by_device = f"SELECT device_id, {summed} FROM ({' UNION ALL '.join(parts)}) GROUP BY 1"
-    return f"{by_device} ORDER BY carbon_ng DESC, device_id LIMIT {most}"
-
-
-def devices(parts: Sequence[str]) -> str:
-    """The devices that reported, each once; to count them so is faster on DuckDB than a distinct count."""
-    return f"SELECT DISTINCT device_id FROM ({_united(parts, ('device_id',))})"
+    counted = f"SELECT *, count(*) OVER () AS devices FROM ({by_device})"
+    return f"{counted} ORDER BY carbon_ng DESC, device_id LIMIT {most}"
 
 
 def by_method(rows: str) -> str:

@@ -5,7 +5,7 @@ from html import escape
 from importlib.resources import files
 from typing import Any, Final
 
-from autoscale.fleet.export.as_json import as_json, sums_by_day
+from autoscale.fleet.export.as_json import as_json
 from autoscale.fleet.export.declarations import declarations
 from autoscale.fleet.export.html.charts import KINDS, Bar, bars, columns, figure, legend, spoken
 from autoscale.fleet.export.html.outlook import fleet_section, growth, life_cycle
@@ -157,7 +157,7 @@ def _sources(report: Report, _: Figures) -> str:
 
 
 def _over_time(report: Report, _: Figures) -> str:
-    days = sums_by_day(report)
+    days = report.by["day"]
     is_short = len(days) <= _FEW_DAYS
     named = report.by["hour"] if is_short else days
     rows = [_kinds_bar(f"{name}:00" if is_short else name[5:], sums) for name, sums in named.items()]
@@ -219,7 +219,7 @@ def _tables(report: Report, _: Figures) -> str:
             ),
             _folded("Devices of most carbon", heaviest_table(report.heaviest)),
             _folded("By hour of the day, UTC", dimension_table("By hour of the day, UTC", "hour", by["hour"], True)),
-            _folded("By day, UTC", dimension_table("By day, UTC", "day", sums_by_day(report), True)),
+            _folded("By day, UTC", dimension_table("By day, UTC", "day", by["day"], True)),
         )
     )
 

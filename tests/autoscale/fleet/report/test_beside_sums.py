@@ -43,7 +43,8 @@ def cell(
 
 
 def ways(*rows: dict[str, Any]) -> dict[str, Counterfactual]:
-    return {each.name: each for each in counterfactuals(rows)}
+    columns = {name: [row[name] for row in rows] for name in rows[0]}
+    return {each.name: each for each in counterfactuals(columns)}
 
 
 def sums(energy_uj: Parts, operational_ng: Parts, embodied_ng: Parts) -> Sums:
