@@ -1,6 +1,6 @@
 """The account of a ledger: reads it once, on either engine, and works out everything that a report shows."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -211,7 +211,7 @@ def _found(opened: ReportEngine, view: LedgerView, read: Reading, question: Ques
     cells = opened.keep("cells", tables.cells(tables.filtered(by_hour, only)))
     days = opened.keep("days", tables.by_day(days_of))
     devices = [opened.read_sums(read.devices, DEVICES)] if read.devices else []
-    return _Found(opened, days_of, days, rows, devices, cells, impossible, repeated)
+    return _Found(opened, days_of, days, rows, devices, cells, is_wide, impossible, repeated)
 
 
 def each_once(opened: ReportEngine, view: LedgerView, rows: str) -> tuple[str, int]:
@@ -245,27 +245,28 @@ class _Found:
     rows: str
     device_sums: Sequence[str]
     cells: str
+    is_wide: bool
     impossible: int
     repeated: int
 
     def devices(self) -> tuple[int, list[DeviceCarbon]]:
         """How many reported, and those of most carbon."""
-        rows = self.engine.rows(tables.heaviest(self.rows, self.device_sums, HEAVIEST, self.engine.dialect))
+        heaviest = tables.heaviest(self.rows, self.device_sums, HEAVIEST, self.is_wide, self.engine.dialect)
+        rows = self.engine.rows(heaviest)
         named = [DeviceCarbon(row["device_id"], int(row["inferences"]), int(row["carbon_ng"])) for row in rows]
         return (int(rows[0]["devices"]) if rows else 0), named
 
     def total(self) -> Sums:
-        return Sums.of(self.engine.rows(tables.total(self.cells))[0])
+        return Sums.of(self.engine.rows(tables.total(self.by_day))[0])
 
     def by_each(self) -> dict[str, dict[str, Sums]]:
         """Dimension to value to sums, in the order of their names; hours have two digits, and days are dates."""
-        found = {name: self.engine.rows(tables.by(self.cells, name)) for name in tables.DIMENSIONS}
-        found["day"] = self.engine.rows(tables.by(self.by_day, "day"))
-        forms: dict[str, Callable[[Any], str]] = {"hour": "{:02}".format, "day": _date}
-        return {
-            name: dict(sorted((forms.get(name, str)(row[name]), Sums.of(row)) for row in rows))
-            for name, rows in found.items()
-        }
+        found: dict[str, dict[str, Sums]] = {name: {} for name in tables.DIMENSIONS}
+        for row in self.engine.rows(tables.by_each(self.cells)):
+            name = tables.DIMENSIONS[row["dimension"]]
+            found[name][f"{row[name]:02}" if name == "hour" else row[name]] = Sums.of(row)
+        found["day"] = {_date(row["day"]): Sums.of(row) for row in self.engine.rows(tables.per_day(self.by_day))}
+        return {name: dict(sorted(sums.items())) for name, sums in found.items()}
 
     def scenarios(self) -> list[Counterfactual]:
         return counterfactuals(self.engine.columns(tables.by_scenario(self.cells, *CELL, "target"), TALLIED))

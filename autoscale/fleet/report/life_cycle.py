@@ -34,15 +34,17 @@ was spent in it, or its share of what serves longer.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from autoscale.errors import InvalidInput, ProfileError
 from autoscale.fleet.report.growth import ASSUMPTIONS, SCENARIOS, Assumption, Growth, Year, projection
-from autoscale.fleet.report.phases import INFERENCE, LifeCyclePhase, read_phase
 from autoscale.fleet.report.refresh import Refresh
 from autoscale.profiles.toml_table import TomlTable, read_toml
 
-__all__ = ["INFERENCE", "SCENARIOS", "Growth", "LifeCycle", "LifeCyclePhase", "Year", "projection", "read_life_cycle"]
+if TYPE_CHECKING:
+    from autoscale.fleet.report.phases import LifeCyclePhase
+
+__all__ = ["SCENARIOS", "Growth", "LifeCycle", "Year", "projection", "read_life_cycle"]
 
 _GROWTH: Final = ("name", "demand_per_year", "energy_per_year")
 _GROWTH_TOO: Final = (*(each for each in ASSUMPTIONS if each not in _GROWTH), "years", "why", "varied")
@@ -54,7 +56,7 @@ _REFRESH: Final = ("second_life_years", "reused_fraction", "energy_of_new_per_ye
 class LifeCycle:
     """What is given beside the ledger; without a refresh policy, those that ship."""
 
-    phases: tuple[LifeCyclePhase, ...] = ()
+    phases: tuple["LifeCyclePhase", ...] = ()
     growth: tuple[Growth, ...] = field(default=SCENARIOS)
     refresh: tuple[Refresh, ...] = ()
 
@@ -67,9 +69,15 @@ def read_life_cycle(path: Path) -> LifeCycle:
     """
     document = read_toml(path)
     document.check_keys((), ("phases", "growth", "refresh"))
-    phases = tuple(map(read_phase, document.table("phases").tables().values())) if "phases" in document else ()
+    phases = _phases(document.table("phases")) if "phases" in document else ()
     growth, refresh = tuple(map(_growth, document.rows("growth"))), tuple(map(_refresh, document.rows("refresh")))
     return LifeCycle(phases, growth or SCENARIOS, refresh)
+
+
+def _phases(phases: TomlTable) -> tuple["LifeCyclePhase", ...]:
+    from autoscale.fleet.report.phases import read_phase  # with the readers of logs, which most reports need not
+
+    return tuple(map(read_phase, phases.tables().values()))
 
 
 def _growth(growth: TomlTable) -> Growth:

@@ -171,14 +171,22 @@ def cells(rows: str) -> str:
     return _grouped(rows, DIMENSIONS, _of((*SUMMED, *WEIGHED)))
 
 
-def total(cells: str) -> str:
+def total(table: str) -> str:
     """One row: the sums of all."""
-    return f"SELECT {', '.join(_of(('inferences', *SUMMED)))} FROM ({cells})"
+    return f"SELECT {', '.join(_of(('inferences', *SUMMED)))} FROM ({table})"
 
 
-def by(cells: str, dimension: str) -> str:
-    """Sums for each value of one of ``DIMENSIONS``."""
-    return _grouped(cells, (dimension,), _of(SUMMED))
+def by_each(cells: str) -> str:
+    """Sums for each value of each of ``DIMENSIONS``, ``dimension`` saying of which: its place among them."""
+    which = " ".join(f"WHEN grouping({name}) = 0 THEN {place}" for place, name in enumerate(DIMENSIONS))
+    sets = ", ".join(f"({name})" for name in DIMENSIONS)
+    columns = ", ".join((*DIMENSIONS, *_of(("inferences", *SUMMED))))
+    return f"SELECT CASE {which} END AS dimension, {columns} FROM ({cells}) GROUP BY GROUPING SETS ({sets})"
+
+
+def per_day(days: str) -> str:
+    """Sums of each day, from what ``by_day`` makes."""
+    return _grouped(days, ("day",), _of(SUMMED))
 
 
 def by_scenario(cells: str, *dimensions: str) -> str:
@@ -200,7 +208,7 @@ def by_device(parts: Sequence[str]) -> str:
     return f"SELECT device_id, {', '.join(_of(figures))} FROM ({_united(parts, ('device_id', *figures))}) GROUP BY 1"
 
 
-def heaviest(rows: str, sums: Sequence[str], most: int, dialect: Dialect) -> str:
+def heaviest(rows: str, sums: Sequence[str], most: int, is_wide: bool, dialect: Dialect) -> str:
     """The devices whose queries emitted most, in order: how many queries, and their carbon everywhere; of how many
     devices, each counted once, they are.
 
@@ -208,12 +216,16 @@ def heaviest(rows: str, sums: Sequence[str], most: int, dialect: Dialect) -> str
         rows: as :func:`accounted` has them.
         sums: of devices, none or one.
         most: so many.
+        is_wide: whether 64 bits may not hold the sums.
         dialect: the engine's.
     """
-    wide = "SELECT device_id, {} AS inferences, {} AS carbon_ng FROM ({})"
-    inferences, carbon_ng = _cast("inferences", dialect.wide), _cast(CARBON_NG, dialect.wide)
-    parts = [wide.format(inferences, carbon_ng, rows)]
-    parts += [wide.format(inferences, _cast("carbon_ng", dialect.wide), each) for each in sums]
+    kind, figures = (
+        dialect.wide if is_wide else _NARROW,
+        "SELECT device_id, {} AS inferences, {} AS carbon_ng FROM ({})",
+    )
+    inferences, carbon_ng = _cast("inferences", kind), _cast(CARBON_NG, kind)
+    parts = [figures.format(inferences, carbon_ng, rows)]
+    parts += [figures.format(inferences, _cast("carbon_ng", kind), each) for each in sums]
     summed = ", ".join(_of(("inferences", "carbon_ng")))
     by_device = f"SELECT device_id, {summed} FROM ({' UNION ALL '.join(parts)}) GROUP BY 1"
     counted = f"SELECT *, count(*) OVER () AS devices FROM ({by_device})"

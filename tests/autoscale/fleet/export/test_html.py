@@ -12,7 +12,8 @@ from autoscale.fleet.export.html.page import as_html
 from autoscale.fleet.export.units import digits, energy, joules, mass, percent
 from autoscale.fleet.report import Question, account
 from autoscale.fleet.report.inventory import read_inventory
-from autoscale.fleet.report.life_cycle import LifeCycle, LifeCyclePhase
+from autoscale.fleet.report.life_cycle import LifeCycle
+from autoscale.fleet.report.phases import LifeCyclePhase
 from tests.autoscale.fleet.ledger_parts import random_rows, rows, written
 
 for needed in ("duckdb", "pyarrow"):
