@@ -2,26 +2,22 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
 
+from autoscale.agents import arrival
 from autoscale.agents.base import Agent, Arrays, Choice
 from autoscale.agents.cells import Cells
 from autoscale.agents.paper_state import STATES, state_of
 from autoscale.agents.reward import MISS_PENALTY
-from autoscale.arrays import Floats
+from autoscale.arrays import Flags, Floats
 from autoscale.errors import InvalidInput, PolicyError, one_of
 from autoscale.query.context import Context
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 
-RIVAL: Final = 3.0
-"""A processor that costs up to this many times as much as the best on one device may be the best on another."""
-BESIDE: Final = 1.3
-"""So may one of its settings that costs this many times as much as its best one."""
-FIRST: Final = 0.01
-"""No reward is above it: a value of that size, or twice below 0, is of a target that is to be tried."""
 _LARGEST: Final = float(np.finfo(np.float16).max)
 
 
@@ -58,13 +54,14 @@ class QLearning(Agent):
     """
 
     name = "q-learning"
-    per_target = ("table",)
+    per_target = ("table", "again")
 
     def __init__(self, targets: Sequence[Target], options: QLearningOptions | None = None, *, seed: int = 0) -> None:
         super().__init__(targets, seed)
         self.hyper = options or QLearningOptions()
-        self.table = self.rng.uniform(-FIRST, FIRST, (STATES, len(self.targets))).astype(np.float16)
+        self.table = self.rng.uniform(-arrival.FIRST, arrival.FIRST, (STATES, len(self.targets))).astype(np.float16)
         self.visited = np.zeros(STATES, dtype=bool)
+        self.again: Flags | None = None
 
     @classmethod
     def from_options(cls, targets: Sequence[Target], options: Mapping[str, Any], seed: int = 0) -> "QLearning":
@@ -105,47 +102,31 @@ class QLearning(Agent):
         state = state_of(context.model, context.observation)
         next_state = state if next_context is None else state_of(next_context.model, next_context.observation)
         old = float(self.table[state, index])
+        if self.again is not None and self.again[state, index]:
+            arrival.try_beside(self.table[state], self.again[state], self._cells, index, reward)
         ahead = self.table[next_state]
         target = reward + self.hyper.discount * float(ahead[ahead.argmax()])  # a third of the time that max() takes
         new = old + self.hyper.learning_rate * (target - old)
         self.table[state, index] = min(max(new, -_LARGEST), _LARGEST)
 
     def arrive(self) -> None:
-        """Try again, the best first, what may be the best here; what is kept is not tried again soon.
-
-        That is the best one, the cheapest setting of each processor in each precision, and those beside it where it is
-        a ``RIVAL`` of the cheapest of all; whether or not answers were late, for here they may not be. What was never
-        tried is tried before them.
-        """
+        """Take what is known for another device's: what may be the best here is tried again (``arrival``)."""
         met = self.table[self.visited].astype(np.float64)
-        cost = self._cost(met)
-        lowest = cost.min(axis=1, keepdims=True)
-        cells, is_near = Cells(self.targets), met == met.max(axis=1, keepdims=True)
-        for cell in range(len(cells.precisions)):
-            own = cells.precision == cell
-            least = cost[:, own].min(axis=1, keepdims=True)
-            beside = np.where(least <= RIVAL * lowest, BESIDE * least, least)
-            is_near[:, own] |= cost[:, own] <= beside
-        is_near &= np.isfinite(cost)
-        rank = (-met).argsort(axis=1).argsort(axis=1)
-        self.table[self.visited] = np.where(is_near, -FIRST * (1.0 + rank / len(self.targets)), met)
+        self.again = np.zeros(self.table.shape, dtype=bool)
+        self.table[self.visited], self.again[self.visited] = arrival.tried_again(met, self._cells)
 
-    def _cost(self, value: Floats) -> Floats:
-        """What values say that targets cost, late or not; infinite where they were not tried.
-
-        A value below the penalty is of more than one late answer; above it, of a single one, of which it has a share.
-        """
-        late = np.where(value < -MISS_PENALTY, -value, -value / (self.hyper.learning_rate or 1.0)) - MISS_PENALTY
-        cost: Floats = np.where((value < -0.5 * MISS_PENALTY) & (late > 0.0), late, -value)
-        return np.where(value < -2.0 * FIRST, cost, np.inf)
+    @cached_property
+    def _cells(self) -> Cells:
+        return Cells(self.targets)
 
     def options(self) -> Mapping[str, Any]:
         """Its hyper-parameters."""
         return asdict(self.hyper)
 
     def state(self) -> Arrays:
-        """The table, shape (3072, targets), and which states were met."""
-        return {"table": self.table, "visited": self.visited}
+        """The table, shape (3072, targets), and which states were met; what is to be tried again, likewise."""
+        own = {"table": self.table, "visited": self.visited}
+        return own if self.again is None else own | {"again": self.again}
 
     def restore(self, state: Arrays) -> None:
         """Take a table back.
@@ -153,12 +134,14 @@ class QLearning(Agent):
         Raises:
             PolicyError: it is not of this agent's shape.
         """
-        for name, own in self.state().items():
+        again = {"again": self.table} if "again" in state else {}
+        for name, own in ({"table": self.table, "visited": self.visited} | again).items():
             if name not in state or state[name].shape != own.shape:
                 have = state[name].shape if name in state else "nothing"
                 raise PolicyError(f"policy array '{name}' is {have}; '{self.name}' needs {own.shape}")
         self.table = state["table"].astype(np.float16)
         self.visited = state["visited"].astype(bool)
+        self.again = state["again"].astype(bool) if again else None
 
     def _meet(self, state: int, context: Context) -> None:
         self.visited[state] = True

@@ -1,5 +1,6 @@
 """What was learned on one device starts another: the right columns move, and learning is done sooner."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,11 +10,13 @@ from autoscale.agents.base import Agent, Arrays, Choice, make_agent
 from autoscale.agents.corrector import Corrector
 from autoscale.agents.features import FEATURES
 from autoscale.agents.frozen import Frozen
+from autoscale.agents.paper_state import state_of
 from autoscale.agents.policies import load_policy, save_policy
-from autoscale.agents.q_learning import FIRST, QLearning
+from autoscale.agents.q_learning import QLearning
 from autoscale.agents.transfer import counterparts, relative_steps, transfer, transferred
 from autoscale.errors import PolicyError
 from autoscale.query.context import Context
+from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
 from tests.autoscale.agents.toy_parts import FEW, MANY, NETWORKS, Run, ToyWorld
 
@@ -195,20 +198,75 @@ def test_q_learning_gains_from_a_phone_with_other_steps() -> None:
     assert started.right[-60:].mean() > 0.7 > 0.3 > fresh.right[-60:].mean()
 
 
-def test_q_learning_tries_again_what_may_be_the_best_on_another_phone() -> None:
-    """The best processor here was 2.5 times as dear there, and late: its value is not believed, others' beyond are."""
-    texts = ("cpu/fp32@800MHz", "cpu/fp32@900MHz", "gpu/fp16@300MHz", "gpu/fp16@400MHz", "gpu/fp16@500MHz", "npu/int8")
-    there = [Target.parse(f"device:{each}") for each in texts]
-    here = [Target.parse(f"device:{each}".replace("00MHz", "50MHz")) for each in texts]
-    teacher = QLearning(there)
-    teacher.visited[7] = True
-    teacher.table[7] = (-0.1, -0.12, 0.9 * (-10.0 - 0.25), 0.9 * (-10.0 - 0.3), 0.9 * (-10.0 - 0.9), -8.0)
-    heir = transfer(teacher, here)
+CLOCKS = tuple(Target.parse(f"device:{each}") for each in ("cpu/fp32@800MHz", "cpu/fp32@900MHz", "npu/int8"))
+STEPS = tuple(Target.parse(f"device:gpu/fp16@{clock}00MHz") for clock in range(3, 9))
+
+
+ASKED = ToyWorld(MANY).observe(NETWORKS[0])
+STATE = state_of(ASKED.model, ASKED.observation)
+
+
+def on_another_phone(values: Sequence[float], targets: Sequence[Target]) -> QLearning:
+    """What a table's row, learned on one phone, becomes on another, whose clocks are a little higher."""
+    teacher = QLearning(targets)
+    teacher.visited[STATE] = True
+    teacher.table[STATE] = values
+    heir = transfer(teacher, [Target.parse(str(each).replace("00MHz", "50MHz")) for each in targets])
     assert isinstance(heir, QLearning)
-    tried_again = heir.table[7] >= -2.0 * FIRST
-    assert tried_again.tolist() == [True, True, True, True, False, True]  # of each processor the best one at least
-    assert np.argsort(-heir.table[7]).tolist() == [0, 1, 5, 2, 3, 4]  # the best first, then what is believed
-    assert (transfer(teacher, there[::-1]).table[7] == teacher.table[7][::-1]).all()  # type: ignore[attr-defined]
+    assert (transfer(teacher, targets[::-1]).table[STATE] == teacher.table[STATE][::-1]).all()  # type: ignore[attr-defined]
+    return heir
+
+
+def test_q_learning_tries_again_what_may_be_the_best_on_another_phone() -> None:
+    """Of each processor the cheapest in time, what comes near the best of all, and the fastest where all were late."""
+    heir = on_another_phone((-0.1, -0.12, -0.5, -10.2, -10.3, -10.4, -10.5, -10.6, -9.0), (*CLOCKS, *STEPS))
+    assert heir.again is not None
+    assert np.flatnonzero(heir.again[STATE]).tolist() == [0, 1, 2, 8]
+    assert np.argsort(-heir.table[STATE]).tolist() == [
+        0,
+        1,
+        2,
+        8,
+        3,
+        4,
+        5,
+        6,
+        7,
+    ]  # the best first, then what is believed
+
+
+def tried(heir: QLearning, costs: Sequence[float]) -> list[int]:
+    """What is chosen in the state, greedily, in which order, where each target is worth minus its cost."""
+    found: list[int] = []
+    for _ in range(60):
+        found.append(int(heir.table[STATE].argmax()))
+        heir.learn(ASKED, found[-1], Outcome(0.01), -costs[found[-1]])
+    return list(dict.fromkeys(found))
+
+
+@pytest.mark.parametrize("frugal", range(3, 9))
+def test_q_learning_goes_on_beside_a_setting_that_was_late_elsewhere(frugal: int) -> None:
+    """From the fastest down its valley of costs, to the best one and a step or two beyond; not where that is late."""
+    heir = on_another_phone((-0.1, -0.12, -0.5, *[-10.5] * 6), (*CLOCKS, *STEPS))
+    costs = [0.3, 0.35, 0.5, *(0.1 * 1.35 ** abs(step - frugal) for step in range(3, 9))]
+    found = tried(heir, costs)
+    assert heir.table[STATE].argmax() == frugal
+    assert {*found} == {0, 1, 2, *range(max(3, frugal - 1), 9)}
+
+
+def test_q_learning_leaves_alone_what_is_late_here_too() -> None:
+    heir = on_another_phone((-0.1, -0.12, -0.5, *[-10.5] * 6), (*CLOCKS, *STEPS))
+    assert tried(heir, [0.1, 0.12, 0.5, *[10.2] * 6]) == [0, 1, 2, 8]
+
+
+def test_what_is_to_be_tried_again_is_kept_with_the_policy(tmp_path: Path) -> None:
+    heir = on_another_phone((-0.1, -0.12, -0.5, *[-10.5] * 6), (*CLOCKS, *STEPS))
+    save_policy(heir, tmp_path / "policy.npz")
+    kept = load_policy(tmp_path / "policy.npz", heir.targets)
+    assert isinstance(kept, QLearning)
+    assert kept.again is not None and heir.again is not None and (kept.again == heir.again).all()
+    with pytest.raises(PolicyError, match="'again'"):
+        kept.restore(kept.state() | {"again": np.zeros((2, 2), dtype=bool)})
 
 
 @pytest.mark.parametrize("name", ["q-learning", "corrector"])
