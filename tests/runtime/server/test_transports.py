@@ -25,6 +25,7 @@ from autoscale_runtime.server.event_loop import EventLoop
 from autoscale_runtime.server.limits import Limits
 from autoscale_runtime.server.transports.base import Call, Handler, Methods, Refused, Transport
 from autoscale_runtime.server.transports.choice import GRPC, transport_of
+from autoscale_runtime.server.transports.fast import rests
 from autoscale_runtime.server.transports.fast.messages import Reader, framed
 from autoscale_runtime.wire.certificates import Certificates
 from tests.runtime.certificate_parts import made, needs_openssl
@@ -401,6 +402,18 @@ def answer_headers(frames: bytes, wanted: bytes) -> list[tuple[bytes, bytes]]:
             for event in reader.events():
                 headers += getattr(event, "headers", ())
     return headers
+
+
+def test_a_message_that_is_on_its_way_is_read_on_though_another_was_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("ngh2", reason="the transport 'fast' needs the extra of that name")
+    monkeypatch.setattr(rests, "_SHARE", math.inf)
+    monkeypatch.setattr(rests, "MOST_S", 2.0 * LONGEST_WAIT_S)
+    refused, long = (next(iter(framed(each))) for each in (b"refuse", bytes(100)))
+    begun = frame(1, 4, 1, head()) + frame(0, 1, 1, refused) + frame(1, 4, 3, head()) + frame(0, 0, 3, long[:50])
+    with listening(Echo(), "fast") as running, raw(running.port, begun) as connection:
+        assert ended(connection, 1) == 1
+        connection.sendall(frame(0, 1, 3, long[50:]))
+        assert ended(connection, 1) == 1
 
 
 def test_uploads_beyond_the_bytes_allowed_wait_and_all_end_well() -> None:

@@ -119,9 +119,9 @@ class Connection(asyncio.BufferedProtocol):
         self.wire.hold()  # whatever these events lead to is written below, at once
         self._handle_events()
         self.wire.write_held()
-        if self.wire.refusal is not None:
-            self._home.rests.after(self.wire.refusal, self._transport)
-            self.wire.refusal = None
+        refusal, self.wire.refusal = self.wire.refusal, None
+        if refusal is not None and not self._windows.awaits(self.wire):  # a long message takes many turns to be read
+            self._home.rests.after(refusal, self._transport)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The client is gone, and everybody in it."""

@@ -48,6 +48,10 @@ class Windows:
                 if self.may_send(each):
                     each.wire.open_window(each)
 
+    def awaits(self, wire: object) -> bool:
+        """Whether a request that came by that wire is on its way."""
+        return any(each.wire is wire for each in self._unfinished)
+
     def may_send(self, stream: Stream) -> bool:
         """Whether its window may open."""
         return not self.is_over or next(iter(self._unfinished), stream) is stream
