@@ -142,8 +142,8 @@ def _typical(parameters: WorldParameters) -> SimulatedQuery:
 
     return SimulatedQuery(
         network,
-        one * parameters.options.gap_s,
         zero,
+        one * parameters.options.gap_s,
         cpu_strain(LOADS[cpu]),
         memory_strain(LOADS[memory]),
         *(one, one),

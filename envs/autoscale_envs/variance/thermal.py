@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from autoscale.arrays import Floats, Indices, Numbers, exponential
+from autoscale.arrays import Indices, Numbers, exponential
 from autoscale.profiles import Processor, Thermal
 from autoscale.query.target import Target
 
@@ -21,9 +21,9 @@ COOL: Final = Thermal(capacitance_j_per_k=1e4, resistance_k_per_w=0.1, throttle_
 """A machine with a fan, where the profile knows of no throttling."""
 
 
-def cap_temperatures_c(thermal: Thermal) -> Floats:
-    """From which temperature on each cap below 1 holds, rising, shape (10,)."""
-    return thermal.throttle_c + np.arange(len(CAPS) - 1, dtype=np.float64)
+def cap_temperatures_c(thermal: Thermal) -> list[float]:
+    """From which temperature on each cap below 1 holds, rising."""
+    return [thermal.throttle_c + each for each in range(len(CAPS) - 1)]
 
 
 def warmed_c(

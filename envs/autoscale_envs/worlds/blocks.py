@@ -187,8 +187,8 @@ def _query(
         surprises_s[at] = surprises_s[at] + queueing.wait_s(load, uniforms[0]) - queues_s[at]
     return SimulatedQuery(
         asks,
-        gap_s,
         elapsed_s,
+        gap_s,
         contention.cpu_strain(loads[0]) * hidden.cpu_strain,
         contention.memory_strain(loads[1]) * hidden.memory_strain,
         1.0 + LATENCY_NOISE * (2.0 * uniforms[1] - 1.0),

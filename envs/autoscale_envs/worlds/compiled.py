@@ -43,8 +43,10 @@ class Compiled:
             outputs.append(np.empty(shape, dtype))
             self._addresses[argument] = address(outputs[-1])
         self._loops[0](self._where)
-        for (ufunc, source, result), loop in zip(self._between, self._loops[1:], strict=True):
-            ufunc(source, out=result)
+        for between, loop in zip(self._between, self._loops[1:], strict=True):
+            if between is not None:
+                ufunc, source, result = between
+                ufunc(source, out=result)
             loop(self._where)
         return outputs
 

@@ -10,7 +10,7 @@ from autoscale.arrays import Indices
 
 
 class Kept:
-    """The next queries' figures: those a query has once, then those it has of each link.
+    """The next queries' figures: those a query has once, then those it has of each link, all in single precision.
 
     Args:
         alone: how many it has once.
@@ -24,8 +24,8 @@ class Kept:
     def __init__(
         self, alone: int, per_link: int, links: int, queries: int, environments: int, array: Callable[..., Any]
     ) -> None:
-        self._alone = array((alone, queries, environments), np.float64)
-        self._per_link = array((per_link, links, queries, environments), np.float64)
+        self._alone = array((alone, queries, environments), np.float32)
+        self._per_link = array((per_link, links, queries, environments), np.float32)
 
     @property
     def arrays(self) -> list[Any]:
@@ -41,7 +41,8 @@ class Kept:
 
     def of_all(self, position: Indices | int, environments: Indices | slice) -> list[Any]:
         """The figures of one query of each environment, of shape (n,), or (links, n)."""
-        return [*self._alone[:, position, environments], *self._per_link[:, :, position, environments]]
+        found = self._alone[:, position, environments], self._per_link[:, :, position, environments]
+        return [each for some in found for each in some.astype(np.float64)]
 
     def of_one(self, position: int, environment: int) -> list[Any]:
         """The figures of one query as numbers, or as a list of one for each link."""

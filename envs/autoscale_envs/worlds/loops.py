@@ -67,6 +67,8 @@ done:
 ADDRESS: Final = """  %at{number} = getelementptr ptr, ptr %addresses, i64 {number}
   %array{number} = load ptr, ptr %at{number}"""
 EACH: Final = "%i"
+CACHED_BYTES: Final = 2**20
+"""A table above this is likely to lie in memory, a hundred times as far away as the rest."""
 UNRELATED: Final = """
 !0 = distinct !{!0, !2}
 !1 = distinct !{}
@@ -82,11 +84,11 @@ class Number(np.lib.mixins.NDArrayOperatorsMixin):
         loops: where.
         kind: of ``KINDS``.
         name: in LLVM's language.
-        loop: which of the loops computes it.
+        lines: of the loop that computes it.
     """
 
-    def __init__(self, loops: "Loops", kind: str, name: str, loop: int) -> None:
-        self._loops, self.kind, self.name, self.loop = loops, kind, name, loop
+    def __init__(self, loops: "Loops", kind: str, name: str, lines: list[str]) -> None:
+        self._loops, self.kind, self.name, self.lines = loops, kind, name, lines
 
     def __array_ufunc__(self, ufunc: np.ufunc, method: str, *operands: Any) -> "Number":
         """What one of numpy's functions, or an operator, makes of it."""
@@ -103,7 +105,8 @@ class Number(np.lib.mixins.NDArrayOperatorsMixin):
     def row_of(self, table: Array) -> list["Number"]:
         """See ``arrays.row_of``."""
         flat, length = table.reshape(-1), table.shape[1]
-        return [self._loops.entry(flat, self * length + number) for number in range(length)]
+        entries = self._loops.far_entries if table.nbytes > CACHED_BYTES else self._loops.entries
+        return entries(flat, [self * length + number for number in range(length)])
 
     def column_of(self, table: Array) -> list["Number"]:
         """See ``arrays.column_of``; of a copy in which the numbers of a column lie side by side."""
@@ -120,7 +123,7 @@ class Loops:
         arguments: arrays whose addresses the loops are given; None for what differs from run to run.
         inputs: which of them each array is that a run is given.
         outputs: of each array that it gives, type, shape and which of them.
-        between: what numpy does after each loop but the last, from which array to which.
+        between: what numpy does after each loop but the last, from which array to which; None for nothing.
     """
 
     def __init__(self, count: int) -> None:
@@ -128,7 +131,7 @@ class Loops:
         self.arguments: list[Array | None] = []
         self.inputs: list[int] = []
         self.outputs: list[tuple[Any, tuple[int, int], int]] = []
-        self.between: list[tuple[np.ufunc, Array, Array]] = []
+        self.between: list[tuple[np.ufunc, Array, Array] | None] = []
         self._lines: list[list[str]] = [[]]
         self._names = 0
         self._stored: dict[str, int] = {}
@@ -170,6 +173,21 @@ class Loops:
         """The number at an index of a flat table, which is read in each run where it lies."""
         return self._load(KINDS[table.dtype], self._table(table), index)
 
+    def entries(self, table: Array, indices: Sequence[Number]) -> list[Number]:
+        """Several of them."""
+        return [self.entry(table, index) for index in indices]
+
+    def far_entries(self, table: Array, indices: Sequence[Number]) -> list[Number]:
+        """Likewise of a table that no cache holds: by a loop before this one, short enough to have many on the way."""
+        shared = len(self._now)
+        kept = [self._argument(np.empty(self.count, table.dtype)) for _ in indices]
+        for argument, number in zip(kept, self.entries(table, indices), strict=True):
+            self._write(number.kind, number, argument, self.environment)
+        self._lines.insert(-1, [*self._now])
+        self.between.append(None)
+        del self._now[shared:]
+        return [self._load(KINDS[table.dtype], argument, self.environment) for argument in kept]
+
     def apply(self, ufunc: np.ufunc, operands: Sequence[Any]) -> Number:
         """What a function of numpy makes of numbers, of which at least one is a ``Number``."""
         if ufunc in CHOICES:
@@ -180,7 +198,7 @@ class Loops:
             return self._new(FLAG, f"xor i1 {self._as(FLAG, *operands)}, true")
         if ufunc in OF_FLAGS:
             return self._operation(OF_FLAGS[ufunc], FLAG, FLAG, operands)
-        if ufunc in OF_INDICES and all(_kind(each) != DOUBLE for each in operands):
+        if ufunc in OF_INDICES and all(_kind(each) in (INDEX, FLAG) for each in operands):
             return self._operation(OF_INDICES[ufunc], INDEX, INDEX, operands)
         if ufunc in OF_DOUBLES:
             instruction, kind = OF_DOUBLES[ufunc]
@@ -197,8 +215,8 @@ class Loops:
         return "".join([*loops, UNRELATED])
 
     @property
-    def _now(self) -> int:
-        return len(self._lines) - 1
+    def _now(self) -> list[str]:
+        return self._lines[-1]
 
     def _by_numpy(self, ufunc: np.ufunc, value: Number) -> Number:
         """End this loop and begin another, numpy between them."""
@@ -219,7 +237,7 @@ class Loops:
         if not isinstance(value, Number):
             return f"0x{np.float64(value).view(np.uint64):016X}" if kind == DOUBLE else str(int(value))
         now = value
-        if value.loop != self._now and value.name != EACH:
+        if value.lines is not self._now and value.name != EACH:
             now = self._load(value.kind, self._keep(value), self.environment)
         cast = f"{CASTS.get((now.kind, kind))} {now.kind} {now.name} to {kind}"
         return now.name if now.kind == kind else self._new(kind, cast).name
@@ -229,7 +247,7 @@ class Loops:
         if value.name not in self._stored:
             [dtype] = (dtype for dtype, kind in KINDS.items() if kind == value.kind)
             self._stored[value.name] = self._argument(np.empty(self.count, dtype))
-            self._store(value.loop, value.kind, value.name, self._stored[value.name], EACH)
+            self._store(value.lines, value.kind, value.name, self._stored[value.name], EACH)
         return self._stored[value.name]
 
     def _load(self, kind: str, argument: int, index: Number) -> Number:
@@ -238,19 +256,19 @@ class Loops:
         found = self._new(kind, f"load {stored}, ptr {place.name}, !llvm.access.group !1")
         return self._new(kind, f"icmp ne i8 {found.name}, 0") if kind == FLAG else found
 
-    def _store(self, loop: int, kind: str, name: str, argument: int, index: str) -> None:
+    def _store(self, lines: list[str], kind: str, name: str, argument: int, index: str) -> None:
         stored = _stored(kind)
-        place = self._line(loop, f"getelementptr {stored}, ptr %array{argument}, i64 {index}")
-        name = self._line(loop, f"zext i1 {name} to i8") if kind == FLAG else name
-        self._lines[loop].append(f"  store {stored} {name}, ptr {place}, !llvm.access.group !1")
+        place = self._line(lines, f"getelementptr {stored}, ptr %array{argument}, i64 {index}")
+        name = self._line(lines, f"zext i1 {name} to i8") if kind == FLAG else name
+        lines.append(f"  store {stored} {name}, ptr {place}, !llvm.access.group !1")
 
     def _new(self, kind: str, instruction: str) -> Number:
         return Number(self, kind, self._line(self._now, instruction), self._now)
 
-    def _line(self, loop: int, instruction: str) -> str:
+    def _line(self, lines: list[str], instruction: str) -> str:
         """Write an instruction down: the name of what it gives."""
         self._names += 1
-        self._lines[loop].append(f"  %n{self._names} = {instruction}")
+        lines.append(f"  %n{self._names} = {instruction}")
         return f"%n{self._names}"
 
     def _table(self, array: Array) -> int:

@@ -254,8 +254,8 @@ class WorldParameters:
         return self._governed[1].ravel()
 
     @cached_property
-    def cap_temperatures_c(self) -> Floats:
-        """From which temperature on each cap below 1 holds, shape (caps - 1,)."""
+    def cap_temperatures_c(self) -> list[float]:
+        """From which temperature on each cap below 1 holds, rising."""
         return thermal.cap_temperatures_c(self.thermal)
 
     @cached_property

@@ -15,8 +15,8 @@ class SimulatedQuery(NamedTuple):
 
     Attributes:
         network: index of the network that asks.
-        gap_s: until the next query.
         elapsed_s: since the episode began.
+        gap_s: until the next query.
         cpu_strain: how much longer its CPU-bound share takes, as a fraction.
         memory_strain: likewise its memory-bound share.
         latency_noise: factor around 1.
@@ -34,8 +34,8 @@ class SimulatedQuery(NamedTuple):
     """
 
     network: Numbers
-    gap_s: Numbers
     elapsed_s: Numbers
+    gap_s: Numbers
     cpu_strain: Numbers
     memory_strain: Numbers
     latency_noise: Numbers
@@ -53,17 +53,17 @@ class SimulatedQuery(NamedTuple):
 
     def at(self, number: int) -> "SimulatedQuery":
         """Those at one index of the first axis."""
-        per_link = ([each[number] for each in links] for links in self[1 + ALONE :])
-        return SimulatedQuery(*(each[number] for each in self[: 1 + ALONE]), *per_link)
+        per_link = ([each[number] for each in links] for links in self[2 + ALONE :])
+        return SimulatedQuery(*(each[number] for each in self[: 2 + ALONE]), *per_link)
 
     def wide(self) -> "SimulatedQuery":
         """The same with one more axis, over targets."""
         return SimulatedQuery(*(np.asarray(each)[..., None] for each in self))
 
 
-ALONE: Final = SimulatedQuery._fields.index("move_s") - 1
-"""Figures that a query has once, without the network."""
-PER_LINK: Final = len(SimulatedQuery._fields) - 1 - ALONE
+ALONE: Final = SimulatedQuery._fields.index("move_s") - 2
+"""Figures that a query has once, without network and time: single precision holds these as they are drawn."""
+PER_LINK: Final = len(SimulatedQuery._fields) - 2 - ALONE
 PER_LINK_WHOLE: Final = PER_LINK - 2
 """Those that every link has; of a query whose network is never cut."""
 

@@ -37,6 +37,7 @@ class Shelf:
         self._keeps_sensed = keeps_sensed
         self._about = network_rows(parameters.networks, parameters.goals)
         self._networks = array((self.length, count), np.intp)
+        self._elapsed_s = array((self.length, count), np.float64)
         links = len(parameters.remotes)
         self._asked = Kept(ALONE, per_link(parameters.parts), links, self.length, count, array)
         self._sensed = Kept(4, 4, links, self.length, count if keeps_sensed else 0, array)
@@ -50,7 +51,8 @@ class Shelf:
         """Keep the block of some environments."""
         where = in_place(some)
         self._networks[:, where] = block.query.network
-        self._asked.put(where, block.query[1:])
+        self._elapsed_s[:, where] = block.query.elapsed_s
+        self._asked.put(where, block.query[2:])
         for kept, values in zip(self._seen, sensed_columns(self.parameters, block.sensed), strict=True):
             kept[:, where] = values
         if self._keeps_sensed:
@@ -59,12 +61,12 @@ class Shelf:
 
     def queries(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> SimulatedQuery:
         """Of several environments, arrays of shape (n,)."""
-        return SimulatedQuery(self._networks[at], *self._asked.of_all(*at))
+        return SimulatedQuery(self._networks[at], self._elapsed_s[at], *self._asked.of_all(*at))
 
     @property
     def arrays(self) -> list[Any]:
-        """Networks, whether links to the cloud are up, ``Kept.arrays`` of the queries, and the features sensed."""
-        return [self._networks, self._is_up, *self._asked.arrays, self._seen]
+        """Networks, times, ``Kept.arrays`` of the queries, whether links to the cloud are up, and features sensed."""
+        return [self._networks, self._elapsed_s, *self._asked.arrays, self._is_up, self._seen]
 
     def rows(self, at: tuple[Indices, Indices] | tuple[int, slice]) -> Rows:
         """These as rows of features, shape (n, 24)."""
@@ -79,7 +81,8 @@ class Shelf:
 
     def query(self, position: int, environment: int) -> SimulatedQuery:
         """Of one, as numbers."""
-        return SimulatedQuery(int(self._networks[position, environment]), *self._asked.of_one(position, environment))
+        at = position, environment
+        return SimulatedQuery(self._networks.item(at), self._elapsed_s.item(at), *self._asked.of_one(*at))
 
     def row(self, position: int, environment: int) -> Rows:
         """Of one, shape (24,)."""

@@ -86,10 +86,11 @@ class CompiledWorld:
     def _written_step(self, hidden: Hidden) -> Compiled:
         loops, length, at = self._begun()
         parameters, links = self._parameters, len(self._parameters.remotes)
-        network, is_up = loops.given(np.intp, length, at=at), loops.given(np.bool_, length, at=at)
-        alone = loops.given(np.float64, ALONE, length, at=at)
-        of_links = loops.given(np.float64, per_link(parameters.parts), links, length, at=at)
-        query, target = SimulatedQuery(network, *alone, *of_links), loops.given(np.intp, loops.count)
+        network, elapsed_s = loops.given(np.intp, length, at=at), loops.given(np.float64, length, at=at)
+        alone = loops.given(np.float32, ALONE, length, at=at)
+        of_links = loops.given(np.float32, per_link(parameters.parts), links, length, at=at)
+        query, is_up = SimulatedQuery(network, elapsed_s, *alone, *of_links), loops.given(np.bool_, length, at=at)
+        target = loops.given(np.intp, loops.count)
         told, after = answer(parameters, hidden, loops.environment, query, self._felt(loops), target, is_up)
         worth = told.score
         loops.tell(np.float64, [*told[:2], worth.reward, worth.objective, worth.carbon_g])

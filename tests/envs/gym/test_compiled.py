@@ -8,7 +8,7 @@ import pytest
 
 from autoscale_envs.gym.vector import EdgeInferenceVectorEnv
 from autoscale_envs.variance.scenarios import SCENARIOS
-from autoscale_envs.worlds import world
+from autoscale_envs.worlds import loops, world
 from tests.envs.gym.env_parts import check_all_the_same
 
 pytest.importorskip("llvmlite")
@@ -49,6 +49,13 @@ def test_a_compiled_step_is_that_of_arrays_to_the_last_bit(settings: dict[str, A
     assert one._world._compiled is not None and other._world._compiled is None
     assert (one.reset(**again)[0] == other.reset(**again)[0]).all()
     check_all_the_same(one, other, 270)
+
+
+def test_tables_that_no_cache_holds_are_read_by_loops_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(loops, "CACHED_BYTES", 0)
+    one, other = both(scenario="D7", splits=True, device="mi8pro")
+    check_all_the_same(one, other, 100)
+    assert one._world._compiled is not None
 
 
 def test_where_targets_have_to_be_opened_arrays_compute() -> None:

@@ -28,7 +28,7 @@ def simulated(parameters: WorldParameters, cpu_load: float = 0.0, memory_load: f
     if parameters.parts is not None:
         per_link += [[np.ravel(each.send_s) for each in ways], [np.ravel(each.send_j) for each in ways]]
     strains = float(cpu_strain(cpu_load)), float(memory_strain(memory_load))
-    query = SimulatedQuery(0, 0.5, 0.0, *strains, 1.0, 1.0, 0.0, 1e-4, 1e-4, *per_link)
+    query = SimulatedQuery(0, 0.0, 0.5, *strains, 1.0, 1.0, 0.0, 1e-4, 1e-4, *per_link)
     state, targets = initial(parameters, np.ones(1)), np.arange(len(parameters.targets))
     return expected(parameters, parameters.nominal_factors, 0, query, state, targets)
 
