@@ -13,6 +13,9 @@ _ROW: Final = 54
 _PLOT: Final = 190
 _TOP: Final = 22
 _AXIS: Final = 28
+_LINE: Final = 18
+_PHONE: Final = 36
+"""So many letters of a name and its value have room beside each other on a phone; else the value has its own line."""
 _LABELS: Final = 6
 """Columns that are named, so that their names have room on a phone."""
 
@@ -56,16 +59,15 @@ class Span:
 def bars(title: str, description: str, rows: Sequence[Bar]) -> str:
     """Horizontal bars on one scale, each with its name and its value above it."""
     most = max((row.length for row in rows), default=0.0) or 1.0
-    pieces = []
+    below, pieces = _below(rows), []
     for number, row in enumerate(rows):
-        top, left = number * _ROW, 0.0
-        pieces.append(_text(0.0, top + 15, _short(row.label), "start"))
-        pieces.append(_text(100.0, top + 15, row.text, "end", "value"))
+        top, left = number * (_ROW + below) + below, 0.0
+        pieces += _named(row, top, below)
         for kind, length in row.segments.items():
             width = 100.0 * length / most
             pieces.append(_rectangle(left, top + _TOP, width, _BAR, kind, f"{row.label}: {kind}"))
             left += width
-    return _svg(title, description, len(rows) * _ROW, pieces)
+    return _svg(title, description, len(rows) * (_ROW + below), pieces)
 
 
 def tornado(title: str, description: str, rows: Sequence[Span], mid: float) -> str:
@@ -73,15 +75,14 @@ def tornado(title: str, description: str, rows: Sequence[Span], mid: float) -> s
     least = min((min(row.low, row.high) for row in rows), default=0.0)
     most = max((max(row.low, row.high) for row in rows), default=1.0)
     scale = 100.0 / ((most - least) or 1.0)
-    pieces = []
+    below, pieces = _below(rows), []
     for number, row in enumerate(rows):
-        top = number * _ROW
-        pieces.append(_text(0.0, top + 15, row.label, "start"))
-        pieces.append(_text(100.0, top + 15, row.text, "end", "value"))
+        top = number * (_ROW + below) + below
+        pieces += _named(row, top, below)
         for end, kind in ((row.low, "operational"), (row.high, "embodied")):
             left, width = scale * (min(end, mid) - least), scale * abs(end - mid)
             pieces.append(_rectangle(left, top + _TOP, width, _BAR, kind, f"{row.label}: {row.text}"))
-    return _svg(title, description, len(rows) * _ROW, pieces)
+    return _svg(title, description, len(rows) * (_ROW + below), pieces)
 
 
 def columns(title: str, description: str, rows: Sequence[Bar], most_text: str) -> str:
@@ -143,5 +144,16 @@ def _line(y: float, kind: str) -> str:
     return f'<line class="{kind}" x1="0" y1="{y:g}" x2="100%" y2="{y:g}"/>'
 
 
+def _below(rows: Sequence[Bar] | Sequence[Span]) -> int:
+    """How far below their names the values stand: beside them where all have room."""
+    return _LINE if any(len(_short(row.label)) + len(row.text) > _PHONE for row in rows) else 0
+
+
+def _named(row: Bar | Span, top: float, below: int) -> list[str]:
+    """The name and the value of a bar, which begins below both."""
+    name = _text(0.0, top + 15 - below, _short(row.label), "start")
+    return [name, _text(100.0, top + 15, row.text, "end", "value")]
+
+
 def _short(label: str) -> str:
-    return label if len(label) <= 28 else f"{label[:27]}…"
+    return label if len(label) <= _PHONE else f"{label[: _PHONE - 1]}…"

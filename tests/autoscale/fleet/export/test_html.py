@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from autoscale.fleet.export.html.charts import Bar, bars, columns
+from autoscale.fleet.export.html.charts import Bar, Span, bars, columns, tornado
 from autoscale.fleet.export.html.page import as_html
 from autoscale.fleet.export.units import digits, energy, joules, mass, percent
 from autoscale.fleet.report import Question, account
@@ -119,6 +119,22 @@ def test_bars_are_as_long_as_their_values() -> None:
     widths = [float(each.removesuffix("%")) for each in sizes]
     assert widths[0] == widths[1] == widths[2] / 4 == 25.0
     assert "<rect" not in bars("title", "words", [])
+
+
+def test_a_name_and_its_value_that_have_no_room_on_a_phone_stand_on_two_lines() -> None:
+    def lines(label: str) -> set[object]:
+        pairs = bars("title", "words", [Bar(label, {"device": 1.0}, "5.75 g, estimated for 18.5 %")])
+        spans = tornado("title", "words", [Span(label, 1.0, 2.0, "5.75 g, estimated for 18.5 %")], 1.5)
+        found = {
+            (attributes["class"], attributes["y"]) for tag, attributes in outline(pairs + spans).seen if tag == "text"
+        }
+        assert len(found) == 2  # both charts alike
+        return {y for _, y in found}
+
+    assert (len(lines("oracle")), len(lines("all in the cloud"))) == (1, 2)
+
+
+def test_columns_may_be_of_nothing() -> None:
     assert "<rect" in columns("title", "words", [Bar("a", {"device": 0.0}, "0 g")], "0 g")
 
 
