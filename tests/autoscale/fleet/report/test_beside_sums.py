@@ -149,6 +149,20 @@ def test_where_an_hour_tells_too_little_the_oracle_looks_at_all_hours() -> None:
     assert (found["oracle"].carbon_ng, found["oracle"].covered) == (120 * 8, 120)
 
 
+def test_sums_beyond_64_bits_are_as_exact() -> None:
+    def cells(factor: int) -> list[dict[str, Any]]:
+        dear, cheap = (each_ng * factor + 1 for each_ng in COSTS.values())
+        return [
+            cell(target, 40 + hour, each_ng, hour=hour, missed=hour)
+            for hour in range(3)
+            for target, each_ng in zip(COSTS, (dear, cheap), strict=True)
+        ]
+
+    assert ways(*cells(1))["oracle"].carbon_ng == 2 * (40 + 41 + 42) * 9
+    assert ways(*cells(10**18))["oracle"].carbon_ng == 2 * (40 + 41 + 42) * (8 * 10**18 + 1)
+    assert ways(*cells(10**18))["actual"].carbon_ng == (40 + 41 + 42) * (38 * 10**18 + 2)
+
+
 def test_rare_misses_are_not_rounded_away_cell_by_cell() -> None:
     cells = [cell("device:cpu/int8", 20, 30, hour=hour) for hour in range(24)]
     cells += [cell("cloud:gpu/fp32", 20, 8, missed=hour < 8, hour=hour) for hour in range(24)]
