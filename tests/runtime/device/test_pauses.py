@@ -1,6 +1,7 @@
 """How long the radio rests between queries, and what an agent that looks ahead is told of it."""
 
 import math
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from autoscale.profiles import load_device
 from autoscale.query.context import Context
 from autoscale.query.target import Target
 from autoscale_runtime import Session
+from autoscale_runtime.device.commons import another_device
 from autoscale_runtime.device.pauses import Pauses
 from autoscale_runtime.meters import ModelledMeter
 from tests.runtime.meters.meters_parts import Clock
@@ -60,7 +62,8 @@ class Watching(Corrector):
 def test_a_session_tells_what_the_next_query_would_cost(tmp_path: Path) -> None:
     model, x = bundle(tmp_path), {"x": rows(3)}
     options = replace(QUIET, power_table="mi8pro", radio="lte")
-    with Session(model, PATIENT, remotes={"cloud": "127.0.0.1:9"}, options=options) as session:
+    alone = another_device(time.perf_counter)  # with a radio that nobody else has just used
+    with alone, Session(model, PATIENT, remotes={"cloud": "127.0.0.1:9"}, options=options) as session:
         agent = session.agent = Watching(session.targets)
         for _ in range(5):
             session.run(None, x)
