@@ -2,10 +2,11 @@
 
 One real day tells an agent from another no better than the noise of the machine lets it. Here the sessions, the agent
 and the link's estimate are those of ``autoscale demo``, and so are the networks, the questions and the rule of limits
-and loads; engine, server and link are stood for by what they take: the processor's time of each network in each
-precision, measured once, with lognormal noise, and the link's conditions by arithmetic. Joules are those of the link as
-it is, so that no account is cheaper for being mistaken. Device and server have one core each. A day takes seconds, and
-needs the networks, which ``autoscale demo`` fetches.
+and loads; engines, server and link are stood for by what they take: the processor's time of each network in each
+precision and engine, measured once, and the link's conditions by arithmetic, with what real days have beside (the
+figures below: of two days of 120 queries with two engines on two cores). Joules are those of the link as it is, so that
+no account is cheaper for being mistaken. Device and server have one core each. A day takes seconds, and needs the
+networks, which ``autoscale demo`` fetches.
 """
 
 from benchmarks.virtual_clock import CLOCK, REAL_WORK_S  # isort: skip  # first: what is imported next reads clocks
@@ -29,10 +30,12 @@ from autoscale.errors import DeadlineExceeded
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
-from autoscale_runtime.backends.base import Answer, Runner
+from autoscale_runtime.backends.base import Answer, Backend, Runner
+from autoscale_runtime.backends.engines import Specs
 from autoscale_runtime.backends.onnx_file import read_onnx
 from autoscale_runtime.backends.onnxruntime import OnnxRuntime
-from autoscale_runtime.backends.tensors import Array, Feeds, TensorSpec
+from autoscale_runtime.backends.openvino import OpenVINO
+from autoscale_runtime.backends.tensors import Array, Feeds
 from autoscale_runtime.demo.bundles import bundles_of
 from autoscale_runtime.demo.day import day
 from autoscale_runtime.demo.demo_command import TIMEOUT_S
@@ -55,10 +58,21 @@ from autoscale_runtime.wire.identity import Identity
 
 ONE_CORE: Final = Target.parse("device:cpu/fp32@1t")
 RUNS: Final = 7
-NOISE: Final = 0.08
-"""Standard deviation of ln(time) of a query on a machine that nobody else wants."""
-SERVER_S: Final = 0.0025
-"""What gRPC, the server's queue and its worker take beside the network."""
+NOISE: Final = 0.10
+"""Standard deviation of ln(time) of a query on a machine that nobody else wants, which no other shares."""
+MOMENT_NOISE: Final = 0.07
+"""Likewise of what all have in common that the same moment asks for."""
+SHARED_CACHE: Final = 1.2
+"""How much more of the processor's time a query takes beside co-runners."""
+SERVER_BESIDE: Final = 1.4
+"""Likewise on the server, whose core shares more than a cache with the device's."""
+SERVER_S: Final = 0.004
+"""What gRPC, the server's queue and its worker take beside the network, and nobody tells."""
+BYTE_S: Final = 25e-9
+"""Likewise of each byte: both ends and the shaped link copy it."""
+SENDING_S: Final = 0.0035
+SENDING_BYTE_S: Final = 10e-9
+"""What this device's core works on a query that leaves, and on each byte of it."""
 OVERHEAD_BYTES: Final = 400
 """Of each message beside its tensors."""
 PROBE_BYTES: Final = 200
@@ -75,12 +89,13 @@ class Surroundings:
 
     def __init__(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
-        self.link, self.co_runners = LinkConditions(), 0
+        self.link, self.co_runners, self.moment = LinkConditions(), 0, 1.0
         self.address = "127.0.0.1:1"
 
     def set_link(self, conditions: LinkConditions) -> None:
-        """Change the link."""
+        """Change the link; with each query comes another moment."""
         self.link = conditions
+        self.moment = self._factor(MOMENT_NOISE)
 
     def set_co_runners(self, per_core: int) -> None:
         """Have so many busy processes on the device's core."""
@@ -88,7 +103,10 @@ class Surroundings:
 
     def noise(self) -> float:
         """A factor on a time."""
-        return float(np.exp(self.random.normal(0.0, NOISE)))
+        return self.moment * self._factor(NOISE)
+
+    def _factor(self, spread: float) -> float:
+        return float(np.exp(self.random.normal(0.0, spread)))
 
     def transfer_s(self, sent_bytes: int, received_bytes: int) -> float:
         """How long it takes there and back; infinite where nothing passes."""
@@ -99,7 +117,8 @@ class Surroundings:
         jitter_s = float(self.random.uniform(-1.0, 1.0)) * link.jitter_s
         packets = np.array([sent_bytes, received_bytes]) / SEGMENT_BYTES
         lost = self.random.random(2) < 1.0 - (1.0 - link.loss) ** packets
-        return max(link.round_trip_s + jitter_s, 0.0) + on_air_s + float(lost.sum()) * link.round_trip_s
+        beside_s = (SERVER_S + BYTE_S * (sent_bytes + received_bytes)) * self.noise()
+        return max(link.round_trip_s + jitter_s, 0.0) + on_air_s + float(lost.sum()) * link.round_trip_s + beside_s
 
 
 class Machine:
@@ -114,14 +133,17 @@ class Machine:
         self.samples = {network.name: network.samples(1, 0)[0] for network, _ in bundles}
         self.served = {served_name(bundle.name, "fp32"): bundle for _, bundle in bundles}
         self._network_of = {variant.path: bundle.name for _, bundle in bundles for variant in bundle.variants}
-        self._measured: dict[Path, Measured] = {}
+        self._measured: dict[tuple[Path, str], Measured] = {}
 
-    def measured(self, path: Path) -> "Measured":
-        """What a file takes, from the first time on."""
-        if path not in self._measured:
-            feeds = self.samples[self._network_of[path]].feeds
-            self._measured[path] = Measured.of(OnnxRuntime().load(path, ONE_CORE), feeds)
-        return self._measured[path]
+    def measured(self, path: Path, engine: Backend) -> "Measured":
+        """What a file takes in an engine, from the first time on."""
+        key = path, engine.name
+        if key not in self._measured:
+            runner = engine.load(path, ONE_CORE)
+            if not isinstance(engine, OnnxRuntime):
+                runner.fit(*self.measured(path, OnnxRuntime()).specs)
+            self._measured[key] = Measured.of(runner, self.samples[self._network_of[path]].feeds)
+        return self._measured[key]
 
 
 class Measured(NamedTuple):
@@ -129,8 +151,7 @@ class Measured(NamedTuple):
 
     cpu_s: float
     outputs: list[Array]
-    inputs: tuple[TensorSpec, ...]
-    gives: tuple[TensorSpec, ...]
+    specs: Specs
 
     @classmethod
     def of(cls, runner: Runner, feeds: Feeds) -> "Measured":
@@ -141,7 +162,7 @@ class Measured(NamedTuple):
             outputs = runner.run(None, feeds).outputs
             taken_s.append(REAL_WORK_S() - started_s)
         runner.close()
-        return cls(min(taken_s), outputs, runner.inputs, runner.outputs)
+        return cls(min(taken_s), outputs, (runner.inputs, runner.outputs))
 
 
 MACHINE: Machine
@@ -150,13 +171,13 @@ MACHINE: Machine
 class PlayedRunner(Runner):
     """A network on the device's core: answers with what was measured, and takes as long."""
 
-    def __init__(self, path: Path) -> None:
-        self._measured = MACHINE.measured(path)
-        self.inputs, self.outputs = self._measured.inputs, self._measured.gives
+    def __init__(self, path: Path, engine: Backend) -> None:
+        self._measured = MACHINE.measured(path, engine)
+        self.inputs, self.outputs = self._measured.specs
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> Answer:
         """Let its time pass; co-runners have their share of the core."""
-        cpu_s = self._measured.cpu_s * MACHINE.now.noise()
+        cpu_s = self._measured.cpu_s * MACHINE.now.noise() * (SHARED_CACHE if MACHINE.now.co_runners else 1.0)
         CLOCK.advance(cpu_s * (1.0 + MACHINE.now.co_runners * MACHINE.now.noise()), cpu_s)
         return Answer(self._measured.outputs)
 
@@ -166,7 +187,21 @@ class PlayedEngine(OnnxRuntime):
 
     def load(self, path: Path, target: Target) -> Runner:  # type: ignore[override]  # another runner
         """The network as it was measured."""
-        return PlayedRunner(path)
+        return PlayedRunner(path, OnnxRuntime())
+
+
+class PlayedOpenVINO(OpenVINO):
+    """OpenVINO, as it was measured."""
+
+    def load(self, path: Path, target: Target) -> Runner:  # type: ignore[override]  # another runner
+        """The network as it was measured."""
+        return PlayedRunner(path, OpenVINO())
+
+
+def played_engines() -> dict[str, Backend]:
+    """Those that are installed here."""
+    engines = PlayedEngine(), PlayedOpenVINO()
+    return {each.name: each for each in engines if each.is_available()}
 
 
 class PlayedServer(Runner):
@@ -176,14 +211,16 @@ class PlayedServer(Runner):
 
     def __init__(self, address: str, model: str, version: str, specs: object, access: object) -> None:
         variant = next(each for each in MACHINE.served[model].variants if each.precision == "fp32")
-        self._measured, self._identity = MACHINE.measured(variant.path), Identity(variant.digest())
+        self._measured, self._identity = MACHINE.measured(variant.path, OnnxRuntime()), Identity(variant.digest())
         self._received_bytes = OVERHEAD_BYTES + sum(each.nbytes for each in self._measured.outputs)
         self._is_connected = False
 
     def run(self, output_names: Sequence[str] | None, feeds: Feeds, timeout_s: float | None = None) -> RemoteAnswer:
         """Wait for the answer as long as the link and the server take; no longer than asked."""
-        compute_s = SERVER_S + self._measured.cpu_s * MACHINE.now.noise()
+        beside = SERVER_BESIDE if MACHINE.now.co_runners else 1.0
+        compute_s = self._measured.cpu_s * MACHINE.now.noise() * beside
         sent_bytes = OVERHEAD_BYTES + sum(np.asarray(each).nbytes for each in feeds.values())
+        CLOCK.advance(0.0, (SENDING_S + SENDING_BYTE_S * (sent_bytes + self._received_bytes)) * MACHINE.now.noise())
         self._wait(MACHINE.now.transfer_s(sent_bytes, self._received_bytes) + compute_s, timeout_s)
         cost = RemoteCost(sent_bytes, self._received_bytes, queue_s=0.0, compute_s=compute_s)
         return RemoteAnswer(self._measured.outputs, cost, self._identity)
@@ -265,7 +302,7 @@ class Replay:
 
     def __init__(self, bundles: Sequence[tuple[Network, Bundle]], agent: str, queries: int) -> None:
         self._options = SessionOptions(
-            power_table="mi8pro", meters=("modelled",), timeout_s=TIMEOUT_S, backends={"onnxruntime": PlayedEngine()}
+            power_table="mi8pro", meters=("modelled",), timeout_s=TIMEOUT_S, backends=played_engines()
         )
         self._bundles, self._agent, self._queries = bundles, agent, queries
 
