@@ -33,11 +33,14 @@ from autoscale_runtime.device.routes.base import Failed, Moment
 from autoscale_runtime.device.routes.local import LocalRoute
 from autoscale_runtime.device.world import DeviceWorld
 
-RUNS_BEHIND: Final = 4
-"""Where nobody waits for them, and queries of this device take the processor meanwhile."""
-
 RUNS: Final = 2
-"""The first connects and allocates, the second tells the speed."""
+"""On this device: the first allocates, the second tells the speed."""
+
+RUNS_AWAY: Final = 1
+"""Elsewhere, once there is a connection: what a query sends is dear, and the next ones tell more."""
+
+RUNS_BEHIND: Final = 3
+"""Likewise where nobody waits for them, and queries of this device take the processor meanwhile."""
 
 RECALLED: Final = 2
 """As so many figures counts what a session before found of a target, by several runs on a quiet machine: of one alone
@@ -250,7 +253,7 @@ class _Acquaintance:
 
     def _ask_behind(self, there: list[int], patience_s: Callable[[], float] | None) -> None:
         self._world.gate.wait_for(there)
-        runs = RUNS if patience_s is None else RUNS_BEHIND
+        runs = RUNS_AWAY if patience_s is None else RUNS_BEHIND
         threads = [
             threading.Thread(target=self._meet, args=(index, runs), name="autoscale-calibration", daemon=True)
             for index in there
@@ -262,7 +265,7 @@ class _Acquaintance:
 
     def _meet(self, index: int, runs: int) -> None:
         try:
-            answered = self._ask(index, runs)
+            answered = self._ask_away(index, runs)
             with self._guard:
                 self._validate(index, answered)
                 target = self._world.targets[index]
@@ -285,13 +288,12 @@ class _Acquaintance:
             else:
                 route.reverify(self._query, self._right)
             return False
-        reason = self._reason(index, answered)
-        if reason is not None and not route.target.is_remote:
+        reason = None if route.target.is_remote else self._reason(index, answered)  # what is remote verifies itself
+        if reason is not None:
             found.distrusted[route.target] = reason
-            return True
-        if isinstance(answered, Answered):
+        elif isinstance(answered, Answered):
             found.lessons.append((index, answered.outcome))
-        return False
+        return reason is not None
 
     def _reason(self, index: int, answered: Answered | Failed) -> str | None:
         """Why an answer fails verification; None where it does not."""
@@ -300,6 +302,14 @@ class _Acquaintance:
         assert self._found.reference is not None
         is_same = self._world.targets[index].precision == self._found.reference.precision
         return self._right.disagreement(answered.outputs, is_same)
+
+    def _ask_away(self, index: int, runs: int) -> Answered | Failed:
+        """Of one that is remote, once a few bytes have made the connection: what the query takes is its own then."""
+        with suppress(TargetError):  # which the query is told, too
+            spent_j = self._world.routes[index].connect(self._moment)
+            with self._guard:
+                self._found.energy_j += spent_j
+        return self._ask(index, runs)
 
     def _ask(self, index: int, runs: int = RUNS) -> Answered | Failed:
         answers: list[list[Array]] = []

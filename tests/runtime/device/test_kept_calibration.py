@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
+import grpc
 import numpy as np
 import pytest
 
@@ -17,6 +18,8 @@ from autoscale.query.goal import Goal
 from autoscale.query.observation import Observation
 from autoscale.query.outcome import Outcome
 from autoscale.query.target import Target
+from autoscale_runtime._proto import open_inference_pb2 as pb
+from autoscale_runtime._proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from autoscale_runtime.backends.base import Answer
 from autoscale_runtime.backends.cpu import cpu_targets
 from autoscale_runtime.backends.onnxruntime import OnnxRunner, OnnxRuntime
@@ -25,8 +28,20 @@ from autoscale_runtime.device.calibration import RECALLED, Calibration
 from autoscale_runtime.device.options import SessionOptions
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.sensors.base import Sensor
+from autoscale_runtime.server.server import serve
 from autoscale_runtime.session import Session
-from tests.runtime.session_parts import PATIENT, QUIET, Liar, answer, bundle, lying, network, rows, written
+from tests.runtime.session_parts import (
+    PATIENT,
+    QUIET,
+    Liar,
+    answer,
+    bundle,
+    lying,
+    network,
+    repository,
+    rows,
+    written,
+)
 
 
 @pytest.fixture
@@ -325,6 +340,28 @@ def test_a_remote_is_held_to_the_references_answer_all_the_same(tmp_path: Path, 
             found = session.calibration
             assert (Target.parse("cloud:cpu/fp32") not in found.distrusted) == is_trusted
             assert found.energy_j > 0.0
+
+
+def test_a_remote_that_says_what_it_serves_is_met_by_one_query_and_by_none_here(
+    tmp_path: Path, options: SessionOptions
+) -> None:
+    x = {"x": rows(3)}
+    served = repository(tmp_path)
+    model = Bundle.read(written(tmp_path / "net.onnx", network()))
+    opened(model, replace(options, backends={"onnxruntime": Runs()}))
+    runs = Runs()
+    options = replace(options, backends={"onnxruntime": runs})
+    with (
+        serve(served) as server,
+        grpc.insecure_channel(server.address) as channel,
+        Session(model, PATIENT, remotes={"cloud": server.address}, options=options) as session,
+    ):
+        session.warm_up(x)
+        told = GRPCInferenceServiceStub(channel).ModelStatistics(pb.ModelStatisticsRequest(name="net"))
+        answered = sum(each.inference_stats.success.count for each in told.model_stats)
+        assert Target.parse("cloud:cpu/fp32") in {session.targets[i] for i, _ in session.calibration.lessons}
+    assert {*runs.counts.values()} == {1}, "but for the run that wakes each of them"
+    assert answered == 1
 
 
 def test_a_remote_whose_radio_costs_many_answers_here_is_met_when_a_query_goes_there(tmp_path: Path) -> None:

@@ -110,6 +110,14 @@ class Route(ABC):
             ModelError, MissingExtra: as the engine does.
         """
 
+    def connect(self, moment: Moment) -> float:
+        """Make the connection that a query needs, where there is none yet; what that cost the device, in joules.
+
+        Raises:
+            TargetError: there is none to be had.
+        """
+        return 0.0
+
     def is_random(self) -> bool:
         """Whether the network that runs there is known to draw at random."""
         return False

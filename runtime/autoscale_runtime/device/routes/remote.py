@@ -194,16 +194,29 @@ class RemoteRoute(Route):
             self._tell(error)
             raise
 
-    def _sound(self) -> None:
-        """Send a few bytes there; what they tell of the link is learned, also where no answer comes in time."""
-        started_s = time.perf_counter()
+    def connect(self, moment: Moment) -> float:
+        """Exchange a few bytes. It is they that wake the radio, and not the query that follows."""
+        if self._is_connected:
+            return 0.0
+        mark, started_s = self._account.begin(), time.perf_counter()
+        transfer = self._transfer(*self._sound(), moment)
+        latency_s = time.perf_counter() - started_s
+        return self._account.end(mark, self.target, latency_s, None, transfer, grids=moment.grids).energy_j.device
+
+    def _sound(self) -> tuple[int, int]:
+        """Send a few bytes there, and receive some; what they tell of the link is learned, and if no answer comes in
+        time, that: but not how long it takes to make the connection, which no query has to.
+        """
+        was_connected, started_s = self._is_connected, time.perf_counter()
         try:
             sent_bytes, received_bytes = self._runner.probe(PROBE_TIMEOUT_S)
         except DeadlineExceeded:
             self._hub.failed(self._link, 0, time.perf_counter() - started_s)
             raise
         self._is_connected = True
-        self._hub.probed(self._link, sent_bytes, received_bytes, time.perf_counter() - started_s)
+        if was_connected:
+            self._hub.probed(self._link, sent_bytes, received_bytes, time.perf_counter() - started_s)
+        return sent_bytes, received_bytes
 
     def _probe_link(self) -> None:
         """Whether a link that became slow is better; whatever else is wrong, queries will tell."""
