@@ -37,7 +37,7 @@ RUNS: Final = 2
 """On this device: the first allocates, the second tells the speed."""
 
 RUNS_AWAY: Final = 1
-"""Elsewhere, once there is a connection: what a query sends is dear, and the next ones tell more."""
+"""Elsewhere, once there is a connection: what a query sends is dear, and those to come tell more."""
 
 RUNS_BEHIND: Final = 3
 """Likewise where nobody waits for them, and queries of this device take the processor meanwhile."""
@@ -304,12 +304,17 @@ class _Acquaintance:
         return self._right.disagreement(answered.outputs, is_same)
 
     def _ask_away(self, index: int, runs: int) -> Answered | Failed:
-        """Of one that is remote, once a few bytes have made the connection: what the query takes is its own then."""
+        """Of one that is remote, once a few bytes have made the connection: what the query takes is its own then.
+
+        Asked again where it is late: that may have been the server's own first run, and would rule it out.
+        """
         with suppress(TargetError):  # which the query is told, too
             spent_j = self._world.routes[index].connect(self._moment)
             with self._guard:
                 self._found.energy_j += spent_j
-        return self._ask(index, runs)
+        answered = self._ask(index, runs)
+        is_late = isinstance(answered, Answered) and answered.outcome.is_late(self._world.goal)
+        return self._ask(index, runs) if is_late else answered
 
     def _ask(self, index: int, runs: int = RUNS) -> Answered | Failed:
         answers: list[list[Array]] = []

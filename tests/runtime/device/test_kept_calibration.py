@@ -42,6 +42,7 @@ from tests.runtime.session_parts import (
     rows,
     written,
 )
+from tests.waiting import LONGEST_WAIT_S
 
 
 @pytest.fixture
@@ -342,8 +343,9 @@ def test_a_remote_is_held_to_the_references_answer_all_the_same(tmp_path: Path, 
             assert found.energy_j > 0.0
 
 
-def test_a_remote_that_says_what_it_serves_is_met_by_one_query_and_by_none_here(
-    tmp_path: Path, options: SessionOptions
+@pytest.mark.parametrize(("limit_s", "queries"), [(LONGEST_WAIT_S, 1), (1e-9, 2)])
+def test_a_remote_that_says_what_it_serves_is_met_by_one_query_unless_late_and_by_none_here(
+    tmp_path: Path, options: SessionOptions, limit_s: float, queries: int
 ) -> None:
     x = {"x": rows(3)}
     served = repository(tmp_path)
@@ -354,14 +356,14 @@ def test_a_remote_that_says_what_it_serves_is_met_by_one_query_and_by_none_here(
     with (
         serve(served) as server,
         grpc.insecure_channel(server.address) as channel,
-        Session(model, PATIENT, remotes={"cloud": server.address}, options=options) as session,
+        Session(model, Goal(latency_s=limit_s), remotes={"cloud": server.address}, options=options) as session,
     ):
         session.warm_up(x)
         told = GRPCInferenceServiceStub(channel).ModelStatistics(pb.ModelStatisticsRequest(name="net"))
         answered = sum(each.inference_stats.success.count for each in told.model_stats)
         assert Target.parse("cloud:cpu/fp32") in {session.targets[i] for i, _ in session.calibration.lessons}
     assert {*runs.counts.values()} == {1}, "but for the run that wakes each of them"
-    assert answered == 1
+    assert answered == queries
 
 
 def test_a_remote_whose_radio_costs_many_answers_here_is_met_when_a_query_goes_there(tmp_path: Path) -> None:
