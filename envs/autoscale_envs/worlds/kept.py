@@ -10,7 +10,7 @@ from autoscale.arrays import Indices
 
 
 class Kept:
-    """The next queries' figures: those a query has once, then those it has of each link, all in single precision.
+    """The next queries' figures: those a query has once, then those it has of each link, all of one precision.
 
     Args:
         alone: how many it has once.
@@ -19,13 +19,21 @@ class Kept:
         queries: of each environment.
         environments: how many. Queries come before them: a step of all reads one query of each.
         array: makes one of zeros, of a shape and a type.
+        precision: that type.
     """
 
     def __init__(
-        self, alone: int, per_link: int, links: int, queries: int, environments: int, array: Callable[..., Any]
+        self,
+        alone: int,
+        per_link: int,
+        links: int,
+        queries: int,
+        environments: int,
+        array: Callable[..., Any],
+        precision: type[np.floating[Any]],
     ) -> None:
-        self._alone = array((alone, queries, environments), np.float32)
-        self._per_link = array((per_link, links, queries, environments), np.float32)
+        self._alone = array((alone, queries, environments), precision)
+        self._per_link = array((per_link, links, queries, environments), precision)
 
     @property
     def arrays(self) -> list[Any]:

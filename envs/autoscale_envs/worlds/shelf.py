@@ -39,8 +39,8 @@ class Shelf:
         self._networks = array((self.length, count), np.intp)
         self._elapsed_s = array((self.length, count), np.float64)
         links = len(parameters.remotes)
-        self._asked = Kept(ALONE, per_link(parameters.parts), links, self.length, count, array)
-        self._sensed = Kept(4, 4, links, self.length, count if keeps_sensed else 0, array)
+        self._asked = Kept(ALONE, per_link(parameters.parts), links, self.length, count, array, np.float32)
+        self._sensed = Kept(4, 4, links, self.length, count if keeps_sensed else 0, array, np.float64)
         # By feature: a step makes rows of one query of each environment, which a block of rows would all lie apart.
         self._seen = array((SENSED.stop - SENSED.start, self.length, count), np.float32)
         self._seen[:] = ABSENT
