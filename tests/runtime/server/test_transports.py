@@ -429,6 +429,31 @@ def test_uploads_beyond_the_bytes_allowed_wait_and_all_end_well() -> None:
         assert all(pool.map(upload, range(12)))
 
 
+def test_bytes_that_come_with_their_head_count_among_those_allowed() -> None:
+    """Of three requests that begin at once the first alone may go on: with the next one it is more than allowed."""
+    pytest.importorskip("ngh2", reason="the transport 'fast' needs the extra of that name")
+    begun = b"\0" + (200_000).to_bytes(4, "big") + bytes(63_995)
+    pieces = [begun[at : at + 16_000] for at in range(0, len(begun), 16_000)]
+    calls = [frame(1, 4, n, head()) + b"".join(frame(0, 0, n, each) for each in pieces) for n in (1, 3, 5)]
+    ping = frame(6, 0, 0, b"all said")
+    with (
+        listening(Echo(), "fast", Limits(max_unfinished_bytes=100_000)) as running,
+        raw(running.port, *calls, ping) as connection,
+    ):
+        came, opened, pongs = b"", set(), 0
+        while pongs < 2:  # the first may be written before the windows that the same bytes open
+            came += connection.recv(65536)
+            while len(came) >= 9 + (size := int.from_bytes(came[:3], "big")):
+                kind, flags, stream = came[3], came[4], int.from_bytes(came[5:9], "big")
+                came = came[9 + size :]
+                if kind == 8 and stream:
+                    opened.add(stream)
+                if (kind, flags) == (6, 1):
+                    pongs += 1
+                    connection.sendall(ping)
+        assert opened == {1}
+
+
 def answers_asked_for(connection: socket.socket, window_bytes: int) -> None:
     """200 calls with 60 kB each, which are to come back through windows of that size."""
     message = b"\0" + (60_000).to_bytes(4, "big") + bytes(60_000)

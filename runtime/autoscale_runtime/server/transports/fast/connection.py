@@ -209,7 +209,7 @@ class Connection(asyncio.BufferedProtocol):
         if stream.deadline_s < math.inf:
             self._home.deadlines.add(stream)
         if stream.is_unfinished:
-            self._windows.held(stream, 0)
+            self._windows.held(stream, stream.reader.held_bytes)
 
     def _planned(self, headers: CallHeaders) -> tuple[Plan, float]:
         """What follows from a call's headers, and the seconds that its caller allows."""
