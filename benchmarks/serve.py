@@ -85,10 +85,11 @@ class Server:
 
 @dataclass(slots=True)
 class Turn:
-    """What came of one: latencies of the answers, requests without one, and the server's core-seconds."""
+    """What came of one: latencies of answers within it, all answers, requests without one, the server's CPU time."""
 
     seconds: float
     latencies_s: list[float] = field(default_factory=list)
+    answers: int = 0
     errors: int = 0
     cpu_s: float = 0.0
 
@@ -99,8 +100,8 @@ class Turn:
 
     @property
     def cpu_us(self) -> float:
-        """Of the server's processes, for each answer."""
-        return 1e6 * self.cpu_s / max(len(self.latencies_s), 1)
+        """Of the server's processes, for each answer: those that were under way at the turn's end took theirs too."""
+        return 1e6 * self.cpu_s / max(self.answers, 1)
 
     def ms(self, percentile: float) -> float:
         """A percentile of the latencies."""
@@ -145,9 +146,11 @@ def taken(server: Server, case: Case, message: bytes, seconds: float) -> Turn:
 
         def come(client: int, sent_s: float, answer: "grpc.CallFuture[bytes]") -> None:
             now_s = time.perf_counter()
-            if now_s < began_s + seconds and answer.code() is grpc.StatusCode.OK:
+            is_answered = answer.code() is grpc.StatusCode.OK
+            if is_answered and now_s < began_s + seconds:
                 turn.latencies_s.append(now_s - sent_s)
-            turn.errors += answer.code() is not grpc.StatusCode.OK
+            turn.answers += is_answered
+            turn.errors += not is_answered
             send(client) if now_s < began_s + seconds else ended.release()
 
         for client in range(case.clients):
