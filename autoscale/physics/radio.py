@@ -68,6 +68,7 @@ def query_j(
     rssi_dbm: float | None,
     latency_s: float,
     rest_s: float,
+    computing_s: float = 0.0,
 ) -> float:
     """All that one query takes of a radio, its tail with it.
 
@@ -78,11 +79,14 @@ def query_j(
         uplink_bps: rate from the device, above 0.
         downlink_bps: rate to it, above 0.
         rssi_dbm: signal; None takes the strongest of the table.
-        latency_s: from the call to the answer: it cannot have moved bytes for longer, however poor the rates are known.
+        latency_s: from the call to the answer.
         rest_s: how long the radio had not been used when the query began; infinite where it never was.
+        computing_s: of the latency, what machines are known to have computed. In what is left of it, or in all where
+            nothing is, bytes were moved, and for no longer, however poor the rates are known.
     """
     send_s, receive_s = airtime_s(sent_bytes, uplink_bps), airtime_s(received_bytes, downlink_bps)
-    fitting = latency_s / max(latency_s, send_s + receive_s, np.finfo(np.float64).tiny)
+    moving_s = latency_s - computing_s if computing_s < latency_s else latency_s
+    fitting = moving_s / max(moving_s, send_s + receive_s, np.finfo(np.float64).tiny)
     send_s, receive_s = fitting * send_s, fitting * receive_s
     signal_dbm = radio.rssi_dbm[-1] if rssi_dbm is None else rssi_dbm
     bases_w = radio.tx_base_at(signal_dbm), radio.rx_base_at(signal_dbm)

@@ -108,6 +108,7 @@ class DeviceAccount:
         transfer: Transfer | None = None,
         reported: RemoteCost = NOTHING_REPORTED,
         grids: Grids | None = None,
+        here_s: float = 0.0,
     ) -> Outcome:
         """The outcome of what began at ``mark``.
 
@@ -119,10 +120,12 @@ class DeviceAccount:
             transfer: what crossed the link, if anything did.
             reported: the remote machine's own account; what it leaves out counts as 0 and has no method.
             grids: as they were when the query was decided; None for as they are now.
+            here_s: of the latency, what this device computed before it sent anything.
         """
         radio_j, moved_bytes = 0.0, 0
         if transfer is not None:
-            radio_j = self._radio_j(transfer, latency_s, self._radio_rest.used(latency_s))
+            computing_s = here_s + (reported.queue_s or 0.0) + (reported.compute_s or 0.0)
+            radio_j = self._radio_j(transfer, latency_s, self._radio_rest.used(latency_s), computing_s)
             moved_bytes = transfer.network_bytes
         reading = self._read(mark, target, latency_s, radio_j)
         return self.outcome(reading, latency_s, accuracy, moved_bytes, reported, grids)
@@ -185,7 +188,7 @@ class DeviceAccount:
         method = reading.method if self._meter.sees_radio else worst(reading.method, Method.MODELLED)
         return reading._replace(energy_j=reading.energy_j + beside_j, method=method)
 
-    def _radio_j(self, transfer: Transfer, latency_s: float, rest_s: float) -> float:
+    def _radio_j(self, transfer: Transfer, latency_s: float, rest_s: float, computing_s: float = 0.0) -> float:
         return self.table.radio_j(
             transfer.sent_bytes,
             transfer.received_bytes,
@@ -194,6 +197,7 @@ class DeviceAccount:
             transfer.rssi_dbm,
             latency_s,
             rest_s,
+            computing_s,
         )
 
     def _rates_of(self, grids: Grids) -> GridRates:

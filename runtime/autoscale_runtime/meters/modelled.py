@@ -191,6 +191,7 @@ class ModelledMeter(Meter):
         rssi_dbm: float | None,
         latency_s: float,
         rest_s: float = math.inf,
+        computing_s: float = 0.0,
     ) -> float:
         """What the radio spends on a query above the idle device: sending, receiving, waiting, and the tail it adds.
 
@@ -202,6 +203,7 @@ class ModelledMeter(Meter):
             rssi_dbm: None takes the strongest signal of the table.
             latency_s: from the call to the answer.
             rest_s: how long the radio had not been used when the query began; infinite where it never was.
+            computing_s: of the latency, what machines are known to have computed, when nothing was moved.
 
         Raises:
             InvalidInput: a rate that is not above 0.
@@ -210,4 +212,5 @@ class ModelledMeter(Meter):
             raise InvalidInput(f"the link's rates are {uplink_bps} and {downlink_bps} bit/s; allowed: above 0")
         if self._radio is None:
             return 0.0
-        return query_j(self._radio, sent_bytes, received_bytes, uplink_bps, downlink_bps, rssi_dbm, latency_s, rest_s)
+        moved = sent_bytes, received_bytes, uplink_bps, downlink_bps, rssi_dbm
+        return query_j(self._radio, *moved, latency_s, rest_s, computing_s)

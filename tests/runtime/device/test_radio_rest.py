@@ -2,6 +2,8 @@
 
 import math
 import threading
+from dataclasses import replace
+from functools import partial
 
 import pytest
 from hypothesis import given
@@ -18,6 +20,7 @@ from autoscale_runtime.device.query_cost import REST_STEPS, DeviceAccount, Trans
 from autoscale_runtime.device.radio_rest import RadioRest
 from autoscale_runtime.grid.watch import GridWatch
 from autoscale_runtime.meters import ModelledMeter
+from autoscale_runtime.wire.cost import RemoteCost
 
 CLOUD = Target.parse("cloud:cpu/fp32")
 LTE = load_device("mi8pro").radios["lte"]
@@ -61,6 +64,20 @@ def test_what_a_query_would_cost_now_takes_no_note_of_itself() -> None:
     assert rested_j == account.radio_j(SENT, 0.3, account.rest_s())
     account.end(account.begin(), CLOUD, 0.0, transfer=SENT)
     assert rested_j - account.radio_j(SENT, 0.3, account.rest_s()) == pytest.approx(LTE.tail_w * LTE.tail_s)
+
+
+def test_whoever_believes_a_link_slow_tells_no_more_than_it_can_have_taken() -> None:
+    """Two devices send the same over the same link, in 0.122 s; one of them believes it five times slower."""
+    spent_j = []
+    for transfer in (SENT, replace(SENT, uplink_bps=2e6, downlink_bps=4e6)):
+        now_s = [0.0]
+        meter = ModelledMeter(load_device("mi8pro"), "lte", partial(now_s.__getitem__, 0), lambda: 0.0)
+        account = DeviceAccount(meter, meter, GridWatch(Electricity(source=100.0)), RadioRest(lambda: 0.0))
+        mark, now_s[0] = account.begin(), 0.6
+        reported = RemoteCost(150_000, 4_000, queue_s=0.1, compute_s=0.3)
+        told = account.end(mark, CLOUD, 0.6, transfer=transfer, reported=reported, here_s=0.0784)
+        spent_j.append(told.energy_j.device)
+    assert spent_j[1] == pytest.approx(spent_j[0], rel=1e-3)
 
 
 def test_a_rest_is_told_in_steps_that_are_finer_than_a_tail_is_known() -> None:

@@ -92,8 +92,10 @@ def test_a_window_costs_its_length_idle_and_its_work_above_that(busy_s):
 WIFI = PHONE.radios["wifi"]
 
 
-def radio_j(sent_bytes, received_bytes, up_bps=10e6, down_bps=40e6, rssi_dbm=None, latency_s=1.0, rest_s=0.0):
-    return METER.radio_j(sent_bytes, received_bytes, up_bps, down_bps, rssi_dbm, latency_s, rest_s)
+def radio_j(
+    sent_bytes, received_bytes, up_bps=10e6, down_bps=40e6, rssi_dbm=None, latency_s=1.0, rest_s=0.0, computing_s=0.0
+):
+    return METER.radio_j(sent_bytes, received_bytes, up_bps, down_bps, rssi_dbm, latency_s, rest_s, computing_s)
 
 
 def test_the_radio_follows_the_papers_formula_and_pays_its_tail():
@@ -111,6 +113,17 @@ def test_a_radio_cannot_have_moved_bytes_for_longer_than_the_query_took():
     waits_nothing = radio_j(1_000_000, 0, up_bps=8e6, latency_s=1.0)
     assert radio_j(1_000_000, 0, up_bps=1e3, latency_s=1.0) == pytest.approx(waits_nothing)
     assert radio_j(0, 0, latency_s=0.0) == 0.0
+
+
+@pytest.mark.parametrize("up_bps", [1e3, 1e6, 10e6])
+def test_nor_while_machines_computed(up_bps: float) -> None:
+    """Whoever believes the link slower than it was tells no more joules for the same transfer."""
+    moved_in_the_rest = radio_j(1_000_000, 0, up_bps=8e6 / 0.4)
+    assert radio_j(1_000_000, 0, up_bps=up_bps, computing_s=0.6) == pytest.approx(moved_in_the_rest)
+    nothing_left = radio_j(
+        1_000_000, 0, up_bps=up_bps, computing_s=1.0
+    )  # as no machine computes: what it tells is wrong
+    assert nothing_left == radio_j(1_000_000, 0, up_bps=up_bps)
 
 
 @pytest.mark.parametrize("processor", ["gpu", "npu"])

@@ -168,10 +168,11 @@ class RemoteRoute(Route):
             raise Failed(self._fail(mark, query, moment, time.perf_counter() - started_s, error), error) from error
         latency_s = time.perf_counter() - started_s
         reported = self._unreported.completed(answer.remote, elapsed_s)
-        self._learn(elapsed_s - self.learn_here(answer, query.size), reported, query.size)
+        here_s = self.learn_here(answer, query.size)
+        self._learn(elapsed_s - here_s, reported, query.size)
         transfer = self._transfer(reported.sent_bytes, reported.received_bytes, moment)
-        grids = moment.grids
-        return answer.outputs, self._account.end(mark, self.target, latency_s, self.accuracy, transfer, reported, grids)
+        told = latency_s, self.accuracy, transfer, reported, moment.grids, here_s
+        return answer.outputs, self._account.end(mark, self.target, *told)
 
     def close(self) -> None:
         """End the connection and the probing."""
