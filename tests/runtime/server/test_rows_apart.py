@@ -8,6 +8,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from autoscale.errors import AutoScaleError
 from autoscale.profiles import load_device
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime._proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
@@ -87,6 +88,33 @@ def test_a_network_that_cannot_be_tried_is_served_as_declared_and_told(tmp_path:
     served = ModelSource("net", 1, path, "fp32", 1).load(ROWS).served
     assert not served.is_apart
     assert served.remark.startswith("whether queries may run together is not known but as declared: ")
+
+
+def test_a_network_that_is_open_all_over_is_tried_in_little_memory(tmp_path: Path) -> None:
+    """Of four open dimensions, of which one must be 3: 32 each are refused, 224 each would take 20 GB."""
+    x, y = (helper.make_tensor_value_info(name, FLOAT, ["n", *f"{name}tvw"]) for name in "xy")
+    weights = helper.make_tensor("w", FLOAT, [1, 3, 1, 1, 1], [1.0] * 3)
+    graph = helper.make_graph([helper.make_node("Conv", ["x", "w"], ["y"])], "g", [x], [y], [weights])
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    served = ModelSource("net", 1, path, "fp32", 1).load(ROWS).served
+    assert not served.is_apart
+    assert served.remark.startswith("whether queries may run together is not known but as declared: ")
+
+
+@pytest.mark.parametrize("shape", [[], [1, 4]], ids=["no dimension", "one row"])
+def test_a_network_that_takes_no_batch_is_refused_for_that(tmp_path: Path, shape: list[int]) -> None:
+    x, y = (helper.make_tensor_value_info(name, FLOAT, shape) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "g", [x], [y])
+    path = tmp_path / "net" / "1" / "model.onnx"
+    path.parent.mkdir(parents=True)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    operation = Operation(configuration=Configuration({}, {"net": {"max_batch_size": ROWS}}))
+    with (
+        pytest.raises(AutoScaleError, match="allowed: of a model whose first dimensions are open"),
+        Server(Limits(1), ServerAccount(load_device("laptop")), repository=tmp_path, operation=operation),
+    ):
+        pass
 
 
 @pytest.mark.parametrize("isolate", [False, True])

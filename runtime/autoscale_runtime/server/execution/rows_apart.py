@@ -4,13 +4,13 @@ That a first dimension is open does not make it the batch: along a sequence, or 
 change another's answer, and nobody would see that.
 """
 
+import math
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Final
 
-from autoscale.errors import AutoScaleError
 from autoscale_runtime.backends.base import Runner
 from autoscale_runtime.backends.cancellation import CURRENT, Cancellation
 from autoscale_runtime.backends.comparison import repeats
@@ -27,6 +27,9 @@ _TOLERANCE: Final = {"fp32": 1e-3, "fp16": 1e-2, "int8": 5e-2}
 _SIZES: Final = 32, 224
 """Of open dimensions behind the first: a text's length, an image's side."""
 
+_MOST_VALUES: Final = 1 << 22
+"""Of inputs whose sizes are chosen here: four open sides of 224 would take 20 GB."""
+
 
 def tried_in_rows(model: LoadedModel) -> LoadedModel:
     """A model whose first dimension is said to be its batch, with what two rows at once tell of that."""
@@ -37,16 +40,18 @@ def tried_in_rows(model: LoadedModel) -> LoadedModel:
 def _tried(runner: Runner, tolerance: float) -> tuple[bool, str]:
     if runner.is_random():
         return False, "it draws at random, so whether queries may run together is not known but as declared"
-    why = ""
+    if any(not each.shape or each.shape[0] is not None for each in runner.inputs):
+        return False, ""  # which is refused as it is held to what its configuration says
+    unknown, why = "whether queries may run together is not known but as declared", ""
     with _patience() as cancellation:
         for feeds in _trials(runner.inputs):
             try:
                 alone = [_outputs(runner, _row(feeds, row)) for row in range(2)]
-            except AutoScaleError as error:
+            except Exception as error:  # an engine may raise anything
                 why = why or str(error)
                 continue
             return _compared(runner, feeds, alone, tolerance, cancellation)
-    return False, f"whether queries may run together is not known but as declared: {why}"
+    return False, f"{unknown}: {why or 'too many dimensions are open'}"
 
 
 def _compared(
@@ -55,7 +60,7 @@ def _compared(
     apart = "its queries run one by one, although max_batch_size says otherwise: of two rows at once"
     try:
         together = _outputs(runner, feeds)
-    except AutoScaleError as error:
+    except Exception as error:
         if cancellation.is_called_off:
             return False, f"whether queries may run together was not known within {PATIENCE_S:g} s"
         return True, f"{apart}, {error}"
@@ -80,6 +85,8 @@ def _trials(inputs: tuple[TensorSpec, ...]) -> Iterator[Feeds]:
     is_open = any(None in each.shape[1:] for each in inputs)
     for size in _SIZES if is_open else _SIZES[:1]:
         shapes = {each.name: (2, *(size if have is None else have for have in each.shape[1:])) for each in inputs}
+        if is_open and sum(map(math.prod, shapes.values())) > _MOST_VALUES:
+            return
         feeds = example_feeds(inputs, shapes)
         others = {name: _differing(each) for name, each in feeds.items()}
         yield others
