@@ -268,6 +268,21 @@ def test_each_call_has_its_own_deadline_whatever_stands_beside_it(transport: str
         assert len(told_s) == len(calls) - 2
 
 
+def test_a_deadline_that_is_told_twice_spoils_none_that_is_told_once(transport: str) -> None:
+    sixty, fifty = (head(grpc_timeout=each)[len(head()) :] for each in ("60S", "50S"))
+    blocks = [head() + sixty + fifty, head() + fifty + sixty, head() + sixty, head() + fifty, head()]
+    calls = [
+        frame(1, 4, 2 * number + 1, block) + frame(0, 1, 2 * number + 1, b"\0\0\0\0\7keep %02d" % number)
+        for number, block in enumerate(blocks)
+    ]
+    handler = Echo()
+    with listening(handler, transport) as running, raw(running.port, *calls):
+        until(lambda: len(handler.kept) == len(calls))
+        due_s = [each.deadline_s for each in sorted(handler.kept, key=lambda each: each.message)]
+    assert max(due_s[0], due_s[3]) < min(due_s[1], due_s[2]) < math.inf
+    assert due_s[4] == math.inf
+
+
 def test_half_requests_hold_nobody_up_and_are_ended(transport: str) -> None:
     heads = [frame(1, 4, 2 * number + 1, head()) for number in range(100)]
     limits = Limits(max_unfinished=150, body_s=0.5)

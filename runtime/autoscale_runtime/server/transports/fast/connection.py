@@ -223,6 +223,8 @@ class Connection(asyncio.BufferedProtocol):
         others = headers[:at] + headers[at + 1 :]
         plan = self._plans.get(others)
         if plan is None:
+            if any(name == TIMEOUT for name, _ in others):
+                return self._planned(_told_once(headers))
             plan = self._calls.planned(others)
             if len(self._plans) >= _MOST_PLANS:
                 self._plans.clear()
@@ -323,6 +325,12 @@ _ON: Final[dict[type, Callable[[Connection, Any], None]]] = {
     ngh2.PingAcknowledged: Connection._on_pong,
     ngh2.ConnectionClosed: Connection._on_end,
 }
+
+
+def _told_once(headers: CallHeaders) -> CallHeaders:
+    """Of several deadlines the last one, as gRPC's own server takes it."""
+    *_, last = (each for each in headers if each[0] == TIMEOUT)
+    return (*(each for each in headers if each[0] != TIMEOUT), last)
 
 
 def _named(address: object) -> str:
