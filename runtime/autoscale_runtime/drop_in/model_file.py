@@ -8,6 +8,7 @@ from tempfile import mkdtemp
 from typing import Final
 
 from autoscale_runtime.device.right_answers import reference_of
+from autoscale_runtime.models.bare_model import MODEL_FILE, name_of
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.manifest import MANIFEST
 
@@ -34,7 +35,7 @@ class ModelFile:
         """Of the bundle or the file; of bytes ``model``."""
         if self.bundle is not None:
             return self.bundle.name
-        return "model" if isinstance(self.source, bytes) else Path(os.fspath(self.source)).stem  # type: ignore[call-overload]
+        return MODEL_FILE if isinstance(self.source, bytes) else name_of(Path(os.fspath(self.source)))  # type: ignore[call-overload]
 
     def path(self) -> Path:
         """Where the model lies, wherever the process goes; bytes are written to a folder that goes with this.

@@ -1,5 +1,6 @@
 """A model file without a bundle, as the manifest of one variant."""
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
@@ -27,8 +28,9 @@ def name_of(path: Path) -> str:
     >>> name_of(Path("resnet.onnx")), name_of(Path("models/resnet/1/model.onnx"))
     ('resnet', 'resnet')
     """
-    version = path.absolute().parent
-    return version.parent.name if path.stem == MODEL_FILE and is_version(version) else path.stem
+    version = Path(os.path.normpath(path.absolute())).parent  # not resolved: a link has its own name
+    model = version.parent.name if path.stem == MODEL_FILE and is_version(version) else ""
+    return model or path.stem
 
 
 def manifest_of(path: Path, shapes: Mapping[str, tuple[int, ...]]) -> Manifest:

@@ -15,6 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from autoscale.errors import ModelError
 from autoscale_runtime import Session
 from autoscale_runtime.backends.engines import data_files, format_of
+from autoscale_runtime.models.bare_model import name_of
 from autoscale_runtime.models.bundle import Bundle
 from autoscale_runtime.models.variant import Variant
 from tests.runtime.backends.test_backends import as_ort
@@ -174,3 +175,14 @@ def test_precision_is_read_without_the_package_onnx(tmp_path: Path) -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["fp32", "fp16", "int8"]
+
+
+def test_a_file_of_a_servers_repository_is_called_as_there_however_its_path_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "small" / "1").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "small" / "1")
+    for path in ("model.onnx", "../1/model.onnx", "../../small/1/model.onnx", f"{tmp_path}/small/2/../1/model.onnx"):
+        assert name_of(Path(path)) == "small"
+    for path in ("../model.onnx", "../01/model.onnx", "../latest/model.onnx", "/1/model.onnx"):
+        assert name_of(Path(path)) == "model"

@@ -243,6 +243,17 @@ def test_a_record_that_nobody_can_take_costs_no_answer_that_was_handed_through(
     session.deciding.close()
 
 
+def test_all_records_of_a_servers_model_say_its_name(tmp_path: Path) -> None:
+    (tmp_path / "small" / "1").mkdir(parents=True)
+    lying = written(tmp_path / "small" / "1" / "model.onnx", network())
+    records: list[Record] = []
+    session = ort.InferenceSession(str(lying), options=replace(QUIET, on_record=records.append))
+    session.run(None, {"x": X})
+    session.run(None, {"x": X}, onnxruntime.RunOptions())
+    session.deciding.close()
+    assert [each.model for each in records] == ["small", "small"]
+
+
 def _without_addresses(error: BaseException) -> str:
     return re.sub("0x[0-9a-f]+", "", str(error))
 
