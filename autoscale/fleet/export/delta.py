@@ -5,11 +5,12 @@ those that count no longer: who reads the table sees the ledger as it was at one
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from autoscale.errors import InvalidInput, TargetUnavailable
 from autoscale.extras import package
@@ -17,6 +18,9 @@ from autoscale.fleet.export.storage import Storage, damaged_of, left_out, live_f
 from autoscale.fleet.ledger.arrow import arrow, arrow_schema
 from autoscale.fleet.ledger.entry import Entry
 from autoscale.units import ms_from_s
+
+_MISREAD: Final = re.compile(r"%[0-9A-Fa-f]{2}|\\")
+"""Of a path: delta-rs decodes the one and takes the other for a slash, and looks for its log in another folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,18 @@ def export_delta(ledger: Path | str, table: Path | str) -> Delta:
         table: a folder of this machine; made where there is none.
 
     Raises:
-        InvalidInput: there is no ledger; or the folder holds a table of something else.
+        InvalidInput: there is no ledger; or the folder holds a table of something else, or has a name that delta-rs
+            takes for another one.
         MissingExtra: deltalake or pyarrow is not installed.
         TargetUnavailable: the table could not be written; it is what it was.
     """
     if "://" in str(table):
         raise InvalidInput(
             f"'{table}' is an address of object storage; allowed: a folder (autoscale fleet export copies)"
+        )
+    if misread := _MISREAD.search(Path(table).absolute().as_posix()):
+        raise InvalidInput(
+            f"'{table}' has '{misread[0]}' in its path, which delta-rs takes for another; allowed: without"
         )
     deltalake = _package("deltalake")
     view, live = live_files(ledger, "records")

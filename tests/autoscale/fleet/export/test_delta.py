@@ -65,6 +65,22 @@ def test_a_folder_whose_name_a_uri_quotes_follows_too(tmp_path: Path) -> None:
     assert named == "/".join(read_ledger(ledger).files[0].parts[-2:])
 
 
+@pytest.mark.parametrize("name", ["all%20rows", "all\\rows"])
+def test_a_folder_that_would_be_taken_for_another_one_is_refused(tmp_path: Path, name: str) -> None:
+    ledger = written(tmp_path / "ledger", rows(5))
+    for _ in range(2):
+        with pytest.raises(InvalidInput, match="delta-rs takes for another"):
+            export_delta(ledger, tmp_path / name)
+    assert not (tmp_path / name).exists()
+
+
+@pytest.mark.parametrize("name", ["100%", "a#b?c", "[all]*"])
+def test_a_folder_of_another_odd_name_has_its_table(tmp_path: Path, name: str) -> None:
+    ledger = written(tmp_path / "ledger", rows(5))
+    assert [export_delta(ledger, tmp_path / name).added for _ in range(2)] == [1, 0]
+    assert deltalake.DeltaTable(tmp_path / name).to_pyarrow_dataset().count_rows() == 5
+
+
 def test_a_table_whose_rows_are_all_gone_is_a_table_still(tmp_path: Path) -> None:
     ledger, table = written(tmp_path / "ledger", rows(5, device_id="only")), tmp_path / "table"
     export_delta(ledger, table)
