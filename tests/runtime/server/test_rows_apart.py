@@ -13,6 +13,7 @@ from autoscale.profiles import load_device
 from autoscale_runtime._proto import open_inference_pb2 as pb
 from autoscale_runtime._proto.open_inference_pb2_grpc import GRPCInferenceServiceStub
 from autoscale_runtime.server.configuration import Configuration
+from autoscale_runtime.server.execution import rows_apart
 from autoscale_runtime.server.execution.answering import Rules, answered
 from autoscale_runtime.server.execution.source import ModelSource
 from autoscale_runtime.server.limits import Limits
@@ -100,6 +101,23 @@ def test_a_network_that_is_open_all_over_is_tried_in_little_memory(tmp_path: Pat
     served = ModelSource("net", 1, path, "fp32", 1).load(ROWS).served
     assert not served.is_apart
     assert served.remark.startswith("whether queries may run together is not known but as declared: ")
+
+
+def test_a_network_that_takes_longer_than_there_is_patience_is_told_for_that(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rows_apart, "PATIENCE_S", 0.02)
+    value = helper.make_tensor_value_info
+    steps = [helper.make_node("Identity", [a], [b]) for a, b in (("go", "on"), ("a", "b"))]
+    turn = [value("i", INT64, []), value("go", TensorProto.BOOL, []), value("a", FLOAT, None)]
+    body = helper.make_graph(steps, "body", turn, [value("on", TensorProto.BOOL, []), value("b", FLOAT, None)])
+    turns = helper.make_tensor("turns", INT64, [], [1 << 40])
+    x, y = (value(name, FLOAT, ["n", 4]) for name in "xy")
+    graph = helper.make_graph([helper.make_node("Loop", ["turns", "", "x"], ["y"], body=body)], "g", [x], [y], [turns])
+    path = tmp_path / "model.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    served = ModelSource("net", 1, path, "fp32", 1).load(ROWS).served
+    assert (served.is_apart, served.remark) == (False, "whether queries may run together was not known within 0.02 s")
 
 
 @pytest.mark.parametrize("shape", [[], [1, 4]], ids=["no dimension", "one row"])

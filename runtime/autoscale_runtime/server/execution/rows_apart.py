@@ -48,6 +48,8 @@ def _tried(runner: Runner, tolerance: float) -> tuple[bool, str]:
             try:
                 alone = [_outputs(runner, _row(feeds, row)) for row in range(2)]
             except Exception as error:  # an engine may raise anything
+                if cancellation.is_called_off:
+                    return False, _late()
                 why = why or str(error)
                 continue
             return _compared(runner, feeds, alone, tolerance, cancellation)
@@ -62,13 +64,17 @@ def _compared(
         together = _outputs(runner, feeds)
     except Exception as error:
         if cancellation.is_called_off:
-            return False, f"whether queries may run together was not known within {PATIENCE_S:g} s"
+            return False, _late()
         return True, f"{apart}, {error}"
     for spec, both, *one_by_one in zip(runner.outputs, together, *alone, strict=True):
         rows = [both[row : row + 1] for row in range(2)] if both.ndim and both.shape[0] == 2 else []
         if not rows or not repeats(one_by_one, rows, tolerance):
             return True, f"{apart}, output '{spec.name}' is not that of each by itself"
     return False, ""
+
+
+def _late() -> str:
+    return f"whether queries may run together was not known within {PATIENCE_S:g} s"
 
 
 def _outputs(runner: Runner, feeds: Feeds) -> list[Array]:
