@@ -1,6 +1,8 @@
 """Connections that bring more than can be answered are left alone for a moment, then read in one turn."""
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import grpc
 import pytest
@@ -29,6 +31,22 @@ class Socket:
 
     def is_closing(self) -> bool:
         return self.is_closed
+
+
+class Clock(asyncio.AbstractEventLoop):
+    """Goes off when it is told to; else nothing of a loop."""
+
+    now_s = due_s = 0.0
+
+    def time(self) -> float:
+        return self.now_s
+
+    def call_at(self, when: float, callback: Callable[..., object], *args: object, context: object = None) -> Any:
+        self.due_s, self._callback = when, callback
+
+    def go_off(self, late_s: float) -> None:
+        self.now_s = self.due_s + late_s
+        self._callback()
 
 
 def refusal(*trailers: tuple[str, str]) -> Refusal:
@@ -67,3 +85,16 @@ def test_who_is_refused_for_another_reason_than_want_of_room_is_read_on(trailers
         assert not socket.paused
 
     asyncio.run(act())
+
+
+def test_a_rest_is_longer_where_the_last_one_ended_late() -> None:
+    clock, rested_ms = Clock(), []
+    rests = Rests(clock)
+    for late_s in (0.0, 0.001, 0.004, 1.0, 0.0, 0.0):
+        rests.after(refusal((RETRY_AFTER, "100")), Socket())
+        rested_ms.append(round(1e3 * (clock.due_s - clock.now_s), 6))
+        clock.go_off(late_s)
+    assert rested_ms == [5.0, 5.0, 5.0, 8.0, 10.0, 5.0]
+    clock.go_off(1.0)
+    rests.after(refusal((RETRY_AFTER, "8")), Socket())
+    assert clock.due_s - clock.now_s == pytest.approx(0.002)  # a quarter of the time until there may be room

@@ -11,7 +11,9 @@ from autoscale_runtime.server.transports.base import Refusal
 from autoscale_runtime.wire.status import RETRY_AFTER
 
 MOST_S: Final = 0.005
-"""A query of another model on the same connection waits no longer; rests of 10 ms gained no more."""
+"""A query of another model on the same connection waits no longer where the loop is in time."""
+MOST_LATE_S: Final = 0.01
+"""Nor longer than this where others want the loop's cores: twice as long as the last rest ended late."""
 _SHARE: Final = 0.25
 """Of the time after which there may be room: what waits lasts longer than the rest, so no model stands still."""
 
@@ -39,18 +41,21 @@ class Rests:
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._resting: list[Reading] = []
+        self._due_s = self._late_s = 0.0
 
     def after(self, refusal: Refusal, socket: Reading) -> None:
         """What the socket brought was refused: where that is for want of room, it is left alone for a moment."""
-        rest_s = min(_SHARE * _after_s(refusal), MOST_S)
+        rest_s = min(_SHARE * _after_s(refusal), max(MOST_S, min(2.0 * self._late_s, MOST_LATE_S)))
         if rest_s <= 0.0 or socket.is_closing():
             return
         socket.pause_reading()
         if not self._resting:
-            self._loop.call_later(rest_s, self._end)
+            self._due_s = self._loop.time() + rest_s
+            self._loop.call_at(self._due_s, self._end)
         self._resting.append(socket)
 
     def _end(self) -> None:
+        self._late_s = self._loop.time() - self._due_s
         resting, self._resting = self._resting, []
         for socket in resting:
             if not socket.is_closing():
