@@ -79,17 +79,17 @@ def test_a_port_in_use_ends_it_with_2(repository: Path, server: Server) -> None:
 
 
 def test_a_repository_without_models_ends_it_with_2(tmp_path: Path) -> None:
-    assert f"'{tmp_path}' holds no models" in refusal(str(tmp_path), "--power-table", "laptop")
+    assert f"'{tmp_path}' holds no models" in refusal(str(tmp_path), "--port", "0", "--power-table", "laptop")
 
 
 def test_a_broken_model_ends_it_with_2(tmp_path: Path) -> None:
     (tmp_path / "net" / "1").mkdir(parents=True)
     (tmp_path / "net" / "1" / "model.onnx").write_bytes(b"no model")
-    assert "net/1/model.onnx" in refusal(str(tmp_path), "--power-table", "laptop")
+    assert "net/1/model.onnx" in refusal(str(tmp_path), "--port", "0", "--power-table", "laptop")
 
 
 def test_an_unknown_power_table_ends_it_with_2(repository: Path) -> None:
-    assert "did you mean 'laptop'" in refusal(str(repository), "--power-table", "labtop")
+    assert "did you mean 'laptop'" in refusal(str(repository), "--port", "0", "--power-table", "labtop")
 
 
 def test_a_wrong_option_ends_it_with_2(repository: Path) -> None:
