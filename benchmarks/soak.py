@@ -34,9 +34,8 @@ RATE: Final = 60.0
 
 BURST: Final = 150
 BURST_EACH_S: Final = 20.0
-WARM_BURST: Final = 2 * BURST
 WARM_BURST_EACH_S: Final = 4.0
-"""While it warms up: memory grows to the most that was ever under way at once, on a busy machine more another time."""
+"""While it warms up: memory that a server shares with its workers grows to the most that was ever under way at once."""
 
 WARM_S: Final = 60.0
 GROWTH_MB_PER_MIN: Final = 1.0
@@ -100,9 +99,8 @@ def soaked(process: psutil.Process, address: str, page: str, seconds: float) -> 
             readings.append(_read(process, page, at_s))
             read_s = at_s + 1.0
         if at_s >= burst_s:
-            is_warm = at_s > WARM_S
-            load.burst(BURST if is_warm else WARM_BURST)
-            burst_s = at_s + (BURST_EACH_S if is_warm else WARM_BURST_EACH_S)
+            load.burst()
+            burst_s = at_s + (BURST_EACH_S if at_s > WARM_S else WARM_BURST_EACH_S)
         sent_s = max(sent_s, at_s - 0.1)  # who was held up does not make up for it
         while sent_s < at_s:
             load.send()
@@ -143,9 +141,9 @@ class Load:
         chances = [chance for chance, _ in self._kinds]
         self._kinds[int(self._rng.choice(len(chances), p=chances))][1]()
 
-    def burst(self, count: int) -> None:
-        """More at once than the queues hold, so many of each large model."""
-        for _ in range(count):
+    def burst(self) -> None:
+        """More at once than the queues hold."""
+        for _ in range(BURST):
             self._ask("image")
             self._ask("conv")
 
