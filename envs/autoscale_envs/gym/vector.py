@@ -182,10 +182,10 @@ class EdgeInferenceVectorEnv(VectorEnv[Rows, Indices, Any]):
             raise InvalidInput(
                 f"the episodes of {ended} have ended; allowed: reset(options={{'reset_mask': ...}}) first"
             )
-        if self._are_some_over:
-            actions = np.where(self._is_over, 0, actions)
         if actions.shape != (self.num_envs,) or actions.dtype.kind not in "iu":
             raise InvalidTarget(f"actions are {actions.dtype}{actions.shape}; allowed: integers ({self.num_envs},)")
+        if self._are_some_over:
+            actions = np.where(self._is_over, 0, actions)
         if actions.min() < 0 or actions.max() >= len(self.targets):
             raise InvalidTarget(f"actions {actions} are out of range; allowed: 0 to {len(self.targets) - 1}")
         return actions

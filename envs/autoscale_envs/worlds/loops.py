@@ -152,10 +152,8 @@ class Loops:
         """
         kind, index, argument = KINDS[np.dtype(dtype)], self.environment if at is None else at, self._argument(None)
         self.inputs.append(argument)
-        numbers: list[Any] = [self._load(kind, argument, index + row * shape[-1]) for row in range(prod(shape[:-1]))]
-        for length in reversed(shape[:-1]):
-            numbers = [numbers[first : first + length] for first in range(0, len(numbers), length)]
-        return numbers[0]
+        numbers = [self._load(kind, argument, index + row * shape[-1]) for row in range(prod(shape[:-1]))]
+        return np.array(numbers, object).reshape(shape[:-1]).tolist()
 
     def tell(self, dtype: Any, values: Sequence[Any], *, by_environment: bool = False) -> None:
         """Have each run give these, as an array of shape (values, environments), or the other way round."""

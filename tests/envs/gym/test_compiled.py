@@ -38,6 +38,7 @@ def both(**settings: Any) -> tuple[EdgeInferenceVectorEnv, EdgeInferenceVectorEn
         {"scenario": "D8", "splits": True, "device": "mi8pro"},
         {"scenario": "D4", "objective": "carbon", "min_accuracy": None},
         {"scenario": "D4", "objective": "latency", "device": "s10e"},
+        {"scenario": "D4", "remotes": {}},
     ],
     ids=lambda settings: "-".join(map(str, settings.values())),
 )

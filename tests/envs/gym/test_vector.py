@@ -90,6 +90,15 @@ def test_bad_actions_are_refused(actions) -> None:
         env.step(np.array(actions))
 
 
+@pytest.mark.parametrize("actions", [[0], [0, 0, 0], [0.5, 1.0]])
+def test_bad_actions_are_refused_where_episodes_have_ended_too(actions) -> None:
+    env = EdgeInferenceVectorEnv(2, queries=1)
+    env.reset(seed=0)
+    env.step(np.array([0, 0]))
+    with pytest.raises(InvalidTarget, match="allowed"):
+        env.step(np.array(actions))
+
+
 @pytest.mark.parametrize("mode", ["NextStep", "SameStep", "Disabled"])
 @pytest.mark.parametrize("scenario", ["D4", "D5", "D8"])
 def test_it_is_gymnasiums_own_vector_environment_to_the_last_bit(scenario: str, mode: str) -> None:
