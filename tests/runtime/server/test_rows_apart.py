@@ -103,6 +103,21 @@ def test_a_network_that_is_open_all_over_is_tried_in_little_memory(tmp_path: Pat
     assert served.remark.startswith("whether queries may run together is not known but as declared: ")
 
 
+def test_a_quantised_file_of_a_repository_may_look_at_all_rows_for_its_scale(tmp_path: Path) -> None:
+    """Which is said to be fp32 there, as every file."""
+    x, y = (helper.make_tensor_value_info(name, FLOAT, ["n", 64]) for name in "xy")
+    quantised = ["q", "scale", "zero"]
+    steps = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], quantised),
+        helper.make_node("DequantizeLinear", quantised, ["y"]),
+    ]
+    path = tmp_path / "model.onnx"
+    graph = helper.make_graph(steps, "g", [x], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9), path)
+    served = ModelSource("net", 1, path, "fp32", 1).load(ROWS).served
+    assert (served.is_apart, served.remark) == (False, "")
+
+
 def test_a_network_that_takes_longer_than_there_is_patience_is_told_for_that(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

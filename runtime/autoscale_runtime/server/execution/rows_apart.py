@@ -31,9 +31,15 @@ _MOST_VALUES: Final = 1 << 22
 """Of inputs whose sizes are chosen here: four open sides of 224 would take 20 GB."""
 
 
-def tried_in_rows(model: LoadedModel) -> LoadedModel:
-    """A model whose first dimension is said to be its batch, with what two rows at once tell of that."""
-    is_apart, remark = _tried(model.runner, _TOLERANCE[model.served.target.precision])
+def tried_in_rows(model: LoadedModel, precision: str) -> LoadedModel:
+    """A model whose first dimension is said to be its batch, with what two rows at once tell of that.
+
+    Args:
+        model: as it was loaded; a repository tells no precision, so that its target is of ``fp32``.
+        precision: of its file.
+    """
+    tolerance = max(_TOLERANCE[precision], _TOLERANCE[model.served.target.precision])
+    is_apart, remark = _tried(model.runner, tolerance)
     return replace(model, served=replace(model.served, is_apart=is_apart, remark=remark))
 
 

@@ -57,7 +57,7 @@ class ModelSource:
             return loaded
         from autoscale_runtime.server.execution.rows_apart import tried_in_rows  # a tenth of a process's start
 
-        return tried_in_rows(loaded)
+        return tried_in_rows(loaded, engine.backend.precision_of(self.path))
 
     def stamp(self) -> tuple[object, ...]:
         """What changes when its file does."""
