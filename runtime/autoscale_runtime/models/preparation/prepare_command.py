@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from autoscale.command import JsonOption, print_json
+from autoscale_runtime.models.bare_model import name_of
 from autoscale_runtime.models.preparation.prepare import Prepared, prepare
 from autoscale_runtime.models.preparation.work import VariantResult
 from autoscale_runtime.models.state import parse_state
@@ -49,7 +50,7 @@ def command(
 
         autoscale prepare digits.onnx --calibrate digits.npz --labels digits.csv --out digits
     """
-    folder = out or Path(model.stem)
+    folder = out or Path(name_of(model))
     with Console(stderr=True).status("reading") as status:
         told = parse_state(state) if state else None
         prepared = prepare(model, calibrate, labels, folder, status.update, state=told, keep=keep or ())

@@ -308,7 +308,11 @@ def test_the_command_prints_json(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert list(document["variants"]) == ["fp32", "fp16", "int8"]
     assert document["variants"]["int8"]["size_bytes"] == (tmp_path / "net" / "int8.onnx").stat().st_size
     assert document["variants"]["int8"]["latency_s"] > 0
-    people = CliRunner().invoke(app, ["net.onnx", "--calibrate", "images.npz"])
-    assert "bundle written to net" in people.stdout
+    served = tmp_path / "models" / "served" / "1" / "model.onnx"  # is called as the server calls it
+    served.parent.mkdir(parents=True)
+    (tmp_path / "net.onnx").rename(served)
+    people = CliRunner().invoke(app, [str(served), "--calibrate", "images.npz"])
+    assert "bundle written to served" in people.stdout
+    assert Bundle.read(tmp_path / "served").name == "served"
     wrong = CliRunner().invoke(app, ["net.onnx", "--calibrate", "absent.npz"])
     assert isinstance(wrong.exception, InvalidInput)
