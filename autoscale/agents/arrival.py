@@ -64,12 +64,13 @@ def try_beside(values: Any, again: Flags, cells: Cells, index: int, reward: floa
     """
     (own,) = np.nonzero(cells.precision == cells.precision[index])
     own = own[cells.position[own].argsort(kind="stable")]
-    best = values.max(initial=LATE, where=~again)
-    best_in_cell = values[own].max(initial=LATE, where=~again[own])
+    known = values.astype(np.float64)  # a reward may be none that half precision holds
+    best = known.max(initial=LATE, where=~again)
+    best_in_cell = known[own].max(initial=LATE, where=~again[own])
     again[index] = False
     if reward < max(LATE, VALLEY * best, BESIDE * best_in_cell):
         return
     at = int(np.flatnonzero(own == index)[0])
     beside = own[[each for each in (at - 1, at + 1) if 0 <= each < len(own)]]
-    beside = beside[values[beside] < reward]
+    beside = beside[known[beside] < reward]
     values[beside], again[beside] = -2.5 * FIRST, True
