@@ -65,7 +65,8 @@ class BatchedWorld:
         self.restart(self.everyone)
 
     def __getstate__(self) -> dict[str, Any]:
-        return self.__dict__ | {"_compiled": None, "_may_compile": self._may_compile or self._compiled is not None}
+        may_compile = self._may_compile or self._compiled is not None
+        return self.__dict__ | {"_compiled": None, "_may_compile": may_compile, "_answered": 0}
 
     @property
     def hidden(self) -> Hidden:

@@ -75,6 +75,20 @@ def test_a_copy_goes_on_alike_and_is_compiled_itself() -> None:
     check_all_the_same(one, other, 100)
 
 
+def test_a_copy_is_compiled_once_it_has_answered_enough_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks ahead in a copy of a few steps need not wait for that."""
+    one, _ = both(scenario="D4")
+    actions = np.zeros(COUNT, np.intp)
+    one.step(actions)
+    assert one._world._compiled is not None
+    monkeypatch.setattr(world, "ENOUGH_QUERIES", 2 * COUNT)
+    copied = copy.deepcopy(one)
+    copied.step(actions)
+    assert copied._world._compiled is None
+    copied.step(actions)
+    assert copied._world._compiled is not None
+
+
 def test_without_llvmlite_arrays_compute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "llvmlite.binding", None)
     one, other = both(scenario="D4")
