@@ -97,8 +97,8 @@ def speed_of(parameters: Mapping[str, float], precisions: Sequence[str]) -> Spee
 
     Rates are products, so that the little data of one kind or precision can lean on the rest: the rate of convolutions
     in the first precision, times the ratio of the kind, times the gain of the precision, times that kind's own gain
-    in it. ``serial`` is what Amdahl's parallel fraction leaves, and
-    ``serial_traffic`` likewise of the memory's.
+    in it. ``serial`` is what Amdahl's parallel fraction leaves, and ``serial_traffic`` likewise of the memory's: all of
+    it at most, also where more threads were measured to be slower.
     """
     rates = {
         precision: {
@@ -115,11 +115,11 @@ def speed_of(parameters: Mapping[str, float], precisions: Sequence[str]) -> Spee
         parameters["launch_s"],
         parameters["layer_s"],
         parameters["bandwidth"],
-        1.0 - parameters.get("serial", 1.0),
+        1.0 - min(parameters.get("serial", 1.0), 1.0),
         parameters.get("spatial_ratio", 1.0),
         rates,
         parameters.get("wake_s", 0.0),
-        1.0 - parameters.get("serial_traffic", 1.0),
+        1.0 - min(parameters.get("serial_traffic", 1.0), 1.0),
     )
 
 

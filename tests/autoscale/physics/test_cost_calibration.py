@@ -96,6 +96,20 @@ def test_one_absurd_measurement_does_not_bend_the_fit():
     assert found["rate"] == pytest.approx(2e10, rel=0.15)
 
 
+def test_threads_that_were_measured_to_cost_more_than_they_gain_share_nothing():
+    """Other work had the second core: a profile with shares below 0 would be refused by all who read it."""
+    alone = synthetic(noise=0.0)
+    seen = [
+        Sample(each.network, Target("device", "cpu", each.target.precision, threads=count), slower * each.latency_s)
+        for each in alone.samples
+        for count, slower in ((1, 1.0), (4, 4.0))
+    ]
+    prior = {**alone.prior, "serial": (0.9, 0.8), "serial_traffic": (0.9, 0.8)}
+    speed = speed_of(fit(Problem(alone.processor, seen, alone.networks, alone.precisions, prior)), alone.precisions)
+    assert speed.parallel_fraction == 0.0
+    assert 0.0 <= speed.traffic_parallel_fraction <= 0.1
+
+
 def test_the_ten_networks_are_counted_as_those_of_the_fit():
     counted = networks()
     for here, there in (("resnet50-224", "resnet-50"), ("mobilenet-v3-large-1-224", "mobilenet-v3")):
