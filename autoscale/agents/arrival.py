@@ -3,8 +3,8 @@
 Energy keeps its order across devices (AutoScale, MICRO 2020, section 6), so the best ones there come first; limits do
 not move along, so what was late there may be the best here. Of each processor in each precision one setting is tried:
 the cheapest that was in time, or the fastest where none was. From there its neighbours are, down or up the clock or the
-threads, as long as answers are in time and costs fall: joules over a clock have one valley (Le Sueur and Heiser,
-HotPower 2010).
+threads, as long as answers are in time and costs stay near the least: joules over a clock have one valley (Le Sueur and
+Heiser, HotPower 2010).
 """
 
 from typing import Any, Final
@@ -16,8 +16,11 @@ from autoscale.agents.reward import MISS_PENALTY
 from autoscale.arrays import Flags, Floats
 
 FIRST: Final = 0.01
-"""Values of what was never tried are this close to 0, which no reward comes; those of what is to be tried again up to
-three times as far below."""
+"""Values of what was never tried are this close to 0, which no reward comes."""
+AGAIN: Final = -3.0 * FIRST
+"""Between it and those are values of what is to be tried again, the best first."""
+NEIGHBOUR: Final = -2.5 * FIRST
+"""Among those, the value of what stands beside a setting that was in time."""
 RIVAL: Final = 3.0
 """A processor that costs up to this many times as much as the best on one device may be the best on another."""
 BESIDE: Final = 1.3
@@ -37,7 +40,7 @@ def tried_again(known: Floats, cells: Cells) -> tuple[Floats, Flags]:
         cells: of the targets.
     """
     is_late = known < LATE
-    cost = np.where(is_late | (known >= -3.0 * FIRST), np.inf, -known)
+    cost = np.where(is_late | (known >= AGAIN), np.inf, -known)
     lowest = cost.min(axis=1, keepdims=True)
     again = known == known.max(axis=1, keepdims=True)
     for cell in range(len(cells.precisions)):
@@ -47,7 +50,7 @@ def tried_again(known: Floats, cells: Cells) -> tuple[Floats, Flags]:
         is_cheap = (cost[:, own] <= most) & ~is_late[:, own]
         is_fastest_late = is_late[:, own].all(axis=1, keepdims=True) & (position == position.max())
         again[:, own] |= is_cheap | is_fastest_late
-    again &= known < -3.0 * FIRST
+    again &= known < AGAIN
     rank = (-known).argsort(axis=1).argsort(axis=1) / known.shape[1]
     return np.where(again, -FIRST * (1.0 + is_late + rank), known), again
 
@@ -73,4 +76,4 @@ def try_beside(values: Any, again: Flags, cells: Cells, index: int, reward: floa
     at = int(np.flatnonzero(own == index)[0])
     beside = own[[each for each in (at - 1, at + 1) if 0 <= each < len(own)]]
     beside = beside[known[beside] < reward]
-    values[beside], again[beside] = -2.5 * FIRST, True
+    values[beside], again[beside] = NEIGHBOUR, True

@@ -110,10 +110,14 @@ class QLearning(Agent):
         self.table[state, index] = min(max(new, -_LARGEST), _LARGEST)
 
     def arrive(self) -> None:
-        """Take what is known for another device's: what may be the best here is tried again (``arrival``)."""
+        """Take what is known for another device's: what may be the best here is tried again (``arrival``), and what
+        was yet to be tried there.
+        """
         met = self.table[self.visited].astype(np.float64)
-        self.again = np.zeros(self.table.shape, dtype=bool)
-        self.table[self.visited], self.again[self.visited] = arrival.tried_again(met, self._cells)
+        again = np.zeros(self.table.shape, dtype=bool) if self.again is None else self.again
+        self.table[self.visited], anew = arrival.tried_again(met, self._cells)
+        again[self.visited] |= anew
+        self.again = again
 
     @cached_property
     def _cells(self) -> Cells:

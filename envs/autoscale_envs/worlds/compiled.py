@@ -1,14 +1,14 @@
 """Loops (``loops``) as LLVM compiles them for this very processor."""
 
 import ctypes
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from autoscale.extras import package
 from autoscale_envs.worlds.loops import Array, Loops
 
-FASTEST = 3
+FASTEST: Final = 3
 """LLVM's highest level of optimising, which computes several environments at once."""
 
 

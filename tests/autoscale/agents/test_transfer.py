@@ -261,6 +261,16 @@ def test_q_learning_leaves_alone_what_is_late_here_too(cost: float) -> None:
     assert tried(heir, [0.1, 0.12, 0.5, *[cost] * 6]) == [0, 1, 2, 8]
 
 
+def test_what_one_phone_had_yet_to_try_is_tried_on_the_next() -> None:
+    first = on_another_phone((-0.1, -0.12, -0.5, *[-10.5] * 6), (*CLOCKS, *STEPS))
+    second = transfer(first, [Target.parse(str(each).replace("50MHz", "70MHz")) for each in first.targets])
+    assert isinstance(second, QLearning) and first.again is not None and second.again is not None
+    assert (second.again[STATE] == first.again[STATE]).all()
+    costs = [0.3, 0.35, 0.5, *(0.1 * 1.35 ** abs(step - 4) for step in range(6))]
+    assert tried(second, costs)[-1] == 6, "a step beyond the best one"
+    assert second.table[STATE].argmax() == 7
+
+
 def test_what_is_to_be_tried_again_is_kept_with_the_policy(tmp_path: Path) -> None:
     heir = on_another_phone((-0.1, -0.12, -0.5, *[-10.5] * 6), (*CLOCKS, *STEPS))
     save_policy(heir, tmp_path / "policy.npz")
