@@ -219,10 +219,8 @@ def heaviest(rows: str, sums: Sequence[str], most: int, is_wide: bool, dialect: 
         is_wide: whether 64 bits may not hold the sums.
         dialect: the engine's.
     """
-    kind, figures = (
-        dialect.wide if is_wide else _NARROW,
-        "SELECT device_id, {} AS inferences, {} AS carbon_ng FROM ({})",
-    )
+    kind = dialect.wide if is_wide else _NARROW
+    figures = "SELECT device_id, {} AS inferences, {} AS carbon_ng FROM ({})"
     inferences, carbon_ng = _cast("inferences", kind), _cast(CARBON_NG, kind)
     parts = [figures.format(inferences, carbon_ng, rows)]
     parts += [figures.format(inferences, _cast("carbon_ng", kind), each) for each in sums]
